@@ -1,0 +1,3 @@
+//! Bitting: a scoped API-key server.
+
+pub mod model;

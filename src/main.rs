@@ -1,0 +1,3 @@
+//! The `bitting` program.
+
+fn main() {}

@@ -1,0 +1,41 @@
+//! Who does something to a key or a token: a person, a program with an admin token, or the
+//! command line.
+
+use serde::Serialize;
+
+use super::words::words;
+
+words! {
+    /// What kind of actor it is.
+    ActorKind {
+        /// Somebody signed in to the pages.
+        User = "user",
+        /// A program with an admin token.
+        Token = "token",
+        /// Somebody with access to the database, at the command line.
+        Cli = "cli",
+    }
+}
+
+/// An actor as it was when it acted; the name is kept so that the record stays readable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Actor {
+    /// User, token or command line.
+    #[serde(rename = "type")]
+    pub kind: ActorKind,
+    /// The user's or the token's id; none at the command line.
+    pub id: Option<String>,
+    /// The user's e-mail address, the token's name, or the operating system's user.
+    pub name: String,
+}
+
+/// Who acts, from where, in which request: what an audit event records beside the action.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Who acts.
+    pub actor: Actor,
+    /// The client's address, when there is a network between.
+    pub address: Option<std::net::IpAddr>,
+    /// The request's id, when there is a request.
+    pub request_id: Option<String>,
+}

@@ -1,0 +1,60 @@
+//! Audit events: who did what, when and from where. They are only ever added.
+
+use serde::Serialize;
+
+use super::actor::Actor;
+use super::time::{self, Moment};
+use super::words::words;
+
+words! {
+    /// What was done.
+    Action {
+        /// A key was made.
+        KeyCreated = "key.created",
+        /// A key's name, description or owner was changed.
+        KeyUpdated = "key.updated",
+        /// A key was revoked.
+        KeyRevoked = "key.revoked",
+        /// An admin token was made.
+        TokenCreated = "token.created",
+        /// An admin token was revoked.
+        TokenRevoked = "token.revoked",
+        /// Somebody known tried what they may not do.
+        AccessDenied = "access.denied",
+    }
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditEvent {
+    /// Rises in the order in which changes were committed.
+    pub id: i64,
+    /// When.
+    #[serde(with = "time::rfc3339")]
+    pub at: Moment,
+    /// What was done; text, so that a newer program's actions stay readable.
+    pub action: String,
+    /// Who did it.
+    pub actor: Actor,
+    /// The key it was done to, if any.
+    pub key_id: Option<String>,
+    /// From where, if over the network.
+    pub address: Option<String>,
+    /// In which request, if in one.
+    pub request_id: Option<String>,
+    /// What else there is to know, as a JSON object.
+    pub detail: serde_json::Value,
+}
+
+/// Which events to list.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Only this action.
+    pub action: Option<Action>,
+    /// Only what was done to this key.
+    pub key_id: Option<String>,
+    /// Only at or after this moment.
+    pub from: Option<Moment>,
+    /// Only before this moment.
+    pub to: Option<Moment>,
+}

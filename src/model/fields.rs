@@ -1,0 +1,307 @@
+//! Reading the fields of a JSON object into typed values, and every complaint about them.
+//!
+//! One reader serves the API's bodies, the command line's options and merged PATCH documents, so
+//! that a rule is written once. It never stops at the first fault: the answer names them all.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::time::{Moment, parse_rfc3339};
+use super::words::Word;
+
+/// One complaint about one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field as the client wrote it, `transcript[2].role` for a part of one.
+    pub field: String,
+    /// What is wrong, to be read after the field's name.
+    pub message: String,
+}
+
+/// Every complaint about one input; never empty when returned as an error.
+#[derive(Debug, Clone, PartialEq, Eq, Default, thiserror::Error)]
+#[error("{}", self.summary())]
+pub struct FieldErrors(pub Vec<FieldError>);
+
+impl FieldErrors {
+    /// A single complaint.
+    pub fn one(field: &str, message: impl Into<String>) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, message);
+        errors
+    }
+
+    /// Adds a complaint, unless the field has one already.
+    pub fn add(&mut self, field: &str, message: impl Into<String>) {
+        if !self.names(field) {
+            self.0.push(FieldError { field: field.to_owned(), message: message.into() });
+        }
+    }
+
+    fn names(&self, field: &str) -> bool {
+        self.0.iter().any(|error| error.field == field)
+    }
+
+    /// An error, if there is any complaint.
+    ///
+    /// # Errors
+    /// The complaints themselves.
+    pub fn into_result(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+
+    /// All of them in one sentence.
+    pub fn summary(&self) -> String {
+        let parts = self.0.iter().map(|error| format!("{} {}", error.field, error.message));
+        parts.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Reads an object field by field and collects what is wrong with it.
+///
+/// A field that is absent and one that is null are the same: not given.
+pub struct FieldReader<'a> {
+    object: &'a Map<String, Value>,
+    known: Vec<&'static str>,
+    errors: FieldErrors,
+}
+
+impl<'a> FieldReader<'a> {
+    /// Starts reading.
+    pub fn new(object: &'a Map<String, Value>) -> Self {
+        Self { object, known: Vec::new(), errors: FieldErrors::default() }
+    }
+
+    /// The value that was built, or every complaint, unknown fields included.
+    ///
+    /// # Errors
+    /// All that was found wrong on the way.
+    pub fn finish<T>(mut self, built: Option<T>) -> Result<T, FieldErrors> {
+        for field in self.object.keys() {
+            if !self.known.contains(&field.as_str()) {
+                let shown: String = field.chars().take(60).collect();
+                self.errors.add(&shown, "is not a field that can be set here");
+            }
+        }
+        match built {
+            Some(built) if self.errors.0.is_empty() => Ok(built),
+            _ => Err(self.errors),
+        }
+    }
+
+    /// Adds a complaint about a field.
+    pub fn complain(&mut self, field: &str, message: impl Into<String>) {
+        self.errors.add(field, message);
+    }
+
+    /// The raw value, if one is given.
+    pub fn value(&mut self, field: &'static str) -> Option<&'a Value> {
+        self.known.push(field);
+        self.object.get(field).filter(|value| !value.is_null())
+    }
+
+    /// Passes a value on, and complains when there is none.
+    pub fn required<T>(&mut self, field: &'static str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.errors.add(field, "is required");
+        }
+        value
+    }
+
+    /// Reads a value with `parse`, whose error is the complaint.
+    pub fn parsed<T>(
+        &mut self,
+        field: &'static str,
+        parse: impl FnOnce(&'a Value) -> Result<T, String>,
+    ) -> Option<T> {
+        match parse(self.value(field)?) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.errors.add(field, message);
+                None
+            }
+        }
+    }
+
+    /// One line of text, trimmed; blank counts as not given.
+    pub fn line(&mut self, field: &'static str, longest: usize) -> Option<String> {
+        let text = self.parsed(field, |value| check_line(as_text(value)?, longest))?;
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Text that may have several lines, kept as it is.
+    pub fn text(&mut self, field: &'static str, longest: usize) -> Option<String> {
+        self.parsed(field, |value| check_text(as_text(value)?, longest))
+    }
+
+    /// One word of a closed set.
+    pub fn choice<W: Word>(&mut self, field: &'static str) -> Option<W> {
+        self.parsed(field, |value| {
+            W::parse(as_text(value)?).ok_or_else(|| format!("must be {}", W::choices()))
+        })
+    }
+
+    /// A whole number within bounds.
+    pub fn integer(&mut self, field: &'static str, least: i64, greatest: i64) -> Option<i64> {
+        self.parsed(field, |value| {
+            let number = value.as_i64().filter(|n| (least..=greatest).contains(n));
+            number.ok_or_else(|| format!("must be a whole number from {least} to {greatest}"))
+        })
+    }
+
+    /// A time with an offset.
+    pub fn moment(&mut self, field: &'static str) -> Option<Moment> {
+        self.parsed(field, |value| {
+            let moment = value.as_str().and_then(parse_rfc3339);
+            moment.ok_or_else(|| {
+                "must be an RFC 3339 time with an offset, such as 2027-01-31T12:00:00Z".to_owned()
+            })
+        })
+    }
+
+    /// A telephone number as E.164 writes it.
+    pub fn phone_number(&mut self, field: &'static str) -> Option<String> {
+        self.parsed(field, |value| check_phone_number(as_text(value)?))
+    }
+
+    /// An http or https URL.
+    pub fn url(&mut self, field: &'static str) -> Option<String> {
+        self.parsed(field, |value| check_url(as_text(value)?))
+    }
+
+    /// Short labels, each once; none when not given.
+    pub fn tags(&mut self, field: &'static str) -> Vec<String> {
+        let tags = self.parsed(field, |value| {
+            let items = value.as_array().filter(|items| items.len() <= 50);
+            let items = items.ok_or("must be a list of at most 50 tags")?;
+            let tags = items.iter().map(check_tag).collect::<Result<Vec<_>, _>>()?;
+            let distinct = tags.iter().enumerate().all(|(n, tag)| !tags[..n].contains(tag));
+            if distinct { Ok(tags) } else { Err("must not repeat a tag".to_owned()) }
+        });
+        tags.unwrap_or_default()
+    }
+}
+
+/// The text of a JSON value.
+///
+/// # Errors
+/// The complaint, when it is no text.
+pub fn as_text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "must be text".to_owned())
+}
+
+/// One line: trimmed, no control characters, at most so many characters.
+///
+/// # Errors
+/// The complaint.
+pub fn check_line(text: &str, longest: usize) -> Result<String, String> {
+    let text = text.trim();
+    if text.chars().any(char::is_control) {
+        Err("must not contain control characters".to_owned())
+    } else if text.chars().nth(longest).is_some() {
+        Err(format!("must have at most {longest} characters"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// Several lines: no control characters but line breaks and tabs, at most so many characters.
+///
+/// # Errors
+/// The complaint.
+pub fn check_text(text: &str, longest: usize) -> Result<String, String> {
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        Err("must not contain control characters other than line breaks and tabs".to_owned())
+    } else if text.chars().nth(longest).is_some() {
+        Err(format!("must have at most {longest} characters"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn check_tag(value: &Value) -> Result<String, String> {
+    let tag = check_line(value.as_str().ok_or("must be a list of text")?, 50)?;
+    if tag.is_empty() { Err("must not contain an empty tag".to_owned()) } else { Ok(tag) }
+}
+
+/// E.164: a plus, no leading zero, at most 15 digits.
+fn check_phone_number(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix('+').unwrap_or_default().as_bytes();
+    let formed = (2..=15).contains(&digits.len())
+        && digits[0] != b'0'
+        && digits.iter().all(u8::is_ascii_digit);
+    if formed {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an E.164 number, such as +14155550100".to_owned())
+    }
+}
+
+fn check_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let formed = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        && text.len() <= 2048
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if formed {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an http or https URL of at most 2048 bytes".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn complaints(object: Value, read: impl FnOnce(&mut FieldReader<'_>)) -> Vec<String> {
+        let object = object.as_object().unwrap().clone();
+        let mut reader = FieldReader::new(&object);
+        read(&mut reader);
+        let errors = reader.finish(Some(())).err().unwrap_or_default();
+        errors.0.into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn every_bad_field_is_named_once() {
+        let object = json!({"name": "a\u{0}b", "size": 1.5, "when": "now", "extra": 1, "tags": ["a", "a"], "site": "ftp://x"});
+        let named = complaints(object, |reader| {
+            let name = reader.line("name", 10);
+            reader.required("name", name);
+            let missing = reader.line("missing", 10);
+            reader.required("missing", missing);
+            reader.integer("size", 0, 9);
+            reader.moment("when");
+            reader.tags("tags");
+            reader.url("site");
+        });
+        assert_eq!(named, ["name", "missing", "size", "when", "tags", "site", "extra"]);
+    }
+
+    #[test]
+    fn null_is_not_given_and_blank_is_not_required_text() {
+        let object = json!({"name": "  ", "note": null});
+        let named = complaints(object, |reader| {
+            let name = reader.line("name", 10);
+            reader.required("name", name);
+            assert_eq!(reader.text("note", 10), None);
+        });
+        assert_eq!(named, ["name"]);
+    }
+
+    #[test]
+    fn telephone_numbers_are_e164() {
+        assert!(check_phone_number("+14155550100").is_ok());
+        for wrong in ["14155550100", "+04155550100", "+1415555010012345", "+1 415 555", "+", "+1"] {
+            assert!(check_phone_number(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn length_counts_characters() {
+        assert!(check_line(&"ü".repeat(100), 100).is_ok());
+        assert!(check_line(&"ü".repeat(101), 100).is_err());
+        assert_eq!(check_line("  a  ", 1), Ok("a".to_owned()));
+    }
+}

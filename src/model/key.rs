@@ -1,0 +1,233 @@
+//! API keys: what is known of one, its state at a moment, and what a new one must say.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::FieldErrors;
+use super::actor::Actor;
+use super::fields::{FieldReader, as_text};
+use super::id::KeyId;
+use super::scope::{Scope, ScopeSet};
+use super::secret::Digest;
+use super::time::{LongestLife, Moment};
+use super::words::words;
+
+/// A key's row number: what the usage tables and the key index refer to it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyNumber(pub u32);
+
+words! {
+    /// The state of a key at a moment.
+    Status {
+        /// It is accepted.
+        Active = "active",
+        /// It was ended by somebody.
+        Revoked = "revoked",
+        /// Its time has passed.
+        Expired = "expired",
+    }
+}
+
+/// How a key was ended by somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// When.
+    pub at: Moment,
+    /// By whom.
+    pub by: Actor,
+    /// Why, in their words.
+    pub reason: Option<String>,
+}
+
+/// The state of something that can be revoked and can expire.
+pub fn status_at(
+    revocation: Option<&Revocation>,
+    expires_at: Option<Moment>,
+    now: Moment,
+) -> Status {
+    match (revocation, expires_at) {
+        (Some(_), _) => Status::Revoked,
+        (None, Some(end)) if now >= end => Status::Expired,
+        (None, _) => Status::Active,
+    }
+}
+
+/// An API key, without its secret: of that, only the digest is known.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Row number.
+    pub number: KeyNumber,
+    /// Public id.
+    pub id: KeyId,
+    /// SHA-256 of the secret.
+    pub digest: Digest,
+    /// The part that can be edited.
+    pub label: KeyLabel,
+    /// What it may do.
+    pub scopes: ScopeSet,
+    /// What lists show of the secret.
+    pub display: String,
+    /// When it was made.
+    pub created_at: Moment,
+    /// By whom.
+    pub created_by: Actor,
+    /// From when on it is refused; never if absent.
+    pub expires_at: Option<Moment>,
+    /// How it was ended, if it was.
+    pub revocation: Option<Revocation>,
+    /// Id of the audit event of its last change.
+    pub revision: i64,
+}
+
+impl ApiKey {
+    /// Its state at a moment.
+    pub fn status(&self, now: Moment) -> Status {
+        status_at(self.revocation.as_ref(), self.expires_at, now)
+    }
+}
+
+/// What people call a key: the part that can be edited while it is active.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyLabel {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// At most 500 characters.
+    pub description: Option<String>,
+    /// Whose key it is, at most 200 characters; it grants nothing.
+    pub owner: Option<String>,
+}
+
+impl KeyLabel {
+    fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
+        let name = reader.line("name", 100);
+        let name = reader.required("name", name);
+        let description = reader.text("description", 500).filter(|text| !text.is_empty());
+        let owner = reader.line("owner", 200);
+        Some(Self { name: name?, description, owner })
+    }
+
+    /// Reads an object that may hold nothing else.
+    ///
+    /// # Errors
+    /// Every complaint about it.
+    pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut reader = FieldReader::new(object);
+        let label = Self::read(&mut reader);
+        reader.finish(label)
+    }
+}
+
+/// A key that is about to be made; everything in it has been checked.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What people call it.
+    pub label: KeyLabel,
+    /// What it may do; never empty.
+    pub scopes: ScopeSet,
+    /// From when on it is refused; never if absent.
+    pub expires_at: Option<Moment>,
+}
+
+impl NewKey {
+    /// Reads `name`, `scopes` and optionally `description`, `owner` and `expires_at`.
+    ///
+    /// # Errors
+    /// Every complaint about it.
+    pub fn from_object(object: &Map<String, Value>, now: Moment) -> Result<Self, FieldErrors> {
+        let mut reader = FieldReader::new(object);
+        let label = KeyLabel::read(&mut reader);
+        let scopes = reader.parsed("scopes", read_scopes);
+        let scopes = reader.required("scopes", scopes);
+        let expires_at = read_expiry(&mut reader, LongestLife::TenYears, now);
+        let key = label.zip(scopes).map(|(label, scopes)| Self { label, scopes, expires_at });
+        reader.finish(key)
+    }
+}
+
+/// Reads `expires_at`, and complains unless it is ahead and near enough.
+pub fn read_expiry(
+    reader: &mut FieldReader<'_>,
+    longest: LongestLife,
+    now: Moment,
+) -> Option<Moment> {
+    let expires_at = reader.moment("expires_at")?;
+    longest.check(expires_at, now).map_err(|message| reader.complain("expires_at", message)).ok()
+}
+
+/// Reads a list of scopes that is not empty.
+///
+/// # Errors
+/// The complaint.
+pub fn read_scopes(value: &Value) -> Result<ScopeSet, String> {
+    let items = value.as_array().ok_or("must be a list of scopes, such as [\"calls:read\"]")?;
+    if items.is_empty() {
+        return Err("must hold at least one scope: an empty set would allow nothing".to_owned());
+    }
+    if items.len() > 100 {
+        return Err("must hold at most 100 scopes".to_owned());
+    }
+    let parse = |item| as_text(item)?.parse::<Scope>().map_err(|unknown| unknown.to_string());
+    items.iter().map(parse).collect()
+}
+
+words! {
+    /// Which keys to list.
+    StatusFilter {
+        /// Those that are accepted.
+        Active = "active",
+        /// Those that somebody ended.
+        Revoked = "revoked",
+        /// Those whose time has passed, and that nobody ended.
+        Expired = "expired",
+        /// Revoked and expired ones.
+        Retired = "retired",
+        /// Every key.
+        All = "all",
+    }
+}
+
+/// Which keys to list.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFilter {
+    /// Only those in this state.
+    pub status: Option<StatusFilter>,
+    /// Only those with this text in name, description, owner, id or display, in any case.
+    pub text: Option<String>,
+    /// Only those of exactly this owner.
+    pub owner: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::time::parse_rfc3339;
+
+    fn now() -> Moment {
+        parse_rfc3339("2026-11-21T12:00:00Z").unwrap()
+    }
+
+    fn read(object: Value) -> Result<NewKey, Vec<String>> {
+        NewKey::from_object(object.as_object().unwrap(), now())
+            .map_err(|errors| errors.0.into_iter().map(|error| error.field).collect())
+    }
+
+    #[test]
+    fn a_new_key_needs_a_name_and_a_scope() {
+        let key = read(json!({"name": " a ", "scopes": ["calls:read", "calls:read"]})).unwrap();
+        assert_eq!((key.label.name.as_str(), key.scopes.to_string().as_str()), ("a", "calls:read"));
+        assert_eq!(read(json!({})).unwrap_err(), ["name", "scopes"]);
+        let every = json!({"name": 1, "scopes": ["*"], "expires_at": "2026-11-21T12:00:00Z", "owner": "\n", "id": "x"});
+        assert_eq!(read(every).unwrap_err(), ["name", "scopes", "expires_at", "id"]);
+    }
+
+    #[test]
+    fn the_state_changes_at_the_expiry_to_the_millisecond() {
+        let end = now();
+        let before = end - Duration::milliseconds(1);
+        assert_eq!(status_at(None, Some(end), before), Status::Active);
+        assert_eq!(status_at(None, Some(end), end), Status::Expired);
+    }
+}

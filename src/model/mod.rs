@@ -1,0 +1,22 @@
+//! The nouns: keys, secrets, scopes, usage, audit events and records, always valid once built.
+//!
+//! Nothing here does I/O, reads a clock or knows SQL or HTTP. What comes from outside is parsed
+//! here into a type that needs no second look; a refusal is a [`FieldErrors`] that names every bad
+//! field.
+
+pub mod actor;
+pub mod audit;
+pub mod fields;
+pub mod id;
+pub mod key;
+pub mod page;
+pub mod records;
+pub mod scope;
+pub mod secret;
+pub mod time;
+pub mod token;
+pub mod usage;
+pub mod view;
+pub mod words;
+
+pub use fields::{FieldError, FieldErrors};

@@ -1,0 +1,146 @@
+//! Pages of a list: how many, and where to go on.
+//!
+//! Lists run from the newest to the oldest. A cursor names the last item seen, so that what is
+//! inserted or deleted meanwhile neither repeats nor hides anything.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+/// How many items a page has at most: 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(u8);
+
+impl Limit {
+    /// Accepts 1 to 100.
+    ///
+    /// # Errors
+    /// A sentence for the field's error.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.parse::<u8>() {
+            Ok(limit @ 1..=100) if !text.starts_with('+') => Ok(Self(limit)),
+            _ => Err("must be a number from 1 to 100".to_owned()),
+        }
+    }
+
+    /// The number.
+    pub fn get(self) -> usize {
+        self.0.into()
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(20)
+    }
+}
+
+/// A position in a list: the key of the last item seen. Opaque to clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+impl Cursor {
+    /// Reads what [`Cursor::encode`] writes.
+    ///
+    /// # Errors
+    /// A sentence for the field's error.
+    pub fn decode(text: &str) -> Result<Self, String> {
+        let refused = || "is not a cursor of this list".to_owned();
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
+        let (sum, position) = bytes.split_at_checked(4).ok_or_else(refused)?;
+        if position.is_empty() || crc32fast::hash(position).to_be_bytes() != sum {
+            return Err(refused());
+        }
+        String::from_utf8(position.to_vec()).map(Self).map_err(|_| refused())
+    }
+
+    /// URL-safe text. The checksum tells a mistyped cursor from a real one; it is no signature,
+    /// since a cursor grants nothing.
+    pub fn encode(&self) -> String {
+        let mut bytes = crc32fast::hash(self.0.as_bytes()).to_be_bytes().to_vec();
+        bytes.extend_from_slice(self.0.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+/// Which page of a list is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// How many items.
+    pub limit: Limit,
+    /// After which item; the first page without.
+    pub cursor: Option<Cursor>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// How many were asked for.
+    pub limit: Limit,
+    /// Where to go on, unless this was the last page.
+    pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of what a query with one item more than the limit returned.
+    pub fn of(mut items: Vec<T>, limit: Limit, position: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit.get();
+        items.truncate(limit.get());
+        let next = items.last().filter(|_| more).map(|last| Cursor(position(last)));
+        Self { items, limit, next }
+    }
+
+    /// The same page with each item turned into something else.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
+        let items = self.items.into_iter().map(f).collect();
+        Page { items, limit: self.limit, next: self.next }
+    }
+}
+
+impl<T: Serialize> Serialize for Page<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Meta {
+            limit: usize,
+            next_cursor: Option<String>,
+        }
+        #[derive(Serialize)]
+        struct List<'a, T> {
+            data: &'a [T],
+            meta: Meta,
+        }
+        let meta =
+            Meta { limit: self.limit.get(), next_cursor: self.next.as_ref().map(Cursor::encode) };
+        List { data: &self.items, meta }.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_is_from_1_to_100() {
+        assert_eq!(Limit::parse("100").map(Limit::get), Ok(100));
+        for wrong in ["0", "-1", "101", "1000000000", "abc", "", "+5", " 5", "5.0"] {
+            assert!(Limit::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_survives_its_text(position in ".{1,60}") {
+            let cursor = Cursor(position);
+            prop_assert_eq!(Cursor::decode(&cursor.encode()), Ok(cursor));
+        }
+
+        #[test]
+        fn a_forged_cursor_is_refused(text in "[A-Za-z0-9_-]{0,60}") {
+            prop_assert!(Cursor::decode(&text).is_err());
+        }
+    }
+}

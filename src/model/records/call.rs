@@ -1,0 +1,225 @@
+//! Phone calls.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Fields;
+use crate::model::fields::{FieldReader, as_text, check_text};
+use crate::model::scope::Resource;
+use crate::model::time::{self, Moment};
+use crate::model::words::{Word, words};
+
+words! {
+    /// Who called whom.
+    Direction {
+        /// The caller called us.
+        Inbound = "inbound",
+        /// We called.
+        Outbound = "outbound",
+    }
+}
+
+words! {
+    /// How far a call has come.
+    CallStatus {
+        /// Not answered yet.
+        Ringing = "ringing",
+        /// Being spoken.
+        InProgress = "in_progress",
+        /// Ended after being answered.
+        Completed = "completed",
+        /// Never answered.
+        Missed = "missed",
+        /// Broken off by a fault.
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// How the caller felt.
+    Sentiment {
+        /// Pleased.
+        Positive = "positive",
+        /// Neither.
+        Neutral = "neutral",
+        /// Displeased.
+        Negative = "negative",
+    }
+}
+
+words! {
+    /// Who spoke.
+    Speaker {
+        /// The voice agent.
+        Agent = "agent",
+        /// The person at the other end.
+        Caller = "caller",
+    }
+}
+
+/// One turn of a call's transcript.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Who spoke: `agent` or `caller`.
+    pub role: String,
+    /// What was said.
+    pub text: String,
+}
+
+/// The fields of a call.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Call {
+    /// Who called whom.
+    pub direction: Direction,
+    /// The other party's number, E.164.
+    pub caller: String,
+    /// The number that was called, E.164.
+    pub to: Option<String>,
+    /// The agent that spoke.
+    pub agent_id: Option<String>,
+    /// How far it has come.
+    pub status: Option<CallStatus>,
+    /// Length in seconds.
+    pub duration_seconds: Option<i64>,
+    /// How the caller felt.
+    pub sentiment: Option<Sentiment>,
+    /// What it was about.
+    pub summary: Option<String>,
+    /// Where the recording is.
+    pub recording_url: Option<String>,
+    /// Who said what, in order.
+    pub transcript: Vec<Turn>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// When it began.
+    #[serde(with = "time::rfc3339::option")]
+    pub started_at: Option<Moment>,
+}
+
+impl Fields for Call {
+    const RESOURCE: Resource = Resource::Calls;
+    const ID_PREFIX: &'static str = "call";
+
+    fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
+        let direction = reader.choice("direction");
+        let direction = reader.required("direction", direction);
+        let caller = reader.phone_number("caller");
+        let caller = reader.required("caller", caller);
+        let to = reader.phone_number("to");
+        let agent_id = reader.line("agent_id", 100);
+        let status = reader.choice("status");
+        let duration_seconds = reader.integer("duration_seconds", 0, i64::from(i32::MAX));
+        let sentiment = reader.choice("sentiment");
+        let summary = reader.text("summary", 10_000);
+        let recording_url = reader.url("recording_url");
+        let transcript = reader.parsed("transcript", read_transcript).unwrap_or_default();
+        let tags = reader.tags("tags");
+        let started_at = reader.moment("started_at");
+        Some(Self {
+            direction: direction?,
+            caller: caller?,
+            to,
+            agent_id,
+            status,
+            duration_seconds,
+            sentiment,
+            summary,
+            recording_url,
+            transcript,
+            tags,
+            started_at,
+        })
+    }
+}
+
+fn read_transcript(value: &Value) -> Result<Vec<Turn>, String> {
+    let turns = value.as_array().filter(|turns| turns.len() <= 2000);
+    let turns = turns.ok_or("must be a list of at most 2000 turns")?;
+    turns.iter().enumerate().map(|(n, turn)| read_turn(n, turn)).collect()
+}
+
+fn read_turn(n: usize, value: &Value) -> Result<Turn, String> {
+    let form = || format!("turn {n} must be an object with role and text, and nothing else");
+    let turn = value.as_object().filter(|turn| turn.len() == 2).ok_or_else(form)?;
+    let member = |name| turn.get(name).ok_or_else(form).and_then(as_text);
+    let role = Speaker::parse(member("role")?)
+        .ok_or_else(|| format!("turn {n}: role must be {}", Speaker::choices()))?;
+    let text =
+        check_text(member("text")?, 10_000).map_err(|why| format!("turn {n}: text {why}"))?;
+    Ok(Turn { role: role.as_str().to_owned(), text })
+}
+
+/// Which calls to list.
+#[derive(Debug, Clone, Default)]
+pub struct CallFilter {
+    /// Only those of this agent.
+    pub agent_id: Option<String>,
+    /// Only those in this direction.
+    pub direction: Option<Direction>,
+    /// Only those in this state.
+    pub status: Option<CallStatus>,
+    /// Only those that began (or, where that is not known, were recorded) at or after this.
+    pub from: Option<Moment>,
+    /// Only those that began (or, where that is not known, were recorded) before this.
+    pub to: Option<Moment>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(object: Value) -> Result<Call, Vec<String>> {
+        Call::from_object(object.as_object().unwrap())
+            .map_err(|errors| errors.0.into_iter().map(|error| error.field).collect())
+    }
+
+    #[test]
+    fn a_call_reads_back_from_its_own_json() {
+        let call = read(json!({
+            "direction": "inbound", "caller": "+14155550100", "status": "completed",
+            "duration_seconds": 0, "started_at": "2026-11-21T12:00:00.5Z", "tags": ["vip"],
+            "transcript": [{"role": "agent", "text": "Hello"}],
+        }));
+        let call = call.unwrap();
+        assert_eq!(read(serde_json::to_value(&call).unwrap()), Ok(call));
+    }
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let named = read(json!({
+            "direction": "up", "to": "0", "status": "ended", "duration_seconds": -1, "sentiment": 1,
+            "summary": "\u{0}", "recording_url": "javascript:alert(1)", "tags": "vip",
+            "transcript": [{"role": "dog", "text": "Woof"}], "started_at": "yesterday", "nope": 1,
+        }));
+        let expected = [
+            "direction",
+            "caller",
+            "to",
+            "status",
+            "duration_seconds",
+            "sentiment",
+            "summary",
+            "recording_url",
+            "transcript",
+            "tags",
+            "started_at",
+            "nope",
+        ];
+        assert_eq!(named.unwrap_err(), expected);
+    }
+
+    #[test]
+    fn a_turn_has_role_and_text_and_nothing_else() {
+        for wrong in [
+            json!([1]),
+            json!([{"role": "agent"}]),
+            json!([{"role": "agent", "text": "a", "x": 1}]),
+            json!({}),
+            json!([{"role": "agent", "text": 1}]),
+        ] {
+            assert!(read_transcript(&wrong).is_err(), "{wrong}");
+        }
+    }
+}

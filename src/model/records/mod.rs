@@ -1,0 +1,160 @@
+//! The records of the protected API: what every kind shares.
+//!
+//! A kind's own file says its fields and their rules. A record is created from a JSON object and
+//! changed by merging a patch into its own JSON and reading the result with the same rules, so
+//! that each rule is written once.
+
+pub mod call;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::FieldErrors;
+use super::fields::FieldReader;
+use super::id::{InvalidId, format_id, parse_id};
+use super::scope::Resource;
+use super::time::{self, Moment};
+
+/// The fields of one kind of record, always valid once read.
+pub trait Fields: Serialize + Sized + Send + 'static {
+    /// Under which scopes and path it is reached.
+    const RESOURCE: Resource;
+    /// What its ids begin with.
+    const ID_PREFIX: &'static str;
+    /// Reads every field; the reader collects what is wrong.
+    fn read(reader: &mut FieldReader<'_>) -> Option<Self>;
+
+    /// Reads an object that may hold nothing else.
+    ///
+    /// # Errors
+    /// Every complaint about it.
+    fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut reader = FieldReader::new(object);
+        let fields = Self::read(&mut reader);
+        reader.finish(fields)
+    }
+}
+
+/// The id of a record of one kind.
+pub struct RecordId<F> {
+    number: u128,
+    kind: PhantomData<fn() -> F>,
+}
+
+impl<F> RecordId<F> {
+    /// Wraps a UUIDv7 as a 128-bit number.
+    pub fn from_number(number: u128) -> Self {
+        Self { number, kind: PhantomData }
+    }
+}
+
+impl<F> Clone for RecordId<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<F> Copy for RecordId<F> {}
+
+impl<F: Fields> fmt::Display for RecordId<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format_id(F::ID_PREFIX, self.number))
+    }
+}
+
+impl<F: Fields> FromStr for RecordId<F> {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        parse_id(F::ID_PREFIX, text).map(Self::from_number)
+    }
+}
+
+impl<F: Fields> Serialize for RecordId<F> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What every record has, and all that a key without read is told of one it wrote.
+#[derive(Serialize)]
+#[serde(bound = "F: Fields")]
+pub struct Stamp<F> {
+    /// Its id.
+    pub id: RecordId<F>,
+    /// When it was made.
+    #[serde(with = "time::rfc3339")]
+    pub created_at: Moment,
+    /// When it was last changed.
+    #[serde(with = "time::rfc3339")]
+    pub updated_at: Moment,
+}
+
+/// A stored record.
+#[derive(Serialize)]
+#[serde(bound = "F: Fields")]
+pub struct Record<F> {
+    /// Id and times.
+    #[serde(flatten)]
+    pub stamp: Stamp<F>,
+    /// The rest.
+    #[serde(flatten)]
+    pub fields: F,
+}
+
+/// Merges a patch into a document (RFC 7396 §2): null removes, objects merge, all else replaces.
+pub fn merge_patch(document: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => {
+                document.remove(&name);
+            }
+            Value::Object(inner) => {
+                let slot = document.entry(name).or_insert(Value::Null);
+                if !slot.is_object() {
+                    *slot = Value::Object(Map::new());
+                }
+                if let Value::Object(target) = slot {
+                    merge_patch(target, inner);
+                }
+            }
+            other => {
+                document.insert(name, other);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn merging_follows_the_examples_of_rfc_7396() {
+        // The rows of appendix A whose documents are objects.
+        for (original, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut document = original.as_object().unwrap().clone();
+            merge_patch(&mut document, patch.as_object().unwrap().clone());
+            assert_eq!(Value::Object(document), result, "{original} + {patch}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Secrets and their digests: how a key is made, recognised without a look-up, and hashed.
+//!
+//! A secret is `<brand>k_` (API key) or `<brand>a_` (admin token), 32 random characters of base62
+//! (190 bits) and 6 that hold the CRC-32 of all before them. Neither type prints through `Debug`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use sha2::{Digest as _, Sha256};
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const RANDOM_LENGTH: usize = 32;
+const CHECKSUM_LENGTH: usize = 6;
+/// Characters after the prefix.
+const BODY_LENGTH: usize = RANDOM_LENGTH + CHECKSUM_LENGTH;
+/// Random bytes at or above this are drawn again, so that no character is likelier than another.
+const UNBIASED: u8 = (256 / 62 * 62) as u8;
+
+/// What a secret is for; the letter after the brand tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// `<brand>k_`: calls the protected API.
+    ApiKey,
+    /// `<brand>a_`: manages keys by program.
+    AdminToken,
+}
+
+impl SecretKind {
+    fn letter(self) -> u8 {
+        match self {
+            Self::ApiKey => b'k',
+            Self::AdminToken => b'a',
+        }
+    }
+}
+
+/// The 2 to 8 letters a–z that begin every secret of one database, `bt` unless chosen otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brand(String);
+
+impl Brand {
+    /// The letters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The regular expression that finds this brand's secrets, for secret scanners.
+    pub fn scanner_pattern(&self) -> String {
+        format!("\\b{}[ka]_[0-9A-Za-z]{{{BODY_LENGTH}}}\\b", self.0)
+    }
+
+    /// Whether `text` holds, anywhere, the start of one of this brand's secrets.
+    ///
+    /// Deliberately loose: it serves to keep secrets out of what is stored and logged.
+    pub fn may_occur_in(&self, text: &str) -> bool {
+        text.match_indices(self.as_str()).any(|(at, brand)| {
+            let rest = &text.as_bytes()[at + brand.len()..];
+            matches!(rest, [b'k' | b'a', b'_', next, ..] if next.is_ascii_alphanumeric())
+        })
+    }
+}
+
+impl FromStr for Brand {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if (2..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be 2 to 8 letters a–z")
+        }
+    }
+}
+
+impl fmt::Display for Brand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The SHA-256 of a whole secret: all that is ever stored of it.
+///
+/// A plain hash is enough for a secret of 190 random bits: there is nothing to guess.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Hashes what a request presents.
+    pub fn of(secret: &[u8]) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<u8>> for Digest {
+    type Error = &'static str;
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Self::Error> {
+        bytes.try_into().map(Self).map_err(|_| "a digest has 32 bytes")
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
+/// A secret in plain text. It exists only between being made and being shown once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Draws a new secret from the operating system's random source.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn generate(brand: &Brand, kind: SecretKind) -> Result<Self, rand::rngs::SysError> {
+        let mut text = String::with_capacity(brand.0.len() + 2 + BODY_LENGTH);
+        text.push_str(&brand.0);
+        text.push(kind.letter() as char);
+        text.push('_');
+        let full = text.len() + RANDOM_LENGTH;
+        while text.len() < full {
+            let mut bytes = [0u8; RANDOM_LENGTH];
+            SysRng.try_fill_bytes(&mut bytes)?;
+            let wanted = full - text.len();
+            let usable = bytes.iter().filter(|&&byte| byte < UNBIASED);
+            text.extend(usable.take(wanted).map(|byte| ALPHABET[(byte % 62) as usize] as char));
+        }
+        text.extend(checksum(text.as_bytes()).map(char::from));
+        Ok(Self(text))
+    }
+
+    /// The secret itself: to be shown once, and to nobody else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored of it.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+
+    /// What lists show of it: the prefix with 4 more characters and the last 4.
+    pub fn display(&self) -> String {
+        let body = self.0.len() - BODY_LENGTH;
+        format!("{}…{}", &self.0[..body + 4], &self.0[self.0.len() - 4..])
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Says what kind of secret `text` is, or `None` when its form or checksum is wrong.
+///
+/// Nothing is looked up: a mistyped or made-up secret is refused here.
+pub fn recognise(text: &[u8], brand: &Brand) -> Option<SecretKind> {
+    let body = text.strip_prefix(brand.0.as_bytes())?;
+    let (kind, body) = match body {
+        [b'k', b'_', body @ ..] => (SecretKind::ApiKey, body),
+        [b'a', b'_', body @ ..] => (SecretKind::AdminToken, body),
+        _ => return None,
+    };
+    if body.len() != BODY_LENGTH || !body.iter().all(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let (checked, sum) = text.split_at(text.len() - CHECKSUM_LENGTH);
+    (checksum(checked) == sum).then_some(kind)
+}
+
+/// CRC-32 (IEEE) in 6 digits of base62, padded with zeros.
+fn checksum(text: &[u8]) -> [u8; CHECKSUM_LENGTH] {
+    let mut rest = crc32fast::hash(text);
+    let mut digits = [b'0'; CHECKSUM_LENGTH];
+    for digit in digits.iter_mut().rev() {
+        *digit = ALPHABET[(rest % 62) as usize];
+        rest /= 62;
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn brand() -> Brand {
+        "bt".parse().unwrap()
+    }
+
+    fn secret(kind: SecretKind) -> Secret {
+        Secret::generate(&brand(), kind).unwrap()
+    }
+
+    #[test]
+    fn a_known_key_has_the_published_checksum() {
+        // Computed by another implementation: Python's zlib.crc32, then base62.
+        let body = format!("btk_{}", "0".repeat(32));
+        assert_eq!(&checksum(body.as_bytes()), b"0Zx5ed");
+    }
+
+    #[test]
+    fn a_million_keys_have_no_duplicate_and_no_biased_character() {
+        const KEYS: usize = 1_000_000;
+        let mut seen = HashSet::with_capacity(KEYS);
+        let mut counts = [0u64; 128];
+        for _ in 0..KEYS {
+            let secret = secret(SecretKind::ApiKey);
+            for byte in &secret.expose().as_bytes()[4..36] {
+                counts[*byte as usize] += 1;
+            }
+            assert!(seen.insert(secret.digest()));
+        }
+        let expected = (KEYS * RANDOM_LENGTH) as f64 / 62.0;
+        let chi_squared: f64 = ALPHABET
+            .iter()
+            .map(|c| (counts[*c as usize] as f64 - expected).powi(2) / expected)
+            .sum();
+        // 61 degrees of freedom: 130 is passed by chance less than once in a million runs.
+        // A plain `byte % 62` would give about 300 000.
+        assert!(chi_squared < 130.0, "chi squared {chi_squared}");
+    }
+
+    #[test]
+    fn a_display_shows_eight_characters_of_the_body() {
+        let secret = secret(SecretKind::AdminToken);
+        let (text, display) = (secret.expose(), secret.display());
+        assert_eq!(display, format!("{}…{}", &text[..8], &text[38..]));
+        assert!(display.starts_with("bta_"));
+    }
+
+    #[test]
+    fn nothing_is_printed_through_debug() {
+        let secret = secret(SecretKind::ApiKey);
+        assert_eq!(format!("{secret:?} {:?}", secret.digest()), "Secret(…) Digest(…)");
+    }
+
+    #[test]
+    fn a_secret_is_found_inside_other_text() {
+        let text = format!("curl {}", secret(SecretKind::ApiKey).expose());
+        assert!(brand().may_occur_in(&text));
+        assert!(!brand().may_occur_in("btk, bta_ and btx_abc"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_generated_secret_is_recognised(token: bool, letters in "[a-z]{2,8}") {
+            let brand: Brand = letters.parse().unwrap();
+            let kind = if token { SecretKind::AdminToken } else { SecretKind::ApiKey };
+            let secret = Secret::generate(&brand, kind).unwrap();
+            prop_assert_eq!(recognise(secret.expose().as_bytes(), &brand), Some(kind));
+        }
+
+        #[test]
+        fn any_one_changed_character_is_refused(at in 0usize..42, by in 1u8..=255) {
+            let mut bytes = secret(SecretKind::ApiKey).expose().as_bytes().to_vec();
+            bytes[at] = bytes[at].wrapping_add(by);
+            prop_assert_eq!(recognise(&bytes, &brand()), None);
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_refused(bytes: Vec<u8>) {
+            prop_assert_eq!(recognise(&bytes, &brand()), None);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Admin tokens: they manage keys by program, and nothing else.
+
+use serde_json::{Map, Value};
+
+use super::FieldErrors;
+use super::actor::Actor;
+use super::fields::{FieldReader, as_text};
+use super::id::TokenId;
+use super::key::{Revocation, Status, read_expiry, read_scopes, status_at};
+use super::scope::{Access, ScopeSet};
+use super::secret::Digest;
+use super::time::{LongestLife, Moment};
+
+/// An admin token, without its secret.
+#[derive(Debug, Clone)]
+pub struct AdminToken {
+    /// Row number.
+    pub number: u32,
+    /// Public id.
+    pub id: TokenId,
+    /// SHA-256 of the secret.
+    pub digest: Digest,
+    /// What people call it.
+    pub name: String,
+    /// What it may do with keys; write includes read here.
+    pub access: Access,
+    /// The scopes it may give to keys.
+    pub may_grant: ScopeSet,
+    /// What lists show of the secret.
+    pub display: String,
+    /// When it was made.
+    pub created_at: Moment,
+    /// By whom.
+    pub created_by: Actor,
+    /// From when on it is refused.
+    pub expires_at: Moment,
+    /// How it was ended, if it was.
+    pub revocation: Option<Revocation>,
+    /// When it was last accepted.
+    pub last_used_at: Option<Moment>,
+    /// Id of the audit event of its last change.
+    pub revision: i64,
+}
+
+impl AdminToken {
+    /// Its state at a moment.
+    pub fn status(&self, now: Moment) -> Status {
+        status_at(self.revocation.as_ref(), Some(self.expires_at), now)
+    }
+}
+
+/// An admin token that is about to be made; everything in it has been checked.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// What it may do with keys.
+    pub access: Access,
+    /// The scopes it may give to keys: all of them unless said.
+    pub may_grant: ScopeSet,
+    /// At most 365 days away.
+    pub expires_at: Moment,
+}
+
+impl NewToken {
+    /// Reads `name`, `access`, `expires_at` and optionally `may_grant`.
+    ///
+    /// # Errors
+    /// Every complaint about it.
+    pub fn from_object(object: &Map<String, Value>, now: Moment) -> Result<Self, FieldErrors> {
+        let mut reader = FieldReader::new(object);
+        let name = reader.line("name", 100);
+        let name = reader.required("name", name);
+        let access = reader.parsed("access", |value| {
+            let text = as_text(value)?;
+            let access = Access::ALL.into_iter().find(|access| access.as_str() == text);
+            access.ok_or_else(|| "must be read or write".to_owned())
+        });
+        let access = reader.required("access", access);
+        let may_grant = reader.parsed("may_grant", read_scopes).unwrap_or_else(ScopeSet::all);
+        let expires_at = read_expiry(&mut reader, LongestLife::OneYear, now);
+        let expires_at = reader.required("expires_at", expires_at);
+        let token = name.zip(access).zip(expires_at).map(|((name, access), expires_at)| Self {
+            name,
+            access,
+            may_grant,
+            expires_at,
+        });
+        reader.finish(token)
+    }
+}
