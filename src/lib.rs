@@ -1,3 +1,4 @@
 //! Bitting: a scoped API-key server.
 
 pub mod model;
+pub mod store;

@@ -1,0 +1,244 @@
+//! One connection type for both databases, chosen by the URL's scheme, and the pools.
+//!
+//! SQLite has a pool of readers and a single writer, so that writers wait in line instead of
+//! polling for the lock. PostgreSQL has one pool for both.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use super::error::{Error, Result};
+
+/// How long to wait for a connection, and for SQLite's write lock: together under 5 s, after
+/// which a client is told to come back.
+const PATIENCE: Duration = Duration::from_millis(2300);
+
+mod any {
+    #![allow(missing_docs, reason = "the derive makes public items without documentation")]
+
+    use diesel::{PgConnection, SqliteConnection};
+
+    /// A connection to either database.
+    #[derive(diesel::MultiConnection)]
+    pub enum AnyConnection {
+        /// The embedded database.
+        Sqlite(SqliteConnection),
+        /// A PostgreSQL server.
+        Postgres(PgConnection),
+    }
+}
+pub use any::AnyConnection;
+
+/// Which database to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A connection URL; it may hold a password.
+    Postgres(String),
+}
+
+impl FromStr for Target {
+    type Err = Error;
+    fn from_str(url: &str) -> Result<Self> {
+        let refused = |why: &str| Err(Error::Url(format!("database URL: {why}")));
+        match url.split_once("://") {
+            Some(("sqlite", "" | "/" | ":memory:")) => {
+                refused("sqlite:// needs a file name, such as sqlite://bitting.db")
+            }
+            Some(("sqlite", path)) if path.contains(['?', '#']) => {
+                refused("sqlite:// takes a file name without ? or #")
+            }
+            Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path))),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
+            _ => refused("must begin with sqlite:// or postgres://"),
+        }
+    }
+}
+
+/// For people: the file, or the server without the password.
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+                write!(f, "{scheme}://{}", place.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// A pooled connection. One that was left inside a transaction is thrown away.
+pub struct Session {
+    pub(super) connection: AnyConnection,
+    pub(super) in_transaction: bool,
+}
+
+/// Opens connections to one target.
+#[derive(Debug, Clone)]
+struct Connector(Target);
+
+impl r2d2::ManageConnection for Connector {
+    type Connection = Session;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Session> {
+        let connection = match &self.0 {
+            Target::Sqlite(path) => AnyConnection::Sqlite(connect_sqlite(path)?),
+            Target::Postgres(url) => AnyConnection::Postgres(connect_postgres(url)?),
+        };
+        Ok(Session { connection, in_transaction: false })
+    }
+
+    fn is_valid(&self, session: &mut Session) -> Result<()> {
+        match &mut session.connection {
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(connection) => Ok(connection.batch_execute("SELECT 1")?),
+        }
+    }
+
+    fn has_broken(&self, session: &mut Session) -> bool {
+        session.in_transaction
+    }
+}
+
+/// Opens an existing file; a missing one is not made.
+fn connect_sqlite(path: &Path) -> Result<SqliteConnection> {
+    let mut connection = SqliteConnection::establish(&sqlite_uri(path, "rw"))
+        .map_err(|why| Error::Refused(format!("{}: {why}", path.display())))?;
+    connection.batch_execute(&format!(
+        "PRAGMA busy_timeout = {}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864;",
+        PATIENCE.as_millis()
+    ))?;
+    Ok(connection)
+}
+
+/// A file name as an SQLite URI, which alone can say that the file must exist.
+pub(super) fn sqlite_uri(path: &Path, mode: &str) -> String {
+    let mut uri = String::from("file:");
+    for character in path.to_string_lossy().chars() {
+        match character {
+            '%' => uri.push_str("%25"),
+            '?' => uri.push_str("%3f"),
+            '#' => uri.push_str("%23"),
+            other => uri.push(other),
+        }
+    }
+    uri.push_str("?mode=");
+    uri.push_str(mode);
+    uri
+}
+
+fn connect_postgres(url: &str) -> Result<PgConnection> {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let mut full = url.to_owned();
+    if !url.contains("connect_timeout=") {
+        full = format!("{full}{separator}connect_timeout=2&tcp_user_timeout=4000");
+    }
+    let mut connection = PgConnection::establish(&full)
+        .map_err(|why| Error::Refused(format!("{}: {why}", Target::Postgres(url.to_owned()))))?;
+    connection.batch_execute(
+        "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; \
+         SET idle_in_transaction_session_timeout = 10000; SET application_name = 'bitting';",
+    )?;
+    Ok(connection)
+}
+
+type Pool = r2d2::Pool<Connector>;
+
+/// Says what the pools say, as our own log lines.
+#[derive(Debug)]
+struct LogErrors;
+
+impl r2d2::HandleError<Error> for LogErrors {
+    fn handle_error(&self, error: Error) {
+        tracing::debug!(%error, "opening a database connection failed");
+    }
+}
+
+/// The database: where to read and where to write.
+#[derive(Clone)]
+pub struct Database {
+    target: Target,
+    readers: Pool,
+    writer: Pool,
+}
+
+impl Database {
+    /// Makes the pools; connections are opened when they are needed. The database must exist.
+    pub fn new(target: Target, connections: u32) -> Self {
+        let pool = |size| {
+            r2d2::Pool::builder()
+                .max_size(size)
+                .min_idle(Some(0))
+                .connection_timeout(PATIENCE)
+                .error_handler(Box::new(LogErrors))
+                .build_unchecked(Connector(target.clone()))
+        };
+        let readers = pool(connections);
+        let writer = match target {
+            Target::Sqlite(_) => pool(1),
+            Target::Postgres(_) => readers.clone(),
+        };
+        Self { target, readers, writer }
+    }
+
+    /// Which database this is.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn reader(
+        &self,
+    ) -> Result<r2d2::PooledConnection<impl r2d2::ManageConnection<Connection = Session>>> {
+        Ok(self.readers.get()?)
+    }
+
+    pub(super) fn writer(
+        &self,
+    ) -> Result<r2d2::PooledConnection<impl r2d2::ManageConnection<Connection = Session>>> {
+        Ok(self.writer.get()?)
+    }
+
+    /// A connection of one's own, outside the pools.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn dedicated(&self) -> Result<Session> {
+        r2d2::ManageConnection::connect(&Connector(self.target.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_chooses_and_a_typo_makes_no_database() {
+        assert_eq!("sqlite://a/b.db".parse::<Target>().unwrap(), Target::Sqlite("a/b.db".into()));
+        assert!(matches!("postgresql://h/d".parse(), Ok(Target::Postgres(_))));
+        for wrong in [
+            "bitting.db",
+            "sqlite:bitting.db",
+            "mysql://h/d",
+            "sqlite://",
+            "sqlite://:memory:",
+            "sqlite://a?mode=rw",
+            "",
+        ] {
+            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let target: Target = "postgres://me:pass@word@host:5432/db?password=x".parse().unwrap();
+        assert_eq!(target.to_string(), "postgres://host:5432/db");
+    }
+}

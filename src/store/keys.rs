@@ -1,0 +1,269 @@
+//! API keys in the database.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
+
+use super::connection::AnyConnection;
+use super::error::Result;
+use super::rows;
+use super::schema::api_keys as table;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, StatusFilter};
+use crate::model::page::Limit;
+use crate::model::scope::ScopeSet;
+use crate::model::secret::Digest;
+use crate::model::time::Moment;
+use crate::model::words::Word;
+
+diesel::define_sql_function! {
+    /// Text in lower case, for comparing without regard to case.
+    fn lower(text: Nullable<Text>) -> Nullable<Text>;
+}
+
+#[derive(Queryable)]
+struct Row {
+    number: i64,
+    id: String,
+    digest: Vec<u8>,
+    name: String,
+    description: Option<String>,
+    owner: Option<String>,
+    scopes: String,
+    display: String,
+    created_at: NaiveDateTime,
+    created_by_type: String,
+    created_by_id: Option<String>,
+    created_by_name: String,
+    expires_at: Option<NaiveDateTime>,
+    revoked_at: Option<NaiveDateTime>,
+    revoked_by_type: Option<String>,
+    revoked_by_id: Option<String>,
+    revoked_by_name: Option<String>,
+    revoke_reason: Option<String>,
+    revision: i64,
+}
+
+impl TryFrom<Row> for ApiKey {
+    type Error = super::Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            number: KeyNumber(rows::row_number(row.number)?),
+            id: rows::parse("key id", &row.id)?,
+            digest: row.digest.try_into().map_err(|why| rows::unreadable(why, &row.id))?,
+            label: KeyLabel { name: row.name, description: row.description, owner: row.owner },
+            scopes: rows::parse("scopes", &row.scopes)?,
+            display: row.display,
+            created_at: row.created_at.and_utc(),
+            created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
+            expires_at: row.expires_at.map(|end| end.and_utc()),
+            revocation: rows::revocation(
+                row.revoked_at,
+                row.revoked_by_type,
+                row.revoked_by_id,
+                row.revoked_by_name,
+                row.revoke_reason,
+            )?,
+            revision: row.revision,
+        })
+    }
+}
+
+/// Stores a new key and returns its row number; the key's own `number` is not looked at.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber> {
+    let number: i64 = diesel::insert_into(table::table)
+        .values((
+            table::id.eq(key.id.to_string()),
+            table::digest.eq(key.digest.as_bytes().to_vec()),
+            table::name.eq(&key.label.name),
+            table::description.eq(&key.label.description),
+            table::owner.eq(&key.label.owner),
+            table::scopes.eq(key.scopes.to_string()),
+            table::display.eq(&key.display),
+            table::created_at.eq(key.created_at.naive_utc()),
+            table::created_by_type.eq(key.created_by.kind.as_str()),
+            table::created_by_id.eq(&key.created_by.id),
+            table::created_by_name.eq(&key.created_by.name),
+            table::expires_at.eq(key.expires_at.map(|end| end.naive_utc())),
+            table::revision.eq(key.revision),
+        ))
+        .returning(table::number)
+        .get_result(connection)?;
+    rows::row_number(number).map(KeyNumber)
+}
+
+/// The key with this id.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>> {
+    let row: Option<Row> =
+        table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
+    row.map(ApiKey::try_from).transpose()
+}
+
+/// Changes what people call a key.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_label(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    label: &KeyLabel,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
+        .set((
+            table::name.eq(&label.name),
+            table::description.eq(&label.description),
+            table::owner.eq(&label.owner),
+            table::revision.eq(revision),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Ends a key.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_revoked(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    revocation: &Revocation,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
+        .set((
+            table::revoked_at.eq(revocation.at.naive_utc()),
+            table::revoked_by_type.eq(revocation.by.kind.as_str()),
+            table::revoked_by_id.eq(&revocation.by.id),
+            table::revoked_by_name.eq(&revocation.by.name),
+            table::revoke_reason.eq(&revocation.reason),
+            table::revision.eq(revision),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Keys from the newest to the oldest, one more than the limit where there are so many.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(
+    connection: &mut AnyConnection,
+    filter: &KeyFilter,
+    limit: Limit,
+    after: Option<KeyNumber>,
+    now: Moment,
+) -> Result<Vec<ApiKey>> {
+    let now = now.naive_utc();
+    let mut query = table::table.into_boxed();
+    let unexpired = || table::expires_at.is_null().or(table::expires_at.gt(now).assume_not_null());
+    query = match filter.status {
+        None | Some(StatusFilter::All) => query,
+        Some(StatusFilter::Active) => query.filter(table::revoked_at.is_null()).filter(unexpired()),
+        Some(StatusFilter::Revoked) => query.filter(table::revoked_at.is_not_null()),
+        Some(StatusFilter::Expired) => {
+            query.filter(table::revoked_at.is_null()).filter(table::expires_at.le(now))
+        }
+        Some(StatusFilter::Retired) => query.filter(
+            table::revoked_at.is_not_null().or(table::expires_at.le(now).assume_not_null()),
+        ),
+    };
+    if let Some(owner) = &filter.owner {
+        query = query.filter(table::owner.eq(owner));
+    }
+    if let Some(text) = &filter.text {
+        let pattern = contains_pattern(text);
+        let matches = lower(table::name.nullable())
+            .like(pattern.clone())
+            .escape('\\')
+            .or(lower(table::description).like(pattern.clone()).escape('\\'))
+            .or(lower(table::owner).like(pattern.clone()).escape('\\'))
+            .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
+            .or(lower(table::display.nullable()).like(pattern).escape('\\'));
+        query = query.filter(matches);
+    }
+    if let Some(KeyNumber(number)) = after {
+        query = query.filter(table::number.lt(i64::from(number)));
+    }
+    let rows: Vec<Row> =
+        query.order(table::number.desc()).limit(limit.get() as i64 + 1).load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// A LIKE pattern that finds the text itself anywhere, its own wildcards taken literally.
+fn contains_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// What the key index holds of a key.
+#[derive(Debug, Clone)]
+pub struct KeyChange {
+    /// SHA-256 of the secret.
+    pub digest: Digest,
+    /// Row number.
+    pub number: KeyNumber,
+    /// Public id.
+    pub id: KeyId,
+    /// What it may do.
+    pub scopes: ScopeSet,
+    /// From when on it is refused.
+    pub expires_at: Option<Moment>,
+    /// Whether somebody ended it.
+    pub revoked: bool,
+    /// Id of the audit event of its last change.
+    pub revision: i64,
+}
+
+type ChangeRow = (Vec<u8>, i64, String, String, Option<NaiveDateTime>, Option<NaiveDateTime>, i64);
+
+/// The keys that were changed after a revision, in the order of their changes.
+///
+/// # Errors
+/// When the database fails.
+pub fn changed_since(
+    connection: &mut AnyConnection,
+    revision: i64,
+    limit: i64,
+) -> Result<Vec<KeyChange>> {
+    let rows: Vec<ChangeRow> = table::table
+        .filter(table::revision.gt(revision))
+        .order(table::revision)
+        .limit(limit)
+        .select((
+            table::digest,
+            table::number,
+            table::id,
+            table::scopes,
+            table::expires_at,
+            table::revoked_at,
+            table::revision,
+        ))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(digest, number, id, scopes, expires_at, revoked_at, revision)| {
+            Ok(KeyChange {
+                digest: digest.try_into().map_err(|why| rows::unreadable(why, &id))?,
+                number: KeyNumber(rows::row_number(number)?),
+                id: rows::parse("key id", &id)?,
+                scopes: rows::parse("scopes", &scopes)?,
+                expires_at: expires_at.map(|end| end.and_utc()),
+                revoked: revoked_at.is_some(),
+                revision,
+            })
+        })
+        .collect()
+}

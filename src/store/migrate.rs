@@ -1,0 +1,271 @@
+//! Creating and migrating the database, and refusing one that is not Bitting's.
+//!
+//! Nothing is changed before it is certain whose database it is. Migrations run under an exclusive
+//! lock, so that of many processes that start at once one migrates and the others wait.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use chrono::NaiveDateTime;
+use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connection::{AnyConnection, Database, Session, Target, sqlite_uri};
+use super::error::{Error, Result};
+use super::schema::{bitting, usage_rollup};
+use super::transaction::Exclusive;
+use crate::model::time::Moment;
+use crate::model::usage::Minute;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The generation of this program: it works with every schema whose `oldest_program` is not above.
+const GENERATION: i64 = 1;
+
+/// What the database says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// What begins every key made in it.
+    pub brand: String,
+    /// The highest time any process has seen.
+    pub high_water: Moment,
+}
+
+/// Whether a missing database is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is made.
+    Create,
+    /// It is an error.
+    Refuse,
+}
+
+/// Opens the database, makes it if wanted, and brings it up to date. `brand` is fixed when the
+/// database is made; afterwards the one in the mark counts.
+///
+/// # Errors
+/// [`Error::Refused`] with one sentence for people when the database is missing, damaged, another
+/// program's or too new; nothing was changed then.
+pub fn open(
+    target: &Target,
+    connections: u32,
+    brand: &str,
+    now: Moment,
+    missing: Missing,
+) -> Result<(Database, Mark)> {
+    if let Target::Sqlite(path) = target {
+        prepare_file(path, missing)?;
+    }
+    let database = Database::new(target.clone(), connections);
+    let mut session = database.dedicated()?;
+    let mark = bring_up_to_date(&mut session, target, brand, now, missing)
+        .map_err(|error| explain(error, target))?;
+    Ok((database, mark))
+}
+
+/// Turns SQLite's own words about a file into a sentence with a remedy.
+fn explain(error: Error, target: &Target) -> Error {
+    match (error, target) {
+        (Error::Statement(why), Target::Sqlite(path)) => Error::Refused(format!(
+            "{}: {why}; check that the file is an undamaged Bitting database that this user may \
+             write, or restore a backup",
+            path.display()
+        )),
+        (error, _) => error,
+    }
+}
+
+/// Sees to it that there is a file to open; SQLite itself would make one in silence.
+fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
+    let refused = |why: String| Err(Error::Refused(format!("{}: {why}", path.display())));
+    match std::fs::metadata(path) {
+        Ok(file) if file.is_dir() => refused("is a folder; name a file in it".to_owned()),
+        Ok(file) if file.len() == 0 => refused(
+            "is empty, so it was never finished or has been cut off; restore a backup, or delete \
+             it to start anew"
+                .to_owned(),
+        ),
+        Ok(_) => Ok(()),
+        Err(why) if why.kind() == ErrorKind::NotFound && missing == Missing::Create => {
+            create_file(path)
+        }
+        Err(why) if why.kind() == ErrorKind::NotFound => refused(
+            "there is no such database; `bitting serve` or `bitting migrate` makes it, \
+             --database-url names another"
+                .to_owned(),
+        ),
+        Err(why) => refused(format!("cannot be read: {why}")),
+    }
+}
+
+/// Makes a database with one page, so that an empty file always means an accident.
+fn create_file(path: &Path) -> Result<()> {
+    let create = || -> std::result::Result<(), String> {
+        let uri = sqlite_uri(path, "rwc");
+        let mut connection = SqliteConnection::establish(&uri).map_err(|why| why.to_string())?;
+        connection
+            .batch_execute("PRAGMA busy_timeout = 2300; PRAGMA user_version = 1;")
+            .map_err(|why| why.to_string())
+    };
+    create().map_err(|why| {
+        Error::Refused(format!(
+            "{}: cannot be made: {why}; choose a folder that exists and that this user may write \
+             with --database-url",
+            path.display()
+        ))
+    })
+}
+
+fn bring_up_to_date(
+    session: &mut Session,
+    target: &Target,
+    brand: &str,
+    now: Moment,
+    missing: Missing,
+) -> Result<Mark> {
+    let state = state(&mut session.connection)?;
+    match (&state, missing) {
+        (State::Empty, Missing::Refuse) => {
+            return Err(Error::Refused(format!(
+                "{target}: the database is empty; `bitting migrate` prepares it"
+            )));
+        }
+        (State::Foreign, _) => {
+            return Err(Error::Refused(format!(
+                "{target}: this database belongs to another program and was not touched; name \
+                 another with --database-url"
+            )));
+        }
+        (State::Ours { oldest_program }, _) if *oldest_program > GENERATION => {
+            return Err(Error::Refused(format!(
+                "{target}: this database needs a newer Bitting (generation {oldest_program}, this \
+                 one is {GENERATION}); it was not touched"
+            )));
+        }
+        _ => {}
+    }
+    if let AnyConnection::Sqlite(connection) = &mut session.connection {
+        connection.batch_execute("PRAGMA journal_mode = WAL;")?;
+    }
+    session.write(|connection| {
+        Exclusive::Schema.take(connection)?;
+        run_migrations(connection)?;
+        mark_database(connection, brand, now)
+    })
+}
+
+/// Whose database it is.
+enum State {
+    Empty,
+    Foreign,
+    Ours { oldest_program: i64 },
+}
+
+#[derive(QueryableByName)]
+struct Tables {
+    #[diesel(sql_type = BigInt)]
+    all_tables: i64,
+    #[diesel(sql_type = BigInt)]
+    mark: i64,
+}
+
+fn state(connection: &mut AnyConnection) -> Result<State> {
+    let source = match connection {
+        AnyConnection::Sqlite(_) => "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'",
+        AnyConnection::Postgres(_) => {
+            "SELECT table_name AS name FROM information_schema.tables \
+             WHERE table_schema = current_schema()"
+        }
+    };
+    let tables: Tables = diesel::sql_query(format!(
+        "SELECT CAST(COUNT(*) AS BIGINT) AS all_tables, \
+         CAST(COUNT(CASE WHEN name = 'bitting' THEN 1 END) AS BIGINT) AS mark \
+         FROM ({source}) AS present"
+    ))
+    .get_result(connection)?;
+    if tables.all_tables == 0 {
+        return Ok(State::Empty);
+    }
+    if tables.mark == 0 {
+        return Ok(State::Foreign);
+    }
+    let oldest: std::result::Result<i64, _> =
+        bitting::table.select(bitting::oldest_program).first(connection);
+    // A table of this name without our column or row is somebody else's.
+    Ok(oldest.map_or(State::Foreign, |oldest_program| State::Ours { oldest_program }))
+}
+
+/// Runs what has not been run yet, inside the caller's transaction: each migration's
+/// `metadata.toml` keeps diesel from beginning one of its own.
+fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(connection) => pending(connection, SQLITE),
+        AnyConnection::Postgres(connection) => pending(connection, POSTGRES),
+    }
+}
+
+fn pending<C, DB>(connection: &mut C, migrations: EmbeddedMigrations) -> Result<()>
+where
+    DB: diesel::backend::Backend,
+    C: Connection<Backend = DB> + MigrationHarness<DB>,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let refused = |why: Box<dyn std::error::Error + Send + Sync>| {
+        Error::Refused(format!("migrating the database failed and was undone: {why}"))
+    };
+    let pending: Vec<Box<dyn Migration<DB>>> =
+        connection.pending_migrations(migrations).map_err(refused)?;
+    for migration in pending {
+        connection.run_migration(&*migration).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Reads the mark, and writes it into a database that has just been made.
+fn mark_database(connection: &mut AnyConnection, brand: &str, now: Moment) -> Result<Mark> {
+    if let Some(mark) = mark(connection)? {
+        return Ok(mark);
+    }
+    diesel::insert_into(bitting::table)
+        .values((
+            bitting::one.eq(1),
+            bitting::brand.eq(brand),
+            bitting::oldest_program.eq(GENERATION),
+            bitting::high_water.eq(now.naive_utc()),
+        ))
+        .execute(connection)?;
+    let hour = Minute::of(now).hour();
+    diesel::insert_into(usage_rollup::table)
+        .values((
+            usage_rollup::one.eq(1),
+            usage_rollup::hour.eq(hour.0),
+            usage_rollup::key_number.eq(0),
+            usage_rollup::minutes_from.eq(hour.first_minute().0),
+        ))
+        .execute(connection)?;
+    Ok(Mark { brand: brand.to_owned(), high_water: now })
+}
+
+fn mark(connection: &mut AnyConnection) -> Result<Option<Mark>> {
+    let row: Option<(String, NaiveDateTime)> = bitting::table
+        .select((bitting::brand, bitting::high_water))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(|(brand, high_water)| Mark { brand, high_water: high_water.and_utc() }))
+}
+
+/// Keeps the highest time seen; a lower one changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn raise_high_water(connection: &mut AnyConnection, now: Moment) -> Result<()> {
+    let now = now.naive_utc();
+    diesel::update(bitting::table.filter(bitting::high_water.lt(now)))
+        .set(bitting::high_water.eq(now))
+        .execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Turning columns into model types and back, where several tables have the same ones.
+
+use std::str::FromStr;
+
+use chrono::NaiveDateTime;
+
+use super::error::{Error, Result};
+use crate::model::actor::{Actor, ActorKind};
+use crate::model::key::Revocation;
+use crate::model::words::Word;
+
+/// Complains about a column this program cannot have written.
+pub(super) fn unreadable(what: &str, text: &str) -> Error {
+    Error::Unreadable(format!("{what} {text:?}"))
+}
+
+/// Parses a column with the type's own parser.
+pub(super) fn parse<T: FromStr>(what: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| unreadable(what, text))
+}
+
+/// Reads a column that holds one word of a set.
+pub(super) fn word<W: Word>(what: &str, text: &str) -> Result<W> {
+    W::parse(text).ok_or_else(|| unreadable(what, text))
+}
+
+/// Reads a column that may hold one word of a set.
+pub(super) fn optional_word<W: Word>(what: &str, text: Option<String>) -> Result<Option<W>> {
+    text.map(|text| word(what, &text)).transpose()
+}
+
+/// The row number of a key or token; a table of over four thousand million rows is out of scope.
+pub(super) fn row_number(number: i64) -> Result<u32> {
+    u32::try_from(number).map_err(|_| unreadable("row number", &number.to_string()))
+}
+
+/// The three columns of an actor.
+pub(super) fn actor(kind: &str, id: Option<String>, name: String) -> Result<Actor> {
+    Ok(Actor { kind: word::<ActorKind>("actor type", kind)?, id, name })
+}
+
+/// The five columns of a revocation: all null, or all but id and reason there.
+pub(super) fn revocation(
+    at: Option<NaiveDateTime>,
+    by_type: Option<String>,
+    by_id: Option<String>,
+    by_name: Option<String>,
+    reason: Option<String>,
+) -> Result<Option<Revocation>> {
+    let Some(at) = at else { return Ok(None) };
+    let by = actor(&by_type.unwrap_or_default(), by_id, by_name.unwrap_or_default())?;
+    Ok(Some(Revocation { at: at.and_utc(), by, reason }))
+}

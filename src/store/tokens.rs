@@ -1,0 +1,158 @@
+//! Admin tokens in the database.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use super::connection::AnyConnection;
+use super::error::Result;
+use super::rows;
+use super::schema::admin_tokens as table;
+use crate::model::id::TokenId;
+use crate::model::key::Revocation;
+use crate::model::scope::Access;
+use crate::model::time::Moment;
+use crate::model::token::AdminToken;
+use crate::model::words::Word;
+
+#[derive(Queryable)]
+struct Row {
+    number: i64,
+    id: String,
+    digest: Vec<u8>,
+    name: String,
+    access: String,
+    may_grant: String,
+    display: String,
+    created_at: NaiveDateTime,
+    created_by_type: String,
+    created_by_id: Option<String>,
+    created_by_name: String,
+    expires_at: NaiveDateTime,
+    revoked_at: Option<NaiveDateTime>,
+    revoked_by_type: Option<String>,
+    revoked_by_id: Option<String>,
+    revoked_by_name: Option<String>,
+    revoke_reason: Option<String>,
+    last_used_at: Option<NaiveDateTime>,
+    revision: i64,
+}
+
+impl TryFrom<Row> for AdminToken {
+    type Error = super::Error;
+    fn try_from(row: Row) -> Result<Self> {
+        let access = Access::ALL.into_iter().find(|access| access.as_str() == row.access);
+        Ok(Self {
+            number: rows::row_number(row.number)?,
+            id: rows::parse("token id", &row.id)?,
+            digest: row.digest.try_into().map_err(|why| rows::unreadable(why, &row.id))?,
+            name: row.name,
+            access: access.ok_or_else(|| rows::unreadable("access", &row.access))?,
+            may_grant: rows::parse("scopes", &row.may_grant)?,
+            display: row.display,
+            created_at: row.created_at.and_utc(),
+            created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
+            expires_at: row.expires_at.and_utc(),
+            revocation: rows::revocation(
+                row.revoked_at,
+                row.revoked_by_type,
+                row.revoked_by_id,
+                row.revoked_by_name,
+                row.revoke_reason,
+            )?,
+            last_used_at: row.last_used_at.map(|at| at.and_utc()),
+            revision: row.revision,
+        })
+    }
+}
+
+/// Stores a new token and returns its row number; the token's own `number` is not looked at.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert(connection: &mut AnyConnection, token: &AdminToken) -> Result<u32> {
+    let number: i64 = diesel::insert_into(table::table)
+        .values((
+            table::id.eq(token.id.to_string()),
+            table::digest.eq(token.digest.as_bytes().to_vec()),
+            table::name.eq(&token.name),
+            table::access.eq(token.access.as_str()),
+            table::may_grant.eq(token.may_grant.to_string()),
+            table::display.eq(&token.display),
+            table::created_at.eq(token.created_at.naive_utc()),
+            table::created_by_type.eq(token.created_by.kind.as_str()),
+            table::created_by_id.eq(&token.created_by.id),
+            table::created_by_name.eq(&token.created_by.name),
+            table::expires_at.eq(token.expires_at.naive_utc()),
+            table::revision.eq(token.revision),
+        ))
+        .returning(table::number)
+        .get_result(connection)?;
+    rows::row_number(number)
+}
+
+/// The token with this id.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(connection: &mut AnyConnection, id: TokenId) -> Result<Option<AdminToken>> {
+    let row: Option<Row> =
+        table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
+    row.map(AdminToken::try_from).transpose()
+}
+
+/// Every token, the newest first. They are made by hand and are few.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(connection: &mut AnyConnection) -> Result<Vec<AdminToken>> {
+    let rows: Vec<Row> = table::table.order(table::number.desc()).load(connection)?;
+    rows.into_iter().map(AdminToken::try_from).collect()
+}
+
+/// Ends a token.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_revoked(
+    connection: &mut AnyConnection,
+    number: u32,
+    revocation: &Revocation,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number))))
+        .set((
+            table::revoked_at.eq(revocation.at.naive_utc()),
+            table::revoked_by_type.eq(revocation.by.kind.as_str()),
+            table::revoked_by_id.eq(&revocation.by.id),
+            table::revoked_by_name.eq(&revocation.by.name),
+            table::revoke_reason.eq(&revocation.reason),
+            table::revision.eq(revision),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Notes when a token was last accepted; an earlier time changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_last_used(connection: &mut AnyConnection, number: u32, at: Moment) -> Result<()> {
+    let at = at.naive_utc();
+    diesel::update(table::table.filter(table::number.eq(i64::from(number))))
+        .filter(table::last_used_at.is_null().or(table::last_used_at.lt(at).assume_not_null()))
+        .set(table::last_used_at.eq(at))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// The tokens that were changed after a revision, in the order of their changes.
+///
+/// # Errors
+/// When the database fails.
+pub fn changed_since(connection: &mut AnyConnection, revision: i64) -> Result<Vec<AdminToken>> {
+    let rows: Vec<Row> = table::table
+        .filter(table::revision.gt(revision))
+        .order(table::revision)
+        .load(connection)?;
+    rows.into_iter().map(AdminToken::try_from).collect()
+}

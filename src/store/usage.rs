@@ -1,0 +1,339 @@
+//! Counts in the database: adding them, and reading a key's figures by seeks.
+//!
+//! Minute rows are clustered by time, hour rows by key; `rollup` moves the one into the other.
+//! The statements are written out, since diesel's `ON CONFLICT` does not work through an enum of
+//! connections; what stands in them are numbers only.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::connection::AnyConnection;
+use super::error::Result;
+use super::rows;
+use super::schema::{usage_marks, usage_rollup};
+use crate::model::key::KeyNumber;
+use crate::model::time::Moment;
+use crate::model::usage::{Cell, Count, Hour, Minute, Share, Usage, Windows};
+
+/// Rows in one INSERT: enough to make its cost small, few enough to keep its text short.
+const ROWS_PER_STATEMENT: usize = 500;
+/// Up to so many minutes are looked up one by one; beyond, the range is read.
+const MINUTES_BY_SEEK: i64 = 240;
+
+/// How far the roll-up has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Every earlier hour is in the hour rows.
+    pub hour: Hour,
+    /// Of `hour`, the keys up to this one are too.
+    pub key: i64,
+    /// Minute rows before this are gone.
+    pub minutes_from: Minute,
+}
+
+impl Position {
+    /// Whether a minute of this key is in the hour rows.
+    pub fn covers(&self, key: KeyNumber, minute: Minute) -> bool {
+        let hour = minute.hour();
+        hour < self.hour || (hour == self.hour && i64::from(key.0) <= self.key)
+    }
+}
+
+/// Reads how far the roll-up has come.
+///
+/// # Errors
+/// When the database fails.
+pub fn position(connection: &mut AnyConnection) -> Result<Position> {
+    let (hour, key, minutes_from): (i64, i64, i64) = usage_rollup::table
+        .select((usage_rollup::hour, usage_rollup::key_number, usage_rollup::minutes_from))
+        .first(connection)?;
+    Ok(Position { hour: Hour(hour), key, minutes_from: Minute(minutes_from) })
+}
+
+/// Adds counts to the minute rows; each (minute, key, cell) may occur once.
+///
+/// # Errors
+/// When the database fails.
+pub fn add_to_minutes(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+    let rows = counts.iter().map(|c| [c.minute.0, c.key.0.into(), c.cell.number(), c.n, c.last_at]);
+    upsert(connection, "usage_minutes", "minute, key_number, cell", rows)
+}
+
+/// Adds counts to the hour rows.
+///
+/// # Errors
+/// When the database fails.
+pub fn add_to_hours(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+    let mut hours: BTreeMap<[i64; 3], (i64, i64)> = BTreeMap::new();
+    for count in counts {
+        let row = [count.key.0.into(), count.minute.hour().0, count.cell.number()];
+        let (n, last_at) = hours.entry(row).or_default();
+        *n += count.n;
+        *last_at = count.last_at.max(*last_at);
+    }
+    let rows = hours.into_iter().map(|([a, b, c], (n, last_at))| [a, b, c, n, last_at]);
+    upsert(connection, "usage_hours", "key_number, hour, cell", rows)
+}
+
+fn upsert(
+    connection: &mut AnyConnection,
+    table: &str,
+    key: &str,
+    rows: impl Iterator<Item = [i64; 5]>,
+) -> Result<()> {
+    let mut rows = rows.peekable();
+    while rows.peek().is_some() {
+        let mut statement = format!("INSERT INTO {table} ({key}, n, last_at) VALUES ");
+        for (place, [a, b, c, n, last_at]) in rows.by_ref().take(ROWS_PER_STATEMENT).enumerate() {
+            let separator = if place == 0 { "" } else { "," };
+            // Writing to a String cannot fail.
+            let _ = write!(statement, "{separator}({a},{b},{c},{n},{last_at})");
+        }
+        statement.push_str(&on_conflict_add(table, key));
+        diesel::sql_query(statement).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The end of an INSERT that adds to rows that are there already.
+pub(super) fn on_conflict_add(table: &str, key: &str) -> String {
+    format!(
+        " ON CONFLICT ({key}) DO UPDATE SET n = {table}.n + excluded.n, last_at = CASE WHEN \
+         excluded.last_at > {table}.last_at THEN excluded.last_at ELSE {table}.last_at END"
+    )
+}
+
+/// Raises a process's mark to a batch's sequence number. `false`: the batch was written before.
+///
+/// # Errors
+/// When the database fails.
+pub fn raise_mark(
+    connection: &mut AnyConnection,
+    process: &str,
+    sequence: i64,
+    at: Moment,
+) -> Result<bool> {
+    if mark(connection, process)? >= sequence {
+        return Ok(false);
+    }
+    let set = (usage_marks::sequence.eq(sequence), usage_marks::at.eq(at.naive_utc()));
+    let row = usage_marks::table.filter(usage_marks::process.eq(process));
+    if diesel::update(row).set(set).execute(connection)? == 0 {
+        diesel::insert_into(usage_marks::table)
+            .values((usage_marks::process.eq(process), set.0, set.1))
+            .execute(connection)?;
+    }
+    Ok(true)
+}
+
+/// The last batch this process has written; 0 before the first.
+///
+/// # Errors
+/// When the database fails.
+pub fn mark(connection: &mut AnyConnection, process: &str) -> Result<i64> {
+    let sequence: Option<i64> = usage_marks::table
+        .filter(usage_marks::process.eq(process))
+        .select(usage_marks::sequence)
+        .first(connection)
+        .optional()?;
+    Ok(sequence.unwrap_or(0))
+}
+
+/// Forgets the marks of processes that have written nothing since.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_marks(connection: &mut AnyConnection, before: Moment) -> Result<()> {
+    diesel::delete(usage_marks::table.filter(usage_marks::at.lt(before.naive_utc())))
+        .execute(connection)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct SumRow {
+    #[diesel(sql_type = BigInt)]
+    key_number: i64,
+    #[diesel(sql_type = BigInt)]
+    cell: i64,
+    #[diesel(sql_type = BigInt)]
+    day: i64,
+    #[diesel(sql_type = BigInt)]
+    week: i64,
+    #[diesel(sql_type = BigInt)]
+    month: i64,
+    #[diesel(sql_type = BigInt)]
+    lifetime: i64,
+    #[diesel(sql_type = BigInt)]
+    last_at: i64,
+}
+
+/// The figures of some keys, as far as they are written.
+///
+/// # Errors
+/// When the database fails.
+pub fn figures(
+    connection: &mut AnyConnection,
+    keys: &[KeyNumber],
+    windows: &Windows,
+) -> Result<HashMap<KeyNumber, Usage>> {
+    let mut figures = HashMap::with_capacity(keys.len());
+    if keys.is_empty() {
+        return Ok(figures);
+    }
+    let list = number_list(keys.iter().map(|key| i64::from(key.0)));
+    let since =
+        |hour: Hour| format!("CAST(SUM(CASE WHEN hour >= {} THEN n ELSE 0 END) AS BIGINT)", hour.0);
+    let hours = format!(
+        "SELECT key_number, cell, {} AS day, {} AS week, {} AS month, \
+         CAST(SUM(n) AS BIGINT) AS lifetime, MAX(last_at) AS last_at \
+         FROM usage_hours WHERE key_number IN ({list}) GROUP BY key_number, cell",
+        since(windows.first_whole_hour()),
+        since(windows.week),
+        since(windows.month),
+    );
+    let totals = format!(
+        "SELECT key_number, cell, CAST(0 AS BIGINT) AS day, CAST(0 AS BIGINT) AS week, \
+         CAST(0 AS BIGINT) AS month, n AS lifetime, last_at \
+         FROM usage_totals WHERE key_number IN ({list})"
+    );
+    for statement in [hours, totals] {
+        for row in diesel::sql_query(statement).load::<SumRow>(connection)? {
+            let usage: &mut Usage = figures.entry(key_number(row.key_number)?).or_default();
+            let share =
+                Share { day: row.day, week: row.week, month: row.month, lifetime: row.lifetime };
+            usage.add(cell(row.cell)?, share, row.last_at);
+        }
+    }
+    let position = position(connection)?;
+    for count in minutes(connection, &list, windows, &position)? {
+        let usage = figures.entry(count.key).or_default();
+        if !position.covers(count.key, count.minute) {
+            usage.add_minute(&count, windows);
+        } else if in_first_part_hour(&count, windows) {
+            let share = Share { day: count.n, ..Share::default() };
+            usage.add(count.cell, share, count.last_at);
+        }
+    }
+    Ok(figures)
+}
+
+/// Whether a count lies in the hour of which only a part belongs to the 24-hour window.
+fn in_first_part_hour(count: &Count, windows: &Windows) -> bool {
+    count.minute >= windows.day && count.minute < windows.first_whole_hour().first_minute()
+}
+
+/// One key's counts of the last 30 days: by hour where they are rolled up, by minute elsewhere.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Rolled up.
+    pub hours: Vec<(Hour, Cell, i64)>,
+    /// Not rolled up yet.
+    pub minutes: Vec<Count>,
+    /// Rolled up, but needed by the minute: the part hour that begins the 24-hour window.
+    pub part_hour: Vec<Count>,
+}
+
+#[derive(QueryableByName)]
+struct HourRow {
+    #[diesel(sql_type = BigInt)]
+    hour: i64,
+    #[diesel(sql_type = BigInt)]
+    cell: i64,
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+/// Reads one key's counts for a breakdown.
+///
+/// # Errors
+/// When the database fails.
+pub fn ledger(connection: &mut AnyConnection, key: KeyNumber, windows: &Windows) -> Result<Ledger> {
+    let hours: Vec<HourRow> = diesel::sql_query(format!(
+        "SELECT hour, cell, n FROM usage_hours WHERE key_number = {} AND hour >= {}",
+        key.0, windows.month.0
+    ))
+    .load(connection)?;
+    let hours = hours.into_iter().map(|row| Ok((Hour(row.hour), cell(row.cell)?, row.n)));
+    let mut ledger = Ledger { hours: hours.collect::<Result<_>>()?, ..Ledger::default() };
+    let position = position(connection)?;
+    for count in minutes(connection, &key.0.to_string(), windows, &position)? {
+        if !position.covers(count.key, count.minute) {
+            ledger.minutes.push(count);
+        } else if in_first_part_hour(&count, windows) {
+            ledger.part_hour.push(count);
+        }
+    }
+    Ok(ledger)
+}
+
+#[derive(QueryableByName)]
+struct MinuteRow {
+    #[diesel(sql_type = BigInt)]
+    minute: i64,
+    #[diesel(sql_type = BigInt)]
+    key_number: i64,
+    #[diesel(sql_type = BigInt)]
+    cell: i64,
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+    #[diesel(sql_type = BigInt)]
+    last_at: i64,
+}
+
+/// The minute rows that figures need: the part hour that begins the 24-hour window, and all that
+/// is not rolled up yet.
+fn minutes(
+    connection: &mut AnyConnection,
+    keys: &str,
+    windows: &Windows,
+    position: &Position,
+) -> Result<Vec<Count>> {
+    let part_hour = windows.day.0..windows.first_whole_hour().first_minute().0;
+    let open = position.hour.first_minute().0;
+    let newest = windows.day.0 + 24 * 60;
+    let seek = newest - open <= MINUTES_BY_SEEK;
+    let wanted: Vec<i64> =
+        part_hour.chain(open..=newest.max(open)).filter(|m| seek || *m < open).collect();
+    let mut wheres = vec![format!("minute IN ({})", number_list(wanted.into_iter()))];
+    // Minutes ahead of the clock exist where another node's clock is ahead.
+    wheres.push(format!("minute > {}", if seek { newest } else { open - 1 }));
+    let mut counts = Vec::new();
+    for condition in wheres {
+        let rows: Vec<MinuteRow> = diesel::sql_query(format!(
+            "SELECT minute, key_number, cell, n, last_at FROM usage_minutes \
+             WHERE {condition} AND key_number IN ({keys})"
+        ))
+        .load(connection)?;
+        for row in rows {
+            counts.push(Count {
+                key: key_number(row.key_number)?,
+                minute: Minute(row.minute),
+                cell: cell(row.cell)?,
+                n: row.n,
+                last_at: row.last_at,
+            });
+        }
+    }
+    Ok(counts)
+}
+
+fn number_list(numbers: impl Iterator<Item = i64>) -> String {
+    let mut list = String::new();
+    for number in numbers {
+        let separator = if list.is_empty() { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _ = write!(list, "{separator}{number}");
+    }
+    if list.is_empty() { "NULL".to_owned() } else { list }
+}
+
+fn key_number(number: i64) -> Result<KeyNumber> {
+    rows::row_number(number).map(KeyNumber)
+}
+
+fn cell(number: i64) -> Result<Cell> {
+    Cell::from_number(number).ok_or_else(|| rows::unreadable("usage cell", &number.to_string()))
+}
