@@ -1,4 +1,6 @@
 //! Bitting: a scoped API-key server.
 
+pub mod clock;
+pub mod domain;
 pub mod model;
 pub mod store;

@@ -1,0 +1,37 @@
+//! Why a use case was not carried out. How that is said over HTTP is decided in `http`.
+
+use crate::model::FieldErrors;
+use crate::model::key::Status;
+use crate::model::scope::ScopeSet;
+use crate::store;
+
+/// The result of a use case.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a use case was not carried out; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or none that the caller may know of.
+    #[error("not found")]
+    NotFound,
+    /// The key has been retired, and retired keys are never edited.
+    #[error("the key is {}", crate::model::words::Word::as_str(*.0))]
+    Retired(Status),
+    /// The input breaks rules; all of them are named.
+    #[error("{0}")]
+    Invalid(#[from] FieldErrors),
+    /// The caller may not give these scopes away.
+    #[error("may grant only: {granted}")]
+    NotGranted {
+        /// What was to be granted.
+        required: ScopeSet,
+        /// What the caller may grant.
+        granted: ScopeSet,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The operating system has no randomness to give.
+    #[error("no randomness: {0}")]
+    Randomness(String),
+}

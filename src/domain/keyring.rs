@@ -1,0 +1,203 @@
+//! API keys: making, finding, relabelling and revoking them.
+
+use serde_json::{Map, Value, json};
+
+use super::{Bitting, Error, Result};
+use crate::model::FieldErrors;
+use crate::model::actor::Origin;
+use crate::model::audit::Action;
+use crate::model::fields::check_line;
+use crate::model::id::{KeyId, PublicId};
+use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation, Status};
+use crate::model::page::{Page, PageRequest};
+use crate::model::records::merge_patch;
+use crate::model::scope::ScopeSet;
+use crate::model::secret::{Secret, SecretKind};
+use crate::store::transaction::Exclusive;
+use crate::store::{AnyConnection, audit, keys};
+
+/// A key that has just been made: the only moment at which its secret is known.
+pub struct IssuedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// To be shown once.
+    pub secret: Secret,
+}
+
+impl Bitting {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`Error::NotGranted`] when it would get scopes outside `may_grant` (which is noted in the
+    /// audit log), or when the database fails.
+    pub fn issue_key(
+        &self,
+        new: NewKey,
+        may_grant: ScopeSet,
+        origin: &Origin,
+    ) -> Result<IssuedKey> {
+        self.refuse_secrets_in(&new.label)?;
+        if !may_grant.includes(new.scopes) {
+            let detail = json!({"attempt": "key.created", "scopes": new.scopes});
+            self.note_denial(origin, detail)?;
+            return Err(Error::NotGranted { required: new.scopes, granted: may_grant });
+        }
+        let secret = self.new_secret(SecretKind::ApiKey)?;
+        let now = self.time.now();
+        let mut key = ApiKey {
+            number: KeyNumber(0),
+            id: KeyId::from_number(self.next_id(now)),
+            digest: secret.digest(),
+            label: new.label,
+            scopes: new.scopes,
+            display: secret.display(),
+            created_at: now,
+            created_by: origin.actor.clone(),
+            expires_at: new.expires_at,
+            revocation: None,
+            revision: 0,
+        };
+        let detail = json!({
+            "name": key.label.name,
+            "owner": key.label.owner,
+            "scopes": key.scopes,
+            "expires_at": key.expires_at.map(crate::model::time::format),
+        });
+        let key = self.database.write(|connection| -> Result<ApiKey> {
+            key.revision = self.record(connection, Action::KeyCreated, origin, key.id, &detail)?;
+            key.number = keys::insert(connection, &key)?;
+            Ok(key)
+        })?;
+        self.index.apply(key.digest, &key);
+        Ok(IssuedKey { key, secret })
+    }
+
+    /// Draws a new secret.
+    pub(super) fn new_secret(&self, kind: SecretKind) -> Result<Secret> {
+        Secret::generate(&self.brand, kind).map_err(|why| Error::Randomness(why.to_string()))
+    }
+
+    /// Writes the audit event of a change to a key, and returns its id: the key's new revision.
+    fn record(
+        &self,
+        connection: &mut AnyConnection,
+        action: Action,
+        origin: &Origin,
+        id: KeyId,
+        detail: &Value,
+    ) -> Result<i64> {
+        Exclusive::Keys.take(connection)?;
+        let at = self.time.now();
+        Ok(audit::insert(connection, at, action, origin, Some(id.to_string()), detail)?)
+    }
+
+    /// A secret pasted into a label would be stored and shown: it is refused.
+    fn refuse_secrets_in(&self, label: &KeyLabel) -> Result<()> {
+        let texts = [
+            ("name", Some(&label.name)),
+            ("description", label.description.as_ref()),
+            ("owner", label.owner.as_ref()),
+        ];
+        let mut errors = FieldErrors::default();
+        for (field, text) in texts {
+            if text.is_some_and(|text| self.brand.may_occur_in(text)) {
+                errors.add(field, "must not contain a key");
+            }
+        }
+        Ok(errors.into_result()?)
+    }
+
+    /// The key with this id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database fails.
+    pub fn find_key(&self, id: KeyId) -> Result<ApiKey> {
+        self.database.read(|connection| keys::find(connection, id))?.ok_or(Error::NotFound)
+    }
+
+    /// Keys from the newest to the oldest.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list, or when the database fails.
+    pub fn list_keys(&self, filter: &KeyFilter, request: &PageRequest) -> Result<Page<ApiKey>> {
+        let after = request.cursor.as_ref().map(|cursor| cursor.0.parse().map(KeyNumber));
+        let after = after.transpose().map_err(|_| foreign_cursor())?;
+        let (limit, now) = (request.limit, self.time.now());
+        let found =
+            self.database.read(|connection| keys::list(connection, filter, limit, after, now))?;
+        Ok(Page::of(found, limit, |key| key.number.0.to_string()))
+    }
+
+    /// Changes what people call a key, by merging a patch into it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Retired`], [`Error::Invalid`], or when the database fails.
+    pub fn relabel_key(
+        &self,
+        id: KeyId,
+        patch: Map<String, Value>,
+        origin: &Origin,
+    ) -> Result<ApiKey> {
+        let key = self.database.write(|connection| {
+            Exclusive::Keys.take(connection)?;
+            let mut key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
+            match key.status(self.time.now()) {
+                Status::Active => {}
+                retired => return Err(Error::Retired(retired)),
+            }
+            let before = json!(key.label);
+            let mut document = before.as_object().cloned().unwrap_or_default();
+            merge_patch(&mut document, patch);
+            let label = KeyLabel::from_object(&document)?;
+            self.refuse_secrets_in(&label)?;
+            if label != key.label {
+                let detail = json!({"before": before, "after": label});
+                key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
+                keys::set_label(connection, key.number, &label, key.revision)?;
+                key.label = label;
+            }
+            Ok(key)
+        })?;
+        self.index.apply(key.digest, &key);
+        Ok(key)
+    }
+
+    /// Ends a key for good. Ending it twice changes nothing and answers the first time.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Invalid`] for the reason, or when the database fails.
+    pub fn revoke_key(&self, id: KeyId, reason: Option<&str>, origin: &Origin) -> Result<ApiKey> {
+        let reason = self.check_reason(reason)?;
+        let key = self.database.write(|connection| {
+            Exclusive::Keys.take(connection)?;
+            let mut key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
+            if key.revocation.is_none() {
+                let detail = json!({"name": key.label.name, "reason": reason});
+                key.revision = self.record(connection, Action::KeyRevoked, origin, id, &detail)?;
+                let by = origin.actor.clone();
+                let revocation = Revocation { at: self.time.now(), by, reason };
+                keys::set_revoked(connection, key.number, &revocation, key.revision)?;
+                key.revocation = Some(revocation);
+            }
+            Result::Ok(key)
+        })?;
+        self.index.apply(key.digest, &key);
+        Ok(key)
+    }
+
+    /// A reason in somebody's words, for the record.
+    pub(super) fn check_reason(&self, reason: Option<&str>) -> Result<Option<String>> {
+        let Some(reason) = reason else { return Ok(None) };
+        let reason =
+            check_line(reason, 500).map_err(|message| FieldErrors::one("reason", message))?;
+        if self.brand.may_occur_in(&reason) {
+            return Err(FieldErrors::one("reason", "must not contain a key").into());
+        }
+        Ok(Some(reason).filter(|reason| !reason.is_empty()))
+    }
+}
+
+/// What is said of a cursor that was not made for this list.
+pub(super) fn foreign_cursor() -> Error {
+    FieldErrors::one("cursor", "is not a cursor of this list").into()
+}

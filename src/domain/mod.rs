@@ -1,0 +1,85 @@
+//! What Bitting does: one function a use case, one transaction each, its audit event inside it.
+//!
+//! [`Bitting`] holds what the use cases share. Nothing here knows HTTP or SQL.
+
+pub mod audit_log;
+pub mod change_feed;
+pub mod error;
+pub mod key_index;
+pub mod keyring;
+pub mod records;
+pub mod timekeeper;
+pub mod tokens;
+pub mod usage_meter;
+pub mod usage_report;
+pub mod usage_writer;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use uuid::{ContextV7, Timestamp, Uuid};
+
+use crate::clock::Clock;
+use crate::model::secret::Brand;
+use crate::model::time::Moment;
+use crate::store::migrate::Mark;
+use crate::store::{self, Database};
+
+pub use error::{Error, Result};
+
+use change_feed::ChangeFeed;
+use key_index::KeyIndex;
+use timekeeper::Timekeeper;
+use usage_meter::UsageMeter;
+
+/// The application behind every front door: the database, and what is kept of it in memory.
+pub struct Bitting {
+    /// Where everything is stored.
+    pub database: Database,
+    /// What begins every secret.
+    pub brand: Brand,
+    /// What time it is.
+    pub time: Timekeeper,
+    /// Every key and token, in memory.
+    pub index: KeyIndex,
+    /// What keeps the index up to date.
+    pub feed: ChangeFeed,
+    /// Counts that are not written yet.
+    pub meter: UsageMeter,
+    ids: Mutex<ContextV7>,
+}
+
+impl Bitting {
+    /// Puts the parts together; the index is empty until the feed has been read once.
+    ///
+    /// # Errors
+    /// When the database's mark is unreadable.
+    pub fn new(
+        database: Database,
+        mark: &Mark,
+        clock: Arc<dyn Clock>,
+        max_staleness: Duration,
+    ) -> Result<Self> {
+        let brand = mark.brand.parse().map_err(|why| {
+            Error::Store(store::Error::Unreadable(format!("brand {:?} {why}", mark.brand)))
+        })?;
+        let ids = Mutex::new(ContextV7::new());
+        Ok(Self {
+            database,
+            brand,
+            time: Timekeeper::new(clock, mark.high_water),
+            index: KeyIndex::default(),
+            feed: ChangeFeed::new(max_staleness),
+            meter: UsageMeter::new(Uuid::now_v7().to_string()),
+            ids,
+        })
+    }
+
+    /// A new UUIDv7: greater than every one this process made before, and dated `now`.
+    fn next_id(&self, now: Moment) -> u128 {
+        let context = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+        let timestamp = Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos());
+        Uuid::new_v7(timestamp).as_u128()
+    }
+}

@@ -1,0 +1,101 @@
+//! Records of the protected API: the same five use cases for every kind.
+
+use serde_json::{Map, Value};
+
+use super::keyring::foreign_cursor;
+use super::{Bitting, Error, Result};
+use crate::model::page::{Page, PageRequest};
+use crate::model::records::{Record, RecordId, Stamp, merge_patch};
+use crate::store::{self, AnyConnection};
+
+pub use crate::store::records::RecordStore as RecordKind;
+
+fn check_references<F: RecordKind>(fields: &F, connection: &mut AnyConnection) -> Result<()> {
+    Ok(fields.check_references(connection)?.into_result()?)
+}
+
+impl Bitting {
+    /// Makes a record.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every complaint, or when the database fails.
+    pub fn create_record<F: RecordKind>(&self, object: &Map<String, Value>) -> Result<Record<F>> {
+        let fields = F::from_object(object)?;
+        let now = self.time.now();
+        let id = RecordId::from_number(self.next_id(now));
+        let record = Record { stamp: Stamp { id, created_at: now, updated_at: now }, fields };
+        self.database.write(|connection| {
+            check_references(&record.fields, connection)?;
+            F::insert(connection, &record)?;
+            Ok(record)
+        })
+    }
+
+    /// The record with this id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database fails.
+    pub fn find_record<F: RecordKind>(&self, id: RecordId<F>) -> Result<Record<F>> {
+        self.database.read(|connection| F::find(connection, id, false))?.ok_or(Error::NotFound)
+    }
+
+    /// Records from the newest to the oldest.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list, or when the database fails.
+    pub fn list_records<F: RecordKind>(
+        &self,
+        filter: &F::Filter,
+        request: &PageRequest,
+    ) -> Result<Page<Record<F>>> {
+        let after = request.cursor.as_ref().map(|cursor| cursor.0.parse::<RecordId<F>>());
+        let after = after.transpose().map_err(|_| foreign_cursor())?;
+        let limit = request.limit;
+        let found = self.database.read(|connection| F::list(connection, filter, limit, after))?;
+        Ok(Page::of(found, limit, |record| record.stamp.id.to_string()))
+    }
+
+    /// Changes a record by merging a patch into it (RFC 7396).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Invalid`] with every complaint, or when the database fails.
+    pub fn update_record<F: RecordKind>(
+        &self,
+        id: RecordId<F>,
+        patch: Map<String, Value>,
+    ) -> Result<Record<F>> {
+        self.database.write(|connection| {
+            let found = F::find(connection, id, true)?.ok_or(Error::NotFound)?;
+            let mut document = document(&found.fields)?;
+            merge_patch(&mut document, patch);
+            let fields = F::from_object(&document)?;
+            check_references(&fields, connection)?;
+            let updated_at = self.time.now().max(found.stamp.created_at);
+            let record = Record { stamp: Stamp { updated_at, ..found.stamp }, fields };
+            F::update(connection, &record)?;
+            Ok(record)
+        })
+    }
+
+    /// Deletes a record.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database fails.
+    pub fn delete_record<F: RecordKind>(&self, id: RecordId<F>) -> Result<()> {
+        if self.database.write(|connection| F::delete(connection, id))? {
+            Ok(())
+        } else {
+            Err(Error::NotFound)
+        }
+    }
+}
+
+/// A record's fields as the JSON object they were made of.
+fn document<F: RecordKind>(fields: &F) -> Result<Map<String, Value>> {
+    let unreadable = |why: String| Error::Store(store::Error::Unreadable(why));
+    match serde_json::to_value(fields) {
+        Ok(Value::Object(document)) => Ok(document),
+        Ok(other) => Err(unreadable(format!("fields that are no object: {other}"))),
+        Err(why) => Err(unreadable(why.to_string())),
+    }
+}

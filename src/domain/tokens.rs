@@ -1,0 +1,124 @@
+//! Admin tokens: making, listing and revoking them.
+
+use serde_json::{Value, json};
+
+use super::{Bitting, Error, Result};
+use crate::model::FieldErrors;
+use crate::model::actor::{Actor, ActorKind, Origin};
+use crate::model::audit::Action;
+use crate::model::id::{PublicId, TokenId};
+use crate::model::key::Revocation;
+use crate::model::secret::{Secret, SecretKind};
+use crate::model::token::{AdminToken, NewToken};
+use crate::store::transaction::Exclusive;
+use crate::store::{AnyConnection, audit, tokens};
+
+/// A token that has just been made: the only moment at which its secret is known.
+pub struct IssuedToken {
+    /// The token.
+    pub token: AdminToken,
+    /// To be shown once.
+    pub secret: Secret,
+}
+
+impl Bitting {
+    /// Makes an admin token.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn issue_token(&self, new: NewToken, origin: &Origin) -> Result<IssuedToken> {
+        if self.brand.may_occur_in(&new.name) {
+            return Err(FieldErrors::one("name", "must not contain a key").into());
+        }
+        let secret = self.new_secret(SecretKind::AdminToken)?;
+        let now = self.time.now();
+        let mut token = AdminToken {
+            number: 0,
+            id: TokenId::from_number(self.next_id(now)),
+            digest: secret.digest(),
+            name: new.name,
+            access: new.access,
+            may_grant: new.may_grant,
+            display: secret.display(),
+            created_at: now,
+            created_by: origin.actor.clone(),
+            expires_at: new.expires_at,
+            revocation: None,
+            last_used_at: None,
+            revision: 0,
+        };
+        let detail = json!({
+            "token_id": token.id,
+            "name": token.name,
+            "access": token.access,
+            "may_grant": token.may_grant,
+            "expires_at": crate::model::time::format(token.expires_at),
+        });
+        let token = self.database.write(|connection| -> Result<AdminToken> {
+            token.revision =
+                self.record_token(connection, Action::TokenCreated, origin, &detail)?;
+            token.number = tokens::insert(connection, &token)?;
+            Ok(token)
+        })?;
+        self.index.apply(token.digest, &token);
+        Ok(IssuedToken { token, secret })
+    }
+
+    fn record_token(
+        &self,
+        connection: &mut AnyConnection,
+        action: Action,
+        origin: &Origin,
+        detail: &Value,
+    ) -> Result<i64> {
+        Exclusive::Keys.take(connection)?;
+        Ok(audit::insert(connection, self.time.now(), action, origin, None, detail)?)
+    }
+
+    /// A token as the actor of what it does.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database fails.
+    pub fn token_as_actor(&self, id: TokenId) -> Result<Actor> {
+        let token = self.database.read(|connection| tokens::find(connection, id))?;
+        let name = token.ok_or(Error::NotFound)?.name;
+        Ok(Actor { kind: ActorKind::Token, id: Some(id.to_string()), name })
+    }
+
+    /// Every token, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn list_tokens(&self) -> Result<Vec<AdminToken>> {
+        Ok(self.database.read(tokens::list)?)
+    }
+
+    /// Ends a token for good. Ending it twice changes nothing and answers the first time.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Invalid`] for the reason, or when the database fails.
+    pub fn revoke_token(
+        &self,
+        id: TokenId,
+        reason: Option<&str>,
+        origin: &Origin,
+    ) -> Result<AdminToken> {
+        let reason = self.check_reason(reason)?;
+        let token = self.database.write(|connection| {
+            Exclusive::Keys.take(connection)?;
+            let mut token = tokens::find(connection, id)?.ok_or(Error::NotFound)?;
+            if token.revocation.is_none() {
+                let detail = json!({"token_id": id, "name": token.name, "reason": reason});
+                let action = Action::TokenRevoked;
+                token.revision = self.record_token(connection, action, origin, &detail)?;
+                let by = origin.actor.clone();
+                let revocation = Revocation { at: self.time.now(), by, reason };
+                tokens::set_revoked(connection, token.number, &revocation, token.revision)?;
+                token.revocation = Some(revocation);
+            }
+            Result::Ok(token)
+        })?;
+        self.index.apply(token.digest, &token);
+        Ok(token)
+    }
+}

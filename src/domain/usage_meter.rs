@@ -1,0 +1,360 @@
+//! Counting in memory: a tally for each worker, and the batch that is being written.
+//!
+//! A batch carries a sequence number, and the database keeps each process's last one; so a batch
+//! whose commit had an unknown outcome can be tried again without counting twice, and a reader
+//! knows which of the counts it copied from memory it will also find in the database.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use smallvec::SmallVec;
+
+use crate::model::key::KeyNumber;
+use crate::model::time::Moment;
+use crate::model::usage::{Cell, Count, Minute, Source};
+
+/// So many counters are kept by the minute while they cannot be written; beyond, by the hour.
+const FINE_COUNTERS: usize = 200_000;
+/// How much of a user agent is kept.
+const LONGEST_USER_AGENT: usize = 200;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// The client's address.
+    pub address: IpAddr,
+    /// What it calls itself.
+    pub user_agent: Option<&'a str>,
+}
+
+/// One worker's counts. Only that worker adds to it, so its lock is hardly ever waited for.
+#[derive(Default)]
+pub struct WorkerTally(Mutex<Tally>);
+
+#[derive(Default)]
+struct Tally {
+    counts: HashMap<KeyNumber, SmallVec<[Slot; 2]>>,
+    sources: Vec<(KeyNumber, Source)>,
+    tokens: HashMap<u32, Moment>,
+    /// Which source was noted of whom in this minute: once is enough.
+    noted: HashMap<KeyNumber, (IpAddr, u32)>,
+    noted_in: Option<Minute>,
+}
+
+struct Slot {
+    minute: Minute,
+    cell: Cell,
+    n: u32,
+    last_at: i64,
+}
+
+impl WorkerTally {
+    /// Counts one request of a key.
+    pub fn count(&self, key: KeyNumber, cell: Cell, at: Moment, client: Option<Client<'_>>) {
+        let (minute, last_at) = (Minute::of(at), at.timestamp_millis());
+        let mut tally = lock(&self.0);
+        let slots = tally.counts.entry(key).or_default();
+        let first = slots.is_empty();
+        match slots.iter_mut().find(|slot| slot.cell == cell && slot.minute == minute) {
+            Some(slot) => {
+                slot.n += 1;
+                slot.last_at = slot.last_at.max(last_at);
+            }
+            None => slots.push(Slot { minute, cell, n: 1, last_at }),
+        }
+        if let Some(client) = client.filter(|_| first) {
+            tally.note(key, client, at, minute);
+        }
+    }
+
+    /// Notes that an admin token was accepted.
+    pub fn note_token(&self, number: u32, at: Moment) {
+        lock(&self.0).tokens.insert(number, at);
+    }
+}
+
+impl Tally {
+    fn note(&mut self, key: KeyNumber, client: Client<'_>, at: Moment, minute: Minute) {
+        if self.noted_in != Some(minute) {
+            self.noted.clear();
+            self.noted_in = Some(minute);
+        }
+        let agent = client.user_agent.map_or(0, |agent| crc32fast::hash(agent.as_bytes()));
+        if self.noted.insert(key, (client.address, agent)) == Some((client.address, agent)) {
+            return;
+        }
+        let user_agent =
+            client.user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
+        self.sources.push((key, Source { address: client.address.to_string(), user_agent, at }));
+    }
+}
+
+/// Counts that are written in one transaction.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Rises by one with every batch of this process.
+    pub sequence: i64,
+    /// In the order of the minute rows' primary key, each row once.
+    pub counts: Vec<Count>,
+    /// Where keys were used from.
+    pub sources: Vec<(KeyNumber, Source)>,
+    /// When admin tokens were last accepted.
+    pub tokens: Vec<(u32, Moment)>,
+}
+
+/// What was collected from the workers and is not in a batch yet.
+#[derive(Default)]
+struct Collected {
+    counts: BTreeMap<(Minute, KeyNumber, Cell), (i64, i64)>,
+    sources: HashMap<(KeyNumber, String), Source>,
+    tokens: HashMap<u32, Moment>,
+}
+
+impl Collected {
+    fn add(&mut self, place: (Minute, KeyNumber, Cell), n: i64, last_at: i64) {
+        let (sum, latest) = self.counts.entry(place).or_default();
+        *sum += n;
+        *latest = last_at.max(*latest);
+    }
+
+    fn take_from(&mut self, worker: &WorkerTally) {
+        let mut tally = lock(&worker.0);
+        let counts = std::mem::take(&mut tally.counts);
+        let sources = std::mem::take(&mut tally.sources);
+        let tokens = std::mem::take(&mut tally.tokens);
+        drop(tally);
+        for (key, slots) in counts {
+            for slot in slots {
+                self.add((slot.minute, key, slot.cell), slot.n.into(), slot.last_at);
+            }
+        }
+        for (key, source) in sources {
+            self.sources.insert((key, source.address.clone()), source);
+        }
+        for (token, at) in tokens {
+            let latest = self.tokens.entry(token).or_insert(at);
+            *latest = at.max(*latest);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.tokens.is_empty()
+    }
+
+    /// Moves counters to the first minute of their hour, so that a long outage cannot fill the
+    /// memory.
+    fn coarsen(&mut self) {
+        if self.counts.len() <= FINE_COUNTERS {
+            return;
+        }
+        for ((minute, key, cell), (n, last_at)) in std::mem::take(&mut self.counts) {
+            self.add((minute.hour().first_minute(), key, cell), n, last_at);
+        }
+    }
+
+    fn into_batch(self, sequence: i64) -> Batch {
+        let count = |((minute, key, cell), (n, last_at))| Count { key, minute, cell, n, last_at };
+        Batch {
+            sequence,
+            counts: self.counts.into_iter().map(count).collect(),
+            sources: self.sources.into_iter().map(|((key, _), source)| (key, source)).collect(),
+            tokens: self.tokens.into_iter().collect(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Batches {
+    /// The number of the last batch that was frozen.
+    sequence: i64,
+    frozen: Option<Arc<Batch>>,
+    collected: Collected,
+}
+
+/// Counts of one key set that are not known to be written, with the batch they are or will be in.
+pub type Unwritten = Vec<(i64, Count)>;
+
+/// All counts of this process that are not written yet.
+pub struct UsageMeter {
+    process: String,
+    workers: Mutex<Vec<Arc<WorkerTally>>>,
+    batches: Mutex<Batches>,
+}
+
+impl UsageMeter {
+    /// A meter whose batches are told from other processes' by this name.
+    pub fn new(process: String) -> Self {
+        Self { process, workers: Mutex::default(), batches: Mutex::default() }
+    }
+
+    /// The name of this process in the database.
+    pub fn process(&self) -> &str {
+        &self.process
+    }
+
+    /// A tally for one more worker.
+    pub fn worker(&self) -> Arc<WorkerTally> {
+        let tally = Arc::new(WorkerTally::default());
+        lock(&self.workers).push(tally.clone());
+        tally
+    }
+
+    /// The batch to write now: the one that is still waiting, or else all that has been counted
+    /// since; `None` when there is nothing.
+    pub fn freeze(&self) -> Option<Arc<Batch>> {
+        let mut batches = lock(&self.batches);
+        for worker in lock(&self.workers).iter() {
+            batches.collected.take_from(worker);
+        }
+        if batches.frozen.is_none() && !batches.collected.is_empty() {
+            batches.sequence += 1;
+            let collected = std::mem::take(&mut batches.collected);
+            batches.frozen = Some(Arc::new(collected.into_batch(batches.sequence)));
+        }
+        batches.collected.coarsen();
+        batches.frozen.clone()
+    }
+
+    /// Forgets the frozen batch: it is in the database.
+    pub fn written(&self, sequence: i64) {
+        let mut batches = lock(&self.batches);
+        batches.frozen.take_if(|batch| batch.sequence == sequence);
+    }
+
+    /// Copies what is not known to be written of some keys. To be read before the database: what
+    /// the process's mark there covers is to be left out.
+    pub fn unwritten(&self, keys: &[KeyNumber]) -> Unwritten {
+        let wanted = |key: &KeyNumber| keys.contains(key);
+        // While this lock is held nothing moves from a worker into a batch.
+        let batches = lock(&self.batches);
+        let mut copied = Unwritten::new();
+        if let Some(batch) = &batches.frozen {
+            let counts = batch.counts.iter().filter(|count| wanted(&count.key));
+            copied.extend(counts.map(|count| (batch.sequence, *count)));
+        }
+        let next = batches.sequence + 1;
+        let collected = batches.collected.counts.iter().filter(|((_, key, _), _)| wanted(key));
+        copied.extend(collected.map(|(&(minute, key, cell), &(n, last_at))| {
+            (next, Count { key, minute, cell, n, last_at })
+        }));
+        for worker in lock(&self.workers).iter() {
+            let tally = lock(&worker.0);
+            for key in keys {
+                for slot in tally.counts.get(key).into_iter().flatten() {
+                    let Slot { minute, cell, n, last_at } = *slot;
+                    copied.push((next, Count { key: *key, minute, cell, n: n.into(), last_at }));
+                }
+            }
+        }
+        copied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::scope::Access;
+    use crate::model::time::parse_rfc3339;
+    use crate::model::usage::Outcome;
+
+    const KEY: KeyNumber = KeyNumber(1);
+
+    fn start() -> Moment {
+        parse_rfc3339("2026-11-21T12:00:00Z").unwrap()
+    }
+
+    fn cell() -> Cell {
+        Cell::new(None, Access::Read, Outcome::Ok)
+    }
+
+    fn sum(unwritten: Unwritten) -> i64 {
+        unwritten.into_iter().map(|(_, count)| count.n).sum()
+    }
+
+    #[test]
+    fn a_batch_that_failed_is_the_same_when_it_is_tried_again() {
+        let meter = UsageMeter::new("p".into());
+        let worker = meter.worker();
+        worker.count(KEY, cell(), start(), None);
+        let first = meter.freeze().unwrap();
+        worker.count(KEY, cell(), start(), None);
+        let again = meter.freeze().unwrap();
+        assert_eq!((first.sequence, &first.counts), (again.sequence, &again.counts));
+        assert_eq!(sum(meter.unwritten(&[KEY])), 2);
+        meter.written(first.sequence);
+        let second = meter.freeze().unwrap();
+        assert_eq!((second.sequence, second.counts[0].n), (2, 1));
+        meter.written(second.sequence);
+        assert!(meter.freeze().is_none());
+    }
+
+    #[test]
+    fn a_source_is_noted_once_a_minute() {
+        let meter = UsageMeter::new("p".into());
+        let worker = meter.worker();
+        let client = Client { address: IpAddr::from([192, 0, 2, 1]), user_agent: Some("curl") };
+        let mut noted = Vec::new();
+        for second in [0, 1, 61] {
+            worker.count(KEY, cell(), start() + Duration::seconds(second), Some(client));
+            let batch = meter.freeze().unwrap();
+            noted.push(batch.sources.len());
+            meter.written(batch.sequence);
+        }
+        assert_eq!(noted, [1, 0, 1]);
+    }
+
+    #[test]
+    fn a_long_outage_keeps_the_counts_and_not_the_minutes() {
+        let meter = UsageMeter::new("p".into());
+        let worker = meter.worker();
+        worker.count(KeyNumber(0), cell(), start(), None);
+        meter.freeze();
+        for minute in 0..40 {
+            for key in 0..6_000 {
+                let at = start() + Duration::minutes(minute);
+                worker.count(KeyNumber(key), cell(), at, None);
+            }
+            meter.freeze();
+        }
+        assert_eq!(sum(meter.unwritten(&[KEY])), 40);
+        assert!(lock(&meter.batches).collected.counts.len() <= FINE_COUNTERS);
+    }
+
+    proptest! {
+        /// Whatever is counted, frozen, lost and retried in whatever order: nothing is lost and
+        /// nothing is doubled, and a reader always sees exactly what was counted.
+        #[test]
+        fn nothing_is_lost_or_doubled(steps in prop::collection::vec((0u8..4, 0i64..180, 0usize..3), 0..200)) {
+            let meter = UsageMeter::new("p".into());
+            let workers = [meter.worker(), meter.worker(), meter.worker()];
+            let (mut counted, mut stored, mut mark) = (0i64, 0i64, 0i64);
+            for (step, minute, worker) in steps {
+                match step {
+                    0 | 1 => {
+                        workers[worker].count(KEY, cell(), start() + Duration::minutes(minute), None);
+                        counted += 1;
+                    }
+                    // A commit that went through, whose answer may have been lost (step 3).
+                    _ => if let Some(batch) = meter.freeze() {
+                        if batch.sequence > mark {
+                            stored += batch.counts.iter().map(|count| count.n).sum::<i64>();
+                            mark = batch.sequence;
+                        }
+                        if step == 2 { meter.written(batch.sequence); }
+                    }
+                }
+                let pending = meter.unwritten(&[KEY]).into_iter().filter(|(sequence, _)| *sequence > mark);
+                let pending: i64 = pending.map(|(_, count)| count.n).sum();
+                prop_assert_eq!(stored + pending, counted);
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A key's figures: what is written plus what is still in memory, each request once.
+
+use std::collections::HashMap;
+
+use chrono::{Duration, Timelike};
+
+use super::{Bitting, Result};
+use crate::model::key::KeyNumber;
+use crate::model::time::Moment;
+use crate::model::usage::{Breakdown, Count, PerWindow, Source, Usage, Windows};
+use crate::store::{addresses, usage};
+
+impl Bitting {
+    /// The figures of some keys; every one of them is in the answer.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
+        let windows = Windows::ending(self.time.now());
+        let unwritten = self.meter.unwritten(keys);
+        let (mut figures, mark) = self.database.snapshot(|connection| {
+            let figures = usage::figures(connection, keys, &windows)?;
+            Result::Ok((figures, usage::mark(connection, self.meter.process())?))
+        })?;
+        for (sequence, count) in unwritten {
+            if sequence > mark {
+                figures.entry(count.key).or_default().add_minute(&count, &windows);
+            }
+        }
+        for key in keys {
+            figures.entry(*key).or_default();
+        }
+        Ok(figures)
+    }
+
+    /// The figures of one key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn usage_of_key(&self, key: KeyNumber) -> Result<Usage> {
+        Ok(self.usage_of(&[key])?.remove(&key).unwrap_or_default())
+    }
+
+    /// One key's requests by outcome, resource, access and time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn usage_breakdown(&self, key: KeyNumber) -> Result<PerWindow<Breakdown>> {
+        let now = self.time.now();
+        let windows = Windows::ending(now);
+        let unwritten = self.meter.unwritten(&[key]);
+        let (mut ledger, mark) = self.database.snapshot(|connection| {
+            let ledger = usage::ledger(connection, key, &windows)?;
+            Result::Ok((ledger, usage::mark(connection, self.meter.process())?))
+        })?;
+        let pending = unwritten.into_iter().filter(|(sequence, _)| *sequence > mark);
+        ledger.minutes.extend(pending.map(|(_, count)| count));
+        Ok(add_up(&ledger, &windows, now))
+    }
+
+    /// From where a key was used lately, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn addresses_of_key(&self, key: KeyNumber) -> Result<Vec<Source>> {
+        Ok(self.database.read(|connection| addresses::list(connection, key))?)
+    }
+}
+
+fn add_up(ledger: &usage::Ledger, windows: &Windows, now: Moment) -> PerWindow<Breakdown> {
+    let day_start = Moment::from_timestamp(windows.day.0 * 60, 0).unwrap_or_default();
+    let mut report = PerWindow {
+        day: Breakdown::over(steps(day_start, now, Duration::hours(1))),
+        week: Breakdown::over(steps(windows.week.start(), now, Duration::days(1))),
+        month: Breakdown::over(steps(windows.month.start(), now, Duration::days(1))),
+    };
+    for (hour, cell, n) in &ledger.hours {
+        if *hour >= windows.first_whole_hour() {
+            report.day.add(*cell, hour.start(), *n);
+        }
+        if *hour >= windows.week {
+            report.week.add(*cell, hour.start(), *n);
+        }
+        report.month.add(*cell, hour.start(), *n);
+    }
+    let start = |count: &Count| Moment::from_timestamp(count.minute.0 * 60, 0).unwrap_or_default();
+    for count in &ledger.part_hour {
+        report.day.add(count.cell, start(count), count.n);
+    }
+    for count in &ledger.minutes {
+        if count.minute >= windows.day {
+            report.day.add(count.cell, start(count), count.n);
+        }
+        if count.minute.hour() >= windows.week {
+            report.week.add(count.cell, start(count), count.n);
+        }
+        if count.minute.hour() >= windows.month {
+            report.month.add(count.cell, start(count), count.n);
+        }
+    }
+    report
+}
+
+/// The start of the window, and every whole hour or day after it up to now.
+fn steps(start: Moment, now: Moment, step: Duration) -> impl Iterator<Item = Moment> {
+    let midnight = start.date_naive().and_hms_opt(0, 0, 0).map_or(start, |at| at.and_utc());
+    let first = if step < Duration::days(1) {
+        midnight + Duration::hours(start.hour().into())
+    } else {
+        midnight
+    };
+    let whole = (1..).map(move |n| first + step * n).take_while(move |at| *at <= now);
+    std::iter::once(start).chain(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::{format, parse_rfc3339};
+
+    #[test]
+    fn a_series_begins_with_the_window_and_goes_on_at_whole_steps() {
+        let start = parse_rfc3339("2026-11-20T12:34:00Z").unwrap();
+        let now = parse_rfc3339("2026-11-21T12:34:56Z").unwrap();
+        let hours: Vec<String> = steps(start, now, Duration::hours(1)).map(format).collect();
+        assert_eq!(hours.len(), 25);
+        assert_eq!(hours[..2], ["2026-11-20T12:34:00.000Z", "2026-11-20T13:00:00.000Z"]);
+        assert_eq!(hours[24], "2026-11-21T12:00:00.000Z");
+        let days: Vec<String> = steps(start, now, Duration::days(1)).map(format).collect();
+        assert_eq!(days, ["2026-11-20T12:34:00.000Z", "2026-11-21T00:00:00.000Z"]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Bringing counts to the database, and moving old ones on: what runs in the background.
+
+use chrono::Duration;
+
+use super::Bitting;
+use super::usage_meter::Batch;
+use crate::model::usage::{Hour, Minute};
+use crate::store::transaction::Exclusive;
+use crate::store::{self, addresses, migrate, rollup, tokens, usage};
+
+/// An hour is rolled up so long after it has ended, so that few counts come late.
+const GRACE: Duration = Duration::minutes(2);
+/// Minute rows are kept a little longer than the 24-hour window needs them.
+const MINUTES_KEPT: Duration = Duration::hours(26);
+/// Hour rows are kept a little longer than the 30-day window needs them.
+const HOURS_KEPT: Duration = Duration::days(31);
+
+impl Bitting {
+    /// Writes what has been counted, exactly once. Returns whether there was anything to write.
+    ///
+    /// # Errors
+    /// When the database fails; the counts are kept for the next time.
+    pub fn flush_usage(&self) -> store::Result<bool> {
+        let Some(batch) = self.meter.freeze() else { return Ok(false) };
+        self.database.write(|connection| self.write_batch(connection, &batch))?;
+        self.meter.written(batch.sequence);
+        Ok(true)
+    }
+
+    fn write_batch(
+        &self,
+        connection: &mut store::AnyConnection,
+        batch: &Batch,
+    ) -> store::Result<()> {
+        Exclusive::UsageShared.take(connection)?;
+        let now = self.time.now();
+        if !usage::raise_mark(connection, self.meter.process(), batch.sequence, now)? {
+            return Ok(());
+        }
+        let position = usage::position(connection)?;
+        let (mut kept, mut late) = (Vec::with_capacity(batch.counts.len()), Vec::new());
+        for count in &batch.counts {
+            if count.minute >= position.minutes_from {
+                kept.push(*count);
+            }
+            if position.covers(count.key, count.minute) {
+                late.push(*count);
+            }
+        }
+        usage::add_to_minutes(connection, &kept)?;
+        usage::add_to_hours(connection, &late)?;
+        for (key, source) in &batch.sources {
+            addresses::note(connection, *key, source)?;
+        }
+        for (token, at) in &batch.tokens {
+            tokens::set_last_used(connection, *token, *at)?;
+        }
+        migrate::raise_high_water(connection, self.time.high_water())
+    }
+
+    /// Does one small step of the roll-up. Returns whether there is more to do.
+    ///
+    /// # Errors
+    /// When the database fails; the step is done another time.
+    pub fn roll_up(&self) -> store::Result<bool> {
+        let now = self.time.now();
+        let hour = |at| Minute::of(at).hour();
+        let (end, oldest): (Hour, Hour) = (hour(now - GRACE), hour(now - HOURS_KEPT));
+        let more = self.database.write(|connection| {
+            Exclusive::UsageAlone.take(connection)?;
+            let position = usage::position(connection)?;
+            rollup::step(connection, position, end, oldest)
+        })?;
+        if more {
+            return Ok(true);
+        }
+        self.database.write(|connection| {
+            Exclusive::UsageAlone.take(connection)?;
+            let position = usage::position(connection)?;
+            usage::forget_marks(connection, now - HOURS_KEPT)?;
+            rollup::drop_minute(connection, position, Minute::of(now - MINUTES_KEPT))
+        })
+    }
+
+    /// Remembers the highest time seen, so that it outlives the process.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn save_high_water(&self) -> store::Result<()> {
+        let high_water = self.time.high_water();
+        self.database.write(|connection| migrate::raise_high_water(connection, high_water))
+    }
+}
