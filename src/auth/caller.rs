@@ -1,0 +1,64 @@
+//! Who a right credential proves. Only the decision makes one of these.
+
+use crate::model::id::{KeyId, TokenId};
+use crate::model::key::KeyNumber;
+use crate::model::scope::{Access, Resource, Scope, ScopeSet};
+
+/// An API key that was accepted for the request at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyCaller {
+    pub(super) id: KeyId,
+    pub(super) number: KeyNumber,
+    pub(super) scopes: ScopeSet,
+}
+
+impl KeyCaller {
+    /// The key's public id.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The key's row number.
+    pub fn number(&self) -> KeyNumber {
+        self.number
+    }
+
+    /// Whether the key may read this resource, whatever it is doing now.
+    pub fn may_read(&self, resource: Resource) -> bool {
+        Scope::new(resource, Access::Read).is_some_and(|scope| self.scopes.contains(scope))
+    }
+}
+
+/// An admin token that was accepted for the request at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenCaller {
+    pub(super) id: TokenId,
+    pub(super) number: u32,
+    pub(super) may_grant: ScopeSet,
+}
+
+impl TokenCaller {
+    /// The token's public id.
+    pub fn id(&self) -> TokenId {
+        self.id
+    }
+
+    /// The token's row number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The scopes it may give to keys.
+    pub fn may_grant(&self) -> ScopeSet {
+        self.may_grant
+    }
+}
+
+/// Who a right credential proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// An API key.
+    Key(KeyCaller),
+    /// An admin token.
+    Token(TokenCaller),
+}

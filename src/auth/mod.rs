@@ -1,0 +1,54 @@
+//! Who is calling, and may they: the one decision shared by every front door.
+//!
+//! A front door hands in what was presented and what its route needs, and is told either who the
+//! caller is or why not. Nothing here knows HTTP's types or SQL.
+
+pub mod caller;
+pub mod decision;
+pub mod presented_key;
+
+use crate::domain::Bitting;
+
+use decision::{Decision, Lookup, Route, decide};
+use presented_key::{Presented, Unusable};
+
+/// Looks the credential up in memory. `None`: it is not known here yet, so that only
+/// [`judge_after_feed`] can tell.
+pub fn judge_from_memory(
+    bitting: &Bitting,
+    presented: &Result<Presented, Unusable>,
+    route: Route,
+) -> Option<Decision> {
+    let lookup = match presented {
+        Err(_) => Lookup::Unknown,
+        Ok(presented) => Lookup::Found(bitting.index.find(&presented.digest)?),
+    };
+    Some(conclude(bitting, presented, lookup, route))
+}
+
+/// Decides about a credential that memory does not know: it may have been made elsewhere a moment
+/// ago, so the feed is read first.
+pub async fn judge_after_feed(
+    bitting: &Bitting,
+    presented: &Result<Presented, Unusable>,
+    route: Route,
+) -> Decision {
+    let read = bitting.feed.next_read().await;
+    let found = presented.as_ref().ok().and_then(|p| bitting.index.find(&p.digest));
+    let lookup = match (found, read) {
+        (Some(entry), _) => Lookup::Found(entry),
+        (None, Ok(())) => Lookup::Unknown,
+        (None, Err(_)) => Lookup::OutOfReach,
+    };
+    conclude(bitting, presented, lookup, route)
+}
+
+fn conclude(
+    bitting: &Bitting,
+    presented: &Result<Presented, Unusable>,
+    lookup: Lookup,
+    route: Route,
+) -> Decision {
+    let fresh = bitting.feed.is_fresh(bitting.time.uptime());
+    decide(presented, lookup, fresh, bitting.time.now(), route)
+}
