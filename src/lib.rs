@@ -1,7 +1,37 @@
-//! Bitting: a scoped API-key server.
+//! Bitting issues API keys, stores only their digests, enforces what each key may read or write on
+//! every request, and counts every use.
+//!
+//! # The map
+//! Imports point to the right, and a test keeps it so:
+//!
+//! `main, cli, server → http → auth → domain → store → model`
+//!
+//! | layer | its job |
+//! | --- | --- |
+//! | [`cli`], [`server`] | wire the rest together; they alone see every layer |
+//! | [`http`] | requests into calls, results into responses |
+//! | [`auth`] | who is calling, and may they: the one decision |
+//! | [`domain`] | what the product does, one function a use case |
+//! | [`store`] | SQL, for SQLite and PostgreSQL |
+//! | [`model`] | the nouns, always valid once built |
+//!
+//! [`config`] and [`clock`] are leaves that any layer may use.
+//!
+//! # One request's walk
+//! `GET /v1/calls` arrives at [`http::app`] and is framed by `observe`, which gives it an id. actix
+//! matches it to a row of [`http::routes`]; the guard of that row, `judge`, reads the credential's
+//! header ([`auth::presented_key`]), finds its digest in the [`domain::key_index`] and decides
+//! ([`auth::decision`]) — all in memory. The handler takes the caller as an argument, asks one
+//! domain function, which reads the store, and answers. When the status is known, `judge` adds one
+//! to its worker's tally ([`domain::usage_meter`]), which a thread behind the server writes to the
+//! database a few times a second.
 
 pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod model;
+pub mod server;
 pub mod store;

@@ -1,3 +1,7 @@
-//! The `bitting` program.
+//! The `bitting` program: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bitting::cli::main()
+}

@@ -1,0 +1,243 @@
+//! `bitting key …`
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use super::output::{plain, say, show, show_json, show_table};
+use super::{Failure, now, open, origin};
+use crate::config::Settings;
+use crate::domain::Bitting;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, KeyFilter, NewKey, StatusFilter};
+use crate::model::page::{Limit, PageRequest};
+use crate::model::scope::ScopeSet;
+use crate::model::time::{format as format_time, parse_expiry};
+use crate::model::usage::Usage;
+use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
+use crate::model::words::Word;
+use crate::store::migrate::Missing;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a key; it is printed once, alone on standard output
+    #[command(after_help = "\
+Examples:
+  bitting key create --name ci --scope calls:read
+  bitting key create --name sync --scope leads:read --scope leads:write --expires 90d
+  KEY=$(bitting key create --name shell --scope calls:read)
+
+Write does not include read: give both where both are needed.")]
+    Create(Create),
+    /// List keys, the newest first
+    List {
+        /// Only keys in this state
+        #[arg(long, value_enum, default_value = "all")]
+        status: ListStatus,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one key with its figures
+    Show {
+        /// The key's id, key_…
+        id: String,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a key for good; every running server refuses it within a second
+    #[command(after_help = "Examples:\n  bitting key revoke key_01… --reason \"leaked in a log\"")]
+    Revoke {
+        /// The key's id, key_…
+        id: String,
+        /// Why, for the record
+        #[arg(long)]
+        reason: Option<String>,
+        /// Print the key as a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// What people call it, 1 to 100 characters
+    #[arg(long)]
+    name: String,
+    /// What it may do, such as calls:read; give it once for each
+    #[arg(long, required = true, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// A time from now (90d), a date (2027-01-31, its end), an RFC 3339 time, or never
+    #[arg(long, default_value = "never", value_name = "WHEN")]
+    expires: String,
+    /// What it is for
+    #[arg(long)]
+    description: Option<String>,
+    /// Whose it is: a customer or a team of yours; it grants nothing
+    #[arg(long)]
+    owner: Option<String>,
+    /// Print a JSON object that holds the key
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ListStatus {
+    Active,
+    Revoked,
+    Expired,
+    Retired,
+    All,
+}
+
+impl From<ListStatus> for StatusFilter {
+    fn from(status: ListStatus) -> Self {
+        match status {
+            ListStatus::Active => Self::Active,
+            ListStatus::Revoked => Self::Revoked,
+            ListStatus::Expired => Self::Expired,
+            ListStatus::Retired => Self::Retired,
+            ListStatus::All => Self::All,
+        }
+    }
+}
+
+pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failure> {
+    match command {
+        KeyCommand::Create(arguments) => create(arguments, settings),
+        KeyCommand::List { status, json } => list(status.into(), json, settings),
+        KeyCommand::Show { id, json } => {
+            let id = parse_id(&id)?;
+            let bitting = open(settings, Missing::Refuse)?;
+            let key = bitting.find_key(id).map_err(|why| not_found(why, id))?;
+            show_key(&bitting, &key, json)
+        }
+        KeyCommand::Revoke { id, reason, json } => {
+            let id = parse_id(&id)?;
+            let bitting = open(settings, Missing::Refuse)?;
+            let key = bitting.revoke_key(id, reason.as_deref(), &origin());
+            let key = key.map_err(|why| not_found(why, id))?;
+            if json {
+                return show_key(&bitting, &key, true);
+            }
+            let at = key.revocation.as_ref().map(|revocation| format_time(revocation.at));
+            show(format_args!("{id} revoked at {}", at.unwrap_or_default()))
+        }
+    }
+}
+
+fn parse_id(text: &str) -> Result<KeyId, Failure> {
+    text.parse().map_err(|_| {
+        Failure::Usage(format!(
+            "{:?} is not a key's id, which looks like key_ and 26 characters",
+            plain(text)
+        ))
+    })
+}
+
+fn not_found(error: crate::domain::Error, id: KeyId) -> Failure {
+    match error {
+        crate::domain::Error::NotFound => Failure::Failed(format!("there is no key {id}")),
+        other => other.into(),
+    }
+}
+
+fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
+    let now = now();
+    let expires_at = parse_expiry(&arguments.expires, now)
+        .map_err(|message| Failure::Usage(format!("--expires: {message}")))?;
+    let mut object = Map::new();
+    object.insert("name".to_owned(), json!(arguments.name));
+    object.insert("scopes".to_owned(), json!(arguments.scope));
+    object.insert("description".to_owned(), json!(arguments.description));
+    object.insert("owner".to_owned(), json!(arguments.owner));
+    object.insert(
+        "expires_at".to_owned(),
+        expires_at.map_or(Value::Null, |at| json!(format_time(at))),
+    );
+    let new = NewKey::from_object(&object, now)?;
+
+    let bitting = open(settings, Missing::Create)?;
+    let issued = bitting.issue_key(new, ScopeSet::all(), &origin())?;
+    if arguments.json {
+        let usage = Usage::default();
+        let view = KeyView::new(&issued.key, &usage, bitting.time.now());
+        return show_json(&NewKeyView::new(view, &issued.secret));
+    }
+    let until = issued
+        .key
+        .expires_at
+        .map_or("never expires".to_owned(), |at| format!("expires {}", format_time(at)));
+    say(format_args!(
+        "{} may {}, {until}. The key is shown only now:",
+        issued.key.id, issued.key.scopes
+    ));
+    show(format_args!("{}", issued.secret.expose()))
+}
+
+fn list(status: StatusFilter, json: bool, settings: &Settings) -> Result<(), Failure> {
+    let bitting = open(settings, Missing::Refuse)?;
+    let filter = KeyFilter { status: Some(status), ..KeyFilter::default() };
+    let limit = Limit::parse("100").map_err(Failure::Failed)?;
+    let mut request = PageRequest { limit, cursor: None };
+    let mut rows = Vec::new();
+    loop {
+        let page = bitting.list_keys(&filter, &request)?;
+        let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
+        let usage = bitting.usage_of(&numbers)?;
+        for key in &page.items {
+            let usage = usage.get(&key.number).cloned().unwrap_or_default();
+            if json {
+                show_json(&KeyView::new(key, &usage, bitting.time.now()))?;
+            } else {
+                rows.push(row(&bitting, key, &usage));
+            }
+        }
+        match page.next {
+            Some(next) => request.cursor = Some(next),
+            None => break,
+        }
+    }
+    if json {
+        return Ok(());
+    }
+    if rows.is_empty() {
+        say(format_args!("No such keys. `bitting key create --help` says how to make one."));
+    }
+    show_table(
+        ["ID", "NAME", "KEY", "STATUS", "SCOPES", "EXPIRES", "LAST USED", "24H", "30D"],
+        &rows,
+    )
+}
+
+fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 9] {
+    let day = |at: Option<_>, none: &str| {
+        at.map_or(none.to_owned(), |at| format_time(at)[..10].to_owned())
+    };
+    [
+        key.id.to_string(),
+        plain(&key.label.name),
+        key.display.clone(),
+        key.status(bitting.time.now()).as_str().to_owned(),
+        key.scopes.to_string().replace(' ', ","),
+        day(key.expires_at, "never"),
+        day(usage.last_used_at(), "never"),
+        usage.windows.day.total().to_string(),
+        usage.windows.month.total().to_string(),
+    ]
+}
+
+fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
+    let usage = bitting.usage_of_key(key.number)?;
+    let addresses = bitting.addresses_of_key(key.number)?;
+    let view = KeyView::new(key, &usage, bitting.time.now());
+    let view = KeyDetailView { key: view, addresses: &addresses };
+    if json {
+        return show_json(&view);
+    }
+    for (name, value) in serde_json::to_value(&view)?.as_object().into_iter().flatten() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        show(format_args!("{name:<15} {}", plain(&text)))?;
+    }
+    Ok(())
+}

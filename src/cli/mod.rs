@@ -1,0 +1,220 @@
+//! The command line: what people and scripts type, and what they read back.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 it could
+//! not be done, 2 it was asked for wrongly and nothing was touched.
+
+mod keys;
+mod output;
+mod tokens;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{BadSetting, LogFormat, Options, Settings};
+use crate::domain::{self, Bitting};
+use crate::model::FieldErrors;
+use crate::model::actor::{Actor, ActorKind, Origin};
+use crate::model::key::KeyFilter;
+use crate::model::page::PageRequest;
+use crate::server::{self, Server, StartError};
+use crate::store;
+use crate::store::migrate::Missing;
+
+use output::{say, show};
+
+const EXAMPLES: &str = "\
+Examples:
+  bitting                                            serve on 127.0.0.1:8080, in ./bitting.db
+  bitting key create --name ci --scope calls:read    make a key; it is printed once
+  bitting key list --status active                   what is in use
+  bitting key revoke key_01… --reason leaked         refuse it everywhere within a second
+  bitting token create --name deploy --access write --expires 90d
+                                                     manage keys by program
+
+Exit codes: 0 done, 1 it could not be done, 2 it was asked for wrongly.";
+
+/// Issues API keys, enforces what each may read or write, and counts every use.
+#[derive(Debug, Parser)]
+#[command(name = "bitting", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default); the first start makes the database
+    Serve,
+    /// Make the database or bring it up to date, and exit
+    Migrate,
+    /// Make, list, show and revoke API keys
+    #[command(subcommand)]
+    Key(keys::KeyCommand),
+    /// Make, list and revoke admin tokens, for managing keys by program
+    #[command(subcommand)]
+    Token(tokens::TokenCommand),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// It was asked for wrongly.
+    #[error("{0}")]
+    Usage(String),
+    /// It could not be done.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<BadSetting> for Failure {
+    fn from(bad: BadSetting) -> Self {
+        Self::Usage(bad.to_string())
+    }
+}
+
+/// Fields are named by the options they come from.
+impl From<FieldErrors> for Failure {
+    fn from(errors: FieldErrors) -> Self {
+        let option = |field: &str| match field {
+            "scopes" => "--scope".to_owned(),
+            "expires_at" => "--expires".to_owned(),
+            other => format!("--{}", other.replace('_', "-")),
+        };
+        let parts = errors.0.iter().map(|e| format!("{} {}", option(&e.field), e.message));
+        Self::Usage(parts.collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Brand { .. } => Self::Usage(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<domain::Error> for Failure {
+    fn from(error: domain::Error) -> Self {
+        match error {
+            domain::Error::Invalid(errors) => errors.into(),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(format_args!("error: {failure}"));
+            match failure {
+                Failure::Usage(_) => ExitCode::from(2),
+                Failure::Failed(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let settings = arguments.options.resolve()?;
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&settings),
+        Command::Migrate => {
+            open(&settings, Missing::Create)?;
+            show(format_args!("{} is ready", settings.database))
+        }
+        Command::Key(command) => keys::run(command, &settings),
+        Command::Token(command) => tokens::run(command, &settings),
+    }
+}
+
+/// Opens the database for one command.
+fn open(settings: &Settings, missing: Missing) -> Result<Bitting, Failure> {
+    Ok(server::open(settings, Arc::new(SystemClock), missing)?)
+}
+
+/// Whoever has the database may do everything; the operating system's user name is noted.
+fn origin() -> Origin {
+    let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "command line".to_owned());
+    let actor = Actor { kind: ActorKind::Cli, id: None, name };
+    Origin { actor, address: None, request_id: None }
+}
+
+fn start_logging(settings: &Settings) {
+    let level = settings.log_level;
+    let filter = EnvFilter::new(format!("warn,bitting={level}"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
+    // Fails only where logging has been started before.
+    let _ = match settings.log_format {
+        LogFormat::Text => lines.with_target(false).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+}
+
+fn serve(settings: &Settings) -> Result<(), Failure> {
+    start_logging(settings);
+    actix_web::rt::System::new().block_on(async {
+        let stop = server::stop_signal()?;
+        let server = Server::start(settings, Arc::new(SystemClock))?;
+        show(format_args!("listening on http://{}", server.address))?;
+        let encrypted = settings.public_url.as_ref().is_some_and(|u| u.starts_with("https://"));
+        if !settings.listen.ip().is_loopback() && !encrypted {
+            tracing::warn!(
+                "listening beyond this machine without an https --public-url: keys may cross the \
+                 network in the clear"
+            );
+        }
+        let known = server.bitting.index.len();
+        tracing::info!(database = %settings.database, credentials = known, "ready");
+        if known == 0 {
+            greet(&server.bitting)?;
+        }
+        Ok(server.run(stop).await?)
+    })
+}
+
+/// What to do next, for somebody who has just started it for the first time.
+fn greet(bitting: &Bitting) -> Result<(), Failure> {
+    if bitting.list_keys(&KeyFilter::default(), &PageRequest::default())?.items.is_empty() {
+        say(format_args!(
+            "There is no key yet. In another terminal, in the same folder:\n  bitting key create \
+             --name first --scope calls:read --expires 90d"
+        ));
+    }
+    Ok(())
+}
+
+/// The time commands go by before the database is opened.
+fn now() -> crate::model::time::Moment {
+    crate::model::time::to_millisecond(SystemClock.wall())
+}

@@ -1,0 +1,142 @@
+//! `bitting token …`
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, json};
+
+use super::output::{plain, say, show, show_json, show_table};
+use super::{Failure, now, open, origin};
+use crate::config::Settings;
+use crate::domain::Error;
+use crate::model::id::TokenId;
+use crate::model::time::{format as format_time, parse_expiry};
+use crate::model::token::NewToken;
+use crate::model::view::{NewTokenView, TokenView};
+use crate::model::words::Word;
+use crate::store::migrate::Missing;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make an admin token; it is printed once, alone on standard output
+    #[command(after_help = "\
+Examples:
+  bitting token create --name deploy --access write --expires 90d
+  bitting token create --name crm --access write --may-grant leads:read --may-grant leads:write
+
+An admin token manages keys and nothing else. Write includes read here.")]
+    Create(Create),
+    /// List admin tokens, the newest first
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// End an admin token for good; the keys it made stay
+    Revoke {
+        /// The token's id, tok_…
+        id: String,
+        /// Why, for the record
+        #[arg(long)]
+        reason: Option<String>,
+        /// Print the token as a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// What people call it, 1 to 100 characters
+    #[arg(long)]
+    name: String,
+    /// What it may do with keys: read or write
+    #[arg(long, value_name = "read|write")]
+    access: String,
+    /// A time from now (90d), a date (2027-01-31, its end) or an RFC 3339 time; at most 365 days
+    #[arg(long, default_value = "90d", value_name = "WHEN")]
+    expires: String,
+    /// A scope it may give to keys; give it once for each [default: every scope]
+    #[arg(long, value_name = "SCOPE", num_args = 1..)]
+    may_grant: Vec<String>,
+    /// Print a JSON object that holds the token
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Failure> {
+    match command {
+        TokenCommand::Create(arguments) => create(arguments, settings),
+        TokenCommand::List { json } => list(json, settings),
+        TokenCommand::Revoke { id, reason, json } => {
+            let refused = || {
+                Failure::Usage(format!(
+                    "{:?} is not a token's id, which looks like tok_ and 26 characters",
+                    plain(&id)
+                ))
+            };
+            let id: TokenId = id.parse().map_err(|_| refused())?;
+            let bitting = open(settings, Missing::Refuse)?;
+            let token = match bitting.revoke_token(id, reason.as_deref(), &origin()) {
+                Err(Error::NotFound) => {
+                    return Err(Failure::Failed(format!("there is no token {id}")));
+                }
+                other => other?,
+            };
+            if json {
+                return show_json(&TokenView::new(&token, bitting.time.now()));
+            }
+            let at = token.revocation.as_ref().map(|revocation| format_time(revocation.at));
+            show(format_args!("{id} revoked at {}", at.unwrap_or_default()))
+        }
+    }
+}
+
+fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
+    let now = now();
+    let expires_at = parse_expiry(&arguments.expires, now)
+        .map_err(|message| Failure::Usage(format!("--expires: {message}")))?;
+    let mut object = Map::new();
+    object.insert("name".to_owned(), json!(arguments.name));
+    object.insert("access".to_owned(), json!(arguments.access));
+    object.insert("expires_at".to_owned(), json!(expires_at.map(format_time)));
+    if !arguments.may_grant.is_empty() {
+        object.insert("may_grant".to_owned(), json!(arguments.may_grant));
+    }
+    let new = NewToken::from_object(&object, now)?;
+
+    let bitting = open(settings, Missing::Create)?;
+    let issued = bitting.issue_token(new, &origin())?;
+    if arguments.json {
+        let view = TokenView::new(&issued.token, bitting.time.now());
+        return show_json(&NewTokenView::new(view, &issued.secret));
+    }
+    say(format_args!(
+        "{} may {} keys, expires {}. The token is shown only now:",
+        issued.token.id,
+        issued.token.access.as_str(),
+        format_time(issued.token.expires_at)
+    ));
+    show(format_args!("{}", issued.secret.expose()))
+}
+
+fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
+    let bitting = open(settings, Missing::Refuse)?;
+    let tokens = bitting.list_tokens()?;
+    let now = bitting.time.now();
+    if json {
+        return tokens.iter().try_for_each(|token| show_json(&TokenView::new(token, now)));
+    }
+    let row = |token: &crate::model::token::AdminToken| {
+        let last = token.last_used_at.map_or("never".to_owned(), format_time);
+        [
+            token.id.to_string(),
+            plain(&token.name),
+            token.display.clone(),
+            token.status(now).as_str().to_owned(),
+            token.access.as_str().to_owned(),
+            format_time(token.expires_at)[..10].to_owned(),
+            last,
+        ]
+    };
+    let rows: Vec<_> = tokens.iter().map(row).collect();
+    show_table(["ID", "NAME", "TOKEN", "STATUS", "ACCESS", "EXPIRES", "LAST USED"], &rows)
+}

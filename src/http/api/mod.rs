@@ -1,0 +1,9 @@
+//! The JSON API: what each endpoint takes and answers.
+
+pub mod audit;
+pub mod calls;
+pub mod keys;
+mod origin;
+pub mod probes;
+pub mod records;
+pub mod this_key;

@@ -1,0 +1,47 @@
+//! Who manages keys, from where, in which request: for the audit log.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+
+use crate::auth::caller::TokenCaller;
+use crate::domain::{self, Bitting};
+use crate::http::client_address::client_address;
+use crate::http::error::Problem;
+use crate::http::middleware::observe::RequestId;
+use crate::http::state::State;
+use crate::model::actor::Origin;
+
+/// An accepted admin token, with where its request came from.
+pub struct Manager {
+    /// The token.
+    pub caller: TokenCaller,
+    address: Option<std::net::IpAddr>,
+    request_id: Option<String>,
+}
+
+impl Manager {
+    /// What an audit event records of it. Asks the database for the token's name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn origin(self, bitting: &Bitting) -> domain::Result<Origin> {
+        let actor = bitting.token_as_actor(self.caller.id())?;
+        Ok(Origin { actor, address: self.address, request_id: self.request_id })
+    }
+}
+
+impl FromRequest for Manager {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let state = request.app_data::<web::Data<State>>();
+        let trusted = state.map_or(&[][..], |state| &state.settings.trusted_proxies);
+        let address = client_address(request, trusted);
+        let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned());
+        let caller = TokenCaller::from_request(request, payload).into_inner();
+        ready(caller.map(|caller| Self { caller, address, request_id: id }))
+    }
+}

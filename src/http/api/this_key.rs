@@ -1,0 +1,43 @@
+//! What any live key may ask about itself.
+
+use actix_web::http::header::ContentType;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::auth::caller::KeyCaller;
+use crate::http::error::Problem;
+use crate::http::extract::QueryReader;
+use crate::http::state::State;
+use crate::model::view::WhoAmIView;
+
+/// The key as it knows itself, with its figures; this request is not in them yet.
+pub async fn whoami(
+    caller: KeyCaller,
+    state: web::Data<State>,
+    query: QueryReader,
+) -> Result<HttpResponse, Problem> {
+    query.finish()?;
+    let found = state.run(move |bitting| {
+        let usage = bitting.usage_of_key(caller.number())?;
+        Ok((bitting.find_key(caller.id())?, usage))
+    });
+    let (key, usage) = found.await?;
+    Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage)))
+}
+
+/// The cheapest way to test a credential.
+pub async fn ping(_caller: KeyCaller) -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::json()).body(r#"{"ping":"pong"}"#)
+}
+
+/// The key's limits and figures.
+pub async fn limits(
+    caller: KeyCaller,
+    state: web::Data<State>,
+    query: QueryReader,
+) -> Result<HttpResponse, Problem> {
+    query.finish()?;
+    let usage = state.run(move |bitting| bitting.usage_of_key(caller.number())).await?;
+    let limits = json!({"requests_per_minute": null});
+    Ok(HttpResponse::Ok().json(json!({"limits": limits, "usage": usage.windows})))
+}

@@ -1,0 +1,299 @@
+//! Every refusal and fault as it is told to clients: one table of codes, one type.
+//!
+//! A [`Problem`] is turned into `application/problem+json` (RFC 9457) in one place, the `observe`
+//! middleware, which knows the request's id. The cause of a 5xx is logged there and never told.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::auth::decision::{Need, Refusal};
+use crate::domain;
+use crate::model::words::{Word, words};
+use crate::model::{FieldErrors, key::Status};
+
+words! {
+    /// What went wrong, as a word that programs can rely on.
+    Code {
+        /// The body is no JSON.
+        MalformedJson = "malformed_json",
+        /// Two credentials.
+        MultipleCredentials = "multiple_credentials",
+        /// The request is not HTTP as it should be.
+        BadRequest = "bad_request",
+        /// No credential.
+        MissingKey = "missing_key",
+        /// Malformed, wrong checksum, or unknown.
+        InvalidKey = "invalid_key",
+        /// Somebody ended the key.
+        KeyRevoked = "key_revoked",
+        /// The key's time has passed.
+        KeyExpired = "key_expired",
+        /// The key lacks a scope.
+        InsufficientScope = "insufficient_scope",
+        /// An API key where an admin token is needed, or the other way round.
+        WrongCredential = "wrong_credential",
+        /// No such path, or no such thing.
+        NotFound = "not_found",
+        /// No such method there.
+        MethodNotAllowed = "method_not_allowed",
+        /// The body did not come in time.
+        RequestTimeout = "request_timeout",
+        /// Retired keys are never edited.
+        KeyRetired = "key_retired",
+        /// The body is too large.
+        BodyTooLarge = "body_too_large",
+        /// The body is of another type, or encoded.
+        UnsupportedMediaType = "unsupported_media_type",
+        /// Fields or parameters break rules.
+        ValidationFailed = "validation_failed",
+        /// A fault of the server's own.
+        Internal = "internal",
+        /// The database is out of reach.
+        Unavailable = "unavailable",
+    }
+}
+
+impl Code {
+    /// Its status and title.
+    fn row(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::MalformedJson => (StatusCode::BAD_REQUEST, "Malformed JSON"),
+            Self::MultipleCredentials => (StatusCode::BAD_REQUEST, "More than one credential"),
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad request"),
+            Self::MissingKey => (StatusCode::UNAUTHORIZED, "No key"),
+            Self::InvalidKey => (StatusCode::UNAUTHORIZED, "Invalid key"),
+            Self::KeyRevoked => (StatusCode::UNAUTHORIZED, "Revoked key"),
+            Self::KeyExpired => (StatusCode::UNAUTHORIZED, "Expired key"),
+            Self::InsufficientScope => (StatusCode::FORBIDDEN, "Missing scope"),
+            Self::WrongCredential => (StatusCode::FORBIDDEN, "Wrong kind of credential"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
+            Self::KeyRetired => (StatusCode::CONFLICT, "Retired key"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Body too large"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+            }
+            Self::ValidationFailed => (StatusCode::UNPROCESSABLE_ENTITY, "Validation failed"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
+        }
+    }
+
+    /// The code that stands for a status which some layer below answered with.
+    pub fn of_status(status: StatusCode) -> Self {
+        let same_status = Self::ALL.iter().find(|code| code.row().0 == status);
+        match (same_status, status.is_server_error()) {
+            (_, true) => Self::Internal,
+            (_, false) if status == StatusCode::BAD_REQUEST => Self::BadRequest,
+            (Some(code), false) => *code,
+            (None, false) => Self::BadRequest,
+        }
+    }
+
+    /// The challenge's parameters beside the realm (RFC 6750 §3), for those codes that have one.
+    fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::MissingKey => Some(""),
+            Self::MultipleCredentials => Some(", error=\"invalid_request\""),
+            Self::InvalidKey | Self::KeyRevoked | Self::KeyExpired => {
+                Some(", error=\"invalid_token\"")
+            }
+            Self::InsufficientScope => Some(", error=\"insufficient_scope\""),
+            _ => None,
+        }
+    }
+}
+
+/// A refusal or fault, as it is told to clients.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    /// Members beside the standard ones.
+    members: Map<String, Value>,
+    /// The scope that was needed.
+    scope: Option<String>,
+    /// The methods that are offered.
+    allow: Option<String>,
+    /// For the log only.
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A problem with a sentence for people.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { code, detail, members: Map::new(), scope: None, allow: None, cause: None }
+    }
+
+    /// A fault of the server's own; the cause is logged and not told.
+    pub fn internal(cause: impl ToString) -> Self {
+        let detail = "Something went wrong here; quote the request id when you report it.";
+        Self { cause: Some(cause.to_string()), ..Self::new(Code::Internal, detail) }
+    }
+
+    /// The database is out of reach; the cause is logged and not told.
+    fn unavailable(cause: impl ToString) -> Self {
+        let detail = "The database cannot be reached at present; nothing was changed. Try again.";
+        Self { cause: Some(cause.to_string()), ..Self::new(Code::Unavailable, detail) }
+    }
+
+    /// A method that is not offered.
+    pub fn method_not_allowed(allow: &str) -> Self {
+        let detail = format!("This path offers {allow}.");
+        Self { allow: Some(allow.to_owned()), ..Self::new(Code::MethodNotAllowed, detail) }
+    }
+
+    /// A decision's refusal; `allow`: what the route offers.
+    pub fn of_refusal(refusal: Refusal, allow: &str) -> Self {
+        match refusal {
+            Refusal::MultipleCredentials => Self::new(
+                Code::MultipleCredentials,
+                "More than one credential was presented; send exactly one, once.",
+            ),
+            Refusal::MissingKey => Self::new(
+                Code::MissingKey,
+                "No key was presented; send it as Authorization: Bearer KEY.",
+            ),
+            Refusal::InvalidKey => {
+                Self::new(Code::InvalidKey, "The credential is malformed or unknown.")
+            }
+            Refusal::KeyRevoked => Self::new(Code::KeyRevoked, "This key has been revoked."),
+            Refusal::KeyExpired => Self::new(Code::KeyExpired, "This key has expired."),
+            Refusal::Unavailable => Self::unavailable("what is known of keys is too old"),
+            Refusal::WrongCredential(Need::AdminToken) => Self::new(
+                Code::WrongCredential,
+                "Keys are managed with an admin token; an API key never manages keys.",
+            ),
+            Refusal::WrongCredential(Need::Scope(_) | Need::AnyKey) => Self::new(
+                Code::WrongCredential,
+                "An admin token manages keys and nothing else; call this with an API key.",
+            ),
+            Refusal::NotFound => Self::new(Code::NotFound, "There is nothing at this path."),
+            Refusal::MethodNotAllowed => Self::method_not_allowed(allow),
+            Refusal::InsufficientScope { required, granted } => {
+                Self::insufficient_scope(required, granted, "This needs the scope")
+            }
+        }
+    }
+
+    fn insufficient_scope(required: String, granted: Vec<String>, sentence: &str) -> Self {
+        let mut problem = Self::new(Code::InsufficientScope, format!("{sentence} {required}."));
+        problem.members.insert("required".to_owned(), json!(required));
+        problem.members.insert("granted".to_owned(), json!(granted));
+        problem.scope = Some(required);
+        problem
+    }
+
+    /// Adds a sentence to what people are told.
+    pub fn with_hint(mut self, hint: &str) -> Self {
+        self.detail.push(' ');
+        self.detail.push_str(hint);
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What is logged of a fault.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The `WWW-Authenticate` header (RFC 6750 §3), if there is one.
+    pub fn challenge(&self) -> Option<String> {
+        let parameters = self.code.challenge()?;
+        let scope = self.scope.as_ref().map(|scope| format!(", scope=\"{scope}\""));
+        Some(format!("Bearer realm=\"bitting\"{parameters}{}", scope.unwrap_or_default()))
+    }
+
+    /// The `Allow` header, if there is one.
+    pub fn allow(&self) -> Option<&str> {
+        self.allow.as_deref()
+    }
+
+    /// After how many seconds it is worth trying again, if it is.
+    pub fn retry_after(&self) -> Option<&'static str> {
+        (self.code == Code::Unavailable).then_some("1")
+    }
+
+    /// The body (RFC 9457 §3).
+    pub fn body(&self, request_id: &str) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            r#type: String,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            code: Code,
+            request_id: &'a str,
+            #[serde(flatten)]
+            members: &'a Map<String, Value>,
+        }
+        let (status, title) = self.code.row();
+        let body = Body {
+            r#type: format!("urn:bitting:problem:{}", self.code.as_str()),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            request_id,
+            members: &self.members,
+        };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.row().0
+    }
+
+    /// Only the status, and the problem itself beside it; `observe` makes the rest.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::new(self.status_code());
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+impl From<FieldErrors> for Problem {
+    fn from(errors: FieldErrors) -> Self {
+        let mut problem = Self::new(Code::ValidationFailed, errors.summary());
+        problem.members.insert("errors".to_owned(), json!(errors.0));
+        problem
+    }
+}
+
+impl From<domain::Error> for Problem {
+    fn from(error: domain::Error) -> Self {
+        match error {
+            domain::Error::NotFound => Self::new(Code::NotFound, "There is nothing with this id."),
+            domain::Error::Retired(Status::Revoked) => Self::new(
+                Code::KeyRetired,
+                "This key has been revoked; retired keys are never edited.",
+            ),
+            domain::Error::Retired(_) => {
+                Self::new(Code::KeyRetired, "This key has expired; retired keys are never edited.")
+            }
+            domain::Error::Invalid(errors) => errors.into(),
+            domain::Error::NotGranted { required, granted } => {
+                let granted = granted.iter().map(|scope| scope.to_string()).collect();
+                Self::insufficient_scope(required.to_string(), granted, "You may not grant all of")
+            }
+            domain::Error::Store(why) => Self::unavailable(why),
+            domain::Error::Randomness(why) => Self::unavailable(why),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! JSON bodies: of the right type, small enough, in time, and an object.
+
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::BytesMut;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Map, Value};
+
+use super::json;
+use crate::http::error::{Code, Problem};
+use crate::model::FieldErrors;
+
+/// The longest body, in bytes.
+const LARGEST: usize = 256 * 1024;
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A body that must be a JSON object.
+pub struct JsonObject(pub Map<String, Value>);
+
+/// A body that may be missing, or a JSON object.
+pub struct OptionalJsonObject(pub Map<String, Value>);
+
+impl FromRequest for JsonObject {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let accepted = check_type(request);
+        let bytes = read(request, payload.take());
+        Box::pin(async move {
+            accepted?;
+            object(&bytes.await?).map(Self)
+        })
+    }
+}
+
+impl FromRequest for OptionalJsonObject {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let accepted = check_type(request);
+        let bytes = read(request, payload.take());
+        Box::pin(async move {
+            let bytes = bytes.await?;
+            if bytes.is_empty() {
+                return Ok(Self(Map::new()));
+            }
+            accepted?;
+            object(&bytes).map(Self)
+        })
+    }
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match json::parse(bytes)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(FieldErrors::one("body", "must be a JSON object").into()),
+    }
+}
+
+fn check_type(request: &HttpRequest) -> Result<(), Problem> {
+    let refused = |detail: &str| Err(Problem::new(Code::UnsupportedMediaType, detail));
+    if request.headers().contains_key(CONTENT_ENCODING) {
+        return refused("An encoded body is not read; send it without Content-Encoding.");
+    }
+    let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = given.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let is = |name| media_type.eq_ignore_ascii_case(name);
+    let merge = request.method() == Method::PATCH && is("application/merge-patch+json");
+    if is("application/json") || merge {
+        Ok(())
+    } else {
+        refused("Send the body as Content-Type: application/json.")
+    }
+}
+
+fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+) -> impl Future<Output = Result<BytesMut, Problem>> + 'static {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let announced = announced.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let too_large =
+        || Problem::new(Code::BodyTooLarge, format!("The body is over {LARGEST} bytes."));
+    let whole = async move {
+        if announced > LARGEST {
+            return Err(too_large());
+        }
+        let mut bytes = BytesMut::with_capacity(announced);
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| {
+                Problem::new(Code::BadRequest, "The body broke off before its end.")
+            })?;
+            if bytes.len() + chunk.len() > LARGEST {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    };
+    async move {
+        let late =
+            || Problem::new(Code::RequestTimeout, "The body did not arrive within 30 seconds.");
+        tokio::time::timeout(PATIENCE, whole).await.map_err(|_| late())?
+    }
+}

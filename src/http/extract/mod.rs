@@ -1,0 +1,11 @@
+//! What handlers take from a request, each refusing bad input with a problem.
+
+pub mod body;
+pub mod caller;
+mod json;
+pub mod path;
+pub mod query;
+
+pub use body::{JsonObject, OptionalJsonObject};
+pub use path::Id;
+pub use query::QueryReader;

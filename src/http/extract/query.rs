@@ -1,0 +1,127 @@
+//! Query parameters, strictly: a mistyped filter must not return everything.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::http::error::Problem;
+use crate::model::FieldErrors;
+use crate::model::page::{Cursor, Limit, PageRequest};
+use crate::model::time::{Moment, parse_rfc3339};
+use crate::model::words::Word;
+
+/// The longest text a filter takes, in characters.
+const LONGEST: usize = 200;
+
+/// Reads parameter by parameter and collects what is wrong.
+pub struct QueryReader {
+    pairs: Vec<(String, String)>,
+    errors: FieldErrors,
+}
+
+impl FromRequest for QueryReader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::new(request.query_string())))
+    }
+}
+
+impl QueryReader {
+    fn new(query: &str) -> Self {
+        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Self { pairs, errors: FieldErrors::default() }
+    }
+
+    /// A parameter read with `parse`, whose error is the complaint.
+    pub fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (mine, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pairs).into_iter().partition(|(other, _)| other == name);
+        self.pairs = others;
+        let result = match mine.as_slice() {
+            [] => return None,
+            [(_, value)] => parse(value),
+            _ => Err("must be given once".to_owned()),
+        };
+        result.map_err(|message| self.errors.add(name, message)).ok()
+    }
+
+    /// Text, as it is.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        self.parsed(name, |text| {
+            if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
+                Err(format!("must have 1 to {LONGEST} characters"))
+            } else {
+                Ok(text.to_owned())
+            }
+        })
+    }
+
+    /// One word of a closed set.
+    pub fn choice<W: Word>(&mut self, name: &'static str) -> Option<W> {
+        self.parsed(name, |text| W::parse(text).ok_or_else(|| format!("must be {}", W::choices())))
+    }
+
+    /// A time with an offset.
+    pub fn moment(&mut self, name: &'static str) -> Option<Moment> {
+        self.parsed(name, |text| {
+            parse_rfc3339(text).ok_or_else(|| {
+                "must be an RFC 3339 time with an offset, such as 2027-01-31T12:00:00Z".to_owned()
+            })
+        })
+    }
+
+    /// `limit` and `cursor`.
+    pub fn page(&mut self) -> PageRequest {
+        let limit = self.parsed("limit", Limit::parse).unwrap_or_default();
+        let cursor = self.parsed("cursor", Cursor::decode);
+        PageRequest { limit, cursor }
+    }
+
+    /// Refuses what was wrong, and parameters that nobody asked for.
+    ///
+    /// # Errors
+    /// 422 with every complaint.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        for (name, _) in &self.pairs {
+            let shown: String = name.chars().take(60).collect();
+            self.errors.add(&shown, "is not a parameter here");
+        }
+        Ok(self.errors.into_result()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_wrong_or_doubled_is_refused() {
+        let finish = |query: &str| {
+            let mut reader = QueryReader::new(query);
+            reader.page();
+            reader.text("owner");
+            reader.moment("from");
+            reader.finish().is_ok()
+        };
+        assert!(finish("") && finish("limit=5&owner=a%20b&from=2026-01-01T00:00:00%2B01:00"));
+        for wrong in [
+            "limit=0",
+            "limit=5&limit=5",
+            "owner=",
+            "Limit=5",
+            "from=today",
+            "x",
+            "cursor=abc",
+            "owner=%00",
+        ] {
+            assert!(!finish(wrong), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What happens around every handler: the decision at each route, and the frame around them all.
+
+pub mod judge;
+pub mod observe;

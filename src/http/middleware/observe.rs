@@ -1,0 +1,174 @@
+//! The frame around every request: its id, the one place where a problem becomes a body, and the
+//! headers every response has.
+
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::ConnectionType;
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{Error, HttpMessage, ResponseError, web};
+use futures_util::future::LocalBoxFuture;
+
+use crate::http::error::{Code, Problem};
+use crate::http::state::State;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of the request at hand, for handlers.
+#[derive(Clone)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// The outermost middleware.
+#[derive(Clone)]
+pub struct Observe {
+    state: web::Data<State>,
+}
+
+impl Observe {
+    /// Frames all requests of one worker.
+    pub fn new(state: web::Data<State>) -> Self {
+        Self { state }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Observe
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = ObserveService<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(ObserveService { state: self.state.clone(), service: Rc::new(service) }))
+    }
+}
+
+/// The whole application, framed.
+pub struct ObserveService<S> {
+    state: web::Data<State>,
+    service: Rc<S>,
+}
+
+impl<S, B> Service<ServiceRequest> for ObserveService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (state, service) = (self.state.clone(), self.service.clone());
+        Box::pin(async move {
+            let began = tracing::enabled!(target: "bitting::request", tracing::Level::DEBUG)
+                .then(Instant::now);
+            let id = request_id(&request, &state);
+            request.extensions_mut().insert(RequestId(id.clone()));
+            let response = service.call(request).await?.map_into_boxed_body();
+            let mut response = render_problem(response, &id);
+            frame(response.headers_mut(), id);
+            if state.stopping.load(Ordering::Relaxed) {
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
+            if let Some(began) = began {
+                log_request(&response, began);
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// The client's own id where it is a plain one and no key; else a new one.
+fn request_id(request: &ServiceRequest, state: &State) -> HeaderValue {
+    let given = request.headers().get(X_REQUEST_ID).filter(|value| {
+        let text = value.as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        (1..=64).contains(&text.len())
+            && text.iter().all(plain)
+            && !value.to_str().is_ok_and(|text| state.bitting.brand.may_occur_in(text))
+    });
+    given.cloned().unwrap_or_else(|| state.next_request_id())
+}
+
+/// An error that actix itself answered with.
+fn fault_below(response: &ServiceResponse) -> Option<Problem> {
+    let error = response.response().error()?;
+    Some(match response.status() {
+        status if status.is_server_error() => Problem::internal(error),
+        status => Problem::new(Code::of_status(status), "The request could not be understood."),
+    })
+}
+
+/// Turns a problem into its body and headers.
+fn render_problem(response: ServiceResponse, id: &HeaderValue) -> ServiceResponse {
+    let stated = response.response().extensions().get::<Problem>().cloned();
+    let Some(problem) = stated.or_else(|| fault_below(&response)) else { return response };
+    let id = id.to_str().unwrap_or_default();
+    if let Some(cause) = problem.cause() {
+        let path = response.request().match_pattern().unwrap_or_default();
+        tracing::warn!(request_id = id, path, code = ?problem.code(), cause, "a request failed");
+    }
+    let body = problem.body(id);
+    let mut response = response.map_body(|_, _| BoxBody::new(body));
+    *response.response_mut().status_mut() = problem.status_code();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let mut set = |name, value: Option<&str>| {
+        if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
+            headers.insert(name, value);
+        }
+    };
+    set(WWW_AUTHENTICATE, problem.challenge().as_deref());
+    set(ALLOW, problem.allow());
+    set(RETRY_AFTER, problem.retry_after());
+    response
+}
+
+/// The headers every response has.
+fn frame(headers: &mut HeaderMap, id: HeaderValue) {
+    headers.insert(X_REQUEST_ID, id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// The route's pattern and not the path: a path or query may hold a secret.
+fn log_request(response: &ServiceResponse, began: Instant) {
+    let request = response.request();
+    tracing::debug!(
+        target: "bitting::request",
+        request_id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()),
+        method = request.method().as_str(),
+        route = request.match_pattern().unwrap_or_default(),
+        status = response.status().as_u16(),
+        microseconds = began.elapsed().as_micros() as u64,
+        "request"
+    );
+}

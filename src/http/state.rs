@@ -1,0 +1,88 @@
+//! What every request can reach: the application, its worker's tally, and the settings.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use actix_web::http::header::HeaderValue;
+use actix_web::web;
+use ipnet::IpNet;
+
+use super::error::Problem;
+use crate::domain::usage_meter::WorkerTally;
+use crate::domain::{self, Bitting};
+
+/// Settings of the HTTP side.
+#[derive(Debug, Clone, Default)]
+pub struct HttpSettings {
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Shared by all requests of one worker.
+pub struct State {
+    /// The application.
+    pub bitting: Arc<Bitting>,
+    /// This worker's counts.
+    pub tally: Arc<WorkerTally>,
+    /// Settings.
+    pub settings: Arc<HttpSettings>,
+    /// Set when the server is stopping: connections are then closed after their answer.
+    pub stopping: Arc<AtomicBool>,
+    request_ids: RequestIds,
+}
+
+impl State {
+    /// The state of one more worker.
+    pub fn new(
+        bitting: Arc<Bitting>,
+        settings: Arc<HttpSettings>,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
+        let tally = bitting.meter.worker();
+        Self { bitting, tally, settings, stopping, request_ids: RequestIds::default() }
+    }
+
+    /// An id for a request that brought none of its own.
+    pub fn next_request_id(&self) -> HeaderValue {
+        self.request_ids.next()
+    }
+
+    /// Runs a use case off the worker's thread, since it asks the database.
+    ///
+    /// # Errors
+    /// The use case's error, as it is told to clients.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let bitting = self.bitting.clone();
+        match web::block(move || use_case(&bitting)).await {
+            Ok(result) => result.map_err(Problem::from),
+            Err(_) => Err(Problem::internal("a use case was cut off")),
+        }
+    }
+}
+
+/// Numbers that no other process or worker gives: a UUID's, counted up.
+struct RequestIds {
+    start: u128,
+    used: AtomicU64,
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self { start: uuid::Uuid::now_v7().as_u128(), used: AtomicU64::new(0) }
+    }
+}
+
+impl RequestIds {
+    fn next(&self) -> HeaderValue {
+        let number = self.start.wrapping_add(self.used.fetch_add(1, Ordering::Relaxed).into());
+        let mut text = [0u8; 32];
+        for (place, byte) in text.iter_mut().enumerate() {
+            let digit = (number >> (4 * (31 - place)) & 15) as u8;
+            *byte = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+        }
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("unknown"))
+    }
+}

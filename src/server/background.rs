@@ -1,0 +1,137 @@
+//! The two threads behind the server: one reads the change feed, the other writes counts.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::domain::Bitting;
+use crate::store;
+
+/// How often the feed is read when nobody waits for it.
+const FEED_INTERVAL: Duration = Duration::from_millis(200);
+/// How often old counts are looked for, and the highest time is saved.
+const CARE_INTERVAL: Duration = Duration::from_secs(30);
+/// A pause between two steps of the roll-up, so that others get the writer.
+const STEP_PAUSE: Duration = Duration::from_millis(5);
+/// How long the last counts are tried to be written when the server stops.
+const LAST_FLUSH_PATIENCE: Duration = Duration::from_secs(8);
+
+/// The running threads.
+pub(super) struct Background {
+    bitting: Arc<Bitting>,
+    stopping: Arc<AtomicBool>,
+    feed: JoinHandle<()>,
+    usage: JoinHandle<()>,
+}
+
+impl Background {
+    /// Starts both threads.
+    ///
+    /// # Errors
+    /// When the operating system has no thread to give.
+    pub(super) fn start(bitting: Arc<Bitting>, usage_flush: Duration) -> io::Result<Self> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
+            let (bitting, stopping) = (bitting.clone(), stopping.clone());
+            move || read_feed(&bitting, &stopping)
+        })?;
+        let usage = thread::Builder::new().name("usage".to_owned()).spawn({
+            let (bitting, stopping) = (bitting.clone(), stopping.clone());
+            move || write_usage(&bitting, &stopping, usage_flush)
+        })?;
+        Ok(Self { bitting, stopping, feed, usage })
+    }
+
+    /// Ends both threads and writes what is left.
+    ///
+    /// # Errors
+    /// When the last counts cannot be written in time.
+    pub(super) fn stop(self) -> store::Result<()> {
+        self.stopping.store(true, Ordering::Release);
+        self.bitting.feed.wake();
+        self.usage.thread().unpark();
+        for thread in [self.feed, self.usage] {
+            if thread.join().is_err() {
+                tracing::error!("a background thread had panicked");
+            }
+        }
+        let deadline = Instant::now() + LAST_FLUSH_PATIENCE;
+        loop {
+            match self.bitting.flush_usage() {
+                Ok(true) => {}
+                Ok(false) => return self.bitting.save_high_water(),
+                Err(why) if Instant::now() >= deadline => return Err(why),
+                Err(_) => thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+}
+
+/// Says once that something began to fail, and once that it works again.
+struct Health {
+    what: &'static str,
+    failing: bool,
+}
+
+impl Health {
+    fn of(what: &'static str) -> Self {
+        Self { what, failing: false }
+    }
+
+    fn note<T>(&mut self, result: store::Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("{} works again", self.what);
+                }
+                Some(value)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(%error, "{} failed; it is tried again until it works", self.what);
+                }
+                None
+            }
+        }
+    }
+}
+
+fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
+    let mut health = Health::of("reading changes of keys");
+    while !stopping.load(Ordering::Acquire) {
+        bitting.feed.wait(FEED_INTERVAL);
+        bitting.time.tick();
+        if health.note(bitting.read_feed()).is_none() {
+            thread::sleep(FEED_INTERVAL);
+        }
+    }
+}
+
+fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) {
+    let (mut flush, mut care) = (Health::of("writing counts"), Health::of("rolling up counts"));
+    let mut cared_at = Instant::now();
+    while !stopping.load(Ordering::Acquire) {
+        thread::park_timeout(interval);
+        flush.note(bitting.flush_usage());
+        if cared_at.elapsed() >= CARE_INTERVAL {
+            cared_at = Instant::now();
+            let high_water = bitting.save_high_water();
+            care.note(high_water.and_then(|()| roll_up_all(bitting, stopping, interval)));
+        }
+    }
+}
+
+/// Rolls up step by step, and keeps writing counts meanwhile.
+fn roll_up_all(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
+    let mut flushed_at = Instant::now();
+    while !stopping.load(Ordering::Acquire) && bitting.roll_up()? {
+        thread::sleep(STEP_PAUSE);
+        if flushed_at.elapsed() >= interval {
+            flushed_at = Instant::now();
+            bitting.flush_usage()?;
+        }
+    }
+    Ok(())
+}
