@@ -1,0 +1,27 @@
+//! Tests at the level of the promise: the real application on a real database, spoken to over HTTP,
+//! and the real binary. One program, a module for each subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected shall fail"
+)]
+
+mod support;
+
+mod authorization;
+mod calls;
+mod cli;
+mod counting;
+mod credentials;
+mod faults;
+mod feed;
+mod hygiene;
+mod layers;
+mod management;
+mod migrations;
+mod paths;
+mod revocation;
+mod startup;
+mod stopping;
+mod time;

@@ -1,0 +1,81 @@
+//! A database of one's own for each test, of either kind.
+
+use std::path::PathBuf;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+
+/// Which kind of database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// An empty database; its folder goes with it.
+pub struct TestDatabase {
+    pub backend: Backend,
+    pub url: String,
+    folder: TempDir,
+}
+
+impl TestDatabase {
+    pub fn new(backend: Backend) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = match backend {
+            Backend::Sqlite => format!("sqlite://{}", folder.path().join("test.db").display()),
+            Backend::Postgres => {
+                let server = std::env::var("BITTING_TEST_POSTGRES")
+                    .expect("no PostgreSQL to test on: run the tests with tests/run");
+                let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+                let mut connection =
+                    PgConnection::establish(&format!("{server}/postgres")).unwrap();
+                connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+                format!("{server}/{name}")
+            }
+        };
+        Self { backend, url, folder }
+    }
+
+    /// A folder for this test alone; the SQLite file `test.db` lies in it.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// Runs SQL beside the application, on a connection of its own.
+    pub fn db_execute(&self, sql: &str) {
+        match self.backend {
+            Backend::Sqlite => self.db_sqlite().batch_execute(sql).unwrap(),
+            Backend::Postgres => {
+                PgConnection::establish(&self.url).unwrap().batch_execute(sql).unwrap();
+            }
+        }
+    }
+
+    /// Asks for one number, beside the application.
+    pub fn db_number(&self, sql: &str) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            number: i64,
+        }
+        use diesel::RunQueryDsl;
+        let query = diesel::sql_query(format!("SELECT CAST(({sql}) AS BIGINT) AS number"));
+        let row: Row = match self.backend {
+            Backend::Sqlite => query.get_result(&mut self.db_sqlite()).unwrap(),
+            Backend::Postgres => {
+                query.get_result(&mut PgConnection::establish(&self.url).unwrap()).unwrap()
+            }
+        };
+        row.number
+    }
+
+    /// A connection of one's own to the SQLite file.
+    pub fn db_sqlite(&self) -> SqliteConnection {
+        let path = self.url.strip_prefix("sqlite://").unwrap();
+        let mut connection = SqliteConnection::establish(path).unwrap();
+        connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        connection
+    }
+}

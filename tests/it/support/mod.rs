@@ -1,0 +1,50 @@
+//! What the tests stand on: a database of one's own, a running server, and clients.
+//!
+//! Helpers that reach into the application or the database instead of speaking HTTP begin with
+//! `db_`.
+
+pub mod binary;
+pub mod client;
+pub mod database;
+pub mod raw;
+pub mod server;
+
+pub use binary::Binary;
+pub use client::Answer;
+pub use database::{Backend, TestDatabase};
+pub use server::TestServer;
+
+use std::time::{Duration, Instant};
+
+/// Declares one test that runs on both databases: `name::sqlite` and `name::postgres`.
+macro_rules! on_both {
+    ($(#[$doc:meta])* fn $name:ident($backend:ident) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn story($backend: $crate::support::Backend) $body
+
+            #[test]
+            fn sqlite() {
+                story($crate::support::Backend::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                story($crate::support::Backend::Postgres);
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// Waits until something becomes true; fails when it does not within ten seconds.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "never became true: {what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,195 @@
+//! The real application on a port of its own, inside this process, with a clock that tests set.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bitting::clock::ManualClock;
+use bitting::config::Options;
+use bitting::domain::Bitting;
+use bitting::model::actor::{Actor, ActorKind, Origin};
+use bitting::model::time::{Moment, parse_rfc3339};
+use bitting::model::token::NewToken;
+use bitting::server::Server;
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client};
+use super::database::{Backend, TestDatabase};
+
+/// When every test begins.
+pub fn start_of_time() -> Moment {
+    parse_rfc3339("2026-11-21T12:00:00Z").unwrap()
+}
+
+/// A key as its maker knows it.
+#[derive(Debug, Clone)]
+pub struct MadeKey {
+    pub id: String,
+    pub secret: String,
+}
+
+/// A running server. It is stopped, and its counts are written, when it is dropped.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub client: Client,
+    pub bitting: Arc<Bitting>,
+    pub clock: Arc<ManualClock>,
+    pub database: Arc<TestDatabase>,
+    /// An admin token that may do everything.
+    pub admin: String,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    /// A server on an empty database.
+    pub fn start(backend: Backend) -> Self {
+        Self::on(Arc::new(TestDatabase::new(backend)), Options::default())
+    }
+
+    /// One more server on a database that may have others, with settings of its own.
+    pub fn on(database: Arc<TestDatabase>, options: Options) -> Self {
+        Self::with_clock(database, options, Arc::new(ManualClock::at(start_of_time())))
+    }
+
+    /// The same, with a clock that others may share.
+    pub fn with_clock(
+        database: Arc<TestDatabase>,
+        options: Options,
+        clock: Arc<ManualClock>,
+    ) -> Self {
+        let settings = Options {
+            listen: Some("127.0.0.1:0".to_owned()),
+            database_url: Some(database.url.clone()),
+            workers: Some(options.workers.clone().unwrap_or_else(|| "2".to_owned())),
+            ..options
+        };
+        let settings = settings.resolve().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (started, start) = mpsc::channel();
+        let server_clock = clock.clone();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = Server::start(&settings, server_clock).unwrap();
+                started.send((server.address, server.bitting.clone())).unwrap();
+                let stop = async move {
+                    let _ = stopped.await;
+                };
+                server.run(stop).await.unwrap();
+            });
+        });
+        let (address, bitting) = start.recv().expect("the server did not start");
+        let client = Client::new(&format!("http://{address}"));
+        let admin = db_token(&bitting, &json!({"name": "test", "access": "write"}));
+        Self {
+            address,
+            client,
+            bitting,
+            clock,
+            database,
+            admin,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Stops gracefully and waits for the end; the database stays.
+    pub fn stop(mut self) -> Arc<TestDatabase> {
+        self.end();
+        self.database.clone()
+    }
+
+    fn end(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            assert!(thread.join().is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+
+    /// Lets time pass, and the server notice it.
+    pub fn pass(&self, time: Duration) {
+        self.clock.pass(time);
+        self.db_settle();
+    }
+
+    /// Sets the time of day, and lets the server notice it.
+    pub fn set_time(&self, at: Moment) {
+        self.clock.set_wall(at);
+        self.db_settle();
+    }
+
+    fn db_settle(&self) {
+        self.bitting.time.tick();
+        self.bitting.read_feed().unwrap();
+    }
+
+    /// Makes a key with these scopes (`"calls:read calls:write"`) over HTTP.
+    pub fn key(&self, scopes: &str) -> MadeKey {
+        self.key_with(scopes, json!({}))
+    }
+
+    /// The same with other members beside name and scopes.
+    pub fn key_with(&self, scopes: &str, other: Value) -> MadeKey {
+        let scopes: Vec<&str> = scopes.split_whitespace().collect();
+        let mut body = json!({"name": "test", "scopes": scopes});
+        body.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+        let made = self.manage("POST", "/v1/keys", Some(&body)).ok();
+        MadeKey { id: text(&made["id"]), secret: text(&made["key"]) }
+    }
+
+    /// Makes an admin token from `name`, `access` and perhaps `may_grant`.
+    pub fn db_token(&self, body: &Value) -> String {
+        db_token(&self.bitting, body)
+    }
+
+    /// Sends a request with the admin token.
+    pub fn manage(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.client.with_key(&self.admin, method, path, body)
+    }
+
+    /// Sends a request with a key.
+    pub fn call(&self, key: &MadeKey, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.client.with_key(&key.secret, method, path, body)
+    }
+
+    /// Revokes a key over HTTP.
+    pub fn revoke(&self, key: &MadeKey) -> Value {
+        self.manage("POST", &format!("/v1/keys/{}/revoke", key.id), None).ok()
+    }
+
+    /// A key's figures in one window, such as `24h`, as the administrator sees them.
+    pub fn usage(&self, key: &MadeKey, window: &str) -> Value {
+        let shown = self.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
+        shown["usage"][window].clone()
+    }
+
+    /// How often a key was used in the last 24 hours.
+    pub fn total(&self, key: &MadeKey) -> i64 {
+        self.usage(key, "24h")["total"].as_i64().unwrap()
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn db_token(bitting: &Bitting, body: &Value) -> String {
+    let now = bitting.time.now();
+    let mut body = body.as_object().unwrap().clone();
+    let expires_at = bitting::model::time::format(now + chrono::Duration::days(365));
+    body.entry("expires_at").or_insert(json!(expires_at));
+    let new = NewToken::from_object(&body, now).unwrap();
+    let actor = Actor { kind: ActorKind::Cli, id: None, name: "test".to_owned() };
+    let origin = Origin { actor, address: None, request_id: None };
+    bitting.issue_token(new, &origin).unwrap().secret.expose().to_owned()
+}
