@@ -25,6 +25,15 @@
 //! domain function, which reads the store, and answers. When the status is known, `judge` adds one
 //! to its worker's tally ([`domain::usage_meter`]), which a thread behind the server writes to the
 //! database a few times a second.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that meets the unexpected shall fail"
+    )
+)]
 
 pub mod auth;
 pub mod cli;

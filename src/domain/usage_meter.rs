@@ -54,8 +54,14 @@ struct Slot {
 }
 
 impl WorkerTally {
-    /// Counts one request of a key.
-    pub fn count(&self, key: KeyNumber, cell: Cell, at: Moment, client: Option<Client<'_>>) {
+    /// Counts one request of a key. Who sent it is only asked for when it may be noted.
+    pub fn count<'a>(
+        &self,
+        key: KeyNumber,
+        cell: Cell,
+        at: Moment,
+        client: impl FnOnce() -> Option<Client<'a>>,
+    ) {
         let (minute, last_at) = (Minute::of(at), at.timestamp_millis());
         let mut tally = lock(&self.0);
         let slots = tally.counts.entry(key).or_default();
@@ -67,7 +73,7 @@ impl WorkerTally {
             }
             None => slots.push(Slot { minute, cell, n: 1, last_at }),
         }
-        if let Some(client) = client.filter(|_| first) {
+        if first && let Some(client) = client() {
             tally.note(key, client, at, minute);
         }
     }
@@ -283,9 +289,9 @@ mod tests {
     fn a_batch_that_failed_is_the_same_when_it_is_tried_again() {
         let meter = UsageMeter::new("p".into());
         let worker = meter.worker();
-        worker.count(KEY, cell(), start(), None);
+        worker.count(KEY, cell(), start(), || None);
         let first = meter.freeze().unwrap();
-        worker.count(KEY, cell(), start(), None);
+        worker.count(KEY, cell(), start(), || None);
         let again = meter.freeze().unwrap();
         assert_eq!((first.sequence, &first.counts), (again.sequence, &again.counts));
         assert_eq!(sum(meter.unwritten(&[KEY])), 2);
@@ -303,7 +309,7 @@ mod tests {
         let client = Client { address: IpAddr::from([192, 0, 2, 1]), user_agent: Some("curl") };
         let mut noted = Vec::new();
         for second in [0, 1, 61] {
-            worker.count(KEY, cell(), start() + Duration::seconds(second), Some(client));
+            worker.count(KEY, cell(), start() + Duration::seconds(second), || Some(client));
             let batch = meter.freeze().unwrap();
             noted.push(batch.sources.len());
             meter.written(batch.sequence);
@@ -315,12 +321,12 @@ mod tests {
     fn a_long_outage_keeps_the_counts_and_not_the_minutes() {
         let meter = UsageMeter::new("p".into());
         let worker = meter.worker();
-        worker.count(KeyNumber(0), cell(), start(), None);
+        worker.count(KeyNumber(0), cell(), start(), || None);
         meter.freeze();
         for minute in 0..40 {
             for key in 0..6_000 {
                 let at = start() + Duration::minutes(minute);
-                worker.count(KeyNumber(key), cell(), at, None);
+                worker.count(KeyNumber(key), cell(), at, || None);
             }
             meter.freeze();
         }
@@ -339,7 +345,7 @@ mod tests {
             for (step, minute, worker) in steps {
                 match step {
                     0 | 1 => {
-                        workers[worker].count(KEY, cell(), start() + Duration::minutes(minute), None);
+                        workers[worker].count(KEY, cell(), start() + Duration::minutes(minute), || None);
                         counted += 1;
                     }
                     // A commit that went through, whose answer may have been lost (step 3).

@@ -109,7 +109,10 @@ impl Code {
 
 /// A refusal or fault, as it is told to clients.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     code: Code,
     detail: String,
     /// Members beside the standard ones.
@@ -125,26 +128,33 @@ pub struct Problem {
 impl Problem {
     /// A problem with a sentence for people.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self { code, detail, members: Map::new(), scope: None, allow: None, cause: None }
+        let (detail, members) = (detail.into(), Map::new());
+        Self(Box::new(Parts { code, detail, members, scope: None, allow: None, cause: None }))
     }
 
     /// A fault of the server's own; the cause is logged and not told.
     pub fn internal(cause: impl ToString) -> Self {
         let detail = "Something went wrong here; quote the request id when you report it.";
-        Self { cause: Some(cause.to_string()), ..Self::new(Code::Internal, detail) }
+        Self::new(Code::Internal, detail).caused_by(cause)
     }
 
     /// The database is out of reach; the cause is logged and not told.
     fn unavailable(cause: impl ToString) -> Self {
         let detail = "The database cannot be reached at present; nothing was changed. Try again.";
-        Self { cause: Some(cause.to_string()), ..Self::new(Code::Unavailable, detail) }
+        Self::new(Code::Unavailable, detail).caused_by(cause)
+    }
+
+    fn caused_by(mut self, cause: impl ToString) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
     }
 
     /// A method that is not offered.
     pub fn method_not_allowed(allow: &str) -> Self {
         let detail = format!("This path offers {allow}.");
-        Self { allow: Some(allow.to_owned()), ..Self::new(Code::MethodNotAllowed, detail) }
+        let mut problem = Self::new(Code::MethodNotAllowed, detail);
+        problem.0.allow = Some(allow.to_owned());
+        problem
     }
 
     /// A decision's refusal; `allow`: what the route offers.
@@ -182,44 +192,44 @@ impl Problem {
 
     fn insufficient_scope(required: String, granted: Vec<String>, sentence: &str) -> Self {
         let mut problem = Self::new(Code::InsufficientScope, format!("{sentence} {required}."));
-        problem.members.insert("required".to_owned(), json!(required));
-        problem.members.insert("granted".to_owned(), json!(granted));
-        problem.scope = Some(required);
+        problem.0.members.insert("required".to_owned(), json!(required));
+        problem.0.members.insert("granted".to_owned(), json!(granted));
+        problem.0.scope = Some(required);
         problem
     }
 
     /// Adds a sentence to what people are told.
     pub fn with_hint(mut self, hint: &str) -> Self {
-        self.detail.push(' ');
-        self.detail.push_str(hint);
+        self.0.detail.push(' ');
+        self.0.detail.push_str(hint);
         self
     }
 
     /// The code.
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// What is logged of a fault.
     pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The `WWW-Authenticate` header (RFC 6750 §3), if there is one.
     pub fn challenge(&self) -> Option<String> {
-        let parameters = self.code.challenge()?;
-        let scope = self.scope.as_ref().map(|scope| format!(", scope=\"{scope}\""));
+        let parameters = self.0.code.challenge()?;
+        let scope = self.0.scope.as_ref().map(|scope| format!(", scope=\"{scope}\""));
         Some(format!("Bearer realm=\"bitting\"{parameters}{}", scope.unwrap_or_default()))
     }
 
     /// The `Allow` header, if there is one.
     pub fn allow(&self) -> Option<&str> {
-        self.allow.as_deref()
+        self.0.allow.as_deref()
     }
 
     /// After how many seconds it is worth trying again, if it is.
     pub fn retry_after(&self) -> Option<&'static str> {
-        (self.code == Code::Unavailable).then_some("1")
+        (self.0.code == Code::Unavailable).then_some("1")
     }
 
     /// The body (RFC 9457 §3).
@@ -235,15 +245,15 @@ impl Problem {
             #[serde(flatten)]
             members: &'a Map<String, Value>,
         }
-        let (status, title) = self.code.row();
+        let (status, title) = self.0.code.row();
         let body = Body {
-            r#type: format!("urn:bitting:problem:{}", self.code.as_str()),
+            r#type: format!("urn:bitting:problem:{}", self.0.code.as_str()),
             title,
             status: status.as_u16(),
-            detail: &self.detail,
-            code: self.code,
+            detail: &self.0.detail,
+            code: self.0.code,
             request_id,
-            members: &self.members,
+            members: &self.0.members,
         };
         serde_json::to_vec(&body).unwrap_or_default()
     }
@@ -251,13 +261,13 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code.as_str(), self.detail)
+        write!(f, "{}: {}", self.0.code.as_str(), self.0.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.code.row().0
+        self.0.code.row().0
     }
 
     /// Only the status, and the problem itself beside it; `observe` makes the rest.
@@ -271,7 +281,7 @@ impl ResponseError for Problem {
 impl From<FieldErrors> for Problem {
     fn from(errors: FieldErrors) -> Self {
         let mut problem = Self::new(Code::ValidationFailed, errors.summary());
-        problem.members.insert("errors".to_owned(), json!(errors.0));
+        problem.0.members.insert("errors".to_owned(), json!(errors.0));
         problem
     }
 }

@@ -1,6 +1,5 @@
 //! What any live key may ask about itself.
 
-use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
@@ -27,7 +26,7 @@ pub async fn whoami(
 
 /// The cheapest way to test a credential.
 pub async fn ping(_caller: KeyCaller) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(r#"{"ping":"pong"}"#)
+    HttpResponse::Ok().content_type("application/json").body(r#"{"ping":"pong"}"#)
 }
 
 /// The key's limits and figures.

@@ -267,7 +267,7 @@ impl<'a> Entry<'a> {
 
     fn count(&self, key: KeyNumber, outcome: Outcome, request: Option<&HttpRequest>) {
         let cell = Cell::new(self.resource, self.access, outcome);
-        let client = request.and_then(|request| client_of(request, self.state));
+        let client = || request.and_then(|request| client_of(request, self.state));
         self.state.tally.count(key, cell, self.state.bitting.time.now(), client);
     }
 }
