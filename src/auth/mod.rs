@@ -19,11 +19,12 @@ pub fn judge_from_memory(
     presented: &Result<Presented, Unusable>,
     route: Route,
 ) -> Option<Decision> {
+    let fresh = is_fresh(bitting);
     let lookup = match presented {
         Err(_) => Lookup::Unknown,
         Ok(presented) => Lookup::Found(bitting.index.find(&presented.digest)?),
     };
-    Some(conclude(bitting, presented, lookup, route))
+    Some(decide(presented, lookup, fresh, bitting.time.now(), route))
 }
 
 /// Decides about a credential that memory does not know: it may have been made elsewhere a moment
@@ -34,21 +35,18 @@ pub async fn judge_after_feed(
     route: Route,
 ) -> Decision {
     let read = bitting.feed.next_read().await;
+    let fresh = is_fresh(bitting);
     let found = presented.as_ref().ok().and_then(|p| bitting.index.find(&p.digest));
     let lookup = match (found, read) {
         (Some(entry), _) => Lookup::Found(entry),
         (None, Ok(())) => Lookup::Unknown,
         (None, Err(_)) => Lookup::OutOfReach,
     };
-    conclude(bitting, presented, lookup, route)
+    decide(presented, lookup, fresh, bitting.time.now(), route)
 }
 
-fn conclude(
-    bitting: &Bitting,
-    presented: &Result<Presented, Unusable>,
-    lookup: Lookup,
-    route: Route,
-) -> Decision {
-    let fresh = bitting.feed.is_fresh(bitting.time.uptime());
-    decide(presented, lookup, fresh, bitting.time.now(), route)
+/// Whether what is looked up from now on is recent enough. To be asked before the look-up: asked
+/// after it, the answer could be about a read that the look-up has not seen.
+fn is_fresh(bitting: &Bitting) -> bool {
+    bitting.feed.is_fresh(bitting.time.uptime())
 }

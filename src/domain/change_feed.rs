@@ -70,6 +70,11 @@ impl ChangeFeed {
         !fresh_at.is_zero() && uptime.saturating_sub(fresh_at) <= self.max_staleness
     }
 
+    /// How many reads have begun so far.
+    pub fn reads(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Waits for a read that begins after this call; all who wait meanwhile share it.
     ///
     /// # Errors

@@ -107,7 +107,8 @@ pub struct Batch {
     pub sequence: i64,
     /// In the order of the minute rows' primary key, each row once.
     pub counts: Vec<Count>,
-    /// Where keys were used from.
+    /// Where keys were used from, each key and address once; in order, as all rows are, so that
+    /// two processes that write at once never wait for each other.
     pub sources: Vec<(KeyNumber, Source)>,
     /// When admin tokens were last accepted.
     pub tokens: Vec<(u32, Moment)>,
@@ -117,8 +118,8 @@ pub struct Batch {
 #[derive(Default)]
 struct Collected {
     counts: BTreeMap<(Minute, KeyNumber, Cell), (i64, i64)>,
-    sources: HashMap<(KeyNumber, String), Source>,
-    tokens: HashMap<u32, Moment>,
+    sources: BTreeMap<(KeyNumber, String), Source>,
+    tokens: BTreeMap<u32, Moment>,
 }
 
 impl Collected {

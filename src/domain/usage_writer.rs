@@ -63,7 +63,9 @@ impl Bitting {
     /// # Errors
     /// When the database fails; the step is done another time.
     pub fn roll_up(&self) -> store::Result<bool> {
-        let now = self.time.now();
+        // While the clock is suspiciously far ahead, the time that is remembered: what is aged too
+        // early leaves the windows for good.
+        let now = self.time.now().min(self.time.high_water());
         let hour = |at| Minute::of(at).hour();
         let (end, oldest): (Hour, Hour) = (hour(now - GRACE), hour(now - HOURS_KEPT));
         let more = self.database.write(|connection| {

@@ -1,6 +1,6 @@
 //! HTTP: requests into calls, results into responses. Nothing here knows diesel or the store.
 //!
-//! [`configure`] is the one description of the application; the server and every test use it.
+//! [`app`] is the one description of the application; the server and every test use it.
 
 pub mod api;
 pub mod client_address;
@@ -14,6 +14,7 @@ pub mod state;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, HttpResponse, ResponseError, web};
 
+use endpoint::Endpoint;
 use error::{Code, Problem};
 use middleware::observe;
 use state::State;
@@ -30,10 +31,26 @@ pub fn app(
         InitError = (),
     >,
 > {
+    app_of(state, routes::endpoints())
+}
+
+/// The same with another URL table: for tests of what no endpoint of ours does.
+pub fn app_of(
+    state: State,
+    endpoints: Vec<Endpoint>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse,
+        Error = Error,
+        InitError = (),
+    >,
+> {
     let state = web::Data::new(state);
     App::new()
         .app_data(state.clone())
-        .configure(|config| routes::register(config, &state))
+        .configure(|config| routes::register(config, &state, endpoints))
         .default_service(web::to(unknown_path))
         .wrap(observe::Observe::new(state))
 }

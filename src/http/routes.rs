@@ -34,9 +34,13 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// Serves the table, and below `/v1` asks for a credential even where there is nothing.
-pub(super) fn register(config: &mut web::ServiceConfig, state: &web::Data<State>) {
-    for endpoint in endpoints() {
+/// Serves a table, and below `/v1` asks for a credential even where there is nothing.
+pub(super) fn register(
+    config: &mut web::ServiceConfig,
+    state: &web::Data<State>,
+    endpoints: Vec<Endpoint>,
+) {
+    for endpoint in endpoints {
         config.service(endpoint.guarded(state));
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {

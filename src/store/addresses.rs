@@ -1,6 +1,7 @@
 //! From where each key was used lately, in the database.
 
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 
 use super::connection::AnyConnection;
 use super::error::Result;
@@ -18,27 +19,41 @@ pub const KEPT: i64 = 5;
 /// When the database fails.
 pub fn note(connection: &mut AnyConnection, key: KeyNumber, source: &Source) -> Result<()> {
     let number = i64::from(key.0);
-    let last_at = source.at.timestamp_millis();
-    let row = table::table
-        .filter(table::key_number.eq(number))
-        .filter(table::address.eq(&source.address));
-    let set = (table::user_agent.eq(&source.user_agent), table::last_at.eq(last_at));
-    if diesel::update(row).set(set).execute(connection)? > 0 {
-        return Ok(());
+    // Two processes may note the same address at once, so that one statement has to do it;
+    // diesel's ON CONFLICT does not work through an enum of connections.
+    macro_rules! upsert {
+        ($connection:expr) => {{
+            let upsert = diesel::insert_into(table::table)
+                .values((
+                    table::key_number.eq(number),
+                    table::address.eq(&source.address),
+                    table::user_agent.eq(&source.user_agent),
+                    table::last_at.eq(source.at.timestamp_millis()),
+                ))
+                .on_conflict((table::key_number, table::address))
+                .do_update()
+                .set((
+                    table::user_agent.eq(excluded(table::user_agent)),
+                    table::last_at.eq(excluded(table::last_at)),
+                ));
+            let later = table::last_at.le(excluded(table::last_at));
+            diesel::query_dsl::methods::FilterDsl::filter(upsert, later).execute($connection)?
+        }};
     }
-    let kept: Vec<(String, i64)> = table::table
+    match connection {
+        AnyConnection::Sqlite(connection) => upsert!(connection),
+        AnyConnection::Postgres(connection) => upsert!(connection),
+    };
+    let addresses: Vec<String> = table::table
         .filter(table::key_number.eq(number))
         .order((table::last_at.desc(), table::address.desc()))
-        .select((table::address, table::last_at))
+        .select(table::address)
         .load(connection)?;
-    for (address, _) in kept.iter().skip(KEPT as usize - 1) {
+    for address in addresses.iter().skip(KEPT as usize) {
         let old =
             table::table.filter(table::key_number.eq(number)).filter(table::address.eq(address));
         diesel::delete(old).execute(connection)?;
     }
-    diesel::insert_into(table::table)
-        .values((table::key_number.eq(number), table::address.eq(&source.address), set.0, set.1))
-        .execute(connection)?;
     Ok(())
 }
 

@@ -116,16 +116,21 @@ pub fn raise_mark(
     sequence: i64,
     at: Moment,
 ) -> Result<bool> {
+    let set = (usage_marks::sequence.eq(sequence), usage_marks::at.eq(at.naive_utc()));
+    // The condition stands in the UPDATE itself: the same batch may still be under way on a
+    // connection that was lost, and PostgreSQL checks it again after waiting for that one's end.
+    let row = usage_marks::table
+        .filter(usage_marks::process.eq(process))
+        .filter(usage_marks::sequence.lt(sequence));
+    if diesel::update(row).set(set).execute(connection)? > 0 {
+        return Ok(true);
+    }
     if mark(connection, process)? >= sequence {
         return Ok(false);
     }
-    let set = (usage_marks::sequence.eq(sequence), usage_marks::at.eq(at.naive_utc()));
-    let row = usage_marks::table.filter(usage_marks::process.eq(process));
-    if diesel::update(row).set(set).execute(connection)? == 0 {
-        diesel::insert_into(usage_marks::table)
-            .values((usage_marks::process.eq(process), set.0, set.1))
-            .execute(connection)?;
-    }
+    diesel::insert_into(usage_marks::table)
+        .values((usage_marks::process.eq(process), set.0, set.1))
+        .execute(connection)?;
     Ok(true)
 }
 
@@ -295,8 +300,7 @@ fn minutes(
     let open = position.hour.first_minute().0;
     let newest = windows.day.0 + 24 * 60;
     let seek = newest - open <= MINUTES_BY_SEEK;
-    let wanted: Vec<i64> =
-        part_hour.chain(open..=newest.max(open)).filter(|m| seek || *m < open).collect();
+    let wanted: Vec<i64> = part_hour.chain(open..=newest).filter(|m| seek || *m < open).collect();
     let mut wheres = vec![format!("minute IN ({})", number_list(wanted.into_iter()))];
     // Minutes ahead of the clock exist where another node's clock is ahead.
     wheres.push(format!("minute > {}", if seek { newest } else { open - 1 }));

@@ -13,6 +13,8 @@ mod authorization;
 mod calls;
 mod cli;
 mod counting;
+mod counting_faults;
+mod counting_rollup;
 mod credentials;
 mod faults;
 mod feed;

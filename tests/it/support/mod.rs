@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod client;
 pub mod database;
+pub mod load;
 pub mod raw;
 pub mod server;
 

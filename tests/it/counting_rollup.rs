@@ -1,0 +1,407 @@
+//! Ageing counts: whatever is counted, written, rolled up or late, the figures are those of a plain
+//! model, and they are read by seeks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use bitting::clock::ManualClock;
+use bitting::config::Options;
+use bitting::domain::Bitting;
+use bitting::domain::usage_meter::WorkerTally;
+use bitting::model::key::KeyNumber;
+use bitting::model::scope::{Access, Resource};
+use bitting::model::time::{Moment, format};
+use bitting::model::usage::{Cell, Outcome, Usage, Windows};
+use bitting::model::words::Word;
+use bitting::server;
+use bitting::store::migrate::Missing;
+use bitting::store::usage;
+use chrono::{DurationRound, TimeDelta};
+use diesel::connection::{InstrumentationEvent, SimpleConnection};
+use diesel::prelude::*;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+use crate::support::server::start_of_time;
+use crate::support::{Backend, TestDatabase, on_both};
+
+/// The application without HTTP and without its background threads.
+struct Application {
+    bitting: Arc<Bitting>,
+    clock: Arc<ManualClock>,
+    worker: Arc<WorkerTally>,
+    database: TestDatabase,
+    counted: Vec<Counted>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    key: KeyNumber,
+    resource: Option<Resource>,
+    access: Access,
+    outcome: Outcome,
+    at: Moment,
+}
+
+/// Two keys so far apart that the roll-up passes them in different steps.
+const KEYS: [KeyNumber; 2] = [KeyNumber(1), KeyNumber(6000)];
+
+impl Application {
+    fn on(backend: Backend) -> Self {
+        let database = TestDatabase::new(backend);
+        let settings = Options { database_url: Some(database.url.clone()), ..Options::default() };
+        let clock = Arc::new(ManualClock::at(start_of_time()));
+        let settings = settings.resolve().unwrap();
+        let bitting = server::open(&settings, clock.clone(), Missing::Create).unwrap();
+        let worker = bitting.meter.worker();
+        let bitting = Arc::new(bitting);
+        let application = Self { bitting, clock, worker, database, counted: Vec::new() };
+        for KeyNumber(number) in KEYS {
+            application.db_make_key(number);
+        }
+        application
+    }
+
+    fn db_make_key(&self, number: u32) {
+        let overriding = match self.database.backend {
+            Backend::Sqlite => "",
+            Backend::Postgres => "OVERRIDING SYSTEM VALUE",
+        };
+        let digest = match self.database.backend {
+            Backend::Sqlite => format!("x'{number:064}'"),
+            Backend::Postgres => format!("'\\x{number:064}'"),
+        };
+        self.database.db_execute(&format!(
+            "INSERT INTO api_keys (number, id, digest, name, scopes, display, created_at, \
+             created_by_type, created_by_name, revision) {overriding} VALUES ({number}, \
+             'key_{number}', {digest}, 'k', 'calls:read', 'd', '2026-11-21 12:00:00', 'cli', 'c', \
+             {number})"
+        ));
+    }
+
+    fn count(&mut self, counted: Counted) {
+        let Counted { key, resource, access, outcome, at } = counted;
+        self.worker.count(key, Cell::new(resource, access, outcome), at, None);
+        self.counted.push(counted);
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.pass(time);
+        self.bitting.time.tick();
+    }
+
+    /// What the application shows of a key, and what a plain model makes of the same requests.
+    fn shown_and_expected(&self, key: KeyNumber) -> (Value, Value) {
+        let usage = self.bitting.usage_of_key(key).unwrap();
+        let breakdown = self.bitting.usage_breakdown(key).unwrap();
+        let shown = json!({
+            "figures": usage.windows,
+            "breakdown": breakdown,
+            "lifetime": usage.lifetime,
+            "last_used_at": usage.last_used_at().map(format),
+        });
+        (shown, model(&self.counted, key, self.bitting.time.now()))
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        for key in KEYS {
+            let (shown, expected) = self.shown_and_expected(key);
+            assert_eq!(shown, expected, "{key:?}");
+        }
+    }
+}
+
+/// The figures as one would compute them from a list of all requests.
+fn model(counted: &[Counted], key: KeyNumber, now: Moment) -> Value {
+    let mine: Vec<&Counted> = counted.iter().filter(|one| one.key == key).collect();
+    let cut = |back: i64, to: TimeDelta| (now - TimeDelta::days(back)).duration_trunc(to).unwrap();
+    let windows = [
+        ("24h", cut(1, TimeDelta::minutes(1)), TimeDelta::hours(1)),
+        ("7d", cut(7, TimeDelta::hours(1)), TimeDelta::days(1)),
+        ("30d", cut(30, TimeDelta::hours(1)), TimeDelta::days(1)),
+    ];
+    let (mut figures, mut breakdowns) = (json!({}), json!({}));
+    for (name, start, step) in windows {
+        let inside: Vec<&Counted> = mine.iter().filter(|one| one.at >= start).copied().collect();
+        figures[name] = tally(&inside);
+        breakdowns[name] = tally(&inside);
+        breakdowns[name]["by_resource"] = by_resource(&inside);
+        breakdowns[name]["series"] = series(&inside, start, step, now);
+    }
+    let uses = mine.iter().filter(|one| one.outcome != Outcome::Retired);
+    json!({
+        "figures": figures,
+        "breakdown": breakdowns,
+        "lifetime": tally(&mine),
+        "last_used_at": uses.map(|one| one.at).max().map(format),
+    })
+}
+
+fn tally(counted: &[&Counted]) -> Value {
+    let mut tally = json!({"total": counted.len()});
+    for outcome in Outcome::ALL {
+        let n = counted.iter().filter(|one| one.outcome == *outcome).count();
+        tally[outcome.as_str()] = json!(n);
+    }
+    tally
+}
+
+fn by_resource(counted: &[&Counted]) -> Value {
+    let mut by_resource = json!({});
+    for one in counted {
+        let resource = one.resource.map_or("other", Resource::as_str);
+        if by_resource.get(resource).is_none() {
+            by_resource[resource] = json!({"read": 0, "write": 0});
+        }
+        let n = &mut by_resource[resource][one.access.as_str()];
+        *n = json!(n.as_i64().unwrap() + 1);
+    }
+    by_resource
+}
+
+fn series(counted: &[&Counted], start: Moment, step: TimeDelta, now: Moment) -> Value {
+    let mut points = BTreeMap::from([(start, 0)]);
+    let mut next = start.duration_trunc(step).unwrap() + step;
+    while next <= now {
+        points.insert(next, 0);
+        next += step;
+    }
+    for one in counted {
+        *points.range_mut(..=one.at).next_back().unwrap().1 += 1;
+    }
+    points.into_iter().map(|(at, n)| json!({"start": format(at), "total": n})).collect()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A request so many seconds ago: nearly always now, sometimes late.
+    Count {
+        key: usize,
+        seconds_ago: i64,
+        cell: (usize, usize, usize),
+    },
+    Flush,
+    RollUpOnce,
+    RollUpAll,
+    PassMinutes(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let ago = prop_oneof![6 => 0i64..300, 2 => 0i64..3 * 3600, 1 => 0i64..40 * 86_400];
+    let cell = (0usize..=7, 0usize..2, 0usize..6);
+    let step = prop_oneof![
+        12 => (0usize..2, ago, cell).prop_map(|(key, seconds_ago, cell)| Step::Count { key, seconds_ago, cell }),
+        3 => Just(Step::Flush),
+        3 => Just(Step::RollUpOnce),
+        1 => Just(Step::RollUpAll),
+        4 => (0u64..90).prop_map(Step::PassMinutes),
+        2 => (0u64..3 * 1440).prop_map(Step::PassMinutes),
+    ];
+    prop::collection::vec(step, 150..300)
+}
+
+on_both! {
+    fn the_figures_are_those_of_a_plain_model_at_every_moment_of_forty_days(backend) {
+        let cases = Config { cases: 6, failure_persistence: None, ..Config::default() };
+        TestRunner::new(cases).run(&steps(), |steps| {
+            let mut application = Application::on(backend);
+            let bitting = application.bitting.clone();
+            for step in steps {
+                match step {
+                    Step::Count { key, seconds_ago, cell: (resource, access, outcome) } => {
+                        application.count(Counted {
+                            key: KEYS[key],
+                            resource: resource.checked_sub(1).map(|place| Resource::ALL[place]),
+                            access: Access::ALL[access],
+                            outcome: Outcome::ALL[outcome],
+                            at: bitting.time.now() - TimeDelta::seconds(seconds_ago),
+                        });
+                        continue;
+                    }
+                    Step::Flush => drop(bitting.flush_usage().unwrap()),
+                    Step::RollUpOnce => drop(bitting.roll_up().unwrap()),
+                    Step::RollUpAll => while bitting.roll_up().unwrap() {},
+                    Step::PassMinutes(minutes) => application.pass(Duration::from_secs(minutes * 60 + 7)),
+                }
+                application.check();
+            }
+            application.check();
+            Ok(())
+        }).unwrap();
+    }
+}
+
+fn one_request(key: KeyNumber, at: Moment) -> Counted {
+    let (access, outcome) = (Access::Read, Outcome::Ok);
+    Counted { key, resource: Some(Resource::Calls), access, outcome, at }
+}
+
+on_both! {
+    fn the_roll_up_changes_no_figure_at_any_step_and_clears_what_is_old(backend) {
+        let mut application = Application::on(backend);
+        for _ in 0..40 * 8 {
+            application.pass(Duration::from_secs(3 * 3600));
+            let now = application.bitting.time.now();
+            for key in KEYS {
+                application.count(one_request(key, now));
+            }
+        }
+        application.bitting.flush_usage().unwrap();
+        application.pass(Duration::from_secs(3 * 3600 + 17 * 60));
+        application.check();
+
+        let (mut between_keys, mut step) = (false, 0);
+        while application.bitting.roll_up().unwrap() {
+            // Every step moves one key of one hour, or one minute: a look at some of them will do.
+            step += 1;
+            if step % 7 == 0 {
+                application.check();
+            }
+            let number = application.database.db_number("SELECT key_number FROM usage_rollup");
+            if number > 0 && !between_keys {
+                application.check();
+                between_keys = true;
+            }
+        }
+        assert!(between_keys, "the roll-up was never seen between two keys");
+        application.check();
+
+        let now = application.bitting.time.now();
+        let rows = |table: &str, column: &str, before: i64| application.database.db_number(
+            &format!("SELECT COUNT(*) FROM {table} WHERE {column} < {before}")
+        );
+        assert_eq!(rows("usage_minutes", "minute", (now - TimeDelta::hours(27)).timestamp() / 60), 0);
+        assert_eq!(rows("usage_hours", "hour", (now - TimeDelta::days(32)).timestamp() / 3600), 0);
+        let moved = application.database.db_number("SELECT SUM(n) FROM usage_totals");
+        assert!((2 * 8 * 8..2 * 8 * 10).contains(&moved), "{moved} moved");
+        let hours = application.database.db_number("SELECT SUM(n) FROM usage_hours");
+        assert_eq!(moved + hours, 2 * 40 * 8);
+    }
+}
+
+on_both! {
+    fn figures_read_while_counts_are_written_and_rolled_up_are_never_too_low_or_too_high(backend) {
+        let application = Application::on(backend);
+        let bitting = &application.bitting;
+        let (begun, done) = (AtomicI64::new(0), AtomicI64::new(0));
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| while !stop.load(Ordering::SeqCst) {
+                bitting.flush_usage().unwrap();
+            });
+            scope.spawn(|| while !stop.load(Ordering::SeqCst) {
+                bitting.roll_up().unwrap();
+            });
+            scope.spawn(|| while !stop.load(Ordering::SeqCst) {
+                begun.fetch_add(1, Ordering::SeqCst);
+                let cell = Cell::new(None, Access::Read, Outcome::Ok);
+                application.worker.count(KEYS[1], cell, bitting.time.now(), None);
+                if done.fetch_add(1, Ordering::SeqCst) % 50 == 0 {
+                    application.pass(Duration::from_secs(10));
+                }
+                std::thread::yield_now();
+            });
+            let looks = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| for _ in 0..300 {
+                let least = done.load(Ordering::SeqCst);
+                let lifetime = bitting.usage_of_key(KEYS[1]).unwrap().lifetime.total();
+                let most = begun.load(Ordering::SeqCst);
+                assert!((least..=most).contains(&lifetime), "{lifetime} is not in {least}..={most}");
+            }));
+            stop.store(true, Ordering::SeqCst);
+            looks.unwrap();
+        });
+        while bitting.flush_usage().unwrap() {}
+        assert_eq!(bitting.usage_of_key(KEYS[1]).unwrap().lifetime.total(), begun.into_inner());
+    }
+}
+
+on_both! {
+    fn a_clock_that_jumps_far_ahead_by_mistake_makes_no_count_old(backend) {
+        let mut application = Application::on(backend);
+        application.count(one_request(KEYS[0], start_of_time()));
+        application.bitting.flush_usage().unwrap();
+        application.pass(Duration::from_secs(2 * 3600));
+        while application.bitting.roll_up().unwrap() {}
+        application.count(one_request(KEYS[0], application.bitting.time.now()));
+        application.bitting.flush_usage().unwrap();
+        application.clock.set_wall(start_of_time() + TimeDelta::days(400));
+        application.bitting.time.tick();
+        while application.bitting.roll_up().unwrap() {}
+        application.clock.set_wall(start_of_time() + TimeDelta::hours(2));
+        application.bitting.time.tick();
+        application.check();
+    }
+}
+
+/// The plan of every statement on a usage table.
+fn db_plans(
+    application: &Application,
+    run: impl FnOnce(&mut bitting::store::AnyConnection),
+) -> Vec<String> {
+    let statements = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut session = application.bitting.database.dedicated().unwrap();
+    session
+        .read(|connection| -> Result<(), ()> {
+            let seen = statements.clone();
+            connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+                if let InstrumentationEvent::StartQuery { query, .. } = event {
+                    seen.lock().unwrap().push(query.to_string());
+                }
+            });
+            run(connection);
+            Ok(())
+        })
+        .unwrap();
+    let statements = statements.lock().unwrap().clone();
+    let mut plans = Vec::new();
+    for statement in statements.iter().filter(|text| text.contains("usage_")) {
+        let statement = statement.split(" -- binds").next().unwrap();
+        plans.extend(db_plan(&application.database, statement));
+    }
+    plans
+}
+
+fn db_plan(database: &TestDatabase, statement: &str) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        detail: String,
+    }
+    let mut connection = database.db_sqlite();
+    connection.batch_execute("PRAGMA trusted_schema = OFF").unwrap();
+    let lines: Vec<Line> =
+        diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(&mut connection).unwrap();
+    lines.into_iter().map(|line| line.detail).collect()
+}
+
+#[test]
+fn figures_are_read_by_seeks_and_never_by_scans() {
+    let mut application = Application::on(Backend::Sqlite);
+    application.count(one_request(KEYS[0], start_of_time()));
+    application.bitting.flush_usage().unwrap();
+    // With the roll-up close behind, and far behind.
+    for hours in [1, 100] {
+        application.pass(Duration::from_secs(hours * 3600));
+        let windows = Windows::ending(application.bitting.time.now());
+        let plans = db_plans(&application, |connection| {
+            let figures = usage::figures(connection, &KEYS, &windows).unwrap();
+            assert_eq!(
+                figures.values().map(|usage: &Usage| usage.lifetime.total()).sum::<i64>(),
+                1
+            );
+            usage::ledger(connection, KEYS[0], &windows).unwrap();
+        });
+        for table in ["usage_minutes", "usage_hours", "usage_totals"] {
+            let sought = format!("SEARCH {table} USING PRIMARY KEY");
+            assert!(plans.iter().any(|line| line.starts_with(&sought)), "{table}: {plans:#?}");
+        }
+        // The position is one row.
+        let scans =
+            plans.iter().filter(|line| line.contains("SCAN") && !line.contains("usage_rollup"));
+        assert_eq!(scans.collect::<Vec<_>>(), Vec::<&String>::new());
+    }
+}
