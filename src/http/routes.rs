@@ -40,7 +40,10 @@ pub(super) fn register(
     state: &web::Data<State>,
     endpoints: Vec<Endpoint>,
 ) {
-    for endpoint in endpoints {
+    // The router tries one path after the other, and a pattern costs more than a plain path.
+    let (plain, patterns): (Vec<_>, Vec<_>) =
+        endpoints.into_iter().partition(|endpoint| !endpoint.path().contains('{'));
+    for endpoint in plain.into_iter().chain(patterns) {
         config.service(endpoint.guarded(state));
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {

@@ -89,7 +89,7 @@ on_both! {
         let server = TestServer::start(backend);
         let (worker, cell) = (server.bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
         for round in 1..=50 {
-            worker.count(KeyNumber(1), cell, server.bitting.time.now(), None);
+            worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
             std::thread::scope(|scope| for _ in 0..4 {
                 scope.spawn(|| server.bitting.flush_usage());
             });
@@ -106,9 +106,9 @@ fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
         (server.bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
     for round in 1..=2 {
         // The connection was lost, and its transaction commits while the batch is tried again.
-        worker.count(KeyNumber(1), cell, server.bitting.time.now(), None);
+        worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
         while server.bitting.flush_usage().unwrap() {}
-        worker.count(KeyNumber(1), cell, server.bitting.time.now(), None);
+        worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
         let mut lost = diesel::PgConnection::establish(&server.database.url).unwrap();
         let process = server.bitting.meter.process();
         lost.batch_execute(&format!(

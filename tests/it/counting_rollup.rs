@@ -84,7 +84,7 @@ impl Application {
 
     fn count(&mut self, counted: Counted) {
         let Counted { key, resource, access, outcome, at } = counted;
-        self.worker.count(key, Cell::new(resource, access, outcome), at, None);
+        self.worker.count(key, Cell::new(resource, access, outcome), at, || None);
         self.counted.push(counted);
     }
 
@@ -299,7 +299,7 @@ on_both! {
             scope.spawn(|| while !stop.load(Ordering::SeqCst) {
                 begun.fetch_add(1, Ordering::SeqCst);
                 let cell = Cell::new(None, Access::Read, Outcome::Ok);
-                application.worker.count(KEYS[1], cell, bitting.time.now(), None);
+                application.worker.count(KEYS[1], cell, bitting.time.now(), || None);
                 if done.fetch_add(1, Ordering::SeqCst) % 50 == 0 {
                     application.pass(Duration::from_secs(10));
                 }

@@ -1,5 +1,6 @@
 //! What any live key may ask about itself.
 
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
@@ -26,7 +27,8 @@ pub async fn whoami(
 
 /// The cheapest way to test a credential.
 pub async fn ping(_caller: KeyCaller) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(r#"{"ping":"pong"}"#)
+    let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    HttpResponse::Ok().insert_header(json).body(r#"{"ping":"pong"}"#)
 }
 
 /// The key's limits and figures.

@@ -1,33 +1,31 @@
 //! The decision, attached to one route: who calls, may they, and the count of it.
 //!
 //! It decides on the route that was matched and never on the text of the path, which has many
-//! spellings. A request of a right secret is counted once, when its status is known; if the client
-//! goes away before, when its handler is dropped.
+//! spellings.
 
-use std::future::{Ready, ready};
+use std::future::{Ready, ready as ready_now};
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::header::{ALLOW, HeaderValue, USER_AGENT};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{CatchUnwind, LocalBoxFuture};
+use pin_project_lite::pin_project;
 
+use super::entry::Entry;
 use crate::auth::caller::Caller;
 use crate::auth::decision::{Decision, Need, Refusal, Route};
 use crate::auth::presented_key::{self, Presented, Unusable};
 use crate::auth::{judge_after_feed, judge_from_memory};
-use crate::domain::key_index::Holder;
-use crate::domain::usage_meter::Client;
-use crate::http::client_address::client_address;
 use crate::http::error::Problem;
 use crate::http::state::State;
-use crate::model::key::KeyNumber;
-use crate::model::scope::{Access, Resource};
-use crate::model::usage::{Cell, Outcome};
+use crate::model::scope::Access;
 
 /// The guard of one route.
 #[derive(Clone)]
@@ -78,7 +76,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(JudgeService { guarded: self.0.clone(), service: Rc::new(service) }))
+        ready_now(Ok(JudgeService { guarded: self.0.clone(), service: Rc::new(service) }))
     }
 }
 
@@ -94,33 +92,164 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+    type Future = JudgeFuture<S::Future>;
 
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (guarded, service) = (self.guarded.clone(), self.service.clone());
-        Box::pin(async move {
-            let (need, answer) = match guarded.target {
-                _ if request.method() == Method::OPTIONS => (None, Some(guarded.options())),
-                Target::Needs(need) => (Some(need), None),
-                Target::UnknownPath => (None, None),
-                Target::Public if guarded.methods.contains(request.method()) => {
-                    return handle(&*service, request).await;
+        let guarded = &self.guarded;
+        let need = match guarded.without_credential(&request) {
+            Open::No(need) => need,
+            Open::Yes => return JudgeFuture::handling(&*self.service, request, None),
+            Open::Answered(answer) => return JudgeFuture::answered(request.into_response(answer)),
+        };
+        let presented = guarded.present(&request);
+        let route = guarded.route(&request, need);
+        match judge_from_memory(&guarded.state.bitting, &presented, route) {
+            Some(decision) => match guarded.settle(request, need, decision) {
+                Settled::Accepted(request, entry) => {
+                    JudgeFuture::handling(&*self.service, request, Some(entry))
                 }
-                Target::Public => {
-                    (None, Some(Problem::method_not_allowed(&guarded.allow).error_response()))
-                }
-            };
-            match answer {
-                Some(answer) => Ok(request.into_response(answer)),
-                None => guarded.judged(need, request, &*service).await,
-            }
-        })
+                Settled::Refused(refused) => JudgeFuture::answered(refused),
+            },
+            None => self.ask_the_database(request, need, presented, route),
+        }
     }
 }
 
+impl<S> JudgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+{
+    /// The rare way: the credential is not known here, so the feed is read before the decision.
+    fn ask_the_database(
+        &self,
+        request: ServiceRequest,
+        need: Option<Need>,
+        presented: Result<Presented, Unusable>,
+        route: Route,
+    ) -> JudgeFuture<S::Future> {
+        let (guarded, service) = (self.guarded.clone(), self.service.clone());
+        let asking = Box::pin(async move {
+            let decision = judge_after_feed(&guarded.state.bitting, &presented, route).await;
+            match guarded.settle(request, need, decision) {
+                Settled::Accepted(request, entry) => {
+                    JudgeFuture::handling(&*service, request, Some(entry)).await
+                }
+                Settled::Refused(refused) => Ok(refused),
+            }
+        });
+        JudgeFuture { step: Step::Asking { asking } }
+    }
+}
+
+pin_project! {
+    /// A request on its way through the guard; boxed only where the database has to be asked.
+    pub struct JudgeFuture<F> {
+        #[pin]
+        step: Step<F>,
+    }
+}
+
+pin_project! {
+    #[project = StepNow]
+    enum Step<F> {
+        // Nothing is left to do but to give the answer.
+        Answered { response: Option<ServiceResponse> },
+        // The handler is at work; `request` is what a panicking one is answered for.
+        Handling {
+            #[pin]
+            handler: CatchUnwind<AssertUnwindSafe<F>>,
+            request: Option<HttpRequest>,
+            entry: Option<Entry>,
+        },
+        // The feed is being read, and all that follows from it.
+        Asking { asking: LocalBoxFuture<'static, Result<ServiceResponse, Error>> },
+    }
+}
+
+impl<F> JudgeFuture<F>
+where
+    F: Future<Output = Result<ServiceResponse, Error>>,
+{
+    fn answered(response: ServiceResponse) -> Self {
+        Self { step: Step::Answered { response: Some(response) } }
+    }
+
+    fn handling<S>(service: &S, request: ServiceRequest, entry: Option<Entry>) -> Self
+    where
+        S: Service<ServiceRequest, Future = F>,
+    {
+        let original = Some(request.request().clone());
+        let handler = AssertUnwindSafe(service.call(request)).catch_unwind();
+        Self { step: Step::Handling { handler, request: original, entry } }
+    }
+}
+
+impl<F> Future for JudgeFuture<F>
+where
+    F: Future<Output = Result<ServiceResponse, Error>>,
+{
+    type Output = Result<ServiceResponse, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().step.project() {
+            StepNow::Answered { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response)),
+                None => Poll::Pending,
+            },
+            StepNow::Handling { handler, request, entry } => {
+                let handled = ready!(handler.poll(context));
+                let response = match (handled, request.take()) {
+                    (Ok(result), _) => result?,
+                    (Err(_panic), None) => return Poll::Pending,
+                    // A handler that panics ends its own request, and nothing else.
+                    (Err(_panic), Some(request)) => ServiceResponse::new(
+                        request,
+                        Problem::internal("a handler panicked").error_response(),
+                    ),
+                };
+                if let Some(entry) = entry.take() {
+                    entry.close(&response);
+                }
+                Poll::Ready(Ok(response))
+            }
+            StepNow::Asking { asking } => asking.as_mut().poll(context),
+        }
+    }
+}
+
+/// Whether a request is answered without a credential.
+enum Open {
+    /// It is not; this is what its route needs, if there is a route.
+    No(Option<Need>),
+    /// Anybody may call the handler.
+    Yes,
+    /// It needs no handler either.
+    Answered(HttpResponse),
+}
+
+/// A decision, carried out.
+enum Settled {
+    /// The request, with its caller.
+    Accepted(ServiceRequest, Entry),
+    /// The refusal, counted.
+    Refused(ServiceResponse),
+}
+
 impl Guarded {
+    fn without_credential(&self, request: &ServiceRequest) -> Open {
+        match self.target {
+            _ if request.method() == Method::OPTIONS => Open::Answered(self.options()),
+            Target::Needs(need) => Open::No(Some(need)),
+            Target::UnknownPath => Open::No(None),
+            Target::Public if self.methods.contains(request.method()) => Open::Yes,
+            Target::Public => {
+                Open::Answered(Problem::method_not_allowed(&self.allow).error_response())
+            }
+        }
+    }
+
     /// OPTIONS is answered before credentials are looked at, and not counted.
     fn options(&self) -> HttpResponse {
         match self.target {
@@ -133,44 +262,48 @@ impl Guarded {
         }
     }
 
-    async fn judged<S>(
-        &self,
-        need: Option<Need>,
-        request: ServiceRequest,
-        service: &S,
-    ) -> Result<ServiceResponse, Error>
-    where
-        S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
-    {
-        let bitting = &self.state.bitting;
-        let access = access_of(request.method());
-        let route = need.map_or(Route::Unknown, |need| Route::Known {
+    fn present(&self, request: &ServiceRequest) -> Result<Presented, Unusable> {
+        let headers = request.headers().iter();
+        presented_key::read(
+            headers.map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value))),
+            &self.state.bitting.brand,
+        )
+    }
+
+    fn route(&self, request: &ServiceRequest, need: Option<Need>) -> Route {
+        need.map_or(Route::Unknown, |need| Route::Known {
             need,
-            access,
+            access: access_of(request.method()),
             offered: self.methods.contains(request.method()),
-        });
-        let presented = present(&request, bitting);
-        let decision = match judge_from_memory(bitting, &presented, route) {
-            Some(decision) => decision,
-            None => judge_after_feed(bitting, &presented, route).await,
-        };
+        })
+    }
+
+    /// Carries the decision out: the request with its caller, or its refusal, counted.
+    fn settle(
+        self: &Rc<Self>,
+        request: ServiceRequest,
+        need: Option<Need>,
+        decision: Decision,
+    ) -> Settled {
         let Decision { holder, verdict } = decision;
-        let mut entry = Entry::open(&self.state, holder, need, access);
-        let response = match verdict {
+        let access = access_of(request.method());
+        let mut entry = Entry::open(self.state.clone(), holder, need, access);
+        match verdict {
             Ok(caller) => {
                 if let Caller::Token(token) = caller {
-                    self.state.tally.note_token(token.number(), bitting.time.now());
+                    let now = self.state.bitting.time.now();
+                    self.state.tally.note_token(token.number(), now);
                 }
                 request.extensions_mut().insert(caller);
-                handle(service, request).await?
+                Settled::Accepted(request, entry)
             }
             Err(refusal) => {
                 entry.refused(&refusal);
-                self.refuse(request, refusal)
+                let refused = self.refuse(request, refusal);
+                entry.close(&refused);
+                Settled::Refused(refused)
             }
-        };
-        entry.close(&response);
-        Ok(response)
+        }
     }
 
     fn refuse(&self, request: ServiceRequest, refusal: Refusal) -> ServiceResponse {
@@ -186,29 +319,6 @@ impl Guarded {
     }
 }
 
-/// Runs the handler. One that panics ends its own request with 500, and nothing else.
-async fn handle<S>(service: &S, request: ServiceRequest) -> Result<ServiceResponse, Error>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
-{
-    let original = request.request().clone();
-    AssertUnwindSafe(service.call(request)).catch_unwind().await.unwrap_or_else(|_panic| {
-        let problem = Problem::internal("a handler panicked");
-        Ok(ServiceResponse::new(original, problem.error_response()))
-    })
-}
-
-fn present(
-    request: &ServiceRequest,
-    bitting: &crate::domain::Bitting,
-) -> Result<Presented, Unusable> {
-    let headers = request.headers().iter();
-    presented_key::read(
-        headers.map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value))),
-        &bitting.brand,
-    )
-}
-
 fn holds_a_key(query: &str, state: &State) -> bool {
     let names = ["api_key=", "apikey=", "access_token=", "token=", "key="];
     state.bitting.brand.may_occur_in(query)
@@ -221,70 +331,4 @@ fn access_of(method: &Method) -> Access {
         Method::GET | Method::HEAD => Access::Read,
         _ => Access::Write,
     }
-}
-
-/// The line of the tally that a request will be counted under.
-struct Entry<'a> {
-    state: &'a State,
-    key: Option<KeyNumber>,
-    resource: Option<Resource>,
-    access: Access,
-    outcome: Option<Outcome>,
-}
-
-impl<'a> Entry<'a> {
-    /// Only API keys are counted.
-    fn open(state: &'a State, holder: Option<Holder>, need: Option<Need>, access: Access) -> Self {
-        let key = match holder {
-            Some(Holder::ApiKey { number, .. }) => Some(number),
-            Some(Holder::AdminToken { .. }) | None => None,
-        };
-        let resource = match need {
-            Some(Need::Scope(resource)) => Some(resource),
-            Some(Need::AnyKey | Need::AdminToken) | None => None,
-        };
-        Self { state, key, resource, access, outcome: None }
-    }
-
-    /// Notes a refusal whose status does not tell its outcome.
-    fn refused(&mut self, refusal: &Refusal) {
-        match refusal {
-            Refusal::KeyRevoked | Refusal::KeyExpired => self.outcome = Some(Outcome::Retired),
-            Refusal::Unavailable => self.key = None,
-            _ => {}
-        }
-    }
-
-    /// Counts the request: its status is known.
-    fn close(mut self, response: &ServiceResponse) {
-        let status = response.status();
-        let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
-        let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status.as_u16()));
-        if let Some(key) = self.key.take().filter(|_| !unavailable) {
-            self.count(key, outcome, Some(response.request()));
-        }
-    }
-
-    fn count(&self, key: KeyNumber, outcome: Outcome, request: Option<&HttpRequest>) {
-        let cell = Cell::new(self.resource, self.access, outcome);
-        let client = || request.and_then(|request| client_of(request, self.state));
-        self.state.tally.count(key, cell, self.state.bitting.time.now(), client);
-    }
-}
-
-/// Dropped before it was closed: the client went away before the answer.
-impl Drop for Entry<'_> {
-    fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.count(key, Outcome::ClientError, None);
-        }
-    }
-}
-
-fn client_of<'a>(request: &'a HttpRequest, state: &State) -> Option<Client<'a>> {
-    let address = client_address(request, &state.settings.trusted_proxies)?;
-    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    // A secret that was sent as a user agent must not be stored.
-    let user_agent = user_agent.filter(|agent| !state.bitting.brand.may_occur_in(agent));
-    Some(Client { address, user_agent })
 }

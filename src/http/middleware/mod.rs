@@ -1,4 +1,5 @@
 //! What happens around every handler: the decision at each route, and the frame around them all.
 
+pub mod entry;
 pub mod judge;
 pub mod observe;

@@ -1,9 +1,10 @@
 //! The frame around every request: its id, the one place where a problem becomes a body, and the
 //! headers every response has.
 
-use std::future::{Ready, ready};
-use std::rc::Rc;
+use std::future::{Ready, ready as ready_now};
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -14,21 +15,37 @@ use actix_web::http::header::{
     HeaderValue, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{Error, HttpMessage, ResponseError, web};
-use futures_util::future::LocalBoxFuture;
+use pin_project_lite::pin_project;
 
 use crate::http::error::{Code, Problem};
 use crate::http::state::State;
 
+/// How long a client's own id may be, in bytes.
+const LONGEST_ID: usize = 64;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of the request at hand, for handlers.
-#[derive(Clone)]
-pub struct RequestId(HeaderValue);
+#[derive(Clone, Copy)]
+pub struct RequestId {
+    text: [u8; LONGEST_ID],
+    length: usize,
+}
 
 impl RequestId {
+    fn new(bytes: &[u8]) -> Self {
+        let length = bytes.len().min(LONGEST_ID);
+        let mut text = [0; LONGEST_ID];
+        text[..length].copy_from_slice(&bytes[..length]);
+        Self { text, length }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+
     /// Its text.
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 
@@ -57,14 +74,14 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(ObserveService { state: self.state.clone(), service: Rc::new(service) }))
+        ready_now(Ok(ObserveService { state: self.state.clone(), service }))
     }
 }
 
 /// The whole application, framed.
 pub struct ObserveService<S> {
     state: web::Data<State>,
-    service: Rc<S>,
+    service: S,
 }
 
 impl<S, B> Service<ServiceRequest> for ObserveService<S>
@@ -74,41 +91,65 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+    type Future = ObserveFuture<S::Future>;
 
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (state, service) = (self.state.clone(), self.service.clone());
-        Box::pin(async move {
-            let began = tracing::enabled!(target: "bitting::request", tracing::Level::DEBUG)
-                .then(Instant::now);
-            let id = request_id(&request, &state);
-            request.extensions_mut().insert(RequestId(id.clone()));
-            let response = service.call(request).await?.map_into_boxed_body();
-            let mut response = render_problem(response, &id);
-            frame(response.headers_mut(), id);
-            if state.stopping.load(Ordering::Relaxed) {
-                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-            }
-            if let Some(began) = began {
-                log_request(&response, began);
-            }
-            Ok(response)
-        })
+        let began =
+            tracing::enabled!(target: "bitting::request", tracing::Level::DEBUG).then(Instant::now);
+        let id = request_id(&request, &self.state);
+        request.extensions_mut().insert(id);
+        ObserveFuture { answer: self.service.call(request), state: self.state.clone(), id, began }
+    }
+}
+
+pin_project! {
+    /// A request inside its frame.
+    pub struct ObserveFuture<F> {
+        #[pin]
+        answer: F,
+        state: web::Data<State>,
+        id: RequestId,
+        began: Option<Instant>,
+    }
+}
+
+impl<F, B> Future for ObserveFuture<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+    B: MessageBody + 'static,
+{
+    type Output = Result<ServiceResponse<BoxBody>, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(context))?.map_into_boxed_body();
+        let mut response = render_problem(answer, this.id);
+        frame(response.headers_mut(), this.id);
+        if this.state.stopping.load(Ordering::Relaxed) {
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+        if let Some(began) = this.began {
+            log_request(&response, this.id, *began);
+        }
+        Poll::Ready(Ok(response))
     }
 }
 
 /// The client's own id where it is a plain one and no key; else a new one.
-fn request_id(request: &ServiceRequest, state: &State) -> HeaderValue {
+fn request_id(request: &ServiceRequest, state: &State) -> RequestId {
     let given = request.headers().get(X_REQUEST_ID).filter(|value| {
         let text = value.as_bytes();
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-        (1..=64).contains(&text.len())
+        (1..=LONGEST_ID).contains(&text.len())
             && text.iter().all(plain)
             && !value.to_str().is_ok_and(|text| state.bitting.brand.may_occur_in(text))
     });
-    given.cloned().unwrap_or_else(|| state.next_request_id())
+    match given {
+        Some(given) => RequestId::new(given.as_bytes()),
+        None => RequestId::new(&state.next_request_id()),
+    }
 }
 
 /// An error that actix itself answered with.
@@ -121,10 +162,10 @@ fn fault_below(response: &ServiceResponse) -> Option<Problem> {
 }
 
 /// Turns a problem into its body and headers.
-fn render_problem(response: ServiceResponse, id: &HeaderValue) -> ServiceResponse {
+fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let stated = response.response().extensions().get::<Problem>().cloned();
     let Some(problem) = stated.or_else(|| fault_below(&response)) else { return response };
-    let id = id.to_str().unwrap_or_default();
+    let id = id.as_str();
     if let Some(cause) = problem.cause() {
         let path = response.request().match_pattern().unwrap_or_default();
         tracing::warn!(request_id = id, path, code = ?problem.code(), cause, "a request failed");
@@ -146,8 +187,10 @@ fn render_problem(response: ServiceResponse, id: &HeaderValue) -> ServiceRespons
 }
 
 /// The headers every response has.
-fn frame(headers: &mut HeaderMap, id: HeaderValue) {
-    headers.insert(X_REQUEST_ID, id);
+fn frame(headers: &mut HeaderMap, id: &RequestId) {
+    if let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(
@@ -160,11 +203,11 @@ fn frame(headers: &mut HeaderMap, id: HeaderValue) {
 }
 
 /// The route's pattern and not the path: a path or query may hold a secret.
-fn log_request(response: &ServiceResponse, began: Instant) {
+fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant) {
     let request = response.request();
     tracing::debug!(
         target: "bitting::request",
-        request_id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()),
+        request_id = id.as_str(),
         method = request.method().as_str(),
         route = request.match_pattern().unwrap_or_default(),
         status = response.status().as_u16(),

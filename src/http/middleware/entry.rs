@@ -1,0 +1,87 @@
+//! Counting the request at hand: once, when its status is known; if the client goes away before,
+//! when its handler is dropped.
+
+use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::USER_AGENT;
+use actix_web::{HttpRequest, web};
+
+use crate::auth::decision::{Need, Refusal};
+use crate::domain::key_index::Holder;
+use crate::domain::usage_meter::Client;
+use crate::http::client_address::client_address;
+use crate::http::state::State;
+use crate::model::key::KeyNumber;
+use crate::model::scope::{Access, Resource};
+use crate::model::usage::{Cell, Outcome};
+
+/// The line of the tally that a request will be counted under.
+pub struct Entry {
+    state: web::Data<State>,
+    key: Option<KeyNumber>,
+    resource: Option<Resource>,
+    access: Access,
+    outcome: Option<Outcome>,
+}
+
+impl Entry {
+    /// Only API keys are counted.
+    pub(super) fn open(
+        state: web::Data<State>,
+        holder: Option<Holder>,
+        need: Option<Need>,
+        access: Access,
+    ) -> Self {
+        let key = match holder {
+            Some(Holder::ApiKey { number, .. }) => Some(number),
+            Some(Holder::AdminToken { .. }) | None => None,
+        };
+        let resource = match need {
+            Some(Need::Scope(resource)) => Some(resource),
+            Some(Need::AnyKey | Need::AdminToken) | None => None,
+        };
+        Self { state, key, resource, access, outcome: None }
+    }
+
+    /// Notes a refusal whose status does not tell its outcome.
+    pub(super) fn refused(&mut self, refusal: &Refusal) {
+        match refusal {
+            Refusal::KeyRevoked | Refusal::KeyExpired => self.outcome = Some(Outcome::Retired),
+            Refusal::Unavailable => self.key = None,
+            _ => {}
+        }
+    }
+
+    /// Counts the request: its status is known.
+    pub(super) fn close(mut self, response: &ServiceResponse) {
+        let status = response.status();
+        let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+        let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status.as_u16()));
+        if let Some(key) = self.key.take().filter(|_| !unavailable) {
+            self.count(key, outcome, Some(response.request()));
+        }
+    }
+
+    fn count(&self, key: KeyNumber, outcome: Outcome, request: Option<&HttpRequest>) {
+        let cell = Cell::new(self.resource, self.access, outcome);
+        let client = || request.and_then(|request| client_of(request, &self.state));
+        self.state.tally.count(key, cell, self.state.bitting.time.now(), client);
+    }
+}
+
+/// Dropped before it was closed: the client went away before the answer.
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.count(key, Outcome::ClientError, None);
+        }
+    }
+}
+
+fn client_of<'a>(request: &'a HttpRequest, state: &State) -> Option<Client<'a>> {
+    let address = client_address(request, &state.settings.trusted_proxies)?;
+    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    // A secret that was sent as a user agent must not be stored.
+    let user_agent = user_agent.filter(|agent| !state.bitting.brand.may_occur_in(agent));
+    Some(Client { address, user_agent })
+}
