@@ -107,6 +107,9 @@ impl Code {
     }
 }
 
+const UNAVAILABLE: &str =
+    "The database cannot be reached at present; nothing was changed. Try again.";
+
 /// A refusal or fault, as it is told to clients.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
@@ -140,8 +143,7 @@ impl Problem {
 
     /// The database is out of reach; the cause is logged and not told.
     fn unavailable(cause: impl ToString) -> Self {
-        let detail = "The database cannot be reached at present; nothing was changed. Try again.";
-        Self::new(Code::Unavailable, detail).caused_by(cause)
+        Self::new(Code::Unavailable, UNAVAILABLE).caused_by(cause)
     }
 
     fn caused_by(mut self, cause: impl ToString) -> Self {
@@ -173,7 +175,8 @@ impl Problem {
             }
             Refusal::KeyRevoked => Self::new(Code::KeyRevoked, "This key has been revoked."),
             Refusal::KeyExpired => Self::new(Code::KeyExpired, "This key has expired."),
-            Refusal::Unavailable => Self::unavailable("what is known of keys is too old"),
+            // The change feed says once in the log why.
+            Refusal::Unavailable => Self::new(Code::Unavailable, UNAVAILABLE),
             Refusal::WrongCredential(Need::AdminToken) => Self::new(
                 Code::WrongCredential,
                 "Keys are managed with an admin token; an API key never manages keys.",

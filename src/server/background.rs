@@ -15,15 +15,18 @@ const FEED_INTERVAL: Duration = Duration::from_millis(200);
 const CARE_INTERVAL: Duration = Duration::from_secs(30);
 /// A pause between two steps of the roll-up, so that others get the writer.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
-/// How long the last counts are tried to be written when the server stops.
-const LAST_FLUSH_PATIENCE: Duration = Duration::from_secs(8);
+/// How often the end of the threads is looked for.
+const STOP_POLL: Duration = Duration::from_millis(10);
+/// How often, and after which pause, the last counts are tried to be written.
+const LAST_FLUSHES: u32 = 20;
+const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 
 /// The running threads.
 pub(super) struct Background {
     bitting: Arc<Bitting>,
     stopping: Arc<AtomicBool>,
     feed: JoinHandle<()>,
-    usage: JoinHandle<()>,
+    usage: JoinHandle<io::Result<()>>,
 }
 
 impl Background {
@@ -44,28 +47,24 @@ impl Background {
         Ok(Self { bitting, stopping, feed, usage })
     }
 
-    /// Ends both threads and writes what is left.
+    /// Ends both threads; the last thing one of them does is to write what is left.
     ///
     /// # Errors
-    /// When the last counts cannot be written in time.
-    pub(super) fn stop(self) -> store::Result<()> {
+    /// When that is not done by the deadline: a database that hangs must not keep the process.
+    pub(super) fn stop(self, deadline: Instant) -> io::Result<()> {
         self.stopping.store(true, Ordering::Release);
         self.bitting.feed.wake();
         self.usage.thread().unpark();
-        for thread in [self.feed, self.usage] {
-            if thread.join().is_err() {
-                tracing::error!("a background thread had panicked");
+        while !(self.feed.is_finished() && self.usage.is_finished()) {
+            if Instant::now() >= deadline {
+                return Err(io::Error::other(
+                    "the database did not answer in time; the last counts may be lost",
+                ));
             }
+            thread::sleep(STOP_POLL);
         }
-        let deadline = Instant::now() + LAST_FLUSH_PATIENCE;
-        loop {
-            match self.bitting.flush_usage() {
-                Ok(true) => {}
-                Ok(false) => return self.bitting.save_high_water(),
-                Err(why) if Instant::now() >= deadline => return Err(why),
-                Err(_) => thread::sleep(Duration::from_millis(100)),
-            }
-        }
+        let ended = self.feed.join().and_then(|()| self.usage.join());
+        ended.unwrap_or_else(|_panic| Err(io::Error::other("a background thread panicked")))
     }
 }
 
@@ -109,7 +108,7 @@ fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
     }
 }
 
-fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) {
+fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> io::Result<()> {
     let (mut flush, mut care) = (Health::of("writing counts"), Health::of("rolling up counts"));
     let mut cared_at = Instant::now();
     while !stopping.load(Ordering::Acquire) {
@@ -119,6 +118,23 @@ fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) {
             cared_at = Instant::now();
             let high_water = bitting.save_high_water();
             care.note(high_water.and_then(|()| roll_up_all(bitting, stopping, interval)));
+        }
+    }
+    write_the_rest(bitting).map_err(io::Error::other)
+}
+
+/// Writes everything that is still in memory, before the process ends.
+fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
+    let mut tries = 0;
+    loop {
+        match bitting.flush_usage() {
+            Ok(true) => {}
+            Ok(false) => return bitting.save_high_water(),
+            Err(why) if tries == LAST_FLUSHES => return Err(why),
+            Err(_) => {
+                tries += 1;
+                thread::sleep(LAST_FLUSH_PAUSE);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpServer;
 use actix_web::dev::{Server as HttpService, ServerHandle};
@@ -25,7 +25,9 @@ use background::Background;
 /// Connections to the database that reads may use at once.
 const CONNECTIONS: u32 = 8;
 /// How long running requests may go on once the server is stopping.
-const STOP_PATIENCE_SECONDS: u64 = 8;
+const STOP_PATIENCE_SECONDS: u64 = 7;
+/// How long stopping may take in all: requests, then the last counts.
+const STOP_LIMIT: Duration = Duration::from_millis(9500);
 /// How long an idle connection is kept: longer than proxies keep theirs, so that they close first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to send its headers.
@@ -136,12 +138,13 @@ impl Server {
         let handle: ServerHandle = self.service.handle();
         let serving = actix_web::rt::spawn(self.service);
         stop.await;
+        let deadline = Instant::now() + STOP_LIMIT;
         tracing::info!("stopping: running requests are finished, counts are written");
         self.stopping.store(true, Ordering::Relaxed);
         handle.stop(true).await;
         serving.await.map_err(io::Error::other)??;
         let background = self.background;
-        let flushed = actix_web::rt::task::spawn_blocking(move || background.stop()).await;
+        let flushed = actix_web::rt::task::spawn_blocking(move || background.stop(deadline)).await;
         Ok(flushed.map_err(io::Error::other)??)
     }
 }
