@@ -18,6 +18,7 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::http::error::{Code, Problem};
 use crate::http::state::State;
+use crate::model::secret::mask;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -159,13 +160,13 @@ fn frame(headers: &mut HeaderMap, id: HeaderValue) {
     }
 }
 
-/// The route's pattern and not the path: a path or query may hold a secret.
+/// The route's pattern and not the path: a path or query may hold a secret, and so may a method.
 fn log_request(response: &ServiceResponse, began: Instant) {
     let request = response.request();
     tracing::debug!(
         target: "bitting::request",
         request_id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()),
-        method = request.method().as_str(),
+        method = %mask(request.method().as_str()),
         route = request.match_pattern().unwrap_or_default(),
         status = response.status().as_u16(),
         microseconds = began.elapsed().as_micros() as u64,
