@@ -26,8 +26,9 @@ pub async fn whoami(
 }
 
 /// The cheapest way to test a credential.
-pub async fn ping(_caller: KeyCaller) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(r#"{"ping":"pong"}"#)
+pub async fn ping(_caller: KeyCaller, query: QueryReader) -> Result<HttpResponse, Problem> {
+    query.finish()?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(r#"{"ping":"pong"}"#))
 }
 
 /// The key's limits and figures.
