@@ -9,6 +9,7 @@
 
 mod support;
 
+mod audit;
 mod authorization;
 mod calls;
 mod cli;
@@ -17,9 +18,12 @@ mod credentials;
 mod faults;
 mod feed;
 mod hygiene;
+mod key_edits;
+mod key_lists;
 mod layers;
 mod management;
 mod migrations;
+mod parameters;
 mod paths;
 mod revocation;
 mod startup;
