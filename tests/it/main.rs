@@ -11,6 +11,8 @@ mod support;
 
 mod audit;
 mod authorization;
+mod bodies;
+mod call_lists;
 mod calls;
 mod cli;
 mod counting;
