@@ -21,6 +21,7 @@ use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::key::KeyFilter;
 use crate::model::page::PageRequest;
+use crate::model::secret::mask;
 use crate::server::{self, Server, StartError};
 use crate::store;
 use crate::store::migrate::Missing;
@@ -134,7 +135,7 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(format_args!("error: {failure}"));
+            say(format_args!("error: {}", mask(&failure.to_string())));
             match failure {
                 Failure::Usage(_) => ExitCode::from(2),
                 Failure::Failed(_) => ExitCode::FAILURE,

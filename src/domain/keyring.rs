@@ -10,7 +10,7 @@ use crate::model::fields::check_line;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation, Status};
 use crate::model::page::{Page, PageRequest};
-use crate::model::records::merge_patch;
+use crate::model::records::patch_fields;
 use crate::model::scope::ScopeSet;
 use crate::model::secret::{Secret, SecretKind};
 use crate::store::transaction::Exclusive;
@@ -147,7 +147,7 @@ impl Bitting {
             }
             let before = json!(key.label);
             let mut document = before.as_object().cloned().unwrap_or_default();
-            merge_patch(&mut document, patch);
+            patch_fields(&mut document, patch);
             let label = KeyLabel::from_object(&document)?;
             self.refuse_secrets_in(&label)?;
             if label != key.label {

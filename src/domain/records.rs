@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::keyring::foreign_cursor;
 use super::{Bitting, Error, Result};
 use crate::model::page::{Page, PageRequest};
-use crate::model::records::{Record, RecordId, Stamp, merge_patch};
+use crate::model::records::{Record, RecordId, Stamp, patch_fields};
 use crate::store::{self, AnyConnection};
 
 pub use crate::store::records::RecordStore as RecordKind;
@@ -67,7 +67,7 @@ impl Bitting {
         self.database.write(|connection| {
             let found = F::find(connection, id, true)?.ok_or(Error::NotFound)?;
             let mut document = document(&found.fields)?;
-            merge_patch(&mut document, patch);
+            patch_fields(&mut document, patch);
             let fields = F::from_object(&document)?;
             check_references(&fields, connection)?;
             let updated_at = self.time.now().max(found.stamp.created_at);

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::decision::{Need, Refusal};
 use crate::domain;
+use crate::model::secret::mask;
 use crate::model::words::{Word, words};
 use crate::model::{FieldErrors, key::Status};
 
@@ -235,7 +236,7 @@ impl Problem {
         (self.0.code == Code::Unavailable).then_some("1")
     }
 
-    /// The body (RFC 9457 §3).
+    /// The body (RFC 9457 §3). What it quotes of the request may be a secret: that is masked.
     pub fn body(&self, request_id: &str) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -258,7 +259,8 @@ impl Problem {
             request_id,
             members: &self.0.members,
         };
-        serde_json::to_vec(&body).unwrap_or_default()
+        let text = serde_json::to_string(&body).unwrap_or_default();
+        mask(&text).into_owned().into_bytes()
     }
 }
 

@@ -3,6 +3,7 @@
 //! A secret is `<brand>k_` (API key) or `<brand>a_` (admin token), 32 random characters of base62
 //! (190 bits) and 6 that hold the CRC-32 of all before them. Neither type prints through `Debug`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,6 +16,8 @@ const RANDOM_LENGTH: usize = 32;
 const CHECKSUM_LENGTH: usize = 6;
 /// Characters after the prefix.
 const BODY_LENGTH: usize = RANDOM_LENGTH + CHECKSUM_LENGTH;
+/// So many characters after a prefix are taken for a secret, or for a part of one.
+const SUSPECT_LENGTH: usize = 16;
 /// Random bytes at or above this are drawn again, so that no character is likelier than another.
 const UNBIASED: u8 = (256 / 62 * 62) as u8;
 
@@ -176,6 +179,29 @@ pub fn recognise(text: &[u8], brand: &Brand) -> Option<SecretKind> {
     (checksum(checked) == sum).then_some(kind)
 }
 
+/// Text for an error or a log, without what has the form of a secret of any brand.
+///
+/// Errors name what they refuse, and that may be a secret in the wrong place.
+pub fn mask(text: &str) -> Cow<'_, str> {
+    let mut masked = String::new();
+    let mut done = 0;
+    for (at, _) in text.match_indices('_') {
+        let (before, after) = (&text.as_bytes()[..at], &text.as_bytes()[at + 1..]);
+        let prefixed = matches!(before, [.., x, y, b'k' | b'a'] if x.is_ascii_lowercase() && y.is_ascii_lowercase());
+        let length = after.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        if prefixed && length >= SUSPECT_LENGTH {
+            masked.push_str(&text[done..=at]);
+            masked.push('…');
+            done = at + 1 + length;
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    masked.push_str(&text[done..]);
+    Cow::Owned(masked)
+}
+
 /// CRC-32 (IEEE) in 6 digits of base62, padded with zeros.
 fn checksum(text: &[u8]) -> [u8; CHECKSUM_LENGTH] {
     let mut rest = crc32fast::hash(text);
@@ -197,6 +223,25 @@ mod tests {
 
     fn brand() -> Brand {
         "bt".parse().unwrap()
+    }
+
+    #[test]
+    fn masking_hides_secrets_and_leaves_all_else() {
+        let secret = Secret::generate(&brand(), SecretKind::AdminToken).unwrap();
+        let other = Secret::generate(&"acme".parse().unwrap(), SecretKind::ApiKey).unwrap();
+        let text = format!("no \u{fc} {}; x{}, _", secret.expose(), &other.expose()[..30]);
+        assert_eq!(mask(&text), "no \u{fc} bta_…; xacmek_…, _");
+        for harmless in [
+            "",
+            "_",
+            "k_",
+            "agent_id",
+            "key_01m7yzmhg0epksmpj47rskg8ke",
+            "task_name",
+            "btk_7Hq2…x9Kd",
+        ] {
+            assert_eq!(mask(harmless), harmless);
+        }
     }
 
     fn secret(kind: SecretKind) -> Secret {

@@ -1,6 +1,6 @@
 //! Moments: UTC to the millisecond, and the ways in which people write one.
 
-use chrono::{DateTime, Duration, Months, NaiveDate, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, Duration, Months, NaiveDate, SecondsFormat, SubsecRound, Utc};
 
 /// A moment in UTC. Those that Bitting makes are truncated to the millisecond.
 pub type Moment = DateTime<Utc>;
@@ -51,12 +51,14 @@ pub mod rfc3339 {
     }
 }
 
-/// Reads RFC 3339 with an offset, strictly: a `T`, no leap second, years up to 9999.
+/// Reads RFC 3339 with an offset, strictly: a `T`, no leap second, years up to 9999, in UTC too.
 pub fn parse_rfc3339(text: &str) -> Option<Moment> {
     let written = DateTime::parse_from_rfc3339(text).ok()?;
     let leap_second = written.timestamp_subsec_nanos() >= 1_000_000_000;
     let separated = text.as_bytes().get(10) == Some(&b'T');
-    (separated && !leap_second).then(|| to_millisecond(written.to_utc()))
+    let moment = to_millisecond(written.to_utc());
+    let written_alike = (0..=9999).contains(&moment.year());
+    (separated && !leap_second && written_alike).then_some(moment)
 }
 
 /// Reads an expiry as people type it: `90d`, `12h`, `2027-01-31` (the midnight UTC that ends that
@@ -136,6 +138,8 @@ mod tests {
             "2026-11-21T12:00:00",
             "+10000-01-01T00:00:00Z",
             "10000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00+01:00",
             "2026-11-21",
             "",
             "0",

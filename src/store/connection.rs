@@ -116,6 +116,7 @@ fn connect_sqlite(path: &Path) -> Result<SqliteConnection> {
          PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864;",
         PATIENCE.as_millis()
     ))?;
+    super::text::teach_letters(&mut connection)?;
     Ok(connection)
 }
 

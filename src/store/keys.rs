@@ -2,12 +2,12 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use diesel::sql_types::{Nullable, Text};
 
 use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows;
 use super::schema::api_keys as table;
+use super::text::{contains_pattern, lower};
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, StatusFilter};
 use crate::model::page::Limit;
@@ -15,11 +15,6 @@ use crate::model::scope::ScopeSet;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::words::Word;
-
-diesel::define_sql_function! {
-    /// Text in lower case, for comparing without regard to case.
-    fn lower(text: Nullable<Text>) -> Nullable<Text>;
-}
 
 #[derive(Queryable)]
 struct Row {
@@ -194,19 +189,6 @@ pub fn list(
     let rows: Vec<Row> =
         query.order(table::number.desc()).limit(limit.get() as i64 + 1).load(connection)?;
     rows.into_iter().map(ApiKey::try_from).collect()
-}
-
-/// A LIKE pattern that finds the text itself anywhere, its own wildcards taken literally.
-fn contains_pattern(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for character in text.to_lowercase().chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
 }
 
 /// What the key index holds of a key.

@@ -14,6 +14,7 @@ pub mod records;
 pub mod rollup;
 mod rows;
 pub mod schema;
+mod text;
 pub mod tokens;
 pub mod transaction;
 pub mod usage;

@@ -9,7 +9,10 @@
 
 mod support;
 
+mod audit;
 mod authorization;
+mod bodies;
+mod call_lists;
 mod calls;
 mod cli;
 mod counting;
@@ -19,9 +22,12 @@ mod credentials;
 mod faults;
 mod feed;
 mod hygiene;
+mod key_edits;
+mod key_lists;
 mod layers;
 mod management;
 mod migrations;
+mod parameters;
 mod paths;
 mod revocation;
 mod startup;

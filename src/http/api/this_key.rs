@@ -26,9 +26,10 @@ pub async fn whoami(
 }
 
 /// The cheapest way to test a credential.
-pub async fn ping(_caller: KeyCaller) -> HttpResponse {
+pub async fn ping(_caller: KeyCaller, query: QueryReader) -> Result<HttpResponse, Problem> {
+    query.finish()?;
     let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    HttpResponse::Ok().insert_header(json).body(r#"{"ping":"pong"}"#)
+    Ok(HttpResponse::Ok().insert_header(json).body(r#"{"ping":"pong"}"#))
 }
 
 /// The key's limits and figures.

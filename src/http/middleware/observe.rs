@@ -19,6 +19,7 @@ use pin_project_lite::pin_project;
 
 use crate::http::error::{Code, Problem};
 use crate::http::state::State;
+use crate::model::secret::mask;
 
 /// How long a client's own id may be, in bytes.
 const LONGEST_ID: usize = 64;
@@ -202,13 +203,13 @@ fn frame(headers: &mut HeaderMap, id: &RequestId) {
     }
 }
 
-/// The route's pattern and not the path: a path or query may hold a secret.
+/// The route's pattern and not the path: a path or query may hold a secret, and so may a method.
 fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant) {
     let request = response.request();
     tracing::debug!(
         target: "bitting::request",
         request_id = id.as_str(),
-        method = request.method().as_str(),
+        method = %mask(request.method().as_str()),
         route = request.match_pattern().unwrap_or_default(),
         status = response.status().as_u16(),
         microseconds = began.elapsed().as_micros() as u64,

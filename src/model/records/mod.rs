@@ -104,8 +104,20 @@ pub struct Record<F> {
     pub fields: F,
 }
 
+/// Merges a patch into an object's fields. A null stays, as a field that is not given: so a field
+/// that does not exist is still there to be refused.
+pub fn patch_fields(fields: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        if value.is_null() {
+            fields.insert(name, Value::Null);
+        } else {
+            merge_patch(fields, Map::from_iter([(name, value)]));
+        }
+    }
+}
+
 /// Merges a patch into a document (RFC 7396 §2): null removes, objects merge, all else replaces.
-pub fn merge_patch(document: &mut Map<String, Value>, patch: Map<String, Value>) {
+fn merge_patch(document: &mut Map<String, Value>, patch: Map<String, Value>) {
     for (name, value) in patch {
         match value {
             Value::Null => {

@@ -71,6 +71,14 @@ impl TestDatabase {
         row.number
     }
 
+    /// Stores an agent with this id, for records to refer to.
+    pub fn db_make_agent(&self, id: &str) {
+        self.db_execute(&format!(
+            "INSERT INTO agents (id, created_at, updated_at, name, voice_id, status) \
+             VALUES ('{id}', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 'Ada', 'v', 'active')"
+        ));
+    }
+
     /// A connection of one's own to the SQLite file.
     pub fn db_sqlite(&self) -> SqliteConnection {
         let path = self.url.strip_prefix("sqlite://").unwrap();

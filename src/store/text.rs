@@ -1,0 +1,34 @@
+//! Text compared without regard to case, alike in both databases.
+
+use diesel::SqliteConnection;
+use diesel::sql_types::{Nullable, Text};
+
+use super::error::Result;
+
+diesel::define_sql_function! {
+    /// Text in lower case, for comparing without regard to case.
+    fn lower(text: Nullable<Text>) -> Nullable<Text>;
+}
+
+/// SQLite's own `lower` knows only the letters of ASCII; this gives the connection one that knows
+/// them all, as [`contains_pattern`] does.
+///
+/// # Errors
+/// When the database fails.
+pub(super) fn teach_letters(connection: &mut SqliteConnection) -> Result<()> {
+    let lower = |text: Option<String>| text.map(|text| text.to_lowercase());
+    Ok(lower_utils::register_impl(connection, lower)?)
+}
+
+/// A LIKE pattern that finds the text itself anywhere, its own wildcards taken literally.
+pub(super) fn contains_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
