@@ -196,15 +196,16 @@ impl Options {
 
 fn read_file(named: Option<&Path>) -> Result<File, BadSetting> {
     let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    let option = if named.is_some() { "--config (BITTING_CONFIG): " } else { "" };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(why) if named.is_none() && why.kind() == std::io::ErrorKind::NotFound => {
             return Ok(File::default());
         }
-        Err(why) => return Err(BadSetting(format!("{}: {why}", path.display()))),
+        Err(why) => return Err(BadSetting(format!("{option}{}: {why}", path.display()))),
     };
     toml::from_str(&text).map_err(|why| {
-        let line = why.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        let line = why.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         BadSetting(format!("{}: line {line}: {}", path.display(), why.message()))
     })
 }

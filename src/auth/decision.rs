@@ -169,13 +169,13 @@ fn permit(holder: &Holder, route: Route) -> Result<Caller, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::key_index::KeyChange;
     use crate::model::actor::{Actor, ActorKind};
     use crate::model::id::{KeyId, PublicId, TokenId};
     use crate::model::key::KeyNumber;
     use crate::model::secret::Digest;
     use crate::model::time::parse_rfc3339;
     use crate::model::token::AdminToken;
-    use crate::store::keys::KeyChange;
 
     fn now() -> Moment {
         parse_rfc3339("2026-11-21T12:00:00Z").unwrap()

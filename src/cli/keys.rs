@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::output::{plain, say, show, show_json, show_table};
+use super::output::{plain, say, show, show_json, show_once, show_table};
 use super::{Failure, now, open, origin};
 use crate::config::Settings;
 use crate::domain::Bitting;
@@ -162,7 +162,8 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     if arguments.json {
         let usage = Usage::default();
         let view = KeyView::new(&issued.key, &usage, bitting.time.now());
-        return show_json(&NewKeyView::new(view, &issued.secret));
+        let json = serde_json::to_string(&NewKeyView::new(view, &issued.secret))?;
+        return show_once(issued.key.id, format_args!("{json}"));
     }
     let until = issued
         .key
@@ -172,7 +173,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
         "{} may {}, {until}. The key is shown only now:",
         issued.key.id, issued.key.scopes
     ));
-    show(format_args!("{}", issued.secret.expose()))
+    show_once(issued.key.id, format_args!("{}", issued.secret.expose()))
 }
 
 fn list(status: StatusFilter, json: bool, settings: &Settings) -> Result<(), Failure> {

@@ -7,10 +7,11 @@ mod keys;
 mod output;
 mod tokens;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -26,7 +27,7 @@ use crate::server::{self, Server, StartError};
 use crate::store;
 use crate::store::migrate::Missing;
 
-use output::{say, show};
+use output::{plain, say, show};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +73,9 @@ enum Failure {
     /// It could not be done.
     #[error("{0}")]
     Failed(String),
+    /// Whoever read the output has seen enough, as `head` does after a few lines.
+    #[error("nobody reads the output")]
+    ReaderGone,
 }
 
 impl From<BadSetting> for Failure {
@@ -117,9 +121,12 @@ impl From<store::Error> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::Failed(error.to_string())
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -131,17 +138,28 @@ impl From<serde_json::Error> for Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say(format_args!("error: {}", mask(&failure.to_string())));
-            match failure {
-                Failure::Usage(_) => ExitCode::from(2),
-                Failure::Failed(_) => ExitCode::FAILURE,
-            }
+    let (failure, code) = match parse().and_then(run) {
+        Ok(()) | Err(Failure::ReaderGone) => return ExitCode::SUCCESS,
+        Err(failure @ Failure::Failed(_)) => (failure, ExitCode::FAILURE),
+        Err(failure @ Failure::Usage(_)) => (failure, ExitCode::from(2)),
+    };
+    say(format_args!("error: {}", mask(&failure.to_string())));
+    code
+}
+
+/// Reads the command line. Help is printed as clap does it, a mistake is told on one line.
+fn parse() -> Result<Arguments, Failure> {
+    Arguments::try_parse().map_err(|why| {
+        if !why.use_stderr() || why.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            why.exit();
         }
-    }
+        let text = why.render().to_string();
+        let said = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let said = said.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For "));
+        let said = said.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+        let said = said.strip_prefix("error: ").unwrap_or(&said);
+        Failure::Usage(format!("{}; --help says more", plain(said)))
+    })
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -173,8 +191,8 @@ fn origin() -> Origin {
 fn start_logging(settings: &Settings) {
     let level = settings.log_level;
     let filter = EnvFilter::new(format!("warn,bitting={level}"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let lines = lines.with_ansi(std::io::stderr().is_terminal());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = lines.with_ansi(io::stderr().is_terminal());
     // Fails only where logging has been started before.
     let _ = match settings.log_format {
         LogFormat::Text => lines.with_target(false).try_init(),
@@ -184,10 +202,11 @@ fn start_logging(settings: &Settings) {
 
 fn serve(settings: &Settings) -> Result<(), Failure> {
     start_logging(settings);
-    actix_web::rt::System::new().block_on(async {
+    server::block_on(async {
         let stop = server::stop_signal()?;
         let server = Server::start(settings, Arc::new(SystemClock))?;
-        show(format_args!("listening on http://{}", server.address))?;
+        // It serves whether or not somebody reads this.
+        let _ = show(format_args!("listening on http://{}", server.address));
         let encrypted = settings.public_url.as_ref().is_some_and(|u| u.starts_with("https://"));
         if !settings.listen.ip().is_loopback() && !encrypted {
             tracing::warn!(

@@ -1,6 +1,6 @@
 //! Printing: results to standard output, words to standard error, tables that line up.
 
-use std::fmt::Arguments;
+use std::fmt::{Arguments, Display};
 use std::io::Write;
 
 use super::Failure;
@@ -15,6 +15,15 @@ pub(super) fn show(line: Arguments<'_>) -> Result<(), Failure> {
 /// Says something to a person; nobody may be there to read it.
 pub(super) fn say(line: Arguments<'_>) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Prints what is shown only once; when it is lost, somebody must know.
+pub(super) fn show_once(id: impl Display, line: Arguments<'_>) -> Result<(), Failure> {
+    show(line).map_err(|why| {
+        Failure::Failed(format!(
+            "{id} was made but could not be printed ({why}); revoke it and make another"
+        ))
+    })
 }
 
 /// Prints one JSON object on a line.

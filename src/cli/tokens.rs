@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
 
-use super::output::{plain, say, show, show_json, show_table};
+use super::output::{plain, say, show, show_json, show_once, show_table};
 use super::{Failure, now, open, origin};
 use crate::config::Settings;
 use crate::domain::Error;
@@ -93,11 +93,12 @@ pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Fail
 fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     let now = now();
     let expires_at = parse_expiry(&arguments.expires, now)
+        .and_then(|at| at.ok_or("an admin token always expires, after 365 days at most".to_owned()))
         .map_err(|message| Failure::Usage(format!("--expires: {message}")))?;
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(arguments.name));
     object.insert("access".to_owned(), json!(arguments.access));
-    object.insert("expires_at".to_owned(), json!(expires_at.map(format_time)));
+    object.insert("expires_at".to_owned(), json!(format_time(expires_at)));
     if !arguments.may_grant.is_empty() {
         object.insert("may_grant".to_owned(), json!(arguments.may_grant));
     }
@@ -107,7 +108,8 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     let issued = bitting.issue_token(new, &origin())?;
     if arguments.json {
         let view = TokenView::new(&issued.token, bitting.time.now());
-        return show_json(&NewTokenView::new(view, &issued.secret));
+        let json = serde_json::to_string(&NewTokenView::new(view, &issued.secret))?;
+        return show_once(issued.token.id, format_args!("{json}"));
     }
     say(format_args!(
         "{} may {} keys, expires {}. The token is shown only now:",
@@ -115,7 +117,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
         issued.token.access.as_str(),
         format_time(issued.token.expires_at)
     ));
-    show(format_args!("{}", issued.secret.expose()))
+    show_once(issued.token.id, format_args!("{}", issued.secret.expose()))
 }
 
 fn list(json: bool, settings: &Settings) -> Result<(), Failure> {

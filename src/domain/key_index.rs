@@ -14,7 +14,7 @@ use crate::model::scope::{Access, ScopeSet};
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::token::AdminToken;
-use crate::store::keys::KeyChange;
+pub use crate::store::keys::KeyChange;
 
 /// What the index holds of a credential: 40 bytes beside the digest.
 #[derive(Debug, Clone, Copy)]

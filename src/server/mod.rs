@@ -149,6 +149,11 @@ impl Server {
     }
 }
 
+/// Runs a future to its end on actix's runtime, which the server needs.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    actix_web::rt::System::new().block_on(future)
+}
+
 /// Done when the operating system asks the process to stop: SIGTERM or Ctrl-C.
 ///
 /// # Errors

@@ -66,8 +66,11 @@ impl std::fmt::Display for Target {
             Self::Sqlite(path) => write!(f, "{}", path.display()),
             Self::Postgres(url) => {
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-                write!(f, "{scheme}://{}", place.split('?').next().unwrap_or_default())
+                let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+                // A question mark before the @ belongs to an ill-written password.
+                let place = if parameters.contains('@') { "…" } else { place };
+                let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+                write!(f, "{scheme}://{place}")
             }
         }
     }
@@ -142,13 +145,28 @@ fn connect_postgres(url: &str) -> Result<PgConnection> {
     if !url.contains("connect_timeout=") {
         full = format!("{full}{separator}connect_timeout=2&tcp_user_timeout=4000");
     }
-    let mut connection = PgConnection::establish(&full)
-        .map_err(|why| Error::Refused(format!("{}: {why}", Target::Postgres(url.to_owned()))))?;
+    let mut connection = PgConnection::establish(&full).map_err(|why| {
+        let why = reason(&why.to_string());
+        Error::Refused(format!("{}: {why}", Target::Postgres(url.to_owned())))
+    })?;
     connection.batch_execute(
         "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; \
          SET idle_in_transaction_session_timeout = 10000; SET application_name = 'bitting';",
     )?;
     Ok(connection)
+}
+
+/// What libpq says, on one line. Its words about the URL itself repeat parts of it, among them
+/// of the password, and are left out.
+fn reason(message: &str) -> String {
+    if !message.starts_with("connection to server") {
+        return "the server's name is not found, or the URL is not of the form \
+                postgres://USER:PASSWORD@HOST:PORT/DATABASE with every other character \
+                percent-encoded"
+            .to_owned();
+    }
+    let said = message.rsplit_once(" failed: ").map_or(message, |(_, said)| said);
+    said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 type Pool = r2d2::Pool<Connector>;
@@ -239,7 +257,12 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let target: Target = "postgres://me:pass@word@host:5432/db?password=x".parse().unwrap();
-        assert_eq!(target.to_string(), "postgres://host:5432/db");
+        for (url, shown) in [
+            ("postgres://me:pass@word@host:5432/db?password=x", "postgres://host:5432/db"),
+            ("postgres://host/db?user=a@b&password=x", "postgres://…"),
+            ("postgres://me:pa?s@host/db", "postgres://…"),
+        ] {
+            assert_eq!(url.parse::<Target>().unwrap().to_string(), shown);
+        }
     }
 }

@@ -12,6 +12,7 @@ use diesel::migration::{Migration, MigrationSource};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use uuid::Uuid;
 
 use super::connection::{AnyConnection, Database, Session, Target, sqlite_uri};
 use super::error::{Error, Result};
@@ -25,6 +26,9 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The generation of this program: it works with every schema whose `oldest_program` is not above.
 const GENERATION: i64 = 1;
+
+/// One page of SQLite's smallest size. It takes some shorter files for new ones.
+const SMALLEST_FILE: u64 = 512;
 
 /// What the database says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +65,9 @@ pub fn open(
         prepare_file(path, missing)?;
     }
     let database = Database::new(target.clone(), connections);
-    let mut session = database.dedicated()?;
-    let mark = bring_up_to_date(&mut session, target, brand, now, missing)
+    let mark = database
+        .dedicated()
+        .and_then(|mut session| bring_up_to_date(&mut session, target, brand, now, missing))
         .map_err(|error| explain(error, target))?;
     Ok((database, mark))
 }
@@ -84,11 +89,9 @@ fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
     let refused = |why: String| Err(Error::Refused(format!("{}: {why}", path.display())));
     match std::fs::metadata(path) {
         Ok(file) if file.is_dir() => refused("is a folder; name a file in it".to_owned()),
-        Ok(file) if file.len() == 0 => refused(
-            "is empty, so it was never finished or has been cut off; restore a backup, or delete \
-             it to start anew"
-                .to_owned(),
-        ),
+        Ok(file) if file.len() < SMALLEST_FILE => {
+            refused("is empty or cut off; restore a backup, or delete it to start anew".to_owned())
+        }
         Ok(_) => Ok(()),
         Err(why) if why.kind() == ErrorKind::NotFound && missing == Missing::Create => {
             create_file(path)
@@ -102,22 +105,35 @@ fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
     }
 }
 
-/// Makes a database with one page, so that an empty file always means an accident.
+/// Makes a database with one page, so that an empty file always means an accident. It is written
+/// under another name first: nobody ever meets half of it, and of many processes that start at
+/// once the first one's stays.
 fn create_file(path: &Path) -> Result<()> {
-    let create = || -> std::result::Result<(), String> {
-        let uri = sqlite_uri(path, "rwc");
-        let mut connection = SqliteConnection::establish(&uri).map_err(|why| why.to_string())?;
-        connection
-            .batch_execute("PRAGMA busy_timeout = 2300; PRAGMA user_version = 1;")
-            .map_err(|why| why.to_string())
-    };
-    create().map_err(|why| {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".new-{}", Uuid::now_v7().simple()));
+    let draft = Path::new(&draft);
+    let made = write_first_page(draft).and_then(|()| match std::fs::hard_link(draft, path) {
+        Err(_) if !path.exists() => write_first_page(path), // a file system without hard links
+        _ => Ok(()),
+    });
+    let _ = std::fs::remove_file(draft);
+    made.map_err(|why| {
         Error::Refused(format!(
             "{}: cannot be made: {why}; choose a folder that exists and that this user may write \
              with --database-url",
             path.display()
         ))
     })
+}
+
+fn write_first_page(path: &Path) -> std::result::Result<(), String> {
+    let uri = sqlite_uri(path, "rwc");
+    let mut connection = SqliteConnection::establish(&uri).map_err(|why| why.to_string())?;
+    connection
+        .batch_execute(
+            "PRAGMA busy_timeout = 2300; PRAGMA journal_mode = WAL; PRAGMA user_version = 1;",
+        )
+        .map_err(|why| why.to_string())
 }
 
 fn bring_up_to_date(
@@ -174,17 +190,26 @@ struct Tables {
 }
 
 fn state(connection: &mut AnyConnection) -> Result<State> {
+    // Ours is recognised by a column, since other programs may have a table of the same name.
     let source = match connection {
-        AnyConnection::Sqlite(_) => "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'",
+        AnyConnection::Sqlite(_) => {
+            "SELECT name = 'bitting' AND EXISTS (SELECT 1 FROM pragma_table_info(s.name) AS c \
+             WHERE c.name = 'oldest_program') AS ours \
+             FROM sqlite_schema AS s WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+        }
+        // Of every schema, and whether or not this user may read them.
         AnyConnection::Postgres(_) => {
-            "SELECT table_name AS name FROM information_schema.tables \
-             WHERE table_schema = current_schema()"
+            "SELECT n.nspname = current_schema() AND t.relname = 'bitting' \
+             AND EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS c \
+             WHERE c.attrelid = t.oid AND c.attname = 'oldest_program') AS ours \
+             FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n \
+             ON n.oid = t.relnamespace WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') \
+             AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg!_%' ESCAPE '!'"
         }
     };
     let tables: Tables = diesel::sql_query(format!(
         "SELECT CAST(COUNT(*) AS BIGINT) AS all_tables, \
-         CAST(COUNT(CASE WHEN name = 'bitting' THEN 1 END) AS BIGINT) AS mark \
-         FROM ({source}) AS present"
+         CAST(COUNT(CASE WHEN ours THEN 1 END) AS BIGINT) AS mark FROM ({source}) AS present"
     ))
     .get_result(connection)?;
     if tables.all_tables == 0 {
@@ -193,9 +218,8 @@ fn state(connection: &mut AnyConnection) -> Result<State> {
     if tables.mark == 0 {
         return Ok(State::Foreign);
     }
-    let oldest: std::result::Result<i64, _> =
-        bitting::table.select(bitting::oldest_program).first(connection);
-    // A table of this name without our column or row is somebody else's.
+    let oldest: Option<i64> =
+        bitting::table.select(bitting::oldest_program).first(connection).optional()?;
     Ok(oldest.map_or(State::Foreign, |oldest_program| State::Ours { oldest_program }))
 }
 

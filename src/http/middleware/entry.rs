@@ -48,7 +48,13 @@ impl Entry {
         match refusal {
             Refusal::KeyRevoked | Refusal::KeyExpired => self.outcome = Some(Outcome::Retired),
             Refusal::Unavailable => self.key = None,
-            _ => {}
+            Refusal::MultipleCredentials
+            | Refusal::MissingKey
+            | Refusal::InvalidKey
+            | Refusal::WrongCredential(_)
+            | Refusal::NotFound
+            | Refusal::MethodNotAllowed
+            | Refusal::InsufficientScope { .. } => {}
         }
     }
 
