@@ -123,7 +123,7 @@ fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
                            AND datname = current_database()";
             eventually("the second try waits", || server.database.db_number(waiting) > 0);
             lost.batch_execute("COMMIT").unwrap();
-            again.join().unwrap().unwrap();
+            again.join().unwrap();
         });
         while server.bitting.flush_usage().unwrap() {}
         let written = server.database.db_number("SELECT SUM(n) FROM usage_minutes");
