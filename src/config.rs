@@ -204,7 +204,7 @@ fn read_file(named: Option<&Path>) -> Result<File, BadSetting> {
         Err(why) => return Err(BadSetting(format!("{}: {why}", path.display()))),
     };
     toml::from_str(&text).map_err(|why| {
-        let line = why.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        let line = why.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         BadSetting(format!("{}: line {line}: {}", path.display(), why.message()))
     })
 }
