@@ -1,7 +1,6 @@
 //! Ageing counts: whatever is counted, written, rolled up or late, the figures are those of a plain
 //! model, and they are read by seeks.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,13 +17,14 @@ use bitting::model::words::Word;
 use bitting::server;
 use bitting::store::migrate::Missing;
 use bitting::store::usage;
-use chrono::{DurationRound, TimeDelta};
-use diesel::connection::{InstrumentationEvent, SimpleConnection};
+use chrono::TimeDelta;
+use diesel::connection::InstrumentationEvent;
 use diesel::prelude::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
+use crate::counting_model::{Counted, model};
 use crate::support::server::start_of_time;
 use crate::support::{Backend, TestDatabase, on_both};
 
@@ -35,15 +35,6 @@ struct Application {
     worker: Arc<WorkerTally>,
     database: TestDatabase,
     counted: Vec<Counted>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Counted {
-    key: KeyNumber,
-    resource: Option<Resource>,
-    access: Access,
-    outcome: Outcome,
-    at: Moment,
 }
 
 /// The last key of the roll-up's first step, and one of its second.
@@ -113,67 +104,6 @@ impl Application {
             assert_eq!(shown, expected, "{key:?}");
         }
     }
-}
-
-/// The figures as one would compute them from a list of all requests.
-fn model(counted: &[Counted], key: KeyNumber, now: Moment) -> Value {
-    let mine: Vec<&Counted> = counted.iter().filter(|one| one.key == key).collect();
-    let cut = |back: i64, to: TimeDelta| (now - TimeDelta::days(back)).duration_trunc(to).unwrap();
-    let windows = [
-        ("24h", cut(1, TimeDelta::minutes(1)), TimeDelta::hours(1)),
-        ("7d", cut(7, TimeDelta::hours(1)), TimeDelta::days(1)),
-        ("30d", cut(30, TimeDelta::hours(1)), TimeDelta::days(1)),
-    ];
-    let (mut figures, mut breakdowns) = (json!({}), json!({}));
-    for (name, start, step) in windows {
-        let inside: Vec<&Counted> = mine.iter().filter(|one| one.at >= start).copied().collect();
-        figures[name] = tally(&inside);
-        breakdowns[name] = tally(&inside);
-        breakdowns[name]["by_resource"] = by_resource(&inside);
-        breakdowns[name]["series"] = series(&inside, start, step, now);
-    }
-    let uses = mine.iter().filter(|one| one.outcome != Outcome::Retired);
-    json!({
-        "figures": figures,
-        "breakdown": breakdowns,
-        "lifetime": tally(&mine),
-        "last_used_at": uses.map(|one| one.at).max().map(format),
-    })
-}
-
-fn tally(counted: &[&Counted]) -> Value {
-    let mut tally = json!({"total": counted.len()});
-    for outcome in Outcome::ALL {
-        let n = counted.iter().filter(|one| one.outcome == *outcome).count();
-        tally[outcome.as_str()] = json!(n);
-    }
-    tally
-}
-
-fn by_resource(counted: &[&Counted]) -> Value {
-    let mut by_resource = json!({});
-    for one in counted {
-        let resource = one.resource.map_or("other", Resource::as_str);
-        if by_resource.get(resource).is_none() {
-            by_resource[resource] = json!({"read": 0, "write": 0});
-        }
-        let n = &mut by_resource[resource][one.access.as_str()];
-        *n = json!(n.as_i64().unwrap() + 1);
-    }
-    by_resource
-}
-
-fn series(counted: &[&Counted], start: Moment, step: TimeDelta, now: Moment) -> Value {
-    let mut points = BTreeMap::from([(start, 0)]);
-    let mut next = start.duration_trunc(step).unwrap() + step;
-    while next <= now {
-        points.insert(next, 0);
-        next += step;
-    }
-    for one in counted {
-        *points.range_mut(..=one.at).next_back().unwrap().1 += 1;
-    }
-    points.into_iter().map(|(at, n)| json!({"start": format(at), "total": n})).collect()
 }
 
 #[derive(Debug, Clone)]
@@ -372,7 +302,6 @@ fn db_plan(database: &TestDatabase, statement: &str) -> Vec<String> {
         detail: String,
     }
     let mut connection = database.db_sqlite();
-    connection.batch_execute("PRAGMA trusted_schema = OFF").unwrap();
     let lines: Vec<Line> =
         diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(&mut connection).unwrap();
     lines.into_iter().map(|line| line.detail).collect()
