@@ -1,9 +1,10 @@
 //! From where each key was used lately, in the database.
 
 use diesel::prelude::*;
+use diesel::query_dsl::methods;
 use diesel::upsert::excluded;
 
-use super::connection::AnyConnection;
+use super::connection::{AnyConnection, on_either};
 use super::error::Result;
 use super::schema::key_addresses as table;
 use crate::model::key::KeyNumber;
@@ -19,31 +20,23 @@ pub const KEPT: i64 = 5;
 /// When the database fails.
 pub fn note(connection: &mut AnyConnection, key: KeyNumber, source: &Source) -> Result<()> {
     let number = i64::from(key.0);
-    // Two processes may note the same address at once, so that one statement has to do it;
-    // diesel's ON CONFLICT does not work through an enum of connections.
-    macro_rules! upsert {
-        ($connection:expr) => {{
-            let upsert = diesel::insert_into(table::table)
-                .values((
-                    table::key_number.eq(number),
-                    table::address.eq(&source.address),
-                    table::user_agent.eq(&source.user_agent),
-                    table::last_at.eq(source.at.timestamp_millis()),
-                ))
-                .on_conflict((table::key_number, table::address))
-                .do_update()
-                .set((
-                    table::user_agent.eq(excluded(table::user_agent)),
-                    table::last_at.eq(excluded(table::last_at)),
-                ));
-            let later = table::last_at.le(excluded(table::last_at));
-            diesel::query_dsl::methods::FilterDsl::filter(upsert, later).execute($connection)?
-        }};
-    }
-    match connection {
-        AnyConnection::Sqlite(connection) => upsert!(connection),
-        AnyConnection::Postgres(connection) => upsert!(connection),
-    };
+    let row = (
+        table::key_number.eq(number),
+        table::address.eq(&source.address),
+        table::user_agent.eq(&source.user_agent),
+        table::last_at.eq(source.at.timestamp_millis()),
+    );
+    let newer = (
+        table::user_agent.eq(excluded(table::user_agent)),
+        table::last_at.eq(excluded(table::last_at)),
+    );
+    // Two processes may note the same address at once, so that one statement has to do it.
+    on_either!(connection => {
+        let place = (table::key_number, table::address);
+        let upsert = diesel::insert_into(table::table).values(row).on_conflict(place).do_update();
+        let later = table::last_at.le(excluded(table::last_at));
+        methods::FilterDsl::filter(upsert.set(newer), later).execute(connection)?
+    });
     let addresses: Vec<String> = table::table
         .filter(table::key_number.eq(number))
         .order((table::last_at.desc(), table::address.desc()))

@@ -32,6 +32,18 @@ mod any {
 }
 pub use any::AnyConnection;
 
+/// Writes a statement once for both databases, where diesel cannot go through the enum:
+/// `on_either!(connection => statement.execute(connection))`.
+macro_rules! on_either {
+    ($connection:ident => $body:expr) => {
+        match $connection {
+            $crate::store::connection::AnyConnection::Sqlite($connection) => $body,
+            $crate::store::connection::AnyConnection::Postgres($connection) => $body,
+        }
+    };
+}
+pub(super) use on_either;
+
 /// Which database to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {

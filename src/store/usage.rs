@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use diesel::prelude::*;
+use diesel::query_dsl::methods;
 use diesel::sql_types::BigInt;
+use diesel::upsert::excluded;
 
-use super::connection::AnyConnection;
+use super::connection::{AnyConnection, on_either};
 use super::error::Result;
 use super::rows;
 use super::schema::{usage_marks, usage_rollup};
@@ -116,22 +118,24 @@ pub fn raise_mark(
     sequence: i64,
     at: Moment,
 ) -> Result<bool> {
-    let set = (usage_marks::sequence.eq(sequence), usage_marks::at.eq(at.naive_utc()));
-    // The condition stands in the UPDATE itself: the same batch may still be under way on a
-    // connection that was lost, and PostgreSQL checks it again after waiting for that one's end.
-    let row = usage_marks::table
-        .filter(usage_marks::process.eq(process))
-        .filter(usage_marks::sequence.lt(sequence));
-    if diesel::update(row).set(set).execute(connection)? > 0 {
-        return Ok(true);
-    }
-    if mark(connection, process)? >= sequence {
-        return Ok(false);
-    }
-    diesel::insert_into(usage_marks::table)
-        .values((usage_marks::process.eq(process), set.0, set.1))
-        .execute(connection)?;
-    Ok(true)
+    let row = (
+        usage_marks::process.eq(process),
+        usage_marks::sequence.eq(sequence),
+        usage_marks::at.eq(at.naive_utc()),
+    );
+    let newer = (
+        usage_marks::sequence.eq(excluded(usage_marks::sequence)),
+        usage_marks::at.eq(excluded(usage_marks::at)),
+    );
+    // One statement: the same batch may still be under way on a connection that was lost, and
+    // PostgreSQL asks the condition again after waiting for that one's end.
+    let raised = on_either!(connection => {
+        let upsert = diesel::insert_into(usage_marks::table).values(row);
+        let upsert = upsert.on_conflict(usage_marks::process).do_update().set(newer);
+        let later = usage_marks::sequence.lt(excluded(usage_marks::sequence));
+        methods::FilterDsl::filter(upsert, later).execute(connection)?
+    });
+    Ok(raised > 0)
 }
 
 /// The last batch this process has written; 0 before the first.

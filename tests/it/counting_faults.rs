@@ -2,11 +2,12 @@
 //! goes away, a database out of reach.
 
 use std::io::Write;
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::Arc;
 
 use bitting::clock::ManualClock;
 use bitting::config::Options;
+use bitting::domain::usage_meter::Client;
 use bitting::model::key::KeyNumber;
 use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Outcome};
@@ -91,7 +92,7 @@ on_both! {
         for round in 1..=50 {
             worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
             std::thread::scope(|scope| for _ in 0..4 {
-                scope.spawn(|| server.bitting.flush_usage());
+                scope.spawn(|| server.bitting.flush_usage().unwrap());
             });
             while server.bitting.flush_usage().unwrap() {}
             assert_eq!(server.database.db_number("SELECT SUM(n) FROM usage_minutes"), round);
@@ -117,18 +118,44 @@ fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
         ))
         .unwrap();
         std::thread::scope(|scope| {
-            let again = scope.spawn(|| server.bitting.flush_usage());
+            let again = scope.spawn(|| server.bitting.flush_usage().unwrap());
             let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
                            AND datname = current_database()";
             eventually("the second try waits", || server.database.db_number(waiting) > 0);
             lost.batch_execute("COMMIT").unwrap();
-            again.join().unwrap().unwrap();
+            again.join().unwrap();
         });
         while server.bitting.flush_usage().unwrap() {}
         let written = server.database.db_number("SELECT SUM(n) FROM usage_minutes");
         assert_eq!(written, 2 * round);
         assert_eq!(server.bitting.usage_of_key(KeyNumber(1)).unwrap().lifetime.total(), written);
     }
+}
+
+#[test]
+fn two_servers_that_note_the_same_addresses_at_once_do_not_hinder_each_other() {
+    let database = Arc::new(TestDatabase::new(Backend::Postgres));
+    let servers = [(); 2].map(|()| TestServer::on(database.clone(), Options::default()));
+    for round in 0..20u8 {
+        std::thread::scope(|scope| {
+            for (server, access) in servers.iter().zip(Access::ALL) {
+                // Different counters, which do not already make one wait for the other.
+                let cell = Cell::new(None, access, Outcome::Ok);
+                let worker = server.bitting.meter.worker();
+                for key in 1..=50 {
+                    let address = IpAddr::from([192, 0, 2, round]);
+                    let client = Client { address, user_agent: Some("agent") };
+                    worker.count(KeyNumber(key), cell, server.bitting.time.now(), Some(client));
+                }
+                scope.spawn(|| server.bitting.flush_usage().unwrap());
+            }
+        });
+    }
+    for server in &servers {
+        while server.bitting.flush_usage().unwrap() {}
+        assert_eq!(server.bitting.addresses_of_key(KeyNumber(50)).unwrap().len(), 5);
+    }
+    assert_eq!(database.db_number("SELECT SUM(n) FROM usage_minutes"), 2 * 20 * 50);
 }
 
 #[test]

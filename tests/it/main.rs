@@ -17,6 +17,7 @@ mod calls;
 mod cli;
 mod counting;
 mod counting_faults;
+mod counting_model;
 mod counting_rollup;
 mod credentials;
 mod faults;

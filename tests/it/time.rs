@@ -1,1 +1,160 @@
-//! (to be written)
+//! Time: the moment a key expires, time zones, and clocks that jump.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bitting::clock::ManualClock;
+use bitting::config::Options;
+use bitting::domain::timekeeper::Timekeeper;
+use bitting::model::time::{Moment, format, parse_rfc3339};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::support::binary::command;
+use crate::support::server::{MadeKey, start_of_time};
+use crate::support::{Backend, Binary, TestDatabase, TestServer, on_both};
+
+/// A key that expires one hour after the beginning.
+fn key_for_an_hour(server: &TestServer) -> (MadeKey, Moment) {
+    let end = start_of_time() + TimeDelta::hours(1);
+    (server.key_with("calls:read", json!({"expires_at": format(end)})), end)
+}
+
+on_both! {
+    fn a_key_or_token_is_good_until_the_millisecond_before_its_expiry(backend) {
+        let server = TestServer::start(backend);
+        let (key, end) = key_for_an_hour(&server);
+        let token = json!({"name": "t", "access": "read", "expires_at": format(end)});
+        let token = server.db_token(&token);
+        let with_token = || server.client.with_key(&token, "GET", "/v1/keys", None);
+        let status = || server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok()["status"].clone();
+
+        server.set_time(end - TimeDelta::milliseconds(1));
+        server.call(&key, "GET", "/v1/calls", None).expect(200, "");
+        with_token().expect(200, "");
+        assert_eq!(status(), "active");
+        server.set_time(end);
+        server.call(&key, "GET", "/v1/calls", None).expect(401, "key_expired");
+        with_token().expect(401, "key_expired");
+        assert_eq!(status(), "expired");
+    }
+}
+
+on_both! {
+    fn a_clock_set_back_two_days_revives_nothing_and_spoils_no_count(backend) {
+        let server = TestServer::start(backend);
+        let (expired, end) = key_for_an_hour(&server);
+        let (revoked, live) = (server.key("calls:read"), server.key("calls:read"));
+        server.revoke(&revoked);
+        server.pass(Duration::from_secs(3600));
+        let use_all = |server: &TestServer| {
+            server.call(&expired, "GET", "/v1/calls", None).expect(401, "key_expired");
+            server.call(&revoked, "GET", "/v1/calls", None).expect(401, "key_revoked");
+            server.call(&live, "GET", "/v1/calls", None).expect(200, "");
+        };
+        use_all(&server);
+        server.set_time(end - TimeDelta::days(2));
+        use_all(&server);
+        assert_eq!([&expired, &revoked, &live].map(|key| server.total(key)), [2, 2, 2]);
+
+        // Nor does a restart with the clock still behind.
+        let database = server.stop();
+        let clock = Arc::new(ManualClock::at(end - TimeDelta::days(2)));
+        let server = TestServer::with_clock(database, Options::default(), clock);
+        use_all(&server);
+        while server.bitting.flush_usage().unwrap() {}
+        while server.bitting.roll_up().unwrap() {}
+        assert_eq!([&expired, &revoked, &live].map(|key| server.total(key)), [3, 3, 3]);
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM usage_minutes WHERE n < 1"), 0);
+    }
+}
+
+/// Keeps log lines.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_clock_set_back_is_warned_of_once_until_it_has_caught_up() {
+    let clock = Arc::new(ManualClock::at(start_of_time()));
+    let time = Timekeeper::new(clock.clone(), start_of_time());
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let warnings = || {
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains("WARN") && line.contains("behind")).count()
+    };
+    tracing::subscriber::with_default(lines, || {
+        for jumps in 1..=2 {
+            clock.set_wall(time.now() - TimeDelta::days(2));
+            for _ in 0..5 {
+                time.tick();
+                clock.pass(Duration::from_millis(200));
+            }
+            assert_eq!(warnings(), jumps);
+            clock.set_wall(time.now());
+            time.tick();
+        }
+    });
+}
+
+on_both! {
+    /// Expiries are meant in UTC wherever the program runs, also in the night in which clocks are
+    /// put forward in Berlin and the one in which they are put back in New York.
+    fn the_time_zone_changes_nothing(backend) {
+        let expiries = [
+            ("2027-03-28", "2027-03-29T00:00:00.000Z"),
+            ("2027-11-07", "2027-11-08T00:00:00.000Z"),
+            ("2027-03-28T02:30:00+01:00", "2027-03-28T01:30:00.000Z"),
+            ("2027-11-07T01:30:00-04:00", "2027-11-07T05:30:00.000Z"),
+        ];
+        for zone in ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Chatham"] {
+            let database = TestDatabase::new(backend);
+            if backend == Backend::Postgres {
+                let name = database.url.rsplit_once('/').unwrap().1;
+                database.db_execute(&format!("ALTER DATABASE {name} SET timezone = '{zone}'"));
+            }
+            let folder = database.folder();
+            let in_zone = |arguments: &[&str]| {
+                let arguments = [arguments, &["--database-url", database.url.as_str()]].concat();
+                let mut command = command(&folder, &arguments);
+                command.env("TZ", zone).env("PGTZ", zone);
+                command
+            };
+            let run = |arguments: &[&str]| {
+                let output = in_zone(arguments).output().unwrap();
+                assert!(output.status.success(), "{zone}: {output:?}");
+                String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+            };
+            let token = run(&["token", "create", "--name", "t", "--access", "read", "--expires", "1d"]);
+            let server = Binary::start(in_zone(&["serve", "--listen", "127.0.0.1:0"]));
+            for (expires, expected) in expiries {
+                let before = chrono::Utc::now() - TimeDelta::seconds(1);
+                let made = run(&[
+                    "key", "create", "--name", "k", "--scope", "calls:read", "--expires", expires,
+                    "--json",
+                ]);
+                let made: Value = serde_json::from_str(&made).unwrap();
+                server.client.with_key(made["key"].as_str().unwrap(), "GET", "/v1/calls", None).ok();
+                let path = format!("/v1/keys/{}", made["id"].as_str().unwrap());
+                let shown = server.client.with_key(&token, "GET", &path, None).ok();
+                assert_eq!(shown["expires_at"], expected, "{zone}");
+                for field in ["created_at", "last_used_at"] {
+                    let at = parse_rfc3339(shown[field].as_str().unwrap()).unwrap();
+                    assert!((before..=chrono::Utc::now()).contains(&at), "{zone}: {field} {at}");
+                }
+            }
+        }
+    }
+}

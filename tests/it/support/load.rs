@@ -28,8 +28,18 @@ impl Line {
 
     /// Sends requests without waiting between them; returns their statuses in order.
     pub fn send(&mut self, requests: &[String]) -> Vec<u16> {
+        self.write(requests);
+        self.read(requests.len())
+    }
+
+    /// Sends requests, and leaves the answers for later.
+    pub fn write(&mut self, requests: &[String]) {
         self.stream.write_all(requests.concat().as_bytes()).unwrap();
-        requests.iter().map(|_| self.next_status()).collect()
+    }
+
+    /// Waits for so many answers; returns their statuses in order.
+    pub fn read(&mut self, answers: usize) -> Vec<u16> {
+        (0..answers).map(|_| self.next_status()).collect()
     }
 
     fn next_status(&mut self) -> u16 {
