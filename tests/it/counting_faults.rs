@@ -145,7 +145,7 @@ fn two_servers_that_note_the_same_addresses_at_once_do_not_hinder_each_other() {
                 for key in 1..=50 {
                     let address = IpAddr::from([192, 0, 2, round]);
                     let client = Client { address, user_agent: Some("agent") };
-                    worker.count(KeyNumber(key), cell, server.bitting.time.now(), Some(client));
+                    worker.count(KeyNumber(key), cell, server.bitting.time.now(), || Some(client));
                 }
                 scope.spawn(|| server.bitting.flush_usage().unwrap());
             }
