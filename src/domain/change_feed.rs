@@ -127,6 +127,7 @@ impl Bitting {
     }
 
     fn read_to_the_end(&self, reader: &mut Reader) -> store::Result<()> {
+        self.database.check_file()?;
         let Reader { session, keys: last_key, tokens: last_token } = reader;
         let session = match session {
             Some(session) => session,

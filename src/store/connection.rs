@@ -11,6 +11,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::error::{Error, Result};
+use super::file_identity::FileIdentity;
 
 /// How long to wait for a connection, and for SQLite's write lock: together under 5 s, after
 /// which a client is told to come back.
@@ -197,6 +198,7 @@ impl r2d2::HandleError<Error> for LogErrors {
 #[derive(Clone)]
 pub struct Database {
     target: Target,
+    file: Option<FileIdentity>,
     readers: Pool,
     writer: Pool,
 }
@@ -217,7 +219,19 @@ impl Database {
             Target::Sqlite(_) => pool(1),
             Target::Postgres(_) => readers.clone(),
         };
-        Self { target, readers, writer }
+        let file = match &target {
+            Target::Sqlite(path) => Some(FileIdentity::of(path)),
+            Target::Postgres(_) => None,
+        };
+        Self { target, file, readers, writer }
+    }
+
+    /// Whether the database is still the one that was opened.
+    ///
+    /// # Errors
+    /// When its SQLite file was deleted or replaced.
+    pub fn check_file(&self) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), FileIdentity::check)
     }
 
     /// Which database this is.
@@ -228,12 +242,14 @@ impl Database {
     pub(super) fn reader(
         &self,
     ) -> Result<r2d2::PooledConnection<impl r2d2::ManageConnection<Connection = Session>>> {
+        self.check_file()?;
         Ok(self.readers.get()?)
     }
 
     pub(super) fn writer(
         &self,
     ) -> Result<r2d2::PooledConnection<impl r2d2::ManageConnection<Connection = Session>>> {
+        self.check_file()?;
         Ok(self.writer.get()?)
     }
 

@@ -268,7 +268,7 @@ fn mark_database(connection: &mut AnyConnection, brand: &str, now: Moment) -> Re
             usage_rollup::one.eq(1),
             usage_rollup::hour.eq(hour.0),
             usage_rollup::key_number.eq(0),
-            usage_rollup::minutes_from.eq(hour.first_minute().0),
+            usage_rollup::minutes_from.eq(0),
         ))
         .execute(connection)?;
     Ok(Mark { brand: brand.to_owned(), high_water: now })

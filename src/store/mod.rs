@@ -8,6 +8,7 @@ pub mod addresses;
 pub mod audit;
 pub mod connection;
 pub mod error;
+mod file_identity;
 pub mod keys;
 pub mod migrate;
 pub mod records;

@@ -203,3 +203,31 @@ on_both! {
         assert_eq!((&usage["server_error"], &usage["ok"], &usage["total"]), (&json!(3), &json!(3), &json!(6)));
     }
 }
+
+/// A connection that is open works on, on a file that nobody else can reach any more.
+#[test]
+fn a_deleted_file_is_noticed_and_no_key_outlives_the_staleness_bound() {
+    let server = TestServer::start(Backend::Sqlite);
+    let key = server.key("calls:read calls:write");
+    let call = json!({"direction": "inbound", "caller": "+14155550100"});
+    server.call(&key, "POST", "/v1/calls", Some(&call)).expect(201, "");
+
+    let (file, aside) =
+        (server.database.folder().join("test.db"), server.database.folder().join("aside.db"));
+    std::fs::rename(&file, &aside).unwrap();
+    let refused = server.call(&key, "POST", "/v1/calls", Some(&call));
+    refused.expect(503, "unavailable");
+    assert_eq!(refused.header("retry-after"), "1");
+    server.call(&key, "GET", "/v1/ping", None).expect(200, "");
+    server.clock.pass(Duration::from_millis(5001));
+    server.call(&key, "GET", "/v1/ping", None).expect(503, "unavailable");
+    assert_eq!(server.client.send("GET", "/readyz", &[], None).status, 503);
+    assert_eq!(server.client.send("GET", "/healthz", &[], None).status, 200);
+    assert!(!file.exists(), "a new database was made in its place");
+
+    std::fs::copy(&aside, &file).unwrap();
+    server.call(&key, "GET", "/v1/ping", None).expect(503, "unavailable");
+    std::fs::rename(&aside, &file).unwrap();
+    eventually("the file is back", || server.call(&key, "GET", "/v1/ping", None).status == 200);
+    server.call(&key, "POST", "/v1/calls", Some(&call)).expect(201, "");
+}
