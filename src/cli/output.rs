@@ -50,11 +50,15 @@ pub(super) fn show_table<const N: usize>(
 
 /// What strangers wrote, made harmless for a terminal.
 pub(super) fn plain(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() || is_direction(c) { '\u{fffd}' } else { c };
+    let harmless = |c: char| if c.is_control() || rearranges(c) { '\u{fffd}' } else { c };
     text.chars().map(harmless).collect()
 }
 
-/// Characters that turn the direction of writing, and could make a line read as another.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Characters that turn the direction of writing or break a line, and could make a line read as
+/// another.
+fn rearranges(c: char) -> bool {
+    matches!(
+        c,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }

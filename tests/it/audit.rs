@@ -50,8 +50,9 @@ on_both! {
             (&all[1], "naming", "2026-11-21T12:01:00.000Z"),
             (&all[0], "ending", "2026-11-21T12:01:00.000Z"),
         ] {
-            let members: Vec<&str> =
+            let mut members: Vec<&str> =
                 event.as_object().unwrap().keys().map(String::as_str).collect();
+            members.sort_unstable();
             assert_eq!(members, MEMBERS);
             assert_eq!(event["request_id"], request);
             assert_eq!(event["at"], at);

@@ -12,7 +12,9 @@ const MEMBERS: &str = "addresses created_at created_by description display expir
                        scopes status usage";
 
 fn members(object: &Value) -> Vec<&str> {
-    object.as_object().unwrap().keys().map(String::as_str).collect()
+    let mut members: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    members.sort_unstable();
+    members
 }
 
 /// The members of a key, with and without these.

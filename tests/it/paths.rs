@@ -91,7 +91,7 @@ on_both! {
         let patched = server.call(&writer, "PATCH", &path, Some(&json!({"summary": "changed"})));
         for answer in [made.ok(), patched.ok()] {
             let members: Vec<_> = answer.as_object().unwrap().keys().collect();
-            assert_eq!(members, ["created_at", "id", "updated_at"]);
+            assert_eq!(members, ["id", "created_at", "updated_at"]);
         }
         let whole = server.call(&both, "PATCH", &path, Some(&json!({}))).ok();
         assert_eq!(whole["summary"], "changed");

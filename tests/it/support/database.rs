@@ -45,11 +45,14 @@ impl TestDatabase {
 
     /// Runs SQL beside the application, on a connection of its own.
     pub fn db_execute(&self, sql: &str) {
+        self.db_try(sql).unwrap();
+    }
+
+    /// The same with SQL that the database may refuse.
+    pub fn db_try(&self, sql: &str) -> diesel::QueryResult<()> {
         match self.backend {
-            Backend::Sqlite => self.db_sqlite().batch_execute(sql).unwrap(),
-            Backend::Postgres => {
-                PgConnection::establish(&self.url).unwrap().batch_execute(sql).unwrap();
-            }
+            Backend::Sqlite => self.db_sqlite().batch_execute(sql),
+            Backend::Postgres => PgConnection::establish(&self.url).unwrap().batch_execute(sql),
         }
     }
 
@@ -77,6 +80,25 @@ impl TestDatabase {
             "INSERT INTO agents (id, created_at, updated_at, name, voice_id, status) \
              VALUES ('{id}', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 'Ada', 'v', 'active')"
         ));
+    }
+
+    /// Asks for one column of text, beside the application.
+    pub fn db_texts(&self, sql: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            text: String,
+        }
+        use diesel::RunQueryDsl;
+        let query = format!("WITH asked(a) AS ({sql}) SELECT CAST(a AS TEXT) AS text FROM asked");
+        let query = diesel::sql_query(query);
+        let rows: Vec<Row> = match self.backend {
+            Backend::Sqlite => query.load(&mut self.db_sqlite()).unwrap(),
+            Backend::Postgres => {
+                query.load(&mut PgConnection::establish(&self.url).unwrap()).unwrap()
+            }
+        };
+        rows.into_iter().map(|row| row.text).collect()
     }
 
     /// A connection of one's own to the SQLite file.
