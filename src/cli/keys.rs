@@ -7,12 +7,13 @@ use super::output::{plain, say, show, show_json, show_once, show_table};
 use super::{Failure, now, open, origin};
 use crate::config::Settings;
 use crate::domain::Bitting;
+use crate::model::actor::Actor;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyFilter, NewKey, StatusFilter};
 use crate::model::page::{Limit, PageRequest};
 use crate::model::scope::ScopeSet;
-use crate::model::time::{format as format_time, parse_expiry};
-use crate::model::usage::Usage;
+use crate::model::time::{Moment, format as format_time, parse_expiry};
+use crate::model::usage::{Outcome, Tally, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 use crate::model::words::Word;
 use crate::store::migrate::Missing;
@@ -115,8 +116,11 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
         KeyCommand::Revoke { id, reason, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
-            let key = bitting.revoke_key(id, reason.as_deref(), &origin());
-            let key = key.map_err(|why| not_found(why, id))?;
+            let before = bitting.find_key(id).map_err(|why| not_found(why, id))?;
+            let key = bitting.revoke_key(id, reason.as_deref(), &origin())?;
+            if before.revocation.is_some() {
+                say(format_args!("it had been revoked before; nothing was changed"));
+            }
             if json {
                 return show_key(&bitting, &key, true);
             }
@@ -236,9 +240,56 @@ fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> 
     if json {
         return show_json(&view);
     }
-    for (name, value) in serde_json::to_value(&view)?.as_object().into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        show(format_args!("{name:<15} {}", plain(&text)))?;
+    for (name, value) in lines_about(key, &usage, bitting.time.now()) {
+        show(format_args!("{name:<13} {}", plain(&value)))?;
+    }
+    for source in &addresses {
+        let agent = source.user_agent.as_deref().unwrap_or("no user agent");
+        let at = format_time(source.at);
+        show(format_args!("{:<13} {} at {at}, {}", "used from", source.address, plain(agent)))?;
     }
     Ok(())
+}
+
+/// What is known of a key, as people read it; what is not known is left out.
+fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, String)> {
+    let by = |actor: &Actor| format!("{} ({})", actor.name, actor.kind.as_str());
+    let windows = &usage.windows;
+    let mut lines = vec![
+        ("id", key.id.to_string()),
+        ("name", key.label.name.clone()),
+        ("key", key.display.clone()),
+        ("status", key.status(now).as_str().to_owned()),
+        ("scopes", key.scopes.to_string()),
+        ("owner", key.label.owner.clone().unwrap_or_default()),
+        ("description", key.label.description.clone().unwrap_or_default()),
+        ("created", format!("{} by {}", format_time(key.created_at), by(&key.created_by))),
+        ("expires", key.expires_at.map_or("never".to_owned(), format_time)),
+    ];
+    if let Some(revocation) = &key.revocation {
+        let why = revocation.reason.as_ref().map(|reason| format!(": {reason}"));
+        let (at, by) = (format_time(revocation.at), by(&revocation.by));
+        lines.push(("revoked", format!("{at} by {by}{}", why.unwrap_or_default())));
+    }
+    lines.push(("last used", usage.last_used_at().map_or("never".to_owned(), format_time)));
+    for (name, tally) in [
+        ("last 24 hours", &windows.day),
+        ("last 7 days", &windows.week),
+        ("last 30 days", &windows.month),
+        ("ever", &usage.lifetime),
+    ] {
+        lines.push((name, in_words(tally)));
+    }
+    lines.retain(|(_, value)| !value.is_empty());
+    lines
+}
+
+/// `12 requests: 10 ok, 2 forbidden`
+fn in_words(tally: &Tally) -> String {
+    let outcomes = Outcome::ALL.iter().filter(|outcome| tally.of(**outcome) > 0);
+    let parts: Vec<String> =
+        outcomes.map(|o| format!("{} {}", tally.of(*o), o.as_str().replace('_', " "))).collect();
+    let separator = if parts.is_empty() { "" } else { ": " };
+    let requests = if tally.total() == 1 { "request" } else { "requests" };
+    format!("{} {requests}{separator}{}", tally.total(), parts.join(", "))
 }

@@ -25,6 +25,7 @@ use crate::model::page::PageRequest;
 use crate::model::secret::mask;
 use crate::server::{self, Server, StartError};
 use crate::store;
+use crate::store::Target;
 use crate::store::migrate::Missing;
 
 use output::{plain, say, show};
@@ -100,7 +101,7 @@ impl From<FieldErrors> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::Brand { .. } => Self::Usage(error.to_string()),
+            StartError::Store(store::Error::Brand { .. }) => Self::Usage(error.to_string()),
             other => Self::Failed(other.to_string()),
         }
     }
@@ -175,9 +176,15 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Opens the database for one command.
+/// Opens the database for one command, and says so when that made a new one: a key in the wrong
+/// database is good for nothing.
 fn open(settings: &Settings, missing: Missing) -> Result<Bitting, Failure> {
-    Ok(server::open(settings, Arc::new(SystemClock), missing)?)
+    let made = matches!(&settings.database, Target::Sqlite(path) if !path.exists());
+    let bitting = server::open(settings, Arc::new(SystemClock), missing)?;
+    if made {
+        say(format_args!("made a new database: {}", settings.database));
+    }
+    Ok(bitting)
 }
 
 /// Whoever has the database may do everything; the operating system's user name is noted.
@@ -227,8 +234,9 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
 fn greet(bitting: &Bitting) -> Result<(), Failure> {
     if bitting.list_keys(&KeyFilter::default(), &PageRequest::default())?.items.is_empty() {
         say(format_args!(
-            "There is no key yet. In another terminal, in the same folder:\n  bitting key create \
-             --name first --scope calls:read --expires 90d"
+            "There is no key yet. In another terminal, on the same database ({}):\n  bitting key \
+             create --name first --scope calls:read --expires 90d",
+            bitting.database.target()
         ));
     }
     Ok(())

@@ -32,7 +32,7 @@ An admin token manages keys and nothing else. Write includes read here.")]
     },
     /// End an admin token for good; the keys it made stay
     Revoke {
-        /// The token's id, tok_…
+        /// The token's id, token_…
         id: String,
         /// Why, for the record
         #[arg(long)]
@@ -69,7 +69,7 @@ pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Fail
         TokenCommand::Revoke { id, reason, json } => {
             let refused = || {
                 Failure::Usage(format!(
-                    "{:?} is not a token's id, which looks like tok_ and 26 characters",
+                    "{:?} is not a token's id, which looks like token_ and 26 characters",
                     plain(&id)
                 ))
             };

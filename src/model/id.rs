@@ -109,7 +109,7 @@ public_id!(
 public_id!(
     /// Names an admin token; it is not secret and may stand in logs.
     TokenId,
-    "tok"
+    "token"
 );
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
             "key_7zzzzzzzzzzzzzzzzzzzzzzzz",
             "key_7zzzzzzzzzzzzzzzzzzzzzzzzzz",
             "key-7zzzzzzzzzzzzzzzzzzzzzzzzz",
-            "tok_7zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "token_7zzzzzzzzzzzzzzzzzzzzzzzzz",
             "key_0000000000000000000000000l",
             "key_",
             "",

@@ -11,6 +11,8 @@ use crate::store;
 
 /// How often the feed is read when nobody waits for it.
 const FEED_INTERVAL: Duration = Duration::from_millis(200);
+/// The least time from the end of one read to the start of the next.
+const FEED_GAP: Duration = Duration::from_millis(5);
 /// How often old counts are looked for, and the highest time is saved.
 const CARE_INTERVAL: Duration = Duration::from_secs(30);
 /// A pause between two steps of the roll-up, so that others get the writer.
@@ -99,12 +101,16 @@ impl Health {
 
 fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
     let mut health = Health::of("reading changes of keys");
+    let mut ended = Instant::now();
     while !stopping.load(Ordering::Acquire) {
         bitting.feed.wait(FEED_INTERVAL);
+        // A flood of made-up keys must not become a flood of reads.
+        thread::sleep(FEED_GAP.saturating_sub(ended.elapsed()));
         bitting.time.tick();
         if health.note(bitting.read_feed()).is_none() {
             thread::sleep(FEED_INTERVAL);
         }
+        ended = Instant::now();
     }
 }
 

@@ -16,7 +16,6 @@ use crate::config::Settings;
 use crate::domain::{self, Bitting};
 use crate::http;
 use crate::http::state::{HttpSettings, State};
-use crate::model::secret::Brand;
 use crate::store;
 use crate::store::migrate::{self, Missing};
 
@@ -44,17 +43,6 @@ pub enum StartError {
         /// The operating system's reason.
         why: io::Error,
     },
-    /// The brand was fixed when the database was made.
-    #[error(
-        "--brand is {given}, but this database was made with {stored}, and it stays so for good; \
-         leave --brand out"
-    )]
-    Brand {
-        /// What was asked for.
-        given: Brand,
-        /// What the database has.
-        stored: String,
-    },
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -75,15 +63,9 @@ pub fn open(
     clock: Arc<dyn Clock>,
     missing: Missing,
 ) -> Result<Bitting, StartError> {
-    let brand = settings.brand.as_ref().map_or("bt", Brand::as_str);
-    let (database, mark) =
-        migrate::open(&settings.database, CONNECTIONS, brand, clock.wall(), missing)?;
-    match &settings.brand {
-        Some(given) if given.as_str() != mark.brand => {
-            Err(StartError::Brand { given: given.clone(), stored: mark.brand })
-        }
-        _ => Ok(Bitting::new(database, &mark, clock, settings.max_staleness)?),
-    }
+    let (target, brand) = (&settings.database, settings.brand.as_ref());
+    let (database, mark) = migrate::open(target, CONNECTIONS, brand, clock.wall(), missing)?;
+    Ok(Bitting::new(database, &mark, clock, settings.max_staleness)?)
 }
 
 /// A server that is listening.

@@ -21,4 +21,15 @@ pub enum Error {
     /// The database is not one to work with; the text says which, why, and what to do.
     #[error("{0}")]
     Refused(String),
+    /// The brand was fixed when the database was made.
+    #[error(
+        "--brand is {given}, but this database was made with {stored}, and it stays so for good; \
+         leave --brand out"
+    )]
+    Brand {
+        /// What was asked for.
+        given: String,
+        /// What the database has.
+        stored: String,
+    },
 }

@@ -18,6 +18,7 @@ use super::connection::{AnyConnection, Database, Session, Target, sqlite_uri};
 use super::error::{Error, Result};
 use super::schema::{bitting, usage_rollup};
 use super::transaction::Exclusive;
+use crate::model::secret::Brand;
 use crate::model::time::Moment;
 use crate::model::usage::Minute;
 
@@ -26,6 +27,8 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The generation of this program: it works with every schema whose `oldest_program` is not above.
 const GENERATION: i64 = 1;
+
+const DEFAULT_BRAND: &str = "bt";
 
 /// One page of SQLite's smallest size. It takes some shorter files for new ones.
 const SMALLEST_FILE: u64 = 512;
@@ -48,16 +51,16 @@ pub enum Missing {
     Refuse,
 }
 
-/// Opens the database, makes it if wanted, and brings it up to date. `brand` is fixed when the
-/// database is made; afterwards the one in the mark counts.
+/// Opens the database, makes it if wanted, and brings it up to date. The brand is fixed when the
+/// database is made: `bt` unless said.
 ///
 /// # Errors
 /// [`Error::Refused`] with one sentence for people when the database is missing, damaged, another
-/// program's or too new; nothing was changed then.
+/// program's or too new, [`Error::Brand`] when it has another brand; nothing was changed then.
 pub fn open(
     target: &Target,
     connections: u32,
-    brand: &str,
+    brand: Option<&Brand>,
     now: Moment,
     missing: Missing,
 ) -> Result<(Database, Mark)> {
@@ -139,7 +142,7 @@ fn write_first_page(path: &Path) -> std::result::Result<(), String> {
 fn bring_up_to_date(
     session: &mut Session,
     target: &Target,
-    brand: &str,
+    brand: Option<&Brand>,
     now: Moment,
     missing: Missing,
 ) -> Result<Mark> {
@@ -156,11 +159,23 @@ fn bring_up_to_date(
                  another with --database-url"
             )));
         }
-        (State::Ours { oldest_program }, _) if *oldest_program > GENERATION => {
+        (State::Ours { oldest_program, .. }, _) if *oldest_program > GENERATION => {
             return Err(Error::Refused(format!(
                 "{target}: this database needs a newer Bitting (generation {oldest_program}, this \
                  one is {GENERATION}); it was not touched"
             )));
+        }
+        (State::Ours { brand: stored, .. }, _)
+            if brand.is_some_and(|given| given.as_str() != stored) =>
+        {
+            let given = brand.map(Brand::to_string).unwrap_or_default();
+            return Err(Error::Brand { given, stored: stored.clone() });
+        }
+        // Who only looks at a database that is up to date need not wait for its writers.
+        (State::Ours { .. }, Missing::Refuse) if !has_pending(&mut session.connection)? => {
+            if let Some(mark) = mark(&mut session.connection)? {
+                return Ok(mark);
+            }
         }
         _ => {}
     }
@@ -170,7 +185,7 @@ fn bring_up_to_date(
     session.write(|connection| {
         Exclusive::Schema.take(connection)?;
         run_migrations(connection)?;
-        mark_database(connection, brand, now)
+        mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
     })
 }
 
@@ -178,7 +193,7 @@ fn bring_up_to_date(
 enum State {
     Empty,
     Foreign,
-    Ours { oldest_program: i64 },
+    Ours { oldest_program: i64, brand: String },
 }
 
 #[derive(QueryableByName)]
@@ -190,18 +205,18 @@ struct Tables {
 }
 
 fn state(connection: &mut AnyConnection) -> Result<State> {
-    // Ours is recognised by a column, since other programs may have a table of the same name.
+    // Ours is recognised by its columns, since other programs may have a table of the same name.
     let source = match connection {
         AnyConnection::Sqlite(_) => {
-            "SELECT name = 'bitting' AND EXISTS (SELECT 1 FROM pragma_table_info(s.name) AS c \
-             WHERE c.name = 'oldest_program') AS ours \
+            "SELECT name = 'bitting' AND 3 = (SELECT COUNT(*) FROM pragma_table_info(s.name) AS c \
+             WHERE c.name IN ('brand', 'oldest_program', 'high_water')) AS ours \
              FROM sqlite_schema AS s WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
         }
         // Of every schema, and whether or not this user may read them.
         AnyConnection::Postgres(_) => {
             "SELECT n.nspname = current_schema() AND t.relname = 'bitting' \
-             AND EXISTS (SELECT 1 FROM pg_catalog.pg_attribute AS c \
-             WHERE c.attrelid = t.oid AND c.attname = 'oldest_program') AS ours \
+             AND 3 = (SELECT COUNT(*) FROM pg_catalog.pg_attribute AS c WHERE c.attrelid = t.oid \
+             AND c.attname IN ('brand', 'oldest_program', 'high_water')) AS ours \
              FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n \
              ON n.oid = t.relnamespace WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') \
              AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg!_%' ESCAPE '!'"
@@ -218,9 +233,12 @@ fn state(connection: &mut AnyConnection) -> Result<State> {
     if tables.mark == 0 {
         return Ok(State::Foreign);
     }
-    let oldest: Option<i64> =
-        bitting::table.select(bitting::oldest_program).first(connection).optional()?;
-    Ok(oldest.map_or(State::Foreign, |oldest_program| State::Ours { oldest_program }))
+    let mark: Option<(i64, String)> = bitting::table
+        .select((bitting::oldest_program, bitting::brand))
+        .first(connection)
+        .optional()?;
+    let ours = |(oldest_program, brand)| State::Ours { oldest_program, brand };
+    Ok(mark.map_or(State::Foreign, ours))
 }
 
 /// Runs what has not been run yet, inside the caller's transaction: each migration's
@@ -230,6 +248,14 @@ fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
         AnyConnection::Sqlite(connection) => pending(connection, SQLITE),
         AnyConnection::Postgres(connection) => pending(connection, POSTGRES),
     }
+}
+
+fn has_pending(connection: &mut AnyConnection) -> Result<bool> {
+    let pending = match connection {
+        AnyConnection::Sqlite(connection) => connection.has_pending_migration(SQLITE),
+        AnyConnection::Postgres(connection) => connection.has_pending_migration(POSTGRES),
+    };
+    pending.map_err(|why| Error::Refused(format!("the database's version is unknown: {why}")))
 }
 
 fn pending<C, DB>(connection: &mut C, migrations: EmbeddedMigrations) -> Result<()>

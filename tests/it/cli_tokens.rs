@@ -38,10 +38,10 @@ on_both! {
         assert_eq!(shell.ok(&["token", "revoke", id, "--reason", "other"]), said);
         let again = shell.json(&["token", "revoke", id]).remove(0);
         assert_eq!((again["status"].as_str(), again["revoke_reason"].as_str()), (Some("revoked"), Some("left")));
-        let unknown = "tok_00000000000000000000000000";
+        let unknown = "token_00000000000000000000000000";
         shell.refused(&["token", "revoke", unknown], 1, &[unknown]);
         for wrong in ["", "1", "key_00000000000000000000000000"] {
-            shell.refused(&["token", "revoke", wrong], 2, &["tok_ and 26 characters"]);
+            shell.refused(&["token", "revoke", wrong], 2, &["token_ and 26 characters"]);
         }
     }
 }
@@ -50,7 +50,7 @@ on_both! {
     fn a_new_token_as_json_holds_it_and_a_listed_one_does_not(backend) {
         let shell = Shell::new(backend);
         let made = shell.json(&[&CREATE[..], &["--expires", "365d"]].concat()).remove(0);
-        assert!(made["id"].as_str().unwrap().starts_with("tok_"));
+        assert!(made["id"].as_str().unwrap().starts_with("token_"));
         assert!(made["token"].as_str().unwrap().starts_with("bta_"));
         let listed = shell.json(&["token", "list"]).remove(0);
         let mut without = made.clone();

@@ -191,7 +191,7 @@ fn a_right_key_wrongly_presented_is_invalid_and_not_repeated() {
 fn an_admin_token_comes_only_as_authorization_bearer() {
     let server = TestServer::start(Backend::Sqlite);
     let token =
-        MadeKey { id: "tok_00000000000000000000000000".into(), secret: server.admin.clone() };
+        MadeKey { id: "token_00000000000000000000000000".into(), secret: server.admin.clone() };
     for (name, value) in accepted_forms(&token) {
         let answer = get(&server, "/v1/keys", &[(name, value.clone())]);
         if name == "Authorization" && value.to_lowercase().starts_with("bearer") {

@@ -67,7 +67,7 @@ fn good() -> (TempDir, Vec<u8>) {
 #[test]
 fn only_what_makes_a_database_makes_a_missing_one() {
     let id = "key_00000000000000000000000000";
-    let token = "tok_00000000000000000000000000";
+    let token = "token_00000000000000000000000000";
     let folder = tempfile::tempdir().unwrap();
     let readers: [&[&str]; 5] = [
         &["key", "list"],
