@@ -8,6 +8,7 @@ pub mod decision;
 pub mod presented_key;
 
 use crate::domain::Bitting;
+use crate::model::time::Moment;
 
 use decision::{Decision, Lookup, Route, decide};
 use presented_key::{Presented, Unusable};
@@ -18,13 +19,14 @@ pub fn judge_from_memory(
     bitting: &Bitting,
     presented: &Result<Presented, Unusable>,
     route: Route,
+    now: Moment,
 ) -> Option<Decision> {
     let fresh = is_fresh(bitting);
     let lookup = match presented {
         Err(_) => Lookup::Unknown,
         Ok(presented) => Lookup::Found(bitting.index.find(&presented.digest)?),
     };
-    Some(decide(presented, lookup, fresh, bitting.time.now(), route))
+    Some(decide(presented, lookup, fresh, now, route))
 }
 
 /// Decides about a credential that memory does not know: it may have been made elsewhere a moment

@@ -38,7 +38,7 @@ pub struct WorkerTally(Mutex<Tally>);
 
 #[derive(Default)]
 struct Tally {
-    counts: HashMap<KeyNumber, SmallVec<[Slot; 2]>>,
+    counts: foldhash::HashMap<KeyNumber, SmallVec<[Slot; 2]>>,
     sources: Vec<(KeyNumber, Source)>,
     tokens: HashMap<u32, Moment>,
     /// Which source was noted of whom in this minute: once is enough.

@@ -62,26 +62,28 @@ impl State {
     }
 }
 
-/// Numbers that no other process or worker gives: a UUID's, counted up.
+/// Ids that no other worker gives: a UUID's first half, and its second half counted up.
 struct RequestIds {
-    start: u128,
-    used: AtomicU64,
+    first: [u8; 16],
+    second: AtomicU64,
 }
 
 impl Default for RequestIds {
     fn default() -> Self {
-        Self { start: uuid::Uuid::now_v7().as_u128(), used: AtomicU64::new(0) }
+        let (first, second) = uuid::Uuid::now_v7().as_u64_pair();
+        Self { first: hexadecimal(first), second: AtomicU64::new(second) }
     }
 }
 
 impl RequestIds {
     fn next(&self) -> [u8; 32] {
-        let number = self.start.wrapping_add(self.used.fetch_add(1, Ordering::Relaxed).into());
-        let mut text = [0u8; 32];
-        for (place, byte) in text.iter_mut().enumerate() {
-            let digit = (number >> (4 * (31 - place)) & 15) as u8;
-            *byte = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
-        }
+        let mut text = [0; 32];
+        text[..16].copy_from_slice(&self.first);
+        text[16..].copy_from_slice(&hexadecimal(self.second.fetch_add(1, Ordering::Relaxed)));
         text
     }
+}
+
+fn hexadecimal(number: u64) -> [u8; 16] {
+    std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - 4 * place) & 15) as usize])
 }

@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::auth::caller::TokenCaller;
 use crate::domain::{self, Bitting};
@@ -38,9 +38,9 @@ impl FromRequest for Manager {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let state = request.app_data::<web::Data<State>>();
-        let trusted = state.map_or(&[][..], |state| &state.settings.trusted_proxies);
-        let address = client_address(request, trusted);
-        let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned());
+        let address =
+            state.and_then(|state| client_address(request, &state.settings.trusted_proxies));
+        let id = state.map(|state| RequestId::of(request, state).as_str().to_owned());
         let caller = TokenCaller::from_request(request, payload).into_inner();
         ready(caller.map(|caller| Self { caller, address, request_id: id }))
     }

@@ -13,6 +13,7 @@ use crate::http::client_address::client_address;
 use crate::http::state::State;
 use crate::model::key::KeyNumber;
 use crate::model::scope::{Access, Resource};
+use crate::model::time::Moment;
 use crate::model::usage::{Cell, Outcome};
 
 /// The line of the tally that a request will be counted under.
@@ -21,6 +22,8 @@ pub struct Entry {
     key: Option<KeyNumber>,
     resource: Option<Resource>,
     access: Access,
+    /// When the request was judged: the moment it is counted under.
+    at: Moment,
     outcome: Option<Outcome>,
 }
 
@@ -31,6 +34,7 @@ impl Entry {
         holder: Option<Holder>,
         need: Option<Need>,
         access: Access,
+        at: Moment,
     ) -> Self {
         let key = match holder {
             Some(Holder::ApiKey { number, .. }) => Some(number),
@@ -40,7 +44,7 @@ impl Entry {
             Some(Need::Scope(resource)) => Some(resource),
             Some(Need::AnyKey | Need::AdminToken) | None => None,
         };
-        Self { state, key, resource, access, outcome: None }
+        Self { state, key, resource, access, at, outcome: None }
     }
 
     /// Notes a refusal whose status does not tell its outcome.
@@ -71,7 +75,7 @@ impl Entry {
     fn count(&self, key: KeyNumber, outcome: Outcome, request: Option<&HttpRequest>) {
         let cell = Cell::new(self.resource, self.access, outcome);
         let client = || request.and_then(|request| client_of(request, &self.state));
-        self.state.tally.count(key, cell, self.state.bitting.time.now(), client);
+        self.state.tally.count(key, cell, self.at, client);
     }
 }
 

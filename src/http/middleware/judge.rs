@@ -26,6 +26,7 @@ use crate::auth::{judge_after_feed, judge_from_memory};
 use crate::http::error::Problem;
 use crate::http::state::State;
 use crate::model::scope::Access;
+use crate::model::time::Moment;
 
 /// The guard of one route.
 #[derive(Clone)]
@@ -105,8 +106,9 @@ where
         };
         let presented = guarded.present(&request);
         let route = guarded.route(&request, need);
-        match judge_from_memory(&guarded.state.bitting, &presented, route) {
-            Some(decision) => match guarded.settle(request, need, decision) {
+        let now = guarded.state.bitting.time.now();
+        match judge_from_memory(&guarded.state.bitting, &presented, route, now) {
+            Some(decision) => match guarded.settle(request, need, decision, now) {
                 Settled::Accepted(request, entry) => {
                     JudgeFuture::handling(&*self.service, request, Some(entry))
                 }
@@ -131,8 +133,9 @@ where
     ) -> JudgeFuture<S::Future> {
         let (guarded, service) = (self.guarded.clone(), self.service.clone());
         let asking = Box::pin(async move {
-            let decision = judge_after_feed(&guarded.state.bitting, &presented, route).await;
-            match guarded.settle(request, need, decision) {
+            let bitting = &guarded.state.bitting;
+            let decision = judge_after_feed(bitting, &presented, route).await;
+            match guarded.settle(request, need, decision, bitting.time.now()) {
                 Settled::Accepted(request, entry) => {
                     JudgeFuture::handling(&*service, request, Some(entry)).await
                 }
@@ -284,14 +287,14 @@ impl Guarded {
         request: ServiceRequest,
         need: Option<Need>,
         decision: Decision,
+        now: Moment,
     ) -> Settled {
         let Decision { holder, verdict } = decision;
         let access = access_of(request.method());
-        let mut entry = Entry::open(self.state.clone(), holder, need, access);
+        let mut entry = Entry::open(self.state.clone(), holder, need, access, now);
         match verdict {
             Ok(caller) => {
                 if let Caller::Token(token) = caller {
-                    let now = self.state.bitting.time.now();
                     self.state.tally.note_token(token.number(), now);
                 }
                 request.extensions_mut().insert(caller);

@@ -14,7 +14,7 @@ use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{Error, HttpMessage, ResponseError, web};
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 use pin_project_lite::pin_project;
 
 use crate::http::error::{Code, Problem};
@@ -33,6 +33,31 @@ pub struct RequestId {
 }
 
 impl RequestId {
+    /// The id of a request: the client's own, or a new one, made when it is first asked for.
+    pub fn of(request: &HttpRequest, state: &State) -> Self {
+        if let Some(id) = request.extensions().get::<Self>() {
+            return *id;
+        }
+        let id = Self::choose(request, state);
+        request.extensions_mut().insert(id);
+        id
+    }
+
+    /// The client's own id where it is a plain one and no key; else a new one.
+    fn choose(request: &HttpRequest, state: &State) -> Self {
+        let given = request.headers().get(X_REQUEST_ID).filter(|value| {
+            let text = value.as_bytes();
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+            (1..=LONGEST_ID).contains(&text.len())
+                && text.iter().all(plain)
+                && !value.to_str().is_ok_and(|text| state.bitting.brand.may_occur_in(text))
+        });
+        match given {
+            Some(given) => Self::new(given.as_bytes()),
+            None => Self::new(&state.next_request_id()),
+        }
+    }
+
     fn new(bytes: &[u8]) -> Self {
         let length = bytes.len().min(LONGEST_ID);
         let mut text = [0; LONGEST_ID];
@@ -99,9 +124,7 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let began =
             tracing::enabled!(target: "bitting::request", tracing::Level::DEBUG).then(Instant::now);
-        let id = request_id(&request, &self.state);
-        request.extensions_mut().insert(id);
-        ObserveFuture { answer: self.service.call(request), state: self.state.clone(), id, began }
+        ObserveFuture { answer: self.service.call(request), state: self.state.clone(), began }
     }
 }
 
@@ -111,7 +134,6 @@ pin_project! {
         #[pin]
         answer: F,
         state: web::Data<State>,
-        id: RequestId,
         began: Option<Instant>,
     }
 }
@@ -126,30 +148,17 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = ready!(this.answer.poll(context))?.map_into_boxed_body();
-        let mut response = render_problem(answer, this.id);
-        frame(response.headers_mut(), this.id);
+        let noted = answer.request().extensions().get::<RequestId>().copied();
+        let id = noted.unwrap_or_else(|| RequestId::choose(answer.request(), this.state));
+        let mut response = render_problem(answer, &id);
+        frame(response.headers_mut(), &id);
         if this.state.stopping.load(Ordering::Relaxed) {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         if let Some(began) = this.began {
-            log_request(&response, this.id, *began);
+            log_request(&response, &id, *began);
         }
         Poll::Ready(Ok(response))
-    }
-}
-
-/// The client's own id where it is a plain one and no key; else a new one.
-fn request_id(request: &ServiceRequest, state: &State) -> RequestId {
-    let given = request.headers().get(X_REQUEST_ID).filter(|value| {
-        let text = value.as_bytes();
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-        (1..=LONGEST_ID).contains(&text.len())
-            && text.iter().all(plain)
-            && !value.to_str().is_ok_and(|text| state.bitting.brand.may_occur_in(text))
-    });
-    match given {
-        Some(given) => RequestId::new(given.as_bytes()),
-        None => RequestId::new(&state.next_request_id()),
     }
 }
 
@@ -164,6 +173,9 @@ fn fault_below(response: &ServiceResponse) -> Option<Problem> {
 
 /// Turns a problem into its body and headers.
 fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return response;
+    }
     let stated = response.response().extensions().get::<Problem>().cloned();
     let Some(problem) = stated.or_else(|| fault_below(&response)) else { return response };
     let id = id.as_str();
