@@ -2,14 +2,18 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::time::Moment;
 
 /// The time of day, and how long the machine has been up.
 pub trait Clock: Send + Sync + Debug {
-    /// The time of day as the operating system has it; it can jump.
-    fn wall(&self) -> Moment;
+    /// The time of day as the operating system has it, in milliseconds since 1970; it can jump.
+    fn wall_ms(&self) -> i64;
+    /// The same as a moment.
+    fn wall(&self) -> Moment {
+        Moment::from_timestamp_millis(self.wall_ms()).unwrap_or_default()
+    }
     /// Time since the machine started, suspension included; it never goes back.
     fn uptime(&self) -> Duration;
 }
@@ -19,8 +23,9 @@ pub trait Clock: Send + Sync + Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    fn wall(&self) -> Moment {
-        chrono::Utc::now()
+    fn wall_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn uptime(&self) -> Duration {
@@ -57,9 +62,8 @@ impl ManualClock {
 }
 
 impl Clock for ManualClock {
-    fn wall(&self) -> Moment {
-        let ms = self.wall_ms.load(Ordering::SeqCst);
-        Moment::from_timestamp_millis(ms).unwrap_or_default()
+    fn wall_ms(&self) -> i64 {
+        self.wall_ms.load(Ordering::SeqCst)
     }
 
     fn uptime(&self) -> Duration {

@@ -244,5 +244,5 @@ fn greet(bitting: &Bitting) -> Result<(), Failure> {
 
 /// The time commands go by before the database is opened.
 fn now() -> crate::model::time::Moment {
-    crate::model::time::to_millisecond(SystemClock.wall())
+    SystemClock.wall()
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::model::time::{Moment, to_millisecond};
+use crate::model::time::Moment;
 
 /// A forward step against the monotonic clock beyond this is suspicious.
 const PLAUSIBLE_STEP_MS: i64 = 3_600_000;
@@ -41,7 +41,7 @@ struct Watch {
 impl Timekeeper {
     /// Starts from the highest time that the database remembers.
     pub fn new(clock: Arc<dyn Clock>, high_water: Moment) -> Self {
-        let wall_ms = clock.wall().timestamp_millis();
+        let wall_ms = clock.wall_ms();
         let watch = Watch { wall_ms, uptime: clock.uptime(), jumped_at: None, behind: false };
         Self {
             clock,
@@ -53,16 +53,12 @@ impl Timekeeper {
 
     /// The time everything is decided and recorded by, to the millisecond.
     pub fn now(&self) -> Moment {
-        let wall = self.clock.wall();
-        let wall_ms = wall.timestamp_millis();
+        let wall_ms = self.clock.wall_ms();
         let highest = self.highest.load(Ordering::Acquire);
-        if wall_ms <= highest {
-            return Moment::from_timestamp_millis(highest).unwrap_or(wall);
-        }
-        if wall_ms <= self.plausible.load(Ordering::Acquire) {
+        if wall_ms > highest && wall_ms <= self.plausible.load(Ordering::Acquire) {
             self.highest.fetch_max(wall_ms, Ordering::AcqRel);
         }
-        to_millisecond(wall)
+        Moment::from_timestamp_millis(wall_ms.max(highest)).unwrap_or_default()
     }
 
     /// How long the machine has been up: for measuring, never for dates.
@@ -80,7 +76,7 @@ impl Timekeeper {
     /// remembered.
     pub fn tick(&self) {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let (wall_ms, uptime) = (self.clock.wall().timestamp_millis(), self.clock.uptime());
+        let (wall_ms, uptime) = (self.clock.wall_ms(), self.clock.uptime());
         let passed = uptime.saturating_sub(watch.uptime).as_millis();
         let expected = watch.wall_ms + i64::try_from(passed).unwrap_or(i64::MAX / 2);
         let highest = self.highest.load(Ordering::Acquire);
