@@ -46,7 +46,7 @@ pub struct Options {
     /// error, warn, info, debug or trace [default: info]
     #[arg(long, global = true, env = "BITTING_LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
-    /// The address people reach the server at, such as https://keys.example.com
+    /// The address people reach the server at, such as `https://keys.example.com`
     #[arg(long, global = true, env = "BITTING_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Networks whose X-Forwarded-For is believed, separated by commas [default: none]

@@ -15,7 +15,7 @@ pub fn format(moment: Moment) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Serializes a moment as [`format`] writes it.
+/// Serializes a moment as [`format()`] writes it.
 pub mod rfc3339 {
     use serde::Serializer;
 
