@@ -33,7 +33,8 @@ on_both! {
             ("deploy", &["Deploy Bot"][..]),
             ("OY BO", &["Deploy Bot"]),
             ("ACME", &["ÜBERSICHT", "Deploy Bot"]),
-            ("ci", &["Deploy Bot"]),
+            // With a space: two letters alone may occur in what is shown of a random key.
+            ("r ci", &["Deploy Bot"]),
             (id, &["Deploy Bot"]),
             (display, &["Deploy Bot"]),
             ("ÜBER", &["ÜBERSICHT"]),
