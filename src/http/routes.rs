@@ -2,7 +2,7 @@
 
 use actix_web::web;
 
-use super::api::{audit, calls, keys, probes, records, this_key};
+use super::api::{audit, keys, probes, records, this_key};
 use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
@@ -16,7 +16,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::public("/healthz").get(probes::healthz),
         Endpoint::public("/readyz").get(probes::readyz),
         // The protected API.
-        Endpoint::new("/v1/calls", Scope(Calls)).get(calls::list).post(records::create::<Call>),
+        Endpoint::new("/v1/calls", Scope(Calls))
+            .get(records::list::<Call>)
+            .post(records::create::<Call>),
         Endpoint::new("/v1/calls/{id}", Scope(Calls))
             .get(records::find::<Call>)
             .patch(records::update::<Call>)

@@ -12,13 +12,19 @@ use crate::http::extract::{Id, JsonObject, QueryReader};
 use crate::http::state::State;
 use crate::model::records::{Record, RecordId};
 
+/// A kind that can be listed.
+pub trait Listed: RecordKind {
+    /// Reads the query parameters that choose among its records.
+    fn read_filter(query: &mut QueryReader) -> Self::Filter;
+}
+
 /// Lists records of one kind.
-pub async fn list<F: RecordKind>(
+pub async fn list<F: Listed>(
+    _caller: KeyCaller,
     state: web::Data<State>,
     mut query: QueryReader,
-    filter: impl FnOnce(&mut QueryReader) -> F::Filter,
 ) -> Result<HttpResponse, Problem> {
-    let filter = filter(&mut query);
+    let filter = F::read_filter(&mut query);
     let request = query.page();
     query.finish()?;
     let page = state.run(move |bitting| bitting.list_records::<F>(&filter, &request)).await?;
