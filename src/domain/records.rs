@@ -82,11 +82,11 @@ impl Bitting {
     /// # Errors
     /// [`Error::NotFound`], or when the database fails.
     pub fn delete_record<F: RecordKind>(&self, id: RecordId<F>) -> Result<()> {
-        if self.database.write(|connection| F::delete(connection, id))? {
-            Ok(())
-        } else {
-            Err(Error::NotFound)
-        }
+        self.database.write(|connection| {
+            F::find(connection, id, true)?.ok_or(Error::NotFound)?;
+            F::clear_references(connection, id, self.time.now())?;
+            Ok(F::delete(connection, id)?)
+        })
     }
 }
 
