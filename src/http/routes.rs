@@ -7,8 +7,9 @@ use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
+use crate::model::records::article::Article;
 use crate::model::records::call::Call;
-use crate::model::scope::Resource::Calls;
+use crate::model::scope::Resource::{Calls, KnowledgeBase};
 
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -23,6 +24,13 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(records::find::<Call>)
             .patch(records::update::<Call>)
             .delete(records::delete::<Call>),
+        Endpoint::new("/v1/knowledge_base", Scope(KnowledgeBase))
+            .get(records::list::<Article>)
+            .post(records::create::<Article>),
+        Endpoint::new("/v1/knowledge_base/{id}", Scope(KnowledgeBase))
+            .get(records::find::<Article>)
+            .patch(records::update::<Article>)
+            .delete(records::delete::<Article>),
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami),
         Endpoint::new("/v1/ping", AnyKey).get(this_key::ping),

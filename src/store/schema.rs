@@ -166,3 +166,15 @@ diesel::table! {
         occurred_at -> Timestamp,
     }
 }
+
+diesel::table! {
+    knowledge_base (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        title -> Text,
+        content -> Text,
+        source_url -> Nullable<Text>,
+        tags -> Text,
+    }
+}

@@ -26,6 +26,7 @@ mod feed;
 mod hygiene;
 mod key_edits;
 mod key_lists;
+mod knowledge_base;
 mod layers;
 mod management;
 mod migrations;

@@ -4,6 +4,7 @@
 //! changed by merging a patch into its own JSON and reading the result with the same rules, so
 //! that each rule is written once.
 
+pub mod article;
 pub mod call;
 
 use std::fmt;
@@ -49,6 +50,11 @@ impl<F> RecordId<F> {
     /// Wraps a UUIDv7 as a 128-bit number.
     pub fn from_number(number: u128) -> Self {
         Self { number, kind: PhantomData }
+    }
+
+    /// The UUIDv7.
+    pub fn number(self) -> u128 {
+        self.number
     }
 }
 

@@ -4,6 +4,8 @@
 //! filtered. The statements that are the same for every table are written here, as macros, since
 //! diesel's types name the table.
 
+mod article_words;
+pub mod articles;
 pub mod calls;
 
 use serde::Serialize;
@@ -41,6 +43,14 @@ pub trait RecordStore: Fields {
         _id: RecordId<Self>,
         _now: Moment,
     ) -> Result<()> {
+        Ok(())
+    }
+
+    /// Brings up to date what a record that was just stored or changed is searched by.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn index(_connection: &mut AnyConnection, _record: &Record<Self>) -> Result<()> {
         Ok(())
     }
 
