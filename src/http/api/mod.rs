@@ -1,8 +1,12 @@
 //! The JSON API: what each endpoint takes and answers.
 
+pub mod agents;
 pub mod audit;
 pub mod calls;
+pub mod contacts;
+pub mod integrations;
 pub mod keys;
+pub mod leads;
 mod origin;
 pub mod probes;
 pub mod records;
