@@ -7,9 +7,13 @@ use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
+use crate::model::records::agent::Agent;
 use crate::model::records::article::Article;
 use crate::model::records::call::Call;
-use crate::model::scope::Resource::{Calls, KnowledgeBase};
+use crate::model::records::contact::Contact;
+use crate::model::records::integration::Integration;
+use crate::model::records::lead::Lead;
+use crate::model::scope::Resource::{Agents, Calls, Contacts, Integrations, KnowledgeBase, Leads};
 
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -17,6 +21,13 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::public("/healthz").get(probes::healthz),
         Endpoint::public("/readyz").get(probes::readyz),
         // The protected API.
+        Endpoint::new("/v1/agents", Scope(Agents))
+            .get(records::list::<Agent>)
+            .post(records::create::<Agent>),
+        Endpoint::new("/v1/agents/{id}", Scope(Agents))
+            .get(records::find::<Agent>)
+            .patch(records::update::<Agent>)
+            .delete(records::delete::<Agent>),
         Endpoint::new("/v1/calls", Scope(Calls))
             .get(records::list::<Call>)
             .post(records::create::<Call>),
@@ -31,6 +42,27 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(records::find::<Article>)
             .patch(records::update::<Article>)
             .delete(records::delete::<Article>),
+        Endpoint::new("/v1/contacts", Scope(Contacts))
+            .get(records::list::<Contact>)
+            .post(records::create::<Contact>),
+        Endpoint::new("/v1/contacts/{id}", Scope(Contacts))
+            .get(records::find::<Contact>)
+            .patch(records::update::<Contact>)
+            .delete(records::delete::<Contact>),
+        Endpoint::new("/v1/integrations", Scope(Integrations))
+            .get(records::list::<Integration>)
+            .post(records::create::<Integration>),
+        Endpoint::new("/v1/integrations/{id}", Scope(Integrations))
+            .get(records::find::<Integration>)
+            .patch(records::update::<Integration>)
+            .delete(records::delete::<Integration>),
+        Endpoint::new("/v1/leads", Scope(Leads))
+            .get(records::list::<Lead>)
+            .post(records::create::<Lead>),
+        Endpoint::new("/v1/leads/{id}", Scope(Leads))
+            .get(records::find::<Lead>)
+            .patch(records::update::<Lead>)
+            .delete(records::delete::<Lead>),
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami),
         Endpoint::new("/v1/ping", AnyKey).get(this_key::ping),

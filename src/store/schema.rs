@@ -178,3 +178,45 @@ diesel::table! {
         tags -> Text,
     }
 }
+
+diesel::table! {
+    leads (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        phone -> Nullable<Text>,
+        email -> Nullable<Text>,
+        status -> Text,
+        source -> Nullable<Text>,
+        score -> Nullable<BigInt>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    contacts (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        phone -> Nullable<Text>,
+        email -> Nullable<Text>,
+        company -> Nullable<Text>,
+        notes -> Nullable<Text>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    integrations (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        kind -> Text,
+        description -> Nullable<Text>,
+        enabled -> Bool,
+        settings -> Text,
+    }
+}

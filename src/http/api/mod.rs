@@ -1,9 +1,13 @@
 //! The JSON API: what each endpoint takes and answers.
 
+pub mod agents;
 pub mod audit;
 pub mod calls;
+pub mod contacts;
+pub mod integrations;
 pub mod keys;
 pub mod knowledge_base;
+pub mod leads;
 mod origin;
 pub mod probes;
 pub mod records;

@@ -4,8 +4,12 @@
 //! changed by merging a patch into its own JSON and reading the result with the same rules, so
 //! that each rule is written once.
 
+pub mod agent;
 pub mod article;
 pub mod call;
+pub mod contact;
+pub mod integration;
+pub mod lead;
 
 use std::fmt;
 use std::marker::PhantomData;

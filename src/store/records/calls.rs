@@ -103,6 +103,17 @@ impl TryFrom<Row> for Record<Call> {
     }
 }
 
+/// Restricts a boxed query by every filter but the period.
+macro_rules! chosen {
+    ($query:ident, $filter:ident) => {
+        only!($query;
+            calls::agent_id => $filter.agent_id.as_deref(),
+            calls::status => $filter.status.map(Word::as_str),
+            calls::direction => $filter.direction.map(Word::as_str),
+        );
+    };
+}
+
 impl RecordStore for Call {
     type Filter = CallFilter;
 
@@ -125,23 +136,13 @@ impl RecordStore for Call {
         after: Option<RecordId<Self>>,
     ) -> Result<Vec<Record<Self>>> {
         let mut query = calls::table.into_boxed();
-        only!(query;
-            calls::agent_id => filter.agent_id.as_deref(),
-            calls::status => filter.status.map(Word::as_str),
-            calls::direction => filter.direction.map(Word::as_str),
-        );
+        chosen!(query, filter);
         if filter.from.is_some() || filter.to.is_some() {
-            if let Some(ids) = ids_of_short_period(connection, filter)? {
-                query = query.filter(calls::id.eq_any(ids));
-            } else {
-                // Negated, since SQLite would take a bare comparison to the index on time and sort.
-                if let Some(from) = filter.from {
-                    query = query.filter(not(calls::occurred_at.lt(from.naive_utc())));
-                }
-                if let Some(to) = filter.to {
-                    query = query.filter(not(calls::occurred_at.ge(to.naive_utc())));
-                }
-            }
+            let ids = match ids_of_short_period(connection, filter)? {
+                Some(ids) => ids,
+                None => ids_of_long_period(connection, filter, limit, after)?,
+            };
+            query = query.filter(calls::id.eq_any(ids));
         }
         page!(calls, Row, query, connection, limit, after)
     }
@@ -151,10 +152,6 @@ impl RecordStore for Call {
 const SHORT: usize = 2000;
 
 /// The calls of a period, by the index on time, if they are few enough to be sorted for each page.
-///
-/// Those of any other period are looked for from the newest call on: a few steps away where it is
-/// wide or recent. Where it is long past, all newer calls lie before it, and an index of them is
-/// read: that is the one filter whose cost grows with the table.
 fn ids_of_short_period(
     connection: &mut AnyConnection,
     filter: &CallFilter,
@@ -169,4 +166,29 @@ fn ids_of_short_period(
     let query = query.order(calls::occurred_at).limit(SHORT as i64 + 1);
     let ids: Vec<String> = query.load(connection)?;
     Ok((ids.len() <= SHORT).then_some(ids))
+}
+
+/// One page of any other period's calls, looked for from the newest call on: a few steps away where
+/// the period is wide or recent. Where it is long past, all newer calls lie before it, and an index
+/// of them is read: this is the one filter besides `q` whose cost may grow with the table.
+fn ids_of_long_period(
+    connection: &mut AnyConnection,
+    filter: &CallFilter,
+    limit: Limit,
+    after: Option<RecordId<Call>>,
+) -> Result<Vec<String>> {
+    let mut query = calls::table.select(calls::id).into_boxed();
+    chosen!(query, filter);
+    // Negated, since SQLite would take a bare comparison to the index on time, and sort.
+    if let Some(from) = filter.from {
+        query = query.filter(not(calls::occurred_at.lt(from.naive_utc())));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(not(calls::occurred_at.ge(to.naive_utc())));
+    }
+    if let Some(id) = after {
+        query = query.filter(calls::id.lt(id.to_string()));
+    }
+    let query = query.then_order_by(calls::id.desc()).limit(limit.get() as i64 + 1);
+    Ok(query.load(connection)?)
 }

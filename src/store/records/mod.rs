@@ -4,9 +4,13 @@
 //! filtered. The statements that are the same for every table are written here, as macros, since
 //! diesel's types name the table.
 
+pub mod agents;
 mod article_words;
 pub mod articles;
 pub mod calls;
+pub mod contacts;
+pub mod integrations;
+pub mod leads;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
