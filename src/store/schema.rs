@@ -97,6 +97,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_sums (hour, cell) {
+        hour -> BigInt,
+        cell -> BigInt,
+        n -> BigInt,
+    }
+}
+
+diesel::table! {
     usage_totals (key_number, cell) {
         key_number -> BigInt,
         cell -> BigInt,

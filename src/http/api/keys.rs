@@ -12,7 +12,7 @@ use crate::model::fields::FieldReader;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyFilter, NewKey};
 use crate::model::time::Moment;
-use crate::model::usage::{Source, Usage};
+use crate::model::usage::{Keys, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 /// A key with everything that is shown of it.
@@ -141,7 +141,7 @@ pub async fn usage(
     query.finish()?;
     let found = state.run(move |bitting| {
         let key = bitting.find_key(id.0)?;
-        bitting.usage_breakdown(key.number)
+        bitting.usage_breakdown(Keys::These(&[key.number]))
     });
     Ok(HttpResponse::Ok().json(found.await?))
 }
