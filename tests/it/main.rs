@@ -27,6 +27,7 @@ mod hygiene;
 mod key_edits;
 mod key_lists;
 mod layers;
+mod links;
 mod management;
 mod migrations;
 mod parameters;

@@ -1,8 +1,9 @@
 //! Managing keys by program, with an admin token.
 
 use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::listing;
 use super::origin::Manager;
 use crate::domain::{self, Bitting};
 use crate::http::error::Problem;
@@ -40,6 +41,7 @@ impl Shown {
 pub async fn list(
     _manager: Manager,
     state: web::Data<State>,
+    request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = KeyFilter {
@@ -47,10 +49,10 @@ pub async fn list(
         text: query.text("q"),
         owner: query.text("owner"),
     };
-    let request = query.page();
+    let wanted = query.page();
     query.finish()?;
     let found = state.run(move |bitting| {
-        let page = bitting.list_keys(&filter, &request)?;
+        let page = bitting.list_keys(&filter, &wanted)?;
         let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
         Ok((page, bitting.usage_of(&numbers)?, bitting.time.now()))
     });
@@ -58,7 +60,7 @@ pub async fn list(
     let page = page.map(|key| (usage.remove(&key.number).unwrap_or_default(), key));
     let views = page.items.iter().map(|(usage, key)| KeyView::new(key, usage, now)).collect();
     let views = crate::model::page::Page { items: views, limit: page.limit, next: page.next };
-    Ok(HttpResponse::Ok().json(views))
+    Ok(listing::answer(&request, &views))
 }
 
 /// Makes a key; this answer alone holds it.

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod calls;
 pub mod keys;
+mod listing;
 mod origin;
 pub mod probes;
 pub mod records;

@@ -3,8 +3,9 @@
 //! A kind's own file reads its filters; everything else about it is in `model` and `store`.
 
 use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
+use super::listing;
 use crate::auth::caller::KeyCaller;
 use crate::domain::records::RecordKind;
 use crate::http::error::Problem;
@@ -22,13 +23,14 @@ pub trait Listed: RecordKind {
 pub async fn list<F: Listed>(
     _caller: KeyCaller,
     state: web::Data<State>,
+    request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = F::read_filter(&mut query);
-    let request = query.page();
+    let wanted = query.page();
     query.finish()?;
-    let page = state.run(move |bitting| bitting.list_records::<F>(&filter, &request)).await?;
-    Ok(HttpResponse::Ok().json(page))
+    let page = state.run(move |bitting| bitting.list_records::<F>(&filter, &wanted)).await?;
+    Ok(listing::answer(&request, &page))
 }
 
 /// Makes a record.
