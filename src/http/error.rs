@@ -43,6 +43,8 @@ words! {
         RequestTimeout = "request_timeout",
         /// Retired keys are never edited.
         KeyRetired = "key_retired",
+        /// The record is not the version that was asked for.
+        PreconditionFailed = "precondition_failed",
         /// The body is too large.
         BodyTooLarge = "body_too_large",
         /// The body is of another type, or encoded.
@@ -73,6 +75,7 @@ impl Code {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
             Self::KeyRetired => (StatusCode::CONFLICT, "Retired key"),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "Precondition failed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Body too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
@@ -302,6 +305,10 @@ impl From<domain::Error> for Problem {
             domain::Error::Retired(_) => {
                 Self::new(Code::KeyRetired, "This key has expired; retired keys are never edited.")
             }
+            domain::Error::PreconditionFailed => Self::new(
+                Code::PreconditionFailed,
+                "This is not the version that If-Match or If-None-Match asks for; read it again.",
+            ),
             domain::Error::Invalid(errors) => errors.into(),
             domain::Error::NotGranted { required, granted } => {
                 let granted = granted.iter().map(|scope| scope.to_string()).collect();

@@ -10,6 +10,7 @@ pub mod fields;
 pub mod id;
 pub mod key;
 pub mod page;
+pub mod precondition;
 pub mod records;
 pub mod scope;
 pub mod secret;

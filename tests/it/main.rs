@@ -37,3 +37,4 @@ mod revocation;
 mod startup;
 mod stopping;
 mod time;
+mod versions;

@@ -2,16 +2,19 @@
 //!
 //! A kind's own file reads its filters; everything else about it is in `model` and `store`.
 
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use super::listing;
 use crate::auth::caller::KeyCaller;
+use crate::domain;
 use crate::domain::records::RecordKind;
 use crate::http::error::Problem;
 use crate::http::extract::{Id, JsonObject, QueryReader};
 use crate::http::state::State;
+use crate::model::precondition::{Preconditions, Verdict};
 use crate::model::records::{Record, RecordId};
+use crate::model::scope::Access;
 
 /// A kind that can be listed.
 pub trait Listed: RecordKind {
@@ -48,16 +51,23 @@ pub async fn create<F: RecordKind>(
     Ok(answer_write(response, &caller, &record))
 }
 
-/// Shows a record.
+/// Shows a record, unless the client has this version already.
 pub async fn find<F: RecordKind>(
     _caller: KeyCaller,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<RecordId<F>>,
+    preconditions: Preconditions,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let record = state.run(move |bitting| bitting.find_record::<F>(id.0)).await?;
-    Ok(HttpResponse::Ok().json(record))
+    let tag = record.stamp.entity_tag();
+    let etag = (ETAG, tag.to_string());
+    match preconditions.judge(&tag, Access::Read) {
+        Verdict::Proceed => Ok(HttpResponse::Ok().insert_header(etag).json(record)),
+        Verdict::NotModified => Ok(HttpResponse::NotModified().insert_header(etag).finish()),
+        Verdict::Failed => Err(domain::Error::PreconditionFailed.into()),
+    }
 }
 
 /// Changes a record.
@@ -66,10 +76,13 @@ pub async fn update<F: RecordKind>(
     state: web::Data<State>,
     query: QueryReader,
     id: Id<RecordId<F>>,
+    preconditions: Preconditions,
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let record = state.run(move |bitting| bitting.update_record::<F>(id.0, body.0)).await?;
+    let changed =
+        state.run(move |bitting| bitting.update_record::<F>(id.0, &preconditions, body.0));
+    let record = changed.await?;
     Ok(answer_write(HttpResponse::Ok(), &caller, &record))
 }
 
@@ -79,9 +92,10 @@ pub async fn delete<F: RecordKind>(
     state: web::Data<State>,
     query: QueryReader,
     id: Id<RecordId<F>>,
+    preconditions: Preconditions,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    state.run(move |bitting| bitting.delete_record::<F>(id.0)).await?;
+    state.run(move |bitting| bitting.delete_record::<F>(id.0, &preconditions)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -91,5 +105,6 @@ fn answer_write<F: RecordKind>(
     caller: &KeyCaller,
     record: &Record<F>,
 ) -> HttpResponse {
+    response.insert_header((ETAG, record.stamp.entity_tag().to_string()));
     if caller.may_read(F::RESOURCE) { response.json(record) } else { response.json(&record.stamp) }
 }

@@ -4,6 +4,7 @@ pub mod body;
 pub mod caller;
 mod json;
 pub mod path;
+mod preconditions;
 pub mod query;
 
 pub use body::{JsonObject, OptionalJsonObject};
