@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::idempotency::Keep;
 use super::keyring::foreign_cursor;
 use super::{Bitting, Error, Result};
 use crate::model::page::{Page, PageRequest};
@@ -20,13 +21,17 @@ impl Bitting {
     /// Makes a record.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every complaint, or when the database fails.
-    pub fn create_record<F: RecordKind>(&self, object: &Map<String, Value>) -> Result<Record<F>> {
+    /// [`Error::Invalid`] with every complaint, [`Error::InProgress`], or when the database fails.
+    pub fn create_record<F: RecordKind>(
+        &self,
+        object: &Map<String, Value>,
+        keep: Option<Keep<'_, Record<F>>>,
+    ) -> Result<Record<F>> {
         let fields = F::from_object(object)?;
         let now = self.time.now();
         let id = RecordId::from_number(self.next_id(now));
         let record = Record { stamp: Stamp { id, created_at: now, updated_at: now }, fields };
-        self.database.write(|connection| {
+        self.write_once(keep, |connection| {
             check_references(&record.fields, connection)?;
             F::insert(connection, &record)?;
             Ok(record)

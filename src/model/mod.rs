@@ -8,6 +8,7 @@ pub mod actor;
 pub mod audit;
 pub mod fields;
 pub mod id;
+pub mod idempotency;
 pub mod key;
 pub mod page;
 pub mod precondition;

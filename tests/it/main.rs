@@ -24,6 +24,8 @@ mod credentials;
 mod faults;
 mod feed;
 mod hygiene;
+mod idempotency;
+mod idempotency_races;
 mod key_edits;
 mod key_lists;
 mod layers;

@@ -186,7 +186,7 @@ on_both! {
         for round in 0..15 {
             let barrier = Barrier::new(CLIENTS);
             let race = |client: usize| {
-                let server = if client % 2 == 0 { &story.server } else { &other };
+                let server = [&story.server, &other][client % 2];
                 let name = format!("{round}/{client}");
                 let body = json!({"summary": name}).to_string();
                 let headers = [("if-match", tag.as_str())];

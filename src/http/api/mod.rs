@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod calls;
+mod kept;
 pub mod keys;
 mod listing;
 mod origin;

@@ -2,16 +2,18 @@
 //!
 //! A kind's own file reads its filters; everything else about it is in `model` and `store`.
 
-use actix_web::http::header::{ETAG, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::http::header::ETAG;
+use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::listing;
+use super::{kept, listing};
 use crate::auth::caller::KeyCaller;
 use crate::domain;
+use crate::domain::idempotency::{Once, keep};
 use crate::domain::records::RecordKind;
 use crate::http::error::Problem;
-use crate::http::extract::{Id, JsonObject, QueryReader};
+use crate::http::extract::{Id, Idempotency, JsonObject, QueryReader};
 use crate::http::state::State;
+use crate::model::idempotency::Answer;
 use crate::model::precondition::{Preconditions, Verdict};
 use crate::model::records::{Record, RecordId};
 use crate::model::scope::Access;
@@ -36,19 +38,28 @@ pub async fn list<F: Listed>(
     Ok(listing::answer(&request, &page))
 }
 
-/// Makes a record.
+/// Makes a record, once for each `Idempotency-Key`.
 pub async fn create<F: RecordKind>(
     caller: KeyCaller,
     state: web::Data<State>,
     query: QueryReader,
+    idempotency: Idempotency,
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let record = state.run(move |bitting| bitting.create_record::<F>(&body.0)).await?;
-    let location = format!("/v1/{}/{}", F::RESOURCE.as_str(), record.stamp.id);
-    let mut response = HttpResponse::Created();
-    response.insert_header((LOCATION, location));
-    Ok(answer_write(response, &caller, &record))
+    let answer = move |record: &Record<F>| {
+        let location = format!("/v1/{}/{}", F::RESOURCE.as_str(), record.stamp.id);
+        Ok(written(201, &caller, record)?.with_location(location))
+    };
+    let made = state.run(move |bitting| {
+        bitting.once(idempotency.attempt(&body.0), |turn| {
+            bitting.create_record::<F>(&body.0, keep(turn, &answer))
+        })
+    });
+    match made.await? {
+        Once::Now(record) => kept::now(answer(&record)),
+        Once::Before(answer) => kept::before(&answer),
+    }
 }
 
 /// Shows a record, unless the client has this version already.
@@ -83,7 +94,7 @@ pub async fn update<F: RecordKind>(
     let changed =
         state.run(move |bitting| bitting.update_record::<F>(id.0, &preconditions, body.0));
     let record = changed.await?;
-    Ok(answer_write(HttpResponse::Ok(), &caller, &record))
+    kept::now(written(200, &caller, &record))
 }
 
 /// Deletes a record.
@@ -100,11 +111,15 @@ pub async fn delete<F: RecordKind>(
 }
 
 /// Write does not include read: who may not read learns only that it was done.
-fn answer_write<F: RecordKind>(
-    mut response: HttpResponseBuilder,
+fn written<F: RecordKind>(
+    status: u16,
     caller: &KeyCaller,
     record: &Record<F>,
-) -> HttpResponse {
-    response.insert_header((ETAG, record.stamp.entity_tag().to_string()));
-    if caller.may_read(F::RESOURCE) { response.json(record) } else { response.json(&record.stamp) }
+) -> serde_json::Result<Answer> {
+    let answer = if caller.may_read(F::RESOURCE) {
+        Answer::new(status, record)
+    } else {
+        Answer::new(status, &record.stamp)
+    };
+    Ok(answer?.with_etag(&record.stamp.entity_tag()))
 }

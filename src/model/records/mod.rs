@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use super::FieldErrors;
 use super::fields::FieldReader;
 use super::id::{InvalidId, format_id, parse_id};
+use super::idempotency::Keepable;
 use super::precondition::EntityTag;
 use super::scope::Resource;
 use super::time::{self, Moment};
@@ -94,6 +95,8 @@ pub struct Stamp<F> {
     pub updated_at: Moment,
 }
 
+impl<F: Fields> Keepable for Stamp<F> {}
+
 impl<F: Fields> Stamp<F> {
     /// The version of the record: who may not read it learns no more than its stamp tells.
     pub fn entity_tag(&self) -> EntityTag {
@@ -119,6 +122,8 @@ pub struct Record<F> {
     #[serde(flatten)]
     pub fields: F,
 }
+
+impl<F: Fields> Keepable for Record<F> {}
 
 /// Merges a patch into an object's fields. A null stays, as a field that is not given: so a field
 /// that does not exist is still there to be refused.
