@@ -21,12 +21,14 @@ impl Bitting {
     /// [`Error::Invalid`] with every complaint, or when the database fails.
     pub fn create_record<F: RecordKind>(&self, object: &Map<String, Value>) -> Result<Record<F>> {
         let fields = F::from_object(object)?;
-        let now = self.time.now();
-        let id = RecordId::from_number(self.next_id(now));
-        let record = Record { stamp: Stamp { id, created_at: now, updated_at: now }, fields };
         self.database.write(|connection| {
+            // Inside the transaction, so that with a single writer ids rise as records are stored.
+            let now = self.time.now();
+            let id = RecordId::from_number(self.next_id(now));
+            let record = Record { stamp: Stamp { id, created_at: now, updated_at: now }, fields };
             check_references(&record.fields, connection)?;
             F::insert(connection, &record)?;
+            F::index(connection, &record)?;
             Ok(record)
         })
     }
@@ -73,6 +75,7 @@ impl Bitting {
             let updated_at = self.time.now().max(found.stamp.created_at);
             let record = Record { stamp: Stamp { updated_at, ..found.stamp }, fields };
             F::update(connection, &record)?;
+            F::index(connection, &record)?;
             Ok(record)
         })
     }

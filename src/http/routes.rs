@@ -8,11 +8,12 @@ use super::middleware::judge::Judge;
 use super::state::State;
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
 use crate::model::records::agent::Agent;
+use crate::model::records::article::Article;
 use crate::model::records::call::Call;
 use crate::model::records::contact::Contact;
 use crate::model::records::integration::Integration;
 use crate::model::records::lead::Lead;
-use crate::model::scope::Resource::{Agents, Calls, Contacts, Integrations, Leads};
+use crate::model::scope::Resource::{Agents, Calls, Contacts, Integrations, KnowledgeBase, Leads};
 
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -48,6 +49,13 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(records::find::<Integration>)
             .patch(records::update::<Integration>)
             .delete(records::delete::<Integration>),
+        Endpoint::new("/v1/knowledge_base", Scope(KnowledgeBase))
+            .get(records::list::<Article>)
+            .post(records::create::<Article>),
+        Endpoint::new("/v1/knowledge_base/{id}", Scope(KnowledgeBase))
+            .get(records::find::<Article>)
+            .patch(records::update::<Article>)
+            .delete(records::delete::<Article>),
         Endpoint::new("/v1/leads", Scope(Leads))
             .get(records::list::<Lead>)
             .post(records::create::<Lead>),

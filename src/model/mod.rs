@@ -14,6 +14,7 @@ pub mod page;
 pub mod records;
 pub mod scope;
 pub mod secret;
+pub mod terms;
 pub mod time;
 pub mod token;
 pub mod usage;

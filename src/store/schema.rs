@@ -208,3 +208,15 @@ diesel::table! {
         settings -> Text,
     }
 }
+
+diesel::table! {
+    knowledge_base (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        title -> Text,
+        content -> Text,
+        source_url -> Nullable<Text>,
+        tags -> Text,
+    }
+}

@@ -25,6 +25,7 @@ mod feed;
 mod hygiene;
 mod key_edits;
 mod key_lists;
+mod knowledge_base;
 mod layers;
 mod list_plans;
 mod management;

@@ -6,6 +6,7 @@ pub mod calls;
 pub mod contacts;
 pub mod integrations;
 pub mod keys;
+pub mod knowledge_base;
 pub mod leads;
 mod origin;
 pub mod probes;

@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpRequest};
 use crate::http::error::Problem;
 use crate::model::FieldErrors;
 use crate::model::page::{Cursor, Limit, PageRequest};
+use crate::model::terms::Terms;
 use crate::model::time::{Moment, parse_rfc3339};
 use crate::model::words::Word;
 
@@ -54,13 +55,12 @@ impl QueryReader {
 
     /// Text, as it is.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        self.parsed(name, |text| {
-            if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
-                Err(format!("must have 1 to {LONGEST} characters"))
-            } else {
-                Ok(text.to_owned())
-            }
-        })
+        self.parsed(name, check_text)
+    }
+
+    /// Words to search for.
+    pub fn terms(&mut self, name: &'static str) -> Option<Terms> {
+        self.parsed(name, |text| Terms::parse(&check_text(text)?))
     }
 
     /// One word of a closed set.
@@ -94,6 +94,14 @@ impl QueryReader {
             self.errors.add(&shown, "is not a parameter here");
         }
         Ok(self.errors.into_result()?)
+    }
+}
+
+fn check_text(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
+        Err(format!("must have 1 to {LONGEST} characters"))
+    } else {
+        Ok(text.to_owned())
     }
 }
 

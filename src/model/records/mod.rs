@@ -5,6 +5,7 @@
 //! that each rule is written once.
 
 pub mod agent;
+pub mod article;
 pub mod call;
 pub mod contact;
 pub mod integration;
@@ -53,6 +54,11 @@ impl<F> RecordId<F> {
     /// Wraps a UUIDv7 as a 128-bit number.
     pub fn from_number(number: u128) -> Self {
         Self { number, kind: PhantomData }
+    }
+
+    /// The UUIDv7.
+    pub fn number(self) -> u128 {
+        self.number
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::{RecordStore, only, page, statements};
+use super::{RecordStore, exists, only, page, statements};
 use crate::model::FieldErrors;
 use crate::model::page::Limit;
 use crate::model::records::agent::{Agent, AgentFilter};
@@ -13,7 +13,7 @@ use crate::model::words::Word;
 use crate::store::connection::AnyConnection;
 use crate::store::error::{Error, Result};
 use crate::store::rows;
-use crate::store::schema::{agents, calls};
+use crate::store::schema::{agents, calls, knowledge_base};
 
 #[derive(Queryable)]
 struct Row {
@@ -94,9 +94,11 @@ impl RecordStore for Agent {
         Ok(())
     }
 
-    fn check_references(&self, _: &mut AnyConnection) -> Result<FieldErrors> {
+    fn check_references(&self, connection: &mut AnyConnection) -> Result<FieldErrors> {
         let mut errors = FieldErrors::default();
-        if self.knowledge_base_id.is_some() {
+        if let Some(id) = &self.knowledge_base_id
+            && !exists!(knowledge_base, id, connection)
+        {
             errors.add("knowledge_base_id", "names no existing article");
         }
         Ok(errors)

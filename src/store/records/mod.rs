@@ -5,6 +5,8 @@
 //! diesel's types name the table.
 
 pub mod agents;
+mod article_words;
+pub mod articles;
 pub mod calls;
 pub mod contacts;
 pub mod integrations;
@@ -45,6 +47,14 @@ pub trait RecordStore: Fields {
         _id: RecordId<Self>,
         _now: Moment,
     ) -> Result<()> {
+        Ok(())
+    }
+
+    /// Brings up to date what a record that was just stored or changed is searched by.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn index(_connection: &mut AnyConnection, _record: &Record<Self>) -> Result<()> {
         Ok(())
     }
 
