@@ -220,3 +220,15 @@ diesel::table! {
         tags -> Text,
     }
 }
+
+diesel::table! {
+    idempotency (identity) {
+        identity -> Binary,
+        request_body -> Binary,
+        expires_at -> Timestamp,
+        status -> BigInt,
+        location -> Nullable<Text>,
+        etag -> Nullable<Text>,
+        body -> Text,
+    }
+}
