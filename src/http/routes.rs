@@ -2,7 +2,7 @@
 
 use actix_web::web;
 
-use super::api::{audit, keys, probes, records, this_key};
+use super::api::{analytics, audit, keys, probes, records, this_key};
 use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
@@ -13,7 +13,9 @@ use crate::model::records::call::Call;
 use crate::model::records::contact::Contact;
 use crate::model::records::integration::Integration;
 use crate::model::records::lead::Lead;
-use crate::model::scope::Resource::{Agents, Calls, Contacts, Integrations, KnowledgeBase, Leads};
+use crate::model::scope::Resource::{
+    Agents, Analytics, Calls, Contacts, Integrations, KnowledgeBase, Leads,
+};
 
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -63,6 +65,8 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(records::find::<Lead>)
             .patch(records::update::<Lead>)
             .delete(records::delete::<Lead>),
+        Endpoint::new("/v1/analytics/overview", Scope(Analytics)).get(analytics::overview),
+        Endpoint::new("/v1/analytics/usage", Scope(Analytics)).get(analytics::usage),
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami),
         Endpoint::new("/v1/ping", AnyKey).get(this_key::ping),

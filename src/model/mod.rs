@@ -5,6 +5,7 @@
 //! field.
 
 pub mod actor;
+pub mod analytics;
 pub mod audit;
 pub mod fields;
 mod formats;

@@ -94,6 +94,11 @@ impl Minute {
         Self(moment.timestamp().div_euclid(60))
     }
 
+    /// When it begins.
+    pub fn start(self) -> Moment {
+        Moment::from_timestamp(self.0 * 60, 0).unwrap_or_default()
+    }
+
     /// The hour it lies in.
     pub fn hour(self) -> Hour {
         Hour(self.0.div_euclid(60))
@@ -114,6 +119,15 @@ impl Hour {
     pub fn start(self) -> Moment {
         Moment::from_timestamp(self.0 * 3600, 0).unwrap_or_default()
     }
+}
+
+/// Whose requests.
+#[derive(Debug, Clone, Copy)]
+pub enum Keys<'a> {
+    /// Those of these keys.
+    These(&'a [KeyNumber]),
+    /// Those of all keys.
+    All,
 }
 
 /// Requests of one key in one minute and one cell.

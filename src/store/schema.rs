@@ -97,6 +97,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_sums (hour, cell) {
+        hour -> BigInt,
+        cell -> BigInt,
+        n -> BigInt,
+    }
+}
+
+diesel::table! {
     usage_totals (key_number, cell) {
         key_number -> BigInt,
         cell -> BigInt,
@@ -168,6 +176,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    knowledge_base (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        title -> Text,
+        content -> Text,
+        source_url -> Nullable<Text>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
     leads (id) {
         id -> Text,
         created_at -> Timestamp,
@@ -206,18 +226,6 @@ diesel::table! {
         description -> Nullable<Text>,
         enabled -> Bool,
         settings -> Text,
-    }
-}
-
-diesel::table! {
-    knowledge_base (id) {
-        id -> Text,
-        created_at -> Timestamp,
-        updated_at -> Timestamp,
-        title -> Text,
-        content -> Text,
-        source_url -> Nullable<Text>,
-        tags -> Text,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Articles: their life over HTTP, and a search that finds what a plain model finds.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -222,23 +223,32 @@ on_both! {
 }
 
 on_both! {
-    fn deleting_an_article_takes_it_from_its_agents(backend) {
+    fn an_agent_answers_from_an_article_that_exists_until_it_is_deleted(backend) {
         let server = TestServer::start(backend);
-        let key = server.key("knowledge_base:read knowledge_base:write");
+        let key = server.key("knowledge_base:read knowledge_base:write agents:read agents:write");
         let (gone, kept) = (make(&server, &key, "a", "a", &[]), make(&server, &key, "b", "b", &[]));
-        for (agent, article) in [("agent_1", &gone), ("agent_2", &kept)] {
-            server.database.db_make_agent(agent);
-            server.database.db_execute(&format!(
-                "UPDATE agents SET knowledge_base_id = '{article}' WHERE id = '{agent}'"
-            ));
+        let make_agent = |article: &str| {
+            let agent = json!({"name": "Ada", "voice_id": "v", "knowledge_base_id": article});
+            server.call(&key, "POST", "/v1/agents", Some(&agent))
+        };
+        let agents = [&gone, &kept].map(|article| make_agent(article).expect(201, "").json());
+        for (agent, article) in agents.iter().zip([&gone, &kept]) {
+            assert_eq!(&agent["knowledge_base_id"], article);
         }
+        server.pass(Duration::from_secs(1));
         server.call(&key, "DELETE", &format!("{PATH}/{gone}"), None).expect(204, "");
-        let agents = server.database.db_texts(
-            "SELECT id || COALESCE(knowledge_base_id, ' none ') || CAST(updated_at AS TEXT) \
-             FROM agents ORDER BY id",
-        );
-        assert!(agents[0].starts_with("agent_1 none 2026-11-21 12:00:00"), "{agents:?}");
-        assert_eq!(agents[1], format!("agent_2{kept}2026-01-01 00:00:00"));
+        for nothing in [gone.as_str(), "kb_00000000000000000000000000", "agent_1", "x"] {
+            let refused = make_agent(nothing);
+            assert_eq!(refused.expect(422, "validation_failed").fields(), ["knowledge_base_id"]);
+        }
+        let path = |agent: &Value| format!("/v1/agents/{}", agent["id"].as_str().unwrap());
+        let patch = json!({"knowledge_base_id": gone});
+        server.call(&key, "PATCH", &path(&agents[1]), Some(&patch)).expect(422, "validation_failed");
+        let [changed, same] =
+            [0, 1].map(|n: usize| server.call(&key, "GET", &path(&agents[n]), None).ok());
+        assert_eq!(changed["knowledge_base_id"], Value::Null);
+        assert_eq!(changed["updated_at"], "2026-11-21T12:00:01.000Z");
+        assert_eq!(same, agents[1]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The JSON API: what each endpoint takes and answers.
 
 pub mod agents;
+pub mod analytics;
 pub mod audit;
 pub mod calls;
 pub mod contacts;

@@ -73,10 +73,14 @@ pub(super) fn remove(connection: &mut AnyConnection, id: RecordId<Article>) -> R
 /// A query of articles that may still be restricted.
 type Query = knowledge_base::BoxedQuery<'static, <AnyConnection as Connection>::Backend>;
 
+/// Of so many of the newest articles PostgreSQL looks at the words one after the other.
+const LOOKED_AT: usize = 1000;
+
 /// Restricts a query to the next page of articles that have all these words.
 ///
-/// The page is chosen in the index, which both databases can read from the newest to the oldest;
-/// an article itself is read only when it is shown.
+/// FTS5 lists what it found from the newest to the oldest. PostgreSQL's index knows no order: what
+/// many articles have is found among the newest of them, and only if they do not fill the page is
+/// the index asked for all. Left to itself, PostgreSQL walks through all articles for a rare word.
 pub(super) fn with_all(
     query: Query,
     connection: &AnyConnection,
@@ -85,24 +89,40 @@ pub(super) fn with_all(
     after: Option<RecordId<Article>>,
 ) -> Query {
     let before = after.unwrap_or(RecordId::from_number(u128::MAX));
-    let (matches, expression, and, order) = match connection {
-        AnyConnection::Sqlite(_) => (
-            "knowledge_base_words MATCH ",
-            quoted(terms, '"', " "),
-            format!(" AND rowid <= {} AND id < ", last_row(before)),
-            "rowid",
+    let (last_row, before) = (last_row(before), before.to_string());
+    let limit = limit.get() + 1;
+    match connection {
+        AnyConnection::Sqlite(_) => query.filter(
+            sql::<Bool>(
+                "id IN (SELECT id FROM knowledge_base_words WHERE knowledge_base_words MATCH ",
+            )
+            .bind::<Text, _>(quoted(terms, '"', " "))
+            .sql(&format!(" AND rowid <= {last_row} AND id < "))
+            .bind::<Text, _>(before)
+            .sql(&format!(" ORDER BY rowid DESC LIMIT {limit})")),
         ),
         AnyConnection::Postgres(_) => {
-            ("words @@ ", quoted(terms, '\'', " & "), "::tsquery AND id < ".to_owned(), "id")
+            let expression = quoted(terms, '\'', " & ");
+            query.filter(
+                sql::<Bool>(
+                    "id IN (WITH newest AS MATERIALIZED (SELECT id FROM \
+                     (SELECT id, words FROM knowledge_base_words WHERE id < ",
+                )
+                .bind::<Text, _>(before.clone())
+                .sql(&format!(" ORDER BY id DESC LIMIT {LOOKED_AT}) looked_at WHERE words @@ "))
+                .bind::<Text, _>(expression.clone())
+                .sql(&format!("::tsquery ORDER BY id DESC LIMIT {limit}), "))
+                .sql("found AS MATERIALIZED (SELECT id FROM knowledge_base_words WHERE words @@ ")
+                .bind::<Text, _>(expression)
+                .sql("::tsquery AND id < ")
+                .bind::<Text, _>(before)
+                .sql(&format!(
+                    ") SELECT id FROM newest UNION ALL (SELECT id FROM found WHERE \
+                     (SELECT COUNT(*) FROM newest) < {limit} ORDER BY id DESC LIMIT {limit}))"
+                )),
+            )
         }
-    };
-    query.filter(
-        sql::<Bool>(&format!("id IN (SELECT id FROM knowledge_base_words WHERE {matches}"))
-            .bind::<Text, _>(expression)
-            .sql(&and)
-            .bind::<Text, _>(before.to_string())
-            .sql(&format!(" ORDER BY {order} DESC LIMIT {})", limit.get() + 1)),
-    )
+    }
 }
 
 /// The words, each in quotes: none holds anything but letters and digits.
