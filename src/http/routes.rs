@@ -37,13 +37,6 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(records::find::<Call>)
             .patch(records::update::<Call>)
             .delete(records::delete::<Call>),
-        Endpoint::new("/v1/knowledge_base", Scope(KnowledgeBase))
-            .get(records::list::<Article>)
-            .post(records::create::<Article>),
-        Endpoint::new("/v1/knowledge_base/{id}", Scope(KnowledgeBase))
-            .get(records::find::<Article>)
-            .patch(records::update::<Article>)
-            .delete(records::delete::<Article>),
         Endpoint::new("/v1/contacts", Scope(Contacts))
             .get(records::list::<Contact>)
             .post(records::create::<Contact>),
@@ -58,6 +51,13 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(records::find::<Integration>)
             .patch(records::update::<Integration>)
             .delete(records::delete::<Integration>),
+        Endpoint::new("/v1/knowledge_base", Scope(KnowledgeBase))
+            .get(records::list::<Article>)
+            .post(records::create::<Article>),
+        Endpoint::new("/v1/knowledge_base/{id}", Scope(KnowledgeBase))
+            .get(records::find::<Article>)
+            .patch(records::update::<Article>)
+            .delete(records::delete::<Article>),
         Endpoint::new("/v1/leads", Scope(Leads))
             .get(records::list::<Lead>)
             .post(records::create::<Lead>),
