@@ -1,12 +1,16 @@
 //! Usage: what a request is counted as, and the figures over 24 hours, 7 days and 30 days.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::Duration;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
 
 use super::key::KeyNumber;
+use super::schema::from_value;
 use super::scope::{Access, Resource};
 use super::time::{self, Moment};
 use super::words::{Word, words};
@@ -193,8 +197,31 @@ impl Serialize for Tally {
     }
 }
 
+fn tally_schema() -> Schema {
+    let count = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
+    let mut counts = Map::from_iter([("total".to_owned(), count("All of them."))]);
+    for outcome in Outcome::ALL {
+        counts.insert(outcome.as_str().to_owned(), count(outcome.about()));
+    }
+    let required: Vec<&String> = counts.keys().collect();
+    from_value(json!({
+        "type": "object", "description": "Requests by outcome.",
+        "required": required, "properties": counts,
+    }))
+}
+
+impl JsonSchema for Tally {
+    fn schema_name() -> Cow<'static, str> {
+        "Tally".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        tally_schema()
+    }
+}
+
 /// Something of each window, named as everywhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "{T}ByWindow")]
 pub struct PerWindow<T> {
     /// The last 24 hours, exact to the minute.
     #[serde(rename = "24h")]
@@ -271,16 +298,21 @@ pub struct Breakdown {
     series: BTreeMap<Moment, i64>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
 struct ByAccess {
+    /// GET and HEAD.
     read: i64,
+    /// All other methods.
     write: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Point {
+    /// When the hour or day begins.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     start: Moment,
+    /// Requests in it.
     total: i64,
 }
 
@@ -321,8 +353,35 @@ impl Serialize for Breakdown {
     }
 }
 
+/// What a breakdown has beside the tally.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "it only lends its description")]
+struct Details {
+    /// Requests by resource, `other` being the paths of none, and by access.
+    by_resource: BTreeMap<&'static str, ByAccess>,
+    /// Requests over time: by the hour in the 24-hour window, by the day in the others.
+    series: Vec<Point>,
+}
+
+impl JsonSchema for Breakdown {
+    fn schema_name() -> Cow<'static, str> {
+        "Breakdown".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (mut schema, details) = (tally_schema(), Details::json_schema(generator));
+        for member in ["properties", "required"] {
+            match (schema.get_mut(member), details.get(member)) {
+                (Some(Value::Object(ours)), Some(Value::Object(more))) => ours.extend(more.clone()),
+                (Some(Value::Array(ours)), Some(Value::Array(more))) => ours.extend(more.clone()),
+                _ => {}
+            }
+        }
+        schema
+    }
+}
+
 /// An address a key was used from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Source {
     /// The client's address.
     pub address: String,
@@ -330,6 +389,7 @@ pub struct Source {
     pub user_agent: Option<String>,
     /// When it was last noted.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub at: Moment,
 }
 
