@@ -15,13 +15,6 @@ use crate::model::scope::Resource::Calls;
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
-        Endpoint::public("/readyz").get(probes::readyz, describe::probes::readyz),
-        // Pages, and what they are made of.
-        Endpoint::public("/docs").page(docs::show),
-        Endpoint::public("/openapi.json").page(document::show),
-        Endpoint::public("/static/{name}").page(assets::serve),
-        Endpoint::public("/favicon.ico").page(assets::favicon),
         // The protected API.
         Endpoint::new("/v1/calls", Scope(Calls))
             .get(records::list::<Call>, describe::records::list::<Call>)
@@ -45,6 +38,14 @@ pub fn endpoints() -> Vec<Endpoint> {
             .post(keys::revoke, describe::keys::revoke),
         Endpoint::new("/v1/keys/{id}/usage", AdminToken).get(keys::usage, describe::keys::usage),
         Endpoint::new("/v1/audit", AdminToken).get(audit::list, describe::audit::list),
+        // Probes.
+        Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
+        Endpoint::public("/readyz").get(probes::readyz, describe::probes::readyz),
+        // Pages, and what they are made of.
+        Endpoint::public("/docs").page(docs::show),
+        Endpoint::public("/openapi.json").page(document::show),
+        Endpoint::public("/static/{name}").page(assets::serve),
+        Endpoint::public("/favicon.ico").page(assets::favicon),
     ]
 }
 

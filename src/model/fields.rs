@@ -179,7 +179,10 @@ impl<'a> FieldReader<'a> {
             field,
             || schema::integer(least, greatest),
             |value| {
-                let number = value.as_i64().filter(|n| (least..=greatest).contains(n));
+                // 5.0 is a whole number too.
+                let whole = value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15);
+                let number = value.as_i64().or(whole.map(|n| n as i64));
+                let number = number.filter(|n| (least..=greatest).contains(n));
                 number.ok_or_else(|| format!("must be a whole number from {least} to {greatest}"))
             },
         )

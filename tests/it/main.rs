@@ -29,6 +29,8 @@ mod key_lists;
 mod layers;
 mod management;
 mod migrations;
+mod openapi;
+mod pages;
 mod parameters;
 mod paths;
 mod refused_databases;

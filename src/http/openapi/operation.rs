@@ -164,9 +164,10 @@ impl<'a> Operation<'a> {
         let about = property_descriptions::<T>(self.schemas);
         if let Some(properties) = schema["properties"].as_object_mut() {
             for (name, property) in properties {
-                if let Some(about) = about.get(name) {
-                    property["description"] = about.clone();
-                }
+                let said = [about.get(name), property.get("description")];
+                let said: Vec<&str> =
+                    said.into_iter().flatten().filter_map(Value::as_str).collect();
+                property["description"] = said.join(" ").into();
             }
         }
         schema
