@@ -17,6 +17,7 @@ use crate::http::extract::QueryReader;
 use crate::http::extract::query;
 use crate::model::fields::{self, FieldReader};
 use crate::model::schema::patch_of;
+use crate::model::idempotency::IdempotencyKey;
 use crate::model::scope::{Access, Scope};
 
 /// An operation while it is being described.
@@ -238,6 +239,29 @@ impl<'a> Operation<'a> {
             edit(answer);
         }
         self
+    }
+
+    /// It is carried out once for one `Idempotency-Key`; `status`: what it answers.
+    pub fn once(&mut self, status: u16) -> &mut Self {
+        let about = "Names this request: sent again with the same body within 24 hours, it gets \
+                     the first answer again.";
+        self.header("Idempotency-Key", about, IdempotencyKey::schema())
+            .with_optional_header(status, "Idempotency-Replayed")
+            .fails(&[
+                Code::InvalidIdempotencyKey,
+                Code::IdempotencyInProgress,
+                Code::IdempotencyMismatch,
+            ])
+    }
+
+    /// It honours `If-Match` and `If-None-Match`.
+    pub fn conditional(&mut self) -> &mut Self {
+        let tags = || json!({"type": "string"});
+        let one = "Only if the record is one of these versions: entity tags, or `*`.";
+        let none = "Only if the record is none of these versions: entity tags, or `*`.";
+        self.header("If-Match", one, tags())
+            .header("If-None-Match", none, tags())
+            .fails(&[Code::PreconditionFailed])
     }
 
     /// It can fail so, beside the ways that follow from its path and method.

@@ -77,7 +77,7 @@ pub fn list(operation: &mut Operation<'_>) {
             200,
             "A page, newest first.",
             json_of(page_of(example_view())),
-        );
+        ).with_optional_header(200, "Link");
 }
 
 /// `POST /v1/keys`
@@ -92,8 +92,17 @@ pub fn create(operation: &mut Operation<'_>) {
             |reader| NewKey::read(reader, example_time()),
             &example_input(),
         )
-        .answers::<NewKeyView<'_>>(201, "It was made.", example_new())
-        .with_header(201, "Location");
+        .answers_either::<NewKeyView<'_>, KeyView<'_>>(
+            201,
+            "It was made.",
+            json!({
+                "now": {"summary": "The first time", "value": example_new()},
+                "before": {"summary": "With an `Idempotency-Key`, again", "value": example_view()},
+            }),
+        )
+        .with_header(201, "Location")
+        .once(201)
+        .says("An answer that is given again has no `key`.");
 }
 
 /// `GET /v1/keys/{id}`
@@ -126,7 +135,8 @@ pub fn revoke(operation: &mut Operation<'_>) {
             RevokeRequest::read,
             &json!({"reason": "leaked"}),
         )
-        .answers::<KeyDetailView<'_>>(200, "It is revoked.", example_detail());
+        .answers::<KeyDetailView<'_>>(200, "It is revoked.", example_detail())
+        .once(200);
 }
 
 /// `GET /v1/keys/{id}/usage`
