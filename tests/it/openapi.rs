@@ -42,8 +42,8 @@ impl Document {
 
     /// A validator of the schema at a JSON pointer into the document.
     fn validator(&self, pointer: &str) -> Validator {
-        let mut schema = self.0.clone();
-        schema["$ref"] = format!("#{pointer}").into();
+        let mut schema = self.0.pointer(pointer).unwrap().clone();
+        schema["components"] = self.0["components"].clone();
         jsonschema::draft202012::new(&schema).unwrap()
     }
 
