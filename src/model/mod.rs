@@ -5,8 +5,11 @@
 //! field.
 
 pub mod actor;
+pub mod analytics;
 pub mod audit;
+pub mod breakdown;
 pub mod fields;
+mod formats;
 pub mod id;
 pub mod idempotency;
 pub mod key;
@@ -16,6 +19,7 @@ pub mod records;
 pub mod schema;
 pub mod scope;
 pub mod secret;
+pub mod terms;
 pub mod time;
 pub mod token;
 pub mod usage;

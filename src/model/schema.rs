@@ -59,6 +59,33 @@ pub fn text(longest: usize) -> Value {
     json!({"type": "string", "maxLength": longest, "pattern": pattern})
 }
 
+/// The same, and more than white space.
+pub fn filled_text(longest: usize) -> Value {
+    let control = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f";
+    let pattern = format!("^[^{control}]*[^{control}{SPACE}][^{control}]*$");
+    json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern})
+}
+
+/// An e-mail address. Letters beyond ASCII are accepted as well, which a pattern that every
+/// dialect of regular expressions understands cannot say.
+pub fn email(longest: usize) -> Value {
+    let atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
+    let label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
+    let pattern = format!(r"^(?=.{{1,64}}@){atom}(\.{atom})*@{label}(\.{label})+$");
+    json!({"type": "string", "maxLength": longest, "pattern": pattern})
+}
+
+/// True or false.
+pub fn boolean() -> Value {
+    json!({"type": "boolean"})
+}
+
+/// An object with any members.
+pub fn object(longest: usize) -> Value {
+    let about = format!("At most {longest} bytes as JSON without spaces.");
+    json!({"type": "object", "default": {}, "description": about})
+}
+
 /// One word of a closed set.
 pub fn choice<W: Word>() -> Value {
     let words: Vec<&str> = W::ALL.iter().map(|word| word.as_str()).collect();

@@ -78,12 +78,12 @@ impl Cell {
     }
 
     /// The name under which the resource is shown.
-    fn resource_name(self) -> &'static str {
+    pub(super) fn resource_name(self) -> &'static str {
         let known = Resource::ALL.into_iter().find(|resource| *resource as u16 == self.0 >> 4);
         known.map_or("other", Resource::as_str)
     }
 
-    fn access(self) -> Access {
+    pub(super) fn access(self) -> Access {
         Access::ALL[usize::from(self.0 >> 3 & 1)]
     }
 }
@@ -96,6 +96,11 @@ impl Minute {
     /// The minute a moment lies in.
     pub fn of(moment: Moment) -> Self {
         Self(moment.timestamp().div_euclid(60))
+    }
+
+    /// When it begins.
+    pub fn start(self) -> Moment {
+        Moment::from_timestamp(self.0 * 60, 0).unwrap_or_default()
     }
 
     /// The hour it lies in.
@@ -118,6 +123,15 @@ impl Hour {
     pub fn start(self) -> Moment {
         Moment::from_timestamp(self.0 * 3600, 0).unwrap_or_default()
     }
+}
+
+/// Whose requests.
+#[derive(Debug, Clone, Copy)]
+pub enum Keys<'a> {
+    /// Those of these keys.
+    These(&'a [KeyNumber]),
+    /// Those of all keys.
+    All,
 }
 
 /// Requests of one key in one minute and one cell.
@@ -181,7 +195,7 @@ impl Tally {
     }
 }
 
-fn tally_entries<M: SerializeMap>(tally: &Tally, map: &mut M) -> Result<(), M::Error> {
+pub(super) fn tally_entries<M: SerializeMap>(tally: &Tally, map: &mut M) -> Result<(), M::Error> {
     map.serialize_entry("total", &tally.total())?;
     for outcome in Outcome::ALL {
         map.serialize_entry(outcome.as_str(), &tally.of(*outcome))?;
@@ -197,7 +211,7 @@ impl Serialize for Tally {
     }
 }
 
-fn tally_schema() -> Schema {
+pub(super) fn tally_schema() -> Schema {
     let count = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
     let mut counts = Map::from_iter([("total".to_owned(), count("All of them."))]);
     for outcome in Outcome::ALL {
@@ -290,96 +304,6 @@ impl Usage {
     }
 }
 
-/// Requests of one window: by outcome, by resource and access, and over time.
-#[derive(Debug, Clone, Default)]
-pub struct Breakdown {
-    tally: Tally,
-    by_resource: BTreeMap<&'static str, ByAccess>,
-    series: BTreeMap<Moment, i64>,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
-struct ByAccess {
-    /// GET and HEAD.
-    read: i64,
-    /// All other methods.
-    write: i64,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct Point {
-    /// When the hour or day begins.
-    #[serde(with = "time::rfc3339")]
-    #[schemars(with = "Moment")]
-    start: Moment,
-    /// Requests in it.
-    total: i64,
-}
-
-impl Breakdown {
-    /// A window with its points of time, all empty yet.
-    pub fn over(starts: impl Iterator<Item = Moment>) -> Self {
-        Self { series: starts.map(|start| (start, 0)).collect(), ..Self::default() }
-    }
-
-    /// Adds requests made at a moment inside the window.
-    pub fn add(&mut self, cell: Cell, at: Moment, n: i64) {
-        self.tally.add(cell.outcome(), n);
-        let by_access = self.by_resource.entry(cell.resource_name()).or_default();
-        match cell.access() {
-            Access::Read => by_access.read += n,
-            Access::Write => by_access.write += n,
-        }
-        if let Some((_, total)) = self.series.range_mut(..=at).next_back() {
-            *total += n;
-        }
-    }
-
-    /// Requests by outcome.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-}
-
-impl Serialize for Breakdown {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let points =
-            self.series.iter().map(|(start, total)| Point { start: *start, total: *total });
-        let mut map = serializer.serialize_map(None)?;
-        tally_entries(&self.tally, &mut map)?;
-        map.serialize_entry("by_resource", &self.by_resource)?;
-        map.serialize_entry("series", &points.collect::<Vec<_>>())?;
-        map.end()
-    }
-}
-
-/// What a breakdown has beside the tally.
-#[derive(JsonSchema)]
-#[allow(dead_code, reason = "it only lends its description")]
-struct Details {
-    /// Requests by resource, `other` being the paths of none, and by access.
-    by_resource: BTreeMap<&'static str, ByAccess>,
-    /// Requests over time: by the hour in the 24-hour window, by the day in the others.
-    series: Vec<Point>,
-}
-
-impl JsonSchema for Breakdown {
-    fn schema_name() -> Cow<'static, str> {
-        "Breakdown".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (mut schema, details) = (tally_schema(), Details::json_schema(generator));
-        for member in ["properties", "required"] {
-            match (schema.get_mut(member), details.get(member)) {
-                (Some(Value::Object(ours)), Some(Value::Object(more))) => ours.extend(more.clone()),
-                (Some(Value::Array(ours)), Some(Value::Array(more))) => ours.extend(more.clone()),
-                _ => {}
-            }
-        }
-        schema
-    }
-}
-
 /// An address a key was used from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Source {
@@ -428,18 +352,6 @@ mod tests {
         #[test]
         fn a_cell_survives_its_number(cell in any_cell()) {
             prop_assert_eq!(Cell::from_number(cell.number()), Some(cell));
-        }
-
-        #[test]
-        fn a_series_holds_exactly_the_total(adds in prop::collection::vec((any_cell(), 0i64..3600 * 24, 1i64..9), 0..50)) {
-            let start = parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
-            let mut breakdown = Breakdown::over((0..24).map(|hour| start + Duration::hours(hour)));
-            for (cell, second, n) in adds {
-                breakdown.add(cell, start + Duration::seconds(second), n);
-            }
-            let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read + by.write).sum();
-            prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().sum::<i64>());
-            prop_assert_eq!(breakdown.tally.total(), by_resource);
         }
     }
 }

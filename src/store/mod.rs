@@ -5,12 +5,14 @@
 //! diesel.
 
 pub mod addresses;
+pub mod analytics;
 pub mod audit;
 pub mod connection;
 pub mod error;
 mod file_identity;
 pub mod idempotency;
 pub mod keys;
+pub mod ledger;
 pub mod migrate;
 pub mod records;
 pub mod rollup;

@@ -9,10 +9,10 @@
 
 mod support;
 
+mod analytics;
 mod audit;
 mod authorization;
 mod bodies;
-mod call_lists;
 mod calls;
 mod cli;
 mod cli_tokens;
@@ -28,14 +28,18 @@ mod idempotency;
 mod idempotency_races;
 mod key_edits;
 mod key_lists;
+mod knowledge_base;
 mod layers;
 mod links;
+mod list_plans;
 mod management;
 mod migrations;
 mod openapi;
 mod pages;
 mod parameters;
 mod paths;
+mod record_lists;
+mod records;
 mod refused_databases;
 mod revocation;
 mod startup;

@@ -139,12 +139,16 @@ pub fn revoke(operation: &mut Operation<'_>) {
         .once(200);
 }
 
+/// Figures as a key without use has them.
+pub(super) fn example_windows() -> PerWindow<Breakdown> {
+    let window = || Breakdown::over([example_time()].into_iter());
+    PerWindow { day: window(), week: window(), month: window() }
+}
+
 /// `GET /v1/keys/{id}/usage`
 pub fn usage(operation: &mut Operation<'_>) {
-    let window = || Breakdown::over([example_time()].into_iter());
-    let windows = PerWindow { day: window(), week: window(), month: window() };
     operation
         .named(TAG, "usage", "Show a key's requests by outcome, resource, access and time")
         .on_id::<KeyId>()
-        .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(windows));
+        .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
 }
