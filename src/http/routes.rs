@@ -65,8 +65,10 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(records::find::<Lead>, describe::records::find::<Lead>)
             .patch(records::update::<Lead>, describe::records::update::<Lead>)
             .delete(records::delete::<Lead>, describe::records::delete::<Lead>),
-        Endpoint::new("/v1/analytics/overview", Scope(Analytics)).get(analytics::overview, describe::analytics::overview),
-        Endpoint::new("/v1/analytics/usage", Scope(Analytics)).get(analytics::usage, describe::analytics::usage),
+        Endpoint::new("/v1/analytics/overview", Scope(Analytics))
+            .get(analytics::overview, describe::analytics::overview),
+        Endpoint::new("/v1/analytics/usage", Scope(Analytics))
+            .get(analytics::usage, describe::analytics::usage),
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami, describe::this_key::whoami),
         Endpoint::new("/v1/ping", AnyKey).get(this_key::ping, describe::this_key::ping),

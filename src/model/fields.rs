@@ -216,10 +216,16 @@ impl<'a> FieldReader<'a> {
 
     /// An object with any members, of at most so many bytes as JSON without spaces.
     pub fn object(&mut self, field: &'static str, longest: usize) -> Option<Map<String, Value>> {
-        self.parsed(field, || schema::object(longest), |value| {
-            let object = value.as_object().filter(|_| value.to_string().len() <= longest);
-            object.cloned().ok_or_else(|| format!("must be an object of at most {longest} bytes"))
-        })
+        self.parsed(
+            field,
+            || schema::object(longest),
+            |value| {
+                let object = value.as_object().filter(|_| value.to_string().len() <= longest);
+                object
+                    .cloned()
+                    .ok_or_else(|| format!("must be an object of at most {longest} bytes"))
+            },
+        )
     }
 
     /// An http or https URL.

@@ -1,13 +1,12 @@
 //! Usage: what a request is counted as, and the figures over 24 hours, 7 days and 30 days.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use chrono::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::key::KeyNumber;
 use super::schema::from_value;

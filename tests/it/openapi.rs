@@ -127,7 +127,29 @@ impl Story {
         id: &str,
         body: Option<&Value>,
     ) -> Answer {
-        let answer = self.server.client.with_key(secret, method, &path.replace("{id}", id), body);
+        self.send_with(&[], secret, method, path, id, body)
+    }
+
+    /// The same with one more header.
+    #[track_caller]
+    fn send_with(
+        &self,
+        header: &[(&str, &str)],
+        secret: &str,
+        method: &str,
+        path: &str,
+        id: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        let bearer = format!("Bearer {secret}");
+        let mut headers = header.to_vec();
+        headers.push(("authorization", &bearer));
+        if body.is_some() {
+            headers.push(("content-type", "application/json"));
+        }
+        let text = body.map(Value::to_string);
+        let answer =
+            self.server.client.send(method, &path.replace("{id}", id), &headers, text.as_deref());
         self.document.conforms(method, path.split('?').next().unwrap(), &answer);
         answer
     }
@@ -284,10 +306,30 @@ on_both! {
                 let unknown = story.send(all, method, &format!("{path}?nope=1"), id, body);
                 unknown.expect(422, "validation_failed");
             }
+            let again = [("idempotency-key", "again")];
+            let first = story.send_with(&again, all, "POST", list, "", Some(body));
+            let second = story.send_with(&again, all, "POST", list, "", Some(body));
+            assert_eq!((first.ok(), second.header("idempotency-replayed")), (second.ok(), "true"));
+            let other = story.send_with(&again, all, "POST", list, "", Some(&unknown_field));
+            other.expect(422, "idempotency_mismatch");
+            let wrong = [("idempotency-key", "a b")];
+            let wrong = story.send_with(&wrong, all, "POST", list, "", Some(body));
+            wrong.expect(400, "invalid_idempotency_key");
+            let page = story.send(all, "GET", &format!("{list}?limit=1"), "", None);
+            assert!(page.header("link").contains("cursor="), "{page:?}");
+            let known = story.send(all, "GET", &one, id, None).header("etag").to_owned();
+            let known = [("if-none-match", known.as_str())];
+            story.send_with(&known, all, "GET", &one, id, None).expect(304, "");
+            let other = [("if-match", "\"other\"")];
+            for (method, body) in [("GET", None), ("PATCH", Some(patch)), ("DELETE", None)] {
+                let answer = story.send_with(&other, all, method, &one, id, body);
+                answer.expect(412, "precondition_failed");
+            }
+
             story.send(all, "DELETE", &one, id, None).ok();
             story.send(all, "DELETE", &one, id, None).expect(404, "not_found");
         }
-        assert!(seen >= 1);
+        assert!(seen >= 6, "only {seen} kinds");
     }
 }
 
@@ -305,6 +347,17 @@ on_both! {
             story.send(admin, "GET", path, "", None).expect(403, "wrong_credential");
         }
         story.send(key, "GET", "/v1/calls", "", None).ok();
+        for path in ["/v1/analytics/overview", "/v1/analytics/usage"] {
+            story.send(&story.key.secret, "GET", path, "", None).ok();
+            let unknown = story.send(&story.key.secret, "GET", &format!("{path}?x=1"), "", None);
+            unknown.expect(422, "validation_failed");
+            story.send(key, "GET", path, "", None).expect(403, "insufficient_scope");
+        }
+        let again = [("idempotency-key", "again")];
+        for replayed in ["", "true"] {
+            let made = story.send_with(&again, admin, "POST", "/v1/keys", "", Some(&body));
+            assert_eq!((made.status, made.header("idempotency-replayed")), (201, replayed));
+        }
         for path in ["/v1/keys", "/v1/keys?limit=1&status=all", "/v1/keys/{id}", "/v1/keys/{id}/usage", "/v1/audit", "/v1/audit?limit=1"] {
             story.send(admin, "GET", path, id, None).ok();
             story.send(key, "GET", path, id, None).expect(403, "wrong_credential");

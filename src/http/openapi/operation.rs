@@ -16,8 +16,8 @@ use crate::http::error::Code;
 use crate::http::extract::QueryReader;
 use crate::http::extract::query;
 use crate::model::fields::{self, FieldReader};
-use crate::model::schema::patch_of;
 use crate::model::idempotency::IdempotencyKey;
+use crate::model::schema::patch_of;
 use crate::model::scope::{Access, Scope};
 
 /// An operation while it is being described.

@@ -33,9 +33,8 @@ impl Fields for Article {
     fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
         let title = reader.line("title", 200);
         let title = reader.required("title", title);
-        let content = reader.parsed("content", content_schema, |value| {
-            check_content(as_text(value)?)
-        });
+        let content =
+            reader.parsed("content", content_schema, |value| check_content(as_text(value)?));
         let content = content.filter(|content| !content.trim().is_empty());
         let content = reader.required("content", content);
         let source_url = reader.url("source_url");

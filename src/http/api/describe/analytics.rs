@@ -7,7 +7,8 @@ use super::{example_time, json_of};
 use crate::http::api::analytics::read_period;
 use crate::http::openapi::operation::Operation;
 use crate::model::analytics::{CallFigures, LeadFigures, Overview, Period};
-use crate::model::usage::{Breakdown, PerWindow};
+use crate::model::breakdown::Breakdown;
+use crate::model::usage::PerWindow;
 
 const TAG: &str = "analytics";
 

@@ -8,11 +8,12 @@ use crate::http::error::Code;
 use crate::http::extract::QueryReader;
 use crate::http::openapi::operation::Operation;
 use crate::model::actor::{Actor, ActorKind};
+use crate::model::breakdown::Breakdown;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey, RevokeRequest};
 use crate::model::page::Page;
 use crate::model::secret::Digest;
-use crate::model::usage::{Breakdown, PerWindow, Source, Usage};
+use crate::model::usage::{PerWindow, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 const TAG: &str = "keys";
@@ -77,7 +78,8 @@ pub fn list(operation: &mut Operation<'_>) {
             200,
             "A page, newest first.",
             json_of(page_of(example_view())),
-        ).with_optional_header(200, "Link");
+        )
+        .with_optional_header(200, "Link");
 }
 
 /// `POST /v1/keys`
