@@ -1,6 +1,6 @@
 //! What happened in a period: calls and leads in numbers.
 
-use chrono::Duration;
+use chrono::{Duration, NaiveDate, NaiveTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -37,7 +37,10 @@ impl Period {
         now: Moment,
     ) -> Result<Self, FieldErrors> {
         let to = to.unwrap_or(now + Duration::milliseconds(1));
-        let from = from.unwrap_or(to - USUAL);
+        // The year before 0000 cannot be written.
+        let earliest = NaiveDate::from_ymd_opt(0, 1, 1).unwrap_or_default();
+        let earliest = earliest.and_time(NaiveTime::MIN).and_utc();
+        let from = from.unwrap_or_else(|| (to - USUAL).max(earliest));
         if from > to {
             Err(FieldErrors::one("from", "must not be after the end of the period"))
         } else if to - from > LONGEST {
@@ -117,7 +120,9 @@ mod tests {
     fn the_earliest_and_the_latest_times_are_periods_too() {
         let at = |text| parse_rfc3339(text);
         let now = at("2026-11-21T12:00:00Z").unwrap();
-        assert!(Period::between(None, at("0000-01-01T00:00:00Z"), now).is_ok());
+        let first = at("0000-01-01T00:00:00Z").unwrap();
+        let period = Period::between(None, Some(first), now);
+        assert_eq!(period, Ok(Period { from: first, to: first }));
         assert!(Period::between(None, at("9999-12-31T23:59:59.999Z"), now).is_ok());
         assert!(Period::between(at("0000-01-01T00:00:00Z"), None, now).is_err());
     }
