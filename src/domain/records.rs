@@ -100,8 +100,7 @@ impl Bitting {
         self.database.write(|connection| {
             find_to_change(connection, id, preconditions)?;
             F::clear_references(connection, id, self.time.now())?;
-            F::delete(connection, id)?;
-            Ok(())
+            Ok(F::delete(connection, id)?)
         })
     }
 }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use chrono::{Duration, Timelike};
 
 use super::{Bitting, Result};
+use crate::model::breakdown::Breakdown;
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
-use crate::model::usage::{Breakdown, Keys, PerWindow, Source, Usage, Windows};
+use crate::model::usage::{Keys, PerWindow, Source, Usage, Windows};
 use crate::store::ledger::Ledger;
 use crate::store::{addresses, usage};
 

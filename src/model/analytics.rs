@@ -1,6 +1,7 @@
 //! What happened in a period: calls and leads in numbers.
 
-use chrono::Duration;
+use chrono::{Duration, NaiveDate, NaiveTime};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::FieldErrors;
@@ -12,13 +13,15 @@ const USUAL: Duration = Duration::days(30);
 const LONGEST: Duration = Duration::days(366);
 
 /// A stretch of time: `from` is in it, `to` is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Period {
     /// Its first moment.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub from: Moment,
     /// The moment that ends it.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub to: Moment,
 }
 
@@ -34,7 +37,10 @@ impl Period {
         now: Moment,
     ) -> Result<Self, FieldErrors> {
         let to = to.unwrap_or(now + Duration::milliseconds(1));
-        let from = from.unwrap_or(to - USUAL);
+        // The year before 0000 cannot be written.
+        let earliest = NaiveDate::from_ymd_opt(0, 1, 1).unwrap_or_default();
+        let earliest = earliest.and_time(NaiveTime::MIN).and_utc();
+        let from = from.unwrap_or_else(|| (to - USUAL).max(earliest));
         if from > to {
             Err(FieldErrors::one("from", "must not be after the end of the period"))
         } else if to - from > LONGEST {
@@ -45,8 +51,17 @@ impl Period {
     }
 }
 
+/// The parameters that choose a period.
+#[derive(Debug, Clone, Copy, Default, JsonSchema)]
+pub struct PeriodFilter {
+    /// Its first moment; 30 days before its end unless said.
+    pub from: Option<Moment>,
+    /// The moment that ends it, and is not in it; now unless said.
+    pub to: Option<Moment>,
+}
+
 /// A period in numbers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Overview {
     /// Which period.
     pub period: Period,
@@ -57,7 +72,7 @@ pub struct Overview {
 }
 
 /// Calls in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, JsonSchema)]
 pub struct CallFigures {
     /// All.
     pub total: i64,
@@ -70,7 +85,7 @@ pub struct CallFigures {
 }
 
 /// Leads in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LeadFigures {
     /// All.
     pub captured: i64,
@@ -105,7 +120,9 @@ mod tests {
     fn the_earliest_and_the_latest_times_are_periods_too() {
         let at = |text| parse_rfc3339(text);
         let now = at("2026-11-21T12:00:00Z").unwrap();
-        assert!(Period::between(None, at("0000-01-01T00:00:00Z"), now).is_ok());
+        let first = at("0000-01-01T00:00:00Z").unwrap();
+        let period = Period::between(None, Some(first), now);
+        assert_eq!(period, Ok(Period { from: first, to: first }));
         assert!(Period::between(None, at("9999-12-31T23:59:59.999Z"), now).is_ok());
         assert!(Period::between(at("0000-01-01T00:00:00Z"), None, now).is_err());
     }

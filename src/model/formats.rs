@@ -1,6 +1,11 @@
 //! Texts that have a form: telephone numbers, e-mail addresses, URLs. Each check returns the text as
 //! it was, or the complaint.
 
+/// The longest URL, in characters.
+pub(super) const LONGEST_URL: usize = 2048;
+/// The longest e-mail address, in bytes.
+pub(super) const LONGEST_EMAIL: usize = 254;
+
 /// E.164: a plus, no leading zero, at most 15 digits.
 pub(super) fn check_phone_number(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix('+').unwrap_or_default().as_bytes();
@@ -29,10 +34,12 @@ pub(super) fn check_email(text: &str) -> Result<String, String> {
             && domain.contains('.')
             && !hyphened
     });
-    if formed && text.len() <= 254 {
+    if formed && text.len() <= LONGEST_EMAIL {
         Ok(text.to_owned())
     } else {
-        Err("must be an e-mail address of at most 254 bytes, such as ada@example.com".to_owned())
+        Err(format!(
+            "must be an e-mail address of at most {LONGEST_EMAIL} bytes, such as ada@example.com"
+        ))
     }
 }
 
@@ -40,12 +47,12 @@ pub(super) fn check_email(text: &str) -> Result<String, String> {
 pub(super) fn check_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let formed = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && text.len() <= 2048
+        && text.chars().nth(LONGEST_URL).is_none()
         && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     if formed {
         Ok(text.to_owned())
     } else {
-        Err("must be an http or https URL of at most 2048 bytes".to_owned())
+        Err(format!("must be an http or https URL of at most {LONGEST_URL} characters"))
     }
 }
 

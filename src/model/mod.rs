@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod analytics;
 pub mod audit;
+pub mod breakdown;
 pub mod fields;
 mod formats;
 pub mod id;
@@ -15,6 +16,7 @@ pub mod key;
 pub mod page;
 pub mod precondition;
 pub mod records;
+pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod terms;

@@ -1,12 +1,15 @@
 //! Usage: what a request is counted as, and the figures over 24 hours, 7 days and 30 days.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use chrono::Duration;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, json};
 
 use super::key::KeyNumber;
+use super::schema::from_value;
 use super::scope::{Access, Resource};
 use super::time::{self, Moment};
 use super::words::{Word, words};
@@ -74,12 +77,12 @@ impl Cell {
     }
 
     /// The name under which the resource is shown.
-    fn resource_name(self) -> &'static str {
+    pub(super) fn resource_name(self) -> &'static str {
         let known = Resource::ALL.into_iter().find(|resource| *resource as u16 == self.0 >> 4);
         known.map_or("other", Resource::as_str)
     }
 
-    fn access(self) -> Access {
+    pub(super) fn access(self) -> Access {
         Access::ALL[usize::from(self.0 >> 3 & 1)]
     }
 }
@@ -191,7 +194,7 @@ impl Tally {
     }
 }
 
-fn tally_entries<M: SerializeMap>(tally: &Tally, map: &mut M) -> Result<(), M::Error> {
+pub(super) fn tally_entries<M: SerializeMap>(tally: &Tally, map: &mut M) -> Result<(), M::Error> {
     map.serialize_entry("total", &tally.total())?;
     for outcome in Outcome::ALL {
         map.serialize_entry(outcome.as_str(), &tally.of(*outcome))?;
@@ -207,8 +210,31 @@ impl Serialize for Tally {
     }
 }
 
+pub(super) fn tally_schema() -> Schema {
+    let count = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
+    let mut counts = Map::from_iter([("total".to_owned(), count("All of them."))]);
+    for outcome in Outcome::ALL {
+        counts.insert(outcome.as_str().to_owned(), count(outcome.about()));
+    }
+    let required: Vec<&String> = counts.keys().collect();
+    from_value(json!({
+        "type": "object", "description": "Requests by outcome.",
+        "required": required, "properties": counts,
+    }))
+}
+
+impl JsonSchema for Tally {
+    fn schema_name() -> Cow<'static, str> {
+        "Tally".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        tally_schema()
+    }
+}
+
 /// Something of each window, named as everywhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "{T}ByWindow")]
 pub struct PerWindow<T> {
     /// The last 24 hours, exact to the minute.
     #[serde(rename = "24h")]
@@ -277,66 +303,8 @@ impl Usage {
     }
 }
 
-/// Requests of one window: by outcome, by resource and access, and over time.
-#[derive(Debug, Clone, Default)]
-pub struct Breakdown {
-    tally: Tally,
-    by_resource: BTreeMap<&'static str, ByAccess>,
-    series: BTreeMap<Moment, i64>,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-struct ByAccess {
-    read: i64,
-    write: i64,
-}
-
-#[derive(Serialize)]
-struct Point {
-    #[serde(with = "time::rfc3339")]
-    start: Moment,
-    total: i64,
-}
-
-impl Breakdown {
-    /// A window with its points of time, all empty yet.
-    pub fn over(starts: impl Iterator<Item = Moment>) -> Self {
-        Self { series: starts.map(|start| (start, 0)).collect(), ..Self::default() }
-    }
-
-    /// Adds requests made at a moment inside the window.
-    pub fn add(&mut self, cell: Cell, at: Moment, n: i64) {
-        self.tally.add(cell.outcome(), n);
-        let by_access = self.by_resource.entry(cell.resource_name()).or_default();
-        match cell.access() {
-            Access::Read => by_access.read += n,
-            Access::Write => by_access.write += n,
-        }
-        if let Some((_, total)) = self.series.range_mut(..=at).next_back() {
-            *total += n;
-        }
-    }
-
-    /// Requests by outcome.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-}
-
-impl Serialize for Breakdown {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let points =
-            self.series.iter().map(|(start, total)| Point { start: *start, total: *total });
-        let mut map = serializer.serialize_map(None)?;
-        tally_entries(&self.tally, &mut map)?;
-        map.serialize_entry("by_resource", &self.by_resource)?;
-        map.serialize_entry("series", &points.collect::<Vec<_>>())?;
-        map.end()
-    }
-}
-
 /// An address a key was used from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Source {
     /// The client's address.
     pub address: String,
@@ -344,6 +312,7 @@ pub struct Source {
     pub user_agent: Option<String>,
     /// When it was last noted.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub at: Moment,
 }
 
@@ -382,18 +351,6 @@ mod tests {
         #[test]
         fn a_cell_survives_its_number(cell in any_cell()) {
             prop_assert_eq!(Cell::from_number(cell.number()), Some(cell));
-        }
-
-        #[test]
-        fn a_series_holds_exactly_the_total(adds in prop::collection::vec((any_cell(), 0i64..3600 * 24, 1i64..9), 0..50)) {
-            let start = parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
-            let mut breakdown = Breakdown::over((0..24).map(|hour| start + Duration::hours(hour)));
-            for (cell, second, n) in adds {
-                breakdown.add(cell, start + Duration::seconds(second), n);
-            }
-            let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read + by.write).sum();
-            prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().sum::<i64>());
-            prop_assert_eq!(breakdown.tally.total(), by_resource);
         }
     }
 }

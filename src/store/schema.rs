@@ -228,15 +228,3 @@ diesel::table! {
         settings -> Text,
     }
 }
-
-diesel::table! {
-    idempotency (identity) {
-        identity -> Binary,
-        request_body -> Binary,
-        expires_at -> Timestamp,
-        status -> BigInt,
-        location -> Nullable<Text>,
-        etag -> Nullable<Text>,
-        body -> Text,
-    }
-}

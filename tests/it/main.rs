@@ -34,6 +34,8 @@ mod links;
 mod list_plans;
 mod management;
 mod migrations;
+mod openapi;
+mod pages;
 mod parameters;
 mod paths;
 mod record_lists;

@@ -6,8 +6,13 @@ use crate::auth::caller::KeyCaller;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;
-use crate::model::analytics::Period;
+use crate::model::analytics::{Period, PeriodFilter};
 use crate::model::usage::Keys;
+
+/// Reads the parameters that choose a period.
+pub fn read_period(query: &mut QueryReader) -> PeriodFilter {
+    PeriodFilter { from: query.moment("from"), to: query.moment("to") }
+}
 
 /// Calls and leads of a period.
 pub async fn overview(
@@ -15,7 +20,7 @@ pub async fn overview(
     state: web::Data<State>,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
-    let (from, to) = (query.moment("from"), query.moment("to"));
+    let PeriodFilter { from, to } = read_period(&mut query);
     query.finish()?;
     let found =
         state.run(move |bitting| bitting.overview(Period::between(from, to, bitting.time.now())?));

@@ -10,10 +10,9 @@ use crate::domain::{self, Bitting};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
-use crate::model::fields::FieldReader;
 use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
-use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey};
+use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey, RevokeRequest};
 use crate::model::time::Moment;
 use crate::model::usage::{Keys, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
@@ -38,6 +37,11 @@ impl Figures {
     }
 }
 
+/// Reads the parameters that choose among keys.
+pub fn read_filter(query: &mut QueryReader) -> KeyFilter {
+    KeyFilter { status: query.choice("status"), text: query.text("q"), owner: query.text("owner") }
+}
+
 /// Lists keys.
 pub async fn list(
     _manager: Manager,
@@ -45,11 +49,7 @@ pub async fn list(
     request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
-    let filter = KeyFilter {
-        status: query.choice("status"),
-        text: query.text("q"),
-        owner: query.text("owner"),
-    };
+    let filter = read_filter(&mut query);
     let wanted = query.page();
     query.finish()?;
     let found = state.run(move |bitting| {
@@ -148,9 +148,7 @@ pub async fn revoke(
     query.finish()?;
     let ended = state.run(move |bitting| {
         bitting.once(idempotency.attempt(&body.0), |turn| {
-            let mut reader = FieldReader::new(&body.0);
-            let reason = reader.line("reason", 500);
-            reader.finish(Some(()))?;
+            let reason = RevokeRequest::from_object(&body.0)?.reason;
             let origin = manager.origin(bitting)?;
             // Read before, since the answer is kept in the transaction that ends the key.
             let figures = Figures::of(bitting, bitting.find_key(id.0)?.number)?;

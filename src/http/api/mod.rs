@@ -5,6 +5,8 @@ pub mod analytics;
 pub mod audit;
 pub mod calls;
 pub mod contacts;
+pub mod describe;
+pub mod document;
 pub mod integrations;
 mod kept;
 pub mod keys;

@@ -1,5 +1,6 @@
 //! Voice agents.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Fields;
@@ -18,7 +19,7 @@ words! {
 }
 
 /// The fields of an agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Agent {
     /// What people call it.
     pub name: String,
@@ -63,7 +64,7 @@ impl Fields for Agent {
 }
 
 /// Which agents to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct AgentFilter {
     /// Only those in this state.
     pub status: Option<AgentStatus>,

@@ -1,9 +1,12 @@
 //! Articles of the knowledge base, which agents answer from.
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Fields;
 use crate::model::fields::{FieldReader, as_text, check_text};
+use crate::model::schema;
 use crate::model::scope::Resource;
 use crate::model::terms::Terms;
 
@@ -11,7 +14,7 @@ use crate::model::terms::Terms;
 const LONGEST_CONTENT: usize = 200 * 1024;
 
 /// The fields of an article.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Article {
     /// What it is about.
     pub title: String,
@@ -30,7 +33,8 @@ impl Fields for Article {
     fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
         let title = reader.line("title", 200);
         let title = reader.required("title", title);
-        let content = reader.parsed("content", |value| check_content(as_text(value)?));
+        let content =
+            reader.parsed("content", content_schema, |value| check_content(as_text(value)?));
         let content = content.filter(|content| !content.trim().is_empty());
         let content = reader.required("content", content);
         let source_url = reader.url("source_url");
@@ -50,6 +54,10 @@ impl Article {
     }
 }
 
+fn content_schema() -> Value {
+    schema::filled_text(LONGEST_CONTENT)
+}
+
 fn check_content(text: &str) -> Result<String, String> {
     if text.len() > LONGEST_CONTENT {
         Err(format!("must have at most {LONGEST_CONTENT} bytes of UTF-8"))
@@ -59,15 +67,16 @@ fn check_content(text: &str) -> Result<String, String> {
 }
 
 /// Which articles to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct ArticleFilter {
     /// Only those that have all these words.
+    #[schemars(rename = "q", with = "Option<String>")]
     pub terms: Option<Terms>,
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

@@ -1,5 +1,6 @@
 //! Contacts: people to call or write to.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Fields;
@@ -7,7 +8,7 @@ use crate::model::fields::FieldReader;
 use crate::model::scope::Resource;
 
 /// The fields of a contact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Contact {
     /// Who they are.
     pub name: String,
@@ -40,8 +41,9 @@ impl Fields for Contact {
 }
 
 /// Which contacts to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct ContactFilter {
     /// Only those with this text in their name, e-mail address or number, whatever its case.
+    #[schemars(rename = "q")]
     pub text: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! Integrations: other systems that Bitting's clients work with.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -30,7 +31,7 @@ words! {
 }
 
 /// The fields of an integration.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Integration {
     /// What people call it.
     pub name: String,
@@ -62,7 +63,7 @@ impl Fields for Integration {
 }
 
 /// Which integrations to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct IntegrationFilter {
     /// Only those with this system.
     pub kind: Option<IntegrationKind>,

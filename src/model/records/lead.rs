@@ -1,5 +1,6 @@
 //! Leads: people who may become customers.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Fields;
@@ -22,7 +23,7 @@ words! {
 }
 
 /// The fields of a lead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lead {
     /// Who they are.
     pub name: String,
@@ -58,7 +59,7 @@ impl Fields for Lead {
 }
 
 /// Which leads to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct LeadFilter {
     /// Only those who have come so far.
     pub status: Option<LeadStatus>,
