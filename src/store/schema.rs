@@ -176,6 +176,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency (identity) {
+        identity -> Binary,
+        request_body -> Binary,
+        expires_at -> Timestamp,
+        status -> BigInt,
+        location -> Nullable<Text>,
+        etag -> Nullable<Text>,
+        body -> Text,
+    }
+}
+
+diesel::table! {
     knowledge_base (id) {
         id -> Text,
         created_at -> Timestamp,
