@@ -6,6 +6,8 @@ pub mod audit_log;
 pub mod change_feed;
 pub mod error;
 pub mod key_index;
+pub mod key_summaries;
+pub mod key_table;
 pub mod keyring;
 pub mod records;
 pub mod timekeeper;

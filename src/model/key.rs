@@ -1,5 +1,6 @@
 //! API keys: what is known of one, its state at a moment, and what a new one must say.
 
+use chrono::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -11,6 +12,9 @@ use super::scope::{Scope, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
 use super::words::words;
+
+/// An expiry that is nearer than this is pointed out.
+pub const SOON: Duration = Duration::days(14);
 
 /// A key's row number: what the usage tables and the key index refer to it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -186,6 +190,36 @@ words! {
     }
 }
 
+words! {
+    /// Which keys to list, by their expiry.
+    ExpiryFilter {
+        /// Those that expire within [`SOON`].
+        Soon = "soon",
+        /// Those that never do.
+        Never = "never",
+        /// Those that do some day.
+        Dated = "dated",
+    }
+}
+
+words! {
+    /// In which order to list keys.
+    KeySort {
+        /// The newest first.
+        Newest = "newest",
+        /// By name, in any case.
+        Name = "name",
+        /// What expires soonest first, what never does last.
+        Expiry = "expiry",
+        /// What was used last first.
+        LastUsed = "last_used",
+        /// What was used most in 30 days first.
+        MostUsed = "most_used",
+        /// What was retired last first.
+        Retired = "retired",
+    }
+}
+
 /// Which keys to list.
 #[derive(Debug, Clone, Default)]
 pub struct KeyFilter {
@@ -195,11 +229,14 @@ pub struct KeyFilter {
     pub text: Option<String>,
     /// Only those of exactly this owner.
     pub owner: Option<String>,
+    /// Only those with this scope.
+    pub scope: Option<Scope>,
+    /// Only those with such an expiry.
+    pub expiry: Option<ExpiryFilter>,
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
     use serde_json::json;
 
     use super::*;

@@ -1,8 +1,9 @@
 //! Usage: what a request is counted as, and the figures over 24 hours, 7 days and 30 days.
 
+mod windows;
+
 use std::collections::BTreeMap;
 
-use chrono::Duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -10,6 +11,8 @@ use super::key::KeyNumber;
 use super::scope::{Access, Resource};
 use super::time::{self, Moment};
 use super::words::{Word, words};
+
+pub use windows::{DAYS, Days, Hour, Minute, Windows};
 
 words! {
     /// How a request ended.
@@ -41,6 +44,9 @@ impl Outcome {
         }
     }
 }
+
+/// What stands for a path of no resource.
+pub const OTHER: &str = "other";
 
 /// What a request is counted under: resource, access and outcome, as one small number.
 ///
@@ -76,43 +82,11 @@ impl Cell {
     /// The name under which the resource is shown.
     fn resource_name(self) -> &'static str {
         let known = Resource::ALL.into_iter().find(|resource| *resource as u16 == self.0 >> 4);
-        known.map_or("other", Resource::as_str)
+        known.map_or(OTHER, Resource::as_str)
     }
 
     fn access(self) -> Access {
         Access::ALL[usize::from(self.0 >> 3 & 1)]
-    }
-}
-
-/// Whole minutes since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Minute(pub i64);
-
-impl Minute {
-    /// The minute a moment lies in.
-    pub fn of(moment: Moment) -> Self {
-        Self(moment.timestamp().div_euclid(60))
-    }
-
-    /// The hour it lies in.
-    pub fn hour(self) -> Hour {
-        Hour(self.0.div_euclid(60))
-    }
-}
-
-/// Whole hours since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Hour(pub i64);
-
-impl Hour {
-    /// Its first minute.
-    pub fn first_minute(self) -> Minute {
-        Minute(self.0 * 60)
-    }
-
-    /// When it begins.
-    pub fn start(self) -> Moment {
-        Moment::from_timestamp(self.0 * 3600, 0).unwrap_or_default()
     }
 }
 
@@ -129,31 +103,6 @@ pub struct Count {
     pub n: i64,
     /// The last of them, in milliseconds since 1970.
     pub last_at: i64,
-}
-
-/// The rolling windows that end now. Each begins at a whole minute or hour, so that no request
-/// younger than its length is left out.
-#[derive(Debug, Clone, Copy)]
-pub struct Windows {
-    /// First minute of the 24-hour window.
-    pub day: Minute,
-    /// First hour of the 7-day window.
-    pub week: Hour,
-    /// First hour of the 30-day window.
-    pub month: Hour,
-}
-
-impl Windows {
-    /// The windows that end at `now`.
-    pub fn ending(now: Moment) -> Self {
-        let back = |days| Minute::of(now - Duration::days(days));
-        Self { day: back(1), week: back(7).hour(), month: back(30).hour() }
-    }
-
-    /// The first hour that lies wholly inside the 24-hour window.
-    pub fn first_whole_hour(&self) -> Hour {
-        Minute(self.day.0 + 59).hour()
-    }
 }
 
 /// Requests by outcome.
@@ -268,13 +217,25 @@ impl Usage {
 pub struct Breakdown {
     tally: Tally,
     by_resource: BTreeMap<&'static str, ByAccess>,
-    series: BTreeMap<Moment, i64>,
+    series: BTreeMap<Moment, Tally>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-struct ByAccess {
-    read: i64,
-    write: i64,
+/// Requests of one resource.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ByAccess {
+    /// Those that read.
+    pub read: Tally,
+    /// Those that write.
+    pub write: Tally,
+}
+
+impl Serialize for ByAccess {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("read", &self.read.total())?;
+        map.serialize_entry("write", &self.write.total())?;
+        map.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -287,7 +248,7 @@ struct Point {
 impl Breakdown {
     /// A window with its points of time, all empty yet.
     pub fn over(starts: impl Iterator<Item = Moment>) -> Self {
-        Self { series: starts.map(|start| (start, 0)).collect(), ..Self::default() }
+        Self { series: starts.map(|start| (start, Tally::default())).collect(), ..Self::default() }
     }
 
     /// Adds requests made at a moment inside the window.
@@ -295,11 +256,11 @@ impl Breakdown {
         self.tally.add(cell.outcome(), n);
         let by_access = self.by_resource.entry(cell.resource_name()).or_default();
         match cell.access() {
-            Access::Read => by_access.read += n,
-            Access::Write => by_access.write += n,
+            Access::Read => by_access.read.add(cell.outcome(), n),
+            Access::Write => by_access.write.add(cell.outcome(), n),
         }
-        if let Some((_, total)) = self.series.range_mut(..=at).next_back() {
-            *total += n;
+        if let Some((_, tally)) = self.series.range_mut(..=at).next_back() {
+            tally.add(cell.outcome(), n);
         }
     }
 
@@ -307,12 +268,22 @@ impl Breakdown {
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
+
+    /// Requests by the name of the resource; only of those that had any.
+    pub fn by_resource(&self) -> &BTreeMap<&'static str, ByAccess> {
+        &self.by_resource
+    }
+
+    /// Requests by the start of each hour or day.
+    pub fn series(&self) -> &BTreeMap<Moment, Tally> {
+        &self.series
+    }
 }
 
 impl Serialize for Breakdown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let points =
-            self.series.iter().map(|(start, total)| Point { start: *start, total: *total });
+            self.series.iter().map(|(start, tally)| Point { start: *start, total: tally.total() });
         let mut map = serializer.serialize_map(None)?;
         tally_entries(&self.tally, &mut map)?;
         map.serialize_entry("by_resource", &self.by_resource)?;
@@ -335,6 +306,7 @@ pub struct Source {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Duration;
     use proptest::prelude::*;
 
     use super::*;
@@ -345,15 +317,6 @@ mod tests {
             let resource = resource.checked_sub(1).map(|n| Resource::ALL[n]);
             Cell::new(resource, Access::ALL[access], Outcome::ALL[outcome])
         })
-    }
-
-    #[test]
-    fn a_window_begins_at_a_whole_minute_or_hour() {
-        let now = parse_rfc3339("2026-11-21T12:34:56.789Z").unwrap();
-        let windows = Windows::ending(now);
-        assert_eq!(windows.day, Minute::of(now - Duration::hours(24)));
-        assert_eq!(windows.week.start(), parse_rfc3339("2026-11-14T12:00:00Z").unwrap());
-        assert_eq!(windows.month.start(), parse_rfc3339("2026-10-22T12:00:00Z").unwrap());
     }
 
     #[test]
@@ -377,8 +340,8 @@ mod tests {
             for (cell, second, n) in adds {
                 breakdown.add(cell, start + Duration::seconds(second), n);
             }
-            let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read + by.write).sum();
-            prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().sum::<i64>());
+            let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read.total() + by.write.total()).sum();
+            prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().map(Tally::total).sum::<i64>());
             prop_assert_eq!(breakdown.tally.total(), by_resource);
         }
     }

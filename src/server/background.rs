@@ -124,6 +124,7 @@ fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> 
             cared_at = Instant::now();
             let high_water = bitting.save_high_water();
             care.note(high_water.and_then(|()| roll_up_all(bitting, stopping, interval)));
+            care.note(bitting.summarize_keys());
         }
     }
     write_the_rest(bitting).map_err(io::Error::other)

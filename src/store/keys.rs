@@ -5,11 +5,11 @@ use diesel::prelude::*;
 
 use super::connection::AnyConnection;
 use super::error::Result;
+use super::key_table::matching;
 use super::rows;
 use super::schema::api_keys as table;
-use super::text::{contains_pattern, lower};
 use crate::model::id::KeyId;
-use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, StatusFilter};
+use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation};
 use crate::model::page::Limit;
 use crate::model::scope::ScopeSet;
 use crate::model::secret::Digest;
@@ -100,6 +100,16 @@ pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>>
     row.map(ApiKey::try_from).transpose()
 }
 
+/// The keys with these row numbers, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| number.0.into()).collect();
+    let rows: Vec<Row> = table::table.filter(table::number.eq_any(numbers)).load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
 /// Changes what people call a key.
 ///
 /// # Errors
@@ -155,34 +165,7 @@ pub fn list(
     after: Option<KeyNumber>,
     now: Moment,
 ) -> Result<Vec<ApiKey>> {
-    let now = now.naive_utc();
-    let mut query = table::table.into_boxed();
-    let unexpired = || table::expires_at.is_null().or(table::expires_at.gt(now).assume_not_null());
-    query = match filter.status {
-        None | Some(StatusFilter::All) => query,
-        Some(StatusFilter::Active) => query.filter(table::revoked_at.is_null()).filter(unexpired()),
-        Some(StatusFilter::Revoked) => query.filter(table::revoked_at.is_not_null()),
-        Some(StatusFilter::Expired) => {
-            query.filter(table::revoked_at.is_null()).filter(table::expires_at.le(now))
-        }
-        Some(StatusFilter::Retired) => query.filter(
-            table::revoked_at.is_not_null().or(table::expires_at.le(now).assume_not_null()),
-        ),
-    };
-    if let Some(owner) = &filter.owner {
-        query = query.filter(table::owner.eq(owner));
-    }
-    if let Some(text) = &filter.text {
-        let pattern = contains_pattern(text);
-        let matches = lower(table::name.nullable())
-            .like(pattern.clone())
-            .escape('\\')
-            .or(lower(table::description).like(pattern.clone()).escape('\\'))
-            .or(lower(table::owner).like(pattern.clone()).escape('\\'))
-            .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
-            .or(lower(table::display.nullable()).like(pattern).escape('\\'));
-        query = query.filter(matches);
-    }
+    let mut query = matching(filter, now).select(table::all_columns);
     if let Some(KeyNumber(number)) = after {
         query = query.filter(table::number.lt(i64::from(number)));
     }

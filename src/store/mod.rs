@@ -9,6 +9,9 @@ pub mod audit;
 pub mod connection;
 pub mod error;
 mod file_identity;
+pub mod key_forms;
+pub mod key_summaries;
+pub mod key_table;
 pub mod keys;
 pub mod migrate;
 pub mod records;
@@ -19,6 +22,7 @@ mod text;
 pub mod tokens;
 pub mod transaction;
 pub mod usage;
+pub mod usage_days;
 
 pub use connection::{AnyConnection, Database, Target};
 pub use error::{Error, Result};

@@ -166,3 +166,28 @@ diesel::table! {
         occurred_at -> Timestamp,
     }
 }
+
+diesel::table! {
+    key_summaries (key_number) {
+        key_number -> BigInt,
+        month -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    key_summary_position (one) {
+        one -> BigInt,
+        minute -> BigInt,
+        key_number -> BigInt,
+    }
+}
+
+diesel::table! {
+    key_forms (digest) {
+        digest -> Binary,
+        key_id -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(api_keys, key_summaries);

@@ -294,7 +294,7 @@ struct MinuteRow {
 
 /// The minute rows that figures need: the part hour that begins the 24-hour window, and all that
 /// is not rolled up yet.
-fn minutes(
+pub(super) fn minutes(
     connection: &mut AnyConnection,
     keys: &str,
     windows: &Windows,
@@ -328,7 +328,7 @@ fn minutes(
     Ok(counts)
 }
 
-fn number_list(numbers: impl Iterator<Item = i64>) -> String {
+pub(super) fn number_list(numbers: impl Iterator<Item = i64>) -> String {
     let mut list = String::new();
     for number in numbers {
         let separator = if list.is_empty() { "" } else { "," };
@@ -338,7 +338,7 @@ fn number_list(numbers: impl Iterator<Item = i64>) -> String {
     if list.is_empty() { "NULL".to_owned() } else { list }
 }
 
-fn key_number(number: i64) -> Result<KeyNumber> {
+pub(super) fn key_number(number: i64) -> Result<KeyNumber> {
     rows::row_number(number).map(KeyNumber)
 }
 

@@ -46,6 +46,7 @@ pub async fn list(
         status: query.choice("status"),
         text: query.text("q"),
         owner: query.text("owner"),
+        ..KeyFilter::default()
     };
     let request = query.page();
     query.finish()?;
