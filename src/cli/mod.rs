@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BadSetting, LogFormat, Options, Settings};
 use crate::domain::{self, Bitting};
+use crate::http::{openapi, routes};
 use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::key::KeyFilter;
@@ -57,6 +58,8 @@ enum Command {
     Serve,
     /// Make the database or bring it up to date, and exit
     Migrate,
+    /// Print the OpenAPI document of the API; needs no database
+    Openapi,
     /// Make, list, show and revoke API keys
     #[command(subcommand)]
     Key(keys::KeyCommand),
@@ -170,6 +173,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Migrate => {
             open(&settings, Missing::Create)?;
             show(format_args!("{} is ready", settings.database))
+        }
+        Command::Openapi => {
+            let url = settings.public_url.as_deref();
+            let document = openapi::document(&routes::endpoints(), url);
+            show(format_args!("{}", document.trim_end()))
         }
         Command::Key(command) => keys::run(command, &settings),
         Command::Token(command) => tokens::run(command, &settings),

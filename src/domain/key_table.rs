@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Bitting, Result};
-use crate::model::key::{ApiKey, KeyFilter, KeyNumber, KeySort, StatusFilter};
+use crate::model::key::{ApiKey, KeyNumber, KeySort, StatusFilter, TableFilter};
 use crate::model::usage::{DAYS, Days, Usage, Windows};
 use crate::store::{AnyConnection, key_table, keys, usage, usage_days};
 
@@ -52,7 +52,7 @@ impl Bitting {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn key_table(&self, filter: &KeyFilter, sort: KeySort, page: usize) -> Result<KeyTable> {
+    pub fn key_table(&self, filter: &TableFilter, sort: KeySort, page: usize) -> Result<KeyTable> {
         let numbers = self.numbers_of_keys(filter, sort)?;
         let pages = numbers.len().div_ceil(KEYS_PER_PAGE).max(1);
         let page = page.clamp(1, pages);
@@ -73,7 +73,7 @@ impl Bitting {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn numbers_of_keys(&self, filter: &KeyFilter, sort: KeySort) -> Result<Vec<KeyNumber>> {
+    pub fn numbers_of_keys(&self, filter: &TableFilter, sort: KeySort) -> Result<Vec<KeyNumber>> {
         let now = self.time.now();
         let read = |connection: &mut AnyConnection| {
             Result::Ok(key_table::numbers(connection, filter, sort, now)?)
@@ -117,9 +117,13 @@ impl Bitting {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn key_census(&self, filter: &KeyFilter) -> Result<KeyCensus> {
+    pub fn key_census(&self, filter: &TableFilter) -> Result<KeyCensus> {
         let now = self.time.now();
-        let of = |status| KeyFilter { status: Some(status), ..filter.clone() };
+        let of = |status| {
+            let mut filter = filter.clone();
+            filter.keys.status = Some(status);
+            filter
+        };
         self.database.read(|connection| {
             Result::Ok(KeyCensus {
                 active: key_table::count(connection, &of(StatusFilter::Active), now)?,

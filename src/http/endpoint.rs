@@ -1,13 +1,15 @@
 //! One path of the URL table: what it needs, the methods it offers, and their handlers.
 //!
 //! An endpoint cannot be made without saying what it needs, and it attaches the decision to its
-//! own route; so nothing can be registered outside its guard.
+//! own route; so nothing can be registered outside its guard. Neither can an operation of the API
+//! be registered without its description.
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
 use super::middleware::judge::Judge;
+use super::openapi::operation::Operation;
 use super::state::State;
 use crate::auth::decision::Need;
 
@@ -16,22 +18,41 @@ pub struct Endpoint {
     path: &'static str,
     need: Option<Need>,
     methods: Vec<Method>,
+    operations: Vec<(Method, Describe)>,
     routes: Resource,
 }
+
+/// Says what an operation takes and answers, for the API document.
+pub type Describe = fn(&mut Operation<'_>);
 
 impl Endpoint {
     /// A path that asks something of its caller.
     pub fn new(path: &'static str, need: Need) -> Self {
-        Self { path, need: Some(need), methods: Vec::new(), routes: web::resource(path) }
+        Self::at(path, Some(need))
     }
 
     /// A path that anybody may call.
     pub fn public(path: &'static str) -> Self {
-        Self { path, need: None, methods: Vec::new(), routes: web::resource(path) }
+        Self::at(path, None)
+    }
+
+    fn at(path: &'static str, need: Option<Need>) -> Self {
+        let (methods, operations) = (Vec::new(), Vec::new());
+        Self { path, need, methods, operations, routes: web::resource(path) }
     }
 
     /// Answers GET, and HEAD with the same headers.
-    pub fn get<F, Args>(self, handler: F) -> Self
+    pub fn get<F, Args>(self, handler: F, describe: Describe) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.described(Method::GET, describe).on(&[Method::GET, Method::HEAD], handler)
+    }
+
+    /// Answers GET and HEAD with something for people, which is no part of the API.
+    pub fn page<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -41,33 +62,38 @@ impl Endpoint {
     }
 
     /// Answers POST.
-    pub fn post<F, Args>(self, handler: F) -> Self
+    pub fn post<F, Args>(self, handler: F, describe: Describe) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(&[Method::POST], handler)
+        self.described(Method::POST, describe).on(&[Method::POST], handler)
     }
 
     /// Answers PATCH.
-    pub fn patch<F, Args>(self, handler: F) -> Self
+    pub fn patch<F, Args>(self, handler: F, describe: Describe) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(&[Method::PATCH], handler)
+        self.described(Method::PATCH, describe).on(&[Method::PATCH], handler)
     }
 
     /// Answers DELETE.
-    pub fn delete<F, Args>(self, handler: F) -> Self
+    pub fn delete<F, Args>(self, handler: F, describe: Describe) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(&[Method::DELETE], handler)
+        self.described(Method::DELETE, describe).on(&[Method::DELETE], handler)
+    }
+
+    fn described(mut self, method: Method, describe: Describe) -> Self {
+        self.operations.push((method, describe));
+        self
     }
 
     fn on<F, Args>(mut self, methods: &[Method], handler: F) -> Self
@@ -98,6 +124,11 @@ impl Endpoint {
     /// The methods it offers, OPTIONS aside.
     pub fn methods(&self) -> &[Method] {
         &self.methods
+    }
+
+    /// Its operations that are part of the API.
+    pub fn operations(&self) -> &[(Method, Describe)] {
+        &self.operations
     }
 
     /// The endpoint with its guard, ready to be served.

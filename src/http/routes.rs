@@ -2,10 +2,12 @@
 
 use actix_web::web;
 
-use super::api::{audit, keys, probes, records, this_key};
+use super::api::{audit, describe, document, keys, probes, records, this_key};
+use super::assets;
 use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
+use super::ui::docs;
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
 use crate::model::records::call::Call;
 use crate::model::scope::Resource::Calls;
@@ -13,26 +15,36 @@ use crate::model::scope::Resource::Calls;
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::public("/healthz").get(probes::healthz),
-        Endpoint::public("/readyz").get(probes::readyz),
+        Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
+        Endpoint::public("/readyz").get(probes::readyz, describe::probes::readyz),
+        // Pages, and what they are made of.
+        Endpoint::public("/docs").page(docs::show),
+        Endpoint::public("/openapi.json").page(document::show),
+        Endpoint::public("/static/{name}").page(assets::serve),
+        Endpoint::public("/favicon.ico").page(assets::favicon),
         // The protected API.
         Endpoint::new("/v1/calls", Scope(Calls))
-            .get(records::list::<Call>)
-            .post(records::create::<Call>),
+            .get(records::list::<Call>, describe::records::list::<Call>)
+            .post(records::create::<Call>, describe::records::create::<Call>),
         Endpoint::new("/v1/calls/{id}", Scope(Calls))
-            .get(records::find::<Call>)
-            .patch(records::update::<Call>)
-            .delete(records::delete::<Call>),
+            .get(records::find::<Call>, describe::records::find::<Call>)
+            .patch(records::update::<Call>, describe::records::update::<Call>)
+            .delete(records::delete::<Call>, describe::records::delete::<Call>),
         // What any key may ask about itself.
-        Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami),
-        Endpoint::new("/v1/ping", AnyKey).get(this_key::ping),
-        Endpoint::new("/v1/admin/limits", AnyKey).get(this_key::limits),
+        Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami, describe::this_key::whoami),
+        Endpoint::new("/v1/ping", AnyKey).get(this_key::ping, describe::this_key::ping),
+        Endpoint::new("/v1/admin/limits", AnyKey).get(this_key::limits, describe::this_key::limits),
         // Managing keys by program.
-        Endpoint::new("/v1/keys", AdminToken).get(keys::list).post(keys::create),
-        Endpoint::new("/v1/keys/{id}", AdminToken).get(keys::find).patch(keys::update),
-        Endpoint::new("/v1/keys/{id}/revoke", AdminToken).post(keys::revoke),
-        Endpoint::new("/v1/keys/{id}/usage", AdminToken).get(keys::usage),
-        Endpoint::new("/v1/audit", AdminToken).get(audit::list),
+        Endpoint::new("/v1/keys", AdminToken)
+            .get(keys::list, describe::keys::list)
+            .post(keys::create, describe::keys::create),
+        Endpoint::new("/v1/keys/{id}", AdminToken)
+            .get(keys::find, describe::keys::find)
+            .patch(keys::update, describe::keys::update),
+        Endpoint::new("/v1/keys/{id}/revoke", AdminToken)
+            .post(keys::revoke, describe::keys::revoke),
+        Endpoint::new("/v1/keys/{id}/usage", AdminToken).get(keys::usage, describe::keys::usage),
+        Endpoint::new("/v1/audit", AdminToken).get(audit::list, describe::audit::list),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! Who does something to a key or a token: a person, a program with an admin token, or the
 //! command line.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::words::words;
@@ -18,7 +19,7 @@ words! {
 }
 
 /// An actor as it was when it acted; the name is kept so that the record stays readable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Actor {
     /// User, token or command line.
     #[serde(rename = "type")]

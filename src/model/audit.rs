@@ -1,5 +1,6 @@
 //! Audit events: who did what, when and from where. They are only ever added.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::actor::Actor;
@@ -25,12 +26,13 @@ words! {
 }
 
 /// One line of the audit log.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct AuditEvent {
     /// Rises in the order in which changes were committed.
     pub id: i64,
     /// When.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub at: Moment,
     /// What was done; text, so that a newer program's actions stay readable.
     pub action: String,
@@ -43,11 +45,12 @@ pub struct AuditEvent {
     /// In which request, if in one.
     pub request_id: Option<String>,
     /// What else there is to know, as a JSON object.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub detail: serde_json::Value,
 }
 
 /// Which events to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct AuditFilter {
     /// Only this action.
     pub action: Option<Action>,

@@ -3,14 +3,23 @@
 //! One reader serves the API's bodies, the command line's options and merged PATCH documents, so
 //! that a rule is written once. It never stops at the first fault: the answer names them all.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::schema::{self, ObjectSchema};
 use super::time::{Moment, parse_rfc3339};
 use super::words::Word;
 
+/// The longest URL, in characters.
+const LONGEST_URL: usize = 2048;
+/// The most tags a record has.
+const MOST_TAGS: usize = 50;
+/// The longest tag, in characters.
+const LONGEST_TAG: usize = 50;
+
 /// One complaint about one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// The field as the client wrote it, `transcript[2].role` for a part of one.
     pub field: String,
@@ -64,12 +73,23 @@ pub struct FieldReader<'a> {
     object: &'a Map<String, Value>,
     known: Vec<&'static str>,
     errors: FieldErrors,
+    /// What is asked for, while a reading is only described.
+    asked: Option<ObjectSchema>,
+}
+
+/// The JSON Schema of what `read` accepts, learnt by letting it read nothing.
+pub fn describe<T>(read: impl FnOnce(&mut FieldReader<'_>) -> Option<T>) -> Value {
+    let nothing = Map::new();
+    let mut reader =
+        FieldReader { asked: Some(ObjectSchema::default()), ..FieldReader::new(&nothing) };
+    read(&mut reader);
+    reader.asked.unwrap_or_default().into_schema()
 }
 
 impl<'a> FieldReader<'a> {
     /// Starts reading.
     pub fn new(object: &'a Map<String, Value>) -> Self {
-        Self { object, known: Vec::new(), errors: FieldErrors::default() }
+        Self { object, known: Vec::new(), errors: FieldErrors::default(), asked: None }
     }
 
     /// The value that was built, or every complaint, unknown fields included.
@@ -95,7 +115,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// The raw value, if one is given.
-    pub fn value(&mut self, field: &'static str) -> Option<&'a Value> {
+    fn value(&mut self, field: &'static str) -> Option<&'a Value> {
         self.known.push(field);
         self.object.get(field).filter(|value| !value.is_null())
     }
@@ -104,16 +124,24 @@ impl<'a> FieldReader<'a> {
     pub fn required<T>(&mut self, field: &'static str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.errors.add(field, "is required");
+            if let Some(asked) = &mut self.asked {
+                asked.require(field);
+            }
         }
         value
     }
 
-    /// Reads a value with `parse`, whose error is the complaint.
+    /// Reads a value with `parse`, whose error is the complaint; `schema` describes what `parse`
+    /// accepts.
     pub fn parsed<T>(
         &mut self,
         field: &'static str,
+        schema: impl FnOnce() -> Value,
         parse: impl FnOnce(&'a Value) -> Result<T, String>,
     ) -> Option<T> {
+        if let Some(asked) = &mut self.asked {
+            asked.add(field, schema());
+        }
         match parse(self.value(field)?) {
             Ok(value) => Some(value),
             Err(message) => {
@@ -125,33 +153,41 @@ impl<'a> FieldReader<'a> {
 
     /// One line of text, trimmed; blank counts as not given.
     pub fn line(&mut self, field: &'static str, longest: usize) -> Option<String> {
-        let text = self.parsed(field, |value| check_line(as_text(value)?, longest))?;
+        let text = self.parsed(
+            field,
+            || schema::line(longest),
+            |value| check_line(as_text(value)?, longest),
+        )?;
         (!text.is_empty()).then_some(text)
     }
 
     /// Text that may have several lines, kept as it is.
     pub fn text(&mut self, field: &'static str, longest: usize) -> Option<String> {
-        self.parsed(field, |value| check_text(as_text(value)?, longest))
+        self.parsed(field, || schema::text(longest), |value| check_text(as_text(value)?, longest))
     }
 
     /// One word of a closed set.
     pub fn choice<W: Word>(&mut self, field: &'static str) -> Option<W> {
-        self.parsed(field, |value| {
+        self.parsed(field, schema::choice::<W>, |value| {
             W::parse(as_text(value)?).ok_or_else(|| format!("must be {}", W::choices()))
         })
     }
 
     /// A whole number within bounds.
     pub fn integer(&mut self, field: &'static str, least: i64, greatest: i64) -> Option<i64> {
-        self.parsed(field, |value| {
-            let number = value.as_i64().filter(|n| (least..=greatest).contains(n));
-            number.ok_or_else(|| format!("must be a whole number from {least} to {greatest}"))
-        })
+        self.parsed(
+            field,
+            || schema::integer(least, greatest),
+            |value| {
+                let number = value.as_i64().filter(|n| (least..=greatest).contains(n));
+                number.ok_or_else(|| format!("must be a whole number from {least} to {greatest}"))
+            },
+        )
     }
 
     /// A time with an offset.
     pub fn moment(&mut self, field: &'static str) -> Option<Moment> {
-        self.parsed(field, |value| {
+        self.parsed(field, schema::moment, |value| {
             let moment = value.as_str().and_then(parse_rfc3339);
             moment.ok_or_else(|| {
                 "must be an RFC 3339 time with an offset, such as 2027-01-31T12:00:00Z".to_owned()
@@ -161,19 +197,21 @@ impl<'a> FieldReader<'a> {
 
     /// A telephone number as E.164 writes it.
     pub fn phone_number(&mut self, field: &'static str) -> Option<String> {
-        self.parsed(field, |value| check_phone_number(as_text(value)?))
+        self.parsed(field, schema::phone_number, |value| check_phone_number(as_text(value)?))
     }
 
     /// An http or https URL.
     pub fn url(&mut self, field: &'static str) -> Option<String> {
-        self.parsed(field, |value| check_url(as_text(value)?))
+        self.parsed(field, || schema::url(LONGEST_URL), |value| check_url(as_text(value)?))
     }
 
     /// Short labels, each once; none when not given.
     pub fn tags(&mut self, field: &'static str) -> Vec<String> {
-        let tags = self.parsed(field, |value| {
-            let items = value.as_array().filter(|items| items.len() <= 50);
-            let items = items.ok_or("must be a list of at most 50 tags")?;
+        let schema = || schema::tags(MOST_TAGS, LONGEST_TAG);
+        let tags = self.parsed(field, schema, |value| {
+            let items = value.as_array().filter(|items| items.len() <= MOST_TAGS);
+            let items =
+                items.ok_or_else(|| format!("must be a list of at most {MOST_TAGS} tags"))?;
             let tags = items.iter().map(check_tag).collect::<Result<Vec<_>, _>>()?;
             let distinct = tags.iter().enumerate().all(|(n, tag)| !tags[..n].contains(tag));
             if distinct { Ok(tags) } else { Err("must not repeat a tag".to_owned()) }
@@ -220,7 +258,7 @@ pub fn check_text(text: &str, longest: usize) -> Result<String, String> {
 }
 
 fn check_tag(value: &Value) -> Result<String, String> {
-    let tag = check_line(value.as_str().ok_or("must be a list of text")?, 50)?;
+    let tag = check_line(value.as_str().ok_or("must be a list of text")?, LONGEST_TAG)?;
     if tag.is_empty() { Err("must not contain an empty tag".to_owned()) } else { Ok(tag) }
 }
 
@@ -240,12 +278,12 @@ fn check_phone_number(text: &str) -> Result<String, String> {
 fn check_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let formed = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && text.len() <= 2048
+        && text.chars().nth(LONGEST_URL).is_none()
         && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     if formed {
         Ok(text.to_owned())
     } else {
-        Err("must be an http or https URL of at most 2048 bytes".to_owned())
+        Err(format!("must be an http or https URL of at most {LONGEST_URL} characters"))
     }
 }
 

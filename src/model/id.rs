@@ -98,6 +98,8 @@ macro_rules! public_id {
                 serializer.collect_str(self)
             }
         }
+
+        super::schema::described!($name, stringify!($name), super::schema::id($prefix));
     };
 }
 

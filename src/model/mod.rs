@@ -11,6 +11,7 @@ pub mod id;
 pub mod key;
 pub mod page;
 pub mod records;
+pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod time;

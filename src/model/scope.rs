@@ -5,10 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// What a request does to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// GET and HEAD.
@@ -209,6 +210,8 @@ impl Serialize for ScopeSet {
         serializer.collect_seq(self.iter().map(|scope| scope.to_string()))
     }
 }
+
+super::schema::described!(ScopeSet, "Scopes", super::schema::scopes());
 
 #[cfg(test)]
 mod tests {

@@ -1,17 +1,22 @@
 //! Usage: what a request is counted as, and the figures over 24 hours, 7 days and 30 days.
 
+mod breakdown;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, json};
 
 use super::key::KeyNumber;
+use super::schema::from_value;
 use super::scope::{Access, Resource};
 use super::time::{self, Moment};
 use super::words::{Word, words};
 
+pub use breakdown::{Breakdown, ByAccess};
 pub use windows::{DAYS, Days, Hour, Minute, Windows};
 
 words! {
@@ -142,8 +147,31 @@ impl Serialize for Tally {
     }
 }
 
+fn tally_schema() -> Schema {
+    let count = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
+    let mut counts = Map::from_iter([("total".to_owned(), count("All of them."))]);
+    for outcome in Outcome::ALL {
+        counts.insert(outcome.as_str().to_owned(), count(outcome.about()));
+    }
+    let required: Vec<&String> = counts.keys().collect();
+    from_value(json!({
+        "type": "object", "description": "Requests by outcome.",
+        "required": required, "properties": counts,
+    }))
+}
+
+impl JsonSchema for Tally {
+    fn schema_name() -> Cow<'static, str> {
+        "Tally".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        tally_schema()
+    }
+}
+
 /// Something of each window, named as everywhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "{T}ByWindow")]
 pub struct PerWindow<T> {
     /// The last 24 hours, exact to the minute.
     #[serde(rename = "24h")]
@@ -212,88 +240,8 @@ impl Usage {
     }
 }
 
-/// Requests of one window: by outcome, by resource and access, and over time.
-#[derive(Debug, Clone, Default)]
-pub struct Breakdown {
-    tally: Tally,
-    by_resource: BTreeMap<&'static str, ByAccess>,
-    series: BTreeMap<Moment, Tally>,
-}
-
-/// Requests of one resource.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ByAccess {
-    /// Those that read.
-    pub read: Tally,
-    /// Those that write.
-    pub write: Tally,
-}
-
-impl Serialize for ByAccess {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("read", &self.read.total())?;
-        map.serialize_entry("write", &self.write.total())?;
-        map.end()
-    }
-}
-
-#[derive(Serialize)]
-struct Point {
-    #[serde(with = "time::rfc3339")]
-    start: Moment,
-    total: i64,
-}
-
-impl Breakdown {
-    /// A window with its points of time, all empty yet.
-    pub fn over(starts: impl Iterator<Item = Moment>) -> Self {
-        Self { series: starts.map(|start| (start, Tally::default())).collect(), ..Self::default() }
-    }
-
-    /// Adds requests made at a moment inside the window.
-    pub fn add(&mut self, cell: Cell, at: Moment, n: i64) {
-        self.tally.add(cell.outcome(), n);
-        let by_access = self.by_resource.entry(cell.resource_name()).or_default();
-        match cell.access() {
-            Access::Read => by_access.read.add(cell.outcome(), n),
-            Access::Write => by_access.write.add(cell.outcome(), n),
-        }
-        if let Some((_, tally)) = self.series.range_mut(..=at).next_back() {
-            tally.add(cell.outcome(), n);
-        }
-    }
-
-    /// Requests by outcome.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// Requests by the name of the resource; only of those that had any.
-    pub fn by_resource(&self) -> &BTreeMap<&'static str, ByAccess> {
-        &self.by_resource
-    }
-
-    /// Requests by the start of each hour or day.
-    pub fn series(&self) -> &BTreeMap<Moment, Tally> {
-        &self.series
-    }
-}
-
-impl Serialize for Breakdown {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let points =
-            self.series.iter().map(|(start, tally)| Point { start: *start, total: tally.total() });
-        let mut map = serializer.serialize_map(None)?;
-        tally_entries(&self.tally, &mut map)?;
-        map.serialize_entry("by_resource", &self.by_resource)?;
-        map.serialize_entry("series", &points.collect::<Vec<_>>())?;
-        map.end()
-    }
-}
-
 /// An address a key was used from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Source {
     /// The client's address.
     pub address: String,
@@ -301,18 +249,17 @@ pub struct Source {
     pub user_agent: Option<String>,
     /// When it was last noted.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub at: Moment,
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::time::parse_rfc3339;
 
-    fn any_cell() -> impl Strategy<Value = Cell> {
+    pub(super) fn any_cell() -> impl Strategy<Value = Cell> {
         (0usize..8, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
             let resource = resource.checked_sub(1).map(|n| Resource::ALL[n]);
             Cell::new(resource, Access::ALL[access], Outcome::ALL[outcome])
@@ -331,18 +278,6 @@ mod tests {
         #[test]
         fn a_cell_survives_its_number(cell in any_cell()) {
             prop_assert_eq!(Cell::from_number(cell.number()), Some(cell));
-        }
-
-        #[test]
-        fn a_series_holds_exactly_the_total(adds in prop::collection::vec((any_cell(), 0i64..3600 * 24, 1i64..9), 0..50)) {
-            let start = parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
-            let mut breakdown = Breakdown::over((0..24).map(|hour| start + Duration::hours(hour)));
-            for (cell, second, n) in adds {
-                breakdown.add(cell, start + Duration::seconds(second), n);
-            }
-            let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read.total() + by.write.total()).sum();
-            prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().map(Tally::total).sum::<i64>());
-            prop_assert_eq!(breakdown.tally.total(), by_resource);
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! No view has a field for a secret but the two that answer the making of one.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::actor::Actor;
@@ -14,27 +15,48 @@ use super::token::AdminToken;
 use super::usage::{PerWindow, Source, Tally, Usage};
 
 /// A key as it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
 pub struct KeyView<'a> {
+    /// Names the key; it is not secret.
     id: KeyId,
+    /// What people call it.
     name: &'a str,
+    /// What it is for.
     description: Option<&'a str>,
+    /// Whose key it is, in your own words; it grants nothing.
     owner: Option<&'a str>,
+    /// What it may do.
     scopes: ScopeSet,
+    /// Its state now.
     status: Status,
+    /// What may be shown of the secret: its beginning and its end.
     display: &'a str,
+    /// When it was made.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     created_at: Moment,
+    /// By whom.
     created_by: &'a Actor,
+    /// From when on it is refused; never if null.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     expires_at: Option<Moment>,
+    /// When it was revoked, if it was.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     revoked_at: Option<Moment>,
+    /// By whom.
     revoked_by: Option<&'a Actor>,
+    /// Why, in their words.
     revoke_reason: Option<&'a str>,
+    /// When it was last used while it was live.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     last_used_at: Option<Moment>,
+    /// Requests ever.
     lifetime_total: i64,
+    /// Requests in each window.
     usage: &'a PerWindow<Tally>,
 }
 
@@ -64,7 +86,8 @@ impl<'a> KeyView<'a> {
 }
 
 /// A key with where it was used from.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyDetail")]
 pub struct KeyDetailView<'a> {
     /// The key.
     #[serde(flatten)]
@@ -74,10 +97,13 @@ pub struct KeyDetailView<'a> {
 }
 
 /// The answer to the making of a key, and the only one that holds it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "NewKey")]
 pub struct NewKeyView<'a> {
     #[serde(flatten)]
     view: KeyView<'a>,
+    /// The key itself, shown in this answer only.
+    #[schemars(regex(pattern = "^[a-z]{2,8}k_[0-9A-Za-z]{38}$"))]
     key: &'a str,
 }
 
@@ -89,14 +115,22 @@ impl<'a> NewKeyView<'a> {
 }
 
 /// What a key may know of itself.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WhoAmI")]
 pub struct WhoAmIView<'a> {
+    /// Names the key; it is not secret.
     id: KeyId,
+    /// What people call it.
     name: &'a str,
+    /// Whose key it is, in your own words; it grants nothing.
     owner: Option<&'a str>,
+    /// What it may do.
     scopes: ScopeSet,
+    /// From when on it is refused; never if null.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     expires_at: Option<Moment>,
+    /// Requests in each window.
     usage: &'a PerWindow<Tally>,
 }
 
@@ -117,21 +151,33 @@ impl<'a> WhoAmIView<'a> {
 /// An admin token as it is shown.
 #[derive(Serialize)]
 pub struct TokenView<'a> {
+    /// Names the token; it is not secret.
     id: TokenId,
+    /// What people call it.
     name: &'a str,
+    /// What it may do with keys; write includes read here.
     access: Access,
+    /// The scopes it may give to keys.
     may_grant: ScopeSet,
+    /// Its state now.
     status: Status,
+    /// What may be shown of the secret: its beginning and its end.
     display: &'a str,
+    /// When it was made.
     #[serde(with = "time::rfc3339")]
     created_at: Moment,
+    /// By whom.
     created_by: &'a Actor,
     #[serde(with = "time::rfc3339")]
     expires_at: Moment,
+    /// When it was revoked, if it was.
     #[serde(with = "time::rfc3339::option")]
     revoked_at: Option<Moment>,
+    /// By whom.
     revoked_by: Option<&'a Actor>,
+    /// Why, in their words.
     revoke_reason: Option<&'a str>,
+    /// When it was last used while it was live.
     #[serde(with = "time::rfc3339::option")]
     last_used_at: Option<Moment>,
 }

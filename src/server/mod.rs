@@ -94,8 +94,10 @@ impl Server {
         bitting.read_feed()?;
 
         let stopping = Arc::new(AtomicBool::new(false));
-        let http_settings =
-            Arc::new(HttpSettings { trusted_proxies: settings.trusted_proxies.clone() });
+        let http_settings = Arc::new(HttpSettings {
+            trusted_proxies: settings.trusted_proxies.clone(),
+            public_url: settings.public_url.clone(),
+        });
         let factory = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             move || http::app(State::new(bitting.clone(), http_settings.clone(), stopping.clone()))

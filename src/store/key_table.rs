@@ -9,7 +9,9 @@ use super::error::Result;
 use super::rows;
 use super::schema::{api_keys as table, key_summaries as summaries};
 use super::text::{contains_pattern, lower};
-use crate::model::key::{ExpiryFilter, KeyFilter, KeyNumber, KeySort, SOON, StatusFilter};
+use crate::model::key::{
+    ExpiryFilter, KeyFilter, KeyNumber, KeySort, SOON, StatusFilter, TableFilter,
+};
 use crate::model::scope::Scope;
 use crate::model::time::Moment;
 
@@ -40,22 +42,26 @@ pub(super) fn matching(filter: &KeyFilter, now: Moment) -> Query {
             table::revoked_at.is_not_null().or(table::expires_at.le(moment).assume_not_null()),
         ),
     };
-    query = match filter.expiry {
-        None => query,
-        Some(ExpiryFilter::Soon) => query.filter(table::expires_at.le((now + SOON).naive_utc())),
-        Some(ExpiryFilter::Never) => query.filter(table::expires_at.is_null()),
-        Some(ExpiryFilter::Dated) => query.filter(table::expires_at.is_not_null()),
-    };
     if let Some(owner) = &filter.owner {
         query = query.filter(table::owner.eq(owner.clone()));
-    }
-    if let Some(scope) = filter.scope {
-        query = with_scope(query, scope);
     }
     if let Some(text) = &filter.text {
         query = with_text(query, text);
     }
     query
+}
+
+fn shown(filter: &TableFilter, now: Moment) -> Query {
+    let mut query = matching(&filter.keys, now);
+    if let Some(scope) = filter.scope {
+        query = with_scope(query, scope);
+    }
+    match filter.expiry {
+        None => query,
+        Some(ExpiryFilter::Soon) => query.filter(table::expires_at.le((now + SOON).naive_utc())),
+        Some(ExpiryFilter::Never) => query.filter(table::expires_at.is_null()),
+        Some(ExpiryFilter::Dated) => query.filter(table::expires_at.is_not_null()),
+    }
 }
 
 /// The scopes are one text, separated by spaces.
@@ -90,11 +96,11 @@ fn with_text(query: Query, text: &str) -> Query {
 /// When the database fails.
 pub fn numbers(
     connection: &mut AnyConnection,
-    filter: &KeyFilter,
+    filter: &TableFilter,
     sort: KeySort,
     now: Moment,
 ) -> Result<Vec<KeyNumber>> {
-    let query = matching(filter, now);
+    let query = shown(filter, now);
     let retired_at =
         || sql::<Nullable<Timestamp>>("COALESCE(api_keys.revoked_at, api_keys.expires_at)");
     let query = match sort {
@@ -120,8 +126,8 @@ pub fn numbers(
 ///
 /// # Errors
 /// When the database fails.
-pub fn count(connection: &mut AnyConnection, filter: &KeyFilter, now: Moment) -> Result<i64> {
-    Ok(matching(filter, now).select(count_star()).first(connection)?)
+pub fn count(connection: &mut AnyConnection, filter: &TableFilter, now: Moment) -> Result<i64> {
+    Ok(shown(filter, now).select(count_star()).first(connection)?)
 }
 
 /// The owners of these keys, in order; at most so many.
@@ -130,11 +136,11 @@ pub fn count(connection: &mut AnyConnection, filter: &KeyFilter, now: Moment) ->
 /// When the database fails.
 pub fn owners(
     connection: &mut AnyConnection,
-    filter: &KeyFilter,
+    filter: &TableFilter,
     most: i64,
     now: Moment,
 ) -> Result<Vec<String>> {
-    let owners: Vec<Option<String>> = matching(filter, now)
+    let owners: Vec<Option<String>> = shown(filter, now)
         .filter(table::owner.is_not_null())
         .select(table::owner)
         .distinct()

@@ -165,7 +165,7 @@ fn with_a_panicking_endpoint(server: &TestServer, story: impl FnOnce(&Client)) {
                 let state = State::new(bitting.clone(), Arc::new(settings), Arc::new(stopping));
                 let mut endpoints = routes::endpoints();
                 let panicking = Endpoint::new("/v1/panic", Need::Scope(Resource::Calls));
-                endpoints.push(panicking.get(panics).post(panics));
+                endpoints.push(panicking.get(panics, |_| {}).post(panics, |_| {}));
                 app_of(state, endpoints)
             };
             let service = HttpServer::new(factory).workers(1).disable_signals();

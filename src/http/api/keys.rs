@@ -8,9 +8,8 @@ use crate::domain::{self, Bitting};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
-use crate::model::fields::FieldReader;
 use crate::model::id::KeyId;
-use crate::model::key::{ApiKey, KeyFilter, NewKey};
+use crate::model::key::{ApiKey, KeyFilter, NewKey, RevokeRequest};
 use crate::model::time::Moment;
 use crate::model::usage::{Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
@@ -36,18 +35,18 @@ impl Shown {
     }
 }
 
+/// Reads the parameters that choose among keys.
+pub fn read_filter(query: &mut QueryReader) -> KeyFilter {
+    KeyFilter { status: query.choice("status"), text: query.text("q"), owner: query.text("owner") }
+}
+
 /// Lists keys.
 pub async fn list(
     _manager: Manager,
     state: web::Data<State>,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
-    let filter = KeyFilter {
-        status: query.choice("status"),
-        text: query.text("q"),
-        owner: query.text("owner"),
-        ..KeyFilter::default()
-    };
+    let filter = read_filter(&mut query);
     let request = query.page();
     query.finish()?;
     let found = state.run(move |bitting| {
@@ -122,9 +121,7 @@ pub async fn revoke(
     body: OptionalJsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let mut reader = FieldReader::new(&body.0);
-    let reason = reader.line("reason", 500);
-    reader.finish(Some(()))?;
+    let reason = RevokeRequest::from_object(&body.0)?.reason;
     let shown = state.run(move |bitting| {
         let origin = manager.origin(bitting)?;
         Shown::of(bitting, bitting.revoke_key(id.0, reason.as_deref(), &origin)?)

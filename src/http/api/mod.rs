@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod calls;
+pub mod describe;
+pub mod document;
 pub mod keys;
 mod origin;
 pub mod probes;

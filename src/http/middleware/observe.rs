@@ -214,10 +214,12 @@ fn frame(headers: &mut HeaderMap, id: &RequestId) {
         return;
     }
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.append(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        );
+    }
 }
 
 /// The route's pattern and not the path: a path or query may hold a secret, and so may a method.

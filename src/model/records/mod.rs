@@ -6,21 +6,24 @@
 
 pub mod call;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::FieldErrors;
 use super::fields::FieldReader;
 use super::id::{InvalidId, format_id, parse_id};
+use super::schema;
 use super::scope::Resource;
 use super::time::{self, Moment};
 
 /// The fields of one kind of record, always valid once read.
-pub trait Fields: Serialize + Sized + Send + 'static {
+pub trait Fields: Serialize + JsonSchema + Sized + Send + 'static {
     /// Under which scopes and path it is reached.
     const RESOURCE: Resource;
     /// What its ids begin with.
@@ -78,23 +81,39 @@ impl<F: Fields> Serialize for RecordId<F> {
     }
 }
 
+impl<F: Fields> JsonSchema for RecordId<F> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Id", F::schema_name()).into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::from_value(schema::id(F::ID_PREFIX))
+    }
+}
+
 /// What every record has, and all that a key without read is told of one it wrote.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(bound = "F: Fields")]
+#[schemars(rename = "{F}Stamp", bound = "F: Fields")]
 pub struct Stamp<F> {
     /// Its id.
     pub id: RecordId<F>,
     /// When it was made.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub created_at: Moment,
     /// When it was last changed.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub updated_at: Moment,
 }
 
 /// A stored record.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(bound = "F: Fields")]
+#[schemars(rename = "{F}", bound = "F: Fields")]
 pub struct Record<F> {
     /// Id and times.
     #[serde(flatten)]
