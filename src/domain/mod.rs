@@ -2,11 +2,18 @@
 //!
 //! [`Bitting`] holds what the use cases share. Nothing here knows HTTP or SQL.
 
+pub mod accounts;
 pub mod audit_log;
 pub mod change_feed;
+pub mod disabling;
 pub mod error;
 pub mod key_index;
 pub mod keyring;
+pub mod login;
+pub mod login_throttle;
+pub mod one_time_links;
+pub mod passwords;
+pub mod principal;
 pub mod records;
 pub mod timekeeper;
 pub mod tokens;
@@ -29,6 +36,8 @@ pub use error::{Error, Result};
 
 use change_feed::ChangeFeed;
 use key_index::KeyIndex;
+use login::FailureLog;
+use passwords::Hasher;
 use timekeeper::Timekeeper;
 use usage_meter::UsageMeter;
 
@@ -46,6 +55,9 @@ pub struct Bitting {
     pub feed: ChangeFeed,
     /// Counts that are not written yet.
     pub meter: UsageMeter,
+    /// Where passwords are hashed.
+    pub hasher: Hasher,
+    failure_log: FailureLog,
     ids: Mutex<ContextV7>,
 }
 
@@ -71,6 +83,8 @@ impl Bitting {
             index: KeyIndex::default(),
             feed: ChangeFeed::new(max_staleness),
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
+            hasher: Hasher::default(),
+            failure_log: FailureLog::default(),
             ids,
         })
     }

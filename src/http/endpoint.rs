@@ -3,18 +3,31 @@
 //! An endpoint cannot be made without saying what it needs, and it attaches the decision to its
 //! own route; so nothing can be registered outside its guard.
 
-use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
 use super::middleware::judge::Judge;
+use super::middleware::page::Page;
 use super::state::State;
 use crate::auth::decision::Need;
+use crate::auth::session::PageNeed;
+
+/// What stands before the handlers of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Nothing: anybody may call it.
+    Public,
+    /// The decision about keys and admin tokens.
+    Key(Need),
+    /// The decision about who is signed in.
+    Page(PageNeed),
+}
 
 /// A path with its methods.
 pub struct Endpoint {
     path: &'static str,
-    need: Option<Need>,
+    guard: Guard,
     methods: Vec<Method>,
     routes: Resource,
 }
@@ -22,12 +35,21 @@ pub struct Endpoint {
 impl Endpoint {
     /// A path that asks something of its caller.
     pub fn new(path: &'static str, need: Need) -> Self {
-        Self { path, need: Some(need), methods: Vec::new(), routes: web::resource(path) }
+        Self::guarded_by(path, Guard::Key(need))
+    }
+
+    /// A page, for whom it is.
+    pub fn page(path: &'static str, need: PageNeed) -> Self {
+        Self::guarded_by(path, Guard::Page(need))
     }
 
     /// A path that anybody may call.
     pub fn public(path: &'static str) -> Self {
-        Self { path, need: None, methods: Vec::new(), routes: web::resource(path) }
+        Self::guarded_by(path, Guard::Public)
+    }
+
+    fn guarded_by(path: &'static str, guard: Guard) -> Self {
+        Self { path, guard, methods: Vec::new(), routes: web::resource(path) }
     }
 
     /// Answers GET, and HEAD with the same headers.
@@ -90,9 +112,9 @@ impl Endpoint {
         self.path
     }
 
-    /// What it needs; nothing, if anybody may call it.
-    pub fn need(&self) -> Option<Need> {
-        self.need
+    /// What stands before its handlers.
+    pub fn guard(&self) -> Guard {
+        self.guard
     }
 
     /// The methods it offers, OPTIONS aside.
@@ -100,9 +122,17 @@ impl Endpoint {
         &self.methods
     }
 
-    /// The endpoint with its guard, ready to be served.
-    pub(super) fn guarded(self, state: &web::Data<State>) -> impl HttpServiceFactory + 'static {
-        let judge = Judge::of_endpoint(state.clone(), self.need, &self.methods);
-        self.routes.wrap(judge)
+    /// Serves the endpoint behind its guard.
+    pub(super) fn register(self, config: &mut web::ServiceConfig, state: &web::Data<State>) {
+        let judge = |need| Judge::of_endpoint(state.clone(), need, &self.methods);
+        match self.guard {
+            Guard::Public => config.service(self.routes.wrap(judge(None))),
+            Guard::Key(need) => config.service(self.routes.wrap(judge(Some(need)))),
+            Guard::Page(need) => {
+                let page = Page::new(state.clone(), need, &self.methods);
+                let guard = from_fn(move |request, next| page.clone().guard(request, next));
+                config.service(self.routes.wrap(guard))
+            }
+        };
     }
 }

@@ -6,7 +6,9 @@ use super::api::{audit, keys, probes, records, this_key};
 use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
+use super::ui::{home, login, setup};
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
+use crate::auth::session::PageNeed::{self, Visitor};
 use crate::model::records::call::Call;
 use crate::model::scope::Resource::Calls;
 
@@ -15,6 +17,12 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::public("/healthz").get(probes::healthz),
         Endpoint::public("/readyz").get(probes::readyz),
+        // The pages.
+        Endpoint::public("/").get(home::start),
+        Endpoint::page("/setup", Visitor).get(setup::form).post(setup::set_up),
+        Endpoint::page("/login", Visitor).get(login::form).post(login::log_in),
+        Endpoint::page("/logout", PageNeed::ANY_USER).post(login::log_out),
+        Endpoint::page("/keys", PageNeed::ANY_USER).get(home::keys),
         // The protected API.
         Endpoint::new("/v1/calls", Scope(Calls))
             .get(records::list::<Call>)
@@ -46,7 +54,7 @@ pub(super) fn register(
     let (plain, patterns): (Vec<_>, Vec<_>) =
         endpoints.into_iter().partition(|endpoint| !endpoint.path().contains('{'));
     for endpoint in plain.into_iter().chain(patterns) {
-        config.service(endpoint.guarded(state));
+        endpoint.register(config, state);
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {
         config.service(

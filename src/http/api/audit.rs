@@ -11,7 +11,7 @@ use crate::model::id::KeyId;
 
 /// Lists events.
 pub async fn list(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
@@ -26,6 +26,7 @@ pub async fn list(
     };
     let request = query.page();
     query.finish()?;
-    let page = state.run(move |bitting| bitting.list_audit(&filter, &request)).await?;
-    Ok(HttpResponse::Ok().json(page))
+    let page = state
+        .run(move |bitting| bitting.list_audit(&manager.principal(bitting)?, &filter, &request));
+    Ok(HttpResponse::Ok().json(page.await?))
 }
