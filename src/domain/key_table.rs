@@ -1,9 +1,11 @@
 //! The list of keys as people work with it: sorted, in numbered pages, each key with its figures.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::principal::Principal;
 use super::{Bitting, Result};
-use crate::model::key::{ApiKey, KeyNumber, KeySort, StatusFilter, TableFilter};
+use crate::model::key::{ApiKey, KeyFilter, KeyNumber, KeySort, StatusFilter, TableFilter};
 use crate::model::usage::{DAYS, Days, Usage, Windows};
 use crate::store::{AnyConnection, key_table, keys, usage, usage_days};
 
@@ -48,12 +50,18 @@ pub struct KeyCensus {
 }
 
 impl Bitting {
-    /// A page of keys; one beyond the last is the last.
+    /// A page of the keys that the principal may know of; one beyond the last is the last.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn key_table(&self, filter: &TableFilter, sort: KeySort, page: usize) -> Result<KeyTable> {
-        let numbers = self.numbers_of_keys(filter, sort)?;
+    pub fn key_table(
+        &self,
+        principal: &Principal,
+        filter: &TableFilter,
+        sort: KeySort,
+        page: usize,
+    ) -> Result<KeyTable> {
+        let numbers = self.numbers_of_keys(principal, filter, sort)?;
         let pages = numbers.len().div_ceil(KEYS_PER_PAGE).max(1);
         let page = page.clamp(1, pages);
         let shown = numbers.chunks(KEYS_PER_PAGE).nth(page - 1).unwrap_or_default();
@@ -61,24 +69,64 @@ impl Bitting {
         // The order is a minute old; the page itself shall not look unsorted.
         match sort {
             KeySort::MostUsed => rows.sort_by_key(|row| -row.usage.windows.month.total()),
-            KeySort::LastUsed => {
-                rows.sort_by_key(|row| std::cmp::Reverse(row.usage.last_used_at()))
-            }
+            KeySort::LastUsed => rows.sort_by_key(|row| Reverse(row.usage.last_used_at())),
             KeySort::Newest | KeySort::Name | KeySort::Expiry | KeySort::Retired => {}
         }
         Ok(KeyTable { rows, total: numbers.len(), page, pages })
     }
 
-    /// The row numbers of all keys that a filter lets through, in order.
+    /// The row numbers of all keys that a filter lets through and the principal may know of, in
+    /// order.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn numbers_of_keys(&self, filter: &TableFilter, sort: KeySort) -> Result<Vec<KeyNumber>> {
-        let now = self.time.now();
+    pub fn numbers_of_keys(
+        &self,
+        principal: &Principal,
+        filter: &TableFilter,
+        sort: KeySort,
+    ) -> Result<Vec<KeyNumber>> {
+        let (now, user) = (self.time.now(), principal.sees_only());
         let read = |connection: &mut AnyConnection| {
-            Result::Ok(key_table::numbers(connection, filter, sort, now)?)
+            Result::Ok(key_table::numbers(connection, filter, user, sort, now)?)
         };
         self.database.read(read)
+    }
+
+    /// How many keys a filter lets through and the principal may know of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count_keys(&self, principal: &Principal, filter: &TableFilter) -> Result<i64> {
+        let (now, user) = (self.time.now(), principal.sees_only());
+        let read = |connection: &mut AnyConnection| {
+            Result::Ok(key_table::count(connection, filter, user, now)?)
+        };
+        self.database.read(read)
+    }
+
+    /// The active key of this name, if the principal may know of one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn active_key_named(&self, principal: &Principal, name: &str) -> Result<Option<ApiKey>> {
+        let (now, user) = (self.time.now(), principal.sees_only());
+        let read = |connection: &mut AnyConnection| {
+            Result::Ok(keys::active_named(connection, name, user, now)?)
+        };
+        self.database.read(read)
+    }
+
+    /// Keys by their row numbers, in the order asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn keys_by_number(&self, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
+        let read =
+            |connection: &mut AnyConnection| Result::Ok(keys::find_all(connection, numbers)?);
+        let found = self.database.read(read)?;
+        let mut found: HashMap<_, _> = found.into_iter().map(|key| (key.number, key)).collect();
+        Ok(numbers.iter().filter_map(|number| found.remove(number)).collect())
     }
 
     /// Keys by their row numbers, each with its figures, in the order asked for.
@@ -113,23 +161,21 @@ impl Bitting {
         Ok(numbers.iter().filter_map(row).collect())
     }
 
-    /// How many keys a filter lets through, whatever their state, and whose they are.
+    /// How many keys the principal may know of, and whose they are.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn key_census(&self, filter: &TableFilter) -> Result<KeyCensus> {
-        let now = self.time.now();
-        let of = |status| {
-            let mut filter = filter.clone();
-            filter.keys.status = Some(status);
-            filter
-        };
+    pub fn key_census(&self, principal: &Principal) -> Result<KeyCensus> {
+        let (now, user) = (self.time.now(), principal.sees_only());
         self.database.read(|connection| {
-            Result::Ok(KeyCensus {
-                active: key_table::count(connection, &of(StatusFilter::Active), now)?,
-                retired: key_table::count(connection, &of(StatusFilter::Retired), now)?,
-                owners: key_table::owners(connection, filter, MOST_OWNERS, now)?,
-            })
+            let mut count = |status| {
+                let keys = KeyFilter { status: Some(status), ..KeyFilter::default() };
+                let filter = TableFilter { keys, ..TableFilter::default() };
+                key_table::count(connection, &filter, user, now)
+            };
+            let (active, retired) = (count(StatusFilter::Active)?, count(StatusFilter::Retired)?);
+            let owners = key_table::owners(connection, user, MOST_OWNERS)?;
+            Ok(KeyCensus { active, retired, owners })
         })
     }
 }

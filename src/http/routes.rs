@@ -7,8 +7,9 @@ use super::assets;
 use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
-use super::ui::docs;
+use super::ui::{docs, home, login, setup};
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
+use crate::auth::session::PageNeed::{self, Visitor};
 use crate::model::records::call::Call;
 use crate::model::scope::Resource::Calls;
 
@@ -17,11 +18,17 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
         Endpoint::public("/readyz").get(probes::readyz, describe::probes::readyz),
-        // Pages, and what they are made of.
-        Endpoint::public("/docs").page(docs::show),
-        Endpoint::public("/openapi.json").page(document::show),
-        Endpoint::public("/static/{name}").page(assets::serve),
-        Endpoint::public("/favicon.ico").page(assets::favicon),
+        // What pages are made of.
+        Endpoint::public("/docs").shows(docs::show),
+        Endpoint::public("/openapi.json").shows(document::show),
+        Endpoint::public("/static/{name}").shows(assets::serve),
+        Endpoint::public("/favicon.ico").shows(assets::favicon),
+        // The pages.
+        Endpoint::public("/").shows(home::start),
+        Endpoint::page("/setup", Visitor).shows(setup::form).takes(setup::set_up),
+        Endpoint::page("/login", Visitor).shows(login::form).takes(login::log_in),
+        Endpoint::page("/logout", PageNeed::ANY_USER).takes(login::log_out),
+        Endpoint::page("/keys", PageNeed::ANY_USER).shows(home::keys),
         // The protected API.
         Endpoint::new("/v1/calls", Scope(Calls))
             .get(records::list::<Call>, describe::records::list::<Call>)
@@ -58,7 +65,7 @@ pub(super) fn register(
     let (plain, patterns): (Vec<_>, Vec<_>) =
         endpoints.into_iter().partition(|endpoint| !endpoint.path().contains('{'));
     for endpoint in plain.into_iter().chain(patterns) {
-        config.service(endpoint.guarded(state));
+        endpoint.register(config, state);
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {
         config.service(

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::FieldErrors;
 use super::actor::Actor;
 use super::fields::{FieldReader, as_text};
-use super::id::KeyId;
+use super::id::{KeyId, UserId};
 use super::schema;
 use super::scope::{Scope, ScopeSet};
 use super::secret::Digest;
@@ -101,6 +101,9 @@ pub struct ApiKey {
     pub created_at: Moment,
     /// By whom.
     pub created_by: Actor,
+    /// The user whose key it is now: who made it, or to whom it was handed. None where it was made
+    /// by program or at the command line.
+    pub user: Option<UserId>,
     /// From when on it is refused; never if absent.
     pub expires_at: Option<Moment>,
     /// How it was ended, if it was.

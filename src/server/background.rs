@@ -13,7 +13,7 @@ use crate::store;
 const FEED_INTERVAL: Duration = Duration::from_millis(200);
 /// The least time from the end of one read to the start of the next.
 const FEED_GAP: Duration = Duration::from_millis(5);
-/// How often old counts are looked for, and the highest time is saved.
+/// How often old counts and dead sessions are looked for, and the highest time is saved.
 const CARE_INTERVAL: Duration = Duration::from_secs(30);
 /// A pause between two steps of the roll-up, so that others get the writer.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
@@ -116,6 +116,7 @@ fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
 
 fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> io::Result<()> {
     let (mut flush, mut care) = (Health::of("writing counts"), Health::of("rolling up counts"));
+    let mut sweep = Health::of("deleting sessions that have ended");
     let mut cared_at = Instant::now();
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
@@ -125,6 +126,7 @@ fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> 
             let high_water = bitting.save_high_water();
             care.note(high_water.and_then(|()| roll_up_all(bitting, stopping, interval)));
             care.note(bitting.summarize_keys());
+            sweep.note(bitting.sweep_accounts());
         }
     }
     write_the_rest(bitting).map_err(io::Error::other)

@@ -9,6 +9,7 @@ use super::error::Result;
 use super::rows;
 use super::schema::{api_keys as table, key_summaries as summaries};
 use super::text::{contains_pattern, lower};
+use crate::model::id::UserId;
 use crate::model::key::{
     ExpiryFilter, KeyFilter, KeyNumber, KeySort, SOON, StatusFilter, TableFilter,
 };
@@ -24,9 +25,9 @@ fn keys_and_summaries() -> _ {
 type Backend = <AnyConnection as Connection>::Backend;
 type Query = diesel::dsl::IntoBoxed<'static, keys_and_summaries, Backend>;
 
-/// The keys that a filter lets through. Both databases leave the join out where nothing asks for
+/// The keys that a filter lets through; those of one user alone, if it is said whose. Both databases leave the join out where nothing asks for
 /// the summaries.
-pub(super) fn matching(filter: &KeyFilter, now: Moment) -> Query {
+pub(super) fn matching(filter: &KeyFilter, user: Option<UserId>, now: Moment) -> Query {
     let moment = now.naive_utc();
     let unexpired =
         || table::expires_at.is_null().or(table::expires_at.gt(moment).assume_not_null());
@@ -42,6 +43,9 @@ pub(super) fn matching(filter: &KeyFilter, now: Moment) -> Query {
             table::revoked_at.is_not_null().or(table::expires_at.le(moment).assume_not_null()),
         ),
     };
+    if let Some(user) = user {
+        query = query.filter(table::user_id.eq(user.to_string()));
+    }
     if let Some(owner) = &filter.owner {
         query = query.filter(table::owner.eq(owner.clone()));
     }
@@ -51,8 +55,8 @@ pub(super) fn matching(filter: &KeyFilter, now: Moment) -> Query {
     query
 }
 
-fn shown(filter: &TableFilter, now: Moment) -> Query {
-    let mut query = matching(&filter.keys, now);
+fn shown(filter: &TableFilter, user: Option<UserId>, now: Moment) -> Query {
+    let mut query = matching(&filter.keys, user, now);
     if let Some(scope) = filter.scope {
         query = with_scope(query, scope);
     }
@@ -97,10 +101,11 @@ fn with_text(query: Query, text: &str) -> Query {
 pub fn numbers(
     connection: &mut AnyConnection,
     filter: &TableFilter,
+    user: Option<UserId>,
     sort: KeySort,
     now: Moment,
 ) -> Result<Vec<KeyNumber>> {
-    let query = shown(filter, now);
+    let query = shown(filter, user, now);
     let retired_at =
         || sql::<Nullable<Timestamp>>("COALESCE(api_keys.revoked_at, api_keys.expires_at)");
     let query = match sort {
@@ -126,26 +131,29 @@ pub fn numbers(
 ///
 /// # Errors
 /// When the database fails.
-pub fn count(connection: &mut AnyConnection, filter: &TableFilter, now: Moment) -> Result<i64> {
-    Ok(shown(filter, now).select(count_star()).first(connection)?)
+pub fn count(
+    connection: &mut AnyConnection,
+    filter: &TableFilter,
+    user: Option<UserId>,
+    now: Moment,
+) -> Result<i64> {
+    Ok(shown(filter, user, now).select(count_star()).first(connection)?)
 }
 
-/// The owners of these keys, in order; at most so many.
+/// The owners of all keys, or of one user's, in order; at most so many.
 ///
 /// # Errors
 /// When the database fails.
 pub fn owners(
     connection: &mut AnyConnection,
-    filter: &TableFilter,
+    user: Option<UserId>,
     most: i64,
-    now: Moment,
 ) -> Result<Vec<String>> {
-    let owners: Vec<Option<String>> = shown(filter, now)
-        .filter(table::owner.is_not_null())
-        .select(table::owner)
-        .distinct()
-        .order(table::owner)
-        .limit(most)
-        .load(connection)?;
+    let mut query = table::table.filter(table::owner.is_not_null()).into_boxed();
+    if let Some(user) = user {
+        query = query.filter(table::user_id.eq(user.to_string()));
+    }
+    let owners: Vec<Option<String>> =
+        query.select(table::owner).distinct().order(table::owner).limit(most).load(connection)?;
     Ok(owners.into_iter().flatten().collect())
 }

@@ -8,8 +8,9 @@ use super::error::Result;
 use super::key_table::matching;
 use super::rows;
 use super::schema::api_keys as table;
-use crate::model::id::KeyId;
-use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation};
+use super::text::lower;
+use crate::model::id::{KeyId, UserId};
+use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, StatusFilter};
 use crate::model::page::Limit;
 use crate::model::scope::ScopeSet;
 use crate::model::secret::Digest;
@@ -37,6 +38,7 @@ struct Row {
     revoked_by_name: Option<String>,
     revoke_reason: Option<String>,
     revision: i64,
+    user_id: Option<String>,
 }
 
 impl TryFrom<Row> for ApiKey {
@@ -51,6 +53,7 @@ impl TryFrom<Row> for ApiKey {
             display: row.display,
             created_at: row.created_at.and_utc(),
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
+            user: rows::optional_id("user id", row.user_id)?,
             expires_at: row.expires_at.map(|end| end.and_utc()),
             revocation: rows::revocation(
                 row.revoked_at,
@@ -84,6 +87,7 @@ pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber>
             table::created_by_name.eq(&key.created_by.name),
             table::expires_at.eq(key.expires_at.map(|end| end.naive_utc())),
             table::revision.eq(key.revision),
+            table::user_id.eq(key.user.map(|user| user.to_string())),
         ))
         .returning(table::number)
         .get_result(connection)?;
@@ -108,6 +112,26 @@ pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result
     let numbers: Vec<i64> = numbers.iter().map(|number| number.0.into()).collect();
     let rows: Vec<Row> = table::table.filter(table::number.eq_any(numbers)).load(connection)?;
     rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// The newest active key of this name, in any case; of one user alone, if it is said whose.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_named(
+    connection: &mut AnyConnection,
+    name: &str,
+    user: Option<UserId>,
+    now: Moment,
+) -> Result<Option<ApiKey>> {
+    let filter = KeyFilter { status: Some(StatusFilter::Active), ..KeyFilter::default() };
+    let row: Option<Row> = matching(&filter, user, now)
+        .filter(lower(table::name.nullable()).eq(name.to_lowercase()))
+        .order(table::number.desc())
+        .select(table::all_columns)
+        .first(connection)
+        .optional()?;
+    row.map(ApiKey::try_from).transpose()
 }
 
 /// Changes what people call a key.
@@ -154,18 +178,52 @@ pub fn set_revoked(
     Ok(())
 }
 
-/// Keys from the newest to the oldest, one more than the limit where there are so many.
+/// Hands a key to another user.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_user(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    user: UserId,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
+        .set((table::user_id.eq(user.to_string()), table::revision.eq(revision)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// A user's keys that are not retired.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<Vec<ApiKey>> {
+    let unexpired =
+        table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+    let rows: Vec<Row> = table::table
+        .filter(table::user_id.eq(user.to_string()))
+        .filter(table::revoked_at.is_null())
+        .filter(unexpired)
+        .order(table::number)
+        .load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// Keys from the newest to the oldest, one more than the limit where there are so many; those of
+/// one user alone, if it is said whose.
 ///
 /// # Errors
 /// When the database fails.
 pub fn list(
     connection: &mut AnyConnection,
     filter: &KeyFilter,
+    user: Option<UserId>,
     limit: Limit,
     after: Option<KeyNumber>,
     now: Moment,
 ) -> Result<Vec<ApiKey>> {
-    let mut query = matching(filter, now).select(table::all_columns);
+    let mut query = matching(filter, user, now).select(table::all_columns);
     if let Some(KeyNumber(number)) = after {
         query = query.filter(table::number.lt(i64::from(number)));
     }

@@ -115,6 +115,10 @@ pub enum Exclusive {
     UsageShared,
     /// Migrating.
     Schema,
+    /// Changing users, or signing one in. Who needs [`Self::Keys`] too takes it after this.
+    Users,
+    /// Counting failed logins.
+    Logins,
 }
 
 impl Exclusive {
@@ -130,6 +134,8 @@ impl Exclusive {
             Self::UsageAlone => ("", 2),
             Self::UsageShared => ("_shared", 2),
             Self::Schema => ("", 3),
+            Self::Users => ("", 4),
+            Self::Logins => ("", 5),
         };
         match connection {
             AnyConnection::Sqlite(_) => Ok(()),

@@ -29,13 +29,14 @@ pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
 
 /// Lists events.
 pub async fn list(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = read_filter(&mut query);
     let request = query.page();
     query.finish()?;
-    let page = state.run(move |bitting| bitting.list_audit(&filter, &request)).await?;
-    Ok(HttpResponse::Ok().json(page))
+    let page = state
+        .run(move |bitting| bitting.list_audit(&manager.principal(bitting)?, &filter, &request));
+    Ok(HttpResponse::Ok().json(page.await?))
 }

@@ -42,7 +42,7 @@ pub fn read_filter(query: &mut QueryReader) -> KeyFilter {
 
 /// Lists keys.
 pub async fn list(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
@@ -50,7 +50,7 @@ pub async fn list(
     let request = query.page();
     query.finish()?;
     let found = state.run(move |bitting| {
-        let page = bitting.list_keys(&filter, &request)?;
+        let page = bitting.list_keys(&manager.principal(bitting)?, &filter, &request)?;
         let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
         Ok((page, bitting.usage_of(&numbers)?, bitting.time.now()))
     });
@@ -69,11 +69,10 @@ pub async fn create(
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let may_grant = manager.caller.may_grant();
     let made = state.run(move |bitting| {
         let now = bitting.time.now();
         let new = NewKey::from_object(&body.0, now)?;
-        let issued = bitting.issue_key(new, may_grant, &manager.origin(bitting)?)?;
+        let issued = bitting.issue_key(new, &manager.principal(bitting)?)?;
         Ok((issued, now))
     });
     let (issued, now) = made.await?;
@@ -86,14 +85,17 @@ pub async fn create(
 
 /// Shows a key.
 pub async fn find(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<KeyId>,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let shown = state.run(move |bitting| Shown::of(bitting, bitting.find_key(id.0)?)).await?;
-    Ok(HttpResponse::Ok().json(shown.view()))
+    let shown = state.run(move |bitting| {
+        let principal = manager.principal(bitting)?;
+        Shown::of(bitting, bitting.find_key(&principal, id.0)?)
+    });
+    Ok(HttpResponse::Ok().json(shown.await?.view()))
 }
 
 /// Changes a key's name, description or owner.
@@ -106,8 +108,8 @@ pub async fn update(
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let shown = state.run(move |bitting| {
-        let origin = manager.origin(bitting)?;
-        Shown::of(bitting, bitting.relabel_key(id.0, body.0, &origin)?)
+        let principal = manager.principal(bitting)?;
+        Shown::of(bitting, bitting.relabel_key(id.0, body.0, &principal)?)
     });
     Ok(HttpResponse::Ok().json(shown.await?.view()))
 }
@@ -123,22 +125,22 @@ pub async fn revoke(
     query.finish()?;
     let reason = RevokeRequest::from_object(&body.0)?.reason;
     let shown = state.run(move |bitting| {
-        let origin = manager.origin(bitting)?;
-        Shown::of(bitting, bitting.revoke_key(id.0, reason.as_deref(), &origin)?)
+        let principal = manager.principal(bitting)?;
+        Shown::of(bitting, bitting.revoke_key(id.0, reason.as_deref(), &principal)?)
     });
     Ok(HttpResponse::Ok().json(shown.await?.view()))
 }
 
 /// A key's requests by outcome, resource, access and time.
 pub async fn usage(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<KeyId>,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let found = state.run(move |bitting| {
-        let key = bitting.find_key(id.0)?;
+        let key = bitting.find_key(&manager.principal(bitting)?, id.0)?;
         bitting.usage_breakdown(key.number)
     });
     Ok(HttpResponse::Ok().json(found.await?))

@@ -2,10 +2,14 @@
 
 pub mod body;
 pub mod caller;
+pub mod form;
 mod json;
 pub mod path;
 pub mod query;
+pub mod visit;
 
 pub use body::{JsonObject, OptionalJsonObject};
+pub use form::Form;
 pub use path::Id;
 pub use query::QueryReader;
+pub use visit::{FormToken, FromWhere};
