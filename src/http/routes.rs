@@ -7,11 +7,15 @@ use super::assets;
 use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
-use super::ui::{docs, home, login, setup};
+use super::ui::{self, docs, export, key, key_changes, login, new_key, setup};
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
 use crate::auth::session::PageNeed::{self, Visitor};
 use crate::model::records::call::Call;
 use crate::model::scope::Resource::Calls;
+use crate::model::user::Role;
+
+/// Who makes and changes keys.
+const KEY_MAKERS: PageNeed = PageNeed::User(&[Role::Admin, Role::Member]);
 
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -24,11 +28,21 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::public("/static/{name}").shows(assets::serve),
         Endpoint::public("/favicon.ico").shows(assets::favicon),
         // The pages.
-        Endpoint::public("/").shows(home::start),
+        Endpoint::public("/").shows(ui::start),
         Endpoint::page("/setup", Visitor).shows(setup::form).takes(setup::set_up),
         Endpoint::page("/login", Visitor).shows(login::form).takes(login::log_in),
         Endpoint::page("/logout", PageNeed::ANY_USER).takes(login::log_out),
-        Endpoint::page("/keys", PageNeed::ANY_USER).shows(home::keys),
+        Endpoint::page("/keys", PageNeed::ANY_USER).shows(ui::keys::active),
+        Endpoint::page("/keys/retired", PageNeed::ANY_USER).shows(ui::keys::retired),
+        Endpoint::page("/keys/export", PageNeed::ANY_USER).shows(export::export),
+        Endpoint::page("/keys/new", KEY_MAKERS).shows(new_key::show).takes(new_key::create),
+        Endpoint::page("/keys/{id}", PageNeed::ANY_USER).shows(key::show),
+        Endpoint::page("/keys/{id}/edit", KEY_MAKERS)
+            .shows(key_changes::edit_form)
+            .takes(key_changes::edit),
+        Endpoint::page("/keys/{id}/revoke", KEY_MAKERS)
+            .shows(key_changes::revoke_form)
+            .takes(key_changes::revoke),
         // The protected API.
         Endpoint::new("/v1/calls", Scope(Calls))
             .get(records::list::<Call>, describe::records::list::<Call>)

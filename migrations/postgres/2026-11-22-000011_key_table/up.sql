@@ -24,4 +24,4 @@ CREATE TABLE key_forms (
 );
 
 -- For the numbers of active and retired keys.
-CREATE INDEX api_keys_state ON api_keys (created_by_id, revoked_at, expires_at);
+CREATE INDEX api_keys_state ON api_keys (user_id, revoked_at, expires_at);

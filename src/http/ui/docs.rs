@@ -12,7 +12,6 @@ use crate::http::state::State;
 #[derive(Template)]
 #[template(path = "docs.html")]
 struct Docs {
-    version: &'static str,
     url: String,
     prefix: String,
     problem: String,
@@ -25,7 +24,6 @@ pub async fn show(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     page(
         StatusCode::OK,
         &Docs {
-            version: env!("CARGO_PKG_VERSION"),
             url: public_address(&request, &state),
             prefix: format!("{brand}k"),
             problem: openapi::example_of(Code::InsufficientScope),

@@ -1,9 +1,21 @@
 //! Pages, for people with a browser. They are HTML and work without scripts.
 
+mod chart;
 pub mod docs;
-pub mod home;
+mod events;
+pub mod export;
+mod fault;
+mod frame;
+mod grants;
+pub mod key;
+pub mod key_changes;
+pub mod keys;
+mod list;
 pub mod login;
+pub mod new_key;
+mod new_key_form;
 pub mod setup;
+mod text;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, HOST, LOCATION};
@@ -41,6 +53,11 @@ fn public_address(request: &HttpRequest, state: &State) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
     let host = if host.bytes().all(plain) && !host.is_empty() { host } else { "127.0.0.1:8080" };
     format!("http://{host}")
+}
+
+/// `GET /`: the first page is the one of keys.
+pub async fn start() -> HttpResponse {
+    see_other("/keys")
 }
 
 /// To another page of ours.
