@@ -34,10 +34,17 @@ pub fn days(
     let mut days: HashMap<KeyNumber, Days> = keys.iter().map(|key| (*key, [0; DAYS])).collect();
     let list = number_list(keys.iter().map(|key| i64::from(key.0)));
     let first = windows.month.0;
+    let numbers: Vec<String> = (0..DAYS).map(|day| format!("({day})")).collect();
+    // A range of the primary key for each day of each key: grouping them would sort every row.
     let hours = diesel::sql_query(format!(
-        "SELECT key_number, day, CAST(SUM(n) AS BIGINT) AS n FROM \
-         (SELECT key_number, (hour - {first}) / 24 AS day, n FROM usage_hours \
-          WHERE key_number IN ({list}) AND hour >= {first}) AS hours GROUP BY key_number, day"
+        "WITH days(day) AS (VALUES {}) SELECT key_number, day, n FROM ( \
+         SELECT k.number AS key_number, CAST(d.day AS BIGINT) AS day, \
+         (SELECT CAST(SUM(h.n) AS BIGINT) FROM usage_hours h WHERE h.key_number = k.number \
+          AND h.hour >= {first} + 24 * d.day \
+          AND h.hour < {first} + 24 * d.day + CASE WHEN d.day = {} THEN 1000000 ELSE 24 END) AS n \
+         FROM api_keys k CROSS JOIN days d WHERE k.number IN ({list})) AS sums WHERE n > 0",
+        numbers.join(","),
+        DAYS - 1,
     ));
     for row in hours.load::<DayRow>(connection)? {
         let day = usize::try_from(row.day).unwrap_or(0).min(DAYS - 1);
