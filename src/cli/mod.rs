@@ -39,7 +39,7 @@ Examples:
   bitting key revoke key_01… --reason leaked         refuse it everywhere within a second
   bitting token create --name deploy --access write --expires 90d
                                                      manage keys by program
-  bitting user add ada@example.com                   let somebody sign in to the pages
+  bitting user list                                  who may sign in to the pages
 
 Exit codes: 0 done, 1 it could not be done, 2 it was asked for wrongly.";
 

@@ -1,7 +1,8 @@
 //! The audit log over HTTP.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::listing;
 use super::origin::Manager;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
@@ -13,6 +14,7 @@ use crate::model::id::KeyId;
 pub async fn list(
     manager: Manager,
     state: web::Data<State>,
+    request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = AuditFilter {
@@ -24,9 +26,9 @@ pub async fn list(
         from: query.moment("from"),
         to: query.moment("to"),
     };
-    let request = query.page();
+    let wanted = query.page();
     query.finish()?;
     let page = state
-        .run(move |bitting| bitting.list_audit(&manager.principal(bitting)?, &filter, &request));
-    Ok(HttpResponse::Ok().json(page.await?))
+        .run(move |bitting| bitting.list_audit(&manager.principal(bitting)?, &filter, &wanted));
+    Ok(listing::answer(&request, &page.await?))
 }
