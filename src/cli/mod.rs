@@ -40,7 +40,7 @@ Examples:
   bitting key revoke key_01… --reason leaked         refuse it everywhere within a second
   bitting token create --name deploy --access write --expires 90d
                                                      manage keys by program
-  bitting user add ada@example.com                   let somebody sign in to the pages
+  bitting user list                                  who may sign in to the pages
 
 Exit codes: 0 done, 1 it could not be done, 2 it was asked for wrongly.";
 
@@ -227,6 +227,7 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
     server::block_on(async {
         let stop = server::stop_signal()?;
         let server = Server::start(settings, Arc::new(SystemClock))?;
+        invite(&server, settings);
         // It serves whether or not somebody reads this.
         let _ = show(format_args!("listening on http://{}", server.address));
         let encrypted = settings.public_url.as_ref().is_some_and(|u| u.starts_with("https://"));
@@ -238,7 +239,6 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
         }
         let known = server.bitting.index.len();
         tracing::info!(database = %settings.database, credentials = known, "ready");
-        invite(&server, settings)?;
         if known == 0 {
             greet(&server.bitting)?;
         }
@@ -248,17 +248,21 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
 
 /// While there is no user, a link by which the first administrator is made. It is for who started
 /// the server, and not for the log.
-fn invite(server: &Server, settings: &Settings) -> Result<(), Failure> {
-    if let Some(link) = server.bitting.make_setup_link()? {
-        let listening = format!("http://{}", server.address);
-        let url = settings.public_url.as_ref().unwrap_or(&listening);
-        say(format_args!(
-            "There is no user yet. Make the first administrator here, once and within an hour:\n  \
-             {url}/setup?token={}",
-            link.expose()
-        ));
+fn invite(server: &Server, settings: &Settings) {
+    match server.bitting.make_setup_link() {
+        Ok(Some(link)) => {
+            let listening = format!("http://{}", server.address);
+            let url = settings.public_url.as_ref().unwrap_or(&listening);
+            say(format_args!(
+                "There is no user yet. Make the first administrator here, once and within an \
+                 hour:\n  {url}/setup?token={}",
+                link.expose()
+            ));
+        }
+        Ok(None) => {}
+        // What it serves without users goes on.
+        Err(error) => tracing::warn!(%error, "whether there is a user could not be found out"),
     }
-    Ok(())
 }
 
 /// What to do next, for somebody who has just started it for the first time.

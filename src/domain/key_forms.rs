@@ -29,7 +29,7 @@ impl Bitting {
     ) -> Result<FormOutcome> {
         let nonce = nonce.digest();
         let mut known = None;
-        let issued = self.issue_key_with(new, principal, |connection, id| {
+        let issued = self.issue_key_with(new, principal, None, |connection, id| {
             known = key_forms::find(connection, &nonce)?;
             match known {
                 // Rolls back: the form has made its key.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::idempotency::Keep;
 use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
@@ -29,9 +30,15 @@ impl Bitting {
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::NotGranted`] for scopes that the principal may not grant
-    /// (both are noted in the audit log), [`Error::Invalid`], or when the database fails.
-    pub fn issue_key(&self, new: NewKey, principal: &Principal) -> Result<IssuedKey> {
-        self.issue_key_with(new, principal, |_, _| Ok(()))
+    /// (both are noted in the audit log), [`Error::Invalid`], [`Error::InProgress`], or when the
+    /// database fails.
+    pub fn issue_key(
+        &self,
+        new: NewKey,
+        principal: &Principal,
+        keep: Option<Keep<'_, ApiKey>>,
+    ) -> Result<IssuedKey> {
+        self.issue_key_with(new, principal, keep, |_, _| Ok(()))
     }
 
     /// The same, with something that is done in the transaction before the key is stored.
@@ -39,6 +46,7 @@ impl Bitting {
         &self,
         new: NewKey,
         principal: &Principal,
+        keep: Option<Keep<'_, ApiKey>>,
         first: impl FnOnce(&mut AnyConnection, KeyId) -> Result<()>,
     ) -> Result<IssuedKey> {
         self.refuse_secrets_in(&new.label)?;
@@ -66,7 +74,7 @@ impl Bitting {
             "expires_at": key.expires_at.map(crate::model::time::format),
         });
         let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
-        let made = self.database.write(|connection| -> Result<ApiKey> {
+        let made = self.write_once(keep, |connection| {
             Exclusive::Keys.take(connection)?;
             let principal = self.confirm(connection, principal)?;
             require(principal.manages_keys())?;
@@ -209,21 +217,23 @@ impl Bitting {
     /// Ends a key for good. Ending it twice changes nothing and answers the first time.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason, or when the
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason,
+    /// [`Error::InProgress`], or when the
     /// database fails.
     pub fn revoke_key(
         &self,
         id: KeyId,
         reason: Option<&str>,
         principal: &Principal,
+        keep: Option<Keep<'_, ApiKey>>,
     ) -> Result<ApiKey> {
         let reason = self.check_reason(reason)?;
-        let revoked = self.database.write(|connection| {
+        let revoked = self.write_once(keep, |connection| {
             let mut key = self.find_to_change(connection, principal, id)?;
             if key.revocation.is_none() {
                 self.revoke_in(connection, &principal.origin, &mut key, reason)?;
             }
-            Result::Ok(key)
+            Ok(key)
         });
         let attempt = json!({"attempt": "key.revoked"});
         let key = self.noting(principal, Some(id), &attempt, revoked)?;

@@ -68,7 +68,7 @@ impl Bitting {
         let name = email.as_ref().map_or("", Email::as_str);
         let attempt = Attempt::new(name, visit.address);
         let failures = self.admit(&attempt)?;
-        let done = self.prove(email.as_ref(), &password).and_then(|proven| {
+        let done = self.prove(name, &password).and_then(|proven| {
             let Some((user, hash)) = proven else { return Ok(None) };
             let renewed = is_outdated(&hash).then(|| self.hasher.hash(&password)).transpose()?;
             self.database.write(|connection| {
@@ -101,13 +101,9 @@ impl Bitting {
 
     /// The user whose address and password these are, with the hash they were compared with. It
     /// costs one hash, whether or not there is such a user.
-    fn prove(&self, email: Option<&Email>, password: &Password) -> Result<Option<(User, String)>> {
-        let found = self.database.read(|connection| -> Result<_> {
-            let Some(email) = email else { return Ok(None) };
-            let Some(user) = users::find_by_email(connection, email)? else { return Ok(None) };
-            let hash = users::password(connection, user.id)?;
-            Ok(hash.map(|hash| (user, hash)))
-        })?;
+    fn prove(&self, email: &str, password: &Password) -> Result<Option<(User, String)>> {
+        let found = self.database.read(|connection| users::find_to_sign_in(connection, email))?;
+        let found = found.and_then(|(user, hash)| hash.map(|hash| (user, hash)));
         let right = self.hasher.verify(password, found.as_ref().map(|(_, hash)| hash.as_str()))?;
         Ok(found.filter(|_| right))
     }

@@ -7,6 +7,7 @@ pub mod audit_log;
 pub mod change_feed;
 pub mod disabling;
 pub mod error;
+pub mod idempotency;
 pub mod key_forms;
 pub mod key_index;
 pub mod key_summaries;
@@ -61,6 +62,7 @@ pub struct Bitting {
     /// Where passwords are hashed.
     pub hasher: Hasher,
     failure_log: FailureLog,
+    running: idempotency::Running,
     ids: Mutex<ContextV7>,
 }
 
@@ -88,6 +90,7 @@ impl Bitting {
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
             hasher: Hasher::default(),
             failure_log: FailureLog::default(),
+            running: idempotency::Running::default(),
             ids,
         })
     }

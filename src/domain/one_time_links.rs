@@ -34,6 +34,9 @@ impl Bitting {
     /// # Errors
     /// When the database fails.
     pub fn make_setup_link(&self) -> Result<Option<RandomSecret>> {
+        if self.has_users()? {
+            return Ok(None);
+        }
         let secret = self.random_secret()?;
         let expires_at = self.time.now() + SETUP_LINK;
         self.database.write(|connection| {

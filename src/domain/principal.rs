@@ -2,7 +2,7 @@
 //! line, of admin tokens and of users are told apart.
 //!
 //! A user's rights are those of the moment: what changes something reads the user once more inside
-//! its transaction ([`Bitting::confirm`]), so that nobody acts on rights they have lost.
+//! its transaction (`confirm`), so that nobody acts on rights they have lost.
 
 use serde_json::Value;
 

@@ -19,6 +19,8 @@ words! {
     Code {
         /// The body is no JSON.
         MalformedJson = "malformed_json",
+        /// The `Idempotency-Key` is none.
+        InvalidIdempotencyKey = "invalid_idempotency_key",
         /// Two credentials.
         MultipleCredentials = "multiple_credentials",
         /// The request is not HTTP as it should be.
@@ -51,12 +53,18 @@ words! {
         RequestTimeout = "request_timeout",
         /// Retired keys are never edited.
         KeyRetired = "key_retired",
+        /// The first request with this `Idempotency-Key` is still running.
+        IdempotencyInProgress = "idempotency_in_progress",
+        /// The record is not the version that was asked for.
+        PreconditionFailed = "precondition_failed",
         /// The body is too large.
         BodyTooLarge = "body_too_large",
         /// The body is of another type, or encoded.
         UnsupportedMediaType = "unsupported_media_type",
         /// Fields or parameters break rules.
         ValidationFailed = "validation_failed",
+        /// The `Idempotency-Key` stands for another request.
+        IdempotencyMismatch = "idempotency_mismatch",
         /// A fault of the server's own.
         Internal = "internal",
         /// The database is out of reach.
@@ -69,6 +77,7 @@ impl Code {
     fn row(self) -> (StatusCode, &'static str) {
         match self {
             Self::MalformedJson => (StatusCode::BAD_REQUEST, "Malformed JSON"),
+            Self::InvalidIdempotencyKey => (StatusCode::BAD_REQUEST, "Invalid idempotency key"),
             Self::MultipleCredentials => (StatusCode::BAD_REQUEST, "More than one credential"),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad request"),
             Self::MissingKey => (StatusCode::UNAUTHORIZED, "No key"),
@@ -85,11 +94,16 @@ impl Code {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
             Self::KeyRetired => (StatusCode::CONFLICT, "Retired key"),
+            Self::IdempotencyInProgress => (StatusCode::CONFLICT, "Still in progress"),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "Precondition failed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Body too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
             }
             Self::ValidationFailed => (StatusCode::UNPROCESSABLE_ENTITY, "Validation failed"),
+            Self::IdempotencyMismatch => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "Another request had this key")
+            }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
         }
@@ -147,7 +161,8 @@ impl Problem {
     /// A problem with a sentence for people.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let (detail, members) = (detail.into(), Map::new());
-        let retry_after = (code == Code::Unavailable).then_some(1);
+        let soon = matches!(code, Code::Unavailable | Code::IdempotencyInProgress);
+        let retry_after = soon.then_some(1);
         let (scope, allow, cause) = (None, None, None);
         Self(Box::new(Parts { code, detail, members, scope, allow, retry_after, cause }))
     }
@@ -330,6 +345,18 @@ impl From<domain::Error> for Problem {
             domain::Error::Retired(_) => {
                 Self::new(Code::KeyRetired, "This key has expired; retired keys are never edited.")
             }
+            domain::Error::InProgress => Self::new(
+                Code::IdempotencyInProgress,
+                "The first request with this Idempotency-Key is still running; try again.",
+            ),
+            domain::Error::Mismatch => Self::new(
+                Code::IdempotencyMismatch,
+                "Another body was sent with this Idempotency-Key before; take a new one.",
+            ),
+            domain::Error::PreconditionFailed => Self::new(
+                Code::PreconditionFailed,
+                "This is not the version that If-Match or If-None-Match asks for; read it again.",
+            ),
             domain::Error::Invalid(errors) => errors.into(),
             domain::Error::NotGranted { required, granted } => {
                 let granted = granted.iter().map(|scope| scope.to_string()).collect();

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::actor::Actor;
 use super::id::{KeyId, TokenId, UserId};
+use super::idempotency::Keepable;
 use super::key::{ApiKey, Status};
 use super::scope::{Access, ScopeSet};
 use super::secret::Secret;
@@ -86,6 +87,8 @@ impl<'a> KeyView<'a> {
     }
 }
 
+impl Keepable for KeyView<'_> {}
+
 /// A key with where it was used from.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "KeyDetail")]
@@ -96,6 +99,8 @@ pub struct KeyDetailView<'a> {
     /// Its last addresses, the newest first.
     pub addresses: &'a [Source],
 }
+
+impl Keepable for KeyDetailView<'_> {}
 
 /// The answer to the making of a key, and the only one that holds it.
 #[derive(Serialize, JsonSchema)]

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod connection;
 pub mod error;
 mod file_identity;
+pub mod idempotency;
 pub mod key_forms;
 pub mod key_summaries;
 pub mod key_table;

@@ -170,6 +170,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency (identity) {
+        identity -> Binary,
+        request_body -> Binary,
+        expires_at -> Timestamp,
+        status -> BigInt,
+        location -> Nullable<Text>,
+        etag -> Nullable<Text>,
+        body -> Text,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Text,
         email -> Text,

@@ -115,6 +115,8 @@ pub enum Exclusive {
     UsageShared,
     /// Migrating.
     Schema,
+    /// Dropping answers that were kept long enough.
+    Answers,
     /// Changing users, or signing one in. Who needs [`Self::Keys`] too takes it after this.
     Users,
     /// Counting failed logins.
@@ -134,8 +136,9 @@ impl Exclusive {
             Self::UsageAlone => ("", 2),
             Self::UsageShared => ("_shared", 2),
             Self::Schema => ("", 3),
-            Self::Users => ("", 4),
-            Self::Logins => ("", 5),
+            Self::Answers => ("", 4),
+            Self::Users => ("", 5),
+            Self::Logins => ("", 6),
         };
         match connection {
             AnyConnection::Sqlite(_) => Ok(()),

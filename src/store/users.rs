@@ -86,6 +86,23 @@ pub fn find_by_email(connection: &mut AnyConnection, email: &Email) -> Result<Op
     found.first(connection).optional()?.map(read).transpose()
 }
 
+/// The user with this address and the hash of their password, if one was set; one statement, so
+/// that it takes as long where there is no such user.
+///
+/// # Errors
+/// When the database fails.
+pub fn find_to_sign_in(
+    connection: &mut AnyConnection,
+    email: &str,
+) -> Result<Option<(User, Option<String>)>> {
+    let found: Option<(Row, Option<String>)> = table::table
+        .filter(table::email.eq(email))
+        .select((COLUMNS, table::password))
+        .first(connection)
+        .optional()?;
+    found.map(|(row, hash)| Ok((read(row)?, hash))).transpose()
+}
+
 /// The hash of a user's password, if one was set.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ fn object(value: Value) -> Map<String, Value> {
 fn issue(server: &TestServer, by: &Principal, scopes: &[&str]) -> Result<ApiKey, Error> {
     let body = object(json!({"name": "a key", "scopes": scopes}));
     let new = NewKey::from_object(&body, server.bitting.time.now()).unwrap();
-    server.bitting.issue_key(new, by).map(|issued| issued.key)
+    server.bitting.issue_key(new, by, None).map(|issued| issued.key)
 }
 
 fn listed(server: &TestServer, by: &Principal, filter: &KeyFilter) -> Vec<KeyId> {
@@ -92,7 +92,7 @@ on_both! {
             let tries = [
                 server.bitting.find_key(&bo, foreign),
                 server.bitting.relabel_key(foreign, object(json!({"name": "mine"})), &bo),
-                server.bitting.revoke_key(foreign, None, &bo),
+                server.bitting.revoke_key(foreign, None, &bo, None),
             ];
             for (tried, attempt) in tries.into_iter().zip(["key.read", "key.updated", "key.revoked"]) {
                 assert!(matches!(tried, Err(Error::NotFound)), "{tried:?}");
@@ -113,8 +113,8 @@ on_both! {
         assert_eq!(denials(&server).len(), expected);
 
         server.bitting.relabel_key(by_bo, object(json!({"name": "mine"})), &bo).unwrap();
-        server.bitting.revoke_key(by_bo, None, &bo).unwrap();
-        server.bitting.revoke_key(by_cy, None, &admin).unwrap();
+        server.bitting.revoke_key(by_bo, None, &bo, None).unwrap();
+        server.bitting.revoke_key(by_cy, None, &admin, None).unwrap();
     }
 }
 
@@ -127,7 +127,7 @@ on_both! {
         let own = issue(&server, &member, &["calls:read"]).unwrap();
         let foreign = issue(&server, &admin, &["calls:read"]).unwrap();
         let _ = server.bitting.find_key(&member, foreign.id);
-        server.bitting.revoke_key(own.id, None, &admin).unwrap();
+        server.bitting.revoke_key(own.id, None, &admin, None).unwrap();
         let read = |by: &Principal| {
             let (filter, request) = (AuditFilter::default(), PageRequest::default());
             let page = server.bitting.list_audit(by, &filter, &request).unwrap();
@@ -157,7 +157,7 @@ on_both! {
         let refusals = [
             issue(&server, &auditor, &["calls:read"]).err(),
             bitting.relabel_key(key.id, object(json!({"name": "b"})), &auditor).err(),
-            bitting.revoke_key(key.id, None, &auditor).err(),
+            bitting.revoke_key(key.id, None, &auditor, None).err(),
             bitting.revoke_token(tokens[0].id, None, &auditor).err(),
             bitting.add_user(&auditor, &new, None).err(),
             bitting.change_user(&auditor, ada.id, &change).err(),

@@ -20,7 +20,7 @@ fn operator() -> Principal {
 fn db_key_of(server: &TestServer, user: &User, scopes: &[&str]) -> MadeKey {
     let body = json!({"name": "theirs", "scopes": scopes});
     let new = NewKey::from_object(body.as_object().unwrap(), server.bitting.time.now()).unwrap();
-    let issued = server.bitting.issue_key(new, &server.db_principal(user)).unwrap();
+    let issued = server.bitting.issue_key(new, &server.db_principal(user), None).unwrap();
     MadeKey { id: issued.key.id.to_string(), secret: issued.secret.expose().to_owned() }
 }
 
@@ -254,7 +254,7 @@ on_both! {
                         let body = json!({"name": "late", "scopes": ["calls:read"]});
                         let now = server.bitting.time.now();
                         let new = NewKey::from_object(body.as_object().unwrap(), now).unwrap();
-                        let made = server.bitting.issue_key(new, &principal);
+                        let made = server.bitting.issue_key(new, &principal, None);
                         assert!(matches!(made, Ok(_) | Err(Error::Forbidden)));
                     });
                 }

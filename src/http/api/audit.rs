@@ -1,7 +1,8 @@
 //! The audit log over HTTP.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::listing;
 use super::origin::Manager;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
@@ -31,12 +32,13 @@ pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
 pub async fn list(
     manager: Manager,
     state: web::Data<State>,
+    request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = read_filter(&mut query);
-    let request = query.page();
+    let wanted = query.page();
     query.finish()?;
     let page = state
-        .run(move |bitting| bitting.list_audit(&manager.principal(bitting)?, &filter, &request));
-    Ok(HttpResponse::Ok().json(page.await?))
+        .run(move |bitting| bitting.list_audit(&manager.principal(bitting)?, &filter, &wanted));
+    Ok(listing::answer(&request, &page.await?))
 }

@@ -189,7 +189,7 @@ pub async fn revoke(
     let (principal, given) = (viewer.principal.clone(), reason.clone());
     let revoked = state.run(move |bitting| {
         let given = Some(given.as_str()).filter(|given| !given.trim().is_empty());
-        complaints(bitting.revoke_key(id.0, given, &principal).map(|_| ()))
+        complaints(bitting.revoke_key(id.0, given, &principal, None).map(|_| ()))
     });
     match revoked.await? {
         Ok(()) => Ok(see_other(&format!("/keys/{}", id.0))),
