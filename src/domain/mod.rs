@@ -3,6 +3,7 @@
 //! [`Bitting`] holds what the use cases share. Nothing here knows HTTP or SQL.
 
 pub mod accounts;
+pub mod analytics;
 pub mod audit_log;
 pub mod change_feed;
 pub mod disabling;

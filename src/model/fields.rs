@@ -7,12 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::formats::{LONGEST_EMAIL, LONGEST_URL, check_email, check_phone_number, check_url};
 use super::schema::{self, ObjectSchema};
 use super::time::{Moment, parse_rfc3339};
 use super::words::Word;
 
-/// The longest URL, in characters.
-const LONGEST_URL: usize = 2048;
 /// The most tags a record has.
 const MOST_TAGS: usize = 50;
 /// The longest tag, in characters.
@@ -179,7 +178,10 @@ impl<'a> FieldReader<'a> {
             field,
             || schema::integer(least, greatest),
             |value| {
-                let number = value.as_i64().filter(|n| (least..=greatest).contains(n));
+                // 5.0 is a whole number too.
+                let whole = value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15);
+                let number = value.as_i64().or(whole.map(|n| n as i64));
+                let number = number.filter(|n| (least..=greatest).contains(n));
                 number.ok_or_else(|| format!("must be a whole number from {least} to {greatest}"))
             },
         )
@@ -198,6 +200,32 @@ impl<'a> FieldReader<'a> {
     /// A telephone number as E.164 writes it.
     pub fn phone_number(&mut self, field: &'static str) -> Option<String> {
         self.parsed(field, schema::phone_number, |value| check_phone_number(as_text(value)?))
+    }
+
+    /// An e-mail address.
+    pub fn email(&mut self, field: &'static str) -> Option<String> {
+        self.parsed(field, || schema::email(LONGEST_EMAIL), |value| check_email(as_text(value)?))
+    }
+
+    /// True or false.
+    pub fn boolean(&mut self, field: &'static str) -> Option<bool> {
+        self.parsed(field, schema::boolean, |value| {
+            value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+        })
+    }
+
+    /// An object with any members, of at most so many bytes as JSON without spaces.
+    pub fn object(&mut self, field: &'static str, longest: usize) -> Option<Map<String, Value>> {
+        self.parsed(
+            field,
+            || schema::object(longest),
+            |value| {
+                let object = value.as_object().filter(|_| value.to_string().len() <= longest);
+                object
+                    .cloned()
+                    .ok_or_else(|| format!("must be an object of at most {longest} bytes"))
+            },
+        )
     }
 
     /// An http or https URL.
@@ -262,31 +290,6 @@ fn check_tag(value: &Value) -> Result<String, String> {
     if tag.is_empty() { Err("must not contain an empty tag".to_owned()) } else { Ok(tag) }
 }
 
-/// E.164: a plus, no leading zero, at most 15 digits.
-fn check_phone_number(text: &str) -> Result<String, String> {
-    let digits = text.strip_prefix('+').unwrap_or_default().as_bytes();
-    let formed = (2..=15).contains(&digits.len())
-        && digits[0] != b'0'
-        && digits.iter().all(u8::is_ascii_digit);
-    if formed {
-        Ok(text.to_owned())
-    } else {
-        Err("must be an E.164 number, such as +14155550100".to_owned())
-    }
-}
-
-fn check_url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let formed = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && text.chars().nth(LONGEST_URL).is_none()
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    if formed {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("must be an http or https URL of at most {LONGEST_URL} characters"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -329,11 +332,18 @@ mod tests {
     }
 
     #[test]
-    fn telephone_numbers_are_e164() {
-        assert!(check_phone_number("+14155550100").is_ok());
-        for wrong in ["14155550100", "+04155550100", "+1415555010012345", "+1 415 555", "+", "+1"] {
-            assert!(check_phone_number(wrong).is_err(), "{wrong}");
-        }
+    fn an_object_is_measured_as_json() {
+        let object = json!({"a": {"x": "ü".repeat(5)}});
+        let size = object["a"].to_string().len();
+        assert_eq!(size, r#"{"x":"üüüüü"}"#.len());
+        let named =
+            |longest| complaints(object.clone(), |reader| drop(reader.object("a", longest)));
+        assert_eq!((named(size), named(size - 1)), (vec![], vec!["a".to_owned()]));
+        assert_eq!(complaints(json!({"a": []}), |reader| drop(reader.object("a", 9))), ["a"]);
+        let named = complaints(json!({"a": 1}), |reader| {
+            reader.boolean("a");
+        });
+        assert_eq!(named, ["a"]);
     }
 
     #[test]

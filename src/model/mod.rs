@@ -5,8 +5,11 @@
 //! field.
 
 pub mod actor;
+pub mod analytics;
 pub mod audit;
+pub mod breakdown;
 pub mod fields;
+mod formats;
 pub mod id;
 pub mod idempotency;
 pub mod key;
@@ -19,6 +22,7 @@ pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod session;
+pub mod terms;
 pub mod time;
 pub mod token;
 pub mod usage;

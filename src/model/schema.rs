@@ -35,22 +35,55 @@ const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
 /// White space as Unicode has it, as the inside of a character class: what trimming removes.
 const SPACE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
-/// One line of text. White space around it is removed before it is measured.
+/// One line of text, measured without the white space around it.
 pub fn line(longest: usize) -> Value {
-    let pattern = format!("^[{SPACE}]*[^{CONTROL}]*[{SPACE}]*$");
-    json!({"type": "string", "maxLength": longest, "pattern": pattern})
+    let pattern = format!("^[{SPACE}]*[^{CONTROL}]{{0,{longest}}}[{SPACE}]*$");
+    measured(longest, pattern)
 }
 
 /// The same, and more than white space.
 fn filled_line(longest: usize) -> Value {
-    let pattern = format!("^[{SPACE}]*[^{CONTROL}{SPACE}][^{CONTROL}]*[{SPACE}]*$");
-    json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern})
+    let rest = longest.saturating_sub(1);
+    measured(longest, format!("^[{SPACE}]*[^{CONTROL}{SPACE}][^{CONTROL}]{{0,{rest}}}[{SPACE}]*$"))
+}
+
+fn measured(longest: usize, pattern: String) -> Value {
+    let about =
+        format!("One line of at most {longest} characters; white space around it is removed.");
+    json!({"type": "string", "pattern": pattern, "description": about})
 }
 
 /// Text of several lines.
 pub fn text(longest: usize) -> Value {
     let pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
     json!({"type": "string", "maxLength": longest, "pattern": pattern})
+}
+
+/// The same, and more than white space.
+pub fn filled_text(longest: usize) -> Value {
+    let control = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f";
+    let pattern = format!("^[^{control}]*[^{control}{SPACE}][^{control}]*$");
+    json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern})
+}
+
+/// An e-mail address. Letters beyond ASCII are accepted as well, which a pattern that every
+/// dialect of regular expressions understands cannot say.
+pub fn email(longest: usize) -> Value {
+    let atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
+    let label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
+    let pattern = format!(r"^(?=.{{1,64}}@){atom}(\.{atom})*@{label}(\.{label})+$");
+    json!({"type": "string", "maxLength": longest, "pattern": pattern})
+}
+
+/// True or false.
+pub fn boolean() -> Value {
+    json!({"type": "boolean"})
+}
+
+/// An object with any members.
+pub fn object(longest: usize) -> Value {
+    let about = format!("At most {longest} bytes as JSON without spaces.");
+    json!({"type": "object", "default": {}, "description": about})
 }
 
 /// One word of a closed set.
@@ -140,8 +173,10 @@ impl ObjectSchema {
     }
 }
 
+/// How long a line may be, when the schema is that of a line.
 fn longest_of_line(schema: &Value) -> Option<usize> {
-    let longest = usize::try_from(schema["maxLength"].as_u64()?).ok()?;
+    let (_, rest) = schema["pattern"].as_str()?.split_once("{0,")?;
+    let longest = rest.split_once('}')?.0.parse().ok()?;
     (*schema == line(longest)).then_some(longest)
 }
 
@@ -165,5 +200,103 @@ fn allow_null(schema: &mut Value) {
     }
     if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
         words.push(Value::Null);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::fields::{FieldReader, describe};
+    use crate::model::records::call::Speaker;
+
+    /// Whether a value is read, and whether its schema allows it.
+    fn verdicts<T>(value: Value, read: impl Fn(&mut FieldReader<'_>) -> Option<T>) -> (bool, bool) {
+        let object = json!({"field": value});
+        let schema = describe(|reader| read(reader));
+        let object_map = object.as_object().unwrap();
+        let mut reader = FieldReader::new(object_map);
+        read(&mut reader);
+        let accepted = reader.finish(Some(())).is_ok();
+        (accepted, jsonschema::draft202012::is_valid(&schema, &object))
+    }
+
+    fn agree<T>(value: &Value, read: impl Fn(&mut FieldReader<'_>) -> Option<T>) {
+        let (read, allowed) = verdicts(value.clone(), read);
+        assert_eq!(read, allowed, "{value}");
+    }
+
+    fn required_line(reader: &mut FieldReader<'_>) -> Option<String> {
+        let line = reader.line("field", 4);
+        reader.required("field", line)
+    }
+
+    #[test]
+    fn values_of_every_kind_are_described_as_they_are_read() {
+        for value in [
+            json!(null),
+            json!(0),
+            json!(5.0),
+            json!(1.5),
+            json!(-1),
+            json!(10),
+            json!(true),
+            json!(""),
+            json!(" "),
+            json!("agent"),
+            json!("dog"),
+            json!({}),
+            json!([]),
+            json!(["a", "b"]),
+            json!(["a", "a"]),
+            json!([1]),
+            json!([""]),
+            json!([" a "]),
+            json!(vec!["a"; 51]),
+            json!(["a".repeat(51)]),
+            json!("+14155550100"),
+            json!("+0155550100"),
+            json!("+1"),
+            json!("+14155550100\n"),
+            json!("2026-01-31T12:00:00Z"),
+            json!("2026-01-31T12:00:00.5+01:00"),
+            json!("2026-01-31 12:00:00Z"),
+            json!("2026-01-31T12:00:00"),
+            json!("2026-13-31T12:00:00Z"),
+            json!("2026-12-31T23:59:60Z"),
+            json!("https://a.example/x?y=1"),
+            json!("http://"),
+            json!("http:///x"),
+            json!("ftp://x"),
+            json!("https://a b"),
+            json!("https://a\n"),
+            json!(format!("https://{}", "a".repeat(2040))),
+            json!(format!("https://{}", "a".repeat(2041))),
+        ] {
+            agree(&value, |reader| reader.line("field", 4));
+            agree(&value, required_line);
+            agree(&value, |reader| reader.text("field", 4));
+            agree(&value, |reader| reader.choice::<Speaker>("field"));
+            agree(&value, |reader| reader.integer("field", 0, 9));
+            agree(&value, |reader| reader.moment("field"));
+            agree(&value, |reader| reader.phone_number("field"));
+            agree(&value, |reader| reader.url("field"));
+            agree(&value, |reader| Some(reader.tags("field")));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn text_is_described_as_it_is_read(text in "[ \\t\\n\\r\u{0}\u{1f}\u{7f}\u{85}\u{a0}\u{2028}\u{3000}aü\u{1f600}]{0,7}") {
+            let value = json!(text);
+            agree(&value, |reader| reader.line("field", 4));
+            agree(&value, required_line);
+            agree(&value, |reader| reader.text("field", 4));
+            agree(&json!(format!("http://{text}")), |reader| reader.url("field"));
+            agree(&json!([text]), |reader| Some(reader.tags("field")));
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Usage: what a request is counted as, and the figures over 24 hours, 7 days and 30 days.
 
-mod breakdown;
 mod windows;
 
 use std::borrow::Cow;
@@ -16,7 +15,6 @@ use super::scope::{Access, Resource};
 use super::time::{self, Moment};
 use super::words::{Word, words};
 
-pub use breakdown::{Breakdown, ByAccess};
 pub use windows::{DAYS, Days, Hour, Minute, Windows};
 
 words! {
@@ -85,14 +83,23 @@ impl Cell {
     }
 
     /// The name under which the resource is shown.
-    fn resource_name(self) -> &'static str {
+    pub(super) fn resource_name(self) -> &'static str {
         let known = Resource::ALL.into_iter().find(|resource| *resource as u16 == self.0 >> 4);
         known.map_or(OTHER, Resource::as_str)
     }
 
-    fn access(self) -> Access {
+    pub(super) fn access(self) -> Access {
         Access::ALL[usize::from(self.0 >> 3 & 1)]
     }
+}
+
+/// Whose requests.
+#[derive(Debug, Clone, Copy)]
+pub enum Keys<'a> {
+    /// Those of these keys.
+    These(&'a [KeyNumber]),
+    /// Those of all keys.
+    All,
 }
 
 /// Requests of one key in one minute and one cell.
@@ -131,7 +138,7 @@ impl Tally {
     }
 }
 
-fn tally_entries<M: SerializeMap>(tally: &Tally, map: &mut M) -> Result<(), M::Error> {
+pub(super) fn tally_entries<M: SerializeMap>(tally: &Tally, map: &mut M) -> Result<(), M::Error> {
     map.serialize_entry("total", &tally.total())?;
     for outcome in Outcome::ALL {
         map.serialize_entry(outcome.as_str(), &tally.of(*outcome))?;
@@ -147,7 +154,7 @@ impl Serialize for Tally {
     }
 }
 
-fn tally_schema() -> Schema {
+pub(super) fn tally_schema() -> Schema {
     let count = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
     let mut counts = Map::from_iter([("total".to_owned(), count("All of them."))]);
     for outcome in Outcome::ALL {
@@ -259,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    pub(super) fn any_cell() -> impl Strategy<Value = Cell> {
+    fn any_cell() -> impl Strategy<Value = Cell> {
         (0usize..8, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
             let resource = resource.checked_sub(1).map(|n| Resource::ALL[n]);
             Cell::new(resource, Access::ALL[access], Outcome::ALL[outcome])

@@ -5,6 +5,7 @@
 //! diesel.
 
 pub mod addresses;
+pub mod analytics;
 pub mod audit;
 pub mod connection;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod key_forms;
 pub mod key_summaries;
 pub mod key_table;
 pub mod keys;
+pub mod ledger;
 pub mod login_failures;
 pub mod migrate;
 pub mod one_time_links;

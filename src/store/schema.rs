@@ -99,6 +99,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_sums (hour, cell) {
+        hour -> BigInt,
+        cell -> BigInt,
+        n -> BigInt,
+    }
+}
+
+diesel::table! {
     usage_totals (key_number, cell) {
         key_number -> BigInt,
         cell -> BigInt,
@@ -178,6 +186,60 @@ diesel::table! {
         location -> Nullable<Text>,
         etag -> Nullable<Text>,
         body -> Text,
+    }
+}
+
+diesel::table! {
+    knowledge_base (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        title -> Text,
+        content -> Text,
+        source_url -> Nullable<Text>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    leads (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        phone -> Nullable<Text>,
+        email -> Nullable<Text>,
+        status -> Text,
+        source -> Nullable<Text>,
+        score -> Nullable<BigInt>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    contacts (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        phone -> Nullable<Text>,
+        email -> Nullable<Text>,
+        company -> Nullable<Text>,
+        notes -> Nullable<Text>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    integrations (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        kind -> Text,
+        description -> Nullable<Text>,
+        enabled -> Bool,
+        settings -> Text,
     }
 }
 

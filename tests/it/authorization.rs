@@ -35,7 +35,8 @@ fn rule_for(path: &str) -> Rule {
     let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let resource = |word: &str| Resource::ALL.into_iter().find(|found| found.as_str() == word);
     match words.as_slice() {
-        ["healthz" | "readyz" | ""] => Rule::Anybody,
+        ["healthz" | "readyz" | "docs" | "openapi.json" | "favicon.ico" | ""] => Rule::Anybody,
+        ["static", _] => Rule::Anybody,
         ["login" | "logout" | "setup" | "keys", ..] => Rule::Page,
         ["v1", "whoami" | "ping"] | ["v1", "admin", "limits"] => Rule::AnyKey,
         ["v1", "keys"] | ["v1", "keys", ..] | ["v1", "audit"] => Rule::AdminToken,

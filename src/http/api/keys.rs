@@ -14,7 +14,7 @@ use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
 use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey, RevokeRequest};
 use crate::model::time::Moment;
-use crate::model::usage::{Source, Usage};
+use crate::model::usage::{Keys, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 /// What is shown of a key beside itself.
@@ -173,7 +173,7 @@ pub async fn usage(
     query.finish()?;
     let found = state.run(move |bitting| {
         let key = bitting.find_key(&manager.principal(bitting)?, id.0)?;
-        bitting.usage_breakdown(key.number)
+        bitting.usage_breakdown(Keys::These(&[key.number]))
     });
     Ok(HttpResponse::Ok().json(found.await?))
 }

@@ -10,6 +10,7 @@ use crate::http::error::Problem;
 use crate::model::FieldErrors;
 use crate::model::page::{Cursor, Limit, PageRequest};
 use crate::model::schema;
+use crate::model::terms::Terms;
 use crate::model::time::{Moment, parse_rfc3339};
 use crate::model::words::Word;
 
@@ -78,15 +79,12 @@ impl QueryReader {
 
     /// Text, as it is.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        let schema =
-            || json!({"type": "string", "pattern": format!("^[^\\u0000]{{1,{LONGEST}}}$")});
-        self.parsed(name, schema, |text| {
-            if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
-                Err(format!("must have 1 to {LONGEST} characters"))
-            } else {
-                Ok(text.to_owned())
-            }
-        })
+        self.parsed(name, text_schema, check_text)
+    }
+
+    /// Words to search for.
+    pub fn terms(&mut self, name: &'static str) -> Option<Terms> {
+        self.parsed(name, text_schema, |text| Terms::parse(&check_text(text)?))
     }
 
     /// One word of a closed set.
@@ -122,6 +120,18 @@ impl QueryReader {
             self.errors.add(&shown, "is not a parameter here");
         }
         Ok(self.errors.into_result()?)
+    }
+}
+
+fn text_schema() -> Value {
+    json!({"type": "string", "pattern": format!("^[^\\u0000]{{1,{LONGEST}}}$")})
+}
+
+fn check_text(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
+        Err(format!("must have 1 to {LONGEST} characters"))
+    } else {
+        Ok(text.to_owned())
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Each header that an answer may have, and what it says.
-const HEADERS: [(&str, &str); 5] = [
+const HEADERS: [(&str, &str); 8] = [
     (
         "X-Request-Id",
         "Names this request. A request's own is kept when it is 1 to 64 of A-Za-z0-9._- and looks like no key.",
@@ -15,6 +15,9 @@ const HEADERS: [(&str, &str); 5] = [
     ),
     ("Allow", "The methods that this path offers."),
     ("Retry-After", "After how many seconds it is worth trying again."),
+    ("ETag", "The version of the record; another one after each change."),
+    ("Link", "Where the list goes on, as `rel=\"next\"` (RFC 8288); not on the last page."),
+    ("Idempotency-Replayed", "`true` when this is the answer that was given before."),
 ];
 
 fn described(about: &str, required: bool) -> Value {

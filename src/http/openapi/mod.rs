@@ -25,6 +25,10 @@ fn security_schemes() -> Value {
             "type": "http", "scheme": "bearer",
             "description": "An API key: `Authorization: Bearer KEY`.",
         },
+        "adminToken": {
+            "type": "http", "scheme": "bearer",
+            "description": "An admin token: `Authorization: Bearer TOKEN`. Write includes read here.",
+        },
         "basic": {
             "type": "http", "scheme": "basic",
             "description": "The key's id as user name and the key as password, or the key as user \
@@ -40,10 +44,6 @@ fn security_schemes() -> Value {
             "Authentication",
             "`Authentication: Bearer KEY` or `Authentication: AccessToken KEY`.",
         ),
-        "adminToken": {
-            "type": "http", "scheme": "bearer",
-            "description": "An admin token: `Authorization: Bearer TOKEN`. Write includes read here.",
-        },
     })
 }
 

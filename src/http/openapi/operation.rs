@@ -16,6 +16,7 @@ use crate::http::error::Code;
 use crate::http::extract::QueryReader;
 use crate::http::extract::query;
 use crate::model::fields::{self, FieldReader};
+use crate::model::idempotency::IdempotencyKey;
 use crate::model::schema::patch_of;
 use crate::model::scope::{Access, Scope};
 
@@ -164,9 +165,10 @@ impl<'a> Operation<'a> {
         let about = property_descriptions::<T>(self.schemas);
         if let Some(properties) = schema["properties"].as_object_mut() {
             for (name, property) in properties {
-                if let Some(about) = about.get(name) {
-                    property["description"] = about.clone();
-                }
+                let said = [about.get(name), property.get("description")];
+                let said: Vec<&str> =
+                    said.into_iter().flatten().filter_map(Value::as_str).collect();
+                property["description"] = said.join(" ").into();
             }
         }
         schema
@@ -237,6 +239,29 @@ impl<'a> Operation<'a> {
             edit(answer);
         }
         self
+    }
+
+    /// It is carried out once for one `Idempotency-Key`; `status`: what it answers.
+    pub fn once(&mut self, status: u16) -> &mut Self {
+        let about = "Names this request: sent again with the same body within 24 hours, it gets \
+                     the first answer again.";
+        self.header("Idempotency-Key", about, IdempotencyKey::schema())
+            .with_optional_header(status, "Idempotency-Replayed")
+            .fails(&[
+                Code::InvalidIdempotencyKey,
+                Code::IdempotencyInProgress,
+                Code::IdempotencyMismatch,
+            ])
+    }
+
+    /// It honours `If-Match` and `If-None-Match`.
+    pub fn conditional(&mut self) -> &mut Self {
+        let tags = || json!({"type": "string"});
+        let one = "Only if the record is one of these versions: entity tags, or `*`.";
+        let none = "Only if the record is none of these versions: entity tags, or `*`.";
+        self.header("If-Match", one, tags())
+            .header("If-None-Match", none, tags())
+            .fails(&[Code::PreconditionFailed])
     }
 
     /// It can fail so, beside the ways that follow from its path and method.

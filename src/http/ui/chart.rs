@@ -2,8 +2,9 @@
 //! Content-Security-Policy forbids inline styles.
 
 use super::text::{day, number};
+use crate::model::breakdown::Breakdown;
 use crate::model::time::Moment;
-use crate::model::usage::{Breakdown, DAYS, Days, Outcome, Tally};
+use crate::model::usage::{DAYS, Days, Outcome, Tally};
 use crate::model::words::Word;
 
 /// Size of a chart's drawing, which is stretched to the space there is.

@@ -14,12 +14,13 @@ use crate::http::error::Problem;
 use crate::http::extract::{Id, QueryReader};
 use crate::http::state::State;
 use crate::model::audit::{AuditEvent, AuditFilter};
+use crate::model::breakdown::{Breakdown, ByAccess};
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, SOON, Status};
 use crate::model::page::PageRequest;
 use crate::model::scope::{Access, Resource, Scope};
 use crate::model::time::Moment;
-use crate::model::usage::{Breakdown, ByAccess, OTHER, Outcome, PerWindow, Source, Tally, Usage};
+use crate::model::usage::{Keys, OTHER, Outcome, PerWindow, Source, Tally, Usage};
 use crate::model::words::{Word, words};
 
 words! {
@@ -245,7 +246,7 @@ pub async fn show(
         let filter = AuditFilter { key_id: Some(key.id.to_string()), ..AuditFilter::default() };
         Ok(Found {
             usage: bitting.usage_of_key(key.number)?,
-            windows: bitting.usage_breakdown(key.number)?,
+            windows: bitting.usage_breakdown(Keys::These(&[key.number]))?,
             sources: bitting.addresses_of_key(key.number)?,
             events: bitting.list_audit(&principal, &filter, &PageRequest::default())?.items,
             now: bitting.time.now(),

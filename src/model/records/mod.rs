@@ -4,7 +4,12 @@
 //! changed by merging a patch into its own JSON and reading the result with the same rules, so
 //! that each rule is written once.
 
+pub mod agent;
+pub mod article;
 pub mod call;
+pub mod contact;
+pub mod integration;
+pub mod lead;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,9 +24,9 @@ use serde_json::{Map, Value};
 use super::FieldErrors;
 use super::fields::FieldReader;
 use super::id::{InvalidId, format_id, parse_id};
-use super::schema;
 use super::idempotency::Keepable;
 use super::precondition::EntityTag;
+use super::schema;
 use super::scope::Resource;
 use super::time::{self, Moment};
 
@@ -55,6 +60,11 @@ impl<F> RecordId<F> {
     /// Wraps a UUIDv7 as a 128-bit number.
     pub fn from_number(number: u128) -> Self {
         Self { number, kind: PhantomData }
+    }
+
+    /// The UUIDv7.
+    pub fn number(self) -> u128 {
+        self.number
     }
 }
 

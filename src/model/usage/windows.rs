@@ -14,6 +14,11 @@ impl Minute {
         Self(moment.timestamp().div_euclid(60))
     }
 
+    /// When it begins.
+    pub fn start(self) -> Moment {
+        Moment::from_timestamp(self.0 * 60, 0).unwrap_or_default()
+    }
+
     /// The hour it lies in.
     pub fn hour(self) -> Hour {
         Hour(self.0.div_euclid(60))

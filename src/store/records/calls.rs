@@ -1,10 +1,10 @@
 //! Calls in the database.
 
 use chrono::NaiveDateTime;
+use diesel::dsl::not;
 use diesel::prelude::*;
-use serde::Serialize;
 
-use super::RecordStore;
+use super::{RecordStore, exists, from_json, only, page, statements, to_json};
 use crate::model::FieldErrors;
 use crate::model::page::Limit;
 use crate::model::records::call::{Call, CallFilter};
@@ -13,7 +13,7 @@ use crate::model::words::Word;
 use crate::store::connection::AnyConnection;
 use crate::store::error::{Error, Result};
 use crate::store::rows;
-use crate::store::schema::{agents, calls as table};
+use crate::store::schema::{agents, calls};
 
 #[derive(Queryable)]
 struct Row {
@@ -36,7 +36,7 @@ struct Row {
 }
 
 #[derive(AsChangeset, Insertable)]
-#[diesel(table_name = table, treat_none_as_null = true)]
+#[diesel(table_name = calls, treat_none_as_null = true)]
 struct Columns<'a> {
     updated_at: NaiveDateTime,
     direction: &'static str,
@@ -76,14 +76,9 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn to_json<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|why| Error::Unreadable(why.to_string()))
-}
-
 impl TryFrom<Row> for Record<Call> {
     type Error = Error;
     fn try_from(row: Row) -> Result<Self> {
-        let json = |what, why: serde_json::Error| rows::unreadable(what, &why.to_string());
         Ok(Self {
             stamp: Stamp {
                 id: rows::parse("call id", &row.id)?,
@@ -100,13 +95,23 @@ impl TryFrom<Row> for Record<Call> {
                 sentiment: rows::optional_word("sentiment", row.sentiment)?,
                 summary: row.summary,
                 recording_url: row.recording_url,
-                transcript: serde_json::from_str(&row.transcript)
-                    .map_err(|why| json("transcript", why))?,
-                tags: serde_json::from_str(&row.tags).map_err(|why| json("tags", why))?,
+                transcript: from_json("transcript", &row.transcript)?,
+                tags: from_json("tags", &row.tags)?,
                 started_at: row.started_at.map(|at| at.and_utc()),
             },
         })
     }
+}
+
+/// Restricts a boxed query by every filter but the period.
+macro_rules! chosen {
+    ($query:ident, $filter:ident) => {
+        only!($query;
+            calls::agent_id => $filter.agent_id.as_deref(),
+            calls::status => $filter.status.map(Word::as_str),
+            calls::direction => $filter.direction.map(Word::as_str),
+        );
+    };
 }
 
 impl RecordStore for Call {
@@ -114,53 +119,15 @@ impl RecordStore for Call {
 
     fn check_references(&self, connection: &mut AnyConnection) -> Result<FieldErrors> {
         let mut errors = FieldErrors::default();
-        if let Some(agent_id) = &self.agent_id {
-            let known: i64 =
-                agents::table.filter(agents::id.eq(agent_id)).count().get_result(connection)?;
-            if known == 0 {
-                errors.add("agent_id", "names no existing agent");
-            }
+        if let Some(id) = &self.agent_id
+            && !exists!(agents, id, connection)
+        {
+            errors.add("agent_id", "names no existing agent");
         }
         Ok(errors)
     }
 
-    fn insert(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
-        diesel::insert_into(table::table)
-            .values((
-                table::id.eq(record.stamp.id.to_string()),
-                table::created_at.eq(record.stamp.created_at.naive_utc()),
-                Columns::of(record)?,
-            ))
-            .execute(connection)?;
-        Ok(())
-    }
-
-    fn find(
-        connection: &mut AnyConnection,
-        id: RecordId<Self>,
-        for_update: bool,
-    ) -> Result<Option<Record<Self>>> {
-        let query = table::table.filter(table::id.eq(id.to_string()));
-        let row: Option<Row> = match connection {
-            AnyConnection::Postgres(connection) if for_update => {
-                query.for_update().first(connection).optional()?
-            }
-            connection => query.first(connection).optional()?,
-        };
-        row.map(Record::try_from).transpose()
-    }
-
-    fn update(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
-        diesel::update(table::table.filter(table::id.eq(record.stamp.id.to_string())))
-            .set(Columns::of(record)?)
-            .execute(connection)?;
-        Ok(())
-    }
-
-    fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<bool> {
-        let row = table::table.filter(table::id.eq(id.to_string()));
-        Ok(diesel::delete(row).execute(connection)? > 0)
-    }
+    statements!(calls, Row, Columns);
 
     fn list(
         connection: &mut AnyConnection,
@@ -168,27 +135,60 @@ impl RecordStore for Call {
         limit: Limit,
         after: Option<RecordId<Self>>,
     ) -> Result<Vec<Record<Self>>> {
-        let mut query = table::table.into_boxed();
-        if let Some(agent_id) = &filter.agent_id {
-            query = query.filter(table::agent_id.eq(agent_id));
+        let mut query = calls::table.into_boxed();
+        chosen!(query, filter);
+        if filter.from.is_some() || filter.to.is_some() {
+            let ids = match ids_of_short_period(connection, filter)? {
+                Some(ids) => ids,
+                None => ids_of_long_period(connection, filter, limit, after)?,
+            };
+            query = query.filter(calls::id.eq_any(ids));
         }
-        if let Some(direction) = filter.direction {
-            query = query.filter(table::direction.eq(direction.as_str()));
-        }
-        if let Some(status) = filter.status {
-            query = query.filter(table::status.eq(status.as_str()));
-        }
-        if let Some(from) = filter.from {
-            query = query.filter(table::occurred_at.ge(from.naive_utc()));
-        }
-        if let Some(to) = filter.to {
-            query = query.filter(table::occurred_at.lt(to.naive_utc()));
-        }
-        if let Some(id) = after {
-            query = query.filter(table::id.lt(id.to_string()));
-        }
-        let rows: Vec<Row> =
-            query.order(table::id.desc()).limit(limit.get() as i64 + 1).load(connection)?;
-        rows.into_iter().map(Record::try_from).collect()
+        page!(calls, Row, query, connection, limit, after)
     }
+}
+
+/// How many calls a short period has at most.
+const SHORT: usize = 2000;
+
+/// The calls of a period, by the index on time, if they are few enough to be sorted for each page.
+fn ids_of_short_period(
+    connection: &mut AnyConnection,
+    filter: &CallFilter,
+) -> Result<Option<Vec<String>>> {
+    let mut query = calls::table.select(calls::id).into_boxed();
+    if let Some(from) = filter.from {
+        query = query.filter(calls::occurred_at.ge(from.naive_utc()));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(calls::occurred_at.lt(to.naive_utc()));
+    }
+    let query = query.order(calls::occurred_at).limit(SHORT as i64 + 1);
+    let ids: Vec<String> = query.load(connection)?;
+    Ok((ids.len() <= SHORT).then_some(ids))
+}
+
+/// One page of any other period's calls, looked for from the newest call on: a few steps away where
+/// the period is wide or recent. Where it is long past, all newer calls lie before it, and an index
+/// of them is read: this is the one filter besides `q` whose cost may grow with the table.
+fn ids_of_long_period(
+    connection: &mut AnyConnection,
+    filter: &CallFilter,
+    limit: Limit,
+    after: Option<RecordId<Call>>,
+) -> Result<Vec<String>> {
+    let mut query = calls::table.select(calls::id).into_boxed();
+    chosen!(query, filter);
+    // Negated, since SQLite would take a bare comparison to the index on time, and sort.
+    if let Some(from) = filter.from {
+        query = query.filter(not(calls::occurred_at.lt(from.naive_utc())));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(not(calls::occurred_at.ge(to.naive_utc())));
+    }
+    if let Some(id) = after {
+        query = query.filter(calls::id.lt(id.to_string()));
+    }
+    let query = query.then_order_by(calls::id.desc()).limit(limit.get() as i64 + 1);
+    Ok(query.load(connection)?)
 }

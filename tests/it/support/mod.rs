@@ -7,8 +7,10 @@ pub mod binary;
 pub mod browser;
 pub mod client;
 pub mod database;
+pub mod kinds;
 pub mod load;
 pub mod raw;
+pub mod rules;
 pub mod server;
 
 pub use binary::Binary;

@@ -28,5 +28,6 @@ pub fn list(operation: &mut Operation<'_>) {
         .named("audit", "list", "List what was done to keys and tokens")
         .query(read_filter)
         .query(QueryReader::page)
-        .answers::<Page<AuditEvent>>(200, "A page, newest first.", json_of(page_of(event)));
+        .answers::<Page<AuditEvent>>(200, "A page, newest first.", json_of(page_of(event)))
+        .with_optional_header(200, "Link");
 }

@@ -8,11 +8,12 @@ use crate::http::error::Code;
 use crate::http::extract::QueryReader;
 use crate::http::openapi::operation::Operation;
 use crate::model::actor::{Actor, ActorKind};
+use crate::model::breakdown::Breakdown;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey, RevokeRequest};
 use crate::model::page::Page;
 use crate::model::secret::Digest;
-use crate::model::usage::{Breakdown, PerWindow, Source, Usage};
+use crate::model::usage::{PerWindow, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 const TAG: &str = "keys";
@@ -78,7 +79,8 @@ pub fn list(operation: &mut Operation<'_>) {
             200,
             "A page, newest first.",
             json_of(page_of(example_view())),
-        );
+        )
+        .with_optional_header(200, "Link");
 }
 
 /// `POST /v1/keys`
@@ -93,8 +95,17 @@ pub fn create(operation: &mut Operation<'_>) {
             |reader| NewKey::read(reader, example_time()),
             &example_input(),
         )
-        .answers::<NewKeyView<'_>>(201, "It was made.", example_new())
-        .with_header(201, "Location");
+        .answers_either::<NewKeyView<'_>, KeyView<'_>>(
+            201,
+            "It was made.",
+            json!({
+                "now": {"summary": "The first time", "value": example_new()},
+                "before": {"summary": "With an `Idempotency-Key`, again", "value": example_view()},
+            }),
+        )
+        .with_header(201, "Location")
+        .once(201)
+        .says("An answer that is given again has no `key`.");
 }
 
 /// `GET /v1/keys/{id}`
@@ -127,15 +138,20 @@ pub fn revoke(operation: &mut Operation<'_>) {
             RevokeRequest::read,
             &json!({"reason": "leaked"}),
         )
-        .answers::<KeyDetailView<'_>>(200, "It is revoked.", example_detail());
+        .answers::<KeyDetailView<'_>>(200, "It is revoked.", example_detail())
+        .once(200);
+}
+
+/// Figures as a key without use has them.
+pub(super) fn example_windows() -> PerWindow<Breakdown> {
+    let window = || Breakdown::over([example_time()].into_iter());
+    PerWindow { day: window(), week: window(), month: window() }
 }
 
 /// `GET /v1/keys/{id}/usage`
 pub fn usage(operation: &mut Operation<'_>) {
-    let window = || Breakdown::over([example_time()].into_iter());
-    let windows = PerWindow { day: window(), week: window(), month: window() };
     operation
         .named(TAG, "usage", "Show a key's requests by outcome, resource, access and time")
         .on_id::<KeyId>()
-        .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(windows));
+        .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
 }

@@ -2,6 +2,7 @@
 //!
 //! Examples are made by the code that makes real answers, of things that do not exist.
 
+pub mod analytics;
 pub mod audit;
 pub mod keys;
 pub mod probes;

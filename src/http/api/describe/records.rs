@@ -39,6 +39,7 @@ fn written<F: Listed>(operation: &mut Operation<'_>, status: u16, about: &str) {
     });
     operation
         .answers_either::<Record<F>, Stamp<F>>(status, about, examples)
+        .with_header(status, "ETag")
         .says("Without the scope to read, the answer holds id and times only.");
 }
 
@@ -52,7 +53,8 @@ pub fn list<F: Listed>(operation: &mut Operation<'_>) {
             200,
             "A page, newest first.",
             json_of(example::<F>().map(page_of)),
-        );
+        )
+        .with_optional_header(200, "Link");
 }
 
 /// `POST /v1/…`
@@ -63,7 +65,7 @@ pub fn create<F: Listed>(operation: &mut Operation<'_>) {
         &F::example(),
     );
     written::<F>(operation, 201, "It was created.");
-    operation.with_header(201, "Location");
+    operation.with_header(201, "Location").once(201);
 }
 
 /// `GET /v1/…/{id}`
@@ -71,7 +73,11 @@ pub fn find<F: Listed>(operation: &mut Operation<'_>) {
     operation
         .named(tag::<F>(), "find", format!("Show {}", F::ONE))
         .on_id::<RecordId<F>>()
-        .answers::<Record<F>>(200, "The record.", json_of(example::<F>()));
+        .answers::<Record<F>>(200, "The record.", json_of(example::<F>()))
+        .answers_nothing(304, "`If-None-Match` names this version.")
+        .with_header(200, "ETag")
+        .with_header(304, "ETag")
+        .conditional();
 }
 
 /// `PATCH /v1/…/{id}`
@@ -79,7 +85,8 @@ pub fn update<F: Listed>(operation: &mut Operation<'_>) {
     operation
         .named(tag::<F>(), "update", format!("Change {}", F::ONE))
         .on_id::<RecordId<F>>()
-        .patches::<F, F>(&format!("{}Patch", F::schema_name()), F::read, &example_patch::<F>());
+        .patches::<F, F>(&format!("{}Patch", F::schema_name()), F::read, &example_patch::<F>())
+        .conditional();
     written::<F>(operation, 200, "It was changed.");
 }
 
@@ -89,5 +96,6 @@ pub fn delete<F: Listed>(operation: &mut Operation<'_>) {
         .named(tag::<F>(), "delete", format!("Delete {}", F::ONE))
         .on_id::<RecordId<F>>()
         .says("A second time it is 404.")
-        .answers_nothing(204, "It is gone.");
+        .answers_nothing(204, "It is gone.")
+        .conditional();
 }

@@ -1,4 +1,4 @@
-//! One window of a key's requests, taken apart.
+//! Requests of one window in detail: by outcome, by resource and access, and over time.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Cell, Tally, tally_entries, tally_schema};
-use crate::model::scope::Access;
-use crate::model::time::{self, Moment};
+use super::scope::Access;
+use super::time::{self, Moment};
+use super::usage::{Cell, Tally, tally_entries, tally_schema};
 
 /// Requests of one window: by outcome, by resource and access, and over time.
 #[derive(Debug, Clone, Default)]
@@ -126,9 +126,18 @@ mod tests {
     use chrono::Duration;
     use proptest::prelude::*;
 
-    use super::super::tests::any_cell;
     use super::*;
+    use crate::model::scope::Resource;
     use crate::model::time::parse_rfc3339;
+    use crate::model::usage::Outcome;
+    use crate::model::words::Word;
+
+    fn any_cell() -> impl Strategy<Value = Cell> {
+        (0usize..8, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
+            let resource = resource.checked_sub(1).map(|n| Resource::ALL[n]);
+            Cell::new(resource, Access::ALL[access], Outcome::ALL[outcome])
+        })
+    }
 
     proptest! {
         #[test]
