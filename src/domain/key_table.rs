@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::principal::Principal;
 use super::{Bitting, Result};
 use crate::model::key::{ApiKey, KeyFilter, KeyNumber, KeySort, StatusFilter, TableFilter};
-use crate::model::usage::{DAYS, Days, Usage, Windows};
+use crate::model::usage::{DAYS, Days, Keys, Usage, Windows};
 use crate::store::{AnyConnection, key_table, keys, usage, usage_days};
 
 /// How many keys a page holds.
@@ -135,7 +135,7 @@ impl Bitting {
     /// When the database fails.
     pub fn key_rows(&self, numbers: &[KeyNumber]) -> Result<Vec<KeyRow>> {
         let windows = Windows::ending(self.time.now());
-        let unwritten = self.meter.unwritten(numbers);
+        let unwritten = self.meter.unwritten(Keys::These(numbers));
         let read = |connection: &mut AnyConnection| {
             let keys = keys::find_all(connection, numbers)?;
             let figures = usage::figures(connection, numbers, &windows)?;
