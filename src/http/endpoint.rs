@@ -4,19 +4,32 @@
 //! own route; so nothing can be registered outside its guard. Neither can an operation of the API
 //! be registered without its description.
 
-use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
 use super::middleware::judge::Judge;
+use super::middleware::page::Page;
 use super::openapi::operation::Operation;
 use super::state::State;
 use crate::auth::decision::Need;
+use crate::auth::session::PageNeed;
+
+/// What stands before the handlers of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Nothing: anybody may call it.
+    Public,
+    /// The decision about keys and admin tokens.
+    Key(Need),
+    /// The decision about who is signed in.
+    Page(PageNeed),
+}
 
 /// A path with its methods.
 pub struct Endpoint {
     path: &'static str,
-    need: Option<Need>,
+    guard: Guard,
     methods: Vec<Method>,
     operations: Vec<(Method, Describe)>,
     routes: Resource,
@@ -28,17 +41,22 @@ pub type Describe = fn(&mut Operation<'_>);
 impl Endpoint {
     /// A path that asks something of its caller.
     pub fn new(path: &'static str, need: Need) -> Self {
-        Self::at(path, Some(need))
+        Self::guarded_by(path, Guard::Key(need))
+    }
+
+    /// A page, for whom it is.
+    pub fn page(path: &'static str, need: PageNeed) -> Self {
+        Self::guarded_by(path, Guard::Page(need))
     }
 
     /// A path that anybody may call.
     pub fn public(path: &'static str) -> Self {
-        Self::at(path, None)
+        Self::guarded_by(path, Guard::Public)
     }
 
-    fn at(path: &'static str, need: Option<Need>) -> Self {
+    fn guarded_by(path: &'static str, guard: Guard) -> Self {
         let (methods, operations) = (Vec::new(), Vec::new());
-        Self { path, need, methods, operations, routes: web::resource(path) }
+        Self { path, guard, methods, operations, routes: web::resource(path) }
     }
 
     /// Answers GET, and HEAD with the same headers.
@@ -52,13 +70,23 @@ impl Endpoint {
     }
 
     /// Answers GET and HEAD with something for people, which is no part of the API.
-    pub fn page<F, Args>(self, handler: F) -> Self
+    pub fn shows<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
         self.on(&[Method::GET, Method::HEAD], handler)
+    }
+
+    /// Takes a form that people send, which is no part of the API.
+    pub fn takes<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(&[Method::POST], handler)
     }
 
     /// Answers POST.
@@ -116,9 +144,17 @@ impl Endpoint {
         self.path
     }
 
-    /// What it needs; nothing, if anybody may call it.
+    /// What stands before its handlers.
+    pub fn guard(&self) -> Guard {
+        self.guard
+    }
+
+    /// What it needs of a key or an admin token, if it is for these.
     pub fn need(&self) -> Option<Need> {
-        self.need
+        match self.guard {
+            Guard::Key(need) => Some(need),
+            Guard::Public | Guard::Page(_) => None,
+        }
     }
 
     /// The methods it offers, OPTIONS aside.
@@ -131,9 +167,17 @@ impl Endpoint {
         &self.operations
     }
 
-    /// The endpoint with its guard, ready to be served.
-    pub(super) fn guarded(self, state: &web::Data<State>) -> impl HttpServiceFactory + 'static {
-        let judge = Judge::of_endpoint(state.clone(), self.need, &self.methods);
-        self.routes.wrap(judge)
+    /// Serves the endpoint behind its guard.
+    pub(super) fn register(self, config: &mut web::ServiceConfig, state: &web::Data<State>) {
+        let judge = |need| Judge::of_endpoint(state.clone(), need, &self.methods);
+        match self.guard {
+            Guard::Public => config.service(self.routes.wrap(judge(None))),
+            Guard::Key(need) => config.service(self.routes.wrap(judge(Some(need)))),
+            Guard::Page(need) => {
+                let page = Page::new(state.clone(), need, &self.methods);
+                let guard = from_fn(move |request, next| page.clone().guard(request, next));
+                config.service(self.routes.wrap(guard))
+            }
+        };
     }
 }

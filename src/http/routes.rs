@@ -7,8 +7,9 @@ use super::assets;
 use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
-use super::ui::docs;
+use super::ui::{self, docs, export, key, key_changes, login, new_key, setup};
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
+use crate::auth::session::PageNeed::{self, Visitor};
 use crate::model::records::agent::Agent;
 use crate::model::records::article::Article;
 use crate::model::records::call::Call;
@@ -18,6 +19,10 @@ use crate::model::records::lead::Lead;
 use crate::model::scope::Resource::{
     Agents, Analytics, Calls, Contacts, Integrations, KnowledgeBase, Leads,
 };
+use crate::model::user::Role;
+
+/// Who makes and changes keys.
+const KEY_MAKERS: PageNeed = PageNeed::User(&[Role::Admin, Role::Member]);
 
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -88,10 +93,26 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
         Endpoint::public("/readyz").get(probes::readyz, describe::probes::readyz),
         // Pages, and what they are made of.
-        Endpoint::public("/docs").page(docs::show),
-        Endpoint::public("/openapi.json").page(document::show),
-        Endpoint::public("/static/{name}").page(assets::serve),
-        Endpoint::public("/favicon.ico").page(assets::favicon),
+        Endpoint::public("/docs").shows(docs::show),
+        Endpoint::public("/openapi.json").shows(document::show),
+        Endpoint::public("/static/{name}").shows(assets::serve),
+        Endpoint::public("/favicon.ico").shows(assets::favicon),
+        // The pages.
+        Endpoint::public("/").shows(ui::start),
+        Endpoint::page("/setup", Visitor).shows(setup::form).takes(setup::set_up),
+        Endpoint::page("/login", Visitor).shows(login::form).takes(login::log_in),
+        Endpoint::page("/logout", PageNeed::ANY_USER).takes(login::log_out),
+        Endpoint::page("/keys", PageNeed::ANY_USER).shows(ui::keys::active),
+        Endpoint::page("/keys/retired", PageNeed::ANY_USER).shows(ui::keys::retired),
+        Endpoint::page("/keys/export", PageNeed::ANY_USER).shows(export::export),
+        Endpoint::page("/keys/new", KEY_MAKERS).shows(new_key::show).takes(new_key::create),
+        Endpoint::page("/keys/{id}", PageNeed::ANY_USER).shows(key::show),
+        Endpoint::page("/keys/{id}/edit", KEY_MAKERS)
+            .shows(key_changes::edit_form)
+            .takes(key_changes::edit),
+        Endpoint::page("/keys/{id}/revoke", KEY_MAKERS)
+            .shows(key_changes::revoke_form)
+            .takes(key_changes::revoke),
     ]
 }
 
@@ -105,7 +126,7 @@ pub(super) fn register(
     let (plain, patterns): (Vec<_>, Vec<_>) =
         endpoints.into_iter().partition(|endpoint| !endpoint.path().contains('{'));
     for endpoint in plain.into_iter().chain(patterns) {
-        config.service(endpoint.guarded(state));
+        endpoint.register(config, state);
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {
         config.service(

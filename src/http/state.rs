@@ -17,8 +17,15 @@ use crate::domain::{self, Bitting};
 pub struct HttpSettings {
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// The address people reach the server at.
+    /// The address people reach the server at, if it was said.
     pub public_url: Option<String>,
+}
+
+impl HttpSettings {
+    /// Whether browsers reach the server by https.
+    pub fn is_encrypted(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
 }
 
 /// Shared by all requests of one worker.

@@ -40,3 +40,21 @@ pub struct Origin {
     /// The request's id, when there is a request.
     pub request_id: Option<String>,
 }
+
+/// Where a request comes from, whoever sends it.
+#[derive(Debug, Clone, Default)]
+pub struct Visit {
+    /// The client's address.
+    pub address: Option<std::net::IpAddr>,
+    /// The client's name of itself.
+    pub user_agent: Option<String>,
+    /// The request's id.
+    pub request_id: Option<String>,
+}
+
+impl Visit {
+    /// Where what somebody does comes from.
+    pub fn origin(&self, actor: Actor) -> Origin {
+        Origin { actor, address: self.address, request_id: self.request_id.clone() }
+    }
+}

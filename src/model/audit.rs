@@ -12,7 +12,7 @@ words! {
     Action {
         /// A key was made.
         KeyCreated = "key.created",
-        /// A key's name, description or owner was changed.
+        /// A key's name, description, owner or user was changed.
         KeyUpdated = "key.updated",
         /// A key was revoked.
         KeyRevoked = "key.revoked",
@@ -20,6 +20,26 @@ words! {
         TokenCreated = "token.created",
         /// An admin token was revoked.
         TokenRevoked = "token.revoked",
+        /// An admin token was handed to another user.
+        TokenUpdated = "token.updated",
+        /// A user was added.
+        UserCreated = "user.created",
+        /// A user's role or grant limits were changed.
+        UserUpdated = "user.updated",
+        /// A user may sign in no more.
+        UserDisabled = "user.disabled",
+        /// A user may sign in again.
+        UserEnabled = "user.enabled",
+        /// A user's password was set.
+        UserPasswordSet = "user.password_set",
+        /// A link was made by which a user sets a password.
+        UserLinkMade = "user.link_made",
+        /// Somebody signed in.
+        LoginSucceeded = "login.succeeded",
+        /// Somebody did not get in.
+        LoginFailed = "login.failed",
+        /// Somebody signed out, or a session was ended.
+        LoginEnded = "login.ended",
         /// Somebody known tried what they may not do.
         AccessDenied = "access.denied",
     }

@@ -17,15 +17,24 @@ use super::usage::{Cell, Tally, tally_entries, tally_schema};
 pub struct Breakdown {
     tally: Tally,
     by_resource: BTreeMap<&'static str, ByAccess>,
-    series: BTreeMap<Moment, i64>,
+    series: BTreeMap<Moment, Tally>,
 }
 
+/// Requests of one resource.
 #[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
-struct ByAccess {
+pub struct ByAccess {
     /// GET and HEAD.
-    read: i64,
+    #[serde(serialize_with = "only_total")]
+    #[schemars(with = "i64")]
+    pub read: Tally,
     /// All other methods.
-    write: i64,
+    #[serde(serialize_with = "only_total")]
+    #[schemars(with = "i64")]
+    pub write: Tally,
+}
+
+fn only_total<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(tally.total())
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -41,7 +50,7 @@ struct Point {
 impl Breakdown {
     /// A window with its points of time, all empty yet.
     pub fn over(starts: impl Iterator<Item = Moment>) -> Self {
-        Self { series: starts.map(|start| (start, 0)).collect(), ..Self::default() }
+        Self { series: starts.map(|start| (start, Tally::default())).collect(), ..Self::default() }
     }
 
     /// Adds requests made at a moment inside the window.
@@ -49,11 +58,11 @@ impl Breakdown {
         self.tally.add(cell.outcome(), n);
         let by_access = self.by_resource.entry(cell.resource_name()).or_default();
         match cell.access() {
-            Access::Read => by_access.read += n,
-            Access::Write => by_access.write += n,
+            Access::Read => by_access.read.add(cell.outcome(), n),
+            Access::Write => by_access.write.add(cell.outcome(), n),
         }
-        if let Some((_, total)) = self.series.range_mut(..=at).next_back() {
-            *total += n;
+        if let Some((_, tally)) = self.series.range_mut(..=at).next_back() {
+            tally.add(cell.outcome(), n);
         }
     }
 
@@ -61,12 +70,22 @@ impl Breakdown {
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
+
+    /// Requests by the name of the resource; only of those that had any.
+    pub fn by_resource(&self) -> &BTreeMap<&'static str, ByAccess> {
+        &self.by_resource
+    }
+
+    /// Requests by the start of each hour or day.
+    pub fn series(&self) -> &BTreeMap<Moment, Tally> {
+        &self.series
+    }
 }
 
 impl Serialize for Breakdown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let points =
-            self.series.iter().map(|(start, total)| Point { start: *start, total: *total });
+            self.series.iter().map(|(start, tally)| Point { start: *start, total: tally.total() });
         let mut map = serializer.serialize_map(None)?;
         tally_entries(&self.tally, &mut map)?;
         map.serialize_entry("by_resource", &self.by_resource)?;
@@ -128,8 +147,8 @@ mod tests {
             for (cell, second, n) in adds {
                 breakdown.add(cell, start + Duration::seconds(second), n);
             }
-            let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read + by.write).sum();
-            prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().sum::<i64>());
+            let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read.total() + by.write.total()).sum();
+            prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().map(Tally::total).sum::<i64>());
             prop_assert_eq!(breakdown.tally.total(), by_resource);
         }
     }

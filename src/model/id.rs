@@ -113,6 +113,16 @@ public_id!(
     TokenId,
     "token"
 );
+public_id!(
+    /// Names a user; it is not secret and may stand in logs.
+    UserId,
+    "user"
+);
+public_id!(
+    /// Names a session; it is not secret and may stand in logs.
+    SessionId,
+    "session"
+);
 
 #[cfg(test)]
 mod tests {

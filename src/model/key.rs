@@ -1,5 +1,6 @@
 //! API keys: what is known of one, its state at a moment, and what a new one must say.
 
+use chrono::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -7,12 +8,15 @@ use serde_json::{Map, Value};
 use super::FieldErrors;
 use super::actor::Actor;
 use super::fields::{FieldReader, as_text};
-use super::id::KeyId;
+use super::id::{KeyId, UserId};
 use super::schema;
 use super::scope::{Scope, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
 use super::words::words;
+
+/// An expiry that is nearer than this is pointed out.
+pub const SOON: Duration = Duration::days(14);
 
 /// A key's row number: what the usage tables and the key index refer to it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,6 +101,9 @@ pub struct ApiKey {
     pub created_at: Moment,
     /// By whom.
     pub created_by: Actor,
+    /// The user whose key it is now: who made it, or to whom it was handed. None where it was made
+    /// by program or at the command line.
+    pub user: Option<UserId>,
     /// From when on it is refused; never if absent.
     pub expires_at: Option<Moment>,
     /// How it was ended, if it was.
@@ -229,6 +236,36 @@ words! {
     }
 }
 
+words! {
+    /// Which keys to list, by their expiry.
+    ExpiryFilter {
+        /// Those that expire within [`SOON`].
+        Soon = "soon",
+        /// Those that never do.
+        Never = "never",
+        /// Those that do some day.
+        Dated = "dated",
+    }
+}
+
+words! {
+    /// In which order to list keys.
+    KeySort {
+        /// The newest first.
+        Newest = "newest",
+        /// By name, in any case.
+        Name = "name",
+        /// What expires soonest first, what never does last.
+        Expiry = "expiry",
+        /// What was used last first.
+        LastUsed = "last_used",
+        /// What was used most in 30 days first.
+        MostUsed = "most_used",
+        /// What was retired last first.
+        Retired = "retired",
+    }
+}
+
 /// Which keys to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct KeyFilter {
@@ -241,9 +278,19 @@ pub struct KeyFilter {
     pub owner: Option<String>,
 }
 
+/// Which keys a table shows.
+#[derive(Debug, Clone, Default)]
+pub struct TableFilter {
+    /// Only these.
+    pub keys: KeyFilter,
+    /// Only those with this scope.
+    pub scope: Option<Scope>,
+    /// Only those with such an expiry.
+    pub expiry: Option<ExpiryFilter>,
+}
+
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
     use serde_json::json;
 
     use super::*;

@@ -113,6 +113,16 @@ impl Scope {
             .flatten()
     }
 
+    /// What it is a right to.
+    pub fn resource(self) -> Resource {
+        self.resource
+    }
+
+    /// What may be done to it.
+    pub fn access(self) -> Access {
+        self.access
+    }
+
     fn bit(self) -> u16 {
         1 << ((self.resource as u16 - 1) * 2 + self.access as u16)
     }

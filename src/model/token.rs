@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::FieldErrors;
 use super::actor::Actor;
 use super::fields::{FieldReader, as_text};
-use super::id::TokenId;
+use super::id::{TokenId, UserId};
 use super::key::{Revocation, Status, read_expiry, read_scopes, scopes_schema, status_at};
 use super::scope::{Access, ScopeSet};
 use super::secret::Digest;
@@ -32,6 +32,8 @@ pub struct AdminToken {
     pub created_at: Moment,
     /// By whom.
     pub created_by: Actor,
+    /// The administrator whose token it is now, if one made it.
+    pub user: Option<UserId>,
     /// From when on it is refused.
     pub expires_at: Moment,
     /// How it was ended, if it was.

@@ -1,8 +1,9 @@
 //! Usage: what a request is counted as, and the figures over 24 hours, 7 days and 30 days.
 
+mod windows;
+
 use std::borrow::Cow;
 
-use chrono::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -13,6 +14,8 @@ use super::schema::from_value;
 use super::scope::{Access, Resource};
 use super::time::{self, Moment};
 use super::words::{Word, words};
+
+pub use windows::{DAYS, Days, Hour, Minute, Windows};
 
 words! {
     /// How a request ended.
@@ -44,6 +47,9 @@ impl Outcome {
         }
     }
 }
+
+/// What stands for a path of no resource.
+pub const OTHER: &str = "other";
 
 /// What a request is counted under: resource, access and outcome, as one small number.
 ///
@@ -79,48 +85,11 @@ impl Cell {
     /// The name under which the resource is shown.
     pub(super) fn resource_name(self) -> &'static str {
         let known = Resource::ALL.into_iter().find(|resource| *resource as u16 == self.0 >> 4);
-        known.map_or("other", Resource::as_str)
+        known.map_or(OTHER, Resource::as_str)
     }
 
     pub(super) fn access(self) -> Access {
         Access::ALL[usize::from(self.0 >> 3 & 1)]
-    }
-}
-
-/// Whole minutes since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Minute(pub i64);
-
-impl Minute {
-    /// The minute a moment lies in.
-    pub fn of(moment: Moment) -> Self {
-        Self(moment.timestamp().div_euclid(60))
-    }
-
-    /// When it begins.
-    pub fn start(self) -> Moment {
-        Moment::from_timestamp(self.0 * 60, 0).unwrap_or_default()
-    }
-
-    /// The hour it lies in.
-    pub fn hour(self) -> Hour {
-        Hour(self.0.div_euclid(60))
-    }
-}
-
-/// Whole hours since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Hour(pub i64);
-
-impl Hour {
-    /// Its first minute.
-    pub fn first_minute(self) -> Minute {
-        Minute(self.0 * 60)
-    }
-
-    /// When it begins.
-    pub fn start(self) -> Moment {
-        Moment::from_timestamp(self.0 * 3600, 0).unwrap_or_default()
     }
 }
 
@@ -146,31 +115,6 @@ pub struct Count {
     pub n: i64,
     /// The last of them, in milliseconds since 1970.
     pub last_at: i64,
-}
-
-/// The rolling windows that end now. Each begins at a whole minute or hour, so that no request
-/// younger than its length is left out.
-#[derive(Debug, Clone, Copy)]
-pub struct Windows {
-    /// First minute of the 24-hour window.
-    pub day: Minute,
-    /// First hour of the 7-day window.
-    pub week: Hour,
-    /// First hour of the 30-day window.
-    pub month: Hour,
-}
-
-impl Windows {
-    /// The windows that end at `now`.
-    pub fn ending(now: Moment) -> Self {
-        let back = |days| Minute::of(now - Duration::days(days));
-        Self { day: back(1), week: back(7).hour(), month: back(30).hour() }
-    }
-
-    /// The first hour that lies wholly inside the 24-hour window.
-    pub fn first_whole_hour(&self) -> Hour {
-        Minute(self.day.0 + 59).hour()
-    }
 }
 
 /// Requests by outcome.
@@ -321,22 +265,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::time::parse_rfc3339;
 
     fn any_cell() -> impl Strategy<Value = Cell> {
         (0usize..8, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
             let resource = resource.checked_sub(1).map(|n| Resource::ALL[n]);
             Cell::new(resource, Access::ALL[access], Outcome::ALL[outcome])
         })
-    }
-
-    #[test]
-    fn a_window_begins_at_a_whole_minute_or_hour() {
-        let now = parse_rfc3339("2026-11-21T12:34:56.789Z").unwrap();
-        let windows = Windows::ending(now);
-        assert_eq!(windows.day, Minute::of(now - Duration::hours(24)));
-        assert_eq!(windows.week.start(), parse_rfc3339("2026-11-14T12:00:00Z").unwrap());
-        assert_eq!(windows.month.start(), parse_rfc3339("2026-10-22T12:00:00Z").unwrap());
     }
 
     #[test]

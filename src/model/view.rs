@@ -1,4 +1,4 @@
-//! Keys and tokens as JSON: the same objects over HTTP and on the command line.
+//! Keys, tokens and users as JSON: the same objects over HTTP and on the command line.
 //!
 //! No view has a field for a secret but the two that answer the making of one.
 
@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::actor::Actor;
-use super::id::{KeyId, TokenId};
+use super::id::{KeyId, TokenId, UserId};
 use super::idempotency::Keepable;
 use super::key::{ApiKey, Status};
 use super::scope::{Access, ScopeSet};
@@ -14,6 +14,7 @@ use super::secret::Secret;
 use super::time::{self, Moment};
 use super::token::AdminToken;
 use super::usage::{PerWindow, Source, Tally, Usage};
+use super::user::{Email, Role, User};
 
 /// A key as it is shown.
 #[derive(Serialize, JsonSchema)]
@@ -221,5 +222,37 @@ impl<'a> NewTokenView<'a> {
     /// Shows the secret, this once.
     pub fn new(view: TokenView<'a>, secret: &'a Secret) -> Self {
         Self { view, token: secret.expose() }
+    }
+}
+
+/// A user as they are shown.
+#[derive(Serialize)]
+pub struct UserView<'a> {
+    id: UserId,
+    email: &'a Email,
+    role: Role,
+    may_grant: ScopeSet,
+    status: &'static str,
+    #[serde(with = "time::rfc3339")]
+    created_at: Moment,
+    #[serde(with = "time::rfc3339::option")]
+    disabled_at: Option<Moment>,
+    #[serde(with = "time::rfc3339::option")]
+    last_login_at: Option<Moment>,
+}
+
+impl<'a> UserView<'a> {
+    /// The user, with what they may grant in their role.
+    pub fn new(user: &'a User) -> Self {
+        Self {
+            id: user.id,
+            email: &user.email,
+            role: user.role,
+            may_grant: user.grants(),
+            status: user.status(),
+            created_at: user.created_at,
+            disabled_at: user.disabled_at,
+            last_login_at: user.last_login_at,
+        }
     }
 }

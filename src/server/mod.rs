@@ -92,6 +92,9 @@ impl Server {
         let address = listener.local_addr()?;
         let bitting = Arc::new(open(settings, clock, Missing::Create)?);
         bitting.read_feed()?;
+        if let Some((email, password)) = &settings.first_admin {
+            bitting.ensure_administrator(email, password)?;
+        }
 
         let stopping = Arc::new(AtomicBool::new(false));
         let http_settings = Arc::new(HttpSettings {

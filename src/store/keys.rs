@@ -5,10 +5,11 @@ use diesel::prelude::*;
 
 use super::connection::AnyConnection;
 use super::error::Result;
+use super::key_table::matching;
 use super::rows;
 use super::schema::api_keys as table;
-use super::text::{contains_pattern, lower};
-use crate::model::id::KeyId;
+use super::text::lower;
+use crate::model::id::{KeyId, UserId};
 use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, StatusFilter};
 use crate::model::page::Limit;
 use crate::model::scope::ScopeSet;
@@ -37,6 +38,7 @@ struct Row {
     revoked_by_name: Option<String>,
     revoke_reason: Option<String>,
     revision: i64,
+    user_id: Option<String>,
 }
 
 impl TryFrom<Row> for ApiKey {
@@ -51,6 +53,7 @@ impl TryFrom<Row> for ApiKey {
             display: row.display,
             created_at: row.created_at.and_utc(),
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
+            user: rows::optional_id("user id", row.user_id)?,
             expires_at: row.expires_at.map(|end| end.and_utc()),
             revocation: rows::revocation(
                 row.revoked_at,
@@ -84,6 +87,7 @@ pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber>
             table::created_by_name.eq(&key.created_by.name),
             table::expires_at.eq(key.expires_at.map(|end| end.naive_utc())),
             table::revision.eq(key.revision),
+            table::user_id.eq(key.user.map(|user| user.to_string())),
         ))
         .returning(table::number)
         .get_result(connection)?;
@@ -97,6 +101,36 @@ pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber>
 pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>> {
     let row: Option<Row> =
         table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
+    row.map(ApiKey::try_from).transpose()
+}
+
+/// The keys with these row numbers, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| number.0.into()).collect();
+    let rows: Vec<Row> = table::table.filter(table::number.eq_any(numbers)).load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// The newest active key of this name, in any case; of one user alone, if it is said whose.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_named(
+    connection: &mut AnyConnection,
+    name: &str,
+    user: Option<UserId>,
+    now: Moment,
+) -> Result<Option<ApiKey>> {
+    let filter = KeyFilter { status: Some(StatusFilter::Active), ..KeyFilter::default() };
+    let row: Option<Row> = matching(&filter, user, now)
+        .filter(lower(table::name.nullable()).eq(name.to_lowercase()))
+        .order(table::number.desc())
+        .select(table::all_columns)
+        .first(connection)
+        .optional()?;
     row.map(ApiKey::try_from).transpose()
 }
 
@@ -144,45 +178,52 @@ pub fn set_revoked(
     Ok(())
 }
 
-/// Keys from the newest to the oldest, one more than the limit where there are so many.
+/// Hands a key to another user.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_user(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    user: UserId,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
+        .set((table::user_id.eq(user.to_string()), table::revision.eq(revision)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// A user's keys that are not retired.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<Vec<ApiKey>> {
+    let unexpired =
+        table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+    let rows: Vec<Row> = table::table
+        .filter(table::user_id.eq(user.to_string()))
+        .filter(table::revoked_at.is_null())
+        .filter(unexpired)
+        .order(table::number)
+        .load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// Keys from the newest to the oldest, one more than the limit where there are so many; those of
+/// one user alone, if it is said whose.
 ///
 /// # Errors
 /// When the database fails.
 pub fn list(
     connection: &mut AnyConnection,
     filter: &KeyFilter,
+    user: Option<UserId>,
     limit: Limit,
     after: Option<KeyNumber>,
     now: Moment,
 ) -> Result<Vec<ApiKey>> {
-    let now = now.naive_utc();
-    let mut query = table::table.into_boxed();
-    let unexpired = || table::expires_at.is_null().or(table::expires_at.gt(now).assume_not_null());
-    query = match filter.status {
-        None | Some(StatusFilter::All) => query,
-        Some(StatusFilter::Active) => query.filter(table::revoked_at.is_null()).filter(unexpired()),
-        Some(StatusFilter::Revoked) => query.filter(table::revoked_at.is_not_null()),
-        Some(StatusFilter::Expired) => {
-            query.filter(table::revoked_at.is_null()).filter(table::expires_at.le(now))
-        }
-        Some(StatusFilter::Retired) => query.filter(
-            table::revoked_at.is_not_null().or(table::expires_at.le(now).assume_not_null()),
-        ),
-    };
-    if let Some(owner) = &filter.owner {
-        query = query.filter(table::owner.eq(owner));
-    }
-    if let Some(text) = &filter.text {
-        let pattern = contains_pattern(text);
-        let matches = lower(table::name.nullable())
-            .like(pattern.clone())
-            .escape('\\')
-            .or(lower(table::description).like(pattern.clone()).escape('\\'))
-            .or(lower(table::owner).like(pattern.clone()).escape('\\'))
-            .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
-            .or(lower(table::display.nullable()).like(pattern).escape('\\'));
-        query = query.filter(matches);
-    }
+    let mut query = matching(filter, user, now).select(table::all_columns);
     if let Some(KeyNumber(number)) = after {
         query = query.filter(table::number.lt(i64::from(number)));
     }

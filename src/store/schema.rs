@@ -34,6 +34,7 @@ diesel::table! {
         revoked_by_name -> Nullable<Text>,
         revoke_reason -> Nullable<Text>,
         revision -> BigInt,
+        user_id -> Nullable<Text>,
     }
 }
 
@@ -58,6 +59,7 @@ diesel::table! {
         revoke_reason -> Nullable<Text>,
         last_used_at -> Nullable<Timestamp>,
         revision -> BigInt,
+        user_id -> Nullable<Text>,
     }
 }
 
@@ -240,3 +242,72 @@ diesel::table! {
         settings -> Text,
     }
 }
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        email -> Text,
+        role -> Text,
+        may_grant -> Text,
+        password -> Nullable<Text>,
+        created_at -> Timestamp,
+        disabled_at -> Nullable<Timestamp>,
+        last_login_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        digest -> Binary,
+        user_id -> Text,
+        created_at -> Timestamp,
+        last_seen_at -> Timestamp,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    one_time_links (digest) {
+        digest -> Binary,
+        user_id -> Nullable<Text>,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    login_failures (subject) {
+        subject -> Binary,
+        failures -> BigInt,
+        last_at -> Timestamp,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, sessions);
+diesel::allow_tables_to_appear_in_same_query!(api_keys, audit_events);
+
+diesel::table! {
+    key_summaries (key_number) {
+        key_number -> BigInt,
+        month -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    key_summary_position (one) {
+        one -> BigInt,
+        minute -> BigInt,
+        key_number -> BigInt,
+    }
+}
+
+diesel::table! {
+    key_forms (digest) {
+        digest -> Binary,
+        key_id -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(api_keys, key_summaries);

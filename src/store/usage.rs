@@ -285,7 +285,7 @@ pub(super) fn needed_minutes(windows: &Windows, position: &Position) -> [String;
     ]
 }
 
-fn minutes(
+pub(super) fn minutes(
     connection: &mut AnyConnection,
     keys: &str,
     windows: &Windows,
@@ -321,7 +321,7 @@ pub(super) fn number_list(numbers: impl Iterator<Item = i64>) -> String {
     if list.is_empty() { "NULL".to_owned() } else { list }
 }
 
-fn key_number(number: i64) -> Result<KeyNumber> {
+pub(super) fn key_number(number: i64) -> Result<KeyNumber> {
     rows::row_number(number).map(KeyNumber)
 }
 

@@ -30,7 +30,7 @@ pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
 
 /// Lists events.
 pub async fn list(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     request: HttpRequest,
     mut query: QueryReader,
@@ -38,6 +38,7 @@ pub async fn list(
     let filter = read_filter(&mut query);
     let wanted = query.page();
     query.finish()?;
-    let page = state.run(move |bitting| bitting.list_audit(&filter, &wanted)).await?;
-    Ok(listing::answer(&request, &page))
+    let page = state
+        .run(move |bitting| bitting.list_audit(&manager.principal(bitting)?, &filter, &wanted));
+    Ok(listing::answer(&request, &page.await?))
 }

@@ -38,7 +38,7 @@ pub async fn whoami(
     query.finish()?;
     let found = state.run(move |bitting| {
         let usage = bitting.usage_of_key(caller.number())?;
-        Ok((bitting.find_key(caller.id())?, usage))
+        Ok((bitting.find_own_key(caller.id())?, usage))
     });
     let (key, usage) = found.await?;
     Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage)))

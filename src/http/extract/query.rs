@@ -48,6 +48,13 @@ impl QueryReader {
         Self { pairs, errors: FieldErrors::default(), asked: None }
     }
 
+    /// What a form was sent with: a field that was left empty is not given.
+    pub fn filled_in(query: &str) -> Self {
+        let mut reader = Self::new(query);
+        reader.pairs.retain(|(_, value)| !value.is_empty());
+        reader
+    }
+
     /// A parameter read with `parse`, whose error is the complaint; `schema` describes what `parse`
     /// accepts.
     pub fn parsed<T>(

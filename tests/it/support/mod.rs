@@ -4,6 +4,7 @@
 //! `db_`.
 
 pub mod binary;
+pub mod browser;
 pub mod client;
 pub mod database;
 pub mod kinds;
@@ -13,6 +14,7 @@ pub mod rules;
 pub mod server;
 
 pub use binary::Binary;
+pub use browser::Browser;
 pub use client::Answer;
 pub use database::{Backend, TestDatabase};
 pub use server::TestServer;

@@ -39,6 +39,7 @@ pub(super) fn example_key() -> Option<ApiKey> {
         display: "btk_This…nce0".to_owned(),
         created_at: example_time(),
         created_by: Actor { kind: ActorKind::Cli, id: None, name: "ops".to_owned() },
+        user: None,
         expires_at: new.expires_at,
         revocation: None,
         revision: 1,
