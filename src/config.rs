@@ -127,6 +127,14 @@ pub struct Settings {
     pub max_staleness: Duration,
 }
 
+impl Settings {
+    /// Whether clients may reach the server over a network without TLS.
+    pub fn keys_may_be_overheard(&self) -> bool {
+        let encrypted = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        !self.listen.ip().is_loopback() && !encrypted
+    }
+}
+
 /// A setting that cannot be used; one line that names it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

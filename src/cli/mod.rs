@@ -4,10 +4,12 @@
 //! not be done, 2 it was asked for wrongly and nothing was touched.
 
 mod keys;
+mod operate;
 mod output;
 mod tokens;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -63,6 +65,35 @@ enum Command {
     /// Make, list and revoke admin tokens, for managing keys by program
     #[command(subcommand)]
     Token(tokens::TokenCommand),
+    /// Look settings, database and clock over, read every page, and say what is wrong
+    #[command(after_help = "\
+It changes nothing and works while a server runs. Exit codes: 0 nothing is wrong, 1 something is.")]
+    Check {
+        /// Forget a highest time that was seen by a clock far ahead; every server must be stopped
+        #[arg(long)]
+        reset_clock: bool,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy the SQLite database into a new file, also while a server writes
+    Backup {
+        /// The file to make; one that exists is left as it is
+        file: PathBuf,
+    },
+    /// Ask the server that listens on --listen whether it is ready
+    Healthcheck,
+    /// Print the completions for a shell
+    #[command(after_help = "\
+Example:
+  bitting completions bash > ~/.local/share/bash-completion/completions/bitting")]
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  bitting man > ~/.local/share/man/man1/bitting.1")]
+    Man,
 }
 
 /// Why a command was not carried out.
@@ -164,15 +195,22 @@ fn parse() -> Result<Arguments, Failure> {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let settings = arguments.options.resolve()?;
-    match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(&settings),
+    let Arguments { command, options } = arguments;
+    let settings = || options.resolve();
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&settings()?),
         Command::Migrate => {
+            let settings = settings()?;
             open(&settings, Missing::Create)?;
             show(format_args!("{} is ready", settings.database))
         }
-        Command::Key(command) => keys::run(command, &settings),
-        Command::Token(command) => tokens::run(command, &settings),
+        Command::Key(command) => keys::run(command, &settings()?),
+        Command::Token(command) => tokens::run(command, &settings()?),
+        Command::Check { reset_clock, json } => operate::check(&settings()?, reset_clock, json),
+        Command::Backup { file } => operate::back_up(&settings()?, &file),
+        Command::Healthcheck => operate::ask_health(&settings()?),
+        Command::Completions { shell } => operate::completions(shell),
+        Command::Man => operate::manual(),
     }
 }
 
@@ -214,8 +252,7 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
         let server = Server::start(settings, Arc::new(SystemClock))?;
         // It serves whether or not somebody reads this.
         let _ = show(format_args!("listening on http://{}", server.address));
-        let encrypted = settings.public_url.as_ref().is_some_and(|u| u.starts_with("https://"));
-        if !settings.listen.ip().is_loopback() && !encrypted {
+        if settings.keys_may_be_overheard() {
             tracing::warn!(
                 "listening beyond this machine without an https --public-url: keys may cross the \
                  network in the clear"

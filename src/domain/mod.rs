@@ -4,6 +4,7 @@
 
 pub mod audit_log;
 pub mod change_feed;
+pub mod checkup;
 pub mod error;
 pub mod key_index;
 pub mod keyring;

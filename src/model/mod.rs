@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod audit;
 pub mod fields;
+pub mod finding;
 pub mod id;
 pub mod key;
 pub mod page;

@@ -123,6 +123,36 @@ impl r2d2::ManageConnection for Connector {
     }
 }
 
+impl Target {
+    /// Opens a connection of one's own.
+    pub(super) fn open(&self) -> Result<Session> {
+        r2d2::ManageConnection::connect(&Connector(self.clone()))
+    }
+
+    /// Opens a connection that on SQLite works only while nobody else has the file open.
+    pub(super) fn open_alone(&self) -> Result<Session> {
+        let mut session = self.open()?;
+        if let AnyConnection::Sqlite(connection) = &mut session.connection {
+            connection.batch_execute("PRAGMA locking_mode = EXCLUSIVE;")?;
+        }
+        Ok(session)
+    }
+
+    /// Opens a connection that changes nothing, and may take its time. It does not open an SQLite
+    /// file read-only: such a connection leaves its write-ahead log behind.
+    pub(super) fn open_to_look(&self) -> Result<Session> {
+        let mut session = self.open()?;
+        session.connection.batch_execute(match self {
+            Self::Sqlite(_) => "PRAGMA query_only = ON;",
+            Self::Postgres(_) => {
+                "SET default_transaction_read_only = on; SET statement_timeout = 0; \
+                 SET idle_in_transaction_session_timeout = 0;"
+            }
+        })?;
+        Ok(session)
+    }
+}
+
 /// Opens an existing file; a missing one is not made.
 fn connect_sqlite(path: &Path) -> Result<SqliteConnection> {
     let mut connection = SqliteConnection::establish(&sqlite_uri(path, "rw"))
@@ -258,7 +288,7 @@ impl Database {
     /// # Errors
     /// When the database cannot be opened.
     pub fn dedicated(&self) -> Result<Session> {
-        r2d2::ManageConnection::connect(&Connector(self.target.clone()))
+        self.target.open()
     }
 }
 

@@ -6,9 +6,12 @@
 
 pub mod addresses;
 pub mod audit;
+pub mod backup;
 pub mod connection;
 pub mod error;
 mod file_identity;
+pub mod high_water;
+pub mod inspect;
 pub mod keys;
 pub mod migrate;
 pub mod records;
