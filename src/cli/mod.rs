@@ -258,6 +258,9 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
                  network in the clear"
             );
         }
+        if let Some(address) = server.metrics_address {
+            let _ = show(format_args!("metrics on http://{address}/metrics"));
+        }
         let known = server.bitting.index.len();
         tracing::info!(database = %settings.database, credentials = known, "ready");
         if known == 0 {

@@ -2,6 +2,8 @@
 //!
 //! Events of changes are written by the use cases themselves, inside their transactions.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 
 use super::keyring::foreign_cursor;
@@ -9,7 +11,20 @@ use super::{Bitting, Result};
 use crate::model::actor::Origin;
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
 use crate::model::page::{Page, PageRequest};
+use crate::model::words::Word;
 use crate::store::audit;
+
+/// Says in the log what was done, once it is committed: where the database is lost, this is left.
+pub(super) fn tell(action: Action, id: impl Display, origin: &Origin) {
+    tracing::info!(
+        action = action.as_str(),
+        id = %id,
+        actor = origin.actor.kind.as_str(),
+        actor_id = origin.actor.id,
+        request_id = origin.request_id,
+        "changed"
+    );
+}
 
 impl Bitting {
     /// Events from the newest to the oldest.

@@ -37,7 +37,8 @@ pub fn examine(target: &Target, brand: Option<&Brand>, clock: &dyn Clock) -> Vec
         match std::fs::metadata(path) {
             Ok(file) => findings.extend(file_findings(path, &file)),
             Err(why) => {
-                let remedy = "name the database with --database-url; `bitting serve` makes a new one";
+                let remedy =
+                    "name the database with --database-url; `bitting serve` makes a new one";
                 findings.push(Finding::wrong("file", format!("{}: {why}", path.display()), remedy));
                 return findings;
             }

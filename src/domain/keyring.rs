@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::audit_log::tell;
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::Origin;
@@ -69,6 +70,7 @@ impl Bitting {
             Ok(key)
         })?;
         self.index.apply(key.digest, &key);
+        tell(Action::KeyCreated, key.id, origin);
         Ok(IssuedKey { key, secret })
     }
 
@@ -138,7 +140,7 @@ impl Bitting {
         patch: Map<String, Value>,
         origin: &Origin,
     ) -> Result<ApiKey> {
-        let key = self.database.write(|connection| {
+        let (key, changed) = self.database.write(|connection| {
             Exclusive::Keys.take(connection)?;
             let mut key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
             match key.status(self.time.now()) {
@@ -150,15 +152,19 @@ impl Bitting {
             patch_fields(&mut document, patch);
             let label = KeyLabel::from_object(&document)?;
             self.refuse_secrets_in(&label)?;
-            if label != key.label {
+            let changed = label != key.label;
+            if changed {
                 let detail = json!({"before": before, "after": label});
                 key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
                 keys::set_label(connection, key.number, &label, key.revision)?;
                 key.label = label;
             }
-            Ok(key)
+            Ok((key, changed))
         })?;
         self.index.apply(key.digest, &key);
+        if changed {
+            tell(Action::KeyUpdated, id, origin);
+        }
         Ok(key)
     }
 
@@ -168,10 +174,11 @@ impl Bitting {
     /// [`Error::NotFound`], [`Error::Invalid`] for the reason, or when the database fails.
     pub fn revoke_key(&self, id: KeyId, reason: Option<&str>, origin: &Origin) -> Result<ApiKey> {
         let reason = self.check_reason(reason)?;
-        let key = self.database.write(|connection| {
+        let (key, changed) = self.database.write(|connection| {
             Exclusive::Keys.take(connection)?;
             let mut key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
-            if key.revocation.is_none() {
+            let changed = key.revocation.is_none();
+            if changed {
                 let detail = json!({"name": key.label.name, "reason": reason});
                 key.revision = self.record(connection, Action::KeyRevoked, origin, id, &detail)?;
                 let by = origin.actor.clone();
@@ -179,9 +186,12 @@ impl Bitting {
                 keys::set_revoked(connection, key.number, &revocation, key.revision)?;
                 key.revocation = Some(revocation);
             }
-            Result::Ok(key)
+            Result::Ok((key, changed))
         })?;
         self.index.apply(key.digest, &key);
+        if changed {
+            tell(Action::KeyRevoked, id, origin);
+        }
         Ok(key)
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::audit_log::tell;
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Origin};
@@ -61,6 +62,7 @@ impl Bitting {
             Ok(token)
         })?;
         self.index.apply(token.digest, &token);
+        tell(Action::TokenCreated, token.id, origin);
         Ok(IssuedToken { token, secret })
     }
 
@@ -104,10 +106,11 @@ impl Bitting {
         origin: &Origin,
     ) -> Result<AdminToken> {
         let reason = self.check_reason(reason)?;
-        let token = self.database.write(|connection| {
+        let (token, changed) = self.database.write(|connection| {
             Exclusive::Keys.take(connection)?;
             let mut token = tokens::find(connection, id)?.ok_or(Error::NotFound)?;
-            if token.revocation.is_none() {
+            let changed = token.revocation.is_none();
+            if changed {
                 let detail = json!({"token_id": id, "name": token.name, "reason": reason});
                 let action = Action::TokenRevoked;
                 token.revision = self.record_token(connection, action, origin, &detail)?;
@@ -116,9 +119,12 @@ impl Bitting {
                 tokens::set_revoked(connection, token.number, &revocation, token.revision)?;
                 token.revocation = Some(revocation);
             }
-            Result::Ok(token)
+            Result::Ok((token, changed))
         })?;
         self.index.apply(token.digest, &token);
+        if changed {
+            tell(Action::TokenRevoked, id, origin);
+        }
         Ok(token)
     }
 }

@@ -22,7 +22,10 @@ impl Bitting {
     /// When the database fails; the counts are kept for the next time.
     pub fn flush_usage(&self) -> store::Result<bool> {
         let Some(batch) = self.meter.freeze() else { return Ok(false) };
-        self.database.write(|connection| self.write_batch(connection, &batch))?;
+        let began = self.time.uptime();
+        let result = self.database.write(|connection| self.write_batch(connection, &batch));
+        self.meter.note_flush(self.time.uptime().saturating_sub(began), result.is_ok());
+        result?;
         self.meter.written(batch.sequence);
         Ok(true)
     }

@@ -3,11 +3,13 @@
 //! An endpoint cannot be made without saying what it needs, and it attaches the decision to its
 //! own route; so nothing can be registered outside its guard.
 
-use actix_web::dev::HttpServiceFactory;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
+use actix_web::{Error, FromRequest, Handler, Resource, Responder, guard, web};
 
 use super::middleware::judge::Judge;
+use super::middleware::measure::Measure;
 use super::state::State;
 use crate::auth::decision::Need;
 
@@ -100,9 +102,30 @@ impl Endpoint {
         &self.methods
     }
 
-    /// The endpoint with its guard, ready to be served.
-    pub(super) fn guarded(self, state: &web::Data<State>) -> impl HttpServiceFactory + 'static {
+    /// Serves the endpoint behind its guard.
+    pub(super) fn serve(self, config: &mut web::ServiceConfig, state: &web::Data<State>) {
         let judge = Judge::of_endpoint(state.clone(), self.need, &self.methods);
-        self.routes.wrap(judge)
+        let measure = state.measure(self.path);
+        serve_measured(config, self.routes.wrap(judge), measure);
     }
+}
+
+/// Serves a path, measured where there are metrics; where there are none, nothing stands in between.
+pub(super) fn serve_measured<T>(
+    config: &mut web::ServiceConfig,
+    path: Resource<T>,
+    measure: Option<Measure>,
+) where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+{
+    match measure {
+        Some(measure) => config.service(path.wrap(measure)),
+        None => config.service(path),
+    };
 }

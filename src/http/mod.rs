@@ -10,6 +10,7 @@ pub mod extract;
 pub mod middleware;
 pub mod routes;
 pub mod state;
+pub mod watch;
 
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, HttpResponse, ResponseError, web};
@@ -55,6 +56,7 @@ pub fn app_of(
         .wrap(observe::Observe::new(state))
 }
 
-async fn unknown_path() -> HttpResponse {
+async fn unknown_path(state: web::Data<State>) -> HttpResponse {
+    state.note_unknown_path();
     Problem::new(Code::NotFound, "There is nothing at this path.").error_response()
 }

@@ -3,9 +3,10 @@
 use actix_web::web;
 
 use super::api::{audit, keys, probes, records, this_key};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, serve_measured};
 use super::middleware::judge::Judge;
 use super::state::State;
+use super::watch::requests::NO_ROUTE;
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
 use crate::model::records::call::Call;
 use crate::model::scope::Resource::Calls;
@@ -36,6 +37,11 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// The paths of all endpoints, as patterns.
+pub fn paths() -> Vec<&'static str> {
+    endpoints().iter().map(Endpoint::path).collect()
+}
+
 /// Serves a table, and below `/v1` asks for a credential even where there is nothing.
 pub(super) fn register(
     config: &mut web::ServiceConfig,
@@ -46,13 +52,12 @@ pub(super) fn register(
     let (plain, patterns): (Vec<_>, Vec<_>) =
         endpoints.into_iter().partition(|endpoint| !endpoint.path().contains('{'));
     for endpoint in plain.into_iter().chain(patterns) {
-        config.service(endpoint.guarded(state));
+        endpoint.serve(config, state);
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {
-        config.service(
-            web::resource(pattern)
-                .default_service(web::to(super::unknown_path))
-                .wrap(Judge::of_unknown_path(state.clone())),
-        );
+        let nothing = web::resource(pattern)
+            .default_service(web::to(super::unknown_path))
+            .wrap(Judge::of_unknown_path(state.clone()));
+        serve_measured(config, nothing, state.measure(NO_ROUTE));
     }
 }

@@ -214,7 +214,8 @@ impl Inspection {
     pub fn writes_ahead(&mut self) -> Result<bool> {
         match &mut self.0.connection {
             AnyConnection::Sqlite(connection) => {
-                let mode = diesel::sql_query("SELECT journal_mode AS line FROM pragma_journal_mode");
+                let mode =
+                    diesel::sql_query("SELECT journal_mode AS line FROM pragma_journal_mode");
                 Ok(mode.get_result::<Line>(connection)?.line == "wal")
             }
             AnyConnection::Postgres(_) => Ok(true),

@@ -2,4 +2,5 @@
 
 pub mod entry;
 pub mod judge;
+pub mod measure;
 pub mod observe;
