@@ -32,6 +32,7 @@ use change_feed::ChangeFeed;
 use key_index::KeyIndex;
 use timekeeper::Timekeeper;
 use usage_meter::UsageMeter;
+use usage_writer::Flushes;
 
 /// The application behind every front door: the database, and what is kept of it in memory.
 pub struct Bitting {
@@ -47,6 +48,8 @@ pub struct Bitting {
     pub feed: ChangeFeed,
     /// Counts that are not written yet.
     pub meter: UsageMeter,
+    /// How writing them has gone so far.
+    pub flushes: Flushes,
     ids: Mutex<ContextV7>,
 }
 
@@ -72,6 +75,7 @@ impl Bitting {
             index: KeyIndex::default(),
             feed: ChangeFeed::new(max_staleness),
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
+            flushes: Flushes::default(),
             ids,
         })
     }

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -192,25 +191,12 @@ pub struct UsageMeter {
     process: String,
     workers: Mutex<Vec<Arc<WorkerTally>>>,
     batches: Mutex<Batches>,
-    flushes: Mutex<Flushes>,
-}
-
-/// How writing the counts has gone so far.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Flushes {
-    /// Batches written.
-    pub written: u64,
-    /// Times that writing one failed.
-    pub failed: u64,
-    /// Time spent on those that were written.
-    pub took: Duration,
 }
 
 impl UsageMeter {
     /// A meter whose batches are told from other processes' by this name.
     pub fn new(process: String) -> Self {
-        let (workers, batches) = (Mutex::default(), Mutex::default());
-        Self { process, workers, batches, flushes: Mutex::default() }
+        Self { process, workers: Mutex::default(), batches: Mutex::default() }
     }
 
     /// The name of this process in the database.
@@ -245,22 +231,6 @@ impl UsageMeter {
     pub fn written(&self, sequence: i64) {
         let mut batches = lock(&self.batches);
         batches.frozen.take_if(|batch| batch.sequence == sequence);
-    }
-
-    /// Notes how an attempt to write a batch went.
-    pub(super) fn note_flush(&self, took: Duration, successful: bool) {
-        let mut flushes = lock(&self.flushes);
-        if successful {
-            flushes.written += 1;
-            flushes.took += took;
-        } else {
-            flushes.failed += 1;
-        }
-    }
-
-    /// How writing the counts has gone so far.
-    pub fn flushes(&self) -> Flushes {
-        *lock(&self.flushes)
     }
 
     /// Counters that wait to be written, without those that workers still hold.

@@ -140,15 +140,14 @@ impl Target {
         Ok(session)
     }
 
-    /// Opens a connection that changes nothing, and may take its time. It does not open an SQLite
-    /// file read-only: such a connection leaves its write-ahead log behind.
+    /// Opens a connection for looking, which may take its time. It does not open an SQLite file
+    /// read-only: such a connection leaves its write-ahead log behind.
     pub(super) fn open_to_look(&self) -> Result<Session> {
         let mut session = self.open()?;
         session.connection.batch_execute(match self {
             Self::Sqlite(_) => "PRAGMA query_only = ON;",
             Self::Postgres(_) => {
-                "SET default_transaction_read_only = on; SET statement_timeout = 0; \
-                 SET idle_in_transaction_session_timeout = 0;"
+                "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
             }
         })?;
         Ok(session)

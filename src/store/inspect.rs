@@ -79,7 +79,7 @@ const INVARIANTS: [(&str, &str); 11] = [
     ),
     (
         "there is one row that says how far counts are rolled up",
-        "SELECT CASE WHEN COUNT(*) = 1 THEN 0 ELSE 1 END AS n FROM usage_rollup",
+        "SELECT CAST(CASE WHEN COUNT(*) = 1 THEN 0 ELSE 1 END AS BIGINT) AS n FROM usage_rollup",
     ),
 ];
 

@@ -114,17 +114,16 @@ impl Gathered {
     }
 
     fn counts(&self, page: &mut Page<'_>) -> fmt::Result {
-        let meter = &self.bitting.meter;
-        let flushes = meter.flushes();
+        let Bitting { meter, flushes, .. } = &*self.bitting;
         page.counter(
             "bitting_usage_flushes",
             "Writings of counts that succeeded",
-            flushes.written,
+            flushes.written(),
         )?;
         let help = "Writings of counts that failed";
-        page.counter("bitting_usage_flush_failures", help, flushes.failed)?;
+        page.counter("bitting_usage_flush_failures", help, flushes.failed())?;
         let help = "Time spent on writings of counts that succeeded";
-        let seconds = flushes.took.as_secs_f64();
+        let seconds = flushes.seconds();
         page.family("bitting_usage_flush_seconds", help, Counter, |metric| {
             metric.encode_counter::<NoLabelSet, _, u64>(&seconds, None)
         })?;
@@ -154,8 +153,8 @@ impl Gathered {
 
 /// Which program it is, and what it takes of the machine.
 fn process(page: &mut Page<'_>) -> fmt::Result {
-    page.family("bitting_build", "Which version this is", MetricType::Info, |metric| {
-        metric.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+    page.family("bitting_build_info", "Which version this is", Gauge, |metric| {
+        metric.encode_family(&[("version", env!("CARGO_PKG_VERSION"))])?.encode_gauge(&1u32)
     })?;
     let Ok(process) = procfs::process::Process::myself() else { return Ok(()) };
     if let Ok(stat) = process.stat() {

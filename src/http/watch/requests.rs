@@ -153,7 +153,7 @@ impl Requests {
     pub fn durations(&self) -> Vec<(&'static str, Durations)> {
         let mut found = Vec::new();
         for (number, route) in self.routes.iter().enumerate() {
-            let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::MAX]);
+            let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds
                 .enumerate()
                 .map(|(place, bound)| (bound, self.sum(|w| &w.routes[number].took[place])))
@@ -191,6 +191,6 @@ mod tests {
         let (route, Durations { count, buckets, .. }) = &durations[0];
         assert_eq!((*route, *count), ("/b", 4));
         let filled: Vec<_> = buckets.iter().filter(|(_, n)| *n > 0).copied().collect();
-        assert_eq!(filled, [(0.000_05, 2), (0.000_1, 1), (f64::MAX, 1)]);
+        assert_eq!(filled, [(0.000_05, 2), (0.000_1, 1), (f64::INFINITY, 1)]);
     }
 }
