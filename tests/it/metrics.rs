@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bitting::config::Options;
 use serde_json::Value;
 
-use crate::support::{Backend, TestDatabase, TestServer, eventually, on_both};
+use crate::support::{Backend, TestDatabase, TestServer, eventually, on_both, tool};
 
 fn watched(backend: Backend) -> TestServer {
     let options = Options { metrics_listen: Some("127.0.0.1:0".into()), ..Options::default() };
@@ -154,18 +154,6 @@ fn dashboard_and_alerts_name_only_metrics_that_exist_and_every_metric_is_looked_
     let asked: BTreeSet<String> = asked.iter().map(family).collect();
     let idle: Vec<_> = exist.iter().filter(|name| !asked.contains(&family(name))).collect();
     assert!(idle.is_empty(), "shown and never looked at: {idle:?}");
-}
-
-/// A tool that `tests/run` fetches.
-fn tool(name: &str) -> Option<PathBuf> {
-    let fetched = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr/bin").join(name);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let here = std::env::split_paths(&path).map(|folder| folder.join(name));
-    let found = here.chain([fetched]).find(|path| path.exists());
-    if found.is_none() {
-        eprintln!("skipped: {name} is not installed");
-    }
-    found
 }
 
 #[test]
