@@ -81,6 +81,17 @@ It changes nothing and works while a server runs. Exit codes: 0 nothing is wrong
         /// The file to make; one that exists is left as it is
         file: PathBuf,
     },
+    /// Revoke every key and token that another database has revoked: after restoring a backup
+    #[command(after_help = "\
+Example, with the database from before set aside as old.db:
+  bitting revoke-as-in sqlite://old.db --dry-run")]
+    RevokeAsIn {
+        /// The other database, sqlite://FILE or postgres://…
+        url: String,
+        /// Only say which
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Ask the server that listens on --listen whether it is ready
     Healthcheck,
     /// Print the completions for a shell
@@ -208,6 +219,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Token(command) => tokens::run(command, &settings()?),
         Command::Check { reset_clock, json } => operate::check(&settings()?, reset_clock, json),
         Command::Backup { file } => operate::back_up(&settings()?, &file),
+        Command::RevokeAsIn { url, dry_run } => operate::revoke_as_in(&settings()?, &url, dry_run),
         Command::Healthcheck => operate::ask_health(&settings()?),
         Command::Completions { shell } => operate::completions(shell),
         Command::Man => operate::manual(),

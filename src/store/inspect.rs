@@ -9,6 +9,7 @@ use super::connection::{AnyConnection, Session, Target};
 use super::error::Result;
 use super::migrate::{self, Look};
 use super::{keys, tokens};
+use crate::model::id::{KeyId, TokenId};
 
 /// Damages listed at most; one is enough to know.
 const DAMAGES_LISTED: usize = 5;
@@ -187,6 +188,19 @@ impl Inspection {
             last = key.revision;
             found += keys.len();
         }
+    }
+
+    /// The keys and tokens that were revoked in it.
+    ///
+    /// # Errors
+    /// When the database fails, or one holds what this program never wrote.
+    pub fn revoked(&mut self) -> Result<(Vec<KeyId>, Vec<TokenId>)> {
+        let connection = &mut self.0.connection;
+        let tokens = tokens::changed_since(connection, 0)?.into_iter();
+        let tokens = tokens.filter(|token| token.revocation.is_some()).map(|token| token.id);
+        let keys = keys::changed_since(connection, 0, i64::MAX)?.into_iter();
+        let keys = keys.filter(|key| key.revoked).map(|key| key.id);
+        Ok((keys.collect(), tokens.collect()))
     }
 
     /// What must hold between the rows and does not, with the number of rows; all are counted in
