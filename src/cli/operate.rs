@@ -96,7 +96,7 @@ pub(super) fn revoke_as_in(settings: &Settings, other: &str, dry_run: bool) -> R
             Err(why) => return Err(why.into()),
         }
         if !dry_run {
-            bitting.revoke_key(id, reason, &origin())?;
+            bitting.revoke_key(id, reason, &origin(), None)?;
         }
         show(format_args!("{id}"))?;
         done += 1;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::audit_log::tell;
+use super::idempotency::Keep;
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::Origin;
@@ -30,12 +31,13 @@ impl Bitting {
     ///
     /// # Errors
     /// [`Error::NotGranted`] when it would get scopes outside `may_grant` (which is noted in the
-    /// audit log), or when the database fails.
+    /// audit log), [`Error::InProgress`], or when the database fails.
     pub fn issue_key(
         &self,
         new: NewKey,
         may_grant: ScopeSet,
         origin: &Origin,
+        keep: Option<Keep<'_, ApiKey>>,
     ) -> Result<IssuedKey> {
         self.refuse_secrets_in(&new.label)?;
         if !may_grant.includes(new.scopes) {
@@ -64,7 +66,7 @@ impl Bitting {
             "scopes": key.scopes,
             "expires_at": key.expires_at.map(crate::model::time::format),
         });
-        let key = self.database.write(|connection| -> Result<ApiKey> {
+        let key = self.write_once(keep, |connection| {
             key.revision = self.record(connection, Action::KeyCreated, origin, key.id, &detail)?;
             key.number = keys::insert(connection, &key)?;
             Ok(key)
@@ -171,13 +173,21 @@ impl Bitting {
     /// Ends a key for good. Ending it twice changes nothing and answers the first time.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`] for the reason, or when the database fails.
-    pub fn revoke_key(&self, id: KeyId, reason: Option<&str>, origin: &Origin) -> Result<ApiKey> {
+    /// [`Error::NotFound`], [`Error::Invalid`] for the reason, [`Error::InProgress`], or when the
+    /// database fails.
+    pub fn revoke_key(
+        &self,
+        id: KeyId,
+        reason: Option<&str>,
+        origin: &Origin,
+        keep: Option<Keep<'_, ApiKey>>,
+    ) -> Result<ApiKey> {
         let reason = self.check_reason(reason)?;
-        let (key, changed) = self.database.write(|connection| {
+        let mut changed = false;
+        let key = self.write_once(keep, |connection| {
             Exclusive::Keys.take(connection)?;
             let mut key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
-            let changed = key.revocation.is_none();
+            changed = key.revocation.is_none();
             if changed {
                 let detail = json!({"name": key.label.name, "reason": reason});
                 key.revision = self.record(connection, Action::KeyRevoked, origin, id, &detail)?;
@@ -186,7 +196,7 @@ impl Bitting {
                 keys::set_revoked(connection, key.number, &revocation, key.revision)?;
                 key.revocation = Some(revocation);
             }
-            Result::Ok((key, changed))
+            Ok(key)
         })?;
         self.index.apply(key.digest, &key);
         if changed {

@@ -6,6 +6,7 @@ pub mod audit_log;
 pub mod change_feed;
 pub mod checkup;
 pub mod error;
+pub mod idempotency;
 pub mod key_index;
 pub mod keyring;
 pub mod records;
@@ -50,6 +51,7 @@ pub struct Bitting {
     pub meter: UsageMeter,
     /// How writing them has gone so far.
     pub flushes: Flushes,
+    running: idempotency::Running,
     ids: Mutex<ContextV7>,
 }
 
@@ -76,6 +78,7 @@ impl Bitting {
             feed: ChangeFeed::new(max_staleness),
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
             flushes: Flushes::default(),
+            running: idempotency::Running::default(),
             ids,
         })
     }

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod error;
 mod file_identity;
 pub mod high_water;
+pub mod idempotency;
 pub mod inspect;
 pub mod keys;
 pub mod migrate;
