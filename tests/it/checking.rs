@@ -144,7 +144,7 @@ fn a_bad_page_that_no_start_reads_is_found_and_answered_503() {
 fn a_garbage_log_is_passed_over() {
     let shell = used(Backend::Sqlite);
     let log = shell.0.folder().join("test.db-wal");
-    let garbage: Vec<u8> = (0..100_000u32).map(|n| (n * 7919 >> 3) as u8).collect();
+    let garbage: Vec<u8> = (0..100_000u32).map(|n| ((n * 7919) >> 3) as u8).collect();
     std::fs::write(&log, garbage).unwrap();
     let server = serve(&shell);
     assert_eq!(server.client.send("GET", "/readyz", &[], None).status, 200);
