@@ -1,9 +1,10 @@
 //! Agents in the database.
 
-use chrono::NaiveDateTime;
+use chrono::{Duration, NaiveDateTime};
+use diesel::dsl::max;
 use diesel::prelude::*;
 
-use super::{RecordStore, exists, only, page, statements};
+use super::{RecordStore, clear, exists, only, page, statements};
 use crate::model::FieldErrors;
 use crate::model::page::Limit;
 use crate::model::records::agent::{Agent, AgentFilter};
@@ -88,9 +89,7 @@ impl RecordStore for Agent {
         id: RecordId<Self>,
         now: Moment,
     ) -> Result<()> {
-        diesel::update(calls::table.filter(calls::agent_id.eq(id.to_string())))
-            .set((calls::agent_id.eq(None::<String>), calls::updated_at.eq(now.naive_utc())))
-            .execute(connection)?;
+        clear!(calls, agent_id, id, connection, now);
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! Articles of the knowledge base in the database.
 
-use chrono::NaiveDateTime;
+use chrono::{Duration, NaiveDateTime};
+use diesel::dsl::max;
 use diesel::prelude::*;
 
 use super::article_words;
-use super::{RecordStore, from_json, page, statements, to_json};
+use super::{RecordStore, clear, from_json, page, statements, to_json};
 use crate::model::page::Limit;
 use crate::model::records::article::{Article, ArticleFilter};
 use crate::model::records::{Record, RecordId, Stamp};
@@ -76,12 +77,7 @@ impl RecordStore for Article {
         now: Moment,
     ) -> Result<()> {
         article_words::remove(connection, id)?;
-        diesel::update(agents::table.filter(agents::knowledge_base_id.eq(id.to_string())))
-            .set((
-                agents::knowledge_base_id.eq(None::<String>),
-                agents::updated_at.eq(now.naive_utc()),
-            ))
-            .execute(connection)?;
+        clear!(agents, knowledge_base_id, id, connection, now);
         Ok(())
     }
 

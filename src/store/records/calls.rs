@@ -1,7 +1,7 @@
 //! Calls in the database.
 
 use chrono::NaiveDateTime;
-use diesel::dsl::not;
+use diesel::dsl::{IntoBoxed, Select, not};
 use diesel::prelude::*;
 
 use super::{RecordStore, exists, from_json, only, page, statements, to_json};
@@ -138,24 +138,49 @@ impl RecordStore for Call {
         let mut query = calls::table.into_boxed();
         chosen!(query, filter);
         if filter.from.is_some() || filter.to.is_some() {
-            let ids = match ids_of_short_period(connection, filter)? {
-                Some(ids) => ids,
-                None => ids_of_long_period(connection, filter, limit, after)?,
-            };
+            let ids = ids_of_period(connection, filter, limit, after)?;
             query = query.filter(calls::id.eq_any(ids));
         }
         page!(calls, Row, query, connection, limit, after)
     }
 }
 
-/// How many calls a short period has at most.
-const SHORT: usize = 2000;
+/// How far to look for the calls of a period at first.
+const REACH: i64 = 2000;
 
-/// The calls of a period, by the index on time, if they are few enough to be sorted for each page.
-fn ids_of_short_period(
+/// One page of a period's calls. They are sought in two ways in turn, each time eight times as far:
+/// by time, all of the period, to be sorted; and by id, from the newest on, until the page is full.
+/// So a page costs what the cheaper way does: little where the period has few calls, is recent, or
+/// is most of the table, and more only where it has many and as many others lie before them.
+fn ids_of_period(
     connection: &mut AnyConnection,
     filter: &CallFilter,
-) -> Result<Option<Vec<String>>> {
+    limit: Limit,
+    after: Option<RecordId<Call>>,
+) -> Result<Vec<String>> {
+    let page = limit.get() as i64 + 1;
+    let mut reach = REACH;
+    loop {
+        let beyond = by_time(filter).order(calls::occurred_at).offset(reach).limit(1);
+        let is_short = beyond.load::<String>(connection)?.is_empty();
+        if is_short {
+            return Ok(sorted(filter, after).limit(page).load(connection)?);
+        }
+        let end = by_id(filter, after).offset(reach).limit(1).load::<String>(connection)?.pop();
+        let found: Vec<String> =
+            walked(filter, after, end.as_deref()).limit(page).load(connection)?;
+        if end.is_none() || found.len() as i64 == page {
+            return Ok(found);
+        }
+        reach = reach.saturating_mul(8);
+    }
+}
+
+type Ids<'a> =
+    IntoBoxed<'a, Select<calls::table, calls::id>, <AnyConnection as Connection>::Backend>;
+
+/// The calls of a period, whatever the other filters.
+fn by_time(filter: &CallFilter) -> Ids<'_> {
     let mut query = calls::table.select(calls::id).into_boxed();
     if let Some(from) = filter.from {
         query = query.filter(calls::occurred_at.ge(from.naive_utc()));
@@ -163,32 +188,54 @@ fn ids_of_short_period(
     if let Some(to) = filter.to {
         query = query.filter(calls::occurred_at.lt(to.naive_utc()));
     }
-    let query = query.order(calls::occurred_at).limit(SHORT as i64 + 1);
-    let ids: Vec<String> = query.load(connection)?;
-    Ok((ids.len() <= SHORT).then_some(ids))
+    query
 }
 
-/// One page of any other period's calls, looked for from the newest call on: a few steps away where
-/// the period is wide or recent. Where it is long past, all newer calls lie before it, and an index
-/// of them is read: this is the one filter besides `q` whose cost may grow with the table.
-fn ids_of_long_period(
-    connection: &mut AnyConnection,
-    filter: &CallFilter,
-    limit: Limit,
-    after: Option<RecordId<Call>>,
-) -> Result<Vec<String>> {
+/// The calls of a period, found by the index on time: no other has this order, and a negated
+/// comparison is none that SQLite looks up in an index.
+fn sorted(filter: &CallFilter, after: Option<RecordId<Call>>) -> Ids<'_> {
+    let mut query = by_time(filter);
+    if let Some(agent_id) = &filter.agent_id {
+        query = query.filter(not(calls::agent_id.assume_not_null().ne(agent_id)));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(not(calls::status.assume_not_null().ne(status.as_str())));
+    }
+    if let Some(direction) = filter.direction {
+        query = query.filter(not(calls::direction.ne(direction.as_str())));
+    }
+    if let Some(id) = after {
+        query = query.filter(not(calls::id.ge(id.to_string())));
+    }
+    query.order(calls::id.concat("").desc())
+}
+
+/// The calls of any time, in the order of an index.
+fn by_id(filter: &CallFilter, after: Option<RecordId<Call>>) -> Ids<'_> {
     let mut query = calls::table.select(calls::id).into_boxed();
     chosen!(query, filter);
-    // Negated, since SQLite would take a bare comparison to the index on time, and sort.
+    if let Some(id) = after {
+        query = query.filter(calls::id.lt(id.to_string()));
+    }
+    query.then_order_by(calls::id.desc())
+}
+
+/// The calls of a period down to an id, in the order of the ids; negated as above, so that
+/// SQLite does not take the index on time.
+fn walked<'a>(
+    filter: &'a CallFilter,
+    after: Option<RecordId<Call>>,
+    end: Option<&'a str>,
+) -> Ids<'a> {
+    let mut query = by_id(filter, after);
+    if let Some(end) = end {
+        query = query.filter(calls::id.ge(end));
+    }
     if let Some(from) = filter.from {
         query = query.filter(not(calls::occurred_at.lt(from.naive_utc())));
     }
     if let Some(to) = filter.to {
         query = query.filter(not(calls::occurred_at.ge(to.naive_utc())));
     }
-    if let Some(id) = after {
-        query = query.filter(calls::id.lt(id.to_string()));
-    }
-    let query = query.then_order_by(calls::id.desc()).limit(limit.get() as i64 + 1);
-    Ok(query.load(connection)?)
+    query
 }

@@ -197,6 +197,24 @@ macro_rules! exists {
 }
 use exists;
 
+/// Makes a column null where it names this id; their time of change is `now`, or just above
+/// the last one that any of them has: `clear!(table, column, id, connection, now)`.
+macro_rules! clear {
+    ($table:ident, $column:ident, $id:expr, $connection:ident, $now:expr) => {{
+        let id = $id.to_string();
+        let latest: Option<NaiveDateTime> = $table::table
+            .filter($table::$column.eq(&id))
+            .select(max($table::updated_at))
+            .first($connection)?;
+        let after = latest.map(|latest| latest + Duration::milliseconds(1));
+        let at = after.map_or($now.naive_utc(), |after| after.max($now.naive_utc()));
+        diesel::update($table::table.filter($table::$column.eq(&id)))
+            .set(($table::$column.eq(None::<String>), $table::updated_at.eq(at)))
+            .execute($connection)?;
+    }};
+}
+use clear;
+
 /// What a column holds as JSON.
 fn to_json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|why| Error::Unreadable(why.to_string()))

@@ -125,6 +125,17 @@ pub fn kinds() -> Vec<Kind> {
             ],
         },
         Kind {
+            resource: "knowledge_base",
+            prefix: "kb",
+            fields: vec![
+                required("title", Line(200)),
+                required("content", Content),
+                optional("source_url", Url),
+                otherwise("tags", Tags, json!([])),
+            ],
+            row: &[("title", "'Hours ' || n"), ("content", "'Open from 9'"), TAGS],
+        },
+        Kind {
             resource: "leads",
             prefix: "lead",
             fields: vec![

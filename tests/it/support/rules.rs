@@ -8,6 +8,8 @@ pub enum Rule {
     Line(usize),
     /// Several lines of at most so many characters.
     Text(usize),
+    /// Several lines, not blank, of at most 200 KiB.
+    Content,
     Phone,
     Email,
     Url,
@@ -33,6 +35,7 @@ impl Rule {
             Self::Text(longest) => {
                 vec![json!("two\nlines, tabs\t and 👩‍👩‍👧‍👦"), json!("ü".repeat(*longest)), json!("")]
             }
+            Self::Content => vec![json!("Open\nfrom 9"), json!("ü".repeat(102_400))],
             Self::Phone => vec![json!("+14155550100"), json!("+12"), json!("+123456789012345")],
             Self::Email => vec![
                 json!("ada@example.com"),
@@ -76,6 +79,9 @@ impl Rule {
             Self::Line(longest) => vec![json!("a".repeat(longest + 1)), json!("a\nb"), json!([])],
             Self::Text(longest) => {
                 vec![json!("a".repeat(longest + 1)), json!("a\u{0}b"), json!(["a"])]
+            }
+            Self::Content => {
+                vec![json!("ü".repeat(102_400) + "a"), json!("a\u{0}b"), json!(""), json!(" \n")]
             }
             Self::Phone => texts(&[
                 "14155550100",
