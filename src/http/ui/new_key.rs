@@ -207,6 +207,10 @@ pub async fn create(
         };
         let twin = bitting.active_key_named(&principal, &new.label.name)?;
         if twin.is_some() && typed.same_name != new.label.name {
+            // The same form, sent twice at once, may have made the twin meanwhile.
+            if let Some(id) = bitting.key_of_form(&nonce)? {
+                return Ok(Sent::Known(id));
+            }
             return Ok(again(StatusCode::CONFLICT, typed, Vec::new(), replaced, twin));
         }
         match bitting.issue_key_by_form(new, &principal, &nonce) {
