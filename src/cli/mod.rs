@@ -6,6 +6,8 @@
 mod keys;
 mod output;
 mod tokens;
+mod transfer;
+mod transfer_lines;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -57,7 +59,7 @@ enum Command {
     Serve,
     /// Make the database or bring it up to date, and exit
     Migrate,
-    /// Make, list, show and revoke API keys
+    /// Make, list, show, revoke, import and export API keys
     #[command(subcommand)]
     Key(keys::KeyCommand),
     /// Make, list and revoke admin tokens, for managing keys by program

@@ -5,6 +5,7 @@
 //! that began before a revocation cannot bring a key back.
 
 use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use papaya::{Compute, HashMap, Operation};
 
@@ -28,11 +29,18 @@ pub struct Entry {
     revoked: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EntryKind {
     ApiKey,
+    ImportedKey,
     ReadToken,
     WriteToken,
+}
+
+impl EntryKind {
+    fn of_key(imported: bool) -> Self {
+        if imported { Self::ImportedKey } else { Self::ApiKey }
+    }
 }
 
 /// Whose credential it is, and what it was given.
@@ -82,7 +90,7 @@ impl Entry {
             may_grant: self.scopes,
         };
         match self.kind {
-            EntryKind::ApiKey => Holder::ApiKey {
+            EntryKind::ApiKey | EntryKind::ImportedKey => Holder::ApiKey {
                 id: KeyId::from_number(id),
                 number: KeyNumber(self.number),
                 scopes: self.scopes,
@@ -116,7 +124,7 @@ impl From<&KeyChange> for Entry {
             revision: key.revision,
             number: key.number.0,
             scopes: key.scopes,
-            kind: EntryKind::ApiKey,
+            kind: EntryKind::of_key(key.imported),
             revoked: key.revoked,
         }
     }
@@ -130,7 +138,7 @@ impl From<&ApiKey> for Entry {
             revision: key.revision,
             number: key.number.0,
             scopes: key.scopes,
-            kind: EntryKind::ApiKey,
+            kind: EntryKind::of_key(key.imported),
             revoked: key.revocation.is_some(),
         }
     }
@@ -157,6 +165,8 @@ impl From<&AdminToken> for Entry {
 #[derive(Default)]
 pub struct KeyIndex {
     entries: HashMap<Digest, Entry, DigestBytes>,
+    /// Whether any entry is an imported key. It stays so: entries are never removed.
+    holds_imported: AtomicBool,
 }
 
 impl KeyIndex {
@@ -168,11 +178,19 @@ impl KeyIndex {
     /// Takes in a credential's state, unless a later one is there already.
     pub fn apply(&self, digest: Digest, entry: impl Into<Entry>) {
         let entry = entry.into();
+        if entry.kind == EntryKind::ImportedKey {
+            self.holds_imported.store(true, Ordering::Relaxed);
+        }
         let entries = self.entries.pin();
         let _: Compute<'_, Digest, Entry, ()> = entries.compute(digest, |present| match present {
             Some((_, present)) if present.revision >= entry.revision => Operation::Abort(()),
             _ => Operation::Insert(entry),
         });
+    }
+
+    /// Whether a credential may be right that does not look like one of ours.
+    pub fn holds_imported(&self) -> bool {
+        self.holds_imported.load(Ordering::Relaxed)
     }
 
     /// How many credentials are known, retired ones included.
@@ -226,6 +244,7 @@ mod tests {
             scopes: ScopeSet::all(),
             expires_at: parse_rfc3339("2026-11-21T12:00:00Z"),
             revoked,
+            imported: false,
             revision,
         }
     }

@@ -10,6 +10,7 @@ pub mod keyring;
 pub mod records;
 pub mod timekeeper;
 pub mod tokens;
+pub mod transfer;
 pub mod usage_meter;
 pub mod usage_report;
 pub mod usage_writer;

@@ -15,6 +15,7 @@ pub mod scope;
 pub mod secret;
 pub mod time;
 pub mod token;
+pub mod transfer;
 pub mod usage;
 pub mod view;
 pub mod words;

@@ -16,6 +16,9 @@ use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::words::Word;
 
+/// SQLite takes so many parameters, and more, in one statement.
+const DIGESTS_PER_STATEMENT: usize = 500;
+
 #[derive(Queryable)]
 struct Row {
     number: i64,
@@ -37,6 +40,7 @@ struct Row {
     revoked_by_name: Option<String>,
     revoke_reason: Option<String>,
     revision: i64,
+    imported: bool,
 }
 
 impl TryFrom<Row> for ApiKey {
@@ -59,6 +63,7 @@ impl TryFrom<Row> for ApiKey {
                 row.revoked_by_name,
                 row.revoke_reason,
             )?,
+            imported: row.imported,
             revision: row.revision,
         })
     }
@@ -84,6 +89,7 @@ pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber>
             table::created_by_name.eq(&key.created_by.name),
             table::expires_at.eq(key.expires_at.map(|end| end.naive_utc())),
             table::revision.eq(key.revision),
+            table::imported.eq(key.imported),
         ))
         .returning(table::number)
         .get_result(connection)?;
@@ -206,11 +212,14 @@ pub struct KeyChange {
     pub expires_at: Option<Moment>,
     /// Whether somebody ended it.
     pub revoked: bool,
+    /// Whether its secret was made elsewhere.
+    pub imported: bool,
     /// Id of the audit event of its last change.
     pub revision: i64,
 }
 
-type ChangeRow = (Vec<u8>, i64, String, String, Option<NaiveDateTime>, Option<NaiveDateTime>, i64);
+type ChangeRow =
+    (Vec<u8>, i64, String, String, Option<NaiveDateTime>, Option<NaiveDateTime>, i64, bool);
 
 /// The keys that were changed after a revision, in the order of their changes.
 ///
@@ -233,10 +242,11 @@ pub fn changed_since(
             table::expires_at,
             table::revoked_at,
             table::revision,
+            table::imported,
         ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(digest, number, id, scopes, expires_at, revoked_at, revision)| {
+        .map(|(digest, number, id, scopes, expires_at, revoked_at, revision, imported)| {
             Ok(KeyChange {
                 digest: digest.try_into().map_err(|why| rows::unreadable(why, &id))?,
                 number: KeyNumber(rows::row_number(number)?),
@@ -244,8 +254,45 @@ pub fn changed_since(
                 scopes: rows::parse("scopes", &scopes)?,
                 expires_at: expires_at.map(|end| end.and_utc()),
                 revoked: revoked_at.is_some(),
+                imported,
                 revision,
             })
         })
         .collect()
+}
+
+/// Which of these digests belong to keys, and to which.
+///
+/// # Errors
+/// When the database fails.
+pub fn ids_of_digests(
+    connection: &mut AnyConnection,
+    digests: &[Digest],
+) -> Result<Vec<(Digest, KeyId)>> {
+    let mut found = Vec::new();
+    for some in digests.chunks(DIGESTS_PER_STATEMENT) {
+        let some = some.iter().map(|digest| digest.as_bytes().to_vec());
+        let rows: Vec<(Vec<u8>, String)> = table::table
+            .filter(table::digest.eq_any(some))
+            .select((table::digest, table::id))
+            .load(connection)?;
+        for (digest, id) in rows {
+            let digest = digest.try_into().map_err(|why| rows::unreadable(why, &id))?;
+            found.push((digest, rows::parse("key id", &id)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Keys from the oldest to the newest, those that follow a row number.
+///
+/// # Errors
+/// When the database fails.
+pub fn after(connection: &mut AnyConnection, last: i64, limit: i64) -> Result<Vec<ApiKey>> {
+    let rows: Vec<Row> = table::table
+        .filter(table::number.gt(last))
+        .order(table::number)
+        .limit(limit)
+        .load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
 }

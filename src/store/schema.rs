@@ -34,6 +34,7 @@ diesel::table! {
         revoked_by_name -> Nullable<Text>,
         revoke_reason -> Nullable<Text>,
         revision -> BigInt,
+        imported -> Bool,
     }
 }
 

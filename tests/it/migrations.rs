@@ -92,6 +92,7 @@ fn present(database: &TestDatabase) -> Tables {
             "INTEGER" | "BIGINT" | "bigint" => "BigInt",
             "TEXT" | "text" => "Text",
             "BLOB" | "bytea" => "Binary",
+            "BOOLEAN" | "boolean" => "Bool",
             "TIMESTAMP" | "timestamp without time zone" => "Timestamp",
             other => other,
         };

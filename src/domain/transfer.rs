@@ -1,0 +1,147 @@
+//! Keys moving in and out: taking in keys that were made elsewhere, and walking over all there
+//! are.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::json;
+
+use super::keyring::NewKeyDetail;
+use super::{Bitting, Error, Result};
+use crate::model::actor::Origin;
+use crate::model::audit::Action;
+use crate::model::id::{KeyId, PublicId};
+use crate::model::key::{ApiKey, KeyNumber};
+use crate::model::secret::Digest;
+use crate::model::transfer::ImportedKey;
+use crate::store::transaction::Exclusive;
+use crate::store::{self, AnyConnection, audit, keys, tokens};
+
+/// Keys read at once when all are walked over.
+const KEYS_PER_READ: i64 = 1000;
+
+/// What becomes of a key that is brought in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// It is new, and has this id now, unless nothing was to be written.
+    New(Option<KeyId>),
+    /// A key with this digest is there already; nothing is changed.
+    AlreadyThere(KeyId),
+    /// The digest is that of an admin token.
+    OfAToken,
+}
+
+/// What is known of the digests of a batch.
+struct Known {
+    keys: HashMap<Digest, KeyId>,
+    tokens: HashSet<Digest>,
+}
+
+impl Known {
+    fn read(connection: &mut AnyConnection, batch: &[ImportedKey]) -> Result<Self> {
+        let digests: Vec<Digest> = batch.iter().map(|key| key.digest).collect();
+        let keys = keys::ids_of_digests(connection, &digests)?.into_iter().collect();
+        Ok(Self { keys, tokens: tokens::digests(connection)?.into_iter().collect() })
+    }
+
+    fn intake_of(&self, key: &ImportedKey) -> Intake {
+        match self.keys.get(&key.digest) {
+            Some(id) => Intake::AlreadyThere(*id),
+            None if self.tokens.contains(&key.digest) => Intake::OfAToken,
+            None => Intake::New(None),
+        }
+    }
+}
+
+impl Bitting {
+    /// Takes in a batch of keys of different digests, in one transaction. This process learns of
+    /// them as all others do, from the feed: it need not hold a million of them to pass them on.
+    ///
+    /// # Errors
+    /// When the database fails; none of the batch is there then.
+    pub fn import_keys(&self, batch: Vec<ImportedKey>, origin: &Origin) -> Result<Vec<Intake>> {
+        self.database.write(|connection| {
+            Exclusive::Keys.take(connection)?;
+            let known = Known::read(connection, &batch)?;
+            let take_in = |key: ImportedKey| match known.intake_of(&key) {
+                Intake::New(_) => Ok(Intake::New(Some(self.take_in(connection, key, origin)?))),
+                known => Ok(known),
+            };
+            batch.into_iter().map(take_in).collect()
+        })
+    }
+
+    /// Says what [`Self::import_keys`] would do.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn preview_import(&self, batch: &[ImportedKey]) -> Result<Vec<Intake>> {
+        let known = self.database.read(|connection| Known::read(connection, batch))?;
+        Ok(batch.iter().map(|key| known.intake_of(key)).collect())
+    }
+
+    fn take_in(
+        &self,
+        connection: &mut AnyConnection,
+        key: ImportedKey,
+        origin: &Origin,
+    ) -> Result<KeyId> {
+        let now = self.time.now();
+        let mut key = ApiKey {
+            number: KeyNumber(0),
+            id: KeyId::from_number(self.next_id(now)),
+            digest: key.digest,
+            label: key.label,
+            scopes: key.scopes,
+            display: key.display,
+            created_at: now,
+            created_by: origin.actor.clone(),
+            expires_at: key.expires_at,
+            revocation: None,
+            imported: true,
+            revision: 0,
+        };
+        let (id, detail) = (key.id.to_string(), json!(NewKeyDetail::of(&key)));
+        key.revision =
+            audit::insert(connection, now, Action::KeyCreated, origin, Some(id), &detail)?;
+        keys::insert(connection, &key)?;
+        Ok(key.id)
+    }
+
+    /// Hands over every key of one state of the database, from the oldest to the newest, a few at
+    /// a time.
+    ///
+    /// # Errors
+    /// Whatever `each` returns, or when the database fails.
+    pub fn walk_keys<E: From<Error>>(
+        &self,
+        mut each: impl FnMut(ApiKey) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        // `None`: the last of them has been handed over.
+        let mut last = Some(KeyNumber(0));
+        let walked = self.database.snapshot(|connection| {
+            while let Some(KeyNumber(after)) = last {
+                let some =
+                    keys::after(connection, after.into(), KEYS_PER_READ).map_err(Walk::Store)?;
+                last = some.last().map(|key| key.number);
+                some.into_iter().try_for_each(&mut each).map_err(Walk::Stopped)?;
+            }
+            Ok(())
+        });
+        walked.map_err(|why| match why {
+            Walk::Stopped(why) => why,
+            Walk::Store(why) => Error::Store(why).into(),
+        })
+    }
+}
+
+/// Why a walk came to an early end.
+enum Walk<E> {
+    Store(store::Error),
+    Stopped(E),
+}
+
+impl<E> From<store::Error> for Walk<E> {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
