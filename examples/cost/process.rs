@@ -41,7 +41,7 @@ impl Server {
         command.arg(format!("--listen=127.0.0.1:{port}"));
         command.arg(format!("--database-url={}", seed.database_url()));
         let began = Instant::now();
-        let server = start(place, &mut command, port)?;
+        let server = start(place, &command, port)?;
         match &seed.last_key {
             Some(key) => server.wait_until(key, 200)?,
             None => server.wait_until("", 401)?,

@@ -189,7 +189,10 @@ struct Taking {
 impl Taking {
     fn take_all<R: Read>(&mut self, lines: Lines<R>, arguments: &Import) -> Result<(), Failure> {
         for line in lines {
-            let (number, fields) = line.map_err(|why| unreadable(arguments, &why))?;
+            let (number, fields) = match line {
+                Ok(line) => line,
+                Err(why) => return self.take_batch().and(Err(unreadable(arguments, &why))),
+            };
             let now = self.bitting.time.now();
             let key = fields
                 .and_then(|fields| ImportedKey::from_object(&fields, &self.bitting.brand, now))

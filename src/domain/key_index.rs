@@ -1,13 +1,13 @@
 //! Every key and token in memory: what a request's credential is found in.
 //!
-//! Readers never wait: the map is lock-free and grows bit by bit. Retired credentials stay as
+//! Readers never wait, not even while the map grows. Retired credentials stay as
 //! tombstones, and an entry is only ever replaced by one of a later revision, so that a slow read
 //! that began before a revocation cannot bring a key back.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use papaya::{Compute, HashMap, Operation};
+use papaya::{Compute, HashMap, Operation, ResizeMode};
 
 use crate::model::id::{KeyId, PublicId, TokenId};
 use crate::model::key::{ApiKey, KeyNumber};
@@ -162,14 +162,27 @@ impl From<&AdminToken> for Entry {
 }
 
 /// The map from digest to entry.
-#[derive(Default)]
 pub struct KeyIndex {
     entries: HashMap<Digest, Entry, DigestBytes>,
     /// Whether any entry is an imported key. It stays so: entries are never removed.
     holds_imported: AtomicBool,
 }
 
+impl Default for KeyIndex {
+    /// Whoever makes it grow moves it as a whole: left to do it bit by bit, `compute` never comes
+    /// to an end of it, and every look-up goes through several tables.
+    fn default() -> Self {
+        let entries = HashMap::builder().hasher(DigestBytes).resize_mode(ResizeMode::Blocking);
+        Self { entries: entries.build(), holds_imported: AtomicBool::new(false) }
+    }
+}
+
 impl KeyIndex {
+    /// Makes room for so many credentials more at once.
+    pub fn reserve(&self, more: usize) {
+        self.entries.pin().reserve(more);
+    }
+
     /// The credential with this digest, if it is known.
     pub fn find(&self, digest: &Digest) -> Option<Entry> {
         self.entries.pin().get(digest).copied()

@@ -12,6 +12,7 @@ use crate::model::audit::Action;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::secret::Digest;
+use crate::model::time::Moment;
 use crate::model::transfer::ImportedKey;
 use crate::store::transaction::Exclusive;
 use crate::store::{self, AnyConnection, audit, keys, tokens};
@@ -62,11 +63,24 @@ impl Bitting {
         self.database.write(|connection| {
             Exclusive::Keys.take(connection)?;
             let known = Known::read(connection, &batch)?;
-            let take_in = |key: ImportedKey| match known.intake_of(&key) {
-                Intake::New(_) => Ok(Intake::New(Some(self.take_in(connection, key, origin)?))),
-                known => Ok(known),
+            let now = self.time.now();
+            let mut new = Vec::new();
+            let decide = |key: ImportedKey| match known.intake_of(&key) {
+                Intake::New(_) => {
+                    new.push(self.made_elsewhere(key, origin, now));
+                    Intake::New(new.last().map(|key| key.id))
+                }
+                known => known,
             };
-            batch.into_iter().map(take_in).collect()
+            let intake = batch.into_iter().map(decide).collect();
+            let about = |key: &ApiKey| (key.id, json!(NewKeyDetail::of(key)));
+            let about: Vec<_> = new.iter().map(about).collect();
+            let events = audit::insert_many(connection, now, Action::KeyCreated, origin, &about)?;
+            for (key, event) in new.iter_mut().zip(events) {
+                key.revision = event;
+            }
+            keys::insert_many(connection, &new)?;
+            Ok(intake)
         })
     }
 
@@ -79,14 +93,8 @@ impl Bitting {
         Ok(batch.iter().map(|key| known.intake_of(key)).collect())
     }
 
-    fn take_in(
-        &self,
-        connection: &mut AnyConnection,
-        key: ImportedKey,
-        origin: &Origin,
-    ) -> Result<KeyId> {
-        let now = self.time.now();
-        let mut key = ApiKey {
+    fn made_elsewhere(&self, key: ImportedKey, origin: &Origin, now: Moment) -> ApiKey {
+        ApiKey {
             number: KeyNumber(0),
             id: KeyId::from_number(self.next_id(now)),
             digest: key.digest,
@@ -99,12 +107,7 @@ impl Bitting {
             revocation: None,
             imported: true,
             revision: 0,
-        };
-        let (id, detail) = (key.id.to_string(), json!(NewKeyDetail::of(&key)));
-        key.revision =
-            audit::insert(connection, now, Action::KeyCreated, origin, Some(id), &detail)?;
-        keys::insert(connection, &key)?;
-        Ok(key.id)
+        }
     }
 
     /// Hands over every key of one state of the database, from the oldest to the newest, a few at

@@ -1,11 +1,13 @@
 //! API keys in the database.
 
 use chrono::NaiveDateTime;
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
+use super::connection::on_either;
 use super::error::Result;
-use super::rows;
+use super::rows::{self, DigestColumn, Parsed};
 use super::schema::api_keys as table;
 use super::text::{contains_pattern, lower};
 use crate::model::id::KeyId;
@@ -16,8 +18,10 @@ use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::words::Word;
 
-/// SQLite takes so many parameters, and more, in one statement.
+/// Digests looked up by one statement.
 const DIGESTS_PER_STATEMENT: usize = 500;
+/// Keys stored by one statement: 15 parameters each, of which SQLite takes 32,766.
+const ROWS_PER_STATEMENT: usize = 500;
 
 #[derive(Queryable)]
 struct Row {
@@ -69,31 +73,84 @@ impl TryFrom<Row> for ApiKey {
     }
 }
 
+#[derive(Insertable)]
+#[diesel(table_name = table, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    id: String,
+    digest: &'a [u8],
+    name: &'a str,
+    description: Option<&'a str>,
+    owner: Option<&'a str>,
+    scopes: String,
+    display: &'a str,
+    created_at: NaiveDateTime,
+    created_by_type: &'a str,
+    created_by_id: Option<&'a str>,
+    created_by_name: &'a str,
+    expires_at: Option<NaiveDateTime>,
+    revision: i64,
+    imported: bool,
+}
+
+impl<'a> NewRow<'a> {
+    fn of(key: &'a ApiKey) -> Self {
+        Self {
+            id: key.id.to_string(),
+            digest: key.digest.as_bytes(),
+            name: &key.label.name,
+            description: key.label.description.as_deref(),
+            owner: key.label.owner.as_deref(),
+            scopes: key.scopes.to_string(),
+            display: &key.display,
+            created_at: key.created_at.naive_utc(),
+            created_by_type: key.created_by.kind.as_str(),
+            created_by_id: key.created_by.id.as_deref(),
+            created_by_name: &key.created_by.name,
+            expires_at: key.expires_at.map(|end| end.naive_utc()),
+            revision: key.revision,
+            imported: key.imported,
+        }
+    }
+}
+
 /// Stores a new key and returns its row number; the key's own `number` is not looked at.
 ///
 /// # Errors
 /// When the database fails.
 pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber> {
     let number: i64 = diesel::insert_into(table::table)
-        .values((
-            table::id.eq(key.id.to_string()),
-            table::digest.eq(key.digest.as_bytes().to_vec()),
-            table::name.eq(&key.label.name),
-            table::description.eq(&key.label.description),
-            table::owner.eq(&key.label.owner),
-            table::scopes.eq(key.scopes.to_string()),
-            table::display.eq(&key.display),
-            table::created_at.eq(key.created_at.naive_utc()),
-            table::created_by_type.eq(key.created_by.kind.as_str()),
-            table::created_by_id.eq(&key.created_by.id),
-            table::created_by_name.eq(&key.created_by.name),
-            table::expires_at.eq(key.expires_at.map(|end| end.naive_utc())),
-            table::revision.eq(key.revision),
-            table::imported.eq(key.imported),
-        ))
+        .values(NewRow::of(key))
         .returning(table::number)
         .get_result(connection)?;
     rows::row_number(number).map(KeyNumber)
+}
+
+/// Stores many new keys; their own `number` is not looked at.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert_many(connection: &mut AnyConnection, keys: &[ApiKey]) -> Result<()> {
+    if let AnyConnection::Sqlite(connection) = connection {
+        // Digests lie anywhere in their index, so that all of it is wanted at hand: 64 MiB.
+        connection.batch_execute("PRAGMA cache_size = -65536")?;
+    }
+    for some in keys.chunks(ROWS_PER_STATEMENT) {
+        let rows: Vec<_> = some.iter().map(NewRow::of).collect();
+        on_either!(connection => {
+            diesel::insert_into(table::table).values(rows).execute(connection)?
+        });
+    }
+    Ok(())
+}
+
+/// How many keys there are, retired ones included, or a few more.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(connection: &mut AnyConnection) -> Result<usize> {
+    let greatest: Option<i64> =
+        table::table.select(diesel::dsl::max(table::number)).first(connection)?;
+    Ok(rows::row_number(greatest.unwrap_or(0))? as usize)
 }
 
 /// The key with this id.
@@ -219,7 +276,7 @@ pub struct KeyChange {
 }
 
 type ChangeRow =
-    (Vec<u8>, i64, String, String, Option<NaiveDateTime>, Option<NaiveDateTime>, i64, bool);
+    (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<NaiveDateTime>, bool, i64, bool);
 
 /// The keys that were changed after a revision, in the order of their changes.
 ///
@@ -240,20 +297,20 @@ pub fn changed_since(
             table::id,
             table::scopes,
             table::expires_at,
-            table::revoked_at,
+            table::revoked_at.is_not_null(),
             table::revision,
             table::imported,
         ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(digest, number, id, scopes, expires_at, revoked_at, revision, imported)| {
+        .map(|(digest, number, id, scopes, expires_at, revoked, revision, imported)| {
             Ok(KeyChange {
-                digest: digest.try_into().map_err(|why| rows::unreadable(why, &id))?,
+                digest: digest.0,
                 number: KeyNumber(rows::row_number(number)?),
-                id: rows::parse("key id", &id)?,
-                scopes: rows::parse("scopes", &scopes)?,
+                id: id.0,
+                scopes: scopes.0,
                 expires_at: expires_at.map(|end| end.and_utc()),
-                revoked: revoked_at.is_some(),
+                revoked,
                 imported,
                 revision,
             })
@@ -272,14 +329,11 @@ pub fn ids_of_digests(
     let mut found = Vec::new();
     for some in digests.chunks(DIGESTS_PER_STATEMENT) {
         let some = some.iter().map(|digest| digest.as_bytes().to_vec());
-        let rows: Vec<(Vec<u8>, String)> = table::table
+        let rows: Vec<(DigestColumn, Parsed<KeyId>)> = table::table
             .filter(table::digest.eq_any(some))
             .select((table::digest, table::id))
             .load(connection)?;
-        for (digest, id) in rows {
-            let digest = digest.try_into().map_err(|why| rows::unreadable(why, &id))?;
-            found.push((digest, rows::parse("key id", &id)?));
-        }
+        found.extend(rows.into_iter().map(|(digest, id)| (digest.0, id.0)));
     }
     Ok(found)
 }
