@@ -159,6 +159,7 @@ on_both! {
 on_both! {
     fn what_is_exported_with_digests_works_in_another_database(backend) {
         let (here, there) = (Shell::new(backend), Shell::new(backend));
+        there.ok(&["migrate"]);
         let create = |name: &str, more: &[&str]| {
             let name = format!("--name={name}");
             let create = ["key", "create", &name, "--scope", "calls:read"];
