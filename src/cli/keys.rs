@@ -141,7 +141,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
             let before = bitting.find_key(id).map_err(|why| not_found(why, id))?;
-            let key = bitting.revoke_key(id, reason.as_deref(), &origin())?;
+            let key = bitting.revoke_key(id, reason.as_deref(), &origin(), None)?;
             if before.revocation.is_some() {
                 say(format_args!("it had been revoked before; nothing was changed"));
             }
@@ -186,7 +186,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     let new = NewKey::from_object(&object, now)?;
 
     let bitting = open(settings, Missing::Create)?;
-    let issued = bitting.issue_key(new, ScopeSet::all(), &origin())?;
+    let issued = bitting.issue_key(new, ScopeSet::all(), &origin(), None)?;
     if arguments.json {
         let usage = Usage::default();
         let view = KeyView::new(&issued.key, &usage, bitting.time.now());

@@ -17,6 +17,15 @@ pub enum Error {
     /// The key has been retired, and retired keys are never edited.
     #[error("the key is {}", crate::model::words::Word::as_str(*.0))]
     Retired(Status),
+    /// There is another version than the request demands.
+    #[error("the record has been changed meanwhile")]
+    PreconditionFailed,
+    /// The same request is being carried out.
+    #[error("the first request with this key is still running")]
+    InProgress,
+    /// Another request came under the same key.
+    #[error("the key was used for another request")]
+    Mismatch,
     /// The input breaks rules; all of them are named.
     #[error("{0}")]
     Invalid(#[from] FieldErrors),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::idempotency::Keep;
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::Origin;
@@ -31,12 +32,13 @@ impl Bitting {
     ///
     /// # Errors
     /// [`Error::NotGranted`] when it would get scopes outside `may_grant` (which is noted in the
-    /// audit log), or when the database fails.
+    /// audit log), [`Error::InProgress`], or when the database fails.
     pub fn issue_key(
         &self,
         new: NewKey,
         may_grant: ScopeSet,
         origin: &Origin,
+        keep: Option<Keep<'_, ApiKey>>,
     ) -> Result<IssuedKey> {
         self.refuse_secrets_in(&new.label)?;
         if !may_grant.includes(new.scopes) {
@@ -61,7 +63,7 @@ impl Bitting {
             revision: 0,
         };
         let detail = json!(NewKeyDetail::of(&key));
-        let key = self.database.write(|connection| -> Result<ApiKey> {
+        let key = self.write_once(keep, |connection| {
             key.revision = self.record(connection, Action::KeyCreated, origin, key.id, &detail)?;
             key.number = keys::insert(connection, &key)?;
             Ok(key)
@@ -163,10 +165,17 @@ impl Bitting {
     /// Ends a key for good. Ending it twice changes nothing and answers the first time.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`] for the reason, or when the database fails.
-    pub fn revoke_key(&self, id: KeyId, reason: Option<&str>, origin: &Origin) -> Result<ApiKey> {
+    /// [`Error::NotFound`], [`Error::Invalid`] for the reason, [`Error::InProgress`], or when the
+    /// database fails.
+    pub fn revoke_key(
+        &self,
+        id: KeyId,
+        reason: Option<&str>,
+        origin: &Origin,
+        keep: Option<Keep<'_, ApiKey>>,
+    ) -> Result<ApiKey> {
         let reason = self.check_reason(reason)?;
-        let key = self.database.write(|connection| {
+        let key = self.write_once(keep, |connection| {
             Exclusive::Keys.take(connection)?;
             let mut key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
             if key.revocation.is_none() {
@@ -177,7 +186,7 @@ impl Bitting {
                 keys::set_revoked(connection, key.number, &revocation, key.revision)?;
                 key.revocation = Some(revocation);
             }
-            Result::Ok(key)
+            Ok(key)
         })?;
         self.index.apply(key.digest, &key);
         Ok(key)

@@ -5,6 +5,7 @@
 pub mod audit_log;
 pub mod change_feed;
 pub mod error;
+pub mod idempotency;
 pub mod key_index;
 pub mod keyring;
 pub mod records;
@@ -47,6 +48,7 @@ pub struct Bitting {
     pub feed: ChangeFeed,
     /// Counts that are not written yet.
     pub meter: UsageMeter,
+    running: idempotency::Running,
     ids: Mutex<ContextV7>,
 }
 
@@ -72,6 +74,7 @@ impl Bitting {
             index: KeyIndex::default(),
             feed: ChangeFeed::new(max_staleness),
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
+            running: idempotency::Running::default(),
             ids,
         })
     }

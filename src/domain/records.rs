@@ -2,10 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use super::idempotency::Keep;
 use super::keyring::foreign_cursor;
 use super::{Bitting, Error, Result};
 use crate::model::page::{Page, PageRequest};
+use crate::model::precondition::{Preconditions, Verdict};
 use crate::model::records::{Record, RecordId, Stamp, patch_fields};
+use crate::model::scope::Access;
 use crate::store::{self, AnyConnection};
 
 pub use crate::store::records::RecordStore as RecordKind;
@@ -18,13 +21,17 @@ impl Bitting {
     /// Makes a record.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every complaint, or when the database fails.
-    pub fn create_record<F: RecordKind>(&self, object: &Map<String, Value>) -> Result<Record<F>> {
+    /// [`Error::Invalid`] with every complaint, [`Error::InProgress`], or when the database fails.
+    pub fn create_record<F: RecordKind>(
+        &self,
+        object: &Map<String, Value>,
+        keep: Option<Keep<'_, Record<F>>>,
+    ) -> Result<Record<F>> {
         let fields = F::from_object(object)?;
         let now = self.time.now();
         let id = RecordId::from_number(self.next_id(now));
         let record = Record { stamp: Stamp { id, created_at: now, updated_at: now }, fields };
-        self.database.write(|connection| {
+        self.write_once(keep, |connection| {
             check_references(&record.fields, connection)?;
             F::insert(connection, &record)?;
             Ok(record)
@@ -58,20 +65,21 @@ impl Bitting {
     /// Changes a record by merging a patch into it (RFC 7396).
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`] with every complaint, or when the database fails.
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`] with every complaint,
+    /// or when the database fails.
     pub fn update_record<F: RecordKind>(
         &self,
         id: RecordId<F>,
+        preconditions: &Preconditions,
         patch: Map<String, Value>,
     ) -> Result<Record<F>> {
         self.database.write(|connection| {
-            let found = F::find(connection, id, true)?.ok_or(Error::NotFound)?;
+            let found = find_to_change(connection, id, preconditions)?;
             let mut document = document(&found.fields)?;
             patch_fields(&mut document, patch);
             let fields = F::from_object(&document)?;
             check_references(&fields, connection)?;
-            let updated_at = self.time.now().max(found.stamp.created_at);
-            let record = Record { stamp: Stamp { updated_at, ..found.stamp }, fields };
+            let record = Record { stamp: found.stamp.changed(self.time.now()), fields };
             F::update(connection, &record)?;
             Ok(record)
         })
@@ -80,13 +88,30 @@ impl Bitting {
     /// Deletes a record.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or when the database fails.
-    pub fn delete_record<F: RecordKind>(&self, id: RecordId<F>) -> Result<()> {
-        if self.database.write(|connection| F::delete(connection, id))? {
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], or when the database fails.
+    pub fn delete_record<F: RecordKind>(
+        &self,
+        id: RecordId<F>,
+        preconditions: &Preconditions,
+    ) -> Result<()> {
+        self.database.write(|connection| {
+            find_to_change(connection, id, preconditions)?;
+            F::delete(connection, id)?;
             Ok(())
-        } else {
-            Err(Error::NotFound)
-        }
+        })
+    }
+}
+
+/// The record, kept from others until the transaction ends, if it is the version that is wanted.
+fn find_to_change<F: RecordKind>(
+    connection: &mut AnyConnection,
+    id: RecordId<F>,
+    preconditions: &Preconditions,
+) -> Result<Record<F>> {
+    let found = F::find(connection, id, true)?.ok_or(Error::NotFound)?;
+    match preconditions.judge(&found.stamp.entity_tag(), Access::Write) {
+        Verdict::Proceed => Ok(found),
+        Verdict::NotModified | Verdict::Failed => Err(Error::PreconditionFailed),
     }
 }
 

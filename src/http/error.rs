@@ -19,6 +19,8 @@ words! {
     Code {
         /// The body is no JSON.
         MalformedJson = "malformed_json",
+        /// The `Idempotency-Key` is none.
+        InvalidIdempotencyKey = "invalid_idempotency_key",
         /// Two credentials.
         MultipleCredentials = "multiple_credentials",
         /// The request is not HTTP as it should be.
@@ -43,12 +45,18 @@ words! {
         RequestTimeout = "request_timeout",
         /// Retired keys are never edited.
         KeyRetired = "key_retired",
+        /// The first request with this `Idempotency-Key` is still running.
+        IdempotencyInProgress = "idempotency_in_progress",
+        /// The record is not the version that was asked for.
+        PreconditionFailed = "precondition_failed",
         /// The body is too large.
         BodyTooLarge = "body_too_large",
         /// The body is of another type, or encoded.
         UnsupportedMediaType = "unsupported_media_type",
         /// Fields or parameters break rules.
         ValidationFailed = "validation_failed",
+        /// The `Idempotency-Key` stands for another request.
+        IdempotencyMismatch = "idempotency_mismatch",
         /// A fault of the server's own.
         Internal = "internal",
         /// The database is out of reach.
@@ -61,6 +69,7 @@ impl Code {
     fn row(self) -> (StatusCode, &'static str) {
         match self {
             Self::MalformedJson => (StatusCode::BAD_REQUEST, "Malformed JSON"),
+            Self::InvalidIdempotencyKey => (StatusCode::BAD_REQUEST, "Invalid idempotency key"),
             Self::MultipleCredentials => (StatusCode::BAD_REQUEST, "More than one credential"),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad request"),
             Self::MissingKey => (StatusCode::UNAUTHORIZED, "No key"),
@@ -73,11 +82,16 @@ impl Code {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
             Self::KeyRetired => (StatusCode::CONFLICT, "Retired key"),
+            Self::IdempotencyInProgress => (StatusCode::CONFLICT, "Still in progress"),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "Precondition failed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Body too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
             }
             Self::ValidationFailed => (StatusCode::UNPROCESSABLE_ENTITY, "Validation failed"),
+            Self::IdempotencyMismatch => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "Another request had this key")
+            }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
         }
@@ -233,7 +247,7 @@ impl Problem {
 
     /// After how many seconds it is worth trying again, if it is.
     pub fn retry_after(&self) -> Option<&'static str> {
-        (self.0.code == Code::Unavailable).then_some("1")
+        matches!(self.0.code, Code::Unavailable | Code::IdempotencyInProgress).then_some("1")
     }
 
     /// The body (RFC 9457 §3). What it quotes of the request may be a secret: that is masked.
@@ -302,6 +316,18 @@ impl From<domain::Error> for Problem {
             domain::Error::Retired(_) => {
                 Self::new(Code::KeyRetired, "This key has expired; retired keys are never edited.")
             }
+            domain::Error::InProgress => Self::new(
+                Code::IdempotencyInProgress,
+                "The first request with this Idempotency-Key is still running; try again.",
+            ),
+            domain::Error::Mismatch => Self::new(
+                Code::IdempotencyMismatch,
+                "Another body was sent with this Idempotency-Key before; take a new one.",
+            ),
+            domain::Error::PreconditionFailed => Self::new(
+                Code::PreconditionFailed,
+                "This is not the version that If-Match or If-None-Match asks for; read it again.",
+            ),
             domain::Error::Invalid(errors) => errors.into(),
             domain::Error::NotGranted { required, granted } => {
                 let granted = granted.iter().map(|scope| scope.to_string()).collect();

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::actor::Actor;
 use super::id::{KeyId, TokenId};
+use super::idempotency::Keepable;
 use super::key::{ApiKey, Status};
 use super::scope::{Access, ScopeSet};
 use super::secret::Secret;
@@ -63,6 +64,8 @@ impl<'a> KeyView<'a> {
     }
 }
 
+impl Keepable for KeyView<'_> {}
+
 /// A key with where it was used from.
 #[derive(Serialize)]
 pub struct KeyDetailView<'a> {
@@ -72,6 +75,8 @@ pub struct KeyDetailView<'a> {
     /// Its last addresses, the newest first.
     pub addresses: &'a [Source],
 }
+
+impl Keepable for KeyDetailView<'_> {}
 
 /// The answer to the making of a key, and the only one that holds it.
 #[derive(Serialize)]

@@ -1,4 +1,5 @@
-//! The two threads behind the server: one reads the change feed, the other writes counts.
+//! The two threads behind the server: one reads the change feed, the other writes counts and cares
+//! for what grows old.
 
 use std::io;
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use crate::store;
 const FEED_INTERVAL: Duration = Duration::from_millis(200);
 /// The least time from the end of one read to the start of the next.
 const FEED_GAP: Duration = Duration::from_millis(5);
-/// How often old counts are looked for, and the highest time is saved.
+/// How often old counts and answers are looked for, and the highest time is saved.
 const CARE_INTERVAL: Duration = Duration::from_secs(30);
-/// A pause between two steps of the roll-up, so that others get the writer.
+/// A pause between two small steps, so that others get the writer.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 /// How often the end of the threads is looked for.
 const STOP_POLL: Duration = Duration::from_millis(10);
@@ -115,15 +116,15 @@ fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
 }
 
 fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> io::Result<()> {
-    let (mut flush, mut care) = (Health::of("writing counts"), Health::of("rolling up counts"));
+    let (mut flush, mut care) =
+        (Health::of("writing counts"), Health::of("caring for what is old"));
     let mut cared_at = Instant::now();
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
         flush.note(bitting.flush_usage());
         if cared_at.elapsed() >= CARE_INTERVAL {
             cared_at = Instant::now();
-            let high_water = bitting.save_high_water();
-            care.note(high_water.and_then(|()| roll_up_all(bitting, stopping, interval)));
+            care.note(take_care(bitting, stopping, interval));
         }
     }
     write_the_rest(bitting).map_err(io::Error::other)
@@ -145,10 +146,22 @@ fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
     }
 }
 
-/// Rolls up step by step, and keeps writing counts meanwhile.
-fn roll_up_all(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
+/// Saves the highest time, rolls counts up and drops old answers.
+fn take_care(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
+    bitting.save_high_water()?;
+    repeat(Bitting::roll_up, bitting, stopping, interval)?;
+    repeat(Bitting::drop_answers, bitting, stopping, interval)
+}
+
+/// Takes step after step while there is more to do, and keeps writing counts meanwhile.
+fn repeat(
+    step: impl Fn(&Bitting) -> store::Result<bool>,
+    bitting: &Bitting,
+    stopping: &AtomicBool,
+    interval: Duration,
+) -> store::Result<()> {
     let mut flushed_at = Instant::now();
-    while !stopping.load(Ordering::Acquire) && bitting.roll_up()? {
+    while !stopping.load(Ordering::Acquire) && step(bitting)? {
         thread::sleep(STEP_PAUSE);
         if flushed_at.elapsed() >= interval {
             flushed_at = Instant::now();

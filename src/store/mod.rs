@@ -9,6 +9,7 @@ pub mod audit;
 pub mod connection;
 pub mod error;
 mod file_identity;
+pub mod idempotency;
 pub mod keys;
 pub mod migrate;
 pub mod records;

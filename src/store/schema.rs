@@ -167,3 +167,15 @@ diesel::table! {
         occurred_at -> Timestamp,
     }
 }
+
+diesel::table! {
+    idempotency (identity) {
+        identity -> Binary,
+        request_body -> Binary,
+        expires_at -> Timestamp,
+        status -> BigInt,
+        location -> Nullable<Text>,
+        etag -> Nullable<Text>,
+        body -> Text,
+    }
+}

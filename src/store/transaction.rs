@@ -115,6 +115,8 @@ pub enum Exclusive {
     UsageShared,
     /// Migrating.
     Schema,
+    /// Dropping answers that were kept long enough.
+    Answers,
 }
 
 impl Exclusive {
@@ -130,6 +132,7 @@ impl Exclusive {
             Self::UsageAlone => ("", 2),
             Self::UsageShared => ("_shared", 2),
             Self::Schema => ("", 3),
+            Self::Answers => ("", 4),
         };
         match connection {
             AnyConnection::Sqlite(_) => Ok(()),

@@ -204,7 +204,17 @@ fn a_secret_is_shown_once_and_found_nowhere() {
     let mut story = Story { server, answers: Vec::new() };
 
     let new = json!({"name": "over HTTP", "scopes": ["calls:read", "calls:write"]});
-    let made = story.server.client.with_key(&token, "POST", "/v1/keys", Some(&new)).ok();
+    // Under an Idempotency-Key that is a secret itself, and once more, for the kept answer.
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("idempotency-key", token.as_str()),
+    ];
+    let new = new.to_string();
+    let made = story.server.client.send("POST", "/v1/keys", &headers, Some(&new)).ok();
+    story.send("POST", "/v1/keys", &headers, Some(&new));
+    assert!(story.answers[0].contains("idempotency-replayed"));
     let (id, posted) =
         (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned());
     let key_path = format!("/v1/keys/{id}");

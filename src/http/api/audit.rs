@@ -1,7 +1,8 @@
 //! The audit log over HTTP.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::listing;
 use super::origin::Manager;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
@@ -13,6 +14,7 @@ use crate::model::id::KeyId;
 pub async fn list(
     _manager: Manager,
     state: web::Data<State>,
+    request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = AuditFilter {
@@ -24,8 +26,8 @@ pub async fn list(
         from: query.moment("from"),
         to: query.moment("to"),
     };
-    let request = query.page();
+    let wanted = query.page();
     query.finish()?;
-    let page = state.run(move |bitting| bitting.list_audit(&filter, &request)).await?;
-    Ok(HttpResponse::Ok().json(page))
+    let page = state.run(move |bitting| bitting.list_audit(&filter, &wanted)).await?;
+    Ok(listing::answer(&request, &page))
 }

@@ -1,37 +1,39 @@
 //! Managing keys by program, with an admin token.
 
 use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::origin::Manager;
+use super::{kept, listing};
+use crate::domain::idempotency::{Once, keep};
 use crate::domain::{self, Bitting};
 use crate::http::error::Problem;
-use crate::http::extract::{Id, JsonObject, OptionalJsonObject, QueryReader};
+use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
 use crate::model::fields::FieldReader;
 use crate::model::id::KeyId;
-use crate::model::key::{ApiKey, KeyFilter, NewKey};
+use crate::model::idempotency::Answer;
+use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey};
 use crate::model::time::Moment;
 use crate::model::usage::{Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
-/// A key with everything that is shown of it.
-struct Shown {
-    key: ApiKey,
+/// What is shown of a key beside itself.
+struct Figures {
     usage: Usage,
     addresses: Vec<Source>,
     now: Moment,
 }
 
-impl Shown {
-    fn of(bitting: &Bitting, key: ApiKey) -> domain::Result<Self> {
-        let usage = bitting.usage_of_key(key.number)?;
-        let addresses = bitting.addresses_of_key(key.number)?;
-        Ok(Self { key, usage, addresses, now: bitting.time.now() })
+impl Figures {
+    fn of(bitting: &Bitting, key: KeyNumber) -> domain::Result<Self> {
+        let usage = bitting.usage_of_key(key)?;
+        let addresses = bitting.addresses_of_key(key)?;
+        Ok(Self { usage, addresses, now: bitting.time.now() })
     }
 
-    fn view(&self) -> KeyDetailView<'_> {
-        let key = KeyView::new(&self.key, &self.usage, self.now);
+    fn view<'a>(&'a self, key: &'a ApiKey) -> KeyDetailView<'a> {
+        let key = KeyView::new(key, &self.usage, self.now);
         KeyDetailView { key, addresses: &self.addresses }
     }
 }
@@ -40,6 +42,7 @@ impl Shown {
 pub async fn list(
     _manager: Manager,
     state: web::Data<State>,
+    request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = KeyFilter {
@@ -47,10 +50,10 @@ pub async fn list(
         text: query.text("q"),
         owner: query.text("owner"),
     };
-    let request = query.page();
+    let wanted = query.page();
     query.finish()?;
     let found = state.run(move |bitting| {
-        let page = bitting.list_keys(&filter, &request)?;
+        let page = bitting.list_keys(&filter, &wanted)?;
         let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
         Ok((page, bitting.usage_of(&numbers)?, bitting.time.now()))
     });
@@ -58,30 +61,46 @@ pub async fn list(
     let page = page.map(|key| (usage.remove(&key.number).unwrap_or_default(), key));
     let views = page.items.iter().map(|(usage, key)| KeyView::new(key, usage, now)).collect();
     let views = crate::model::page::Page { items: views, limit: page.limit, next: page.next };
-    Ok(HttpResponse::Ok().json(views))
+    Ok(listing::answer(&request, &views))
 }
 
-/// Makes a key; this answer alone holds it.
+/// Makes a key, once for each `Idempotency-Key`. The first answer alone holds it: what is kept
+/// for the next ones is made of the key as it is stored.
 pub async fn create(
     manager: Manager,
     state: web::Data<State>,
     query: QueryReader,
+    idempotency: Idempotency,
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let may_grant = manager.caller.may_grant();
     let made = state.run(move |bitting| {
         let now = bitting.time.now();
-        let new = NewKey::from_object(&body.0, now)?;
-        let issued = bitting.issue_key(new, may_grant, &manager.origin(bitting)?)?;
-        Ok((issued, now))
+        let answer = |key: &ApiKey| {
+            let answer = Answer::new(201, &KeyView::new(key, &Usage::default(), now))?;
+            Ok(answer.with_location(location(key)))
+        };
+        bitting.once(idempotency.attempt(&body.0), |turn| {
+            let new = NewKey::from_object(&body.0, now)?;
+            let origin = manager.origin(bitting)?;
+            Ok((bitting.issue_key(new, may_grant, &origin, keep(turn, &answer))?, now))
+        })
     });
-    let (issued, now) = made.await?;
-    let usage = Usage::default();
-    let view = KeyView::new(&issued.key, &usage, now);
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, format!("/v1/keys/{}", issued.key.id)))
-        .json(NewKeyView::new(view, &issued.secret)))
+    match made.await? {
+        Once::Now((issued, now)) => {
+            let usage = Usage::default();
+            let view = KeyView::new(&issued.key, &usage, now);
+            Ok(HttpResponse::Created()
+                .insert_header((LOCATION, location(&issued.key)))
+                .json(NewKeyView::new(view, &issued.secret)))
+        }
+        Once::Before(answer) => kept::before(&answer),
+    }
+}
+
+fn location(key: &ApiKey) -> String {
+    format!("/v1/keys/{}", key.id)
 }
 
 /// Shows a key.
@@ -92,8 +111,12 @@ pub async fn find(
     id: Id<KeyId>,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let shown = state.run(move |bitting| Shown::of(bitting, bitting.find_key(id.0)?)).await?;
-    Ok(HttpResponse::Ok().json(shown.view()))
+    let found = state.run(move |bitting| {
+        let key = bitting.find_key(id.0)?;
+        Ok((Figures::of(bitting, key.number)?, key))
+    });
+    let (figures, key) = found.await?;
+    Ok(HttpResponse::Ok().json(figures.view(&key)))
 }
 
 /// Changes a key's name, description or owner.
@@ -105,30 +128,42 @@ pub async fn update(
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let shown = state.run(move |bitting| {
-        let origin = manager.origin(bitting)?;
-        Shown::of(bitting, bitting.relabel_key(id.0, body.0, &origin)?)
+    let changed = state.run(move |bitting| {
+        let key = bitting.relabel_key(id.0, body.0, &manager.origin(bitting)?)?;
+        Ok((Figures::of(bitting, key.number)?, key))
     });
-    Ok(HttpResponse::Ok().json(shown.await?.view()))
+    let (figures, key) = changed.await?;
+    Ok(HttpResponse::Ok().json(figures.view(&key)))
 }
 
-/// Ends a key.
+/// Ends a key, once for each `Idempotency-Key`.
 pub async fn revoke(
     manager: Manager,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<KeyId>,
+    idempotency: Idempotency,
     body: OptionalJsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let mut reader = FieldReader::new(&body.0);
-    let reason = reader.line("reason", 500);
-    reader.finish(Some(()))?;
-    let shown = state.run(move |bitting| {
-        let origin = manager.origin(bitting)?;
-        Shown::of(bitting, bitting.revoke_key(id.0, reason.as_deref(), &origin)?)
+    let ended = state.run(move |bitting| {
+        bitting.once(idempotency.attempt(&body.0), |turn| {
+            let mut reader = FieldReader::new(&body.0);
+            let reason = reader.line("reason", 500);
+            reader.finish(Some(()))?;
+            let origin = manager.origin(bitting)?;
+            // Read before, since the answer is kept in the transaction that ends the key.
+            let figures = Figures::of(bitting, bitting.find_key(id.0)?.number)?;
+            let answer = |key: &ApiKey| Answer::new(200, &figures.view(key));
+            let keep = keep(turn, &answer);
+            let key = bitting.revoke_key(id.0, reason.as_deref(), &origin, keep)?;
+            Ok(answer(&key))
+        })
     });
-    Ok(HttpResponse::Ok().json(shown.await?.view()))
+    match ended.await? {
+        Once::Now(answer) => kept::now(answer),
+        Once::Before(answer) => kept::before(&answer),
+    }
 }
 
 /// A key's requests by outcome, resource, access and time.

@@ -2,7 +2,9 @@
 
 pub mod audit;
 pub mod calls;
+mod kept;
 pub mod keys;
+mod listing;
 mod origin;
 pub mod probes;
 pub mod records;

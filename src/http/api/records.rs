@@ -2,15 +2,21 @@
 //!
 //! A kind's own file reads its filters; everything else about it is in `model` and `store`.
 
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::http::header::ETAG;
+use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::{kept, listing};
 use crate::auth::caller::KeyCaller;
+use crate::domain;
+use crate::domain::idempotency::{Once, keep};
 use crate::domain::records::RecordKind;
 use crate::http::error::Problem;
-use crate::http::extract::{Id, JsonObject, QueryReader};
+use crate::http::extract::{Id, Idempotency, JsonObject, QueryReader};
 use crate::http::state::State;
+use crate::model::idempotency::Answer;
+use crate::model::precondition::{Preconditions, Verdict};
 use crate::model::records::{Record, RecordId};
+use crate::model::scope::Access;
 
 /// A kind that can be listed.
 pub trait Listed: RecordKind {
@@ -22,40 +28,57 @@ pub trait Listed: RecordKind {
 pub async fn list<F: Listed>(
     _caller: KeyCaller,
     state: web::Data<State>,
+    request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = F::read_filter(&mut query);
-    let request = query.page();
+    let wanted = query.page();
     query.finish()?;
-    let page = state.run(move |bitting| bitting.list_records::<F>(&filter, &request)).await?;
-    Ok(HttpResponse::Ok().json(page))
+    let page = state.run(move |bitting| bitting.list_records::<F>(&filter, &wanted)).await?;
+    Ok(listing::answer(&request, &page))
 }
 
-/// Makes a record.
+/// Makes a record, once for each `Idempotency-Key`.
 pub async fn create<F: RecordKind>(
     caller: KeyCaller,
     state: web::Data<State>,
     query: QueryReader,
+    idempotency: Idempotency,
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let record = state.run(move |bitting| bitting.create_record::<F>(&body.0)).await?;
-    let location = format!("/v1/{}/{}", F::RESOURCE.as_str(), record.stamp.id);
-    let mut response = HttpResponse::Created();
-    response.insert_header((LOCATION, location));
-    Ok(answer_write(response, &caller, &record))
+    let answer = move |record: &Record<F>| {
+        let location = format!("/v1/{}/{}", F::RESOURCE.as_str(), record.stamp.id);
+        Ok(written(201, &caller, record)?.with_location(location))
+    };
+    let made = state.run(move |bitting| {
+        bitting.once(idempotency.attempt(&body.0), |turn| {
+            bitting.create_record::<F>(&body.0, keep(turn, &answer))
+        })
+    });
+    match made.await? {
+        Once::Now(record) => kept::now(answer(&record)),
+        Once::Before(answer) => kept::before(&answer),
+    }
 }
 
-/// Shows a record.
+/// Shows a record, unless the client has this version already.
 pub async fn find<F: RecordKind>(
     _caller: KeyCaller,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<RecordId<F>>,
+    preconditions: Preconditions,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let record = state.run(move |bitting| bitting.find_record::<F>(id.0)).await?;
-    Ok(HttpResponse::Ok().json(record))
+    let tag = record.stamp.entity_tag();
+    let etag = (ETAG, tag.to_string());
+    match preconditions.judge(&tag, Access::Read) {
+        Verdict::Proceed => Ok(HttpResponse::Ok().insert_header(etag).json(record)),
+        Verdict::NotModified => Ok(HttpResponse::NotModified().insert_header(etag).finish()),
+        Verdict::Failed => Err(domain::Error::PreconditionFailed.into()),
+    }
 }
 
 /// Changes a record.
@@ -64,11 +87,14 @@ pub async fn update<F: RecordKind>(
     state: web::Data<State>,
     query: QueryReader,
     id: Id<RecordId<F>>,
+    preconditions: Preconditions,
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let record = state.run(move |bitting| bitting.update_record::<F>(id.0, body.0)).await?;
-    Ok(answer_write(HttpResponse::Ok(), &caller, &record))
+    let changed =
+        state.run(move |bitting| bitting.update_record::<F>(id.0, &preconditions, body.0));
+    let record = changed.await?;
+    kept::now(written(200, &caller, &record))
 }
 
 /// Deletes a record.
@@ -77,17 +103,23 @@ pub async fn delete<F: RecordKind>(
     state: web::Data<State>,
     query: QueryReader,
     id: Id<RecordId<F>>,
+    preconditions: Preconditions,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    state.run(move |bitting| bitting.delete_record::<F>(id.0)).await?;
+    state.run(move |bitting| bitting.delete_record::<F>(id.0, &preconditions)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Write does not include read: who may not read learns only that it was done.
-fn answer_write<F: RecordKind>(
-    mut response: HttpResponseBuilder,
+fn written<F: RecordKind>(
+    status: u16,
     caller: &KeyCaller,
     record: &Record<F>,
-) -> HttpResponse {
-    if caller.may_read(F::RESOURCE) { response.json(record) } else { response.json(&record.stamp) }
+) -> serde_json::Result<Answer> {
+    let answer = if caller.may_read(F::RESOURCE) {
+        Answer::new(status, record)
+    } else {
+        Answer::new(status, &record.stamp)
+    };
+    Ok(answer?.with_etag(&record.stamp.entity_tag()))
 }

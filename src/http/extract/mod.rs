@@ -2,10 +2,13 @@
 
 pub mod body;
 pub mod caller;
+mod idempotency;
 mod json;
 pub mod path;
+mod preconditions;
 pub mod query;
 
 pub use body::{JsonObject, OptionalJsonObject};
+pub use idempotency::Idempotency;
 pub use path::Id;
 pub use query::QueryReader;

@@ -10,12 +10,15 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use chrono::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::FieldErrors;
 use super::fields::FieldReader;
 use super::id::{InvalidId, format_id, parse_id};
+use super::idempotency::Keepable;
+use super::precondition::EntityTag;
 use super::scope::Resource;
 use super::time::{self, Moment};
 
@@ -92,6 +95,22 @@ pub struct Stamp<F> {
     pub updated_at: Moment,
 }
 
+impl<F: Fields> Keepable for Stamp<F> {}
+
+impl<F: Fields> Stamp<F> {
+    /// The version of the record: who may not read it learns no more than its stamp tells.
+    pub fn entity_tag(&self) -> EntityTag {
+        EntityTag(format!("{}-{:x}", self.id, self.updated_at.timestamp_millis()))
+    }
+
+    /// The stamp after a change at `now`. Its time is later than the last one's, also for two
+    /// changes in the same millisecond, so that no two versions have the same tag.
+    pub fn changed(self, now: Moment) -> Self {
+        let updated_at = now.max(self.updated_at + Duration::milliseconds(1));
+        Self { updated_at, ..self }
+    }
+}
+
 /// A stored record.
 #[derive(Serialize)]
 #[serde(bound = "F: Fields")]
@@ -103,6 +122,8 @@ pub struct Record<F> {
     #[serde(flatten)]
     pub fields: F,
 }
+
+impl<F: Fields> Keepable for Record<F> {}
 
 /// Merges a patch into an object's fields. A null stays, as a field that is not given: so a field
 /// that does not exist is still there to be refused.

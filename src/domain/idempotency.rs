@@ -1,0 +1,128 @@
+//! Requests that are carried out once, however often they are sent.
+//!
+//! A request with an `Idempotency-Key` first takes its turn ([`Bitting::once`]); the use case then
+//! writes what is to be answered in the transaction of the change itself. So there is never a
+//! change without its answer nor an answer without its change, and a turn that ends in any other
+//! way leaves nothing behind.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::Duration;
+
+use super::{Bitting, Error, Result};
+use crate::model::idempotency::{Answer, Attempt, Identity};
+use crate::store::transaction::Exclusive;
+use crate::store::{self, AnyConnection, idempotency};
+
+/// How long an answer is kept.
+const KEPT: Duration = Duration::hours(24);
+
+/// The requests that this process is carrying out under an `Idempotency-Key`.
+pub(super) type Running = Mutex<HashSet<Identity>>;
+
+/// A request's turn: while it lasts, this process begins no other with the same identity.
+pub struct Turn<'a> {
+    running: &'a Running,
+    attempt: Attempt,
+}
+
+impl<'a> Turn<'a> {
+    fn take(running: &'a Running, attempt: Attempt) -> Result<Self> {
+        let mut identities = running.lock().unwrap_or_else(PoisonError::into_inner);
+        if identities.insert(attempt.identity) {
+            Ok(Self { running, attempt })
+        } else {
+            Err(Error::InProgress)
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut identities = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        identities.remove(&self.attempt.identity);
+    }
+}
+
+/// What a use case does so that it is not done again: it keeps the answer to its result.
+pub struct Keep<'a, T> {
+    attempt: &'a Attempt,
+    answer: &'a dyn Fn(&T) -> serde_json::Result<Answer>,
+}
+
+/// Lets a use case keep what `answer` makes of its result; nothing, if there is no turn.
+pub fn keep<'a, T>(
+    turn: Option<&'a Turn<'_>>,
+    answer: &'a dyn Fn(&T) -> serde_json::Result<Answer>,
+) -> Option<Keep<'a, T>> {
+    turn.map(|turn| Keep { attempt: &turn.attempt, answer })
+}
+
+/// How a request that may have been sent before has ended.
+pub enum Once<T> {
+    /// It was carried out now.
+    Now(T),
+    /// It had been carried out before; this was the answer.
+    Before(Answer),
+}
+
+impl Bitting {
+    /// Carries a request out, unless that was done in the last 24 hours. A request that is no
+    /// attempt is carried out in any case.
+    ///
+    /// # Errors
+    /// [`Error::InProgress`], [`Error::Mismatch`], and those of the use case.
+    pub fn once<T>(
+        &self,
+        attempt: Option<Attempt>,
+        use_case: impl FnOnce(Option<&Turn<'_>>) -> Result<T>,
+    ) -> Result<Once<T>> {
+        let Some(attempt) = attempt else { return use_case(None).map(Once::Now) };
+        let turn = Turn::take(&self.running, attempt)?;
+        let now = self.time.now();
+        let kept =
+            self.database.read(|connection| idempotency::find(connection, &attempt.identity, now));
+        match kept? {
+            None => use_case(Some(&turn)).map(Once::Now),
+            Some(kept) if kept.request_body == attempt.body => Ok(Once::Before(kept.answer)),
+            Some(_) => Err(Error::Mismatch),
+        }
+    }
+
+    /// Changes the database, and keeps the answer in the same transaction.
+    pub(super) fn write_once<T>(
+        &self,
+        keep: Option<Keep<'_, T>>,
+        change: impl FnOnce(&mut AnyConnection) -> Result<T>,
+    ) -> Result<T> {
+        self.database.write(|connection| {
+            let Some(Keep { attempt, answer }) = keep else { return change(connection) };
+            let (identity, now) = (&attempt.identity, self.time.now());
+            // Another process has it, or had it since this one looked.
+            if !idempotency::try_lock(connection, identity)?
+                || idempotency::find(connection, identity, now)?.is_some()
+            {
+                return Err(Error::InProgress);
+            }
+            let result = change(connection)?;
+            let answer =
+                answer(&result).map_err(|why| store::Error::Unreadable(why.to_string()))?;
+            idempotency::insert(connection, attempt, now + KEPT, &answer)?;
+            Ok(result)
+        })
+    }
+
+    /// Drops some answers that were kept long enough. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// When the database fails; it is done another time.
+    pub fn drop_answers(&self) -> store::Result<bool> {
+        // While the clock is suspiciously far ahead, the time that is remembered.
+        let now = self.time.now().min(self.time.high_water());
+        self.database.write(|connection| {
+            Exclusive::Answers.take(connection)?;
+            idempotency::drop_expired(connection, now)
+        })
+    }
+}

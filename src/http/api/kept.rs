@@ -1,0 +1,34 @@
+//! Answers that may be kept, as responses.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+
+use crate::http::error::Problem;
+use crate::model::idempotency::Answer;
+
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The answer of a request that was carried out now.
+pub(super) fn now(answer: serde_json::Result<Answer>) -> Result<HttpResponse, Problem> {
+    let answer = answer.map_err(Problem::internal)?;
+    Ok(builder(&answer)?.body(answer.body().to_owned()))
+}
+
+/// The same for one that was carried out before, which is said with it.
+pub(super) fn before(answer: &Answer) -> Result<HttpResponse, Problem> {
+    let replayed = (IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    Ok(builder(answer)?.insert_header(replayed).body(answer.body().to_owned()))
+}
+
+fn builder(answer: &Answer) -> Result<HttpResponseBuilder, Problem> {
+    let status = StatusCode::from_u16(answer.status).map_err(Problem::internal)?;
+    let mut response = HttpResponse::build(status);
+    response.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    for (name, value) in [(LOCATION, &answer.location), (ETAG, &answer.etag)] {
+        if let Some(value) = value {
+            response.insert_header((name, value.as_str()));
+        }
+    }
+    Ok(response)
+}

@@ -1,0 +1,127 @@
+//! The versions of a record, and what a request may demand of the one it meets (RFC 9110 §13).
+
+use std::fmt;
+
+use super::scope::Access;
+
+/// Which version of something this is. It changes with every change, and tells nothing of what is
+/// in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityTag(pub(super) String);
+
+impl fmt::Display for EntityTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0)
+    }
+}
+
+/// A version that a client names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTag {
+    /// Whether it stands for all versions that are as good as this one.
+    pub weak: bool,
+    /// What stands between the quotes.
+    pub tag: String,
+}
+
+/// The versions that a condition is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Versions {
+    /// Whichever there is.
+    Any,
+    /// One of these.
+    OneOf(Vec<NamedTag>),
+}
+
+impl Versions {
+    /// The strong comparison: a weak tag is never the same as any.
+    fn hold_exactly(&self, current: &EntityTag) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(tags) => tags.iter().any(|named| !named.weak && named.tag == current.0),
+        }
+    }
+
+    /// The weak comparison.
+    fn hold(&self, current: &EntityTag) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(tags) => tags.iter().any(|named| named.tag == current.0),
+        }
+    }
+}
+
+/// What a request demands of the version it meets.
+#[derive(Debug, Clone, Default)]
+pub struct Preconditions {
+    /// It must be one of these.
+    pub if_match: Option<Versions>,
+    /// It must be none of these.
+    pub if_none_match: Option<Versions>,
+}
+
+/// What becomes of a request with preconditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is carried out.
+    Proceed,
+    /// What it would read, the client has already.
+    NotModified,
+    /// It is not carried out.
+    Failed,
+}
+
+impl Preconditions {
+    /// Compares with the present version, in the order of RFC 9110 §13.2.2.
+    pub fn judge(&self, current: &EntityTag, access: Access) -> Verdict {
+        if self.if_match.as_ref().is_some_and(|wanted| !wanted.hold_exactly(current)) {
+            return Verdict::Failed;
+        }
+        let unwanted = self.if_none_match.as_ref().is_some_and(|known| known.hold(current));
+        match (unwanted, access) {
+            (false, _) => Verdict::Proceed,
+            (true, Access::Read) => Verdict::NotModified,
+            (true, Access::Write) => Verdict::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(tags: &[(bool, &str)]) -> Option<Versions> {
+        let named = |(weak, tag): &(bool, &str)| NamedTag { weak: *weak, tag: (*tag).to_owned() };
+        Some(Versions::OneOf(tags.iter().map(named).collect()))
+    }
+
+    #[test]
+    fn if_match_compares_strongly_and_if_none_match_weakly() {
+        use Access::{Read, Write};
+        use Verdict::{Failed, NotModified, Proceed};
+        let (strong, weak, other) = ((false, "a"), (true, "a"), (false, "b"));
+        let any = || Some(Versions::Any);
+        for (if_match, if_none_match, reading, writing) in [
+            (None, None, Proceed, Proceed),
+            (any(), None, Proceed, Proceed),
+            (tags(&[strong]), None, Proceed, Proceed),
+            (tags(&[other, strong]), None, Proceed, Proceed),
+            (tags(&[weak]), None, Failed, Failed),
+            (tags(&[other]), None, Failed, Failed),
+            (tags(&[]), None, Failed, Failed),
+            (None, any(), NotModified, Failed),
+            (None, tags(&[strong]), NotModified, Failed),
+            (None, tags(&[other, weak]), NotModified, Failed),
+            (None, tags(&[other]), Proceed, Proceed),
+            (None, tags(&[]), Proceed, Proceed),
+            (tags(&[strong]), tags(&[strong]), NotModified, Failed),
+            (tags(&[other]), tags(&[strong]), Failed, Failed),
+            (tags(&[strong]), tags(&[other]), Proceed, Proceed),
+        ] {
+            let conditions = Preconditions { if_match, if_none_match };
+            let current = EntityTag("a".to_owned());
+            assert_eq!(conditions.judge(&current, Read), reading, "{conditions:?}");
+            assert_eq!(conditions.judge(&current, Write), writing, "{conditions:?}");
+        }
+    }
+}
