@@ -36,6 +36,9 @@ struct Options {
     /// Numbers of keys to start with; the load is measured with the last
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
     keys: Vec<usize>,
+    /// How many of the keys are used under load, in turn
+    #[arg(long, default_value_t = 1000)]
+    used: usize,
     /// The core the servers run on
     #[arg(long, default_value_t = 0)]
     server_core: usize,
@@ -57,12 +60,14 @@ fn main() -> Result<()> {
 
     let mut report = format!("On {}.\n\n", machine::describe()?);
     let (mut rows, mut last) = (String::new(), None);
-    let empty = start_up(&place, &Seed::empty(folder.path())?)?;
+    let least = Seed::import(&folder.path().join("least"), &place.programs, 1, 1)?;
+    let least = start_up(&place, &least)?;
     for count in &options.keys {
         say(format_args!("{count} keys"))?;
-        let seed = Seed::import(folder.path(), &place.programs, *count)?;
+        let seed_folder = folder.path().join(count.to_string());
+        let seed = Seed::import(&seed_folder, &place.programs, *count, options.used)?;
         let start = start_up(&place, &seed)?;
-        let each = start.memory.saturating_sub(empty.memory) as f64 / *count as f64;
+        let each = start.memory.saturating_sub(least.memory) as f64 / *count as f64;
         writeln!(
             rows,
             "| {count} | {:.1} s, {:.0} a second | {:.2} s | {:.1} MB | {} |",
@@ -137,11 +142,15 @@ fn compare(options: &Options, place: &Place, seed: &Seed) -> Result<String> {
     }
     let mut table = format!(
         "Medians of {} rounds of {} s, one worker on one core, {} connections from another, {} \
-         keys of which up to 10,000 are used in turn. The ratio is the median of the rounds' own \
+         keys of which {} are used in turn. The ratio is the median of the rounds' own \
          ratios to the bare server, with the least and the greatest.\n\n\
          | server | CPU a request | ratio | requests a second | ratio |\n\
          | --- | --- | --- | --- | --- |\n",
-        options.rounds, options.seconds, options.connections, seed.count
+        options.rounds,
+        options.seconds,
+        options.connections,
+        seed.count,
+        seed.used.len()
     );
     let names = ["bare actix-web, checks nothing", "Bitting", "bare again (control)"];
     for (name, own) in names.iter().zip(&samples) {

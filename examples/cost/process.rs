@@ -42,16 +42,13 @@ impl Server {
         command.arg(format!("--database-url={}", seed.database_url()));
         let began = Instant::now();
         let server = start(place, &command, port)?;
-        match &seed.last_key {
-            Some(key) => server.wait_until(key, 200)?,
-            None => server.wait_until("", 401)?,
-        }
+        server.wait_until(&seed.last_key, 200)?;
         Ok((server, began.elapsed()))
     }
 
     /// A measurement of a server that lets everybody in would say nothing.
     pub fn must_refuse_a_wrong_key(&self, seed: &Seed) -> Result<()> {
-        let key = seed.last_key.as_deref().unwrap_or_default();
+        let key = &seed.last_key;
         match self.status(&key[..key.len().saturating_sub(1)])? {
             401 => Ok(()),
             other => Err(format!("a wrong key is answered with {other}").into()),

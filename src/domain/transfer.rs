@@ -122,6 +122,7 @@ impl Bitting {
         // `None`: the last of them has been handed over.
         let mut last = Some(KeyNumber(0));
         let walked = self.database.snapshot(|connection| {
+            keys::be_patient(connection)?;
             while let Some(KeyNumber(after)) = last {
                 let some =
                     keys::after(connection, after.into(), KEYS_PER_READ).map_err(Walk::Store)?;

@@ -131,8 +131,10 @@ pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber>
 /// When the database fails.
 pub fn insert_many(connection: &mut AnyConnection, keys: &[ApiKey]) -> Result<()> {
     if let AnyConnection::Sqlite(connection) = connection {
-        // Digests lie anywhere in their index, so that all of it is wanted at hand: 64 MiB.
-        connection.batch_execute("PRAGMA cache_size = -65536")?;
+        // Digests lie anywhere in their index. So all of it is wanted at hand, and a page that is
+        // changed again and again shall be brought into the file once: 64 MiB for either.
+        connection
+            .batch_execute("PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16384")?;
     }
     for some in keys.chunks(ROWS_PER_STATEMENT) {
         let rows: Vec<_> = some.iter().map(NewRow::of).collect();
@@ -336,6 +338,19 @@ pub fn ids_of_digests(
         found.extend(rows.into_iter().map(|(digest, id)| (digest.0, id.0)));
     }
     Ok(found)
+}
+
+/// Lets a transaction wait for whoever reads what it hands over, as long as they like.
+///
+/// # Errors
+/// When the database fails.
+pub fn be_patient(connection: &mut AnyConnection) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        AnyConnection::Postgres(connection) => {
+            Ok(connection.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")?)
+        }
+    }
 }
 
 /// Keys from the oldest to the newest, those that follow a row number.
