@@ -13,7 +13,9 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::model::password::Password;
 use crate::model::secret::Brand;
+use crate::model::user::Email;
 use crate::store::Target;
 
 const DEFAULT_FILE: &str = "bitting.toml";
@@ -125,6 +127,8 @@ pub struct Settings {
     pub usage_flush: Duration,
     /// How long keys are accepted while the database is out of reach.
     pub max_staleness: Duration,
+    /// The first administrator, if one is to be made without a link.
+    pub first_admin: Option<(Email, Password)>,
 }
 
 /// A setting that cannot be used; one line that names it.
@@ -139,10 +143,8 @@ impl Options {
     /// [`BadSetting`] naming the first option or key that is wrong.
     pub fn resolve(self) -> Result<Settings, BadSetting> {
         let file = read_file(self.config.as_deref())?;
-        let database_url = self
-            .database_url
-            .or_else(|| std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()))
-            .or(file.database_url);
+        let database_url =
+            self.database_url.or_else(|| variable("DATABASE_URL")).or(file.database_url);
         let proxies = file.trusted_proxies.map(|networks| match networks {
             OneOrMany::One(text) => text,
             OneOrMany::Many(list) => list.join(","),
@@ -190,7 +192,34 @@ impl Options {
                 "5s",
                 |text| parse_time(text, 1000..=3_600_000, "must be a time from 1s to 1h"),
             )?,
+            first_admin: first_admin(
+                variable("BITTING_ADMIN_EMAIL"),
+                variable("BITTING_ADMIN_PASSWORD"),
+            )?,
         })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The first administrator comes from the environment alone: a password on the command line can be
+/// read by everybody on the machine.
+fn first_admin(
+    email: Option<String>,
+    password: Option<String>,
+) -> Result<Option<(Email, Password)>, BadSetting> {
+    match (email, password) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(BadSetting("BITTING_ADMIN_PASSWORD: must be set too".to_owned())),
+        (None, Some(_)) => Err(BadSetting("BITTING_ADMIN_EMAIL: must be set too".to_owned())),
+        (Some(email), Some(password)) => {
+            let bad = |name: &str, why: String| BadSetting(format!("{name}: {why}"));
+            let email = email.parse().map_err(|why| bad("BITTING_ADMIN_EMAIL", why))?;
+            let password = Password::choose(&password, &email);
+            Ok(Some((email, password.map_err(|why| bad("BITTING_ADMIN_PASSWORD", why))?)))
+        }
     }
 }
 
@@ -309,6 +338,26 @@ mod tests {
         ] {
             let message = with_file(file, Options::default()).unwrap_err();
             assert!(message.contains(name) && !message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_first_administrator_is_named_whole_or_not_at_all() {
+        let read = |email: &str, password: &str| {
+            let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            first_admin(given(email), given(password)).map_err(|bad| bad.to_string())
+        };
+        assert!(read("", "").unwrap().is_none());
+        assert!(read("Ada@example.com", "a long enough one").unwrap().is_some());
+        for (email, password, named) in [
+            ("ada@example.com", "", "BITTING_ADMIN_PASSWORD"),
+            ("ada@example.com", "too short", "BITTING_ADMIN_PASSWORD"),
+            ("", "a long enough one", "BITTING_ADMIN_EMAIL"),
+            ("ada", "a long enough one", "BITTING_ADMIN_EMAIL"),
+        ] {
+            let message = read(email, password).unwrap_err();
+            assert!(message.starts_with(named), "{message}");
+            assert!(password.is_empty() || !message.contains(password), "{message}");
         }
     }
 

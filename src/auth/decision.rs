@@ -209,6 +209,7 @@ mod tests {
             display: String::new(),
             created_at: now(),
             created_by: Actor { kind: ActorKind::Cli, id: None, name: String::new() },
+            user: None,
             expires_at: now() + chrono::Duration::days(1),
             revocation: None,
             last_used_at: None,

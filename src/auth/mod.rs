@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod decision;
 pub mod presented_key;
+pub mod session;
 
 use crate::domain::Bitting;
 use crate::model::time::Moment;

@@ -5,14 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::output::{plain, say, show, show_json, show_once, show_table};
 use super::transfer::{self, Export, Import};
-use super::{Failure, now, open, origin};
+use super::{Failure, now, open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::model::actor::Actor;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyFilter, NewKey, StatusFilter};
 use crate::model::page::{Limit, PageRequest};
-use crate::model::scope::ScopeSet;
 use crate::model::time::{Moment, format as format_time, parse_expiry};
 use crate::model::usage::{Outcome, Tally, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
@@ -134,14 +133,14 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
         KeyCommand::Show { id, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
-            let key = bitting.find_key(id).map_err(|why| not_found(why, id))?;
+            let key = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
             show_key(&bitting, &key, json)
         }
         KeyCommand::Revoke { id, reason, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
-            let before = bitting.find_key(id).map_err(|why| not_found(why, id))?;
-            let key = bitting.revoke_key(id, reason.as_deref(), &origin(), None)?;
+            let before = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
+            let key = bitting.revoke_key(id, reason.as_deref(), &principal(), None)?;
             if before.revocation.is_some() {
                 say(format_args!("it had been revoked before; nothing was changed"));
             }
@@ -186,7 +185,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     let new = NewKey::from_object(&object, now)?;
 
     let bitting = open(settings, Missing::Create)?;
-    let issued = bitting.issue_key(new, ScopeSet::all(), &origin(), None)?;
+    let issued = bitting.issue_key(new, &principal(), None)?;
     if arguments.json {
         let usage = Usage::default();
         let view = KeyView::new(&issued.key, &usage, bitting.time.now());
@@ -211,7 +210,7 @@ fn list(status: StatusFilter, json: bool, settings: &Settings) -> Result<(), Fai
     let mut request = PageRequest { limit, cursor: None };
     let mut rows = Vec::new();
     loop {
-        let page = bitting.list_keys(&filter, &request)?;
+        let page = bitting.list_keys(&principal(), &filter, &request)?;
         let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
         let usage = bitting.usage_of(&numbers)?;
         for key in &page.items {

@@ -8,6 +8,7 @@ mod output;
 mod tokens;
 mod transfer;
 mod transfer_lines;
+mod users;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -19,9 +20,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BadSetting, LogFormat, Options, Settings};
+use crate::domain::principal::Principal;
 use crate::domain::{self, Bitting};
+use crate::http::{openapi, routes};
 use crate::model::FieldErrors;
-use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::key::KeyFilter;
 use crate::model::page::PageRequest;
 use crate::model::secret::mask;
@@ -40,6 +42,7 @@ Examples:
   bitting key revoke key_01… --reason leaked         refuse it everywhere within a second
   bitting token create --name deploy --access write --expires 90d
                                                      manage keys by program
+  bitting user list                                  who may sign in to the pages
 
 Exit codes: 0 done, 1 it could not be done, 2 it was asked for wrongly.";
 
@@ -59,12 +62,17 @@ enum Command {
     Serve,
     /// Make the database or bring it up to date, and exit
     Migrate,
+    /// Print the OpenAPI document of the API; needs no database
+    Openapi,
     /// Make, list, show, revoke, import and export API keys
     #[command(subcommand)]
     Key(keys::KeyCommand),
     /// Make, list and revoke admin tokens, for managing keys by program
     #[command(subcommand)]
     Token(tokens::TokenCommand),
+    /// Add, list, change, disable and enable the users of the pages
+    #[command(subcommand)]
+    User(users::UserCommand),
 }
 
 /// Why a command was not carried out.
@@ -93,6 +101,8 @@ impl From<FieldErrors> for Failure {
         let option = |field: &str| match field {
             "scopes" => "--scope".to_owned(),
             "expires_at" => "--expires".to_owned(),
+            "email" => "the e-mail address".to_owned(),
+            "password" => "the password".to_owned(),
             other => format!("--{}", other.replace('_', "-")),
         };
         let parts = errors.0.iter().map(|e| format!("{} {}", option(&e.field), e.message));
@@ -173,8 +183,14 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             open(&settings, Missing::Create)?;
             show(format_args!("{} is ready", settings.database))
         }
+        Command::Openapi => {
+            let url = settings.public_url.as_deref();
+            let document = openapi::document(&routes::endpoints(), url);
+            show(format_args!("{}", document.trim_end()))
+        }
         Command::Key(command) => keys::run(command, &settings),
         Command::Token(command) => tokens::run(command, &settings),
+        Command::User(command) => users::run(command, &settings),
     }
 }
 
@@ -190,11 +206,10 @@ fn open(settings: &Settings, missing: Missing) -> Result<Bitting, Failure> {
 }
 
 /// Whoever has the database may do everything; the operating system's user name is noted.
-fn origin() -> Origin {
+fn principal() -> Principal {
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "command line".to_owned());
-    let actor = Actor { kind: ActorKind::Cli, id: None, name };
-    Origin { actor, address: None, request_id: None }
+    Principal::command_line(name)
 }
 
 fn start_logging(settings: &Settings) {
@@ -214,6 +229,7 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
     server::block_on(async {
         let stop = server::stop_signal()?;
         let server = Server::start(settings, Arc::new(SystemClock))?;
+        invite(&server, settings);
         // It serves whether or not somebody reads this.
         let _ = show(format_args!("listening on http://{}", server.address));
         let encrypted = settings.public_url.as_ref().is_some_and(|u| u.starts_with("https://"));
@@ -232,9 +248,29 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
     })
 }
 
+/// While there is no user, a link by which the first administrator is made. It is for who started
+/// the server, and not for the log.
+fn invite(server: &Server, settings: &Settings) {
+    match server.bitting.make_setup_link() {
+        Ok(Some(link)) => {
+            let listening = format!("http://{}", server.address);
+            let url = settings.public_url.as_ref().unwrap_or(&listening);
+            say(format_args!(
+                "There is no user yet. Make the first administrator here, once and within an \
+                 hour:\n  {url}/setup?token={}",
+                link.expose()
+            ));
+        }
+        Ok(None) => {}
+        // What it serves without users goes on.
+        Err(error) => tracing::warn!(%error, "whether there is a user could not be found out"),
+    }
+}
+
 /// What to do next, for somebody who has just started it for the first time.
 fn greet(bitting: &Bitting) -> Result<(), Failure> {
-    if bitting.list_keys(&KeyFilter::default(), &PageRequest::default())?.items.is_empty() {
+    let (filter, first) = (KeyFilter::default(), PageRequest::default());
+    if bitting.list_keys(&principal(), &filter, &first)?.items.is_empty() {
         say(format_args!(
             "There is no key yet. In another terminal, on the same database ({}):\n  bitting key \
              create --name first --scope calls:read --expires 90d",

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, json};
 
 use super::output::{plain, say, show, show_json, show_once, show_table};
-use super::{Failure, now, open, origin};
+use super::{Failure, now, open, principal};
 use crate::config::Settings;
 use crate::domain::Error;
 use crate::model::id::TokenId;
@@ -75,7 +75,7 @@ pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Fail
             };
             let id: TokenId = id.parse().map_err(|_| refused())?;
             let bitting = open(settings, Missing::Refuse)?;
-            let token = match bitting.revoke_token(id, reason.as_deref(), &origin()) {
+            let token = match bitting.revoke_token(id, reason.as_deref(), &principal()) {
                 Err(Error::NotFound) => {
                     return Err(Failure::Failed(format!("there is no token {id}")));
                 }
@@ -105,7 +105,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     let new = NewToken::from_object(&object, now)?;
 
     let bitting = open(settings, Missing::Create)?;
-    let issued = bitting.issue_token(new, &origin())?;
+    let issued = bitting.issue_token(new, &principal())?;
     if arguments.json {
         let view = TokenView::new(&issued.token, bitting.time.now());
         let json = serde_json::to_string(&NewTokenView::new(view, &issued.secret))?;
@@ -122,7 +122,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
 
 fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
     let bitting = open(settings, Missing::Refuse)?;
-    let tokens = bitting.list_tokens()?;
+    let tokens = bitting.list_tokens(&principal())?;
     let now = bitting.time.now();
     if json {
         return tokens.iter().try_for_each(|token| show_json(&TokenView::new(token, now)));

@@ -12,11 +12,11 @@ use serde::Serialize;
 use super::keys::ListStatus;
 use super::output::{plain, say, show, show_json};
 use super::transfer_lines::{Format, Lines, Unreadable, to_io};
-use super::{Failure, open, origin};
+use super::{Failure, open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
+use crate::domain::principal::Principal;
 use crate::domain::transfer::Intake;
-use crate::model::actor::Origin;
 use crate::model::id::KeyId;
 use crate::model::transfer::{COLUMNS, ExportedKey, ImportedKey};
 use crate::model::{FieldError, FieldErrors};
@@ -127,7 +127,7 @@ pub(super) fn import(arguments: &Import, settings: &Settings) -> Result<(), Fail
     let counts = Counts { dry_run: arguments.dry_run, ..Counts::default() };
     let mut intake = Taking {
         bitting: open(settings, missing)?,
-        origin: origin(),
+        principal: principal(),
         seen: HashSet::new(),
         batch: Vec::new(),
         report: Report { counts, json: arguments.json, progress },
@@ -179,7 +179,7 @@ fn unreadable(arguments: &Import, why: &io::Error) -> Failure {
 /// An import under way.
 struct Taking {
     bitting: Bitting,
-    origin: Origin,
+    principal: Principal,
     /// The digests that have stood in the file so far.
     seen: HashSet<ShortDigest>,
     batch: Vec<(u64, ImportedKey)>,
@@ -224,7 +224,7 @@ impl Taking {
         let intake = if self.report.counts.dry_run {
             self.bitting.preview_import(&keys)?
         } else {
-            self.bitting.import_keys(keys, &self.origin)?
+            self.bitting.import_keys(keys, &self.principal)?
         };
         for (line, intake) in lines.into_iter().zip(intake) {
             match intake {
@@ -251,7 +251,7 @@ pub(super) fn export(arguments: &Export, settings: &Settings) -> Result<(), Fail
             let mut csv =
                 csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
             csv.write_record(&COLUMNS[..columns]).map_err(to_io)?;
-            bitting.walk_keys(|key| {
+            bitting.walk_keys(&principal(), |key| {
                 if key.status(now).is_among(status) {
                     let cells = ExportedKey::new(&key, now, arguments.with_digests).cells();
                     csv.write_record(cells).map_err(to_io)?;
@@ -261,7 +261,7 @@ pub(super) fn export(arguments: &Export, settings: &Settings) -> Result<(), Fail
             Ok(csv.flush()?)
         }
         Format::Jsonl => {
-            bitting.walk_keys(|key| {
+            bitting.walk_keys(&principal(), |key| {
                 if key.status(now).is_among(status) {
                     let key = ExportedKey::new(&key, now, arguments.with_digests);
                     serde_json::to_writer(&mut out, &key).map_err(io::Error::from)?;

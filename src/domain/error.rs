@@ -37,6 +37,27 @@ pub enum Error {
         /// What the caller may grant.
         granted: ScopeSet,
     },
+    /// The caller may not do this at all.
+    #[error("not allowed")]
+    Forbidden,
+    /// It is another's, and the caller may not know of it; outside `domain` it is not found.
+    #[error("not found")]
+    Foreign,
+    /// It would leave nobody who administers.
+    #[error("this is the last administrator who may sign in; make another one first")]
+    LastAdministrator,
+    /// The address or the password is wrong, or the user is disabled; which of it is not told.
+    #[error("wrong e-mail address or password")]
+    WrongPassword,
+    /// Too many logins failed before this one.
+    #[error("too many failed attempts; try again in {seconds} s")]
+    TooManyAttempts {
+        /// When it is worth trying again.
+        seconds: i64,
+    },
+    /// Too many passwords are being checked at the moment.
+    #[error("too many sign in at the moment; try again")]
+    Busy,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),

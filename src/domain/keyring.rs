@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::idempotency::Keep;
+use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::Origin;
@@ -31,21 +32,28 @@ impl Bitting {
     /// Makes a key.
     ///
     /// # Errors
-    /// [`Error::NotGranted`] when it would get scopes outside `may_grant` (which is noted in the
-    /// audit log), [`Error::InProgress`], or when the database fails.
+    /// [`Error::Forbidden`], [`Error::NotGranted`] for scopes that the principal may not grant
+    /// (both are noted in the audit log), [`Error::Invalid`], [`Error::InProgress`], or when the
+    /// database fails.
     pub fn issue_key(
         &self,
         new: NewKey,
-        may_grant: ScopeSet,
-        origin: &Origin,
+        principal: &Principal,
         keep: Option<Keep<'_, ApiKey>>,
     ) -> Result<IssuedKey> {
+        self.issue_key_with(new, principal, keep, |_, _| Ok(()))
+    }
+
+    /// The same, with something that is done in the transaction before the key is stored.
+    pub(super) fn issue_key_with(
+        &self,
+        new: NewKey,
+        principal: &Principal,
+        keep: Option<Keep<'_, ApiKey>>,
+        first: impl FnOnce(&mut AnyConnection, KeyId) -> Result<()>,
+    ) -> Result<IssuedKey> {
         self.refuse_secrets_in(&new.label)?;
-        if !may_grant.includes(new.scopes) {
-            let detail = json!({"attempt": "key.created", "scopes": new.scopes});
-            self.note_denial(origin, detail)?;
-            return Err(Error::NotGranted { required: new.scopes, granted: may_grant });
-        }
+        let origin = &principal.origin;
         let secret = self.new_secret(SecretKind::ApiKey)?;
         let now = self.time.now();
         let mut key = ApiKey {
@@ -57,17 +65,28 @@ impl Bitting {
             display: secret.display(),
             created_at: now,
             created_by: origin.actor.clone(),
+            user: principal.user_id(),
             expires_at: new.expires_at,
             revocation: None,
             imported: false,
             revision: 0,
         };
         let detail = json!(NewKeyDetail::of(&key));
-        let key = self.write_once(keep, |connection| {
+        let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
+        let made = self.write_once(keep, |connection| {
+            Exclusive::Keys.take(connection)?;
+            let principal = self.confirm(connection, principal)?;
+            require(principal.manages_keys())?;
+            let granted = principal.may_grant();
+            if !granted.includes(key.scopes) {
+                return Err(Error::NotGranted { required: key.scopes, granted });
+            }
+            first(connection, key.id)?;
             key.revision = self.record(connection, Action::KeyCreated, origin, key.id, &detail)?;
             key.number = keys::insert(connection, &key)?;
             Ok(key)
-        })?;
+        });
+        let key = self.noting(principal, None, &attempt, made)?;
         self.index.apply(key.digest, &key);
         Ok(IssuedKey { key, secret })
     }
@@ -78,7 +97,7 @@ impl Bitting {
     }
 
     /// Writes the audit event of a change to a key, and returns its id: the key's new revision.
-    fn record(
+    pub(super) fn record(
         &self,
         connection: &mut AnyConnection,
         action: Action,
@@ -110,37 +129,67 @@ impl Bitting {
     /// The key with this id.
     ///
     /// # Errors
+    /// [`Error::NotFound`], also for a foreign one, which is noted; or when the database fails.
+    pub fn find_key(&self, principal: &Principal, id: KeyId) -> Result<ApiKey> {
+        let found = self.database.read(|connection| find_visible(connection, principal, id));
+        self.noting(principal, Some(id), &json!({"attempt": "key.read"}), found)
+    }
+
+    /// The key with this id, for itself.
+    ///
+    /// # Errors
     /// [`Error::NotFound`], or when the database fails.
-    pub fn find_key(&self, id: KeyId) -> Result<ApiKey> {
+    pub fn find_own_key(&self, id: KeyId) -> Result<ApiKey> {
         self.database.read(|connection| keys::find(connection, id))?.ok_or(Error::NotFound)
     }
 
-    /// Keys from the newest to the oldest.
+    /// Keys from the newest to the oldest, of those the principal may know of.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list, or when the database fails.
-    pub fn list_keys(&self, filter: &KeyFilter, request: &PageRequest) -> Result<Page<ApiKey>> {
+    pub fn list_keys(
+        &self,
+        principal: &Principal,
+        filter: &KeyFilter,
+        request: &PageRequest,
+    ) -> Result<Page<ApiKey>> {
         let after = request.cursor.as_ref().map(|cursor| cursor.0.parse().map(KeyNumber));
         let after = after.transpose().map_err(|_| foreign_cursor())?;
-        let (limit, now) = (request.limit, self.time.now());
-        let found =
-            self.database.read(|connection| keys::list(connection, filter, limit, after, now))?;
+        let (limit, now, user) = (request.limit, self.time.now(), principal.sees_only());
+        let found = self
+            .database
+            .read(|connection| keys::list(connection, filter, user, limit, after, now))?;
         Ok(Page::of(found, limit, |key| key.number.0.to_string()))
+    }
+
+    /// The key that is to be changed, if the principal may; the transaction then holds
+    /// [`Exclusive::Keys`].
+    fn find_to_change(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        id: KeyId,
+    ) -> Result<ApiKey> {
+        Exclusive::Keys.take(connection)?;
+        let principal = self.confirm(connection, principal)?;
+        require(principal.manages_keys())?;
+        find_visible(connection, &principal, id)
     }
 
     /// Changes what people call a key, by merging a patch into it.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Retired`], [`Error::Invalid`], or when the database fails.
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Retired`], [`Error::Invalid`], or when
+    /// the database fails.
     pub fn relabel_key(
         &self,
         id: KeyId,
         patch: Map<String, Value>,
-        origin: &Origin,
+        principal: &Principal,
     ) -> Result<ApiKey> {
-        let key = self.database.write(|connection| {
-            Exclusive::Keys.take(connection)?;
-            let mut key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
+        let origin = &principal.origin;
+        let relabelled = self.database.write(|connection| {
+            let mut key = self.find_to_change(connection, principal, id)?;
             match key.status(self.time.now()) {
                 Status::Active => {}
                 retired => return Err(Error::Retired(retired)),
@@ -157,7 +206,9 @@ impl Bitting {
                 key.label = label;
             }
             Ok(key)
-        })?;
+        });
+        let attempt = json!({"attempt": "key.updated"});
+        let key = self.noting(principal, Some(id), &attempt, relabelled)?;
         self.index.apply(key.digest, &key);
         Ok(key)
     }
@@ -165,31 +216,44 @@ impl Bitting {
     /// Ends a key for good. Ending it twice changes nothing and answers the first time.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`] for the reason, [`Error::InProgress`], or when the
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason,
+    /// [`Error::InProgress`], or when the
     /// database fails.
     pub fn revoke_key(
         &self,
         id: KeyId,
         reason: Option<&str>,
-        origin: &Origin,
+        principal: &Principal,
         keep: Option<Keep<'_, ApiKey>>,
     ) -> Result<ApiKey> {
         let reason = self.check_reason(reason)?;
-        let key = self.write_once(keep, |connection| {
-            Exclusive::Keys.take(connection)?;
-            let mut key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
+        let revoked = self.write_once(keep, |connection| {
+            let mut key = self.find_to_change(connection, principal, id)?;
             if key.revocation.is_none() {
-                let detail = json!({"name": key.label.name, "reason": reason});
-                key.revision = self.record(connection, Action::KeyRevoked, origin, id, &detail)?;
-                let by = origin.actor.clone();
-                let revocation = Revocation { at: self.time.now(), by, reason };
-                keys::set_revoked(connection, key.number, &revocation, key.revision)?;
-                key.revocation = Some(revocation);
+                self.revoke_in(connection, &principal.origin, &mut key, reason)?;
             }
             Ok(key)
-        })?;
+        });
+        let attempt = json!({"attempt": "key.revoked"});
+        let key = self.noting(principal, Some(id), &attempt, revoked)?;
         self.index.apply(key.digest, &key);
         Ok(key)
+    }
+
+    /// Ends a key in the caller's transaction, which holds [`Exclusive::Keys`].
+    pub(super) fn revoke_in(
+        &self,
+        connection: &mut AnyConnection,
+        origin: &Origin,
+        key: &mut ApiKey,
+        reason: Option<String>,
+    ) -> Result<()> {
+        let detail = json!({"name": key.label.name, "reason": reason});
+        key.revision = self.record(connection, Action::KeyRevoked, origin, key.id, &detail)?;
+        let revocation = Revocation { at: self.time.now(), by: origin.actor.clone(), reason };
+        keys::set_revoked(connection, key.number, &revocation, key.revision)?;
+        key.revocation = Some(revocation);
+        Ok(())
     }
 
     /// A reason in somebody's words, for the record.
@@ -226,6 +290,16 @@ impl<'a> NewKeyDetail<'a> {
             imported: key.imported,
         }
     }
+}
+
+/// The key with this id, unless the principal may not know of it.
+fn find_visible(
+    connection: &mut AnyConnection,
+    principal: &Principal,
+    id: KeyId,
+) -> Result<ApiKey> {
+    let key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
+    if principal.sees(&key) { Ok(key) } else { Err(Error::Foreign) }
 }
 
 /// What is said of a cursor that was not made for this list.

@@ -2,12 +2,23 @@
 //!
 //! [`Bitting`] holds what the use cases share. Nothing here knows HTTP or SQL.
 
+pub mod accounts;
+pub mod analytics;
 pub mod audit_log;
 pub mod change_feed;
+pub mod disabling;
 pub mod error;
 pub mod idempotency;
+pub mod key_forms;
 pub mod key_index;
+pub mod key_summaries;
+pub mod key_table;
 pub mod keyring;
+pub mod login;
+pub mod login_throttle;
+pub mod one_time_links;
+pub mod passwords;
+pub mod principal;
 pub mod records;
 pub mod timekeeper;
 pub mod tokens;
@@ -31,6 +42,8 @@ pub use error::{Error, Result};
 
 use change_feed::ChangeFeed;
 use key_index::KeyIndex;
+use login::FailureLog;
+use passwords::Hasher;
 use timekeeper::Timekeeper;
 use usage_meter::UsageMeter;
 
@@ -48,6 +61,9 @@ pub struct Bitting {
     pub feed: ChangeFeed,
     /// Counts that are not written yet.
     pub meter: UsageMeter,
+    /// Where passwords are hashed.
+    pub hasher: Hasher,
+    failure_log: FailureLog,
     running: idempotency::Running,
     ids: Mutex<ContextV7>,
 }
@@ -74,6 +90,8 @@ impl Bitting {
             index: KeyIndex::default(),
             feed: ChangeFeed::new(max_staleness),
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
+            hasher: Hasher::default(),
+            failure_log: FailureLog::default(),
             running: idempotency::Running::default(),
             ids,
         })

@@ -28,12 +28,14 @@ impl Bitting {
         keep: Option<Keep<'_, Record<F>>>,
     ) -> Result<Record<F>> {
         let fields = F::from_object(object)?;
-        let now = self.time.now();
-        let id = RecordId::from_number(self.next_id(now));
-        let record = Record { stamp: Stamp { id, created_at: now, updated_at: now }, fields };
         self.write_once(keep, |connection| {
+            // Inside the transaction, so that with a single writer ids rise as records are stored.
+            let now = self.time.now();
+            let id = RecordId::from_number(self.next_id(now));
+            let record = Record { stamp: Stamp { id, created_at: now, updated_at: now }, fields };
             check_references(&record.fields, connection)?;
             F::insert(connection, &record)?;
+            F::index(connection, &record)?;
             Ok(record)
         })
     }
@@ -81,6 +83,7 @@ impl Bitting {
             check_references(&fields, connection)?;
             let record = Record { stamp: found.stamp.changed(self.time.now()), fields };
             F::update(connection, &record)?;
+            F::index(connection, &record)?;
             Ok(record)
         })
     }
@@ -96,8 +99,8 @@ impl Bitting {
     ) -> Result<()> {
         self.database.write(|connection| {
             find_to_change(connection, id, preconditions)?;
-            F::delete(connection, id)?;
-            Ok(())
+            F::clear_references(connection, id, self.time.now())?;
+            Ok(F::delete(connection, id)?)
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Origin};
@@ -22,11 +23,13 @@ pub struct IssuedToken {
 }
 
 impl Bitting {
-    /// Makes an admin token.
+    /// Makes an admin token: only administrators and the command line do.
     ///
     /// # Errors
-    /// When the database fails.
-    pub fn issue_token(&self, new: NewToken, origin: &Origin) -> Result<IssuedToken> {
+    /// [`Error::Forbidden`], which is noted in the audit log, [`Error::Invalid`], or when the
+    /// database fails.
+    pub fn issue_token(&self, new: NewToken, principal: &Principal) -> Result<IssuedToken> {
+        let origin = &principal.origin;
         if self.brand.may_occur_in(&new.name) {
             return Err(FieldErrors::one("name", "must not contain a key").into());
         }
@@ -42,6 +45,7 @@ impl Bitting {
             display: secret.display(),
             created_at: now,
             created_by: origin.actor.clone(),
+            user: principal.user_id(),
             expires_at: new.expires_at,
             revocation: None,
             last_used_at: None,
@@ -54,17 +58,21 @@ impl Bitting {
             "may_grant": token.may_grant,
             "expires_at": crate::model::time::format(token.expires_at),
         });
-        let token = self.database.write(|connection| -> Result<AdminToken> {
+        let made = self.database.write(|connection| -> Result<AdminToken> {
+            Exclusive::Keys.take(connection)?;
+            require(self.confirm(connection, principal)?.administers())?;
             token.revision =
                 self.record_token(connection, Action::TokenCreated, origin, &detail)?;
             token.number = tokens::insert(connection, &token)?;
             Ok(token)
-        })?;
+        });
+        let token = self.noting(principal, None, &json!({"attempt": "token.created"}), made)?;
         self.index.apply(token.digest, &token);
         Ok(IssuedToken { token, secret })
     }
 
-    fn record_token(
+    /// Writes the audit event of a change to a token, and returns its id: the new revision.
+    pub(super) fn record_token(
         &self,
         connection: &mut AnyConnection,
         action: Action,
@@ -88,37 +96,52 @@ impl Bitting {
     /// Every token, the newest first.
     ///
     /// # Errors
-    /// When the database fails.
-    pub fn list_tokens(&self) -> Result<Vec<AdminToken>> {
+    /// [`Error::Forbidden`], or when the database fails.
+    pub fn list_tokens(&self, principal: &Principal) -> Result<Vec<AdminToken>> {
+        require(principal.oversees())?;
         Ok(self.database.read(tokens::list)?)
     }
 
     /// Ends a token for good. Ending it twice changes nothing and answers the first time.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`] for the reason, or when the database fails.
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason, or when the
+    /// database fails.
     pub fn revoke_token(
         &self,
         id: TokenId,
         reason: Option<&str>,
-        origin: &Origin,
+        principal: &Principal,
     ) -> Result<AdminToken> {
         let reason = self.check_reason(reason)?;
-        let token = self.database.write(|connection| {
+        let revoked = self.database.write(|connection| {
             Exclusive::Keys.take(connection)?;
+            require(self.confirm(connection, principal)?.administers())?;
             let mut token = tokens::find(connection, id)?.ok_or(Error::NotFound)?;
             if token.revocation.is_none() {
-                let detail = json!({"token_id": id, "name": token.name, "reason": reason});
-                let action = Action::TokenRevoked;
-                token.revision = self.record_token(connection, action, origin, &detail)?;
-                let by = origin.actor.clone();
-                let revocation = Revocation { at: self.time.now(), by, reason };
-                tokens::set_revoked(connection, token.number, &revocation, token.revision)?;
-                token.revocation = Some(revocation);
+                self.revoke_token_in(connection, &principal.origin, &mut token, reason)?;
             }
             Result::Ok(token)
-        })?;
+        });
+        let attempt = json!({"attempt": "token.revoked", "token_id": id});
+        let token = self.noting(principal, None, &attempt, revoked)?;
         self.index.apply(token.digest, &token);
         Ok(token)
+    }
+
+    /// Ends a token in the caller's transaction, which holds [`Exclusive::Keys`].
+    pub(super) fn revoke_token_in(
+        &self,
+        connection: &mut AnyConnection,
+        origin: &Origin,
+        token: &mut AdminToken,
+        reason: Option<String>,
+    ) -> Result<()> {
+        let detail = json!({"token_id": token.id, "name": token.name, "reason": reason});
+        token.revision = self.record_token(connection, Action::TokenRevoked, origin, &detail)?;
+        let revocation = Revocation { at: self.time.now(), by: origin.actor.clone(), reason };
+        tokens::set_revoked(connection, token.number, &revocation, token.revision)?;
+        token.revocation = Some(revocation);
+        Ok(())
     }
 }

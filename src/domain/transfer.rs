@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 
 use super::keyring::NewKeyDetail;
+use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
-use crate::model::actor::Origin;
 use crate::model::audit::Action;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyNumber};
@@ -15,7 +15,7 @@ use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::transfer::ImportedKey;
 use crate::store::transaction::Exclusive;
-use crate::store::{self, AnyConnection, audit, keys, tokens};
+use crate::store::{self, AnyConnection, audit, tokens, transfer};
 
 /// Keys read at once when all are walked over.
 const KEYS_PER_READ: i64 = 1000;
@@ -40,7 +40,7 @@ struct Known {
 impl Known {
     fn read(connection: &mut AnyConnection, batch: &[ImportedKey]) -> Result<Self> {
         let digests: Vec<Digest> = batch.iter().map(|key| key.digest).collect();
-        let keys = keys::ids_of_digests(connection, &digests)?.into_iter().collect();
+        let keys = transfer::ids_of_digests(connection, &digests)?.into_iter().collect();
         Ok(Self { keys, tokens: tokens::digests(connection)?.into_iter().collect() })
     }
 
@@ -58,8 +58,15 @@ impl Bitting {
     /// them as all others do, from the feed: it need not hold a million of them to pass them on.
     ///
     /// # Errors
-    /// When the database fails; none of the batch is there then.
-    pub fn import_keys(&self, batch: Vec<ImportedKey>, origin: &Origin) -> Result<Vec<Intake>> {
+    /// [`Error::Forbidden`] for all but administrators; when the database fails, and none of the
+    /// batch is there then.
+    pub fn import_keys(
+        &self,
+        batch: Vec<ImportedKey>,
+        principal: &Principal,
+    ) -> Result<Vec<Intake>> {
+        require(principal.administers())?;
+        let origin = &principal.origin;
         self.database.write(|connection| {
             Exclusive::Keys.take(connection)?;
             let known = Known::read(connection, &batch)?;
@@ -67,7 +74,7 @@ impl Bitting {
             let mut new = Vec::new();
             let decide = |key: ImportedKey| match known.intake_of(&key) {
                 Intake::New(_) => {
-                    new.push(self.made_elsewhere(key, origin, now));
+                    new.push(self.made_elsewhere(key, principal, now));
                     Intake::New(new.last().map(|key| key.id))
                 }
                 known => known,
@@ -79,7 +86,7 @@ impl Bitting {
             for (key, event) in new.iter_mut().zip(events) {
                 key.revision = event;
             }
-            keys::insert_many(connection, &new)?;
+            transfer::insert_many(connection, &new)?;
             Ok(intake)
         })
     }
@@ -93,7 +100,7 @@ impl Bitting {
         Ok(batch.iter().map(|key| known.intake_of(key)).collect())
     }
 
-    fn made_elsewhere(&self, key: ImportedKey, origin: &Origin, now: Moment) -> ApiKey {
+    fn made_elsewhere(&self, key: ImportedKey, principal: &Principal, now: Moment) -> ApiKey {
         ApiKey {
             number: KeyNumber(0),
             id: KeyId::from_number(self.next_id(now)),
@@ -102,9 +109,10 @@ impl Bitting {
             scopes: key.scopes,
             display: key.display,
             created_at: now,
-            created_by: origin.actor.clone(),
+            created_by: principal.origin.actor.clone(),
             expires_at: key.expires_at,
             revocation: None,
+            user: principal.user_id(),
             imported: true,
             revision: 0,
         }
@@ -114,18 +122,20 @@ impl Bitting {
     /// a time.
     ///
     /// # Errors
-    /// Whatever `each` returns, or when the database fails.
+    /// Whatever `each` returns, [`Error::Forbidden`], or when the database fails.
     pub fn walk_keys<E: From<Error>>(
         &self,
+        principal: &Principal,
         mut each: impl FnMut(ApiKey) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
+        require(principal.oversees()).map_err(E::from)?;
         // `None`: the last of them has been handed over.
         let mut last = Some(KeyNumber(0));
         let walked = self.database.snapshot(|connection| {
-            keys::be_patient(connection)?;
+            transfer::be_patient(connection)?;
             while let Some(KeyNumber(after)) = last {
-                let some =
-                    keys::after(connection, after.into(), KEYS_PER_READ).map_err(Walk::Store)?;
+                let some = transfer::after(connection, after.into(), KEYS_PER_READ)
+                    .map_err(Walk::Store)?;
                 last = some.last().map(|key| key.number);
                 some.into_iter().try_for_each(&mut each).map_err(Walk::Stopped)?;
             }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
-use crate::model::usage::{Cell, Count, Minute, Source};
+use crate::model::usage::{Cell, Count, Keys, Minute, Source};
 
 /// So many counters are kept by the minute while they cannot be written; beyond, by the hour.
 const FINE_COUNTERS: usize = 200_000;
@@ -38,13 +38,16 @@ pub struct WorkerTally(Mutex<Tally>);
 
 #[derive(Default)]
 struct Tally {
-    counts: foldhash::HashMap<KeyNumber, SmallVec<[Slot; 2]>>,
+    counts: foldhash::HashMap<KeyNumber, Slots>,
     sources: Vec<(KeyNumber, Source)>,
     tokens: HashMap<u32, Moment>,
     /// Which source was noted of whom in this minute: once is enough.
     noted: HashMap<KeyNumber, (IpAddr, u32)>,
     noted_in: Option<Minute>,
 }
+
+/// A key's counters.
+type Slots = SmallVec<[Slot; 2]>;
 
 struct Slot {
     minute: Minute,
@@ -183,7 +186,7 @@ struct Batches {
     collected: Collected,
 }
 
-/// Counts of one key set that are not known to be written, with the batch they are or will be in.
+/// Counts that are not known to be written, with the batch they are or will be in.
 pub type Unwritten = Vec<(i64, Count)>;
 
 /// All counts of this process that are not written yet.
@@ -233,10 +236,13 @@ impl UsageMeter {
         batches.frozen.take_if(|batch| batch.sequence == sequence);
     }
 
-    /// Copies what is not known to be written of some keys. To be read before the database: what
+    /// Copies what is not known to be written. To be read before the database: what
     /// the process's mark there covers is to be left out.
-    pub fn unwritten(&self, keys: &[KeyNumber]) -> Unwritten {
-        let wanted = |key: &KeyNumber| keys.contains(key);
+    pub fn unwritten(&self, keys: Keys<'_>) -> Unwritten {
+        let wanted = |key: &KeyNumber| match keys {
+            Keys::These(keys) => keys.contains(key),
+            Keys::All => true,
+        };
         // While this lock is held nothing moves from a worker into a batch.
         let batches = lock(&self.batches);
         let mut copied = Unwritten::new();
@@ -251,11 +257,16 @@ impl UsageMeter {
         }));
         for worker in lock(&self.workers).iter() {
             let tally = lock(&worker.0);
-            for key in keys {
-                for slot in tally.counts.get(key).into_iter().flatten() {
-                    let Slot { minute, cell, n, last_at } = *slot;
-                    copied.push((next, Count { key: *key, minute, cell, n: n.into(), last_at }));
-                }
+            let mut copy = |key, slots: &Slots| {
+                copied.extend(slots.iter().map(|&Slot { minute, cell, n, last_at }| {
+                    (next, Count { key, minute, cell, n: n.into(), last_at })
+                }));
+            };
+            match keys {
+                Keys::These(keys) => keys.iter().for_each(|key| {
+                    tally.counts.get(key).into_iter().for_each(|slots| copy(*key, slots));
+                }),
+                Keys::All => tally.counts.iter().for_each(|(key, slots)| copy(*key, slots)),
             }
         }
         copied
@@ -295,7 +306,7 @@ mod tests {
         worker.count(KEY, cell(), start(), || None);
         let again = meter.freeze().unwrap();
         assert_eq!((first.sequence, &first.counts), (again.sequence, &again.counts));
-        assert_eq!(sum(meter.unwritten(&[KEY])), 2);
+        assert_eq!(sum(meter.unwritten(Keys::These(&[KEY]))), 2);
         meter.written(first.sequence);
         let second = meter.freeze().unwrap();
         assert_eq!((second.sequence, second.counts[0].n), (2, 1));
@@ -331,7 +342,7 @@ mod tests {
             }
             meter.freeze();
         }
-        assert_eq!(sum(meter.unwritten(&[KEY])), 40);
+        assert_eq!(sum(meter.unwritten(Keys::These(&[KEY]))), 40);
         assert!(lock(&meter.batches).collected.counts.len() <= FINE_COUNTERS);
     }
 
@@ -358,7 +369,7 @@ mod tests {
                         if step == 2 { meter.written(batch.sequence); }
                     }
                 }
-                let pending = meter.unwritten(&[KEY]).into_iter().filter(|(sequence, _)| *sequence > mark);
+                let pending = meter.unwritten(Keys::These(&[KEY])).into_iter().filter(|(sequence, _)| *sequence > mark);
                 let pending: i64 = pending.map(|(_, count)| count.n).sum();
                 prop_assert_eq!(stored + pending, counted);
             }

@@ -1,13 +1,15 @@
-//! A key's figures: what is written plus what is still in memory, each request once.
+//! The figures of keys: what is written plus what is still in memory, each request once.
 
 use std::collections::HashMap;
 
 use chrono::{Duration, Timelike};
 
 use super::{Bitting, Result};
+use crate::model::breakdown::Breakdown;
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
-use crate::model::usage::{Breakdown, Count, PerWindow, Source, Usage, Windows};
+use crate::model::usage::{Keys, PerWindow, Source, Usage, Windows};
+use crate::store::ledger::Ledger;
 use crate::store::{addresses, usage};
 
 impl Bitting {
@@ -17,7 +19,7 @@ impl Bitting {
     /// When the database fails.
     pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
         let windows = Windows::ending(self.time.now());
-        let unwritten = self.meter.unwritten(keys);
+        let unwritten = self.meter.unwritten(Keys::These(keys));
         let (mut figures, mark) = self.database.snapshot(|connection| {
             let figures = usage::figures(connection, keys, &windows)?;
             Result::Ok((figures, usage::mark(connection, self.meter.process())?))
@@ -41,20 +43,20 @@ impl Bitting {
         Ok(self.usage_of(&[key])?.remove(&key).unwrap_or_default())
     }
 
-    /// One key's requests by outcome, resource, access and time.
+    /// The requests of some keys, or of all, by outcome, resource, access and time.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn usage_breakdown(&self, key: KeyNumber) -> Result<PerWindow<Breakdown>> {
+    pub fn usage_breakdown(&self, keys: Keys<'_>) -> Result<PerWindow<Breakdown>> {
         let now = self.time.now();
         let windows = Windows::ending(now);
-        let unwritten = self.meter.unwritten(&[key]);
+        let unwritten = self.meter.unwritten(keys);
         let (mut ledger, mark) = self.database.snapshot(|connection| {
-            let ledger = usage::ledger(connection, key, &windows)?;
+            let ledger = Ledger::read(connection, keys, &windows)?;
             Result::Ok((ledger, usage::mark(connection, self.meter.process())?))
         })?;
         let pending = unwritten.into_iter().filter(|(sequence, _)| *sequence > mark);
-        ledger.minutes.extend(pending.map(|(_, count)| count));
+        ledger.minutes.extend(pending.map(|(_, count)| (count.minute, count.cell, count.n)));
         Ok(add_up(&ledger, &windows, now))
     }
 
@@ -67,10 +69,9 @@ impl Bitting {
     }
 }
 
-fn add_up(ledger: &usage::Ledger, windows: &Windows, now: Moment) -> PerWindow<Breakdown> {
-    let day_start = Moment::from_timestamp(windows.day.0 * 60, 0).unwrap_or_default();
+fn add_up(ledger: &Ledger, windows: &Windows, now: Moment) -> PerWindow<Breakdown> {
     let mut report = PerWindow {
-        day: Breakdown::over(steps(day_start, now, Duration::hours(1))),
+        day: Breakdown::over(steps(windows.day.start(), now, Duration::hours(1))),
         week: Breakdown::over(steps(windows.week.start(), now, Duration::days(1))),
         month: Breakdown::over(steps(windows.month.start(), now, Duration::days(1))),
     };
@@ -83,19 +84,18 @@ fn add_up(ledger: &usage::Ledger, windows: &Windows, now: Moment) -> PerWindow<B
         }
         report.month.add(*cell, hour.start(), *n);
     }
-    let start = |count: &Count| Moment::from_timestamp(count.minute.0 * 60, 0).unwrap_or_default();
-    for count in &ledger.part_hour {
-        report.day.add(count.cell, start(count), count.n);
+    for (minute, cell, n) in &ledger.part_hour {
+        report.day.add(*cell, minute.start(), *n);
     }
-    for count in &ledger.minutes {
-        if count.minute >= windows.day {
-            report.day.add(count.cell, start(count), count.n);
+    for (minute, cell, n) in &ledger.minutes {
+        if *minute >= windows.day {
+            report.day.add(*cell, minute.start(), *n);
         }
-        if count.minute.hour() >= windows.week {
-            report.week.add(count.cell, start(count), count.n);
+        if minute.hour() >= windows.week {
+            report.week.add(*cell, minute.start(), *n);
         }
-        if count.minute.hour() >= windows.month {
-            report.month.add(count.cell, start(count), count.n);
+        if minute.hour() >= windows.month {
+            report.month.add(*cell, minute.start(), *n);
         }
     }
     report

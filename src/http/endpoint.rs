@@ -1,37 +1,76 @@
 //! One path of the URL table: what it needs, the methods it offers, and their handlers.
 //!
 //! An endpoint cannot be made without saying what it needs, and it attaches the decision to its
-//! own route; so nothing can be registered outside its guard.
+//! own route; so nothing can be registered outside its guard. Neither can an operation of the API
+//! be registered without its description.
 
-use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
 use super::middleware::judge::Judge;
+use super::middleware::page::Page;
+use super::openapi::operation::Operation;
 use super::state::State;
 use crate::auth::decision::Need;
+use crate::auth::session::PageNeed;
+
+/// What stands before the handlers of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Nothing: anybody may call it.
+    Public,
+    /// The decision about keys and admin tokens.
+    Key(Need),
+    /// The decision about who is signed in.
+    Page(PageNeed),
+}
 
 /// A path with its methods.
 pub struct Endpoint {
     path: &'static str,
-    need: Option<Need>,
+    guard: Guard,
     methods: Vec<Method>,
+    operations: Vec<(Method, Describe)>,
     routes: Resource,
 }
+
+/// Says what an operation takes and answers, for the API document.
+pub type Describe = fn(&mut Operation<'_>);
 
 impl Endpoint {
     /// A path that asks something of its caller.
     pub fn new(path: &'static str, need: Need) -> Self {
-        Self { path, need: Some(need), methods: Vec::new(), routes: web::resource(path) }
+        Self::guarded_by(path, Guard::Key(need))
+    }
+
+    /// A page, for whom it is.
+    pub fn page(path: &'static str, need: PageNeed) -> Self {
+        Self::guarded_by(path, Guard::Page(need))
     }
 
     /// A path that anybody may call.
     pub fn public(path: &'static str) -> Self {
-        Self { path, need: None, methods: Vec::new(), routes: web::resource(path) }
+        Self::guarded_by(path, Guard::Public)
+    }
+
+    fn guarded_by(path: &'static str, guard: Guard) -> Self {
+        let (methods, operations) = (Vec::new(), Vec::new());
+        Self { path, guard, methods, operations, routes: web::resource(path) }
     }
 
     /// Answers GET, and HEAD with the same headers.
-    pub fn get<F, Args>(self, handler: F) -> Self
+    pub fn get<F, Args>(self, handler: F, describe: Describe) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.described(Method::GET, describe).on(&[Method::GET, Method::HEAD], handler)
+    }
+
+    /// Answers GET and HEAD with something for people, which is no part of the API.
+    pub fn shows<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -40,8 +79,8 @@ impl Endpoint {
         self.on(&[Method::GET, Method::HEAD], handler)
     }
 
-    /// Answers POST.
-    pub fn post<F, Args>(self, handler: F) -> Self
+    /// Takes a form that people send, which is no part of the API.
+    pub fn takes<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -50,24 +89,39 @@ impl Endpoint {
         self.on(&[Method::POST], handler)
     }
 
-    /// Answers PATCH.
-    pub fn patch<F, Args>(self, handler: F) -> Self
+    /// Answers POST.
+    pub fn post<F, Args>(self, handler: F, describe: Describe) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(&[Method::PATCH], handler)
+        self.described(Method::POST, describe).on(&[Method::POST], handler)
+    }
+
+    /// Answers PATCH.
+    pub fn patch<F, Args>(self, handler: F, describe: Describe) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.described(Method::PATCH, describe).on(&[Method::PATCH], handler)
     }
 
     /// Answers DELETE.
-    pub fn delete<F, Args>(self, handler: F) -> Self
+    pub fn delete<F, Args>(self, handler: F, describe: Describe) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(&[Method::DELETE], handler)
+        self.described(Method::DELETE, describe).on(&[Method::DELETE], handler)
+    }
+
+    fn described(mut self, method: Method, describe: Describe) -> Self {
+        self.operations.push((method, describe));
+        self
     }
 
     fn on<F, Args>(mut self, methods: &[Method], handler: F) -> Self
@@ -90,9 +144,17 @@ impl Endpoint {
         self.path
     }
 
-    /// What it needs; nothing, if anybody may call it.
+    /// What stands before its handlers.
+    pub fn guard(&self) -> Guard {
+        self.guard
+    }
+
+    /// What it needs of a key or an admin token, if it is for these.
     pub fn need(&self) -> Option<Need> {
-        self.need
+        match self.guard {
+            Guard::Key(need) => Some(need),
+            Guard::Public | Guard::Page(_) => None,
+        }
     }
 
     /// The methods it offers, OPTIONS aside.
@@ -100,9 +162,22 @@ impl Endpoint {
         &self.methods
     }
 
-    /// The endpoint with its guard, ready to be served.
-    pub(super) fn guarded(self, state: &web::Data<State>) -> impl HttpServiceFactory + 'static {
-        let judge = Judge::of_endpoint(state.clone(), self.need, &self.methods);
-        self.routes.wrap(judge)
+    /// Its operations that are part of the API.
+    pub fn operations(&self) -> &[(Method, Describe)] {
+        &self.operations
+    }
+
+    /// Serves the endpoint behind its guard.
+    pub(super) fn register(self, config: &mut web::ServiceConfig, state: &web::Data<State>) {
+        let judge = |need| Judge::of_endpoint(state.clone(), need, &self.methods);
+        match self.guard {
+            Guard::Public => config.service(self.routes.wrap(judge(None))),
+            Guard::Key(need) => config.service(self.routes.wrap(judge(Some(need)))),
+            Guard::Page(need) => {
+                let page = Page::new(state.clone(), need, &self.methods);
+                let guard = from_fn(move |request, next| page.clone().guard(request, next));
+                config.service(self.routes.wrap(guard))
+            }
+        };
     }
 }

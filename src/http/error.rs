@@ -37,6 +37,14 @@ words! {
         InsufficientScope = "insufficient_scope",
         /// An API key where an admin token is needed, or the other way round.
         WrongCredential = "wrong_credential",
+        /// Who is signed in may not do this, or it does not come from a page of ours.
+        Forbidden = "forbidden",
+        /// The e-mail address or the password is wrong.
+        WrongPassword = "wrong_password",
+        /// Too many logins failed before.
+        TooManyAttempts = "too_many_attempts",
+        /// It would leave nobody who administers.
+        LastAdministrator = "last_administrator",
         /// No such path, or no such thing.
         NotFound = "not_found",
         /// No such method there.
@@ -78,6 +86,10 @@ impl Code {
             Self::KeyExpired => (StatusCode::UNAUTHORIZED, "Expired key"),
             Self::InsufficientScope => (StatusCode::FORBIDDEN, "Missing scope"),
             Self::WrongCredential => (StatusCode::FORBIDDEN, "Wrong kind of credential"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
+            Self::WrongPassword => (StatusCode::UNAUTHORIZED, "Wrong e-mail address or password"),
+            Self::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
+            Self::LastAdministrator => (StatusCode::CONFLICT, "Last administrator"),
             Self::NotFound => (StatusCode::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
@@ -139,6 +151,8 @@ struct Parts {
     scope: Option<String>,
     /// The methods that are offered.
     allow: Option<String>,
+    /// After how many seconds it is worth trying again.
+    retry_after: Option<i64>,
     /// For the log only.
     cause: Option<String>,
 }
@@ -147,7 +161,10 @@ impl Problem {
     /// A problem with a sentence for people.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let (detail, members) = (detail.into(), Map::new());
-        Self(Box::new(Parts { code, detail, members, scope: None, allow: None, cause: None }))
+        let soon = matches!(code, Code::Unavailable | Code::IdempotencyInProgress);
+        let retry_after = soon.then_some(1);
+        let (scope, allow, cause) = (None, None, None);
+        Self(Box::new(Parts { code, detail, members, scope, allow, retry_after, cause }))
     }
 
     /// A fault of the server's own; the cause is logged and not told.
@@ -246,8 +263,18 @@ impl Problem {
     }
 
     /// After how many seconds it is worth trying again, if it is.
-    pub fn retry_after(&self) -> Option<&'static str> {
-        matches!(self.0.code, Code::Unavailable | Code::IdempotencyInProgress).then_some("1")
+    pub fn retry_after(&self) -> Option<String> {
+        self.0.retry_after.map(|seconds| seconds.to_string())
+    }
+
+    /// The same in a few words.
+    pub fn title(&self) -> &'static str {
+        self.0.code.row().1
+    }
+
+    /// A sentence for people.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     /// The body (RFC 9457 §3). What it quotes of the request may be a secret: that is masked.
@@ -308,7 +335,9 @@ impl From<FieldErrors> for Problem {
 impl From<domain::Error> for Problem {
     fn from(error: domain::Error) -> Self {
         match error {
-            domain::Error::NotFound => Self::new(Code::NotFound, "There is nothing with this id."),
+            domain::Error::NotFound | domain::Error::Foreign => {
+                Self::new(Code::NotFound, "There is nothing with this id.")
+            }
             domain::Error::Retired(Status::Revoked) => Self::new(
                 Code::KeyRetired,
                 "This key has been revoked; retired keys are never edited.",
@@ -332,6 +361,25 @@ impl From<domain::Error> for Problem {
             domain::Error::NotGranted { required, granted } => {
                 let granted = granted.iter().map(|scope| scope.to_string()).collect();
                 Self::insufficient_scope(required.to_string(), granted, "You may not grant all of")
+            }
+            domain::Error::Forbidden => {
+                Self::new(Code::Forbidden, "Your role does not allow this.")
+            }
+            domain::Error::LastAdministrator => Self::new(
+                Code::LastAdministrator,
+                "This is the last administrator who may sign in; make another one first.",
+            ),
+            domain::Error::WrongPassword => {
+                Self::new(Code::WrongPassword, "The e-mail address or the password is wrong.")
+            }
+            domain::Error::TooManyAttempts { seconds } => {
+                let detail = format!("Too many attempts have failed; try again in {seconds} s.");
+                let mut problem = Self::new(Code::TooManyAttempts, detail);
+                problem.0.retry_after = Some(seconds);
+                problem
+            }
+            domain::Error::Busy => {
+                Self::new(Code::Unavailable, "Too many sign in at the moment; try again.")
             }
             domain::Error::Store(why) => Self::unavailable(why),
             domain::Error::Randomness(why) => Self::unavailable(why),

@@ -3,13 +3,16 @@
 //! [`app`] is the one description of the application; the server and every test use it.
 
 pub mod api;
+pub mod assets;
 pub mod client_address;
 pub mod endpoint;
 pub mod error;
 pub mod extract;
 pub mod middleware;
+pub mod openapi;
 pub mod routes;
 pub mod state;
+pub mod ui;
 
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, HttpResponse, ResponseError, web};

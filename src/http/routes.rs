@@ -2,37 +2,117 @@
 
 use actix_web::web;
 
-use super::api::{audit, keys, probes, records, this_key};
+use super::api::{analytics, audit, describe, document, keys, probes, records, this_key};
+use super::assets;
 use super::endpoint::Endpoint;
 use super::middleware::judge::Judge;
 use super::state::State;
+use super::ui::{self, docs, export, key, key_changes, login, new_key, setup};
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
+use crate::auth::session::PageNeed::{self, Visitor};
+use crate::model::records::agent::Agent;
+use crate::model::records::article::Article;
 use crate::model::records::call::Call;
-use crate::model::scope::Resource::Calls;
+use crate::model::records::contact::Contact;
+use crate::model::records::integration::Integration;
+use crate::model::records::lead::Lead;
+use crate::model::scope::Resource::{
+    Agents, Analytics, Calls, Contacts, Integrations, KnowledgeBase, Leads,
+};
+use crate::model::user::Role;
+
+/// Who makes and changes keys.
+const KEY_MAKERS: PageNeed = PageNeed::User(&[Role::Admin, Role::Member]);
 
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::public("/healthz").get(probes::healthz),
-        Endpoint::public("/readyz").get(probes::readyz),
         // The protected API.
+        Endpoint::new("/v1/agents", Scope(Agents))
+            .get(records::list::<Agent>, describe::records::list::<Agent>)
+            .post(records::create::<Agent>, describe::records::create::<Agent>),
+        Endpoint::new("/v1/agents/{id}", Scope(Agents))
+            .get(records::find::<Agent>, describe::records::find::<Agent>)
+            .patch(records::update::<Agent>, describe::records::update::<Agent>)
+            .delete(records::delete::<Agent>, describe::records::delete::<Agent>),
         Endpoint::new("/v1/calls", Scope(Calls))
-            .get(records::list::<Call>)
-            .post(records::create::<Call>),
+            .get(records::list::<Call>, describe::records::list::<Call>)
+            .post(records::create::<Call>, describe::records::create::<Call>),
         Endpoint::new("/v1/calls/{id}", Scope(Calls))
-            .get(records::find::<Call>)
-            .patch(records::update::<Call>)
-            .delete(records::delete::<Call>),
+            .get(records::find::<Call>, describe::records::find::<Call>)
+            .patch(records::update::<Call>, describe::records::update::<Call>)
+            .delete(records::delete::<Call>, describe::records::delete::<Call>),
+        Endpoint::new("/v1/knowledge_base", Scope(KnowledgeBase))
+            .get(records::list::<Article>, describe::records::list::<Article>)
+            .post(records::create::<Article>, describe::records::create::<Article>),
+        Endpoint::new("/v1/knowledge_base/{id}", Scope(KnowledgeBase))
+            .get(records::find::<Article>, describe::records::find::<Article>)
+            .patch(records::update::<Article>, describe::records::update::<Article>)
+            .delete(records::delete::<Article>, describe::records::delete::<Article>),
+        Endpoint::new("/v1/contacts", Scope(Contacts))
+            .get(records::list::<Contact>, describe::records::list::<Contact>)
+            .post(records::create::<Contact>, describe::records::create::<Contact>),
+        Endpoint::new("/v1/contacts/{id}", Scope(Contacts))
+            .get(records::find::<Contact>, describe::records::find::<Contact>)
+            .patch(records::update::<Contact>, describe::records::update::<Contact>)
+            .delete(records::delete::<Contact>, describe::records::delete::<Contact>),
+        Endpoint::new("/v1/integrations", Scope(Integrations))
+            .get(records::list::<Integration>, describe::records::list::<Integration>)
+            .post(records::create::<Integration>, describe::records::create::<Integration>),
+        Endpoint::new("/v1/integrations/{id}", Scope(Integrations))
+            .get(records::find::<Integration>, describe::records::find::<Integration>)
+            .patch(records::update::<Integration>, describe::records::update::<Integration>)
+            .delete(records::delete::<Integration>, describe::records::delete::<Integration>),
+        Endpoint::new("/v1/leads", Scope(Leads))
+            .get(records::list::<Lead>, describe::records::list::<Lead>)
+            .post(records::create::<Lead>, describe::records::create::<Lead>),
+        Endpoint::new("/v1/leads/{id}", Scope(Leads))
+            .get(records::find::<Lead>, describe::records::find::<Lead>)
+            .patch(records::update::<Lead>, describe::records::update::<Lead>)
+            .delete(records::delete::<Lead>, describe::records::delete::<Lead>),
+        Endpoint::new("/v1/analytics/overview", Scope(Analytics))
+            .get(analytics::overview, describe::analytics::overview),
+        Endpoint::new("/v1/analytics/usage", Scope(Analytics))
+            .get(analytics::usage, describe::analytics::usage),
         // What any key may ask about itself.
-        Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami),
-        Endpoint::new("/v1/ping", AnyKey).get(this_key::ping),
-        Endpoint::new("/v1/admin/limits", AnyKey).get(this_key::limits),
+        Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami, describe::this_key::whoami),
+        Endpoint::new("/v1/ping", AnyKey).get(this_key::ping, describe::this_key::ping),
+        Endpoint::new("/v1/admin/limits", AnyKey).get(this_key::limits, describe::this_key::limits),
         // Managing keys by program.
-        Endpoint::new("/v1/keys", AdminToken).get(keys::list).post(keys::create),
-        Endpoint::new("/v1/keys/{id}", AdminToken).get(keys::find).patch(keys::update),
-        Endpoint::new("/v1/keys/{id}/revoke", AdminToken).post(keys::revoke),
-        Endpoint::new("/v1/keys/{id}/usage", AdminToken).get(keys::usage),
-        Endpoint::new("/v1/audit", AdminToken).get(audit::list),
+        Endpoint::new("/v1/keys", AdminToken)
+            .get(keys::list, describe::keys::list)
+            .post(keys::create, describe::keys::create),
+        Endpoint::new("/v1/keys/{id}", AdminToken)
+            .get(keys::find, describe::keys::find)
+            .patch(keys::update, describe::keys::update),
+        Endpoint::new("/v1/keys/{id}/revoke", AdminToken)
+            .post(keys::revoke, describe::keys::revoke),
+        Endpoint::new("/v1/keys/{id}/usage", AdminToken).get(keys::usage, describe::keys::usage),
+        Endpoint::new("/v1/audit", AdminToken).get(audit::list, describe::audit::list),
+        // Probes.
+        Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
+        Endpoint::public("/readyz").get(probes::readyz, describe::probes::readyz),
+        // Pages, and what they are made of.
+        Endpoint::public("/docs").shows(docs::show),
+        Endpoint::public("/openapi.json").shows(document::show),
+        Endpoint::public("/static/{name}").shows(assets::serve),
+        Endpoint::public("/favicon.ico").shows(assets::favicon),
+        // The pages.
+        Endpoint::public("/").shows(ui::start),
+        Endpoint::page("/setup", Visitor).shows(setup::form).takes(setup::set_up),
+        Endpoint::page("/login", Visitor).shows(login::form).takes(login::log_in),
+        Endpoint::page("/logout", PageNeed::ANY_USER).takes(login::log_out),
+        Endpoint::page("/keys", PageNeed::ANY_USER).shows(ui::keys::active),
+        Endpoint::page("/keys/retired", PageNeed::ANY_USER).shows(ui::keys::retired),
+        Endpoint::page("/keys/export", PageNeed::ANY_USER).shows(export::export),
+        Endpoint::page("/keys/new", KEY_MAKERS).shows(new_key::show).takes(new_key::create),
+        Endpoint::page("/keys/{id}", PageNeed::ANY_USER).shows(key::show),
+        Endpoint::page("/keys/{id}/edit", KEY_MAKERS)
+            .shows(key_changes::edit_form)
+            .takes(key_changes::edit),
+        Endpoint::page("/keys/{id}/revoke", KEY_MAKERS)
+            .shows(key_changes::revoke_form)
+            .takes(key_changes::revoke),
     ]
 }
 
@@ -46,7 +126,7 @@ pub(super) fn register(
     let (plain, patterns): (Vec<_>, Vec<_>) =
         endpoints.into_iter().partition(|endpoint| !endpoint.path().contains('{'));
     for endpoint in plain.into_iter().chain(patterns) {
-        config.service(endpoint.guarded(state));
+        endpoint.register(config, state);
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {
         config.service(

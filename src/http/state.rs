@@ -1,5 +1,6 @@
 //! What every request can reach: the application, its worker's tally, and the settings.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -7,6 +8,7 @@ use actix_web::web;
 use ipnet::IpNet;
 
 use super::error::Problem;
+use super::{openapi, routes};
 use crate::domain::usage_meter::WorkerTally;
 use crate::domain::{self, Bitting};
 
@@ -15,6 +17,15 @@ use crate::domain::{self, Bitting};
 pub struct HttpSettings {
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The address people reach the server at, if it was said.
+    pub public_url: Option<String>,
+}
+
+impl HttpSettings {
+    /// Whether browsers reach the server by https.
+    pub fn is_encrypted(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
 }
 
 /// Shared by all requests of one worker.
@@ -28,6 +39,7 @@ pub struct State {
     /// Set when the server is stopping: connections are then closed after their answer.
     pub stopping: Arc<AtomicBool>,
     request_ids: RequestIds,
+    document: OnceCell<String>,
 }
 
 impl State {
@@ -38,7 +50,14 @@ impl State {
         stopping: Arc<AtomicBool>,
     ) -> Self {
         let tally = bitting.meter.worker();
-        Self { bitting, tally, settings, stopping, request_ids: RequestIds::default() }
+        let (request_ids, document) = (RequestIds::default(), OnceCell::new());
+        Self { bitting, tally, settings, stopping, request_ids, document }
+    }
+
+    /// The API document, made when it is first asked for.
+    pub fn document(&self) -> &str {
+        let public_url = self.settings.public_url.as_deref();
+        self.document.get_or_init(|| openapi::document(&routes::endpoints(), public_url))
     }
 
     /// An id for a request that brought none of its own.

@@ -1,6 +1,7 @@
 //! Who does something to a key or a token: a person, a program with an admin token, or the
 //! command line.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::words::words;
@@ -18,7 +19,7 @@ words! {
 }
 
 /// An actor as it was when it acted; the name is kept so that the record stays readable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Actor {
     /// User, token or command line.
     #[serde(rename = "type")]
@@ -38,4 +39,22 @@ pub struct Origin {
     pub address: Option<std::net::IpAddr>,
     /// The request's id, when there is a request.
     pub request_id: Option<String>,
+}
+
+/// Where a request comes from, whoever sends it.
+#[derive(Debug, Clone, Default)]
+pub struct Visit {
+    /// The client's address.
+    pub address: Option<std::net::IpAddr>,
+    /// The client's name of itself.
+    pub user_agent: Option<String>,
+    /// The request's id.
+    pub request_id: Option<String>,
+}
+
+impl Visit {
+    /// Where what somebody does comes from.
+    pub fn origin(&self, actor: Actor) -> Origin {
+        Origin { actor, address: self.address, request_id: self.request_id.clone() }
+    }
 }

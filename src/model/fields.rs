@@ -3,14 +3,22 @@
 //! One reader serves the API's bodies, the command line's options and merged PATCH documents, so
 //! that a rule is written once. It never stops at the first fault: the answer names them all.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::formats::{LONGEST_EMAIL, LONGEST_URL, check_email, check_phone_number, check_url};
+use super::schema::{self, ObjectSchema};
 use super::time::{Moment, parse_rfc3339};
 use super::words::Word;
 
+/// The most tags a record has.
+const MOST_TAGS: usize = 50;
+/// The longest tag, in characters.
+const LONGEST_TAG: usize = 50;
+
 /// One complaint about one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// The field as the client wrote it, `transcript[2].role` for a part of one.
     pub field: String,
@@ -64,12 +72,23 @@ pub struct FieldReader<'a> {
     object: &'a Map<String, Value>,
     known: Vec<&'static str>,
     errors: FieldErrors,
+    /// What is asked for, while a reading is only described.
+    asked: Option<ObjectSchema>,
+}
+
+/// The JSON Schema of what `read` accepts, learnt by letting it read nothing.
+pub fn describe<T>(read: impl FnOnce(&mut FieldReader<'_>) -> Option<T>) -> Value {
+    let nothing = Map::new();
+    let mut reader =
+        FieldReader { asked: Some(ObjectSchema::default()), ..FieldReader::new(&nothing) };
+    read(&mut reader);
+    reader.asked.unwrap_or_default().into_schema()
 }
 
 impl<'a> FieldReader<'a> {
     /// Starts reading.
     pub fn new(object: &'a Map<String, Value>) -> Self {
-        Self { object, known: Vec::new(), errors: FieldErrors::default() }
+        Self { object, known: Vec::new(), errors: FieldErrors::default(), asked: None }
     }
 
     /// The value that was built, or every complaint, unknown fields included.
@@ -95,7 +114,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// The raw value, if one is given.
-    pub fn value(&mut self, field: &'static str) -> Option<&'a Value> {
+    pub(super) fn value(&mut self, field: &'static str) -> Option<&'a Value> {
         self.known.push(field);
         self.object.get(field).filter(|value| !value.is_null())
     }
@@ -104,16 +123,24 @@ impl<'a> FieldReader<'a> {
     pub fn required<T>(&mut self, field: &'static str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.errors.add(field, "is required");
+            if let Some(asked) = &mut self.asked {
+                asked.require(field);
+            }
         }
         value
     }
 
-    /// Reads a value with `parse`, whose error is the complaint.
+    /// Reads a value with `parse`, whose error is the complaint; `schema` describes what `parse`
+    /// accepts.
     pub fn parsed<T>(
         &mut self,
         field: &'static str,
+        schema: impl FnOnce() -> Value,
         parse: impl FnOnce(&'a Value) -> Result<T, String>,
     ) -> Option<T> {
+        if let Some(asked) = &mut self.asked {
+            asked.add(field, schema());
+        }
         match parse(self.value(field)?) {
             Ok(value) => Some(value),
             Err(message) => {
@@ -125,33 +152,44 @@ impl<'a> FieldReader<'a> {
 
     /// One line of text, trimmed; blank counts as not given.
     pub fn line(&mut self, field: &'static str, longest: usize) -> Option<String> {
-        let text = self.parsed(field, |value| check_line(as_text(value)?, longest))?;
+        let text = self.parsed(
+            field,
+            || schema::line(longest),
+            |value| check_line(as_text(value)?, longest),
+        )?;
         (!text.is_empty()).then_some(text)
     }
 
     /// Text that may have several lines, kept as it is.
     pub fn text(&mut self, field: &'static str, longest: usize) -> Option<String> {
-        self.parsed(field, |value| check_text(as_text(value)?, longest))
+        self.parsed(field, || schema::text(longest), |value| check_text(as_text(value)?, longest))
     }
 
     /// One word of a closed set.
     pub fn choice<W: Word>(&mut self, field: &'static str) -> Option<W> {
-        self.parsed(field, |value| {
+        self.parsed(field, schema::choice::<W>, |value| {
             W::parse(as_text(value)?).ok_or_else(|| format!("must be {}", W::choices()))
         })
     }
 
     /// A whole number within bounds.
     pub fn integer(&mut self, field: &'static str, least: i64, greatest: i64) -> Option<i64> {
-        self.parsed(field, |value| {
-            let number = value.as_i64().filter(|n| (least..=greatest).contains(n));
-            number.ok_or_else(|| format!("must be a whole number from {least} to {greatest}"))
-        })
+        self.parsed(
+            field,
+            || schema::integer(least, greatest),
+            |value| {
+                // 5.0 is a whole number too.
+                let whole = value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15);
+                let number = value.as_i64().or(whole.map(|n| n as i64));
+                let number = number.filter(|n| (least..=greatest).contains(n));
+                number.ok_or_else(|| format!("must be a whole number from {least} to {greatest}"))
+            },
+        )
     }
 
     /// A time with an offset.
     pub fn moment(&mut self, field: &'static str) -> Option<Moment> {
-        self.parsed(field, |value| {
+        self.parsed(field, schema::moment, |value| {
             let moment = value.as_str().and_then(parse_rfc3339);
             moment.ok_or_else(|| {
                 "must be an RFC 3339 time with an offset, such as 2027-01-31T12:00:00Z".to_owned()
@@ -161,19 +199,47 @@ impl<'a> FieldReader<'a> {
 
     /// A telephone number as E.164 writes it.
     pub fn phone_number(&mut self, field: &'static str) -> Option<String> {
-        self.parsed(field, |value| check_phone_number(as_text(value)?))
+        self.parsed(field, schema::phone_number, |value| check_phone_number(as_text(value)?))
+    }
+
+    /// An e-mail address.
+    pub fn email(&mut self, field: &'static str) -> Option<String> {
+        self.parsed(field, || schema::email(LONGEST_EMAIL), |value| check_email(as_text(value)?))
+    }
+
+    /// True or false.
+    pub fn boolean(&mut self, field: &'static str) -> Option<bool> {
+        self.parsed(field, schema::boolean, |value| {
+            value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+        })
+    }
+
+    /// An object with any members, of at most so many bytes as JSON without spaces.
+    pub fn object(&mut self, field: &'static str, longest: usize) -> Option<Map<String, Value>> {
+        self.parsed(
+            field,
+            || schema::object(longest),
+            |value| {
+                let object = value.as_object().filter(|_| value.to_string().len() <= longest);
+                object
+                    .cloned()
+                    .ok_or_else(|| format!("must be an object of at most {longest} bytes"))
+            },
+        )
     }
 
     /// An http or https URL.
     pub fn url(&mut self, field: &'static str) -> Option<String> {
-        self.parsed(field, |value| check_url(as_text(value)?))
+        self.parsed(field, || schema::url(LONGEST_URL), |value| check_url(as_text(value)?))
     }
 
     /// Short labels, each once; none when not given.
     pub fn tags(&mut self, field: &'static str) -> Vec<String> {
-        let tags = self.parsed(field, |value| {
-            let items = value.as_array().filter(|items| items.len() <= 50);
-            let items = items.ok_or("must be a list of at most 50 tags")?;
+        let schema = || schema::tags(MOST_TAGS, LONGEST_TAG);
+        let tags = self.parsed(field, schema, |value| {
+            let items = value.as_array().filter(|items| items.len() <= MOST_TAGS);
+            let items =
+                items.ok_or_else(|| format!("must be a list of at most {MOST_TAGS} tags"))?;
             let tags = items.iter().map(check_tag).collect::<Result<Vec<_>, _>>()?;
             let distinct = tags.iter().enumerate().all(|(n, tag)| !tags[..n].contains(tag));
             if distinct { Ok(tags) } else { Err("must not repeat a tag".to_owned()) }
@@ -220,33 +286,8 @@ pub fn check_text(text: &str, longest: usize) -> Result<String, String> {
 }
 
 fn check_tag(value: &Value) -> Result<String, String> {
-    let tag = check_line(value.as_str().ok_or("must be a list of text")?, 50)?;
+    let tag = check_line(value.as_str().ok_or("must be a list of text")?, LONGEST_TAG)?;
     if tag.is_empty() { Err("must not contain an empty tag".to_owned()) } else { Ok(tag) }
-}
-
-/// E.164: a plus, no leading zero, at most 15 digits.
-fn check_phone_number(text: &str) -> Result<String, String> {
-    let digits = text.strip_prefix('+').unwrap_or_default().as_bytes();
-    let formed = (2..=15).contains(&digits.len())
-        && digits[0] != b'0'
-        && digits.iter().all(u8::is_ascii_digit);
-    if formed {
-        Ok(text.to_owned())
-    } else {
-        Err("must be an E.164 number, such as +14155550100".to_owned())
-    }
-}
-
-fn check_url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let formed = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && text.len() <= 2048
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    if formed {
-        Ok(text.to_owned())
-    } else {
-        Err("must be an http or https URL of at most 2048 bytes".to_owned())
-    }
 }
 
 #[cfg(test)]
@@ -291,11 +332,18 @@ mod tests {
     }
 
     #[test]
-    fn telephone_numbers_are_e164() {
-        assert!(check_phone_number("+14155550100").is_ok());
-        for wrong in ["14155550100", "+04155550100", "+1415555010012345", "+1 415 555", "+", "+1"] {
-            assert!(check_phone_number(wrong).is_err(), "{wrong}");
-        }
+    fn an_object_is_measured_as_json() {
+        let object = json!({"a": {"x": "ü".repeat(5)}});
+        let size = object["a"].to_string().len();
+        assert_eq!(size, r#"{"x":"üüüüü"}"#.len());
+        let named =
+            |longest| complaints(object.clone(), |reader| drop(reader.object("a", longest)));
+        assert_eq!((named(size), named(size - 1)), (vec![], vec!["a".to_owned()]));
+        assert_eq!(complaints(json!({"a": []}), |reader| drop(reader.object("a", 9))), ["a"]);
+        let named = complaints(json!({"a": 1}), |reader| {
+            reader.boolean("a");
+        });
+        assert_eq!(named, ["a"]);
     }
 
     #[test]

@@ -111,6 +111,8 @@ macro_rules! public_id {
                 serializer.collect_str(self)
             }
         }
+
+        super::schema::described!($name, stringify!($name), super::schema::id($prefix));
     };
 }
 
@@ -123,6 +125,16 @@ public_id!(
     /// Names an admin token; it is not secret and may stand in logs.
     TokenId,
     "token"
+);
+public_id!(
+    /// Names a user; it is not secret and may stand in logs.
+    UserId,
+    "user"
+);
+public_id!(
+    /// Names a session; it is not secret and may stand in logs.
+    SessionId,
+    "session"
 );
 
 #[cfg(test)]

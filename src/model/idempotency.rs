@@ -1,7 +1,7 @@
 //! Requests that may be sent again: what identifies one, and the answer that is kept for it.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::precondition::EntityTag;
@@ -18,6 +18,11 @@ impl IdempotencyKey {
         let fits = (1..=LONGEST).contains(&bytes.len());
         let text = std::str::from_utf8(bytes).ok()?;
         (fits && bytes.iter().all(u8::is_ascii_graphic)).then(|| Self(text.to_owned()))
+    }
+
+    /// What [`IdempotencyKey::parse`] accepts.
+    pub fn schema() -> Value {
+        json!({"type": "string", "pattern": format!("^[!-~]{{1,{LONGEST}}}$")})
     }
 }
 

@@ -1,16 +1,22 @@
 //! API keys: what is known of one, its state at a moment, and what a new one must say.
 
+use chrono::Duration;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::FieldErrors;
 use super::actor::Actor;
 use super::fields::{FieldReader, as_text};
-use super::id::KeyId;
+use super::id::{KeyId, UserId};
+use super::schema;
 use super::scope::{Scope, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
 use super::words::words;
+
+/// An expiry that is nearer than this is pointed out.
+pub const SOON: Duration = Duration::days(14);
 
 /// A key's row number: what the usage tables and the key index refer to it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +43,30 @@ pub struct Revocation {
     pub by: Actor,
     /// Why, in their words.
     pub reason: Option<String>,
+}
+
+/// What may be said when a key is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+pub struct RevokeRequest {
+    /// Why, in your own words.
+    pub reason: Option<String>,
+}
+
+impl RevokeRequest {
+    /// Reads every field.
+    pub fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
+        Some(Self { reason: reader.line("reason", 500) })
+    }
+
+    /// Reads an object that may hold nothing else.
+    ///
+    /// # Errors
+    /// Every complaint about it.
+    pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut reader = FieldReader::new(object);
+        let request = Self::read(&mut reader);
+        reader.finish(request)
+    }
 }
 
 /// The state of something that can be revoked and can expire.
@@ -71,6 +101,9 @@ pub struct ApiKey {
     pub created_at: Moment,
     /// By whom.
     pub created_by: Actor,
+    /// The user whose key it is now: who made it, or to whom it was handed. None where it was made
+    /// by program or at the command line.
+    pub user: Option<UserId>,
     /// From when on it is refused; never if absent.
     pub expires_at: Option<Moment>,
     /// How it was ended, if it was.
@@ -100,7 +133,8 @@ pub struct KeyLabel {
 }
 
 impl KeyLabel {
-    pub(super) fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
+    /// Reads the label's fields.
+    pub fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
         let name = reader.line("name", 100);
         let name = reader.required("name", name);
         let description = reader.text("description", 500).filter(|text| !text.is_empty());
@@ -137,12 +171,17 @@ impl NewKey {
     /// Every complaint about it.
     pub fn from_object(object: &Map<String, Value>, now: Moment) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
-        let label = KeyLabel::read(&mut reader);
-        let scopes = reader.parsed("scopes", read_scopes);
-        let scopes = reader.required("scopes", scopes);
-        let expires_at = read_expiry(&mut reader, LongestLife::TenYears, now);
-        let key = label.zip(scopes).map(|(label, scopes)| Self { label, scopes, expires_at });
+        let key = Self::read(&mut reader, now);
         reader.finish(key)
+    }
+
+    /// Reads every field.
+    pub fn read(reader: &mut FieldReader<'_>, now: Moment) -> Option<Self> {
+        let label = KeyLabel::read(reader);
+        let scopes = reader.parsed("scopes", scopes_schema, read_scopes);
+        let scopes = reader.required("scopes", scopes);
+        let expires_at = read_expiry(reader, LongestLife::TenYears, now);
+        Some(Self { label: label?, scopes: scopes?, expires_at })
     }
 }
 
@@ -156,6 +195,17 @@ pub fn read_expiry(
     longest.check(expires_at, now).map_err(|message| reader.complain("expires_at", message)).ok()
 }
 
+/// The most scopes one list names.
+const MOST_SCOPES: usize = 100;
+
+/// What [`read_scopes`] accepts.
+pub fn scopes_schema() -> Value {
+    let mut schema = schema::scopes();
+    schema["minItems"] = 1.into();
+    schema["maxItems"] = MOST_SCOPES.into();
+    schema
+}
+
 /// Reads a list of scopes that is not empty.
 ///
 /// # Errors
@@ -165,8 +215,8 @@ pub fn read_scopes(value: &Value) -> Result<ScopeSet, String> {
     if items.is_empty() {
         return Err("must hold at least one scope: an empty set would allow nothing".to_owned());
     }
-    if items.len() > 100 {
-        return Err("must hold at most 100 scopes".to_owned());
+    if items.len() > MOST_SCOPES {
+        return Err(format!("must hold at most {MOST_SCOPES} scopes"));
     }
     let parse = |item| as_text(item)?.parse::<Scope>().map_err(|unknown| unknown.to_string());
     items.iter().map(parse).collect()
@@ -201,20 +251,61 @@ impl Status {
     }
 }
 
+words! {
+    /// Which keys to list, by their expiry.
+    ExpiryFilter {
+        /// Those that expire within [`SOON`].
+        Soon = "soon",
+        /// Those that never do.
+        Never = "never",
+        /// Those that do some day.
+        Dated = "dated",
+    }
+}
+
+words! {
+    /// In which order to list keys.
+    KeySort {
+        /// The newest first.
+        Newest = "newest",
+        /// By name, in any case.
+        Name = "name",
+        /// What expires soonest first, what never does last.
+        Expiry = "expiry",
+        /// What was used last first.
+        LastUsed = "last_used",
+        /// What was used most in 30 days first.
+        MostUsed = "most_used",
+        /// What was retired last first.
+        Retired = "retired",
+    }
+}
+
 /// Which keys to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct KeyFilter {
     /// Only those in this state.
     pub status: Option<StatusFilter>,
     /// Only those with this text in name, description, owner, id or display, in any case.
+    #[schemars(rename = "q")]
     pub text: Option<String>,
     /// Only those of exactly this owner.
     pub owner: Option<String>,
 }
 
+/// Which keys a table shows.
+#[derive(Debug, Clone, Default)]
+pub struct TableFilter {
+    /// Only these.
+    pub keys: KeyFilter,
+    /// Only those with this scope.
+    pub scope: Option<Scope>,
+    /// Only those with such an expiry.
+    pub expiry: Option<ExpiryFilter>,
+}
+
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
     use serde_json::json;
 
     use super::*;

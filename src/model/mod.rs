@@ -1,24 +1,33 @@
-//! The nouns: keys, secrets, scopes, usage, audit events and records, always valid once built.
+//! The nouns: keys, secrets, scopes, users, usage, audit events and records, always valid once built.
 //!
 //! Nothing here does I/O, reads a clock or knows SQL or HTTP. What comes from outside is parsed
 //! here into a type that needs no second look; a refusal is a [`FieldErrors`] that names every bad
 //! field.
 
 pub mod actor;
+pub mod analytics;
 pub mod audit;
+pub mod breakdown;
 pub mod fields;
+mod formats;
 pub mod id;
 pub mod idempotency;
 pub mod key;
 pub mod page;
+pub mod password;
 pub mod precondition;
+pub mod random_secret;
 pub mod records;
+pub mod schema;
 pub mod scope;
 pub mod secret;
+pub mod session;
+pub mod terms;
 pub mod time;
 pub mod token;
 pub mod transfer;
 pub mod usage;
+pub mod user;
 pub mod view;
 pub mod words;
 

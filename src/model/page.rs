@@ -3,9 +3,18 @@
 //! Lists run from the newest to the oldest. A cursor names the last item seen, so that what is
 //! inserted or deleted meanwhile neither repeats nor hides anything.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::schema;
+
+/// The most items a page has.
+const GREATEST: u8 = 100;
 
 /// How many items a page has at most: 1 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +27,16 @@ impl Limit {
     /// A sentence for the field's error.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.parse::<u8>() {
-            Ok(limit @ 1..=100) if !text.starts_with('+') => Ok(Self(limit)),
-            _ => Err("must be a number from 1 to 100".to_owned()),
+            Ok(limit @ 1..=GREATEST) if !text.starts_with('+') => Ok(Self(limit)),
+            _ => Err(format!("must be a number from 1 to {GREATEST}")),
         }
+    }
+
+    /// What [`Limit::parse`] accepts.
+    pub fn schema() -> Value {
+        let mut schema = schema::integer(1, GREATEST.into());
+        schema["default"] = Self::default().0.into();
+        schema
     }
 
     /// The number.
@@ -28,6 +44,8 @@ impl Limit {
         self.0.into()
     }
 }
+
+schema::described!(Limit, "Limit", Limit::schema());
 
 impl Default for Limit {
     fn default() -> Self {
@@ -54,6 +72,11 @@ impl Cursor {
         String::from_utf8(position.to_vec()).map(Self).map_err(|_| refused())
     }
 
+    /// The form of what [`Cursor::decode`] accepts; the checksum in it cannot be described.
+    pub fn schema() -> Value {
+        json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{7,}$"})
+    }
+
     /// URL-safe text. The checksum tells a mistyped cursor from a real one; it is no signature,
     /// since a cursor grants nothing.
     pub fn encode(&self) -> String {
@@ -63,12 +86,14 @@ impl Cursor {
     }
 }
 
+schema::described!(Cursor, "Cursor", Cursor::schema());
+
 /// Which page of a list is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct PageRequest {
-    /// How many items.
+    /// How many items a page has at most.
     pub limit: Limit,
-    /// After which item; the first page without.
+    /// Where to go on: the `next_cursor` of the page before. The first page without.
     pub cursor: Option<Cursor>,
 }
 
@@ -99,18 +124,39 @@ impl<T> Page<T> {
     }
 }
 
+/// A page as it is written.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List", bound = "T: JsonSchema")]
+struct List<'a, T> {
+    /// The items, newest first.
+    data: &'a [T],
+    /// About the page.
+    meta: Meta,
+}
+
+/// About a page of a list.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PageMeta")]
+struct Meta {
+    /// How many items were asked for.
+    #[schemars(with = "Limit")]
+    limit: usize,
+    /// What to ask for as `cursor` to go on; null on the last page.
+    #[schemars(with = "Option<Cursor>")]
+    next_cursor: Option<String>,
+}
+
+impl<T: JsonSchema> JsonSchema for Page<T> {
+    fn schema_name() -> Cow<'static, str> {
+        List::<'_, T>::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        List::<'_, T>::json_schema(generator)
+    }
+}
+
 impl<T: Serialize> Serialize for Page<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Meta {
-            limit: usize,
-            next_cursor: Option<String>,
-        }
-        #[derive(Serialize)]
-        struct List<'a, T> {
-            data: &'a [T],
-            meta: Meta,
-        }
         let meta =
             Meta { limit: self.limit.get(), next_cursor: self.next.as_ref().map(Cursor::encode) };
         List { data: &self.items, meta }.serialize(serializer)

@@ -5,10 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// What a request does to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// GET and HEAD.
@@ -112,6 +113,16 @@ impl Scope {
             .flatten()
     }
 
+    /// What it is a right to.
+    pub fn resource(self) -> Resource {
+        self.resource
+    }
+
+    /// What may be done to it.
+    pub fn access(self) -> Access {
+        self.access
+    }
+
     fn bit(self) -> u16 {
         1 << ((self.resource as u16 - 1) * 2 + self.access as u16)
     }
@@ -199,6 +210,8 @@ impl Serialize for ScopeSet {
         serializer.collect_seq(self.iter().map(|scope| scope.to_string()))
     }
 }
+
+super::schema::described!(ScopeSet, "Scopes", super::schema::scopes());
 
 #[cfg(test)]
 mod tests {

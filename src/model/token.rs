@@ -1,12 +1,12 @@
 //! Admin tokens: they manage keys by program, and nothing else.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::FieldErrors;
 use super::actor::Actor;
 use super::fields::{FieldReader, as_text};
-use super::id::TokenId;
-use super::key::{Revocation, Status, read_expiry, read_scopes, status_at};
+use super::id::{TokenId, UserId};
+use super::key::{Revocation, Status, read_expiry, read_scopes, scopes_schema, status_at};
 use super::scope::{Access, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
@@ -32,6 +32,8 @@ pub struct AdminToken {
     pub created_at: Moment,
     /// By whom.
     pub created_by: Actor,
+    /// The administrator whose token it is now, if one made it.
+    pub user: Option<UserId>,
     /// From when on it is refused.
     pub expires_at: Moment,
     /// How it was ended, if it was.
@@ -71,13 +73,15 @@ impl NewToken {
         let mut reader = FieldReader::new(object);
         let name = reader.line("name", 100);
         let name = reader.required("name", name);
-        let access = reader.parsed("access", |value| {
+        let schema = || json!({"type": "string", "enum": Access::ALL});
+        let access = reader.parsed("access", schema, |value| {
             let text = as_text(value)?;
             let access = Access::ALL.into_iter().find(|access| access.as_str() == text);
             access.ok_or_else(|| "must be read or write".to_owned())
         });
         let access = reader.required("access", access);
-        let may_grant = reader.parsed("may_grant", read_scopes).unwrap_or_else(ScopeSet::all);
+        let may_grant =
+            reader.parsed("may_grant", scopes_schema, read_scopes).unwrap_or_else(ScopeSet::all);
         let expires_at = read_expiry(&mut reader, LongestLife::OneYear, now);
         let expires_at = reader.required("expires_at", expires_at);
         let token = name.zip(access).zip(expires_at).map(|((name, access), expires_at)| Self {

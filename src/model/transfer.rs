@@ -73,12 +73,13 @@ impl ImportedKey {
         }
         let label = KeyLabel::read(&mut reader);
         let scopes =
-            reader.parsed("scopes", |value| read_scopes(value).map_err(quiet_about_scopes));
+            parsed(&mut reader, "scopes", |value| read_scopes(value).map_err(quiet_about_scopes));
         let scopes = reader.required("scopes", scopes);
-        let expires_at = reader.parsed("expires_at", |value| read_expiry(as_text(value)?, now));
-        let digest = reader.parsed("sha256", |value| read_digest(as_text(value)?));
+        let expires_at =
+            parsed(&mut reader, "expires_at", |value| read_expiry(as_text(value)?, now));
+        let digest = parsed(&mut reader, "sha256", |value| read_digest(as_text(value)?));
         let digest = reader.required("sha256", digest);
-        let display = reader.parsed("display", |value| read_display(as_text(value)?));
+        let display = parsed(&mut reader, "display", |value| read_display(as_text(value)?));
         refuse_the_retired(&mut reader);
         if let Some(digest) = digest {
             refuse_the_key_itself(&mut reader, object, digest);
@@ -92,6 +93,15 @@ impl ImportedKey {
         });
         reader.finish(key)
     }
+}
+
+/// Reads a value with `parse`, whose error is the complaint.
+fn parsed<'a, T>(
+    reader: &mut FieldReader<'a>,
+    field: &'static str,
+    parse: impl FnOnce(&'a Value) -> Result<T, String>,
+) -> Option<T> {
+    parse(reader.value(field)?).map_err(|message| reader.complain(field, message)).ok()
 }
 
 /// Refuses fields that are none, and text with one of our own keys in it, before anything else is

@@ -1,15 +1,21 @@
 //! Usage: what a request is counted as, and the figures over 24 hours, 7 days and 30 days.
 
-use std::collections::BTreeMap;
+mod windows;
 
-use chrono::Duration;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, json};
 
 use super::key::KeyNumber;
+use super::schema::from_value;
 use super::scope::{Access, Resource};
 use super::time::{self, Moment};
 use super::words::{Word, words};
+
+pub use windows::{DAYS, Days, Hour, Minute, Windows};
 
 words! {
     /// How a request ended.
@@ -41,6 +47,9 @@ impl Outcome {
         }
     }
 }
+
+/// What stands for a path of no resource.
+pub const OTHER: &str = "other";
 
 /// What a request is counted under: resource, access and outcome, as one small number.
 ///
@@ -74,46 +83,23 @@ impl Cell {
     }
 
     /// The name under which the resource is shown.
-    fn resource_name(self) -> &'static str {
+    pub(super) fn resource_name(self) -> &'static str {
         let known = Resource::ALL.into_iter().find(|resource| *resource as u16 == self.0 >> 4);
-        known.map_or("other", Resource::as_str)
+        known.map_or(OTHER, Resource::as_str)
     }
 
-    fn access(self) -> Access {
+    pub(super) fn access(self) -> Access {
         Access::ALL[usize::from(self.0 >> 3 & 1)]
     }
 }
 
-/// Whole minutes since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Minute(pub i64);
-
-impl Minute {
-    /// The minute a moment lies in.
-    pub fn of(moment: Moment) -> Self {
-        Self(moment.timestamp().div_euclid(60))
-    }
-
-    /// The hour it lies in.
-    pub fn hour(self) -> Hour {
-        Hour(self.0.div_euclid(60))
-    }
-}
-
-/// Whole hours since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Hour(pub i64);
-
-impl Hour {
-    /// Its first minute.
-    pub fn first_minute(self) -> Minute {
-        Minute(self.0 * 60)
-    }
-
-    /// When it begins.
-    pub fn start(self) -> Moment {
-        Moment::from_timestamp(self.0 * 3600, 0).unwrap_or_default()
-    }
+/// Whose requests.
+#[derive(Debug, Clone, Copy)]
+pub enum Keys<'a> {
+    /// Those of these keys.
+    These(&'a [KeyNumber]),
+    /// Those of all keys.
+    All,
 }
 
 /// Requests of one key in one minute and one cell.
@@ -129,31 +115,6 @@ pub struct Count {
     pub n: i64,
     /// The last of them, in milliseconds since 1970.
     pub last_at: i64,
-}
-
-/// The rolling windows that end now. Each begins at a whole minute or hour, so that no request
-/// younger than its length is left out.
-#[derive(Debug, Clone, Copy)]
-pub struct Windows {
-    /// First minute of the 24-hour window.
-    pub day: Minute,
-    /// First hour of the 7-day window.
-    pub week: Hour,
-    /// First hour of the 30-day window.
-    pub month: Hour,
-}
-
-impl Windows {
-    /// The windows that end at `now`.
-    pub fn ending(now: Moment) -> Self {
-        let back = |days| Minute::of(now - Duration::days(days));
-        Self { day: back(1), week: back(7).hour(), month: back(30).hour() }
-    }
-
-    /// The first hour that lies wholly inside the 24-hour window.
-    pub fn first_whole_hour(&self) -> Hour {
-        Minute(self.day.0 + 59).hour()
-    }
 }
 
 /// Requests by outcome.
@@ -177,7 +138,7 @@ impl Tally {
     }
 }
 
-fn tally_entries<M: SerializeMap>(tally: &Tally, map: &mut M) -> Result<(), M::Error> {
+pub(super) fn tally_entries<M: SerializeMap>(tally: &Tally, map: &mut M) -> Result<(), M::Error> {
     map.serialize_entry("total", &tally.total())?;
     for outcome in Outcome::ALL {
         map.serialize_entry(outcome.as_str(), &tally.of(*outcome))?;
@@ -193,8 +154,31 @@ impl Serialize for Tally {
     }
 }
 
+pub(super) fn tally_schema() -> Schema {
+    let count = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
+    let mut counts = Map::from_iter([("total".to_owned(), count("All of them."))]);
+    for outcome in Outcome::ALL {
+        counts.insert(outcome.as_str().to_owned(), count(outcome.about()));
+    }
+    let required: Vec<&String> = counts.keys().collect();
+    from_value(json!({
+        "type": "object", "description": "Requests by outcome.",
+        "required": required, "properties": counts,
+    }))
+}
+
+impl JsonSchema for Tally {
+    fn schema_name() -> Cow<'static, str> {
+        "Tally".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        tally_schema()
+    }
+}
+
 /// Something of each window, named as everywhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "{T}ByWindow")]
 pub struct PerWindow<T> {
     /// The last 24 hours, exact to the minute.
     #[serde(rename = "24h")]
@@ -263,66 +247,8 @@ impl Usage {
     }
 }
 
-/// Requests of one window: by outcome, by resource and access, and over time.
-#[derive(Debug, Clone, Default)]
-pub struct Breakdown {
-    tally: Tally,
-    by_resource: BTreeMap<&'static str, ByAccess>,
-    series: BTreeMap<Moment, i64>,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-struct ByAccess {
-    read: i64,
-    write: i64,
-}
-
-#[derive(Serialize)]
-struct Point {
-    #[serde(with = "time::rfc3339")]
-    start: Moment,
-    total: i64,
-}
-
-impl Breakdown {
-    /// A window with its points of time, all empty yet.
-    pub fn over(starts: impl Iterator<Item = Moment>) -> Self {
-        Self { series: starts.map(|start| (start, 0)).collect(), ..Self::default() }
-    }
-
-    /// Adds requests made at a moment inside the window.
-    pub fn add(&mut self, cell: Cell, at: Moment, n: i64) {
-        self.tally.add(cell.outcome(), n);
-        let by_access = self.by_resource.entry(cell.resource_name()).or_default();
-        match cell.access() {
-            Access::Read => by_access.read += n,
-            Access::Write => by_access.write += n,
-        }
-        if let Some((_, total)) = self.series.range_mut(..=at).next_back() {
-            *total += n;
-        }
-    }
-
-    /// Requests by outcome.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-}
-
-impl Serialize for Breakdown {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let points =
-            self.series.iter().map(|(start, total)| Point { start: *start, total: *total });
-        let mut map = serializer.serialize_map(None)?;
-        tally_entries(&self.tally, &mut map)?;
-        map.serialize_entry("by_resource", &self.by_resource)?;
-        map.serialize_entry("series", &points.collect::<Vec<_>>())?;
-        map.end()
-    }
-}
-
 /// An address a key was used from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Source {
     /// The client's address.
     pub address: String,
@@ -330,6 +256,7 @@ pub struct Source {
     pub user_agent: Option<String>,
     /// When it was last noted.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub at: Moment,
 }
 
@@ -338,22 +265,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::time::parse_rfc3339;
 
     fn any_cell() -> impl Strategy<Value = Cell> {
         (0usize..8, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
             let resource = resource.checked_sub(1).map(|n| Resource::ALL[n]);
             Cell::new(resource, Access::ALL[access], Outcome::ALL[outcome])
         })
-    }
-
-    #[test]
-    fn a_window_begins_at_a_whole_minute_or_hour() {
-        let now = parse_rfc3339("2026-11-21T12:34:56.789Z").unwrap();
-        let windows = Windows::ending(now);
-        assert_eq!(windows.day, Minute::of(now - Duration::hours(24)));
-        assert_eq!(windows.week.start(), parse_rfc3339("2026-11-14T12:00:00Z").unwrap());
-        assert_eq!(windows.month.start(), parse_rfc3339("2026-10-22T12:00:00Z").unwrap());
     }
 
     #[test]
@@ -368,18 +285,6 @@ mod tests {
         #[test]
         fn a_cell_survives_its_number(cell in any_cell()) {
             prop_assert_eq!(Cell::from_number(cell.number()), Some(cell));
-        }
-
-        #[test]
-        fn a_series_holds_exactly_the_total(adds in prop::collection::vec((any_cell(), 0i64..3600 * 24, 1i64..9), 0..50)) {
-            let start = parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
-            let mut breakdown = Breakdown::over((0..24).map(|hour| start + Duration::hours(hour)));
-            for (cell, second, n) in adds {
-                breakdown.add(cell, start + Duration::seconds(second), n);
-            }
-            let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read + by.write).sum();
-            prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().sum::<i64>());
-            prop_assert_eq!(breakdown.tally.total(), by_resource);
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Keys and tokens as JSON: the same objects over HTTP and on the command line.
+//! Keys, tokens and users as JSON: the same objects over HTTP and on the command line.
 //!
 //! No view has a field for a secret but the two that answer the making of one.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::actor::Actor;
-use super::id::{KeyId, TokenId};
+use super::id::{KeyId, TokenId, UserId};
 use super::idempotency::Keepable;
 use super::key::{ApiKey, Status};
 use super::scope::{Access, ScopeSet};
@@ -13,29 +14,51 @@ use super::secret::Secret;
 use super::time::{self, Moment};
 use super::token::AdminToken;
 use super::usage::{PerWindow, Source, Tally, Usage};
+use super::user::{Email, Role, User};
 
 /// A key as it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
 pub struct KeyView<'a> {
+    /// Names the key; it is not secret.
     id: KeyId,
+    /// What people call it.
     name: &'a str,
+    /// What it is for.
     description: Option<&'a str>,
+    /// Whose key it is, in your own words; it grants nothing.
     owner: Option<&'a str>,
+    /// What it may do.
     scopes: ScopeSet,
+    /// Its state now.
     status: Status,
+    /// What may be shown of the secret: its beginning and its end.
     display: &'a str,
+    /// When it was made.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     created_at: Moment,
+    /// By whom.
     created_by: &'a Actor,
+    /// From when on it is refused; never if null.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     expires_at: Option<Moment>,
+    /// When it was revoked, if it was.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     revoked_at: Option<Moment>,
+    /// By whom.
     revoked_by: Option<&'a Actor>,
+    /// Why, in their words.
     revoke_reason: Option<&'a str>,
+    /// When it was last used while it was live.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     last_used_at: Option<Moment>,
+    /// Requests ever.
     lifetime_total: i64,
+    /// Requests in each window.
     usage: &'a PerWindow<Tally>,
 }
 
@@ -67,7 +90,8 @@ impl<'a> KeyView<'a> {
 impl Keepable for KeyView<'_> {}
 
 /// A key with where it was used from.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyDetail")]
 pub struct KeyDetailView<'a> {
     /// The key.
     #[serde(flatten)]
@@ -79,10 +103,13 @@ pub struct KeyDetailView<'a> {
 impl Keepable for KeyDetailView<'_> {}
 
 /// The answer to the making of a key, and the only one that holds it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "NewKey")]
 pub struct NewKeyView<'a> {
     #[serde(flatten)]
     view: KeyView<'a>,
+    /// The key itself, shown in this answer only.
+    #[schemars(regex(pattern = "^[a-z]{2,8}k_[0-9A-Za-z]{38}$"))]
     key: &'a str,
 }
 
@@ -94,14 +121,22 @@ impl<'a> NewKeyView<'a> {
 }
 
 /// What a key may know of itself.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WhoAmI")]
 pub struct WhoAmIView<'a> {
+    /// Names the key; it is not secret.
     id: KeyId,
+    /// What people call it.
     name: &'a str,
+    /// Whose key it is, in your own words; it grants nothing.
     owner: Option<&'a str>,
+    /// What it may do.
     scopes: ScopeSet,
+    /// From when on it is refused; never if null.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     expires_at: Option<Moment>,
+    /// Requests in each window.
     usage: &'a PerWindow<Tally>,
 }
 
@@ -122,21 +157,33 @@ impl<'a> WhoAmIView<'a> {
 /// An admin token as it is shown.
 #[derive(Serialize)]
 pub struct TokenView<'a> {
+    /// Names the token; it is not secret.
     id: TokenId,
+    /// What people call it.
     name: &'a str,
+    /// What it may do with keys; write includes read here.
     access: Access,
+    /// The scopes it may give to keys.
     may_grant: ScopeSet,
+    /// Its state now.
     status: Status,
+    /// What may be shown of the secret: its beginning and its end.
     display: &'a str,
+    /// When it was made.
     #[serde(with = "time::rfc3339")]
     created_at: Moment,
+    /// By whom.
     created_by: &'a Actor,
     #[serde(with = "time::rfc3339")]
     expires_at: Moment,
+    /// When it was revoked, if it was.
     #[serde(with = "time::rfc3339::option")]
     revoked_at: Option<Moment>,
+    /// By whom.
     revoked_by: Option<&'a Actor>,
+    /// Why, in their words.
     revoke_reason: Option<&'a str>,
+    /// When it was last used while it was live.
     #[serde(with = "time::rfc3339::option")]
     last_used_at: Option<Moment>,
 }
@@ -175,5 +222,37 @@ impl<'a> NewTokenView<'a> {
     /// Shows the secret, this once.
     pub fn new(view: TokenView<'a>, secret: &'a Secret) -> Self {
         Self { view, token: secret.expose() }
+    }
+}
+
+/// A user as they are shown.
+#[derive(Serialize)]
+pub struct UserView<'a> {
+    id: UserId,
+    email: &'a Email,
+    role: Role,
+    may_grant: ScopeSet,
+    status: &'static str,
+    #[serde(with = "time::rfc3339")]
+    created_at: Moment,
+    #[serde(with = "time::rfc3339::option")]
+    disabled_at: Option<Moment>,
+    #[serde(with = "time::rfc3339::option")]
+    last_login_at: Option<Moment>,
+}
+
+impl<'a> UserView<'a> {
+    /// The user, with what they may grant in their role.
+    pub fn new(user: &'a User) -> Self {
+        Self {
+            id: user.id,
+            email: &user.email,
+            role: user.role,
+            may_grant: user.grants(),
+            status: user.status(),
+            created_at: user.created_at,
+            disabled_at: user.disabled_at,
+            last_login_at: user.last_login_at,
+        }
     }
 }

@@ -8,6 +8,9 @@ pub trait Word: Sized + Copy + 'static {
     /// The word that is stored, shown and filtered by.
     fn as_str(self) -> &'static str;
 
+    /// What the word means: its documentation here.
+    fn about(self) -> &'static str;
+
     /// Reads what [`Word::as_str`] writes.
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|word| word.as_str() == text)
@@ -23,13 +26,13 @@ pub trait Word: Sized + Copy + 'static {
     }
 }
 
-/// Declares an enum together with its words.
+/// Declares an enum together with its words and what they mean.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $about:literal])+ $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
+            $($(#[doc = $about])+ $variant,)+
         }
 
         impl $crate::model::words::Word for $name {
@@ -39,6 +42,11 @@ macro_rules! words {
                     $(Self::$variant => $word,)+
                 }
             }
+            fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($about),+).trim_ascii(),)+
+                }
+            }
         }
 
         impl serde::Serialize for $name {
@@ -46,6 +54,12 @@ macro_rules! words {
                 serializer.serialize_str($crate::model::words::Word::as_str(*self))
             }
         }
+
+        $crate::model::schema::described!(
+            $name,
+            stringify!($name),
+            $crate::model::schema::choice::<$name>()
+        );
     };
 }
 pub(crate) use words;

@@ -14,7 +14,7 @@ use crate::store;
 const FEED_INTERVAL: Duration = Duration::from_millis(200);
 /// The least time from the end of one read to the start of the next.
 const FEED_GAP: Duration = Duration::from_millis(5);
-/// How often old counts and answers are looked for, and the highest time is saved.
+/// How often old counts, answers and sessions are looked for, and the highest time is saved.
 const CARE_INTERVAL: Duration = Duration::from_secs(30);
 /// A pause between two small steps, so that others get the writer.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
@@ -146,11 +146,13 @@ fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
     }
 }
 
-/// Saves the highest time, rolls counts up and drops old answers.
+/// Saves the highest time, rolls counts up, and drops old answers and sessions.
 fn take_care(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
     bitting.save_high_water()?;
     repeat(Bitting::roll_up, bitting, stopping, interval)?;
-    repeat(Bitting::drop_answers, bitting, stopping, interval)
+    bitting.summarize_keys()?;
+    repeat(Bitting::drop_answers, bitting, stopping, interval)?;
+    repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }
 
 /// Takes step after step while there is more to do, and keeps writing counts meanwhile.

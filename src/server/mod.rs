@@ -92,10 +92,15 @@ impl Server {
         let address = listener.local_addr()?;
         let bitting = Arc::new(open(settings, clock, Missing::Create)?);
         bitting.read_feed()?;
+        if let Some((email, password)) = &settings.first_admin {
+            bitting.ensure_administrator(email, password)?;
+        }
 
         let stopping = Arc::new(AtomicBool::new(false));
-        let http_settings =
-            Arc::new(HttpSettings { trusted_proxies: settings.trusted_proxies.clone() });
+        let http_settings = Arc::new(HttpSettings {
+            trusted_proxies: settings.trusted_proxies.clone(),
+            public_url: settings.public_url.clone(),
+        });
         let factory = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             move || http::app(State::new(bitting.clone(), http_settings.clone(), stopping.clone()))

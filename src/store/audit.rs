@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows;
-use super::schema::audit_events as table;
+use super::schema::{api_keys, audit_events as table};
 use crate::model::actor::Origin;
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
-use crate::model::id::KeyId;
+use crate::model::id::{KeyId, UserId};
 use crate::model::page::Limit;
 use crate::model::time::Moment;
 use crate::model::words::Word;
@@ -148,17 +148,26 @@ impl TryFrom<Row> for AuditEvent {
     }
 }
 
-/// Events from the newest to the oldest, one more than the limit where there are so many.
+/// Events from the newest to the oldest, one more than the limit where there are so many; of one
+/// user's keys and doings alone, if it is said whose.
 ///
 /// # Errors
 /// When the database fails.
 pub fn list(
     connection: &mut AnyConnection,
     filter: &AuditFilter,
+    user: Option<UserId>,
     limit: Limit,
     before: Option<i64>,
 ) -> Result<Vec<AuditEvent>> {
     let mut query = table::table.into_boxed();
+    if let Some(user) = user.map(|user| user.to_string()) {
+        let own = api_keys::table
+            .filter(api_keys::user_id.eq(user.clone()))
+            .select(api_keys::id.nullable());
+        let done = table::actor_id.eq(user).assume_not_null();
+        query = query.filter(table::key_id.eq_any(own).assume_not_null().or(done));
+    }
     if let Some(action) = filter.action {
         query = query.filter(table::action.eq(action.as_str()));
     }

@@ -1,16 +1,15 @@
 //! API keys in the database.
 
 use chrono::NaiveDateTime;
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::connection::AnyConnection;
-use super::connection::on_either;
 use super::error::Result;
+use super::key_table::matching;
 use super::rows::{self, DigestColumn, Parsed};
 use super::schema::api_keys as table;
-use super::text::{contains_pattern, lower};
-use crate::model::id::KeyId;
+use super::text::lower;
+use crate::model::id::{KeyId, UserId};
 use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, StatusFilter};
 use crate::model::page::Limit;
 use crate::model::scope::ScopeSet;
@@ -18,13 +17,8 @@ use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::words::Word;
 
-/// Digests looked up by one statement.
-const DIGESTS_PER_STATEMENT: usize = 500;
-/// Keys stored by one statement: 15 parameters each, of which SQLite takes 32,766.
-const ROWS_PER_STATEMENT: usize = 500;
-
 #[derive(Queryable)]
-struct Row {
+pub(super) struct Row {
     number: i64,
     id: String,
     digest: Vec<u8>,
@@ -44,6 +38,7 @@ struct Row {
     revoked_by_name: Option<String>,
     revoke_reason: Option<String>,
     revision: i64,
+    user_id: Option<String>,
     imported: bool,
 }
 
@@ -59,6 +54,7 @@ impl TryFrom<Row> for ApiKey {
             display: row.display,
             created_at: row.created_at.and_utc(),
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
+            user: rows::optional_id("user id", row.user_id)?,
             expires_at: row.expires_at.map(|end| end.and_utc()),
             revocation: rows::revocation(
                 row.revoked_at,
@@ -75,7 +71,7 @@ impl TryFrom<Row> for ApiKey {
 
 #[derive(Insertable)]
 #[diesel(table_name = table, treat_none_as_default_value = false)]
-struct NewRow<'a> {
+pub(super) struct NewRow<'a> {
     id: String,
     digest: &'a [u8],
     name: &'a str,
@@ -89,11 +85,12 @@ struct NewRow<'a> {
     created_by_name: &'a str,
     expires_at: Option<NaiveDateTime>,
     revision: i64,
+    user_id: Option<String>,
     imported: bool,
 }
 
 impl<'a> NewRow<'a> {
-    fn of(key: &'a ApiKey) -> Self {
+    pub(super) fn of(key: &'a ApiKey) -> Self {
         Self {
             id: key.id.to_string(),
             digest: key.digest.as_bytes(),
@@ -108,6 +105,7 @@ impl<'a> NewRow<'a> {
             created_by_name: &key.created_by.name,
             expires_at: key.expires_at.map(|end| end.naive_utc()),
             revision: key.revision,
+            user_id: key.user.map(|user| user.to_string()),
             imported: key.imported,
         }
     }
@@ -123,26 +121,6 @@ pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber>
         .returning(table::number)
         .get_result(connection)?;
     rows::row_number(number).map(KeyNumber)
-}
-
-/// Stores many new keys; their own `number` is not looked at.
-///
-/// # Errors
-/// When the database fails.
-pub fn insert_many(connection: &mut AnyConnection, keys: &[ApiKey]) -> Result<()> {
-    if let AnyConnection::Sqlite(connection) = connection {
-        // Digests lie anywhere in their index. So all of it is wanted at hand, and a page that is
-        // changed again and again shall be brought into the file once: 64 MiB for either.
-        connection
-            .batch_execute("PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16384")?;
-    }
-    for some in keys.chunks(ROWS_PER_STATEMENT) {
-        let rows: Vec<_> = some.iter().map(NewRow::of).collect();
-        on_either!(connection => {
-            diesel::insert_into(table::table).values(rows).execute(connection)?
-        });
-    }
-    Ok(())
 }
 
 /// How many keys there are, retired ones included, or a few more.
@@ -162,6 +140,36 @@ pub fn count(connection: &mut AnyConnection) -> Result<usize> {
 pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>> {
     let row: Option<Row> =
         table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
+    row.map(ApiKey::try_from).transpose()
+}
+
+/// The keys with these row numbers, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| number.0.into()).collect();
+    let rows: Vec<Row> = table::table.filter(table::number.eq_any(numbers)).load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// The newest active key of this name, in any case; of one user alone, if it is said whose.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_named(
+    connection: &mut AnyConnection,
+    name: &str,
+    user: Option<UserId>,
+    now: Moment,
+) -> Result<Option<ApiKey>> {
+    let filter = KeyFilter { status: Some(StatusFilter::Active), ..KeyFilter::default() };
+    let row: Option<Row> = matching(&filter, user, now)
+        .filter(lower(table::name.nullable()).eq(name.to_lowercase()))
+        .order(table::number.desc())
+        .select(table::all_columns)
+        .first(connection)
+        .optional()?;
     row.map(ApiKey::try_from).transpose()
 }
 
@@ -209,45 +217,52 @@ pub fn set_revoked(
     Ok(())
 }
 
-/// Keys from the newest to the oldest, one more than the limit where there are so many.
+/// Hands a key to another user.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_user(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    user: UserId,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
+        .set((table::user_id.eq(user.to_string()), table::revision.eq(revision)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// A user's keys that are not retired.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<Vec<ApiKey>> {
+    let unexpired =
+        table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+    let rows: Vec<Row> = table::table
+        .filter(table::user_id.eq(user.to_string()))
+        .filter(table::revoked_at.is_null())
+        .filter(unexpired)
+        .order(table::number)
+        .load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// Keys from the newest to the oldest, one more than the limit where there are so many; those of
+/// one user alone, if it is said whose.
 ///
 /// # Errors
 /// When the database fails.
 pub fn list(
     connection: &mut AnyConnection,
     filter: &KeyFilter,
+    user: Option<UserId>,
     limit: Limit,
     after: Option<KeyNumber>,
     now: Moment,
 ) -> Result<Vec<ApiKey>> {
-    let now = now.naive_utc();
-    let mut query = table::table.into_boxed();
-    let unexpired = || table::expires_at.is_null().or(table::expires_at.gt(now).assume_not_null());
-    query = match filter.status {
-        None | Some(StatusFilter::All) => query,
-        Some(StatusFilter::Active) => query.filter(table::revoked_at.is_null()).filter(unexpired()),
-        Some(StatusFilter::Revoked) => query.filter(table::revoked_at.is_not_null()),
-        Some(StatusFilter::Expired) => {
-            query.filter(table::revoked_at.is_null()).filter(table::expires_at.le(now))
-        }
-        Some(StatusFilter::Retired) => query.filter(
-            table::revoked_at.is_not_null().or(table::expires_at.le(now).assume_not_null()),
-        ),
-    };
-    if let Some(owner) = &filter.owner {
-        query = query.filter(table::owner.eq(owner));
-    }
-    if let Some(text) = &filter.text {
-        let pattern = contains_pattern(text);
-        let matches = lower(table::name.nullable())
-            .like(pattern.clone())
-            .escape('\\')
-            .or(lower(table::description).like(pattern.clone()).escape('\\'))
-            .or(lower(table::owner).like(pattern.clone()).escape('\\'))
-            .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
-            .or(lower(table::display.nullable()).like(pattern).escape('\\'));
-        query = query.filter(matches);
-    }
+    let mut query = matching(filter, user, now).select(table::all_columns);
     if let Some(KeyNumber(number)) = after {
         query = query.filter(table::number.lt(i64::from(number)));
     }
@@ -318,50 +333,4 @@ pub fn changed_since(
             })
         })
         .collect()
-}
-
-/// Which of these digests belong to keys, and to which.
-///
-/// # Errors
-/// When the database fails.
-pub fn ids_of_digests(
-    connection: &mut AnyConnection,
-    digests: &[Digest],
-) -> Result<Vec<(Digest, KeyId)>> {
-    let mut found = Vec::new();
-    for some in digests.chunks(DIGESTS_PER_STATEMENT) {
-        let some = some.iter().map(|digest| digest.as_bytes().to_vec());
-        let rows: Vec<(DigestColumn, Parsed<KeyId>)> = table::table
-            .filter(table::digest.eq_any(some))
-            .select((table::digest, table::id))
-            .load(connection)?;
-        found.extend(rows.into_iter().map(|(digest, id)| (digest.0, id.0)));
-    }
-    Ok(found)
-}
-
-/// Lets a transaction wait for whoever reads what it hands over, as long as they like.
-///
-/// # Errors
-/// When the database fails.
-pub fn be_patient(connection: &mut AnyConnection) -> Result<()> {
-    match connection {
-        AnyConnection::Sqlite(_) => Ok(()),
-        AnyConnection::Postgres(connection) => {
-            Ok(connection.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")?)
-        }
-    }
-}
-
-/// Keys from the oldest to the newest, those that follow a row number.
-///
-/// # Errors
-/// When the database fails.
-pub fn after(connection: &mut AnyConnection, last: i64, limit: i64) -> Result<Vec<ApiKey>> {
-    let rows: Vec<Row> = table::table
-        .filter(table::number.gt(last))
-        .order(table::number)
-        .limit(limit)
-        .load(connection)?;
-    rows.into_iter().map(ApiKey::try_from).collect()
 }

@@ -5,21 +5,32 @@
 //! diesel.
 
 pub mod addresses;
+pub mod analytics;
 pub mod audit;
 pub mod connection;
 pub mod error;
 mod file_identity;
 pub mod idempotency;
+pub mod key_forms;
+pub mod key_summaries;
+pub mod key_table;
 pub mod keys;
+pub mod ledger;
+pub mod login_failures;
 pub mod migrate;
+pub mod one_time_links;
 pub mod records;
 pub mod rollup;
 mod rows;
 pub mod schema;
+pub mod sessions;
 mod text;
 pub mod tokens;
 pub mod transaction;
+pub mod transfer;
 pub mod usage;
+pub mod usage_days;
+pub mod users;
 
 pub use connection::{AnyConnection, Database, Target};
 pub use error::{Error, Result};

@@ -8,8 +8,8 @@ use diesel::sql_types::{BigInt, Nullable};
 
 use super::connection::AnyConnection;
 use super::error::Result;
-use super::schema::usage_rollup;
-use super::usage::{Position, on_conflict_add};
+use super::schema::{usage_rollup, usage_sums};
+use super::usage::{Position, SUM_UP, number_list, on_conflict_add};
 use crate::model::usage::{Hour, Minute};
 
 /// How many row numbers of keys one step covers.
@@ -79,15 +79,22 @@ pub fn step(
 
 fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> Result<()> {
     let first = hour.first_minute().0;
-    let minutes: Vec<String> = (first..first + 60).map(|minute| minute.to_string()).collect();
+    let rows = format!(
+        "FROM usage_minutes WHERE minute IN ({}) AND key_number > {from} AND key_number <= {to}",
+        number_list(first..first + 60),
+    );
     diesel::sql_query(format!(
         "INSERT INTO usage_hours (key_number, hour, cell, n, last_at) \
-         SELECT key_number, {}, cell, CAST(SUM(n) AS BIGINT), MAX(last_at) FROM usage_minutes \
-         WHERE minute IN ({}) AND key_number > {from} AND key_number <= {to} \
+         SELECT key_number, {}, cell, CAST(SUM(n) AS BIGINT), MAX(last_at) {rows} \
          GROUP BY key_number, cell{}",
         hour.0,
-        minutes.join(","),
         on_conflict_add("usage_hours", "key_number, hour, cell"),
+    ))
+    .execute(connection)?;
+    diesel::sql_query(format!(
+        "INSERT INTO usage_sums (hour, cell, n) \
+         SELECT {}, cell, CAST(SUM(n) AS BIGINT) {rows} GROUP BY cell{SUM_UP}",
+        hour.0,
     ))
     .execute(connection)?;
     Ok(())
@@ -106,6 +113,7 @@ fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour
         on_conflict_add("usage_totals", "key_number, cell"),
     ))
     .execute(connection)?;
+    diesel::delete(usage_sums::table.filter(usage_sums::hour.lt(oldest.0))).execute(connection)?;
     if moved > 0 {
         diesel::sql_query(format!(
             "DELETE FROM usage_hours WHERE hour < {} AND key_number IN \

@@ -35,6 +35,11 @@ pub(super) fn optional_word<W: Word>(what: &str, text: Option<String>) -> Result
     text.map(|text| word(what, &text)).transpose()
 }
 
+/// Parses a column that may be null with the type's own parser.
+pub(super) fn optional_id<T: FromStr>(what: &str, text: Option<String>) -> Result<Option<T>> {
+    text.map(|text| parse(what, &text)).transpose()
+}
+
 /// The row number of a key or token; a table of over four thousand million rows is out of scope.
 pub(super) fn row_number(number: i64) -> Result<u32> {
     u32::try_from(number).map_err(|_| unreadable("row number", &number.to_string()))

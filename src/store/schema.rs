@@ -34,6 +34,7 @@ diesel::table! {
         revoked_by_name -> Nullable<Text>,
         revoke_reason -> Nullable<Text>,
         revision -> BigInt,
+        user_id -> Nullable<Text>,
         imported -> Bool,
     }
 }
@@ -59,6 +60,7 @@ diesel::table! {
         revoke_reason -> Nullable<Text>,
         last_used_at -> Nullable<Timestamp>,
         revision -> BigInt,
+        user_id -> Nullable<Text>,
     }
 }
 
@@ -94,6 +96,14 @@ diesel::table! {
         cell -> BigInt,
         n -> BigInt,
         last_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_sums (hour, cell) {
+        hour -> BigInt,
+        cell -> BigInt,
+        n -> BigInt,
     }
 }
 
@@ -179,3 +189,126 @@ diesel::table! {
         body -> Text,
     }
 }
+
+diesel::table! {
+    knowledge_base (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        title -> Text,
+        content -> Text,
+        source_url -> Nullable<Text>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    leads (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        phone -> Nullable<Text>,
+        email -> Nullable<Text>,
+        status -> Text,
+        source -> Nullable<Text>,
+        score -> Nullable<BigInt>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    contacts (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        phone -> Nullable<Text>,
+        email -> Nullable<Text>,
+        company -> Nullable<Text>,
+        notes -> Nullable<Text>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    integrations (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        name -> Text,
+        kind -> Text,
+        description -> Nullable<Text>,
+        enabled -> Bool,
+        settings -> Text,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        email -> Text,
+        role -> Text,
+        may_grant -> Text,
+        password -> Nullable<Text>,
+        created_at -> Timestamp,
+        disabled_at -> Nullable<Timestamp>,
+        last_login_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        digest -> Binary,
+        user_id -> Text,
+        created_at -> Timestamp,
+        last_seen_at -> Timestamp,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    one_time_links (digest) {
+        digest -> Binary,
+        user_id -> Nullable<Text>,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    login_failures (subject) {
+        subject -> Binary,
+        failures -> BigInt,
+        last_at -> Timestamp,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, sessions);
+diesel::allow_tables_to_appear_in_same_query!(api_keys, audit_events);
+
+diesel::table! {
+    key_summaries (key_number) {
+        key_number -> BigInt,
+        month -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    key_summary_position (one) {
+        one -> BigInt,
+        minute -> BigInt,
+        key_number -> BigInt,
+    }
+}
+
+diesel::table! {
+    key_forms (digest) {
+        digest -> Binary,
+        key_id -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(api_keys, key_summaries);

@@ -7,7 +7,7 @@ use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows;
 use super::schema::admin_tokens as table;
-use crate::model::id::TokenId;
+use crate::model::id::{TokenId, UserId};
 use crate::model::key::Revocation;
 use crate::model::scope::Access;
 use crate::model::secret::Digest;
@@ -36,6 +36,7 @@ struct Row {
     revoke_reason: Option<String>,
     last_used_at: Option<NaiveDateTime>,
     revision: i64,
+    user_id: Option<String>,
 }
 
 impl TryFrom<Row> for AdminToken {
@@ -52,6 +53,7 @@ impl TryFrom<Row> for AdminToken {
             display: row.display,
             created_at: row.created_at.and_utc(),
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
+            user: rows::optional_id("user id", row.user_id)?,
             expires_at: row.expires_at.and_utc(),
             revocation: rows::revocation(
                 row.revoked_at,
@@ -85,6 +87,7 @@ pub fn insert(connection: &mut AnyConnection, token: &AdminToken) -> Result<u32>
             table::created_by_name.eq(&token.created_by.name),
             table::expires_at.eq(token.expires_at.naive_utc()),
             table::revision.eq(token.revision),
+            table::user_id.eq(token.user.map(|user| user.to_string())),
         ))
         .returning(table::number)
         .get_result(connection)?;
@@ -108,6 +111,40 @@ pub fn find(connection: &mut AnyConnection, id: TokenId) -> Result<Option<AdminT
 pub fn list(connection: &mut AnyConnection) -> Result<Vec<AdminToken>> {
     let rows: Vec<Row> = table::table.order(table::number.desc()).load(connection)?;
     rows.into_iter().map(AdminToken::try_from).collect()
+}
+
+/// A user's tokens that are not retired.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_of(
+    connection: &mut AnyConnection,
+    user: UserId,
+    now: Moment,
+) -> Result<Vec<AdminToken>> {
+    let rows: Vec<Row> = table::table
+        .filter(table::user_id.eq(user.to_string()))
+        .filter(table::revoked_at.is_null())
+        .filter(table::expires_at.gt(now.naive_utc()))
+        .order(table::number)
+        .load(connection)?;
+    rows.into_iter().map(AdminToken::try_from).collect()
+}
+
+/// Hands a token to another user.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_user(
+    connection: &mut AnyConnection,
+    number: u32,
+    user: UserId,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number))))
+        .set((table::user_id.eq(user.to_string()), table::revision.eq(revision)))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// Ends a token.

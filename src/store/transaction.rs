@@ -117,6 +117,10 @@ pub enum Exclusive {
     Schema,
     /// Dropping answers that were kept long enough.
     Answers,
+    /// Changing users, or signing one in. Who needs [`Self::Keys`] too takes it after this.
+    Users,
+    /// Counting failed logins.
+    Logins,
 }
 
 impl Exclusive {
@@ -133,6 +137,8 @@ impl Exclusive {
             Self::UsageShared => ("_shared", 2),
             Self::Schema => ("", 3),
             Self::Answers => ("", 4),
+            Self::Users => ("", 5),
+            Self::Logins => ("", 6),
         };
         match connection {
             AnyConnection::Sqlite(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! Counts in the database: adding them, and reading a key's figures by seeks.
+//! Counts in the database: adding them, and reading keys' figures by seeks.
 //!
 //! Minute rows are clustered by time, hour rows by key; `rollup` moves the one into the other.
 //! The statements are written out, since diesel's `ON CONFLICT` does not work through an enum of
@@ -64,7 +64,7 @@ pub fn add_to_minutes(connection: &mut AnyConnection, counts: &[Count]) -> Resul
     upsert(connection, "usage_minutes", "minute, key_number, cell", rows)
 }
 
-/// Adds counts to the hour rows.
+/// Adds counts to the hour rows, and to the sums over all keys.
 ///
 /// # Errors
 /// When the database fails.
@@ -77,8 +77,30 @@ pub fn add_to_hours(connection: &mut AnyConnection, counts: &[Count]) -> Result<
         *last_at = count.last_at.max(*last_at);
     }
     let rows = hours.into_iter().map(|([a, b, c], (n, last_at))| [a, b, c, n, last_at]);
-    upsert(connection, "usage_hours", "key_number, hour, cell", rows)
+    upsert(connection, "usage_hours", "key_number, hour, cell", rows)?;
+    add_to_sums(connection, counts)
 }
+
+/// Adds counts to the sums over all keys.
+fn add_to_sums(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+    let mut sums: BTreeMap<(Hour, Cell), i64> = BTreeMap::new();
+    for count in counts {
+        *sums.entry((count.minute.hour(), count.cell)).or_default() += count.n;
+    }
+    for ((hour, cell), n) in sums {
+        diesel::sql_query(format!(
+            "INSERT INTO usage_sums (hour, cell, n) VALUES ({}, {}, {n}){SUM_UP}",
+            hour.0,
+            cell.number()
+        ))
+        .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The end of an INSERT into the sums that adds to rows that are there already.
+pub(super) const SUM_UP: &str =
+    " ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n";
 
 fn upsert(
     connection: &mut AnyConnection,
@@ -221,7 +243,7 @@ pub fn figures(
         let usage = figures.entry(count.key).or_default();
         if !position.covers(count.key, count.minute) {
             usage.add_minute(&count, windows);
-        } else if in_first_part_hour(&count, windows) {
+        } else if in_first_part_hour(count.minute, windows) {
             let share = Share { day: count.n, ..Share::default() };
             usage.add(count.cell, share, count.last_at);
         }
@@ -229,53 +251,9 @@ pub fn figures(
     Ok(figures)
 }
 
-/// Whether a count lies in the hour of which only a part belongs to the 24-hour window.
-fn in_first_part_hour(count: &Count, windows: &Windows) -> bool {
-    count.minute >= windows.day && count.minute < windows.first_whole_hour().first_minute()
-}
-
-/// One key's counts of the last 30 days: by hour where they are rolled up, by minute elsewhere.
-#[derive(Debug, Default)]
-pub struct Ledger {
-    /// Rolled up.
-    pub hours: Vec<(Hour, Cell, i64)>,
-    /// Not rolled up yet.
-    pub minutes: Vec<Count>,
-    /// Rolled up, but needed by the minute: the part hour that begins the 24-hour window.
-    pub part_hour: Vec<Count>,
-}
-
-#[derive(QueryableByName)]
-struct HourRow {
-    #[diesel(sql_type = BigInt)]
-    hour: i64,
-    #[diesel(sql_type = BigInt)]
-    cell: i64,
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-}
-
-/// Reads one key's counts for a breakdown.
-///
-/// # Errors
-/// When the database fails.
-pub fn ledger(connection: &mut AnyConnection, key: KeyNumber, windows: &Windows) -> Result<Ledger> {
-    let hours: Vec<HourRow> = diesel::sql_query(format!(
-        "SELECT hour, cell, n FROM usage_hours WHERE key_number = {} AND hour >= {}",
-        key.0, windows.month.0
-    ))
-    .load(connection)?;
-    let hours = hours.into_iter().map(|row| Ok((Hour(row.hour), cell(row.cell)?, row.n)));
-    let mut ledger = Ledger { hours: hours.collect::<Result<_>>()?, ..Ledger::default() };
-    let position = position(connection)?;
-    for count in minutes(connection, &key.0.to_string(), windows, &position)? {
-        if !position.covers(count.key, count.minute) {
-            ledger.minutes.push(count);
-        } else if in_first_part_hour(&count, windows) {
-            ledger.part_hour.push(count);
-        }
-    }
-    Ok(ledger)
+/// Whether a minute lies in the hour of which only a part belongs to the 24-hour window.
+pub(super) fn in_first_part_hour(minute: Minute, windows: &Windows) -> bool {
+    minute >= windows.day && minute < windows.first_whole_hour().first_minute()
 }
 
 #[derive(QueryableByName)]
@@ -292,24 +270,29 @@ struct MinuteRow {
     last_at: i64,
 }
 
-/// The minute rows that figures need: the part hour that begins the 24-hour window, and all that
-/// is not rolled up yet.
-fn minutes(
+/// The conditions, to be asked one after the other, for the minute rows that figures need: the part
+/// hour that begins the 24-hour window, and all that is not rolled up yet.
+pub(super) fn needed_minutes(windows: &Windows, position: &Position) -> [String; 2] {
+    let part_hour = windows.day.0..windows.first_whole_hour().first_minute().0;
+    let open = position.hour.first_minute().0;
+    let newest = windows.day.0 + 24 * 60;
+    let seek = newest - open <= MINUTES_BY_SEEK;
+    let needed: Vec<i64> = part_hour.chain(open..=newest).filter(|m| seek || *m < open).collect();
+    [
+        format!("minute IN ({})", number_list(needed.into_iter())),
+        // Minutes ahead of the clock exist where another node's clock is ahead.
+        format!("minute > {}", if seek { newest } else { open - 1 }),
+    ]
+}
+
+pub(super) fn minutes(
     connection: &mut AnyConnection,
     keys: &str,
     windows: &Windows,
     position: &Position,
 ) -> Result<Vec<Count>> {
-    let part_hour = windows.day.0..windows.first_whole_hour().first_minute().0;
-    let open = position.hour.first_minute().0;
-    let newest = windows.day.0 + 24 * 60;
-    let seek = newest - open <= MINUTES_BY_SEEK;
-    let wanted: Vec<i64> = part_hour.chain(open..=newest).filter(|m| seek || *m < open).collect();
-    let mut wheres = vec![format!("minute IN ({})", number_list(wanted.into_iter()))];
-    // Minutes ahead of the clock exist where another node's clock is ahead.
-    wheres.push(format!("minute > {}", if seek { newest } else { open - 1 }));
     let mut counts = Vec::new();
-    for condition in wheres {
+    for condition in needed_minutes(windows, position) {
         let rows: Vec<MinuteRow> = diesel::sql_query(format!(
             "SELECT minute, key_number, cell, n, last_at FROM usage_minutes \
              WHERE {condition} AND key_number IN ({keys})"
@@ -328,7 +311,7 @@ fn minutes(
     Ok(counts)
 }
 
-fn number_list(numbers: impl Iterator<Item = i64>) -> String {
+pub(super) fn number_list(numbers: impl Iterator<Item = i64>) -> String {
     let mut list = String::new();
     for number in numbers {
         let separator = if list.is_empty() { "" } else { "," };
@@ -338,10 +321,10 @@ fn number_list(numbers: impl Iterator<Item = i64>) -> String {
     if list.is_empty() { "NULL".to_owned() } else { list }
 }
 
-fn key_number(number: i64) -> Result<KeyNumber> {
+pub(super) fn key_number(number: i64) -> Result<KeyNumber> {
     rows::row_number(number).map(KeyNumber)
 }
 
-fn cell(number: i64) -> Result<Cell> {
+pub(super) fn cell(number: i64) -> Result<Cell> {
     Cell::from_number(number).ok_or_else(|| rows::unreadable("usage cell", &number.to_string()))
 }

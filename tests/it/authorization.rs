@@ -4,8 +4,9 @@
 //! covers fails the test, so that nobody adds one without saying here who may call it.
 
 use bitting::auth::decision::Need;
+use bitting::domain::principal::Principal;
+use bitting::http::endpoint::Guard;
 use bitting::http::routes::endpoints;
-use bitting::model::actor::{Actor, ActorKind, Origin};
 use bitting::model::scope::{Resource, Scope};
 use bitting::model::secret::{Secret, SecretKind};
 use serde_json::json;
@@ -23,6 +24,8 @@ enum Rule {
     AnyKey,
     Scope(Resource),
     AdminToken,
+    /// A page, which no key and no token opens.
+    Page,
     /// There is nothing there.
     Nothing,
 }
@@ -32,7 +35,9 @@ fn rule_for(path: &str) -> Rule {
     let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let resource = |word: &str| Resource::ALL.into_iter().find(|found| found.as_str() == word);
     match words.as_slice() {
-        ["healthz" | "readyz"] => Rule::Anybody,
+        ["healthz" | "readyz" | "docs" | "openapi.json" | "favicon.ico" | ""] => Rule::Anybody,
+        ["static", _] => Rule::Anybody,
+        ["login" | "logout" | "setup" | "keys", ..] => Rule::Page,
         ["v1", "whoami" | "ping"] | ["v1", "admin", "limits"] => Rule::AnyKey,
         ["v1", "keys"] | ["v1", "keys", ..] | ["v1", "audit"] => Rule::AdminToken,
         ["v1", "nothing", ..] => Rule::Nothing,
@@ -135,6 +140,7 @@ fn expected(rule: Rule, offered: bool, method: &str, credential: Credential) -> 
             refusal(403, "insufficient_scope", Some(more))
         }
         (Rule::Scope(_) | Rule::AnyKey | Rule::AdminToken, _) => Expected::Handler,
+        (Rule::Page, _) => panic!("pages ask for no credential"),
     }
 }
 
@@ -259,30 +265,33 @@ fn all_scopes(wanted: impl Fn(String) -> bool) -> String {
 }
 
 fn db_revoke_token(server: &TestServer, name: &str) {
-    let tokens = server.bitting.list_tokens().unwrap();
+    let principal = Principal::command_line("test");
+    let tokens = server.bitting.list_tokens(&principal).unwrap();
     let token = tokens.iter().find(|token| token.name == name).unwrap();
-    let actor = Actor { kind: ActorKind::Cli, id: None, name: "test".to_owned() };
-    let origin = Origin { actor, address: None, request_id: None };
-    server.bitting.revoke_token(token.id, None, &origin).unwrap();
+    server.bitting.revoke_token(token.id, None, &principal).unwrap();
 }
 
-fn assert_need_follows_the_rule(path: &str, need: Option<Need>) {
+fn assert_guard_follows_the_rule(path: &str, guard: Guard) {
     let expected = match rule_for(path) {
-        Rule::Anybody => None,
-        Rule::AnyKey => Some(Need::AnyKey),
-        Rule::Scope(resource) => Some(Need::Scope(resource)),
-        Rule::AdminToken => Some(Need::AdminToken),
+        Rule::Anybody => Guard::Public,
+        Rule::AnyKey => Guard::Key(Need::AnyKey),
+        Rule::Scope(resource) => Guard::Key(Need::Scope(resource)),
+        Rule::AdminToken => Guard::Key(Need::AdminToken),
+        Rule::Page => return assert!(matches!(guard, Guard::Page(_)), "{path}: {guard:?}"),
         Rule::Nothing => panic!("{path}: there should be nothing here"),
     };
-    assert_eq!(need, expected, "{path}");
+    assert_eq!(guard, expected, "{path}");
 }
 
 on_both! {
     fn every_method_of_every_path_decides_by_the_table(backend) {
         let table = Table::new(TestServer::start(backend));
         for endpoint in endpoints() {
-            assert_need_follows_the_rule(endpoint.path(), endpoint.need());
+            assert_guard_follows_the_rule(endpoint.path(), endpoint.guard());
             let rule = rule_for(endpoint.path());
+            if rule == Rule::Page {
+                continue; // told by the tests of pages
+            }
             // Nothing has this id, so that no handler changes what later rows need.
             let path = match endpoint.path().split_once("/{id}") {
                 Some(("/v1/keys", rest)) => {
@@ -337,7 +346,7 @@ fn an_api_key_in_any_form_manages_nothing() {
         ("apikey", key.secret.clone()),
         ("x-api-key", key.secret.clone()),
     ] {
-        for endpoint in endpoints().iter().filter(|e| e.need() == Some(Need::AdminToken)) {
+        for endpoint in endpoints().iter().filter(|e| e.guard() == Guard::Key(Need::AdminToken)) {
             let path = endpoint.path().replace("{id}", &key.id);
             for method in endpoint.methods().iter().filter(|method| method.as_str() != "HEAD") {
                 let headers = [(name, value.as_str()), ("content-type", "application/json")];

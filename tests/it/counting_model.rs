@@ -20,9 +20,9 @@ pub struct Counted {
     pub at: Moment,
 }
 
-/// What is shown of a key at a moment.
-pub fn model(counted: &[Counted], key: KeyNumber, now: Moment) -> Value {
-    let mine: Vec<&Counted> = counted.iter().filter(|one| one.key == key).collect();
+/// What is shown of some keys together at a moment.
+pub fn model(counted: &[Counted], keys: &[KeyNumber], now: Moment) -> Value {
+    let mine: Vec<&Counted> = counted.iter().filter(|one| keys.contains(&one.key)).collect();
     let cut = |back: i64, to: TimeDelta| (now - TimeDelta::days(back)).duration_trunc(to).unwrap();
     let windows = [
         ("24h", cut(1, TimeDelta::minutes(1)), TimeDelta::hours(1)),

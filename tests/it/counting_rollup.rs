@@ -12,9 +12,10 @@ use bitting::domain::usage_meter::WorkerTally;
 use bitting::model::key::KeyNumber;
 use bitting::model::scope::{Access, Resource};
 use bitting::model::time::{Moment, format};
-use bitting::model::usage::{Cell, Outcome, Usage, Windows};
+use bitting::model::usage::{Cell, Keys, Outcome, Usage, Windows};
 use bitting::model::words::Word;
 use bitting::server;
+use bitting::store::ledger::Ledger;
 use bitting::store::migrate::Missing;
 use bitting::store::usage;
 use chrono::TimeDelta;
@@ -87,18 +88,28 @@ impl Application {
     /// What the application shows of a key, and what a plain model makes of the same requests.
     fn shown_and_expected(&self, key: KeyNumber) -> (Value, Value) {
         let usage = self.bitting.usage_of_key(key).unwrap();
-        let breakdown = self.bitting.usage_breakdown(key).unwrap();
+        let breakdown = self.bitting.usage_breakdown(Keys::These(&[key])).unwrap();
         let shown = json!({
             "figures": usage.windows,
             "breakdown": breakdown,
             "lifetime": usage.lifetime,
             "last_used_at": usage.last_used_at().map(format),
         });
-        (shown, model(&self.counted, key, self.bitting.time.now()))
+        (shown, model(&self.counted, &[key], self.bitting.time.now()))
+    }
+
+    /// The breakdown of both keys and that of all keys, and what it should be.
+    fn together_and_expected(&self) -> ([Value; 2], Value) {
+        let expected = model(&self.counted, &KEYS, self.bitting.time.now());
+        let shown = [Keys::These(&KEYS), Keys::All]
+            .map(|keys| json!(self.bitting.usage_breakdown(keys).unwrap()));
+        (shown, expected["breakdown"].clone())
     }
 
     #[track_caller]
     fn check(&self) {
+        let (shown, expected) = self.together_and_expected();
+        assert_eq!(shown, [expected.clone(), expected]);
         for key in KEYS {
             let (shown, expected) = self.shown_and_expected(key);
             assert_eq!(shown, expected, "{key:?}");
@@ -163,6 +174,8 @@ on_both! {
                     let (shown, expected) = application.shown_and_expected(key);
                     prop_assert_eq!(shown, expected);
                 }
+                let (shown, expected) = application.together_and_expected();
+                prop_assert_eq!(shown, [expected.clone(), expected]);
             }
             Ok(())
         }).unwrap();
@@ -214,6 +227,7 @@ on_both! {
         assert!((2 * 4 * 8..2 * 4 * 10).contains(&moved), "{moved} moved");
         let hours = application.database.db_number("SELECT SUM(n) FROM usage_hours");
         assert_eq!(moved + hours, 2 * 40 * 4);
+        assert_eq!(rows("usage_sums", "hour", (now - TimeDelta::days(32)).timestamp() / 3600), 0);
     }
 }
 
@@ -326,9 +340,11 @@ fn figures_are_read_by_seeks_and_never_by_scans() {
                 figures.values().map(|usage: &Usage| usage.lifetime.total()).sum::<i64>(),
                 1
             );
-            usage::ledger(connection, KEYS[0], &windows).unwrap();
+            for keys in [Keys::These(&KEYS[..1]), Keys::All] {
+                Ledger::read(connection, keys, &windows).unwrap();
+            }
         });
-        for table in ["usage_minutes", "usage_hours", "usage_totals"] {
+        for table in ["usage_minutes", "usage_hours", "usage_totals", "usage_sums"] {
             let sought = format!("SEARCH {table} USING PRIMARY KEY");
             assert!(plans.iter().any(|line| line.starts_with(&sought)), "{table}: {plans:#?}");
         }

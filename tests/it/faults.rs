@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::{HttpResponse, HttpServer, rt::System};
 use bitting::auth::caller::KeyCaller;
 use bitting::auth::decision::Need;
+use bitting::domain::principal::Principal;
 use bitting::http::endpoint::Endpoint;
 use bitting::http::state::{HttpSettings, State};
 use bitting::http::{app_of, routes};
@@ -48,7 +49,7 @@ on_both! {
         let server = TestServer::start(backend);
         let key = server.key("calls:read");
         let clerk = server.db_token(&json!({"name": "clerk", "access": "write", "may_grant": ["leads:read"]}));
-        let token = server.bitting.list_tokens().unwrap().pop().unwrap();
+        let token = server.bitting.list_tokens(&Principal::command_line("test")).unwrap().pop().unwrap();
         let path = format!("/v1/keys/{}", key.id);
         let before = server.manage("GET", &path, None).ok();
         let place = ["--database-url", server.database.url.as_str()];
@@ -165,7 +166,7 @@ fn with_a_panicking_endpoint(server: &TestServer, story: impl FnOnce(&Client)) {
                 let state = State::new(bitting.clone(), Arc::new(settings), Arc::new(stopping));
                 let mut endpoints = routes::endpoints();
                 let panicking = Endpoint::new("/v1/panic", Need::Scope(Resource::Calls));
-                endpoints.push(panicking.get(panics).post(panics));
+                endpoints.push(panicking.get(panics, |_| {}).post(panics, |_| {}));
                 app_of(state, endpoints)
             };
             let service = HttpServer::new(factory).workers(1).disable_signals();

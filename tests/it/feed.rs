@@ -198,7 +198,7 @@ fn unknown_keys_that_wait_at_once_share_one_read() {
 }
 
 /// Puts the tables of a database out of the program's reach, or back.
-fn db_out_of_reach(database: &TestDatabase, away: bool) {
+pub fn db_out_of_reach(database: &TestDatabase, away: bool) {
     match database.backend {
         // A lock does not keep readers away in WAL mode; a missing table does.
         Backend::Sqlite => {

@@ -33,8 +33,18 @@ const CRATES: [(&str, &[&str]); 3] =
     [("actix", &["http", "server"]), ("diesel", &["store"]), ("r2d2", &["store"])];
 
 /// Where a match must name every case, so that a new one forces a decision about access.
-const DECIDING_TYPES: [&str; 7] =
-    ["Access", "Resource", "Need", "Refusal", "Unusable", "Outcome", "SecretKind"];
+const DECIDING_TYPES: [&str; 10] = [
+    "Access",
+    "Resource",
+    "Need",
+    "PageNeed",
+    "Refusal",
+    "PageRefusal",
+    "Unusable",
+    "Outcome",
+    "Role",
+    "SecretKind",
+];
 
 const LONGEST_FILE: usize = 400;
 

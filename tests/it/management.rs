@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bitting::domain::principal::Principal;
 use serde_json::{Value, json};
 
 use crate::support::{Backend, TestServer, on_both};
@@ -73,7 +74,7 @@ on_both! {
         let secret = key["key"].as_str().unwrap();
         assert!(secret.strip_prefix("btk_").is_some_and(|body| body.len() == 38));
         let display = format!("{}…{}", &secret[..8], &secret[secret.len() - 4..]);
-        let tokens = server.bitting.list_tokens().unwrap();
+        let tokens = server.bitting.list_tokens(&Principal::command_line("test")).unwrap();
         for (member, expected) in [
             ("name", json!("Ünïcode 🔑")),
             ("description", json!("two\nlines")),

@@ -8,26 +8,37 @@ use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;
 use crate::model::audit::AuditFilter;
-use crate::model::id::KeyId;
+use crate::model::id::{KeyId, PublicId};
+use crate::model::schema;
+
+/// Reads the parameters that choose among events.
+pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
+    AuditFilter {
+        action: query.choice("action"),
+        key_id: query.parsed(
+            "key_id",
+            || schema::id(KeyId::PREFIX),
+            |text| {
+                let id = text.parse::<KeyId>().map_err(|_| "must be a key's id".to_owned())?;
+                Ok(id.to_string())
+            },
+        ),
+        from: query.moment("from"),
+        to: query.moment("to"),
+    }
+}
 
 /// Lists events.
 pub async fn list(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
-    let filter = AuditFilter {
-        action: query.choice("action"),
-        key_id: query.parsed("key_id", |text| {
-            let id = text.parse::<KeyId>().map_err(|_| "must be a key's id".to_owned())?;
-            Ok(id.to_string())
-        }),
-        from: query.moment("from"),
-        to: query.moment("to"),
-    };
+    let filter = read_filter(&mut query);
     let wanted = query.page();
     query.finish()?;
-    let page = state.run(move |bitting| bitting.list_audit(&filter, &wanted)).await?;
-    Ok(listing::answer(&request, &page))
+    let page = state
+        .run(move |bitting| bitting.list_audit(&manager.principal(bitting)?, &filter, &wanted));
+    Ok(listing::answer(&request, &page.await?))
 }

@@ -10,12 +10,11 @@ use crate::domain::{self, Bitting};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
-use crate::model::fields::FieldReader;
 use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
-use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey};
+use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey, RevokeRequest};
 use crate::model::time::Moment;
-use crate::model::usage::{Source, Usage};
+use crate::model::usage::{Keys, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 /// What is shown of a key beside itself.
@@ -38,22 +37,23 @@ impl Figures {
     }
 }
 
+/// Reads the parameters that choose among keys.
+pub fn read_filter(query: &mut QueryReader) -> KeyFilter {
+    KeyFilter { status: query.choice("status"), text: query.text("q"), owner: query.text("owner") }
+}
+
 /// Lists keys.
 pub async fn list(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
-    let filter = KeyFilter {
-        status: query.choice("status"),
-        text: query.text("q"),
-        owner: query.text("owner"),
-    };
+    let filter = read_filter(&mut query);
     let wanted = query.page();
     query.finish()?;
     let found = state.run(move |bitting| {
-        let page = bitting.list_keys(&filter, &wanted)?;
+        let page = bitting.list_keys(&manager.principal(bitting)?, &filter, &wanted)?;
         let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
         Ok((page, bitting.usage_of(&numbers)?, bitting.time.now()))
     });
@@ -74,7 +74,6 @@ pub async fn create(
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let may_grant = manager.caller.may_grant();
     let made = state.run(move |bitting| {
         let now = bitting.time.now();
         let answer = |key: &ApiKey| {
@@ -83,8 +82,8 @@ pub async fn create(
         };
         bitting.once(idempotency.attempt(&body.0), |turn| {
             let new = NewKey::from_object(&body.0, now)?;
-            let origin = manager.origin(bitting)?;
-            Ok((bitting.issue_key(new, may_grant, &origin, keep(turn, &answer))?, now))
+            let principal = manager.principal(bitting)?;
+            Ok((bitting.issue_key(new, &principal, keep(turn, &answer))?, now))
         })
     });
     match made.await? {
@@ -105,14 +104,14 @@ fn location(key: &ApiKey) -> String {
 
 /// Shows a key.
 pub async fn find(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<KeyId>,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let found = state.run(move |bitting| {
-        let key = bitting.find_key(id.0)?;
+        let key = bitting.find_key(&manager.principal(bitting)?, id.0)?;
         Ok((Figures::of(bitting, key.number)?, key))
     });
     let (figures, key) = found.await?;
@@ -129,7 +128,7 @@ pub async fn update(
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let changed = state.run(move |bitting| {
-        let key = bitting.relabel_key(id.0, body.0, &manager.origin(bitting)?)?;
+        let key = bitting.relabel_key(id.0, body.0, &manager.principal(bitting)?)?;
         Ok((Figures::of(bitting, key.number)?, key))
     });
     let (figures, key) = changed.await?;
@@ -148,15 +147,13 @@ pub async fn revoke(
     query.finish()?;
     let ended = state.run(move |bitting| {
         bitting.once(idempotency.attempt(&body.0), |turn| {
-            let mut reader = FieldReader::new(&body.0);
-            let reason = reader.line("reason", 500);
-            reader.finish(Some(()))?;
-            let origin = manager.origin(bitting)?;
+            let reason = RevokeRequest::from_object(&body.0)?.reason;
+            let principal = manager.principal(bitting)?;
             // Read before, since the answer is kept in the transaction that ends the key.
-            let figures = Figures::of(bitting, bitting.find_key(id.0)?.number)?;
+            let figures = Figures::of(bitting, bitting.find_key(&principal, id.0)?.number)?;
             let answer = |key: &ApiKey| Answer::new(200, &figures.view(key));
             let keep = keep(turn, &answer);
-            let key = bitting.revoke_key(id.0, reason.as_deref(), &origin, keep)?;
+            let key = bitting.revoke_key(id.0, reason.as_deref(), &principal, keep)?;
             Ok(answer(&key))
         })
     });
@@ -168,15 +165,15 @@ pub async fn revoke(
 
 /// A key's requests by outcome, resource, access and time.
 pub async fn usage(
-    _manager: Manager,
+    manager: Manager,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<KeyId>,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let found = state.run(move |bitting| {
-        let key = bitting.find_key(id.0)?;
-        bitting.usage_breakdown(key.number)
+        let key = bitting.find_key(&manager.principal(bitting)?, id.0)?;
+        bitting.usage_breakdown(Keys::These(&[key.number]))
     });
     Ok(HttpResponse::Ok().json(found.await?))
 }

@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::auth::caller::TokenCaller;
+use crate::domain::principal::Principal;
 use crate::domain::{self, Bitting};
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
@@ -15,20 +16,20 @@ use crate::model::actor::Origin;
 
 /// An accepted admin token, with where its request came from.
 pub struct Manager {
-    /// The token.
-    pub caller: TokenCaller,
+    caller: TokenCaller,
     address: Option<std::net::IpAddr>,
     request_id: Option<String>,
 }
 
 impl Manager {
-    /// What an audit event records of it. Asks the database for the token's name.
+    /// Who the use cases are asked by. Asks the database for the token's name.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn origin(self, bitting: &Bitting) -> domain::Result<Origin> {
+    pub fn principal(self, bitting: &Bitting) -> domain::Result<Principal> {
         let actor = bitting.token_as_actor(self.caller.id())?;
-        Ok(Origin { actor, address: self.address, request_id: self.request_id })
+        let origin = Origin { actor, address: self.address, request_id: self.request_id };
+        Ok(Principal::token(origin, self.caller.may_grant()))
     }
 }
 

@@ -4,6 +4,8 @@
 
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
+use serde_json::Value;
 
 use super::{kept, listing};
 use crate::auth::caller::KeyCaller;
@@ -18,8 +20,14 @@ use crate::model::precondition::{Preconditions, Verdict};
 use crate::model::records::{Record, RecordId};
 use crate::model::scope::Access;
 
-/// A kind that can be listed.
-pub trait Listed: RecordKind {
+/// A kind that can be listed, and what the API document says of it.
+pub trait Listed: RecordKind<Filter: JsonSchema> {
+    /// One of it, in words: `a call`.
+    const ONE: &'static str;
+    /// Several of it, in words: `calls`.
+    const MANY: &'static str;
+    /// The body of a request that makes one, with every field that needs no other record.
+    fn example() -> Value;
     /// Reads the query parameters that choose among its records.
     fn read_filter(query: &mut QueryReader) -> Self::Filter;
 }

@@ -2,13 +2,32 @@
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::auth::caller::KeyCaller;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;
+use crate::model::usage::{PerWindow, Tally};
 use crate::model::view::WhoAmIView;
+
+/// A key's limits and figures.
+#[derive(Default, Serialize, JsonSchema)]
+#[schemars(rename = "LimitsAndUsage")]
+pub struct LimitsView {
+    /// The limits.
+    limits: Limits,
+    /// Requests in each window.
+    usage: PerWindow<Tally>,
+}
+
+/// A key's limits.
+#[derive(Default, Serialize, JsonSchema)]
+struct Limits {
+    /// Requests a minute; null is no limit.
+    requests_per_minute: Option<u32>,
+}
 
 /// The key as it knows itself, with its figures; this request is not in them yet.
 pub async fn whoami(
@@ -19,7 +38,7 @@ pub async fn whoami(
     query.finish()?;
     let found = state.run(move |bitting| {
         let usage = bitting.usage_of_key(caller.number())?;
-        Ok((bitting.find_key(caller.id())?, usage))
+        Ok((bitting.find_own_key(caller.id())?, usage))
     });
     let (key, usage) = found.await?;
     Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage)))
@@ -40,6 +59,6 @@ pub async fn limits(
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let usage = state.run(move |bitting| bitting.usage_of_key(caller.number())).await?;
-    let limits = json!({"requests_per_minute": null});
-    Ok(HttpResponse::Ok().json(json!({"limits": limits, "usage": usage.windows})))
+    let limits = Limits::default();
+    Ok(HttpResponse::Ok().json(LimitsView { limits, usage: usage.windows }))
 }

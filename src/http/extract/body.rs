@@ -1,4 +1,4 @@
-//! JSON bodies: of the right type, small enough, in time, and an object.
+//! Bodies: small enough and in time; those of the API of the right type, and a JSON object.
 
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ fn check_type(request: &HttpRequest) -> Result<(), Problem> {
     }
 }
 
-fn read(
+/// Reads a body, if it is small enough and comes in time.
+pub(super) fn read(
     request: &HttpRequest,
     mut payload: Payload,
 ) -> impl Future<Output = Result<BytesMut, Problem>> + 'static {

@@ -2,13 +2,17 @@
 
 pub mod body;
 pub mod caller;
+pub mod form;
 mod idempotency;
 mod json;
 pub mod path;
 mod preconditions;
 pub mod query;
+pub mod visit;
 
 pub use body::{JsonObject, OptionalJsonObject};
+pub use form::Form;
 pub use idempotency::Idempotency;
 pub use path::Id;
 pub use query::QueryReader;
+pub use visit::{FormToken, FromWhere};

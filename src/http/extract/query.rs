@@ -4,10 +4,13 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use serde_json::{Map, Value, json};
 
 use crate::http::error::Problem;
 use crate::model::FieldErrors;
 use crate::model::page::{Cursor, Limit, PageRequest};
+use crate::model::schema;
+use crate::model::terms::Terms;
 use crate::model::time::{Moment, parse_rfc3339};
 use crate::model::words::Word;
 
@@ -18,6 +21,16 @@ const LONGEST: usize = 200;
 pub struct QueryReader {
     pairs: Vec<(String, String)>,
     errors: FieldErrors,
+    /// What is asked for, while a reading is only described.
+    asked: Option<Map<String, Value>>,
+}
+
+/// The parameters that `read` asks for, with the JSON Schema of each, learnt by letting it read
+/// nothing.
+pub fn describe<T>(read: impl FnOnce(&mut QueryReader) -> T) -> Map<String, Value> {
+    let mut reader = QueryReader { asked: Some(Map::new()), ..QueryReader::new("") };
+    read(&mut reader);
+    reader.asked.unwrap_or_default()
 }
 
 impl FromRequest for QueryReader {
@@ -32,15 +45,27 @@ impl FromRequest for QueryReader {
 impl QueryReader {
     fn new(query: &str) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Self { pairs, errors: FieldErrors::default() }
+        Self { pairs, errors: FieldErrors::default(), asked: None }
     }
 
-    /// A parameter read with `parse`, whose error is the complaint.
+    /// What a form was sent with: a field that was left empty is not given.
+    pub fn filled_in(query: &str) -> Self {
+        let mut reader = Self::new(query);
+        reader.pairs.retain(|(_, value)| !value.is_empty());
+        reader
+    }
+
+    /// A parameter read with `parse`, whose error is the complaint; `schema` describes what `parse`
+    /// accepts.
     pub fn parsed<T>(
         &mut self,
         name: &'static str,
+        schema: impl FnOnce() -> Value,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
+        if let Some(asked) = &mut self.asked {
+            asked.insert(name.to_owned(), schema());
+        }
         let (mine, others): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.pairs).into_iter().partition(|(other, _)| other == name);
         self.pairs = others;
@@ -54,23 +79,24 @@ impl QueryReader {
 
     /// Text, as it is.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        self.parsed(name, |text| {
-            if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
-                Err(format!("must have 1 to {LONGEST} characters"))
-            } else {
-                Ok(text.to_owned())
-            }
-        })
+        self.parsed(name, text_schema, check_text)
+    }
+
+    /// Words to search for.
+    pub fn terms(&mut self, name: &'static str) -> Option<Terms> {
+        self.parsed(name, text_schema, |text| Terms::parse(&check_text(text)?))
     }
 
     /// One word of a closed set.
     pub fn choice<W: Word>(&mut self, name: &'static str) -> Option<W> {
-        self.parsed(name, |text| W::parse(text).ok_or_else(|| format!("must be {}", W::choices())))
+        self.parsed(name, schema::choice::<W>, |text| {
+            W::parse(text).ok_or_else(|| format!("must be {}", W::choices()))
+        })
     }
 
     /// A time with an offset.
     pub fn moment(&mut self, name: &'static str) -> Option<Moment> {
-        self.parsed(name, |text| {
+        self.parsed(name, schema::moment, |text| {
             parse_rfc3339(text).ok_or_else(|| {
                 "must be an RFC 3339 time with an offset, such as 2027-01-31T12:00:00Z".to_owned()
             })
@@ -79,8 +105,8 @@ impl QueryReader {
 
     /// `limit` and `cursor`.
     pub fn page(&mut self) -> PageRequest {
-        let limit = self.parsed("limit", Limit::parse).unwrap_or_default();
-        let cursor = self.parsed("cursor", Cursor::decode);
+        let limit = self.parsed("limit", Limit::schema, Limit::parse).unwrap_or_default();
+        let cursor = self.parsed("cursor", Cursor::schema, Cursor::decode);
         PageRequest { limit, cursor }
     }
 
@@ -94,6 +120,18 @@ impl QueryReader {
             self.errors.add(&shown, "is not a parameter here");
         }
         Ok(self.errors.into_result()?)
+    }
+}
+
+fn text_schema() -> Value {
+    json!({"type": "string", "pattern": format!("^[^\\u0000]{{1,{LONGEST}}}$")})
+}
+
+fn check_text(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
+        Err(format!("must have 1 to {LONGEST} characters"))
+    } else {
+        Ok(text.to_owned())
     }
 }
 

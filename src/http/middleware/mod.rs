@@ -3,3 +3,4 @@
 pub mod entry;
 pub mod judge;
 pub mod observe;
+pub mod page;

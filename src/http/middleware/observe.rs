@@ -17,8 +17,10 @@ use actix_web::http::header::{
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 use pin_project_lite::pin_project;
 
+use super::page::AsPage;
 use crate::http::error::{Code, Problem};
 use crate::http::state::State;
+use crate::http::ui;
 use crate::model::secret::mask;
 
 /// How long a client's own id may be, in bytes.
@@ -183,11 +185,16 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
         let path = response.request().match_pattern().unwrap_or_default();
         tracing::warn!(request_id = id, path, code = ?problem.code(), cause, "a request failed");
     }
-    let body = problem.body(id);
+    let as_page = response.request().extensions().contains::<AsPage>();
+    let (body, media_type) = if as_page {
+        (ui::problem_page(&problem, id), "text/html; charset=utf-8")
+    } else {
+        (problem.body(id), "application/problem+json")
+    };
     let mut response = response.map_body(|_, _| BoxBody::new(body));
     *response.response_mut().status_mut() = problem.status_code();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     let mut set = |name, value: Option<&str>| {
         if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
             headers.insert(name, value);
@@ -195,7 +202,7 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
     };
     set(WWW_AUTHENTICATE, problem.challenge().as_deref());
     set(ALLOW, problem.allow());
-    set(RETRY_AFTER, problem.retry_after());
+    set(RETRY_AFTER, problem.retry_after().as_deref());
     response
 }
 
@@ -214,10 +221,12 @@ fn frame(headers: &mut HeaderMap, id: &RequestId) {
         return;
     }
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.append(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        );
+    }
 }
 
 /// The route's pattern and not the path: a path or query may hold a secret, and so may a method.

@@ -1,10 +1,12 @@
 //! Phone calls.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Fields;
 use crate::model::fields::{FieldReader, as_text, check_text};
+use crate::model::schema;
 use crate::model::scope::Resource;
 use crate::model::time::{self, Moment};
 use crate::model::words::{Word, words};
@@ -58,16 +60,17 @@ words! {
 }
 
 /// One turn of a call's transcript.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
     /// Who spoke: `agent` or `caller`.
+    #[schemars(with = "Speaker")]
     pub role: String,
     /// What was said.
     pub text: String,
 }
 
 /// The fields of a call.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Call {
     /// Who called whom.
     pub direction: Direction,
@@ -93,6 +96,7 @@ pub struct Call {
     pub tags: Vec<String>,
     /// When it began.
     #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
     pub started_at: Option<Moment>,
 }
 
@@ -112,7 +116,8 @@ impl Fields for Call {
         let sentiment = reader.choice("sentiment");
         let summary = reader.text("summary", 10_000);
         let recording_url = reader.url("recording_url");
-        let transcript = reader.parsed("transcript", read_transcript).unwrap_or_default();
+        let transcript = reader.parsed("transcript", transcript_schema, read_transcript);
+        let transcript = transcript.unwrap_or_default();
         let tags = reader.tags("tags");
         let started_at = reader.moment("started_at");
         Some(Self {
@@ -132,9 +137,26 @@ impl Fields for Call {
     }
 }
 
+/// The most turns a transcript has.
+const MOST_TURNS: usize = 2000;
+/// The longest turn, in characters.
+const LONGEST_TURN: usize = 10_000;
+
+fn transcript_schema() -> Value {
+    json!({
+        "type": "array", "maxItems": MOST_TURNS, "default": [],
+        "items": {
+            "type": "object", "required": ["role", "text"], "additionalProperties": false,
+            "properties": {
+                "role": schema::choice::<Speaker>(), "text": schema::text(LONGEST_TURN),
+            },
+        },
+    })
+}
+
 fn read_transcript(value: &Value) -> Result<Vec<Turn>, String> {
-    let turns = value.as_array().filter(|turns| turns.len() <= 2000);
-    let turns = turns.ok_or("must be a list of at most 2000 turns")?;
+    let turns = value.as_array().filter(|turns| turns.len() <= MOST_TURNS);
+    let turns = turns.ok_or_else(|| format!("must be a list of at most {MOST_TURNS} turns"))?;
     turns.iter().enumerate().map(|(n, turn)| read_turn(n, turn)).collect()
 }
 
@@ -145,12 +167,12 @@ fn read_turn(n: usize, value: &Value) -> Result<Turn, String> {
     let role = Speaker::parse(member("role")?)
         .ok_or_else(|| format!("turn {n}: role must be {}", Speaker::choices()))?;
     let text =
-        check_text(member("text")?, 10_000).map_err(|why| format!("turn {n}: text {why}"))?;
+        check_text(member("text")?, LONGEST_TURN).map_err(|why| format!("turn {n}: text {why}"))?;
     Ok(Turn { role: role.as_str().to_owned(), text })
 }
 
 /// Which calls to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema)]
 pub struct CallFilter {
     /// Only those of this agent.
     pub agent_id: Option<String>,
@@ -166,8 +188,6 @@ pub struct CallFilter {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn read(object: Value) -> Result<Call, Vec<String>> {

@@ -4,13 +4,20 @@
 //! changed by merging a patch into its own JSON and reading the result with the same rules, so
 //! that each rule is written once.
 
+pub mod agent;
+pub mod article;
 pub mod call;
+pub mod contact;
+pub mod integration;
+pub mod lead;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
 use chrono::Duration;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -19,11 +26,12 @@ use super::fields::FieldReader;
 use super::id::{InvalidId, format_id, parse_id};
 use super::idempotency::Keepable;
 use super::precondition::EntityTag;
+use super::schema;
 use super::scope::Resource;
 use super::time::{self, Moment};
 
 /// The fields of one kind of record, always valid once read.
-pub trait Fields: Serialize + Sized + Send + 'static {
+pub trait Fields: Serialize + JsonSchema + Sized + Send + 'static {
     /// Under which scopes and path it is reached.
     const RESOURCE: Resource;
     /// What its ids begin with.
@@ -53,6 +61,11 @@ impl<F> RecordId<F> {
     pub fn from_number(number: u128) -> Self {
         Self { number, kind: PhantomData }
     }
+
+    /// The UUIDv7.
+    pub fn number(self) -> u128 {
+        self.number
+    }
 }
 
 impl<F> Clone for RecordId<F> {
@@ -81,17 +94,32 @@ impl<F: Fields> Serialize for RecordId<F> {
     }
 }
 
+impl<F: Fields> JsonSchema for RecordId<F> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Id", F::schema_name()).into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::from_value(schema::id(F::ID_PREFIX))
+    }
+}
+
 /// What every record has, and all that a key without read is told of one it wrote.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(bound = "F: Fields")]
+#[schemars(rename = "{F}Stamp", bound = "F: Fields")]
 pub struct Stamp<F> {
     /// Its id.
     pub id: RecordId<F>,
     /// When it was made.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub created_at: Moment,
     /// When it was last changed.
     #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
     pub updated_at: Moment,
 }
 
@@ -112,8 +140,9 @@ impl<F: Fields> Stamp<F> {
 }
 
 /// A stored record.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(bound = "F: Fields")]
+#[schemars(rename = "{F}", bound = "F: Fields")]
 pub struct Record<F> {
     /// Id and times.
     #[serde(flatten)]

@@ -1,10 +1,10 @@
 //! Calls in the database.
 
 use chrono::NaiveDateTime;
+use diesel::dsl::{IntoBoxed, Select, not};
 use diesel::prelude::*;
-use serde::Serialize;
 
-use super::RecordStore;
+use super::{RecordStore, exists, from_json, only, page, statements, to_json};
 use crate::model::FieldErrors;
 use crate::model::page::Limit;
 use crate::model::records::call::{Call, CallFilter};
@@ -13,7 +13,7 @@ use crate::model::words::Word;
 use crate::store::connection::AnyConnection;
 use crate::store::error::{Error, Result};
 use crate::store::rows;
-use crate::store::schema::{agents, calls as table};
+use crate::store::schema::{agents, calls};
 
 #[derive(Queryable)]
 struct Row {
@@ -36,7 +36,7 @@ struct Row {
 }
 
 #[derive(AsChangeset, Insertable)]
-#[diesel(table_name = table, treat_none_as_null = true)]
+#[diesel(table_name = calls, treat_none_as_null = true)]
 struct Columns<'a> {
     updated_at: NaiveDateTime,
     direction: &'static str,
@@ -76,14 +76,9 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn to_json<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|why| Error::Unreadable(why.to_string()))
-}
-
 impl TryFrom<Row> for Record<Call> {
     type Error = Error;
     fn try_from(row: Row) -> Result<Self> {
-        let json = |what, why: serde_json::Error| rows::unreadable(what, &why.to_string());
         Ok(Self {
             stamp: Stamp {
                 id: rows::parse("call id", &row.id)?,
@@ -100,13 +95,23 @@ impl TryFrom<Row> for Record<Call> {
                 sentiment: rows::optional_word("sentiment", row.sentiment)?,
                 summary: row.summary,
                 recording_url: row.recording_url,
-                transcript: serde_json::from_str(&row.transcript)
-                    .map_err(|why| json("transcript", why))?,
-                tags: serde_json::from_str(&row.tags).map_err(|why| json("tags", why))?,
+                transcript: from_json("transcript", &row.transcript)?,
+                tags: from_json("tags", &row.tags)?,
                 started_at: row.started_at.map(|at| at.and_utc()),
             },
         })
     }
+}
+
+/// Restricts a boxed query by every filter but the period.
+macro_rules! chosen {
+    ($query:ident, $filter:ident) => {
+        only!($query;
+            calls::agent_id => $filter.agent_id.as_deref(),
+            calls::status => $filter.status.map(Word::as_str),
+            calls::direction => $filter.direction.map(Word::as_str),
+        );
+    };
 }
 
 impl RecordStore for Call {
@@ -114,53 +119,15 @@ impl RecordStore for Call {
 
     fn check_references(&self, connection: &mut AnyConnection) -> Result<FieldErrors> {
         let mut errors = FieldErrors::default();
-        if let Some(agent_id) = &self.agent_id {
-            let known: i64 =
-                agents::table.filter(agents::id.eq(agent_id)).count().get_result(connection)?;
-            if known == 0 {
-                errors.add("agent_id", "names no existing agent");
-            }
+        if let Some(id) = &self.agent_id
+            && !exists!(agents, id, connection)
+        {
+            errors.add("agent_id", "names no existing agent");
         }
         Ok(errors)
     }
 
-    fn insert(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
-        diesel::insert_into(table::table)
-            .values((
-                table::id.eq(record.stamp.id.to_string()),
-                table::created_at.eq(record.stamp.created_at.naive_utc()),
-                Columns::of(record)?,
-            ))
-            .execute(connection)?;
-        Ok(())
-    }
-
-    fn find(
-        connection: &mut AnyConnection,
-        id: RecordId<Self>,
-        for_update: bool,
-    ) -> Result<Option<Record<Self>>> {
-        let query = table::table.filter(table::id.eq(id.to_string()));
-        let row: Option<Row> = match connection {
-            AnyConnection::Postgres(connection) if for_update => {
-                query.for_update().first(connection).optional()?
-            }
-            connection => query.first(connection).optional()?,
-        };
-        row.map(Record::try_from).transpose()
-    }
-
-    fn update(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
-        diesel::update(table::table.filter(table::id.eq(record.stamp.id.to_string())))
-            .set(Columns::of(record)?)
-            .execute(connection)?;
-        Ok(())
-    }
-
-    fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<bool> {
-        let row = table::table.filter(table::id.eq(id.to_string()));
-        Ok(diesel::delete(row).execute(connection)? > 0)
-    }
+    statements!(calls, Row, Columns);
 
     fn list(
         connection: &mut AnyConnection,
@@ -168,27 +135,107 @@ impl RecordStore for Call {
         limit: Limit,
         after: Option<RecordId<Self>>,
     ) -> Result<Vec<Record<Self>>> {
-        let mut query = table::table.into_boxed();
-        if let Some(agent_id) = &filter.agent_id {
-            query = query.filter(table::agent_id.eq(agent_id));
+        let mut query = calls::table.into_boxed();
+        chosen!(query, filter);
+        if filter.from.is_some() || filter.to.is_some() {
+            let ids = ids_of_period(connection, filter, limit, after)?;
+            query = query.filter(calls::id.eq_any(ids));
         }
-        if let Some(direction) = filter.direction {
-            query = query.filter(table::direction.eq(direction.as_str()));
-        }
-        if let Some(status) = filter.status {
-            query = query.filter(table::status.eq(status.as_str()));
-        }
-        if let Some(from) = filter.from {
-            query = query.filter(table::occurred_at.ge(from.naive_utc()));
-        }
-        if let Some(to) = filter.to {
-            query = query.filter(table::occurred_at.lt(to.naive_utc()));
-        }
-        if let Some(id) = after {
-            query = query.filter(table::id.lt(id.to_string()));
-        }
-        let rows: Vec<Row> =
-            query.order(table::id.desc()).limit(limit.get() as i64 + 1).load(connection)?;
-        rows.into_iter().map(Record::try_from).collect()
+        page!(calls, Row, query, connection, limit, after)
     }
+}
+
+/// How far to look for the calls of a period at first.
+const REACH: i64 = 2000;
+
+/// One page of a period's calls. They are sought in two ways in turn, each time eight times as far:
+/// by time, all of the period, to be sorted; and by id, from the newest on, until the page is full.
+/// So a page costs what the cheaper way does: little where the period has few calls, is recent, or
+/// is most of the table, and more only where it has many and as many others lie before them.
+fn ids_of_period(
+    connection: &mut AnyConnection,
+    filter: &CallFilter,
+    limit: Limit,
+    after: Option<RecordId<Call>>,
+) -> Result<Vec<String>> {
+    let page = limit.get() as i64 + 1;
+    let mut reach = REACH;
+    loop {
+        let beyond = by_time(filter).order(calls::occurred_at).offset(reach).limit(1);
+        let is_short = beyond.load::<String>(connection)?.is_empty();
+        if is_short {
+            return Ok(sorted(filter, after).limit(page).load(connection)?);
+        }
+        let end = by_id(filter, after).offset(reach).limit(1).load::<String>(connection)?.pop();
+        let found: Vec<String> =
+            walked(filter, after, end.as_deref()).limit(page).load(connection)?;
+        if end.is_none() || found.len() as i64 == page {
+            return Ok(found);
+        }
+        reach = reach.saturating_mul(8);
+    }
+}
+
+type Ids<'a> =
+    IntoBoxed<'a, Select<calls::table, calls::id>, <AnyConnection as Connection>::Backend>;
+
+/// The calls of a period, whatever the other filters.
+fn by_time(filter: &CallFilter) -> Ids<'_> {
+    let mut query = calls::table.select(calls::id).into_boxed();
+    if let Some(from) = filter.from {
+        query = query.filter(calls::occurred_at.ge(from.naive_utc()));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(calls::occurred_at.lt(to.naive_utc()));
+    }
+    query
+}
+
+/// The calls of a period, found by the index on time: no other has this order, and a negated
+/// comparison is none that SQLite looks up in an index.
+fn sorted(filter: &CallFilter, after: Option<RecordId<Call>>) -> Ids<'_> {
+    let mut query = by_time(filter);
+    if let Some(agent_id) = &filter.agent_id {
+        query = query.filter(not(calls::agent_id.assume_not_null().ne(agent_id)));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(not(calls::status.assume_not_null().ne(status.as_str())));
+    }
+    if let Some(direction) = filter.direction {
+        query = query.filter(not(calls::direction.ne(direction.as_str())));
+    }
+    if let Some(id) = after {
+        query = query.filter(not(calls::id.ge(id.to_string())));
+    }
+    query.order(calls::id.concat("").desc())
+}
+
+/// The calls of any time, in the order of an index.
+fn by_id(filter: &CallFilter, after: Option<RecordId<Call>>) -> Ids<'_> {
+    let mut query = calls::table.select(calls::id).into_boxed();
+    chosen!(query, filter);
+    if let Some(id) = after {
+        query = query.filter(calls::id.lt(id.to_string()));
+    }
+    query.then_order_by(calls::id.desc())
+}
+
+/// The calls of a period down to an id, in the order of the ids; negated as above, so that
+/// SQLite does not take the index on time.
+fn walked<'a>(
+    filter: &'a CallFilter,
+    after: Option<RecordId<Call>>,
+    end: Option<&'a str>,
+) -> Ids<'a> {
+    let mut query = by_id(filter, after);
+    if let Some(end) = end {
+        query = query.filter(calls::id.ge(end));
+    }
+    if let Some(from) = filter.from {
+        query = query.filter(not(calls::occurred_at.lt(from.naive_utc())));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(not(calls::occurred_at.ge(to.naive_utc())));
+    }
+    query
 }

@@ -1,23 +1,62 @@
 //! Records in the database: what each kind must be able to do.
+//!
+//! A kind's own file says what is its own: its row, its columns, what it refers to, and how it is
+//! filtered. The statements that are the same for every table are written here, as macros, since
+//! diesel's types name the table.
 
+pub mod agents;
+mod article_words;
+pub mod articles;
 pub mod calls;
+pub mod contacts;
+pub mod integrations;
+pub mod leads;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::connection::AnyConnection;
-use super::error::Result;
+use super::error::{Error, Result};
+use super::rows;
 use crate::model::FieldErrors;
 use crate::model::page::Limit;
 use crate::model::records::{Fields, Record, RecordId};
+use crate::model::time::Moment;
 
-/// How one kind of record is stored. Each method is one statement.
+/// How one kind of record is stored.
 pub trait RecordStore: Fields {
     /// Which records to list.
     type Filter: Send + 'static;
 
-    /// Complains about references to records that do not exist.
+    /// Complains about references to records that do not exist. Those that do are kept from being
+    /// deleted until the transaction ends.
     ///
     /// # Errors
     /// When the database fails.
-    fn check_references(&self, connection: &mut AnyConnection) -> Result<FieldErrors>;
+    fn check_references(&self, _connection: &mut AnyConnection) -> Result<FieldErrors> {
+        Ok(FieldErrors::default())
+    }
+
+    /// Takes a record that is about to be deleted out of those that refer to it, which are thereby
+    /// changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn clear_references(
+        _connection: &mut AnyConnection,
+        _id: RecordId<Self>,
+        _now: Moment,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// Brings up to date what a record that was just stored or changed is searched by.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn index(_connection: &mut AnyConnection, _record: &Record<Self>) -> Result<()> {
+        Ok(())
+    }
 
     /// Stores a new record.
     ///
@@ -41,11 +80,11 @@ pub trait RecordStore: Fields {
     /// When the database fails.
     fn update(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()>;
 
-    /// Deletes a record; whether there was one.
+    /// Deletes a record.
     ///
     /// # Errors
     /// When the database fails.
-    fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<bool>;
+    fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<()>;
 
     /// Records from the newest to the oldest, one more than the limit where there are so many.
     ///
@@ -57,4 +96,131 @@ pub trait RecordStore: Fields {
         limit: Limit,
         after: Option<RecordId<Self>>,
     ) -> Result<Vec<Record<Self>>>;
+}
+
+/// The methods of [`RecordStore`] that are one plain statement: `statements!(table, Row, Columns)`.
+///
+/// `Row` is `Queryable` and becomes a `Record` with `TryFrom`. `Columns` is `Insertable` and
+/// `AsChangeset`, holds every column but `id` and `created_at`, and is made by `Columns::of`.
+macro_rules! statements {
+    ($table:ident, $row:ty, $columns:ident) => {
+        fn insert(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
+            diesel::insert_into($table::table)
+                .values((
+                    $table::id.eq(record.stamp.id.to_string()),
+                    $table::created_at.eq(record.stamp.created_at.naive_utc()),
+                    $columns::of(record)?,
+                ))
+                .execute(connection)?;
+            Ok(())
+        }
+
+        fn find(
+            connection: &mut AnyConnection,
+            id: RecordId<Self>,
+            for_update: bool,
+        ) -> Result<Option<Record<Self>>> {
+            let query = $table::table.filter($table::id.eq(id.to_string()));
+            let row: Option<$row> = match connection {
+                AnyConnection::Postgres(connection) if for_update => {
+                    query.for_update().first(connection).optional()?
+                }
+                connection => query.first(connection).optional()?,
+            };
+            row.map(Record::try_from).transpose()
+        }
+
+        fn update(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
+            diesel::update($table::table.filter($table::id.eq(record.stamp.id.to_string())))
+                .set($columns::of(record)?)
+                .execute(connection)?;
+            Ok(())
+        }
+
+        fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<()> {
+            diesel::delete($table::table.filter($table::id.eq(id.to_string())))
+                .execute(connection)?;
+            Ok(())
+        }
+    };
+}
+use statements;
+
+/// The page of a boxed query, which has its filters: `page!(table, Row, query, connection, limit,
+/// after)`.
+macro_rules! page {
+    ($table:ident, $row:ty, $query:ident, $connection:ident, $limit:ident, $after:ident) => {{
+        if let Some(id) = $after {
+            $query = $query.filter($table::id.lt(id.to_string()));
+        }
+        let query = $query.then_order_by($table::id.desc()).limit($limit.get() as i64 + 1);
+        let rows: Vec<$row> = query.load($connection)?;
+        rows.into_iter().map(Record::try_from).collect()
+    }};
+}
+use page;
+
+/// Restricts a boxed query to the rows that have these values, where one is given:
+/// `only!(query; column => value, …)`, the choosiest column first. Each has an index on it and `id`,
+/// and the first given one's is walked.
+///
+/// With a plain `=`, PostgreSQL may rather walk all ids from the newest on, in the hope of meeting
+/// enough such rows soon, and read the whole table when they are all old. A set of one value, put
+/// first in the order, can only be read in order from that index. SQLite takes it for `=`.
+macro_rules! only {
+    ($query:ident; $($column:expr => $value:expr,)+) => {
+        let mut first = true;
+        $(if let Some(value) = $value {
+            $query = if std::mem::take(&mut first) {
+                $query.filter($column.eq_any([value])).then_order_by($column.desc())
+            } else {
+                $query.filter($column.eq(value))
+            };
+        })+
+    };
+}
+use only;
+
+/// Whether there is a row with this id, which then stays until the transaction ends:
+/// `exists!(table, id, connection)`.
+macro_rules! exists {
+    ($table:ident, $id:expr, $connection:ident) => {{
+        let query = $table::table.filter($table::id.eq($id)).select($table::id);
+        let found: Option<String> = match $connection {
+            AnyConnection::Postgres(connection) => {
+                query.for_key_share().first(connection).optional()?
+            }
+            connection => query.first(connection).optional()?,
+        };
+        found.is_some()
+    }};
+}
+use exists;
+
+/// Makes a column null where it names this id; their time of change is `now`, or just above
+/// the last one that any of them has: `clear!(table, column, id, connection, now)`.
+macro_rules! clear {
+    ($table:ident, $column:ident, $id:expr, $connection:ident, $now:expr) => {{
+        let id = $id.to_string();
+        let latest: Option<NaiveDateTime> = $table::table
+            .filter($table::$column.eq(&id))
+            .select(max($table::updated_at))
+            .first($connection)?;
+        let after = latest.map(|latest| latest + Duration::milliseconds(1));
+        let at = after.map_or($now.naive_utc(), |after| after.max($now.naive_utc()));
+        diesel::update($table::table.filter($table::$column.eq(&id)))
+            .set(($table::$column.eq(None::<String>), $table::updated_at.eq(at)))
+            .execute($connection)?;
+    }};
+}
+use clear;
+
+/// What a column holds as JSON.
+fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|why| Error::Unreadable(why.to_string()))
+}
+
+/// Reads a column that holds JSON.
+fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|why| rows::unreadable(what, &why.to_string()))
 }

@@ -4,13 +4,17 @@
 //! `db_`.
 
 pub mod binary;
+pub mod browser;
 pub mod client;
 pub mod database;
+pub mod kinds;
 pub mod load;
 pub mod raw;
+pub mod rules;
 pub mod server;
 
 pub use binary::Binary;
+pub use browser::Browser;
 pub use client::Answer;
 pub use database::{Backend, TestDatabase};
 pub use server::TestServer;

@@ -9,12 +9,16 @@ use std::time::Duration;
 use bitting::clock::ManualClock;
 use bitting::config::Options;
 use bitting::domain::Bitting;
-use bitting::model::actor::{Actor, ActorKind, Origin};
+use bitting::domain::principal::Principal;
+use bitting::model::actor::Visit;
+use bitting::model::password::Password;
 use bitting::model::time::{Moment, parse_rfc3339};
 use bitting::model::token::NewToken;
+use bitting::model::user::{NewUser, User};
 use bitting::server::Server;
 use serde_json::{Value, json};
 
+use super::browser::PASSWORD;
 use super::client::{Answer, Client};
 use super::database::{Backend, TestDatabase};
 
@@ -146,6 +150,21 @@ impl TestServer {
         db_token(&self.bitting, body)
     }
 
+    /// Adds a user with the usual password; `more` may hold `role` and `may_grant`.
+    pub fn db_user(&self, email: &str, more: Value) -> User {
+        let mut object = more.as_object().unwrap().clone();
+        object.insert("email".to_owned(), json!(email));
+        let new = NewUser::from_object(&object).unwrap();
+        let password = Password::choose(PASSWORD, &new.email).unwrap();
+        self.bitting.add_user(&Principal::command_line("test"), &new, Some(&password)).unwrap()
+    }
+
+    /// A user as who asks for something, with the rights they have now.
+    pub fn db_principal(&self, user: &User) -> Principal {
+        let user = self.bitting.find_user(&Principal::command_line("test"), user.id).unwrap();
+        Principal::user(user, &Visit::default())
+    }
+
     /// Sends a request with the admin token.
     pub fn manage(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         self.client.with_key(&self.admin, method, path, body)
@@ -189,7 +208,5 @@ fn db_token(bitting: &Bitting, body: &Value) -> String {
     let expires_at = bitting::model::time::format(now + chrono::Duration::days(365));
     body.entry("expires_at").or_insert(json!(expires_at));
     let new = NewToken::from_object(&body, now).unwrap();
-    let actor = Actor { kind: ActorKind::Cli, id: None, name: "test".to_owned() };
-    let origin = Origin { actor, address: None, request_id: None };
-    bitting.issue_token(new, &origin).unwrap().secret.expose().to_owned()
+    bitting.issue_token(new, &Principal::command_line("test")).unwrap().secret.expose().to_owned()
 }

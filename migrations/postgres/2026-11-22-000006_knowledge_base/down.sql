@@ -1,0 +1,3 @@
+DROP INDEX agents_knowledge_base;
+DROP TABLE knowledge_base_words;
+DROP TABLE knowledge_base;

@@ -1,0 +1,3 @@
+DROP INDEX leads_overview;
+DROP INDEX calls_overview;
+DROP TABLE usage_sums;

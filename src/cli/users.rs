@@ -1,0 +1,239 @@
+//! `bitting user …`
+
+use std::io::{self, BufRead, IsTerminal};
+
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+
+use super::output::{plain, say, show, show_json, show_table};
+use super::{Failure, open, principal};
+use crate::config::Settings;
+use crate::domain::disabling::Holdings;
+use crate::domain::one_time_links::choose_password;
+use crate::domain::{Bitting, Error};
+use crate::model::password::Password;
+use crate::model::time::format as format_time;
+use crate::model::user::{Email, NewUser, User, UserChange};
+use crate::model::view::UserView;
+use crate::model::words::Word;
+use crate::store::migrate::Missing;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Add a user; the password is asked for, or read from standard input
+    #[command(after_help = "\
+Examples:
+  bitting user add ada@example.com
+  bitting user add bo@example.com --role member --may-grant calls:read --may-grant calls:write
+
+The first user is an administrator. A member may grant nothing unless said.")]
+    Add {
+        /// What they sign in with
+        email: String,
+        /// admin, member or auditor [default: member, of the first user admin]
+        #[arg(long)]
+        role: Option<String>,
+        /// A scope they may give to keys as a member; give it once for each
+        #[arg(long, value_name = "SCOPE", num_args = 1..)]
+        may_grant: Vec<String>,
+        /// Print the user as a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List users, the newest first
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change what a user may do, from their next request on; their keys stay as they are
+    Set {
+        /// Whom to change
+        email: String,
+        /// admin, member or auditor
+        #[arg(long)]
+        role: Option<String>,
+        /// The scopes they may give to keys as a member, or none
+        #[arg(long, value_name = "SCOPE|none", num_args = 1..)]
+        may_grant: Vec<String>,
+        /// Print the user as a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a user's password and end their sessions; it is asked for, or read from standard input
+    SetPassword {
+        /// Whose password to set
+        email: String,
+    },
+    /// Keep a user out, and revoke their keys and admin tokens or hand them to another user
+    Disable {
+        /// Whom to disable
+        email: String,
+        /// Hand the keys and admin tokens to this user instead of revoking them
+        #[arg(long, value_name = "EMAIL")]
+        transfer_to: Option<String>,
+        /// Do not ask first
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Let a disabled user sign in again; what was revoked stays revoked
+    Enable {
+        /// Whom to enable
+        email: String,
+    },
+}
+
+pub(super) fn run(command: UserCommand, settings: &Settings) -> Result<(), Failure> {
+    match command {
+        UserCommand::Add { email, role, may_grant, json } => {
+            let mut object = rights(role, &may_grant);
+            object.insert("email".to_owned(), json!(email));
+            let new = NewUser::from_object(&object)?;
+            let password = ask_password(&new.email)?;
+            let bitting = open(settings, Missing::Create)?;
+            let user = bitting.add_user(&principal(), &new, Some(&password))?;
+            tell(&user, "added", json)
+        }
+        UserCommand::List { json } => list(json, settings),
+        UserCommand::Set { email, role, may_grant, json } => {
+            if role.is_none() && may_grant.is_empty() {
+                return Err(Failure::Usage("give --role or --may-grant".to_owned()));
+            }
+            let change = UserChange::from_object(&rights(role, &may_grant))?;
+            let (bitting, user) = find(settings, &email)?;
+            tell(&bitting.change_user(&principal(), user.id, &change)?, "changed", json)
+        }
+        UserCommand::SetPassword { email } => {
+            let password = ask_password(&parse_email(&email)?)?;
+            let (bitting, user) = find(settings, &email)?;
+            bitting.set_password(&principal(), user.id, &password)?;
+            tell(&user, "has a new password, and no session any more", false)
+        }
+        UserCommand::Disable { email, transfer_to, yes } => {
+            disable(settings, &email, transfer_to.as_deref(), yes)
+        }
+        UserCommand::Enable { email } => {
+            let (bitting, user) = find(settings, &email)?;
+            tell(&bitting.enable_user(&principal(), user.id)?, "enabled", false)
+        }
+    }
+}
+
+/// The options about rights, as the JSON that is read elsewhere; `none` stands for no scope.
+fn rights(role: Option<String>, may_grant: &[String]) -> Map<String, Value> {
+    let mut object = Map::new();
+    if let Some(role) = role {
+        object.insert("role".to_owned(), json!(role));
+    }
+    match may_grant {
+        [] => None,
+        [none] if none == "none" => object.insert("may_grant".to_owned(), json!([])),
+        scopes => object.insert("may_grant".to_owned(), json!(scopes)),
+    };
+    object
+}
+
+fn parse_email(text: &str) -> Result<Email, Failure> {
+    text.parse().map_err(|why| Failure::Usage(format!("{:?} {why}", plain(text))))
+}
+
+fn find(settings: &Settings, email: &str) -> Result<(Bitting, User), Failure> {
+    let email = parse_email(email)?;
+    let bitting = open(settings, Missing::Refuse)?;
+    let user = find_in(&bitting, &email)?;
+    Ok((bitting, user))
+}
+
+fn find_in(bitting: &Bitting, email: &Email) -> Result<User, Failure> {
+    bitting.find_user_by_email(&principal(), email).map_err(|why| match why {
+        Error::NotFound => Failure::Failed(format!("there is no user {email}")),
+        other => other.into(),
+    })
+}
+
+/// From a prompt without echo, twice; or the first line of standard input when that is no
+/// terminal.
+fn ask_password(email: &Email) -> Result<Password, Failure> {
+    let text = if io::stdin().is_terminal() {
+        let first = rpassword::prompt_password("Password: ")?;
+        // What breaks a rule need not be typed twice.
+        choose_password(&first, email)?;
+        if rpassword::prompt_password("The same once more: ")? != first {
+            return Err(Failure::Usage("the two passwords differ".to_owned()));
+        }
+        first
+    } else {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    Ok(choose_password(&text, email)?)
+}
+
+fn disable(
+    settings: &Settings,
+    email: &str,
+    transfer_to: Option<&str>,
+    yes: bool,
+) -> Result<(), Failure> {
+    let heir = transfer_to.map(parse_email).transpose()?;
+    let (bitting, user) = find(settings, email)?;
+    let heir = heir.map(|heir| find_in(&bitting, &heir)).transpose()?;
+    let touched = in_words(bitting.holdings_of(&principal(), user.id)?);
+    let email = &user.email;
+    say(format_args!(
+        "{}",
+        match &heir {
+            None => format!("Disabling {email} revokes {touched} for good."),
+            Some(heir) => format!("Disabling {email} hands {touched} to {}.", heir.email),
+        }
+    ));
+    if !yes && io::stdin().is_terminal() {
+        say(format_args!("Type yes to go on:"));
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        if line.trim() != "yes" {
+            return Err(Failure::Failed("nothing was changed".to_owned()));
+        }
+    }
+    let heir_id = heir.as_ref().map(|heir| heir.id);
+    let (user, had) = bitting.disable_user(&principal(), user.id, heir_id)?;
+    let done = match &heir {
+        None => "revoked".to_owned(),
+        Some(heir) => format!("handed to {}", heir.email),
+    };
+    show(format_args!("{} disabled; {} {done}", user.email, in_words(had)))
+}
+
+/// `3 keys and 1 admin token`
+fn in_words(holdings: Holdings) -> String {
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let Holdings { keys, tokens } = holdings;
+    format!("{keys} key{} and {tokens} admin token{}", plural(keys), plural(tokens))
+}
+
+fn tell(user: &User, what: &str, json: bool) -> Result<(), Failure> {
+    if json {
+        return show_json(&UserView::new(user));
+    }
+    show(format_args!("{} ({}) {what}", user.email, user.role.as_str()))
+}
+
+fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
+    let users = open(settings, Missing::Refuse)?.list_users(&principal())?;
+    if json {
+        return users.iter().try_for_each(|user| show_json(&UserView::new(user)));
+    }
+    let row = |user: &User| {
+        [
+            user.id.to_string(),
+            plain(user.email.as_str()),
+            user.role.as_str().to_owned(),
+            user.status().to_owned(),
+            user.grants().to_string().replace(' ', ","),
+            user.last_login_at.map_or("never".to_owned(), format_time),
+        ]
+    };
+    let rows: Vec<_> = users.iter().map(row).collect();
+    show_table(["ID", "E-MAIL", "ROLE", "STATUS", "MAY GRANT", "LAST LOGIN"], &rows)
+}

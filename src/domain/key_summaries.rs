@@ -1,0 +1,40 @@
+//! Keeping what lists are sorted by up to date: each minute that has ended is added, and a few
+//! keys at a time are counted afresh, since days also leave the window.
+
+use crate::domain::Bitting;
+use crate::model::usage::{Minute, Windows};
+use crate::store::key_summaries::{self as summaries, SummaryPosition};
+use crate::store::{self, usage};
+
+/// How many keys are counted afresh in one step.
+const KEYS_PER_STEP: i64 = 100;
+
+impl Bitting {
+    /// Does one small step.
+    ///
+    /// # Errors
+    /// When the database fails; the step is done another time.
+    pub fn summarize_keys(&self) -> store::Result<()> {
+        let windows = Windows::ending(self.time.now());
+        let this_minute = Minute(windows.day.0 + 24 * 60);
+        // Counted before the transaction, which then only writes.
+        let (from, figures) = self.database.snapshot(|connection| {
+            let from = summaries::position(connection)?;
+            let keys = summaries::keys_after(connection, from.key, KEYS_PER_STEP)?;
+            let figures = usage::figures(connection, &keys, &windows)?;
+            store::Result::Ok((from, (keys.last().copied(), figures)))
+        })?;
+        let (last, figures) = figures;
+        let to = SummaryPosition {
+            minute: from.minute.max(this_minute),
+            key: last.map_or(0, |key| key.0.into()),
+        };
+        self.database.write(|connection| {
+            if to != from && summaries::advance(connection, from, to)? {
+                summaries::add_minutes(connection, from.minute, to.minute)?;
+                summaries::replace(connection, &figures)?;
+            }
+            Ok(())
+        })
+    }
+}

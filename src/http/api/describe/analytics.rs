@@ -1,0 +1,41 @@
+//! What happened, in numbers.
+
+use chrono::Duration;
+
+use super::keys::example_windows;
+use super::{example_time, json_of};
+use crate::http::api::analytics::read_period;
+use crate::http::openapi::operation::Operation;
+use crate::model::analytics::{CallFigures, LeadFigures, Overview, Period};
+use crate::model::breakdown::Breakdown;
+use crate::model::usage::PerWindow;
+
+const TAG: &str = "analytics";
+
+/// `GET /v1/analytics/overview`
+pub fn overview(operation: &mut Operation<'_>) {
+    let to = example_time();
+    let example = Overview {
+        period: Period { from: to - Duration::days(30), to },
+        calls: CallFigures {
+            total: 5,
+            completed: 3,
+            missed: 1,
+            average_duration_seconds: Some(90.5),
+        },
+        leads: LeadFigures { captured: 4, qualified: 2, converted: 1 },
+    };
+    operation
+        .named(TAG, "overview", "Count the calls and leads of a period")
+        .says("The period has at most 366 days.")
+        .query(read_period)
+        .answers::<Overview>(200, "The figures.", json_of(example));
+}
+
+/// `GET /v1/analytics/usage`
+pub fn usage(operation: &mut Operation<'_>) {
+    operation
+        .named(TAG, "usage", "Show the requests of all keys by outcome, resource, access and time")
+        .says("This request is not in them yet.")
+        .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
+}

@@ -1,0 +1,158 @@
+//! Managing keys.
+
+use serde_json::{Value, json};
+
+use super::{EXAMPLE_NUMBER, example_time, json_of, page_of};
+use crate::http::api::keys::read_filter;
+use crate::http::error::Code;
+use crate::http::extract::QueryReader;
+use crate::http::openapi::operation::Operation;
+use crate::model::actor::{Actor, ActorKind};
+use crate::model::breakdown::Breakdown;
+use crate::model::id::{KeyId, PublicId};
+use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey, RevokeRequest};
+use crate::model::page::Page;
+use crate::model::secret::Digest;
+use crate::model::usage::{PerWindow, Source, Usage};
+use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
+
+const TAG: &str = "keys";
+const EXAMPLE_SECRET: &str = "btk_ThisIsWhereTheKeyStandsInFullJustOnce0";
+
+fn example_input() -> Value {
+    json!({
+        "name": "n8n", "scopes": ["calls:read", "leads:write"], "owner": "acme",
+        "description": "Workflows", "expires_at": null,
+    })
+}
+
+/// A key as it would be made of the example.
+pub(super) fn example_key() -> Option<ApiKey> {
+    let new = NewKey::from_object(example_input().as_object()?, example_time()).ok()?;
+    let id = KeyId::from_number(EXAMPLE_NUMBER);
+    Some(ApiKey {
+        number: KeyNumber(1),
+        id,
+        digest: Digest::of(EXAMPLE_SECRET.as_bytes()),
+        label: new.label,
+        scopes: new.scopes,
+        display: "btk_This…nce0".to_owned(),
+        created_at: example_time(),
+        created_by: Actor { kind: ActorKind::Cli, id: None, name: "ops".to_owned() },
+        user: None,
+        expires_at: new.expires_at,
+        revocation: None,
+        imported: false,
+        revision: 1,
+    })
+}
+
+fn example_view() -> Value {
+    let usage = Usage::default();
+    let view = example_key().map(|key| json_of(KeyView::new(&key, &usage, example_time())));
+    view.unwrap_or_default()
+}
+
+fn example_detail() -> Value {
+    let source = Source {
+        address: "203.0.113.9".to_owned(),
+        user_agent: Some("curl/8.5.0".to_owned()),
+        at: example_time(),
+    };
+    let mut detail = example_view();
+    detail["addresses"] = json!([source]);
+    detail
+}
+
+fn example_new() -> Value {
+    let mut new = example_view();
+    new["key"] = EXAMPLE_SECRET.into();
+    new
+}
+
+/// `GET /v1/keys`
+pub fn list(operation: &mut Operation<'_>) {
+    operation
+        .named(TAG, "list", "List keys")
+        .query(read_filter)
+        .query(QueryReader::page)
+        .answers::<Page<KeyView<'_>>>(
+            200,
+            "A page, newest first.",
+            json_of(page_of(example_view())),
+        )
+        .with_optional_header(200, "Link");
+}
+
+/// `POST /v1/keys`
+pub fn create(operation: &mut Operation<'_>) {
+    operation
+        .named(TAG, "create", "Make a key")
+        .says(
+            "The key itself stands in this answer only. It needs a right to every scope it gives.",
+        )
+        .takes::<KeyView<'_>, _>(
+            "KeyInput",
+            |reader| NewKey::read(reader, example_time()),
+            &example_input(),
+        )
+        .answers_either::<NewKeyView<'_>, KeyView<'_>>(
+            201,
+            "It was made.",
+            json!({
+                "now": {"summary": "The first time", "value": example_new()},
+                "before": {"summary": "With an `Idempotency-Key`, again", "value": example_view()},
+            }),
+        )
+        .with_header(201, "Location")
+        .once(201)
+        .says("An answer that is given again has no `key`.");
+}
+
+/// `GET /v1/keys/{id}`
+pub fn find(operation: &mut Operation<'_>) {
+    operation.named(TAG, "find", "Show a key").on_id::<KeyId>().answers::<KeyDetailView<'_>>(
+        200,
+        "The key.",
+        example_detail(),
+    );
+}
+
+/// `PATCH /v1/keys/{id}`
+pub fn update(operation: &mut Operation<'_>) {
+    operation
+        .named(TAG, "update", "Change a key's name, description or owner")
+        .on_id::<KeyId>()
+        .patches::<KeyView<'_>, _>("KeyPatch", KeyLabel::read, &json!({"description": "Workflows"}))
+        .fails(&[Code::KeyRetired])
+        .answers::<KeyDetailView<'_>>(200, "It was changed.", example_detail());
+}
+
+/// `POST /v1/keys/{id}/revoke`
+pub fn revoke(operation: &mut Operation<'_>) {
+    operation
+        .named(TAG, "revoke", "Revoke a key")
+        .says("Irreversible. A second time it answers the first revocation.")
+        .on_id::<KeyId>()
+        .takes::<RevokeRequest, _>(
+            "KeyRevocation",
+            RevokeRequest::read,
+            &json!({"reason": "leaked"}),
+        )
+        .answers::<KeyDetailView<'_>>(200, "It is revoked.", example_detail())
+        .once(200);
+}
+
+/// Figures as a key without use has them.
+pub(super) fn example_windows() -> PerWindow<Breakdown> {
+    let window = || Breakdown::over([example_time()].into_iter());
+    PerWindow { day: window(), week: window(), month: window() }
+}
+
+/// `GET /v1/keys/{id}/usage`
+pub fn usage(operation: &mut Operation<'_>) {
+    operation
+        .named(TAG, "usage", "Show a key's requests by outcome, resource, access and time")
+        .on_id::<KeyId>()
+        .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
+}

@@ -1,0 +1,101 @@
+//! The five operations of every kind of record.
+
+use serde_json::{Map, Value, json};
+
+use super::{EXAMPLE_NUMBER, example_time, json_of, page_of};
+use crate::http::api::records::Listed;
+use crate::http::extract::QueryReader;
+use crate::http::openapi::operation::Operation;
+use crate::model::page::Page;
+use crate::model::records::{Record, RecordId, Stamp};
+
+/// A record as it would be made of the kind's own example.
+fn example<F: Listed>() -> Option<Record<F>> {
+    let (id, at) = (RecordId::from_number(EXAMPLE_NUMBER), example_time());
+    let fields = F::from_object(F::example().as_object()?).ok()?;
+    Some(Record { stamp: Stamp { id, created_at: at, updated_at: at }, fields })
+}
+
+/// A change of the kind's example: its last field.
+fn example_patch<F: Listed>() -> Value {
+    let example = F::example();
+    let last = example.as_object().and_then(|object| object.iter().next_back());
+    last.map(|(name, value)| Map::from_iter([(name.clone(), value.clone())])).into()
+}
+
+fn tag<F: Listed>() -> &'static str {
+    F::RESOURCE.as_str()
+}
+
+/// What a write answers, which depends on the scopes of the key.
+fn written<F: Listed>(operation: &mut Operation<'_>, status: u16, about: &str) {
+    let record = example::<F>();
+    let examples = json!({
+        "read": {"summary": "With `read` as well as `write`", "value": json_of(&record)},
+        "write_only": {
+            "summary": "With `write` alone",
+            "value": json_of(record.as_ref().map(|record| &record.stamp)),
+        },
+    });
+    operation
+        .answers_either::<Record<F>, Stamp<F>>(status, about, examples)
+        .with_header(status, "ETag")
+        .says("Without the scope to read, the answer holds id and times only.");
+}
+
+/// `GET /v1/…`
+pub fn list<F: Listed>(operation: &mut Operation<'_>) {
+    operation
+        .named(tag::<F>(), "list", format!("List {}", F::MANY))
+        .query(F::read_filter)
+        .query(QueryReader::page)
+        .answers::<Page<Record<F>>>(
+            200,
+            "A page, newest first.",
+            json_of(example::<F>().map(page_of)),
+        )
+        .with_optional_header(200, "Link");
+}
+
+/// `POST /v1/…`
+pub fn create<F: Listed>(operation: &mut Operation<'_>) {
+    operation.named(tag::<F>(), "create", format!("Create {}", F::ONE)).takes::<F, F>(
+        &format!("{}Input", F::schema_name()),
+        F::read,
+        &F::example(),
+    );
+    written::<F>(operation, 201, "It was created.");
+    operation.with_header(201, "Location").once(201);
+}
+
+/// `GET /v1/…/{id}`
+pub fn find<F: Listed>(operation: &mut Operation<'_>) {
+    operation
+        .named(tag::<F>(), "find", format!("Show {}", F::ONE))
+        .on_id::<RecordId<F>>()
+        .answers::<Record<F>>(200, "The record.", json_of(example::<F>()))
+        .answers_nothing(304, "`If-None-Match` names this version.")
+        .with_header(200, "ETag")
+        .with_header(304, "ETag")
+        .conditional();
+}
+
+/// `PATCH /v1/…/{id}`
+pub fn update<F: Listed>(operation: &mut Operation<'_>) {
+    operation
+        .named(tag::<F>(), "update", format!("Change {}", F::ONE))
+        .on_id::<RecordId<F>>()
+        .patches::<F, F>(&format!("{}Patch", F::schema_name()), F::read, &example_patch::<F>())
+        .conditional();
+    written::<F>(operation, 200, "It was changed.");
+}
+
+/// `DELETE /v1/…/{id}`
+pub fn delete<F: Listed>(operation: &mut Operation<'_>) {
+    operation
+        .named(tag::<F>(), "delete", format!("Delete {}", F::ONE))
+        .on_id::<RecordId<F>>()
+        .says("A second time it is 404.")
+        .answers_nothing(204, "It is gone.")
+        .conditional();
+}

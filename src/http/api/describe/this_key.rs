@@ -1,0 +1,43 @@
+//! What any live key may ask about itself.
+
+use serde_json::json;
+
+use super::json_of;
+use super::keys::example_key;
+use crate::http::api::this_key::LimitsView;
+use crate::http::openapi::operation::Operation;
+use crate::model::usage::Usage;
+use crate::model::view::WhoAmIView;
+
+const TAG: &str = "this_key";
+
+/// `GET /v1/whoami`
+pub fn whoami(operation: &mut Operation<'_>) {
+    let example = example_key().map(|key| json_of(WhoAmIView::new(&key, &Usage::default())));
+    operation
+        .named(TAG, "whoami", "Show the key that asks")
+        .says("The figures do not include this request.")
+        .answers::<WhoAmIView<'_>>(200, "The key and its figures.", json!(example));
+}
+
+/// `GET /v1/ping`
+pub fn ping(operation: &mut Operation<'_>) {
+    let schema = json!({
+        "type": "object", "required": ["ping"],
+        "properties": {"ping": {"const": "pong", "description": "Always the same."}},
+    });
+    let examples = json!({"example": {"value": {"ping": "pong"}}});
+    operation.named(TAG, "ping", "Test a credential").answers_as(
+        200,
+        "The key is accepted.",
+        schema,
+        examples,
+    );
+}
+
+/// `GET /v1/admin/limits`
+pub fn limits(operation: &mut Operation<'_>) {
+    operation
+        .named(TAG, "limits", "Show the limits and figures of the key that asks")
+        .answers::<LimitsView>(200, "Limits and figures.", json_of(LimitsView::default()));
+}

@@ -1,0 +1,25 @@
+//! The knowledge base over HTTP: its filter, and an example of one.
+
+use serde_json::{Value, json};
+
+use super::records::Listed;
+use crate::http::extract::QueryReader;
+use crate::model::records::article::{Article, ArticleFilter};
+
+impl Listed for Article {
+    const ONE: &'static str = "an article";
+    const MANY: &'static str = "articles of the knowledge base";
+
+    fn example() -> Value {
+        json!({
+            "title": "Opening hours",
+            "source_url": "https://example.com/hours",
+            "tags": ["faq"],
+            "content": "We are open from 9 to 17.",
+        })
+    }
+
+    fn read_filter(query: &mut QueryReader) -> ArticleFilter {
+        ArticleFilter { terms: query.terms("q") }
+    }
+}

@@ -1,0 +1,59 @@
+//! Where a request comes from, and the token for the forms its answer shows.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::USER_AGENT;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+
+use crate::auth::session::UserCaller;
+use crate::http::client_address::client_address;
+use crate::http::error::Problem;
+use crate::http::middleware::observe::RequestId;
+use crate::http::middleware::page::BrowserSecret;
+use crate::http::state::State;
+use crate::model::actor::Visit;
+
+/// Where the request at hand comes from.
+pub struct FromWhere(pub Visit);
+
+impl FromRequest for FromWhere {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let Some(state) = request.app_data::<web::Data<State>>() else {
+            return ready(Err(Problem::internal("there is no state")));
+        };
+        let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+        ready(Ok(Self(Visit {
+            address: client_address(request, &state.settings.trusted_proxies),
+            user_agent: user_agent.map(str::to_owned),
+            request_id: Some(RequestId::of(request, state).as_str().to_owned()),
+        })))
+    }
+}
+
+/// The token of every form that is shown to the browser at hand.
+pub struct FormToken(pub String);
+
+impl FromRequest for FormToken {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let secret = request.extensions().get::<BrowserSecret>().cloned();
+        let token = secret.map(|BrowserSecret(secret)| Self(secret.form_token().expose()));
+        ready(token.ok_or_else(|| Problem::internal("a form is shown on no page")))
+    }
+}
+
+impl FromRequest for UserCaller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.extensions().get::<Self>().cloned();
+        ready(caller.ok_or_else(|| Problem::internal("a handler asks for a user who is not there")))
+    }
+}

@@ -1,0 +1,116 @@
+//! The API document (OpenAPI 3.1), made of the URL table.
+//!
+//! It walks [`routes::endpoints`](super::routes::endpoints), so what it says exists does. Limits
+//! come from the readers of fields and parameters themselves, answers from their types, examples
+//! from the code that makes the real ones.
+
+mod headers;
+pub mod operation;
+mod problems;
+mod schemas;
+
+use serde_json::{Map, Value, json};
+
+use super::endpoint::Endpoint;
+use crate::http::error::Code;
+
+use operation::Operation;
+use schemas::Schemas;
+
+/// The forms in which a key is presented: name, scheme, and what to say of it.
+fn security_schemes() -> Value {
+    let header = |name: &str, about: &str| json!({"type": "apiKey", "in": "header", "name": name, "description": about});
+    json!({
+        "bearer": {
+            "type": "http", "scheme": "bearer",
+            "description": "An API key: `Authorization: Bearer KEY`.",
+        },
+        "adminToken": {
+            "type": "http", "scheme": "bearer",
+            "description": "An admin token: `Authorization: Bearer TOKEN`. Write includes read here.",
+        },
+        "basic": {
+            "type": "http", "scheme": "basic",
+            "description": "The key's id as user name and the key as password, or the key as user \
+                            name and no password.",
+        },
+        "token": {
+            "type": "http", "scheme": "token",
+            "description": "`Authorization: Token token=\"KEY\"`; the quotes may be left out.",
+        },
+        "apiKeyHeader": header("X-API-Key", "`X-API-Key: KEY`."),
+        "apikey": header("apikey", "`apikey: KEY`."),
+        "authentication": header(
+            "Authentication",
+            "`Authentication: Bearer KEY` or `Authentication: AccessToken KEY`.",
+        ),
+    })
+}
+
+/// Any one of the forms of an API key that has these scopes.
+fn key_security(scopes: &[&str]) -> Value {
+    let schemes = security_schemes();
+    let names = schemes.as_object().into_iter().flat_map(Map::keys);
+    let keys = names.filter(|name| *name != "adminToken");
+    keys.map(|name| Value::Object(Map::from_iter([(name.clone(), json!(scopes))]))).collect()
+}
+
+/// The document, as it is served and printed. Without a public URL, paths are relative to where
+/// the document came from.
+pub fn document(endpoints: &[Endpoint], public_url: Option<&str>) -> String {
+    let mut schemas = Schemas::default();
+    let mut paths = Map::new();
+    for endpoint in endpoints {
+        let mut item = Map::new();
+        for (method, describe) in endpoint.operations() {
+            let mut operation = Operation::new(&mut schemas, method.clone(), endpoint.need());
+            describe(&mut operation);
+            item.insert(method.as_str().to_ascii_lowercase(), operation.into_value());
+        }
+        if !item.is_empty() {
+            paths.insert(endpoint.path().to_owned(), Value::Object(item));
+        }
+    }
+    let problem = problems::schema(&mut schemas);
+    schemas.name("Problem", problem);
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Bitting",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": env!("CARGO_PKG_DESCRIPTION"),
+            "description": include_str!("introduction.md").trim_end(),
+            "license": {"name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE")},
+        },
+        "servers": [{"url": public_url.unwrap_or("/")}],
+        "tags": tags(&paths),
+        "paths": paths,
+        "components": {
+            "securitySchemes": security_schemes(),
+            "schemas": schemas.into_map(),
+            "headers": headers::components(),
+            "responses": {"MethodNotAllowed": problems::response(&[Code::MethodNotAllowed])},
+            "examples": problems::examples(),
+        },
+    });
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The body of an error, for people to read.
+pub fn example_of(code: Code) -> String {
+    serde_json::to_string_pretty(&problems::body(code)).unwrap_or_default()
+}
+
+/// The tags in the order of the URL table.
+fn tags(paths: &Map<String, Value>) -> Vec<Value> {
+    let mut names: Vec<&Value> = Vec::new();
+    let operations = paths.values().filter_map(Value::as_object).flat_map(Map::values);
+    for name in operations.filter_map(|operation| operation["tags"].get(0)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.into_iter().map(|name| json!({"name": name})).collect()
+}

@@ -1,0 +1,317 @@
+//! One operation of the API document: what it takes, what it answers, how it can fail.
+//!
+//! An operation's own description says what is its own. What follows from its path, its method and
+//! what it needs (the id in the path, the credentials, the refusals) is added here for all alike.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::Method;
+use schemars::JsonSchema;
+use serde_json::{Map, Value, json};
+
+use super::schemas::{Schemas, property_descriptions};
+use super::{headers, problems};
+use crate::auth::decision::Need;
+use crate::http::error::Code;
+use crate::http::extract::QueryReader;
+use crate::http::extract::query;
+use crate::model::fields::{self, FieldReader};
+use crate::model::idempotency::IdempotencyKey;
+use crate::model::schema::patch_of;
+use crate::model::scope::{Access, Scope};
+
+/// An operation while it is being described.
+pub struct Operation<'a> {
+    schemas: &'a mut Schemas,
+    method: Method,
+    need: Option<Need>,
+    id: String,
+    tag: String,
+    summary: String,
+    about: Vec<String>,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: BTreeMap<u16, Value>,
+    codes: Vec<Code>,
+}
+
+impl<'a> Operation<'a> {
+    /// An operation at a path, with what follows from that alone.
+    pub(super) fn new(schemas: &'a mut Schemas, method: Method, need: Option<Need>) -> Self {
+        let mut operation = Self {
+            schemas,
+            method,
+            need,
+            id: String::new(),
+            tag: String::new(),
+            summary: String::new(),
+            about: Vec::new(),
+            parameters: Vec::new(),
+            body: None,
+            answers: BTreeMap::new(),
+            codes: vec![Code::BadRequest, Code::Internal],
+        };
+        match need {
+            Some(Need::Scope(_)) => operation.asks_for_key(&[Code::InsufficientScope]),
+            Some(Need::AnyKey) => operation.asks_for_key(&[]),
+            Some(Need::AdminToken) if operation.access() == Access::Write => {
+                operation.asks_for_key(&[Code::InsufficientScope]);
+            }
+            Some(Need::AdminToken) => operation.asks_for_key(&[]),
+            None => {}
+        }
+        operation
+    }
+
+    fn asks_for_key(&mut self, more: &[Code]) {
+        self.codes.extend([
+            Code::MultipleCredentials,
+            Code::MissingKey,
+            Code::InvalidKey,
+            Code::KeyRevoked,
+            Code::KeyExpired,
+            Code::WrongCredential,
+            Code::Unavailable,
+        ]);
+        // No such operation takes a parameter that it does not name.
+        self.codes.push(Code::ValidationFailed);
+        self.codes.extend(more);
+    }
+
+    fn access(&self) -> Access {
+        if self.method == Method::GET { Access::Read } else { Access::Write }
+    }
+
+    /// Its name for programs, made of its tag and a verb, and what it does in a few words.
+    pub fn named(&mut self, tag: &str, verb: &str, summary: impl Into<String>) -> &mut Self {
+        (self.id, self.tag, self.summary) = (format!("{tag}_{verb}"), tag.into(), summary.into());
+        self
+    }
+
+    /// Adds a sentence for people.
+    pub fn says(&mut self, sentence: impl Into<String>) -> &mut Self {
+        self.about.push(sentence.into());
+        self
+    }
+
+    /// It acts on the thing that the path's `{id}` names.
+    pub fn on_id<I: JsonSchema>(&mut self) -> &mut Self {
+        let schema = self.schemas.of::<I>();
+        self.parameters.push(json!({
+            "name": "id", "in": "path", "required": true, "description": "Which one.",
+            "schema": schema,
+        }));
+        self.fails(&[Code::NotFound])
+    }
+
+    /// It takes the query parameters that `read` asks for; `T` describes them.
+    pub fn query<T: JsonSchema>(&mut self, read: impl FnOnce(&mut QueryReader) -> T) -> &mut Self {
+        let about = property_descriptions::<T>(self.schemas);
+        for (name, schema) in query::describe(read) {
+            let mut parameter = json!({"name": name, "in": "query"});
+            if let Some(about) = about.get(&name) {
+                parameter["description"] = about.clone();
+            }
+            parameter["schema"] = schema;
+            self.parameters.push(parameter);
+        }
+        self
+    }
+
+    /// It takes a request header.
+    pub fn header(&mut self, name: &str, about: &str, schema: Value) -> &mut Self {
+        self.parameters.push(json!({
+            "name": name, "in": "header", "description": about, "schema": schema,
+        }));
+        self
+    }
+
+    /// It takes the object that `read` reads; `T` describes its fields.
+    pub fn takes<T: JsonSchema, R>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut FieldReader<'_>) -> Option<R>,
+        example: &Value,
+    ) -> &mut Self {
+        let schema = self.body_schema::<T>(fields::describe(read));
+        let required = schema["required"].as_array().is_some_and(|fields| !fields.is_empty());
+        let schema = self.schemas.name(name, schema);
+        self.body = Some(json!({
+            "required": required,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        }));
+        self.fails(&problems::OF_BODIES)
+    }
+
+    /// It takes what changes the object that `read` reads.
+    pub fn patches<T: JsonSchema, R>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut FieldReader<'_>) -> Option<R>,
+        example: &Value,
+    ) -> &mut Self {
+        let schema = patch_of(&self.body_schema::<T>(fields::describe(read)));
+        let schema = self.schemas.name(name, schema);
+        let content = json!({"schema": schema, "example": example});
+        self.body = Some(json!({
+            "required": true,
+            "content": {"application/merge-patch+json": content, "application/json": content},
+        }));
+        self.says("A JSON merge patch (RFC 7396): a field that is absent stays, null removes.")
+            .fails(&problems::OF_BODIES)
+    }
+
+    fn body_schema<T: JsonSchema>(&mut self, mut schema: Value) -> Value {
+        let about = property_descriptions::<T>(self.schemas);
+        if let Some(properties) = schema["properties"].as_object_mut() {
+            for (name, property) in properties {
+                let said = [about.get(name), property.get("description")];
+                let said: Vec<&str> =
+                    said.into_iter().flatten().filter_map(Value::as_str).collect();
+                property["description"] = said.join(" ").into();
+            }
+        }
+        schema
+    }
+
+    /// It answers a `T` when it succeeds.
+    pub fn answers<T: JsonSchema>(
+        &mut self,
+        status: u16,
+        about: &str,
+        example: Value,
+    ) -> &mut Self {
+        let schema = self.schemas.of::<T>();
+        self.answers_as(status, about, schema, json!({"example": {"value": example}}))
+    }
+
+    /// It answers either of two things when it succeeds.
+    pub fn answers_either<T: JsonSchema, U: JsonSchema>(
+        &mut self,
+        status: u16,
+        about: &str,
+        examples: Value,
+    ) -> &mut Self {
+        let either = json!({"anyOf": [self.schemas.of::<T>(), self.schemas.of::<U>()]});
+        self.answers_as(status, about, either, examples)
+    }
+
+    /// It answers what a schema describes.
+    pub fn answers_as(
+        &mut self,
+        status: u16,
+        about: &str,
+        schema: Value,
+        examples: Value,
+    ) -> &mut Self {
+        let content = json!({"application/json": {"schema": schema, "examples": examples}});
+        self.answers_nothing(status, about);
+        self.edit_answer(status, |answer| answer["content"] = content)
+    }
+
+    /// It answers without a body when it succeeds.
+    pub fn answers_nothing(&mut self, status: u16, about: &str) -> &mut Self {
+        let answer = json!({"description": about, "headers": headers::refer(&["X-Request-Id"])});
+        self.answers.insert(status, answer);
+        self
+    }
+
+    /// Every answer of it with this status has a header.
+    pub fn with_header(&mut self, status: u16, name: &str) -> &mut Self {
+        self.add_headers(status, headers::refer(&[name]))
+    }
+
+    /// An answer of it may have a header.
+    pub fn with_optional_header(&mut self, status: u16, name: &str) -> &mut Self {
+        self.add_headers(status, headers::optional(name))
+    }
+
+    fn add_headers(&mut self, status: u16, more: Map<String, Value>) -> &mut Self {
+        self.edit_answer(status, |answer| {
+            if let Some(headers) = answer["headers"].as_object_mut() {
+                headers.extend(more);
+            }
+        })
+    }
+
+    fn edit_answer(&mut self, status: u16, edit: impl FnOnce(&mut Value)) -> &mut Self {
+        if let Some(answer) = self.answers.get_mut(&status) {
+            edit(answer);
+        }
+        self
+    }
+
+    /// It is carried out once for one `Idempotency-Key`; `status`: what it answers.
+    pub fn once(&mut self, status: u16) -> &mut Self {
+        let about = "Names this request: sent again with the same body within 24 hours, it gets \
+                     the first answer again.";
+        self.header("Idempotency-Key", about, IdempotencyKey::schema())
+            .with_optional_header(status, "Idempotency-Replayed")
+            .fails(&[
+                Code::InvalidIdempotencyKey,
+                Code::IdempotencyInProgress,
+                Code::IdempotencyMismatch,
+            ])
+    }
+
+    /// It honours `If-Match` and `If-None-Match`.
+    pub fn conditional(&mut self) -> &mut Self {
+        let tags = || json!({"type": "string"});
+        let one = "Only if the record is one of these versions: entity tags, or `*`.";
+        let none = "Only if the record is none of these versions: entity tags, or `*`.";
+        self.header("If-Match", one, tags())
+            .header("If-None-Match", none, tags())
+            .fails(&[Code::PreconditionFailed])
+    }
+
+    /// It can fail so, beside the ways that follow from its path and method.
+    pub fn fails(&mut self, codes: &[Code]) -> &mut Self {
+        self.codes.extend(codes);
+        self
+    }
+
+    /// The operation as the document has it.
+    pub(super) fn into_value(mut self) -> Value {
+        let (needs, security, scope) = self.needs();
+        self.about.push(needs);
+        let mut answers: Map<String, Value> = self
+            .answers
+            .iter()
+            .map(|(status, answer)| (status.to_string(), answer.clone()))
+            .collect();
+        answers.extend(problems::responses(&self.codes));
+        let mut operation = json!({
+            "operationId": self.id, "tags": [self.tag], "summary": self.summary,
+            "description": self.about.join(" "), "parameters": self.parameters,
+            "responses": answers, "security": security,
+        });
+        if let Some(body) = self.body {
+            operation["requestBody"] = body;
+        }
+        if let Some(scope) = scope {
+            operation["x-required-scope"] = scope.into();
+        }
+        operation
+    }
+
+    /// What it needs: in words, as security requirements, and as a scope.
+    fn needs(&self) -> (String, Value, Option<String>) {
+        let access = self.access();
+        match self.need {
+            None => ("Needs no credential.".to_owned(), json!([]), None),
+            Some(Need::AnyKey) => {
+                ("Needs any live API key.".to_owned(), super::key_security(&[]), None)
+            }
+            Some(Need::Scope(resource)) => {
+                let scope = Scope::new(resource, access).map(|scope| scope.to_string());
+                let scope = scope.unwrap_or_default();
+                let words = format!("Needs an API key with the scope `{scope}`.");
+                (words, super::key_security(&[&scope]), Some(scope))
+            }
+            Some(Need::AdminToken) => {
+                let words = format!("Needs an admin token with `{}`.", access.as_str());
+                (words, json!([{"adminToken": [access]}]), None)
+            }
+        }
+    }
+}

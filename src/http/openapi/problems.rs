@@ -1,0 +1,142 @@
+//! Errors in the API document: made of the table of codes, with the bodies they really have.
+
+use std::collections::BTreeMap;
+
+use actix_web::ResponseError;
+use serde_json::{Map, Value, json};
+
+use super::headers;
+use super::schemas::Schemas;
+use crate::auth::decision::{Need, Refusal};
+use crate::domain;
+use crate::http::error::{Code, Problem};
+use crate::model::key::Status;
+use crate::model::words::Word;
+use crate::model::{FieldError, FieldErrors, schema};
+
+/// How every operation with a body can fail.
+pub(super) const OF_BODIES: [Code; 5] = [
+    Code::MalformedJson,
+    Code::RequestTimeout,
+    Code::BodyTooLarge,
+    Code::UnsupportedMediaType,
+    Code::ValidationFailed,
+];
+
+const REQUEST_ID: &str = "01990c2d6b7e7c3a8f5e2b1a4c6d8e90";
+
+/// A problem as the server would make it.
+fn sample(code: Code) -> Problem {
+    let refused = |refusal| Problem::of_refusal(refusal, "GET, HEAD, OPTIONS");
+    match code {
+        Code::MultipleCredentials => refused(Refusal::MultipleCredentials),
+        Code::MissingKey => refused(Refusal::MissingKey),
+        Code::InvalidKey => refused(Refusal::InvalidKey),
+        Code::KeyRevoked => refused(Refusal::KeyRevoked),
+        Code::KeyExpired => refused(Refusal::KeyExpired),
+        Code::Unavailable => refused(Refusal::Unavailable),
+        Code::WrongCredential => refused(Refusal::WrongCredential(Need::AdminToken)),
+        Code::NotFound => refused(Refusal::NotFound),
+        Code::MethodNotAllowed => refused(Refusal::MethodNotAllowed),
+        Code::InsufficientScope => refused(Refusal::InsufficientScope {
+            required: "calls:write".to_owned(),
+            granted: vec!["calls:read".to_owned()],
+        }),
+        Code::KeyRetired => domain::Error::Retired(Status::Revoked).into(),
+        Code::ValidationFailed => {
+            FieldErrors::one("limit", "must be a number from 1 to 100").into()
+        }
+        Code::Internal => Problem::internal(""),
+        other => Problem::new(other, other.about()),
+    }
+}
+
+/// Its body.
+pub(super) fn body(code: Code) -> Value {
+    serde_json::from_slice(&sample(code).body(REQUEST_ID)).unwrap_or_default()
+}
+
+fn status(code: Code) -> u16 {
+    sample(code).status_code().as_u16()
+}
+
+/// The schema of every error's body.
+pub(super) fn schema(schemas: &mut Schemas) -> Value {
+    let text = |about: &str| json!({"type": "string", "description": about});
+    let words =
+        |about: &str| json!({"type": "array", "items": {"type": "string"}, "description": about});
+    let mut code = schema::choice::<Code>();
+    code["description"] = "What went wrong, as a word that programs can rely on.".into();
+    json!({
+        "type": "object",
+        "description": "A refusal or fault (RFC 9457).",
+        "required": ["type", "title", "status", "detail", "code", "request_id"],
+        "properties": {
+            "type": text("A URN that ends in the code."),
+            "title": text("What went wrong, in a few words that are always the same."),
+            "status": {
+                "type": "integer", "minimum": 400, "maximum": 599,
+                "description": "The HTTP status.",
+            },
+            "detail": text("What went wrong this time, for people."),
+            "code": code,
+            "request_id": text("The same as the header X-Request-Id; quote it in a report."),
+            "errors": {
+                "type": "array", "items": schemas.of::<FieldError>(),
+                "description": "With `validation_failed`: every bad field or parameter.",
+            },
+            "required": text("With `insufficient_scope`: the scope that was needed."),
+            "granted": words("With `insufficient_scope`: the scopes that the credential has."),
+        },
+    })
+}
+
+/// An example of every code.
+pub(super) fn examples() -> Map<String, Value> {
+    let example = |code: &Code| {
+        (code.as_str().to_owned(), json!({"summary": code.about(), "value": body(*code)}))
+    };
+    Code::ALL.iter().map(example).collect()
+}
+
+/// The responses of an operation that can fail with these codes.
+pub(super) fn responses(codes: &[Code]) -> Map<String, Value> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in Code::ALL.iter().filter(|code| codes.contains(code)) {
+        by_status.entry(status(*code)).or_default().push(*code);
+    }
+    by_status.into_iter().map(|(status, codes)| (status.to_string(), response(&codes))).collect()
+}
+
+/// The response with one status; `codes` all have it.
+pub(super) fn response(codes: &[Code]) -> Value {
+    let words = codes.iter().map(|code| code.as_str()).collect::<Vec<_>>();
+    let about = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.about()));
+    let examples = words
+        .iter()
+        .map(|word| ((*word).to_owned(), json!({"$ref": format!("#/components/examples/{word}")})));
+    let mut named = headers::refer(&["X-Request-Id"]);
+    let samples: Vec<Problem> = codes.iter().map(|code| sample(*code)).collect();
+    let mut name = |header, has: fn(&Problem) -> bool| {
+        let with = samples.iter().filter(|problem| has(problem)).count();
+        if with == samples.len() {
+            named.extend(headers::refer(&[header]));
+        } else if with > 0 {
+            named.extend(headers::optional(header));
+        }
+    };
+    name("WWW-Authenticate", |problem| problem.challenge().is_some());
+    name("Allow", |problem| problem.allow().is_some());
+    name("Retry-After", |problem| problem.retry_after().is_some());
+    json!({
+        "description": about.collect::<Vec<_>>().join(" "),
+        "headers": named,
+        "content": {"application/problem+json": {
+            "schema": {
+                "$ref": "#/components/schemas/Problem",
+                "properties": {"code": {"enum": words}},
+            },
+            "examples": examples.collect::<Map<_, _>>(),
+        }},
+    })
+}

@@ -1,0 +1,150 @@
+//! `/keys/export`: the filtered list as CSV, for spreadsheets.
+
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpResponse, web};
+use futures_util::stream;
+
+use super::frame::Viewer;
+use super::list::{ListQuery, default_sort};
+use crate::domain::{self, Bitting};
+use crate::http::error::Problem;
+use crate::http::state::State;
+use crate::model::key::{ApiKey, KeyNumber, StatusFilter};
+use crate::model::time::{Moment, format};
+use crate::model::usage::Usage;
+use crate::model::words::Word;
+
+/// How many keys are read at once: an export of a hundred thousand must not lie in memory.
+const KEYS_AT_ONCE: usize = 200;
+
+const COLUMNS: [&str; 18] = [
+    "id",
+    "name",
+    "description",
+    "owner",
+    "scopes",
+    "status",
+    "display",
+    "created_at",
+    "created_by",
+    "expires_at",
+    "revoked_at",
+    "revoked_by",
+    "revoke_reason",
+    "last_used_at",
+    "lifetime_total",
+    "24h",
+    "7d",
+    "30d",
+];
+
+/// `GET /keys/export`
+pub async fn export(
+    viewer: Viewer,
+    state: web::Data<State>,
+    query: ListQuery,
+) -> Result<HttpResponse, Problem> {
+    let retired = query.filter.keys.status == Some(StatusFilter::Retired);
+    let sort = query.sort.unwrap_or(default_sort(retired));
+    let numbers =
+        state.run(move |bitting| bitting.numbers_of_keys(&viewer.principal, &query.filter, sort));
+    let parts: Vec<Vec<KeyNumber>> =
+        numbers.await?.chunks(KEYS_AT_ONCE).map(<[_]>::to_vec).collect();
+    let head = Ok::<_, Error>(Bytes::from(line(COLUMNS.map(str::to_owned))));
+    let rows = stream::unfold(parts.into_iter(), move |mut parts| {
+        let state = state.clone();
+        async move {
+            let part = parts.next()?;
+            let text = state.run(move |bitting| rows_of(bitting, &part)).await;
+            Some((text.map(Bytes::from).map_err(Error::from), parts))
+        }
+    });
+    let body = futures_util::StreamExt::chain(stream::iter([head]), rows);
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
+        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"keys.csv\""))
+        .streaming(body))
+}
+
+fn rows_of(bitting: &Bitting, numbers: &[KeyNumber]) -> domain::Result<String> {
+    let now = bitting.time.now();
+    let mut usage = bitting.usage_of(numbers)?;
+    let keys = bitting.keys_by_number(numbers)?;
+    let row = |key: ApiKey| {
+        let usage = usage.remove(&key.number).unwrap_or_default();
+        line(cells(key, &usage, now))
+    };
+    Ok(keys.into_iter().map(row).collect())
+}
+
+fn cells(key: ApiKey, usage: &Usage, now: Moment) -> [String; 18] {
+    let time = |at: Option<Moment>| at.map(format).unwrap_or_default();
+    let status = key.status(now).as_str().to_owned();
+    let (revoked_at, revoked_by, reason) = match key.revocation {
+        Some(revocation) => (Some(revocation.at), revocation.by.name, revocation.reason),
+        None => (None, String::new(), None),
+    };
+    [
+        key.id.to_string(),
+        key.label.name,
+        key.label.description.unwrap_or_default(),
+        key.label.owner.unwrap_or_default(),
+        key.scopes.to_string(),
+        status,
+        key.display,
+        format(key.created_at),
+        key.created_by.name,
+        time(key.expires_at),
+        time(revoked_at),
+        revoked_by,
+        reason.unwrap_or_default(),
+        time(usage.last_used_at()),
+        usage.lifetime.total().to_string(),
+        usage.windows.day.total().to_string(),
+        usage.windows.week.total().to_string(),
+        usage.windows.month.total().to_string(),
+    ]
+}
+
+/// A line of CSV (RFC 4180).
+fn line(cells: [String; 18]) -> String {
+    let mut line = cells.map(|text| cell(&text)).join(",");
+    line.push_str("\r\n");
+    line
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let mark = if formula { "'" } else { "" };
+    if formula || text.contains([',', '"', '\n', '\r']) {
+        format!("\"{mark}{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_text_and_never_a_formula() {
+        for (text, written) in [
+            ("plain text", "plain text"),
+            ("", ""),
+            ("=1+1", "\"'=1+1\""),
+            ("+1", "\"'+1\""),
+            ("-1", "\"'-1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("\t=1", "\"'\t=1\""),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("two\nlines", "\"two\nlines\""),
+            ("1-1", "1-1"),
+        ] {
+            assert_eq!(cell(text), written);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What stands around the content of every page for somebody who is signed in.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::auth::session::UserCaller;
+use crate::domain::principal::Principal;
+use crate::http::error::Problem;
+use crate::http::extract::{FormToken, FromWhere};
+use crate::model::user::{Role, User};
+use crate::model::words::Word;
+
+/// The pages in the navigation, in order. A page that is added gets a row in [`Section::row`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// API keys.
+    Keys,
+    /// The API document.
+    Docs,
+}
+
+impl Section {
+    const ALL: [Self; 2] = [Self::Keys, Self::Docs];
+
+    /// Its name, its path, and who sees it.
+    fn row(self) -> (&'static str, &'static str, &'static [Role]) {
+        match self {
+            Self::Keys => ("Keys", "/keys", Role::ALL),
+            Self::Docs => ("API", "/docs", Role::ALL),
+        }
+    }
+}
+
+/// An entry of the navigation.
+pub struct NavigationItem {
+    /// What it says.
+    pub name: &'static str,
+    /// Where it leads.
+    pub path: &'static str,
+    /// Whether the page at hand belongs to it.
+    pub current: bool,
+}
+
+/// The frame of a page.
+pub struct Frame {
+    /// Who is signed in.
+    pub email: String,
+    /// What they are.
+    pub role: &'static str,
+    /// What every form on the page carries.
+    pub form_token: String,
+    /// The pages they may see.
+    pub navigation: Vec<NavigationItem>,
+}
+
+/// Who looks at a page: for the use cases, and for the frame.
+pub struct Viewer {
+    /// Who the use cases are asked by.
+    pub principal: Principal,
+    user: User,
+    form_token: String,
+}
+
+impl Viewer {
+    /// The frame of a page in this section.
+    pub fn frame(&self, current: Section) -> Frame {
+        let item = |section: Section| {
+            let (name, path, roles) = section.row();
+            let seen = roles.contains(&self.user.role);
+            seen.then_some(NavigationItem { name, path, current: section == current })
+        };
+        Frame {
+            email: self.user.email.to_string(),
+            role: self.user.role.as_str(),
+            form_token: self.form_token.clone(),
+            navigation: Section::ALL.into_iter().filter_map(item).collect(),
+        }
+    }
+}
+
+impl FromRequest for Viewer {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut read = || {
+            let caller = UserCaller::from_request(request, payload).into_inner()?;
+            let FromWhere(visit) = FromWhere::from_request(request, payload).into_inner()?;
+            let FormToken(form_token) = FormToken::from_request(request, payload).into_inner()?;
+            let principal = caller.principal(&visit);
+            Ok(Self { principal, user: caller.user().clone(), form_token })
+        };
+        ready(read())
+    }
+}

@@ -1,0 +1,319 @@
+//! What a list of keys is asked for in its address, and the parts of the page that repeat it.
+
+use actix_web::{FromRequest, HttpRequest};
+use std::future::{Ready, ready};
+
+use super::text::{counted, number};
+use crate::domain::key_table::{KEYS_PER_PAGE, KeyCensus, KeyTable};
+use crate::http::api::keys::read_filter;
+use crate::http::error::Problem;
+use crate::http::extract::QueryReader;
+use crate::model::key::{ExpiryFilter, KeyFilter, KeySort, StatusFilter, TableFilter};
+use crate::model::schema;
+use crate::model::scope::Scope;
+use crate::model::words::Word;
+
+/// A list of keys, as its address asks for it.
+pub struct ListQuery {
+    /// Which keys.
+    pub filter: TableFilter,
+    /// In which order; the list's own if it is not said.
+    pub sort: Option<KeySort>,
+    /// Which page, from 1.
+    pub page: usize,
+}
+
+impl FromRequest for ListQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        ready(Self::read(QueryReader::filled_in(request.query_string())))
+    }
+}
+
+impl ListQuery {
+    fn read(mut query: QueryReader) -> Result<Self, Problem> {
+        let filter = TableFilter {
+            keys: read_filter(&mut query),
+            scope: query.parsed("scope", schema::scopes, |text| {
+                text.parse::<Scope>().map_err(|unknown| unknown.to_string())
+            }),
+            expiry: query.choice("expiry"),
+        };
+        let sort = query.choice("sort");
+        let page = query.parsed(
+            "page",
+            || schema::integer(1, 1_000_000),
+            |text| match text.parse::<usize>() {
+                Ok(page @ 1..=1_000_000) => Ok(page),
+                _ => Err("must be a number from 1".to_owned()),
+            },
+        );
+        query.finish()?;
+        Ok(Self { filter, sort, page: page.unwrap_or(1) })
+    }
+
+    /// Whether it asks for less than everything.
+    fn filters(&self) -> bool {
+        let TableFilter { keys: KeyFilter { status: _, text, owner }, scope, expiry } =
+            &self.filter;
+        text.is_some() || owner.is_some() || scope.is_some() || expiry.is_some()
+    }
+
+    /// The address of the same list with another sort or page.
+    fn address(&self, path: &str, sort: Option<KeySort>, page: usize) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let texts = [("q", &self.filter.keys.text), ("owner", &self.filter.keys.owner)];
+        for (name, text) in texts {
+            text.iter().for_each(|text| _ = query.append_pair(name, text));
+        }
+        if let Some(status) = self.filter.keys.status.filter(|_| path == EXPORT) {
+            query.append_pair("status", status.as_str());
+        }
+        if let Some(scope) = self.filter.scope {
+            query.append_pair("scope", &scope.to_string());
+        }
+        if let Some(expiry) = self.filter.expiry {
+            query.append_pair("expiry", expiry.as_str());
+        }
+        if let Some(sort) = sort {
+            query.append_pair("sort", sort.as_str());
+        }
+        if page > 1 {
+            query.append_pair("page", &page.to_string());
+        }
+        let query = query.finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+}
+
+const EXPORT: &str = "/keys/export";
+
+/// A value to choose from.
+pub struct Choice {
+    /// What is sent.
+    pub value: String,
+    /// What is read.
+    pub words: String,
+    /// Whether it is chosen now.
+    pub chosen: bool,
+}
+
+impl Choice {
+    fn new(value: &str, words: impl Into<String>, chosen: bool) -> Self {
+        Self { value: value.to_owned(), words: words.into(), chosen }
+    }
+}
+
+/// The fields by which the list is filtered.
+pub struct Filters {
+    /// Whether any of them is filled in.
+    pub any: bool,
+    /// Text to search for.
+    pub text: String,
+    /// The owner.
+    pub owner: String,
+    /// Owners to choose from.
+    pub owners: Vec<String>,
+    /// Scopes to choose from.
+    pub scopes: Vec<Choice>,
+    /// Expiries to choose from.
+    pub expiries: Vec<Choice>,
+    /// Orders to choose from.
+    pub sorts: Vec<Choice>,
+}
+
+/// The head of a column; without an address, the table cannot be sorted by it.
+pub struct Head {
+    /// What it says.
+    pub words: &'static str,
+    /// Its class.
+    pub class: &'static str,
+    /// The list sorted by it.
+    pub href: String,
+    /// How the list is sorted by it now, if it is.
+    pub direction: Option<&'static str>,
+}
+
+/// Where a page is in its list.
+pub struct Pager {
+    /// `1 to 50 of 10,042`
+    pub summary: String,
+    /// The page before.
+    pub previous: Option<String>,
+    /// The page after.
+    pub next: Option<String>,
+}
+
+/// Keys that match, but stand in the other list.
+pub struct Elsewhere {
+    /// The other list.
+    pub href: String,
+    /// How many.
+    pub words: String,
+}
+
+/// Everything on a page of keys but the rows.
+pub struct List {
+    /// Whether these are the retired keys.
+    pub retired_tab: bool,
+    /// How many keys are active.
+    pub active: String,
+    /// How many are not.
+    pub retired: String,
+    /// Its own address.
+    pub action: &'static str,
+    /// The same keys as a file.
+    pub export: String,
+    /// Whether the reader may make keys.
+    pub may_create: bool,
+    /// Whether there is nothing to show.
+    pub rows_empty: bool,
+    /// What the list is filtered by.
+    pub filters: Filters,
+    /// The heads of the columns.
+    pub heads: Vec<Head>,
+    /// Where the page is.
+    pub pager: Pager,
+    /// What matches in the other list, when nothing does here.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// A column: its head, its class, and the order its head asks for.
+type ColumnHead = (&'static str, &'static str, Option<KeySort>);
+
+const ACTIVE_COLUMNS: [ColumnHead; 8] = [
+    ("Key", "", Some(KeySort::Name)),
+    ("May do", "", None),
+    ("Expires", "", Some(KeySort::Expiry)),
+    ("Last used", "", Some(KeySort::LastUsed)),
+    ("24 h", "number", None),
+    ("7 d", "number", None),
+    ("30 d", "number", Some(KeySort::MostUsed)),
+    ("30 days", "", None),
+];
+
+const RETIRED_COLUMNS: [ColumnHead; 7] = [
+    ("Key", "", Some(KeySort::Name)),
+    ("Could do", "", None),
+    ("How it ended", "", None),
+    ("Ended", "", Some(KeySort::Retired)),
+    ("Last used", "", Some(KeySort::LastUsed)),
+    ("In all", "number", None),
+    ("Attempts since", "number", None),
+];
+
+impl List {
+    /// The frame of one page of a list. `elsewhere`: how many match in the other list.
+    pub fn new(
+        query: &ListQuery,
+        table: &KeyTable,
+        census: KeyCensus,
+        elsewhere: i64,
+        may_create: bool,
+    ) -> Self {
+        let retired_tab = query.filter.keys.status == Some(StatusFilter::Retired);
+        let (action, other) =
+            if retired_tab { ("/keys/retired", "/keys") } else { ("/keys", "/keys/retired") };
+        let sort = query.sort.unwrap_or(default_sort(retired_tab));
+        let columns: &[ColumnHead] = if retired_tab { &RETIRED_COLUMNS } else { &ACTIVE_COLUMNS };
+        let head = |(words, class, by): &ColumnHead| Head {
+            words,
+            class,
+            href: by.map(|by| query.address(action, Some(by), 1)).unwrap_or_default(),
+            direction: by.filter(|by| *by == sort).map(direction),
+        };
+        let page = |page: usize| query.address(action, query.sort, page);
+        let first = (table.page - 1) * KEYS_PER_PAGE;
+        let words = |state: &str| format!("{} {state}", counted_that(elsewhere));
+        Self {
+            retired_tab,
+            active: number(census.active),
+            retired: number(census.retired),
+            action,
+            export: query.address(EXPORT, query.sort, 1),
+            may_create,
+            rows_empty: table.rows.is_empty(),
+            filters: filters(query, census.owners, sort, retired_tab),
+            heads: columns.iter().map(head).collect(),
+            pager: Pager {
+                summary: format!(
+                    "{} to {} of {}",
+                    number(first as i64 + 1),
+                    number((first + table.rows.len()) as i64),
+                    number(table.total as i64)
+                ),
+                previous: (table.page > 1).then(|| page(table.page - 1)),
+                next: (table.page < table.pages).then(|| page(table.page + 1)),
+            },
+            elsewhere: (elsewhere > 0).then(|| Elsewhere {
+                href: query.address(other, None, 1),
+                words: words(if retired_tab { "active" } else { "revoked or expired" }),
+            }),
+        }
+    }
+}
+
+fn counted_that(n: i64) -> String {
+    format!("{} that {}", counted(n, "key"), if n == 1 { "matches is" } else { "match are" })
+}
+
+/// The order of a list that asks for none.
+pub fn default_sort(retired: bool) -> KeySort {
+    if retired { KeySort::Retired } else { KeySort::Newest }
+}
+
+fn direction(sort: KeySort) -> &'static str {
+    match sort {
+        KeySort::Name | KeySort::Expiry => "ascending",
+        KeySort::Newest | KeySort::LastUsed | KeySort::MostUsed | KeySort::Retired => "descending",
+    }
+}
+
+fn filters(query: &ListQuery, owners: Vec<String>, sort: KeySort, retired: bool) -> Filters {
+    let filter = &query.filter;
+    let any_scope = Choice::new("", "Any scope", filter.scope.is_none());
+    let scope = |scope: Scope| {
+        Choice::new(&scope.to_string(), scope.to_string(), filter.scope == Some(scope))
+    };
+    let expiries: &[_] = if retired {
+        &[
+            (None, "Any"),
+            (Some(ExpiryFilter::Never), "Never"),
+            (Some(ExpiryFilter::Dated), "On a date"),
+        ]
+    } else {
+        &[
+            (None, "Any"),
+            (Some(ExpiryFilter::Soon), "Within 14 days"),
+            (Some(ExpiryFilter::Dated), "On a date"),
+            (Some(ExpiryFilter::Never), "Never"),
+        ]
+    };
+    let expiry = |(expiry, words): &(Option<ExpiryFilter>, &str)| {
+        Choice::new(expiry.map_or("", Word::as_str), *words, filter.expiry == *expiry)
+    };
+    let own = if retired {
+        (KeySort::Retired, "Ended last")
+    } else {
+        (KeySort::Expiry, "Expires soonest")
+    };
+    let sorts = [
+        own,
+        (KeySort::Newest, "Newest first"),
+        (KeySort::Name, "Name"),
+        (KeySort::LastUsed, "Used last"),
+        (KeySort::MostUsed, "Used most"),
+    ];
+    let order = |(by, words): (KeySort, &str)| Choice::new(by.as_str(), words, by == sort);
+    Filters {
+        any: query.filters(),
+        text: filter.keys.text.clone().unwrap_or_default(),
+        owner: filter.keys.owner.clone().unwrap_or_default(),
+        owners,
+        scopes: std::iter::once(any_scope).chain(Scope::all().map(scope)).collect(),
+        expiries: expiries.iter().map(expiry).collect(),
+        sorts: sorts.into_iter().map(order).collect(),
+    }
+}

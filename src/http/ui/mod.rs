@@ -1,0 +1,81 @@
+//! Pages, for people with a browser. They are HTML and work without scripts.
+
+mod chart;
+pub mod docs;
+mod events;
+pub mod export;
+mod fault;
+mod frame;
+mod grants;
+pub mod key;
+pub mod key_changes;
+pub mod keys;
+mod list;
+pub mod login;
+pub mod new_key;
+mod new_key_form;
+pub mod setup;
+mod text;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, HOST, LOCATION};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::error::Problem;
+use super::state::State;
+use crate::model::secret::mask;
+
+/// What a page may load and do: only what comes from this server, and nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'";
+
+/// A page as a response.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn page(status: StatusCode, template: &impl Template) -> Result<HttpResponse, Problem> {
+    let text = template.render().map_err(Problem::internal)?;
+    Ok(HttpResponse::build(status)
+        .content_type(ContentType::html())
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .body(text))
+}
+
+/// Where people reach the server: what was said, or where this request came to, if that can be put
+/// into a command as it is.
+fn public_address(request: &HttpRequest, state: &State) -> String {
+    if let Some(url) = &state.settings.public_url {
+        return url.clone();
+    }
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
+    let host = if host.bytes().all(plain) && !host.is_empty() { host } else { "127.0.0.1:8080" };
+    format!("http://{host}")
+}
+
+/// `GET /`: the first page is the one of keys.
+pub async fn start() -> HttpResponse {
+    see_other("/keys")
+}
+
+/// To another page of ours.
+fn see_other(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    title: &'a str,
+    detail: &'a str,
+    request_id: &'a str,
+}
+
+/// A refusal or fault as a page. What it quotes of the request may be a secret: that is masked.
+pub(super) fn problem_page(problem: &Problem, request_id: &str) -> Vec<u8> {
+    let page = ProblemPage { title: problem.title(), detail: problem.detail(), request_id };
+    let text = page.render().unwrap_or_else(|_| problem.title().to_owned());
+    mask(&text).into_owned().into_bytes()
+}

@@ -1,0 +1,279 @@
+//! `/keys/new`: the form of a new key, and the answer that shows it, once.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::fault::{Fault, faults};
+use super::frame::{Frame, Section, Viewer};
+use super::grants::{description, first_request, sentence};
+use super::new_key_form::{FIELDS, Life, Typed, lives};
+use super::{page, public_address, see_other};
+use crate::domain;
+use crate::domain::key_forms::FormOutcome;
+use crate::domain::keyring::IssuedKey;
+use crate::http::error::Problem;
+use crate::http::extract::{Form, QueryReader};
+use crate::http::state::State;
+use crate::model::id::{KeyId, PublicId};
+use crate::model::key::ApiKey;
+use crate::model::random_secret::RandomSecret;
+use crate::model::schema;
+use crate::model::scope::{Access, Resource, Scope, ScopeSet};
+use crate::model::time::Moment;
+
+#[derive(Template)]
+#[template(path = "new_key.html")]
+struct NewKeyPage {
+    frame: Frame,
+    typed: Typed,
+    lives: Vec<Life>,
+    today: String,
+    rows: Vec<Row>,
+    limited: bool,
+    sentence: String,
+    nonce: String,
+    faults: Vec<Fault>,
+    replaced: Option<Link>,
+    twin: Option<Link>,
+}
+
+impl NewKeyPage {
+    fn fault(&self, id: &str) -> Option<&Fault> {
+        self.faults.iter().find(|fault| fault.id == id)
+    }
+}
+
+/// A key that is pointed to.
+struct Link {
+    id: String,
+    name: String,
+    display: String,
+}
+
+impl From<ApiKey> for Link {
+    fn from(key: ApiKey) -> Self {
+        Self { id: key.id.to_string(), name: key.label.name, display: key.display }
+    }
+}
+
+/// A resource in the table of permissions.
+struct Row {
+    resource: &'static str,
+    description: &'static str,
+    cells: [Cell; 2],
+    both: bool,
+}
+
+struct Cell {
+    scope: String,
+    offered: bool,
+    ticked: bool,
+    /// What stands there where there is no box.
+    instead: &'static str,
+}
+
+impl Row {
+    /// The resources of which something may be granted.
+    fn list(may_grant: ScopeSet, ticked: ScopeSet) -> Vec<Self> {
+        let cell = |resource, access| {
+            let scope = Scope::new(resource, access);
+            let offered = scope.is_some_and(|scope| may_grant.contains(scope));
+            Cell {
+                scope: scope.map(|scope| scope.to_string()).unwrap_or_default(),
+                offered,
+                ticked: scope.is_some_and(|scope| ticked.contains(scope)),
+                instead: if scope.is_some() { "not yours to grant" } else { "none" },
+            }
+        };
+        let row = |resource: Resource| {
+            let cells = Access::ALL.map(|access| cell(resource, access));
+            let both = cells.iter().all(|cell| cell.offered);
+            Self { resource: resource.as_str(), description: description(resource), cells, both }
+        };
+        let rows = Resource::ALL.into_iter().map(row);
+        rows.filter(|row| row.cells.iter().any(|cell| cell.offered)).collect()
+    }
+}
+
+/// What the form is shown with.
+struct Shown {
+    typed: Typed,
+    faults: Vec<Fault>,
+    replaced: Option<ApiKey>,
+    twin: Option<ApiKey>,
+    nonce: String,
+    sentence: String,
+}
+
+fn form(
+    status: StatusCode,
+    viewer: &Viewer,
+    shown: Shown,
+    now: Moment,
+) -> Result<HttpResponse, Problem> {
+    let may_grant = viewer.principal.may_grant();
+    let Shown { typed, faults, replaced, twin, nonce, sentence } = shown;
+    let template = NewKeyPage {
+        frame: viewer.frame(Section::Keys),
+        rows: Row::list(may_grant, typed.ticked()),
+        limited: may_grant != ScopeSet::all(),
+        lives: lives(now),
+        today: now.format("%Y-%m-%d").to_string(),
+        sentence,
+        nonce,
+        faults,
+        replaced: replaced.map(Link::from),
+        twin: twin.map(Link::from),
+        typed,
+    };
+    page(status, &template)
+}
+
+/// `GET /keys/new`
+pub async fn show(
+    viewer: Viewer,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let mut query = QueryReader::filled_in(request.query_string());
+    let replaces = query.parsed(
+        "replaces",
+        || schema::id(KeyId::PREFIX),
+        |text| text.parse::<KeyId>().map_err(|invalid| format!("is {invalid}")),
+    );
+    query.finish()?;
+    let principal = viewer.principal.clone();
+    let read = state.run(move |bitting| {
+        let replaced = replaces.map(|id| bitting.find_key(&principal, id)).transpose()?;
+        Ok((replaced, bitting.form_nonce()?, bitting.time.now()))
+    });
+    let (replaced, nonce, now) = read.await?;
+    let typed = replaced.as_ref().map_or_else(Typed::nothing, Typed::like);
+    let shown = Shown {
+        typed,
+        faults: Vec::new(),
+        replaced,
+        twin: None,
+        nonce: nonce.expose(),
+        sentence: String::new(),
+    };
+    form(StatusCode::OK, &viewer, shown, now)
+}
+
+/// What became of a form.
+enum Sent {
+    /// It has made its key now.
+    Made(Box<IssuedKey>, Option<Box<ApiKey>>),
+    /// It made its key before.
+    Known(KeyId),
+    /// It is to be shown again.
+    Again(StatusCode, Box<Shown>, Moment),
+}
+
+/// `POST /keys/new`
+pub async fn create(
+    viewer: Viewer,
+    state: web::Data<State>,
+    request: HttpRequest,
+    sent: Form,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let done = state.run(move |bitting| {
+        let now = bitting.time.now();
+        let typed = Typed::of(&sent);
+        let known = RandomSecret::parse(sent.text("nonce"));
+        let replaced = typed.replaces.map(|id| bitting.find_key(&principal, id)).transpose()?;
+        let nonce = match known {
+            Some(nonce) => nonce,
+            None => bitting.form_nonce()?,
+        };
+        if let Some(id) = bitting.key_of_form(&nonce)? {
+            return Ok(Sent::Known(id));
+        }
+        let again = |status, typed: Typed, faults, replaced, twin| {
+            let end = typed.end(now).unwrap_or_default();
+            let sentence = sentence(typed.ticked(), end);
+            let nonce = nonce.expose();
+            let shown = Shown { typed, faults, replaced, twin, nonce, sentence };
+            Sent::Again(status, Box::new(shown), now)
+        };
+        let new = match typed.key(now) {
+            Ok(new) => new,
+            Err(faults) => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                return Ok(again(status, typed, faults, replaced, None));
+            }
+        };
+        let twin = bitting.active_key_named(&principal, &new.label.name)?;
+        if twin.is_some() && typed.same_name != new.label.name {
+            return Ok(again(StatusCode::CONFLICT, typed, Vec::new(), replaced, twin));
+        }
+        match bitting.issue_key_by_form(new, &principal, &nonce) {
+            Ok(FormOutcome::Made(made)) => Ok(Sent::Made(made, replaced.map(Box::new))),
+            Ok(FormOutcome::Known(id)) => Ok(Sent::Known(id)),
+            Err(domain::Error::Invalid(errors)) => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Ok(again(status, typed, faults(errors, &FIELDS), replaced, None))
+            }
+            Err(other) => Err(other),
+        }
+    });
+    match done.await? {
+        Sent::Made(issued, replaced) => {
+            let replaced = replaced.map(|key| *key);
+            let template = made(&viewer, &state, &request, &issued, replaced);
+            page(StatusCode::OK, &template)
+        }
+        Sent::Known(id) => Ok(see_other(&format!("/keys/{id}"))),
+        Sent::Again(status, shown, now) => form(status, &viewer, *shown, now),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "key_made.html")]
+struct KeyMadePage {
+    frame: Frame,
+    id: String,
+    name: String,
+    secret: String,
+    sentence: String,
+    sample: String,
+    scanner_pattern: String,
+    replaced: Option<Link>,
+}
+
+fn made(
+    viewer: &Viewer,
+    state: &State,
+    request: &HttpRequest,
+    issued: &IssuedKey,
+    replaced: Option<ApiKey>,
+) -> KeyMadePage {
+    let key = &issued.key;
+    KeyMadePage {
+        frame: viewer.frame(Section::Keys),
+        id: key.id.to_string(),
+        name: key.label.name.clone(),
+        secret: issued.secret.expose().to_owned(),
+        sentence: sentence(key.scopes, key.expires_at),
+        sample: sample(&public_address(request, state), key.scopes),
+        scanner_pattern: state.bitting.brand.scanner_pattern(),
+        replaced: replaced.map(Link::from),
+    }
+}
+
+/// Commands that make a first request the key may make.
+fn sample(address: &str, scopes: ScopeSet) -> String {
+    let ask = "read -rs KEY\n";
+    let Some(scope) = scopes.iter().next() else { return String::new() };
+    let (method, path, body) = first_request(scope);
+    let authorized = "curl -H \"Authorization: Bearer $KEY\"";
+    match body {
+        None => format!("{ask}{authorized} \\\n  {address}{path}"),
+        Some(body) => format!(
+            "{ask}{authorized} -X {method} \\\n  -H 'Content-Type: application/json' \\\n  \
+             -d '{body}' \\\n  {address}{path}"
+        ),
+    }
+}

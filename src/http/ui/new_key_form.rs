@@ -1,0 +1,237 @@
+//! What is typed into the form of a new key, and what it means.
+
+use chrono::{Days, NaiveDate};
+use serde_json::{Map, Value, json};
+
+use super::fault::{Fault, Field, faults};
+use super::text::long_day;
+use crate::http::extract::Form;
+use crate::model::FieldErrors;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, NewKey};
+use crate::model::scope::ScopeSet;
+use crate::model::time::{Moment, format};
+
+/// How long a key may be chosen to live: what is sent, what is read, and how many days.
+const LIVES: [(&str, &str, Option<u64>); 7] = [
+    ("7d", "7 days", Some(7)),
+    ("30d", "30 days", Some(30)),
+    ("60d", "60 days", Some(60)),
+    ("90d", "90 days", Some(90)),
+    ("365d", "365 days", Some(365)),
+    ("date", "On a date", None),
+    ("never", "Never", None),
+];
+
+/// The fields that rules may complain about.
+pub const FIELDS: [Field; 6] = [
+    ("name", "name", "The name"),
+    ("owner", "owner", "The owner"),
+    ("description", "description", "The description"),
+    ("expires_at", "expires", "The expiry"),
+    ("expires_on", "expires_on", "The last day"),
+    ("scopes", "scope", "What the key may do"),
+];
+
+/// A life to choose.
+pub struct Life {
+    /// What is sent.
+    pub value: &'static str,
+    /// What is read.
+    pub words: &'static str,
+    /// The end of the sentence about the key.
+    pub until: String,
+}
+
+/// The lives to choose from, seen from now.
+pub fn lives(now: Moment) -> Vec<Life> {
+    let until = |days: &Option<u64>| {
+        days.map(|days| format!("until {}", long_day(now + Days::new(days)))).unwrap_or_default()
+    };
+    LIVES.iter().map(|(value, words, days)| Life { value, words, until: until(days) }).collect()
+}
+
+/// What is typed into the form.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// As it is.
+    pub name: String,
+    /// As it is.
+    pub owner: String,
+    /// As it is.
+    pub description: String,
+    /// The life that is chosen.
+    pub expires: String,
+    /// The last day, if it is to be a date.
+    pub expires_on: String,
+    /// The boxes that are ticked.
+    pub scopes: Vec<String>,
+    /// The key that the new one shall replace.
+    pub replaces: Option<KeyId>,
+    /// The name of which it was said that a key has it already.
+    pub same_name: String,
+}
+
+impl Typed {
+    /// An empty form.
+    pub fn nothing() -> Self {
+        Self { expires: "90d".to_owned(), ..Self::default() }
+    }
+
+    /// A form filled in from a key.
+    pub fn like(key: &ApiKey) -> Self {
+        let lived = key.expires_at.map(|end| (end - key.created_at).num_days());
+        let life = match lived {
+            None => "never",
+            Some(lived) => {
+                let days = |days: Option<u64>| days.and_then(|days| i64::try_from(days).ok());
+                let life = LIVES.iter().find(|(_, _, life)| days(*life) == Some(lived));
+                life.map_or("90d", |(value, _, _)| value)
+            }
+        };
+        Self {
+            name: key.label.name.clone(),
+            owner: key.label.owner.clone().unwrap_or_default(),
+            description: key.label.description.clone().unwrap_or_default(),
+            expires: life.to_owned(),
+            scopes: key.scopes.iter().map(|scope| scope.to_string()).collect(),
+            replaces: Some(key.id),
+            ..Self::default()
+        }
+    }
+
+    /// What was sent.
+    pub fn of(form: &Form) -> Self {
+        let text = |name| form.text(name).to_owned();
+        Self {
+            name: text("name"),
+            owner: text("owner"),
+            description: text("description"),
+            expires: text("expires"),
+            expires_on: text("expires_on"),
+            scopes: form.values("scope").map(str::to_owned).collect(),
+            replaces: form.text("replaces").parse().ok(),
+            same_name: text("same_name"),
+        }
+    }
+
+    /// The scopes that are ticked, as far as there are such scopes.
+    pub fn ticked(&self) -> ScopeSet {
+        self.scopes.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// The key that the form describes.
+    ///
+    /// # Errors
+    /// Every complaint about it, beside its field.
+    pub fn key(&self, now: Moment) -> Result<NewKey, Vec<Fault>> {
+        let mut object = Map::new();
+        for (field, text) in
+            [("name", &self.name), ("owner", &self.owner), ("description", &self.description)]
+        {
+            // Browsers send line breaks as two characters, which would count twice.
+            object.insert(field.to_owned(), json!(text.replace("\r\n", "\n")));
+        }
+        if !self.scopes.is_empty() {
+            object.insert("scopes".to_owned(), json!(self.scopes));
+        }
+        let end = self.end(now);
+        if let Ok(Some(end)) = end {
+            object.insert("expires_at".to_owned(), Value::String(format(end)));
+        }
+        let key = NewKey::from_object(&object, now);
+        let mut errors = match (&key, &end) {
+            (Err(errors), _) => errors.clone(),
+            (Ok(_), Err(_)) => FieldErrors::default(),
+            (Ok(_), Ok(_)) => return key.map_err(|errors| faults(errors, &FIELDS)),
+        };
+        if let Err((field, message)) = end {
+            errors.add(field, message);
+        }
+        for error in &mut errors.0 {
+            self.reword(&mut error.field, &mut error.message);
+        }
+        Err(faults(errors, &FIELDS))
+    }
+
+    fn reword(&self, field: &mut String, message: &mut String) {
+        match (field.as_str(), message.as_str()) {
+            ("scopes", "is required") => {
+                "is still empty: tick at least one box".clone_into(message)
+            }
+            ("name", "is required") => {
+                "is missing: give the key one, so that you know it again".clone_into(message);
+            }
+            ("expires_at", _) if self.expires == "date" => "expires_on".clone_into(field),
+            _ => {}
+        }
+    }
+
+    /// When the key shall expire; never only where that was chosen.
+    pub fn end(&self, now: Moment) -> Result<Option<Moment>, (&'static str, &'static str)> {
+        let life = LIVES.iter().find(|(value, _, _)| *value == self.expires);
+        match life {
+            Some(("never", _, _)) => Ok(None),
+            Some((_, _, Some(days))) => Ok(Some(now + Days::new(*days))),
+            Some(_) => {
+                let day = NaiveDate::parse_from_str(&self.expires_on, "%Y-%m-%d").ok();
+                let next =
+                    day.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0));
+                let end = next.map(|midnight| Some(midnight.and_utc()));
+                end.ok_or(("expires_on", "must be a date, such as 2027-01-31"))
+            }
+            None => Err(("expires_at", "must be chosen")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::parse_rfc3339;
+
+    fn typed(expires: &str, expires_on: &str) -> Typed {
+        Typed {
+            name: "a".to_owned(),
+            expires: expires.to_owned(),
+            expires_on: expires_on.to_owned(),
+            scopes: vec!["calls:read".to_owned()],
+            ..Typed::default()
+        }
+    }
+
+    #[test]
+    fn an_expiry_is_chosen_and_never_guessed() {
+        let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        let end = |expires, on| typed(expires, on).key(now).map(|key| key.expires_at.map(format));
+        assert_eq!(end("never", "").unwrap(), None);
+        assert_eq!(end("90d", "").unwrap().unwrap(), "2027-02-19T12:00:00.000Z");
+        assert_eq!(end("date", "2027-01-31").unwrap().unwrap(), "2027-02-01T00:00:00.000Z");
+        for (expires, on, id) in [
+            ("", "", "expires"),
+            ("0", "", "expires"),
+            ("date", "", "expires_on"),
+            ("date", "2027-02-30", "expires_on"),
+            ("date", "2026-11-20", "expires_on"),
+            ("date", "2037-01-01", "expires_on"),
+        ] {
+            let faults = end(expires, on).unwrap_err();
+            assert_eq!(
+                faults.iter().map(|fault| fault.id).collect::<Vec<_>>(),
+                [id],
+                "{expires}{on}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_fault_is_found_at_once_in_the_order_of_the_fields() {
+        let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        let empty = Typed { owner: "\u{7}".to_owned(), ..Typed::default() };
+        let faults = empty.key(now).unwrap_err();
+        let ids: Vec<_> = faults.iter().map(|fault| fault.id).collect();
+        assert_eq!(ids, ["name", "owner", "expires", "scope"]);
+        let unknown = Typed { scopes: vec!["*".to_owned()], ..typed("never", "") };
+        assert_eq!(unknown.key(now).unwrap_err()[0].id, "scope");
+    }
+}

@@ -1,0 +1,79 @@
+//! Making the first administrator, by a link that is good once.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::{page, see_other};
+use crate::domain::Error;
+use crate::http::error::{Code, Problem};
+use crate::http::extract::{Form, FormToken, FromWhere};
+use crate::http::middleware::page::give_session;
+use crate::http::state::State;
+use crate::model::random_secret::RandomSecret;
+
+#[derive(Template)]
+#[template(path = "setup.html")]
+struct Setup<'a> {
+    form_token: &'a str,
+    link: &'a str,
+    email: &'a str,
+    complaint: &'a str,
+}
+
+fn no_good() -> Problem {
+    let detail = "This link is not good, or not any more: it is good once and for an hour, while \
+                  there is no user. Start the server again for a new one.";
+    Problem::new(Code::NotFound, detail)
+}
+
+/// Asks for an e-mail address and a password; the link stays good.
+pub async fn form(
+    request: HttpRequest,
+    state: web::Data<State>,
+    token: FormToken,
+) -> Result<HttpResponse, Problem> {
+    let mut query = form_urlencoded::parse(request.query_string().as_bytes());
+    let link = query.find(|(name, _)| name == "token").map(|(_, value)| value.into_owned());
+    let secret = link.and_then(|link| RandomSecret::parse(&link)).ok_or_else(no_good)?;
+    let link = secret.expose();
+    if !state.run(move |bitting| bitting.is_setup_link(&secret)).await? {
+        return Err(no_good());
+    }
+    let setup = Setup { form_token: &token.0, link: &link, email: "", complaint: "" };
+    page(StatusCode::OK, &setup)
+}
+
+/// Makes the first administrator and signs them in; the link is used up.
+pub async fn set_up(
+    state: web::Data<State>,
+    visit: FromWhere,
+    token: FormToken,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    let secret = RandomSecret::parse(form.text("token")).ok_or_else(no_good)?;
+    let (email, password) = (form.text("email").to_owned(), form.text("password").to_owned());
+    let made =
+        state.run(move |bitting| match bitting.set_up(&secret, &email, &password, &visit.0) {
+            Err(Error::Invalid(errors)) => Ok(Err(errors)),
+            other => other.map(Ok),
+        });
+    match made.await {
+        Ok(Ok(signed_in)) => {
+            let mut answer = see_other("/keys");
+            give_session(&mut answer, &state, &signed_in.secret);
+            Ok(answer)
+        }
+        Ok(Err(errors)) => {
+            let again = Setup {
+                form_token: &token.0,
+                link: form.text("token"),
+                email: form.text("email"),
+                complaint: &errors.summary(),
+            };
+            page(StatusCode::UNPROCESSABLE_ENTITY, &again)
+        }
+        Err(problem) if problem.code() == Code::NotFound => Err(no_good()),
+        Err(problem) => Err(problem),
+    }
+}

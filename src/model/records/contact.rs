@@ -1,0 +1,49 @@
+//! Contacts: people to call or write to.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Fields;
+use crate::model::fields::FieldReader;
+use crate::model::scope::Resource;
+
+/// The fields of a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Contact {
+    /// Who they are.
+    pub name: String,
+    /// Their number, E.164.
+    pub phone: Option<String>,
+    /// Their address.
+    pub email: Option<String>,
+    /// Whom they work for.
+    pub company: Option<String>,
+    /// What else is known of them.
+    pub notes: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+}
+
+impl Fields for Contact {
+    const RESOURCE: Resource = Resource::Contacts;
+    const ID_PREFIX: &'static str = "contact";
+
+    fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
+        let name = reader.line("name", 200);
+        let name = reader.required("name", name);
+        let phone = reader.phone_number("phone");
+        let email = reader.email("email");
+        let company = reader.line("company", 200);
+        let notes = reader.text("notes", 10_000);
+        let tags = reader.tags("tags");
+        Some(Self { name: name?, phone, email, company, notes, tags })
+    }
+}
+
+/// Which contacts to list.
+#[derive(Debug, Clone, Default, JsonSchema)]
+pub struct ContactFilter {
+    /// Only those with this text in their name, e-mail address or number, whatever its case.
+    #[schemars(rename = "q")]
+    pub text: Option<String>,
+}

@@ -1,0 +1,68 @@
+//! Leads: people who may become customers.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Fields;
+use crate::model::fields::FieldReader;
+use crate::model::scope::Resource;
+use crate::model::words::words;
+
+words! {
+    /// How far a lead has come.
+    LeadStatus {
+        /// Nobody has spoken to them yet.
+        New = "new",
+        /// Somebody has.
+        Contacted = "contacted",
+        /// They are worth pursuing.
+        Qualified = "qualified",
+        /// They have become customers.
+        Converted = "converted",
+    }
+}
+
+/// The fields of a lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Lead {
+    /// Who they are.
+    pub name: String,
+    /// Their number, E.164.
+    pub phone: Option<String>,
+    /// Their address.
+    pub email: Option<String>,
+    /// How far they have come; new unless said.
+    pub status: LeadStatus,
+    /// Where they come from.
+    pub source: Option<String>,
+    /// How promising they are, 0 to 100.
+    pub score: Option<i64>,
+    /// Labels.
+    pub tags: Vec<String>,
+}
+
+impl Fields for Lead {
+    const RESOURCE: Resource = Resource::Leads;
+    const ID_PREFIX: &'static str = "lead";
+
+    fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
+        let name = reader.line("name", 200);
+        let name = reader.required("name", name);
+        let phone = reader.phone_number("phone");
+        let email = reader.email("email");
+        let status = reader.choice("status").unwrap_or(LeadStatus::New);
+        let source = reader.line("source", 200);
+        let score = reader.integer("score", 0, 100);
+        let tags = reader.tags("tags");
+        Some(Self { name: name?, phone, email, status, source, score, tags })
+    }
+}
+
+/// Which leads to list.
+#[derive(Debug, Clone, Default, JsonSchema)]
+pub struct LeadFilter {
+    /// Only those who have come so far.
+    pub status: Option<LeadStatus>,
+    /// Only those from there.
+    pub source: Option<String>,
+}

@@ -1,0 +1,302 @@
+//! What fields and parameters accept, as JSON Schema: one function for each rule of
+//! [`fields`](super::fields), which checks by the same numbers.
+
+use schemars::Schema;
+use serde_json::{Map, Value, json};
+
+use super::scope::Scope;
+use super::words::Word;
+
+/// Gives a type the JSON Schema that a function makes; it stands where it is used.
+macro_rules! described {
+    ($name:ty, $title:expr, $schema:expr) => {
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $title.into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::model::schema::from_value($schema)
+            }
+        }
+    };
+}
+pub(crate) use described;
+
+/// A schema out of what the functions here make.
+pub(crate) fn from_value(value: Value) -> Schema {
+    Schema::try_from(value).unwrap_or_default()
+}
+
+/// Control characters, as the inside of a character class.
+const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
+/// White space as Unicode has it, as the inside of a character class: what trimming removes.
+const SPACE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+
+/// One line of text, measured without the white space around it.
+pub fn line(longest: usize) -> Value {
+    let pattern = format!("^[{SPACE}]*[^{CONTROL}]{{0,{longest}}}[{SPACE}]*$");
+    measured(longest, pattern)
+}
+
+/// The same, and more than white space.
+fn filled_line(longest: usize) -> Value {
+    let rest = longest.saturating_sub(1);
+    measured(longest, format!("^[{SPACE}]*[^{CONTROL}{SPACE}][^{CONTROL}]{{0,{rest}}}[{SPACE}]*$"))
+}
+
+fn measured(longest: usize, pattern: String) -> Value {
+    let about =
+        format!("One line of at most {longest} characters; white space around it is removed.");
+    json!({"type": "string", "pattern": pattern, "description": about})
+}
+
+/// Text of several lines.
+pub fn text(longest: usize) -> Value {
+    let pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+    json!({"type": "string", "maxLength": longest, "pattern": pattern})
+}
+
+/// The same, and more than white space.
+pub fn filled_text(longest: usize) -> Value {
+    let control = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f";
+    let pattern = format!("^[^{control}]*[^{control}{SPACE}][^{control}]*$");
+    json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern})
+}
+
+/// An e-mail address. Letters beyond ASCII are accepted as well, which a pattern that every
+/// dialect of regular expressions understands cannot say.
+pub fn email(longest: usize) -> Value {
+    let atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
+    let label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
+    let pattern = format!(r"^(?=.{{1,64}}@){atom}(\.{atom})*@{label}(\.{label})+$");
+    json!({"type": "string", "maxLength": longest, "pattern": pattern})
+}
+
+/// True or false.
+pub fn boolean() -> Value {
+    json!({"type": "boolean"})
+}
+
+/// An object with any members.
+pub fn object(longest: usize) -> Value {
+    let about = format!("At most {longest} bytes as JSON without spaces.");
+    json!({"type": "object", "default": {}, "description": about})
+}
+
+/// One word of a closed set.
+pub fn choice<W: Word>() -> Value {
+    let words: Vec<&str> = W::ALL.iter().map(|word| word.as_str()).collect();
+    let meanings = W::ALL.iter().map(|word| (word.as_str().to_owned(), json!(word.about())));
+    let meanings: Map<String, Value> = meanings.collect();
+    json!({"type": "string", "enum": words, "x-enumDescriptions": meanings})
+}
+
+/// A whole number within bounds.
+pub fn integer(least: i64, greatest: i64) -> Value {
+    json!({"type": "integer", "minimum": least, "maximum": greatest})
+}
+
+/// A time with an offset.
+pub fn moment() -> Value {
+    let day = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+    let time = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?";
+    let offset = r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])";
+    json!({
+        "type": "string", "format": "date-time",
+        "pattern": format!("^{day}T{time}{offset}$"),
+    })
+}
+
+/// A telephone number as E.164 writes it.
+pub fn phone_number() -> Value {
+    json!({"type": "string", "pattern": r"^\+[1-9][0-9]{1,14}$"})
+}
+
+/// An http or https URL.
+pub fn url(longest: usize) -> Value {
+    let pattern = format!("^https?://[^/{CONTROL}{SPACE}][^{CONTROL}{SPACE}]*$");
+    json!({"type": "string", "maxLength": longest, "pattern": pattern})
+}
+
+/// Short labels, each once.
+pub fn tags(most: usize, longest: usize) -> Value {
+    json!({
+        "type": "array", "maxItems": most, "uniqueItems": true,
+        "items": filled_line(longest), "default": [],
+    })
+}
+
+/// A public id.
+pub fn id(prefix: &str) -> Value {
+    json!({"type": "string", "pattern": format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$")})
+}
+
+/// A list of scopes.
+pub fn scopes() -> Value {
+    let words: Vec<String> = Scope::all().map(|scope| scope.to_string()).collect();
+    json!({"type": "array", "items": {"type": "string", "enum": words}})
+}
+
+/// An object's fields, as they are read.
+#[derive(Debug, Default)]
+pub(super) struct ObjectSchema {
+    properties: Map<String, Value>,
+    required: Vec<&'static str>,
+}
+
+impl ObjectSchema {
+    pub(super) fn add(&mut self, field: &'static str, schema: Value) {
+        self.properties.insert(field.to_owned(), schema);
+    }
+
+    pub(super) fn require(&mut self, field: &'static str) {
+        self.required.push(field);
+    }
+
+    /// The object that makes something. What is not required may be null, which is not given;
+    /// what is required and one line must not be blank.
+    pub(super) fn into_schema(mut self) -> Value {
+        for (field, schema) in &mut self.properties {
+            if !self.required.contains(&field.as_str()) {
+                allow_null(schema);
+            } else if let Some(longest) = longest_of_line(schema) {
+                *schema = filled_line(longest);
+            }
+        }
+        json!({
+            "type": "object", "properties": self.properties, "required": self.required,
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// How long a line may be, when the schema is that of a line.
+fn longest_of_line(schema: &Value) -> Option<usize> {
+    let (_, rest) = schema["pattern"].as_str()?.split_once("{0,")?;
+    let longest = rest.split_once('}')?.0.parse().ok()?;
+    (*schema == line(longest)).then_some(longest)
+}
+
+/// The object that changes something made from `schema`: nothing is required, and absent is
+/// unchanged.
+pub fn patch_of(schema: &Value) -> Value {
+    let mut patch = schema.clone();
+    if let Some(object) = patch.as_object_mut() {
+        object.remove("required");
+    }
+    let properties = patch["properties"].as_object_mut().into_iter();
+    for property in properties.flat_map(|all| all.values_mut()).filter_map(Value::as_object_mut) {
+        property.remove("default");
+    }
+    patch
+}
+
+fn allow_null(schema: &mut Value) {
+    if let Some(kind) = schema["type"].as_str() {
+        schema["type"] = json!([kind, "null"]);
+    }
+    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        words.push(Value::Null);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::fields::{FieldReader, describe};
+    use crate::model::records::call::Speaker;
+
+    /// Whether a value is read, and whether its schema allows it.
+    fn verdicts<T>(value: Value, read: impl Fn(&mut FieldReader<'_>) -> Option<T>) -> (bool, bool) {
+        let object = json!({"field": value});
+        let schema = describe(|reader| read(reader));
+        let object_map = object.as_object().unwrap();
+        let mut reader = FieldReader::new(object_map);
+        read(&mut reader);
+        let accepted = reader.finish(Some(())).is_ok();
+        (accepted, jsonschema::draft202012::is_valid(&schema, &object))
+    }
+
+    fn agree<T>(value: &Value, read: impl Fn(&mut FieldReader<'_>) -> Option<T>) {
+        let (read, allowed) = verdicts(value.clone(), read);
+        assert_eq!(read, allowed, "{value}");
+    }
+
+    fn required_line(reader: &mut FieldReader<'_>) -> Option<String> {
+        let line = reader.line("field", 4);
+        reader.required("field", line)
+    }
+
+    #[test]
+    fn values_of_every_kind_are_described_as_they_are_read() {
+        for value in [
+            json!(null),
+            json!(0),
+            json!(5.0),
+            json!(1.5),
+            json!(-1),
+            json!(10),
+            json!(true),
+            json!(""),
+            json!(" "),
+            json!("agent"),
+            json!("dog"),
+            json!({}),
+            json!([]),
+            json!(["a", "b"]),
+            json!(["a", "a"]),
+            json!([1]),
+            json!([""]),
+            json!([" a "]),
+            json!(vec!["a"; 51]),
+            json!(["a".repeat(51)]),
+            json!("+14155550100"),
+            json!("+0155550100"),
+            json!("+1"),
+            json!("+14155550100\n"),
+            json!("2026-01-31T12:00:00Z"),
+            json!("2026-01-31T12:00:00.5+01:00"),
+            json!("2026-01-31 12:00:00Z"),
+            json!("2026-01-31T12:00:00"),
+            json!("2026-13-31T12:00:00Z"),
+            json!("2026-12-31T23:59:60Z"),
+            json!("https://a.example/x?y=1"),
+            json!("http://"),
+            json!("http:///x"),
+            json!("ftp://x"),
+            json!("https://a b"),
+            json!("https://a\n"),
+            json!(format!("https://{}", "a".repeat(2040))),
+            json!(format!("https://{}", "a".repeat(2041))),
+        ] {
+            agree(&value, |reader| reader.line("field", 4));
+            agree(&value, required_line);
+            agree(&value, |reader| reader.text("field", 4));
+            agree(&value, |reader| reader.choice::<Speaker>("field"));
+            agree(&value, |reader| reader.integer("field", 0, 9));
+            agree(&value, |reader| reader.moment("field"));
+            agree(&value, |reader| reader.phone_number("field"));
+            agree(&value, |reader| reader.url("field"));
+            agree(&value, |reader| Some(reader.tags("field")));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn text_is_described_as_it_is_read(text in "[ \\t\\n\\r\u{0}\u{1f}\u{7f}\u{85}\u{a0}\u{2028}\u{3000}aü\u{1f600}]{0,7}") {
+            let value = json!(text);
+            agree(&value, |reader| reader.line("field", 4));
+            agree(&value, required_line);
+            agree(&value, |reader| reader.text("field", 4));
+            agree(&json!(format!("http://{text}")), |reader| reader.url("field"));
+            agree(&json!([text]), |reader| Some(reader.tags("field")));
+        }
+    }
+}

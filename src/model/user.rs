@@ -1,0 +1,209 @@
+//! Users: people who sign in to the pages, what they are, and what they may grant.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::FieldErrors;
+use super::actor::{Actor, ActorKind};
+use super::fields::{FieldReader, as_text};
+use super::id::UserId;
+use super::key::read_scopes;
+use super::schema;
+use super::scope::ScopeSet;
+use super::time::Moment;
+use super::words::words;
+
+words! {
+    /// What a user is.
+    Role {
+        /// Manages every key, admin tokens and users.
+        Admin = "admin",
+        /// Makes and manages keys of their own, within the limits an administrator set.
+        Member = "member",
+        /// Reads everything and changes nothing.
+        Auditor = "auditor",
+    }
+}
+
+/// An e-mail address, in lower case: it is compared without regard to case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Email(String);
+
+impl Email {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Email {
+    type Err = String;
+    /// Checks the form alone; whether somebody reads it is not asked.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim().to_lowercase();
+        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"".contains(c);
+        let dots = |part: &str| part.split('.').all(|between| !between.is_empty());
+        let formed = text.split_once('@').is_some_and(|(local, domain)| {
+            (1..=64).contains(&local.len()) && !domain.contains('@') && dots(local) && dots(domain)
+        });
+        if formed && text.len() <= 254 && text.chars().all(plain) {
+            Ok(Self(text))
+        } else {
+            Err("must be an e-mail address, such as ada@example.com".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A user; of the password, only `store` has the hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Public id.
+    pub id: UserId,
+    /// What they sign in with.
+    pub email: Email,
+    /// What they are.
+    pub role: Role,
+    /// The scopes that an administrator lets them grant, while they are a member.
+    pub may_grant: ScopeSet,
+    /// When they were added.
+    pub created_at: Moment,
+    /// From when on they may not sign in.
+    pub disabled_at: Option<Moment>,
+    /// When they last signed in.
+    pub last_login_at: Option<Moment>,
+}
+
+impl User {
+    /// The scopes they may give to keys.
+    pub fn grants(&self) -> ScopeSet {
+        match self.role {
+            Role::Admin => ScopeSet::all(),
+            Role::Member => self.may_grant,
+            Role::Auditor => ScopeSet::default(),
+        }
+    }
+
+    /// Whether they may sign in, as a word.
+    pub fn status(&self) -> &'static str {
+        if self.disabled_at.is_some() { "disabled" } else { "active" }
+    }
+
+    /// The user as the actor of what they do.
+    pub fn actor(&self) -> Actor {
+        let (id, name) = (Some(self.id.to_string()), self.email.to_string());
+        Actor { kind: ActorKind::User, id, name }
+    }
+}
+
+/// A user who is about to be added; everything in it has been checked.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// What they will sign in with.
+    pub email: Email,
+    /// What they will be; the first user an administrator and others members, unless said.
+    pub role: Option<Role>,
+    /// The scopes they may grant as a member.
+    pub may_grant: ScopeSet,
+}
+
+impl NewUser {
+    /// Reads `email` and optionally `role` and `may_grant`.
+    ///
+    /// # Errors
+    /// Every complaint about it.
+    pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut reader = FieldReader::new(object);
+        let email =
+            reader.parsed("email", || schema::line(254), |value| as_text(value)?.parse::<Email>());
+        let email = reader.required("email", email);
+        let role = reader.choice("role");
+        let may_grant = reader.parsed("may_grant", schema::scopes, read_limits).unwrap_or_default();
+        reader.finish(email.map(|email| Self { email, role, may_grant }))
+    }
+}
+
+/// What is to be changed of a user; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// What they shall be.
+    pub role: Option<Role>,
+    /// The scopes they shall be able to grant.
+    pub may_grant: Option<ScopeSet>,
+}
+
+impl UserChange {
+    /// Reads `role` and `may_grant`, each optional.
+    ///
+    /// # Errors
+    /// Every complaint about it.
+    pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut reader = FieldReader::new(object);
+        let role = reader.choice("role");
+        let may_grant = reader.parsed("may_grant", schema::scopes, read_limits);
+        reader.finish(Some(Self { role, may_grant }))
+    }
+}
+
+/// Limits may be empty: then nothing can be granted.
+fn read_limits(value: &Value) -> Result<ScopeSet, String> {
+    match value.as_array() {
+        Some(scopes) if scopes.is_empty() => Ok(ScopeSet::default()),
+        _ => read_scopes(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_kept_in_lower_case() {
+        let email: Email = "  Ada.Lovelace+keys@Example.COM ".parse().unwrap();
+        assert_eq!(email.as_str(), "ada.lovelace+keys@example.com");
+        assert!("root@localhost".parse::<Email>().is_ok());
+        for wrong in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "a@b@c",
+            "a b@example.com",
+            "ada@.com",
+            "ada@example.",
+            "a..b@example.com",
+            "<ada@example.com>",
+            "a\n@example.com",
+            "a,b@example.com",
+        ] {
+            assert!(wrong.parse::<Email>().is_err(), "{wrong:?}");
+        }
+        assert!(format!("{}@example.com", "a".repeat(65)).parse::<Email>().is_err());
+    }
+
+    #[test]
+    fn only_a_members_limits_count() {
+        let mut user = User {
+            id: super::super::id::PublicId::from_number(1),
+            email: "ada@example.com".parse().unwrap(),
+            role: Role::Member,
+            may_grant: "calls:read".parse().unwrap(),
+            created_at: Moment::default(),
+            disabled_at: None,
+            last_login_at: None,
+        };
+        assert_eq!(user.grants().to_string(), "calls:read");
+        user.role = Role::Auditor;
+        assert_eq!(user.grants(), ScopeSet::default());
+        user.role = Role::Admin;
+        assert_eq!(user.grants(), ScopeSet::all());
+    }
+}

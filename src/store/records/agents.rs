@@ -1,0 +1,118 @@
+//! Agents in the database.
+
+use chrono::{Duration, NaiveDateTime};
+use diesel::dsl::max;
+use diesel::prelude::*;
+
+use super::{RecordStore, clear, exists, only, page, statements};
+use crate::model::FieldErrors;
+use crate::model::page::Limit;
+use crate::model::records::agent::{Agent, AgentFilter};
+use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::time::Moment;
+use crate::model::words::Word;
+use crate::store::connection::AnyConnection;
+use crate::store::error::{Error, Result};
+use crate::store::rows;
+use crate::store::schema::{agents, calls, knowledge_base};
+
+#[derive(Queryable)]
+struct Row {
+    id: String,
+    created_at: NaiveDateTime,
+    updated_at: NaiveDateTime,
+    name: String,
+    voice_id: String,
+    greeting: Option<String>,
+    prompt: Option<String>,
+    phone_number: Option<String>,
+    knowledge_base_id: Option<String>,
+    status: String,
+}
+
+#[derive(AsChangeset, Insertable)]
+#[diesel(table_name = agents, treat_none_as_null = true)]
+struct Columns<'a> {
+    updated_at: NaiveDateTime,
+    name: &'a str,
+    voice_id: &'a str,
+    greeting: Option<&'a str>,
+    prompt: Option<&'a str>,
+    phone_number: Option<&'a str>,
+    knowledge_base_id: Option<&'a str>,
+    status: &'static str,
+}
+
+impl<'a> Columns<'a> {
+    fn of(record: &'a Record<Agent>) -> Result<Self> {
+        let (stamp, agent) = (&record.stamp, &record.fields);
+        Ok(Self {
+            updated_at: stamp.updated_at.naive_utc(),
+            name: &agent.name,
+            voice_id: &agent.voice_id,
+            greeting: agent.greeting.as_deref(),
+            prompt: agent.prompt.as_deref(),
+            phone_number: agent.phone_number.as_deref(),
+            knowledge_base_id: agent.knowledge_base_id.as_deref(),
+            status: agent.status.as_str(),
+        })
+    }
+}
+
+impl TryFrom<Row> for Record<Agent> {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            stamp: Stamp {
+                id: rows::parse("agent id", &row.id)?,
+                created_at: row.created_at.and_utc(),
+                updated_at: row.updated_at.and_utc(),
+            },
+            fields: Agent {
+                name: row.name,
+                voice_id: row.voice_id,
+                greeting: row.greeting,
+                prompt: row.prompt,
+                phone_number: row.phone_number,
+                knowledge_base_id: row.knowledge_base_id,
+                status: rows::word("status", &row.status)?,
+            },
+        })
+    }
+}
+
+impl RecordStore for Agent {
+    type Filter = AgentFilter;
+
+    fn clear_references(
+        connection: &mut AnyConnection,
+        id: RecordId<Self>,
+        now: Moment,
+    ) -> Result<()> {
+        clear!(calls, agent_id, id, connection, now);
+        Ok(())
+    }
+
+    fn check_references(&self, connection: &mut AnyConnection) -> Result<FieldErrors> {
+        let mut errors = FieldErrors::default();
+        if let Some(id) = &self.knowledge_base_id
+            && !exists!(knowledge_base, id, connection)
+        {
+            errors.add("knowledge_base_id", "names no existing article");
+        }
+        Ok(errors)
+    }
+
+    statements!(agents, Row, Columns);
+
+    fn list(
+        connection: &mut AnyConnection,
+        filter: &AgentFilter,
+        limit: Limit,
+        after: Option<RecordId<Self>>,
+    ) -> Result<Vec<Record<Self>>> {
+        let mut query = agents::table.into_boxed();
+        only!(query; agents::status => filter.status.map(Word::as_str),);
+        page!(agents, Row, query, connection, limit, after)
+    }
+}

@@ -1,0 +1,102 @@
+//! Articles of the knowledge base in the database.
+
+use chrono::{Duration, NaiveDateTime};
+use diesel::dsl::max;
+use diesel::prelude::*;
+
+use super::article_words;
+use super::{RecordStore, clear, from_json, page, statements, to_json};
+use crate::model::page::Limit;
+use crate::model::records::article::{Article, ArticleFilter};
+use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::time::Moment;
+use crate::store::connection::AnyConnection;
+use crate::store::error::{Error, Result};
+use crate::store::rows;
+use crate::store::schema::{agents, knowledge_base};
+
+#[derive(Queryable)]
+struct Row {
+    id: String,
+    created_at: NaiveDateTime,
+    updated_at: NaiveDateTime,
+    title: String,
+    content: String,
+    source_url: Option<String>,
+    tags: String,
+}
+
+#[derive(AsChangeset, Insertable)]
+#[diesel(table_name = knowledge_base, treat_none_as_null = true)]
+struct Columns<'a> {
+    updated_at: NaiveDateTime,
+    title: &'a str,
+    content: &'a str,
+    source_url: Option<&'a str>,
+    tags: String,
+}
+
+impl<'a> Columns<'a> {
+    fn of(record: &'a Record<Article>) -> Result<Self> {
+        let (stamp, article) = (&record.stamp, &record.fields);
+        Ok(Self {
+            updated_at: stamp.updated_at.naive_utc(),
+            title: &article.title,
+            content: &article.content,
+            source_url: article.source_url.as_deref(),
+            tags: to_json(&article.tags)?,
+        })
+    }
+}
+
+impl TryFrom<Row> for Record<Article> {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            stamp: Stamp {
+                id: rows::parse("article id", &row.id)?,
+                created_at: row.created_at.and_utc(),
+                updated_at: row.updated_at.and_utc(),
+            },
+            fields: Article {
+                title: row.title,
+                content: row.content,
+                source_url: row.source_url,
+                tags: from_json("tags", &row.tags)?,
+            },
+        })
+    }
+}
+
+impl RecordStore for Article {
+    type Filter = ArticleFilter;
+
+    fn clear_references(
+        connection: &mut AnyConnection,
+        id: RecordId<Self>,
+        now: Moment,
+    ) -> Result<()> {
+        article_words::remove(connection, id)?;
+        clear!(agents, knowledge_base_id, id, connection, now);
+        Ok(())
+    }
+
+    statements!(knowledge_base, Row, Columns);
+
+    fn index(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
+        article_words::put(connection, record.stamp.id, &record.fields.terms())
+    }
+
+    fn list(
+        connection: &mut AnyConnection,
+        filter: &ArticleFilter,
+        limit: Limit,
+        after: Option<RecordId<Self>>,
+    ) -> Result<Vec<Record<Self>>> {
+        let mut query = knowledge_base::table.into_boxed();
+        if let Some(terms) = &filter.terms {
+            query = article_words::with_all(query, connection, terms, limit, after);
+        }
+        page!(knowledge_base, Row, query, connection, limit, after)
+    }
+}

@@ -1,0 +1,88 @@
+//! Integrations in the database.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use super::{RecordStore, from_json, only, page, statements, to_json};
+use crate::model::page::Limit;
+use crate::model::records::integration::{Integration, IntegrationFilter};
+use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::words::Word;
+use crate::store::connection::AnyConnection;
+use crate::store::error::{Error, Result};
+use crate::store::rows;
+use crate::store::schema::integrations;
+
+#[derive(Queryable)]
+struct Row {
+    id: String,
+    created_at: NaiveDateTime,
+    updated_at: NaiveDateTime,
+    name: String,
+    kind: String,
+    description: Option<String>,
+    enabled: bool,
+    settings: String,
+}
+
+#[derive(AsChangeset, Insertable)]
+#[diesel(table_name = integrations, treat_none_as_null = true)]
+struct Columns<'a> {
+    updated_at: NaiveDateTime,
+    name: &'a str,
+    kind: &'static str,
+    description: Option<&'a str>,
+    enabled: bool,
+    settings: String,
+}
+
+impl<'a> Columns<'a> {
+    fn of(record: &'a Record<Integration>) -> Result<Self> {
+        let (stamp, integration) = (&record.stamp, &record.fields);
+        Ok(Self {
+            updated_at: stamp.updated_at.naive_utc(),
+            name: &integration.name,
+            kind: integration.kind.as_str(),
+            description: integration.description.as_deref(),
+            enabled: integration.enabled,
+            settings: to_json(&integration.settings)?,
+        })
+    }
+}
+
+impl TryFrom<Row> for Record<Integration> {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            stamp: Stamp {
+                id: rows::parse("integration id", &row.id)?,
+                created_at: row.created_at.and_utc(),
+                updated_at: row.updated_at.and_utc(),
+            },
+            fields: Integration {
+                name: row.name,
+                kind: rows::word("kind", &row.kind)?,
+                description: row.description,
+                enabled: row.enabled,
+                settings: from_json("settings", &row.settings)?,
+            },
+        })
+    }
+}
+
+impl RecordStore for Integration {
+    type Filter = IntegrationFilter;
+
+    statements!(integrations, Row, Columns);
+
+    fn list(
+        connection: &mut AnyConnection,
+        filter: &IntegrationFilter,
+        limit: Limit,
+        after: Option<RecordId<Self>>,
+    ) -> Result<Vec<Record<Self>>> {
+        let mut query = integrations::table.into_boxed();
+        only!(query; integrations::kind => filter.kind.map(Word::as_str),);
+        page!(integrations, Row, query, connection, limit, after)
+    }
+}

@@ -1,0 +1,149 @@
+//! Sessions in the database.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use super::connection::AnyConnection;
+use super::error::Result;
+use super::schema::{sessions as table, users as user_table};
+use super::{rows, users};
+use crate::model::id::{SessionId, UserId};
+use crate::model::secret::Digest;
+use crate::model::session::{LONGEST, LONGEST_IDLE, Session};
+use crate::model::time::Moment;
+use crate::model::user::User;
+
+type Row = (String, String, NaiveDateTime, NaiveDateTime, Option<String>, Option<String>);
+
+const COLUMNS: (
+    table::id,
+    table::user_id,
+    table::created_at,
+    table::last_seen_at,
+    table::address,
+    table::user_agent,
+) = (
+    table::id,
+    table::user_id,
+    table::created_at,
+    table::last_seen_at,
+    table::address,
+    table::user_agent,
+);
+
+fn read((id, user, created_at, last_seen_at, address, user_agent): Row) -> Result<Session> {
+    Ok(Session {
+        id: rows::parse("session id", &id)?,
+        user: rows::parse("user id", &user)?,
+        created_at: created_at.and_utc(),
+        last_seen_at: last_seen_at.and_utc(),
+        address,
+        user_agent,
+    })
+}
+
+/// Stores a new session.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert(connection: &mut AnyConnection, session: &Session, digest: &Digest) -> Result<()> {
+    diesel::insert_into(table::table)
+        .values((
+            table::id.eq(session.id.to_string()),
+            table::digest.eq(digest.as_bytes().to_vec()),
+            table::user_id.eq(session.user.to_string()),
+            table::created_at.eq(session.created_at.naive_utc()),
+            table::last_seen_at.eq(session.last_seen_at.naive_utc()),
+            table::address.eq(&session.address),
+            table::user_agent.eq(&session.user_agent),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// The session with this secret, whether or not it is still good, and its user as they are now.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(connection: &mut AnyConnection, digest: &Digest) -> Result<Option<(Session, User)>> {
+    let found: Option<(Row, users::Row)> = table::table
+        .inner_join(user_table::table.on(user_table::id.eq(table::user_id)))
+        .filter(table::digest.eq(digest.as_bytes().to_vec()))
+        .select((COLUMNS, users::COLUMNS))
+        .first(connection)
+        .optional()?;
+    found.map(|(session, user)| Ok((read(session)?, users::read(user)?))).transpose()
+}
+
+/// A user's sessions, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(connection: &mut AnyConnection, user: UserId) -> Result<Vec<Session>> {
+    let rows: Vec<Row> = table::table
+        .filter(table::user_id.eq(user.to_string()))
+        .order(table::id.desc())
+        .select(COLUMNS)
+        .load(connection)?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Notes when a session's last request came; an earlier time changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_last_seen(connection: &mut AnyConnection, id: SessionId, at: Moment) -> Result<()> {
+    diesel::update(table::table.filter(table::id.eq(id.to_string())))
+        .filter(table::last_seen_at.lt(at.naive_utc()))
+        .set(table::last_seen_at.eq(at.naive_utc()))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Ends one of a user's sessions; says whether there was such a one.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete(connection: &mut AnyConnection, user: UserId, id: SessionId) -> Result<bool> {
+    let session = table::table
+        .filter(table::id.eq(id.to_string()))
+        .filter(table::user_id.eq(user.to_string()));
+    Ok(diesel::delete(session).execute(connection)? > 0)
+}
+
+/// Ends the session with this secret, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_by_digest(connection: &mut AnyConnection, digest: &Digest) -> Result<()> {
+    let session = table::table.filter(table::digest.eq(digest.as_bytes().to_vec()));
+    diesel::delete(session).execute(connection)?;
+    Ok(())
+}
+
+/// Ends all sessions of a user.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_all_of(connection: &mut AnyConnection, user: UserId) -> Result<()> {
+    let sessions = table::table.filter(table::user_id.eq(user.to_string()));
+    diesel::delete(sessions).execute(connection)?;
+    Ok(())
+}
+
+/// Deletes some sessions that are good no more, and says how many.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_dead(connection: &mut AnyConnection, now: Moment, limit: i64) -> Result<usize> {
+    let (idle, old) = ((now - LONGEST_IDLE).naive_utc(), (now - LONGEST).naive_utc());
+    let dead: Vec<String> = table::table
+        .filter(table::last_seen_at.le(idle).or(table::created_at.le(old)))
+        .select(table::id)
+        .limit(limit)
+        .load(connection)?;
+    for id in &dead {
+        diesel::delete(table::table.filter(table::id.eq(id))).execute(connection)?;
+    }
+    Ok(dead.len())
+}

@@ -1,0 +1,64 @@
+// Helps to fill in the form of a new key. Everything works without: the server checks the same,
+// and says the same sentence.
+
+const form = document.getElementById("new-key-form");
+const sentence = document.getElementById("sentence");
+
+function boxes(row) {
+  return [...row.querySelectorAll("input[type=checkbox]")];
+}
+
+function listed(parts) {
+  return parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : parts[0];
+}
+
+function grants() {
+  return [...form.querySelectorAll("tr[data-resource]")].flatMap((row) => {
+    const ticked = boxes(row).filter((box) => box.checked).map((box) => box.value.split(":")[1]);
+    return ticked.length ? [`${ticked.join(" and ")} ${row.dataset.resource.replaceAll("_", " ")}`] : [];
+  });
+}
+
+function until() {
+  const chosen = form.querySelector("input[name=expires]:checked");
+  if (chosen?.value === "date") {
+    const day = form.elements.expires_on.valueAsDate;
+    if (!day) return "until a day that you have not chosen yet";
+    const words = { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
+    return `until the end of ${new Intl.DateTimeFormat("en-GB", words).format(day)}`;
+  }
+  return chosen?.dataset.until || "until somebody revokes it";
+}
+
+function say() {
+  const may = grants();
+  sentence.hidden = false;
+  sentence.textContent = may.length
+    ? `This key will be able to ${listed(may)}, ${until()}.`
+    : "This key will not be able to do anything: tick at least one box.";
+}
+
+function tick(list) {
+  const all = list.every((box) => box.checked);
+  for (const box of list) box.checked = !all;
+  say();
+}
+
+if (form) {
+  for (const button of form.querySelectorAll("[data-both]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => tick(boxes(button.closest("tr"))));
+  }
+  const everything = document.getElementById("read-everything");
+  everything.hidden = false;
+  everything.addEventListener("click", () => {
+    tick([...form.querySelectorAll("input[value$=':read']")]);
+  });
+  form.elements.expires_on.addEventListener("input", () => {
+    form.querySelector("input[name=expires][value=date]").checked = true;
+  });
+  form.addEventListener("input", say);
+  say();
+}
+
+document.querySelector("#faults, #same-name")?.focus();

@@ -1,0 +1,89 @@
+//! The page of one key: its figures, its chart, what it used of its scopes, and changing it.
+
+use scraper::{Html, Selector};
+use serde_json::json;
+
+use crate::support::{Backend, Browser, TestServer, on_both};
+
+const ADMIN: &str = "ada@example.com";
+
+fn start(backend: Backend) -> (TestServer, Browser) {
+    let server = TestServer::start(backend);
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    (server, browser)
+}
+
+fn texts(page: &str, selector: &str) -> Vec<String> {
+    let page = Html::parse_document(page);
+    let text = |element: scraper::ElementRef<'_>| element.text().collect::<String>();
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let selector = Selector::parse(selector).unwrap();
+    page.select(&selector).map(|element| one_line(text(element))).collect()
+}
+
+on_both! {
+    fn the_figures_are_those_of_the_api(backend) {
+        let (server, browser) = start(backend);
+        let key = server.key("calls:read leads:read leads:write");
+        for _ in 0..4 {
+            server.call(&key, "GET", "/v1/calls", None).ok();
+        }
+        server.call(&key, "GET", "/v1/calls/x", None).expect(404, "not_found");
+        server.call(&key, "POST", "/v1/calls", Some(&json!({}))).expect(403, "insufficient_scope");
+        server.call(&key, "GET", "/v1/ping", None).ok();
+        for (window, unit) in [("24h", "hour"), ("7d", "day"), ("30d", "day")] {
+            let page = browser.get(&format!("/keys/{}?window={window}", key.id)).body;
+            let usage = server.usage(&key, window);
+            assert_eq!(texts(&page, ".sums dd:not(.small)"), ["7", "7", "7"]);
+            assert_eq!(usage["total"], 7);
+            assert_eq!(texts(&page, ".sums .small")[0], "5 ok · 1 client error · 1 forbidden");
+            assert_eq!(texts(&page, ".legend li"), ["ok", "client error", "forbidden"]);
+            assert!(page.contains(&format!("7 requests, by {unit}; at most 7 in one")), "{window}");
+            assert_eq!(texts(&page, ".chart tbody tr")[0].rsplit("7 5 1 1").count(), 2, "{window}");
+            let bars = texts(&page, ".chart svg g title");
+            assert!(bars.last().unwrap().ends_with("5 ok, 1 client error, 1 forbidden"), "{bars:?}");
+        }
+        let page = browser.get(&format!("/keys/{}", key.id)).body;
+        assert_eq!(texts(&page, "#granted-used"), ["granted 3, used 1 in 30 days"]);
+        let lines = texts(&page, "section[aria-labelledby=granted] tbody tr");
+        assert_eq!(
+            lines,
+            [
+                "calls read 5 5 5",
+                "calls write not granted 1 1 1",
+                "leads read granted, not used 0 0 0",
+                "leads write granted, not used 0 0 0",
+                "no resource read 1 1 1",
+            ]
+        );
+        assert_eq!(browser.get(&format!("/keys/{}?window=1y", key.id)).status, 422);
+        assert_eq!(browser.get("/keys/key_00000000000000000000000000").status, 404);
+        assert_eq!(browser.get("/keys/x").status, 404);
+    }
+}
+
+on_both! {
+    fn a_key_is_renamed_and_its_history_says_so(backend) {
+        let (server, browser) = start(backend);
+        let key = server.key_with("calls:read", json!({"name": "old", "owner": "acme"}));
+        let path = format!("/keys/{}/edit", key.id);
+        let sent = browser.submit(&path, &path, &[("name", "new"), ("owner", ""), ("description", "a\r\nb")]);
+        assert_eq!((sent.status, sent.header("location")), (303, &*format!("/keys/{}", key.id)));
+        let shown = server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
+        assert_eq!((&shown["name"], &shown["owner"], &shown["description"]), (&json!("new"), &json!(null), &json!("a\nb")));
+        let page = browser.get(&format!("/keys/{}", key.id)).body;
+        let history = texts(&page, "section[aria-labelledby=history] tbody tr");
+        assert!(history[0].contains("Changed name from “old” to “new”"), "{history:?}");
+        assert!(history[0].contains(ADMIN) && history[1].contains("Made calls:read"), "{history:?}");
+        let wrong = browser.submit(&path, &path, &[("name", ""), ("owner", "kept")]);
+        assert_eq!(wrong.status, 422);
+        assert_eq!(texts(&wrong.body, "#name-error").len(), 1);
+        assert!(wrong.body.contains("value=\"kept\""));
+        let reason = "x".repeat(501);
+        let revoke = format!("/keys/{}/revoke", key.id);
+        let wrong = browser.submit(&revoke, &revoke, &[("reason", &reason)]);
+        assert_eq!((wrong.status, texts(&wrong.body, "#reason-error").len()), (422, 1));
+        server.call(&key, "GET", "/v1/calls", None).ok();
+    }
+}

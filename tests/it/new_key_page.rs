@@ -1,0 +1,194 @@
+//! The form of a new key, and the one answer that shows it.
+
+use scraper::{Html, Selector};
+use serde_json::json;
+
+use crate::support::browser::form_token;
+use crate::support::{Answer, Backend, Browser, TestServer, on_both};
+
+const ADMIN: &str = "ada@example.com";
+const MEMBER: &str = "bob@example.com";
+
+fn start(backend: Backend) -> (TestServer, Browser) {
+    let server = TestServer::start(backend);
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    (server, browser)
+}
+
+fn text(answer: &Answer, selector: &str) -> String {
+    let page = Html::parse_document(&answer.body);
+    let found = page.select(&Selector::parse(selector).unwrap()).next();
+    found.map(|element| element.text().collect::<String>()).unwrap_or_default()
+}
+
+fn attributes(answer: &Answer, selector: &str, name: &str) -> Vec<String> {
+    let page = Html::parse_document(&answer.body);
+    let selector = Selector::parse(selector).unwrap();
+    page.select(&selector).filter_map(|element| element.attr(name)).map(str::to_owned).collect()
+}
+
+/// Opens the form and sends it filled in like this.
+fn send(browser: &Browser, fields: &[(&str, &str)]) -> Answer {
+    let form = browser.get("/keys/new");
+    let nonce = attributes(&form, "input[name=nonce]", "value").remove(0);
+    let mut all = vec![("nonce", nonce.as_str())];
+    all.extend(fields);
+    browser.submit("/keys/new", "/keys/new", &all)
+}
+
+const GOOD: [(&str, &str); 6] = [
+    ("name", "n8n"),
+    ("owner", "acme"),
+    ("description", "two\r\nlines"),
+    ("expires", "90d"),
+    ("scope", "calls:read"),
+    ("scope", "leads:write"),
+];
+
+on_both! {
+    fn a_key_is_made_shown_once_and_works(backend) {
+        let (server, browser) = start(backend);
+        let made = send(&browser, &GOOD);
+        assert_eq!((made.status, made.header("cache-control")), (200, "no-store"), "{made:#?}");
+        let secret = text(&made, "#new-key");
+        assert!(secret.starts_with("btk_") && secret.len() == 42, "{secret}");
+        assert_eq!(made.body.matches(&secret).count(), 1);
+        assert_eq!(text(&made, ".sentence"), "This key will be able to read calls and write leads, until 19 February 2027.");
+        assert!(text(&made, "#sample").contains("/v1/calls"));
+        let me = server.client.with_key(&secret, "GET", "/v1/whoami", None).ok();
+        assert_eq!((&me["name"], &me["scopes"]), (&json!("n8n"), &json!(["calls:read", "leads:write"])));
+        assert_eq!(me["expires_at"], "2027-02-19T12:00:00.000Z");
+        let id = me["id"].as_str().unwrap();
+        let key = server.manage("GET", &format!("/v1/keys/{id}"), None).ok();
+        assert_eq!(key["created_by"]["name"], ADMIN);
+        assert_eq!(key["description"], "two\nlines");
+        for path in [format!("/keys/{id}"), "/keys".to_owned(), format!("/keys/{id}/edit"), "/keys/export".to_owned()] {
+            assert!(!browser.get(&path).body.contains(&secret), "{path}");
+        }
+    }
+}
+
+on_both! {
+    fn a_form_that_is_sent_again_makes_no_second_key(backend) {
+        let (server, browser) = start(backend);
+        let form = browser.get("/keys/new");
+        let nonce = attributes(&form, "input[name=nonce]", "value").remove(0);
+        let token = form_token(&form);
+        let mut fields = GOOD.to_vec();
+        fields.extend([("nonce", nonce.as_str()), ("form_token", token.as_str())]);
+        let origin = [("origin", server.client.base.as_str())];
+        let made = browser.post_with("/keys/new", &fields, &origin);
+        assert_eq!(made.status, 200);
+        let me = server.client.with_key(&text(&made, "#new-key"), "GET", "/v1/whoami", None).ok();
+        let page = format!("/keys/{}", me["id"].as_str().unwrap());
+        for _ in 0..2 {
+            let again = browser.post_with("/keys/new", &fields, &origin);
+            assert_eq!((again.status, again.header("location")), (303, page.as_str()), "{again:#?}");
+        }
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM api_keys"), 1);
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM audit_events WHERE action = 'key.created'"), 1);
+        // Even at the same moment.
+        let form = browser.get("/keys/new");
+        let nonce = attributes(&form, "input[name=nonce]", "value").remove(0);
+        let mut fields = GOOD.to_vec();
+        fields[0].1 = "another";
+        fields.extend([("nonce", nonce.as_str()), ("form_token", token.as_str())]);
+        std::thread::scope(|scope| {
+            let sent: Vec<_> = (0..4).map(|_| scope.spawn(|| browser.post_with("/keys/new", &fields, &origin).status)).collect();
+            let mut sent: Vec<u16> = sent.into_iter().map(|sent| sent.join().unwrap()).collect();
+            sent.sort_unstable();
+            assert_eq!(sent, [200, 303, 303, 303]);
+        });
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM api_keys"), 2);
+    }
+}
+
+on_both! {
+    fn what_is_wrong_is_said_beside_the_field_and_what_was_typed_stays(backend) {
+        let (server, browser) = start(backend);
+        let long = "x".repeat(501);
+        let sent = send(&browser, &[("name", " "), ("owner", "a\u{7}b"), ("description", &long), ("expires", "date"), ("expires_on", "2020-01-01")]);
+        assert_eq!(sent.status, 422);
+        let links = attributes(&sent, "#faults a", "href");
+        assert_eq!(links, ["#name", "#owner", "#description", "#expires_on", "#scope"]);
+        for id in ["name", "owner", "description", "expires_on", "scope"] {
+            assert_ne!(text(&sent, &format!("#{id}-error")), "", "{id}");
+            let described = attributes(&sent, &format!("#{id}"), "aria-describedby");
+            assert!(described.concat().contains(&format!("{id}-error")), "{id}");
+        }
+        assert_eq!(attributes(&sent, "#name", "aria-invalid"), ["true"]);
+        assert_eq!(text(&sent, "#description"), long);
+        assert_eq!(attributes(&sent, "input[name=expires][checked]", "value"), ["date"]);
+        assert_eq!(attributes(&sent, "#expires_on", "value"), ["2020-01-01"]);
+        for (field, wrong) in [
+            ("scope", "*"), ("scope", "analytics:write"), ("scope", "calls:read "), ("scope", "keys:write"),
+            ("expires", ""), ("expires", "0"), ("expires", "12h"), ("name", "btk_00000000000000000000000000000000000000"),
+        ] {
+            let mut fields = GOOD.to_vec();
+            fields.retain(|(name, _)| *name != field || field == "scope");
+            fields.push((field, wrong));
+            let sent = send(&browser, &fields);
+            assert_eq!(sent.status, 422, "{field}={wrong}: {sent:#?}");
+            assert_eq!(attributes(&sent, "input[value='calls:read'][checked]", "name"), ["scope"]);
+        }
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM api_keys"), 0);
+    }
+}
+
+on_both! {
+    fn a_name_that_is_taken_is_said_before_the_key_is_made(backend) {
+        let (server, browser) = start(backend);
+        assert_eq!(send(&browser, &GOOD).status, 200);
+        let warned = send(&browser, &GOOD);
+        assert_eq!((warned.status, text(&warned, "#same-name").contains("n8n")), (409, true));
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM api_keys"), 1);
+        let same_name = attributes(&warned, "input[name=same_name]", "value").remove(0);
+        let nonce = attributes(&warned, "input[name=nonce]", "value").remove(0);
+        let mut again = GOOD.to_vec();
+        again.extend([("same_name", same_name.as_str()), ("nonce", nonce.as_str())]);
+        assert_eq!(browser.submit("/keys/new", "/keys/new", &again).status, 200);
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM api_keys"), 2);
+    }
+}
+
+on_both! {
+    fn a_member_is_offered_and_gives_only_what_they_may(backend) {
+        let (server, _) = start(backend);
+        server.db_user(MEMBER, json!({"role": "member", "may_grant": ["calls:read"]}));
+        server.db_user("new@example.com", json!({"role": "member"}));
+        let member = Browser::signed_in(&server.client.base, MEMBER);
+        let form = member.get("/keys/new");
+        assert_eq!(attributes(&form, "input[name=scope]", "value"), ["calls:read"]);
+        assert_ne!(text(&form, "#limited"), "");
+        let sent = send(&member, &GOOD);
+        assert_eq!((sent.status, sent.header("content-type")), (403, "text/html; charset=utf-8"));
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM api_keys"), 0);
+        let denied = server.manage("GET", "/v1/audit?action=access.denied", None).ok();
+        assert_eq!(denied["data"][0]["actor"]["name"], MEMBER);
+        let none = Browser::signed_in(&server.client.base, "new@example.com").get("/keys/new");
+        assert_ne!(text(&none, "#no-grants"), "");
+        assert_eq!(attributes(&none, "input[name=scope]", "value"), [""; 0]);
+    }
+}
+
+on_both! {
+    fn a_key_is_replaced_by_one_like_it(backend) {
+        let (server, browser) = start(backend);
+        let old = server.key_with("calls:read contacts:write", json!({
+            "name": "CRM", "owner": "acme", "expires_at": "2026-12-21T12:00:00Z",
+        }));
+        let form = browser.get(&format!("/keys/new?replaces={}", old.id));
+        assert_eq!(attributes(&form, "input[name=scope][checked]", "value"), ["calls:read", "contacts:write"]);
+        assert_eq!(attributes(&form, "#name, #owner", "value"), ["CRM", "acme"]);
+        assert_eq!(attributes(&form, "input[name=expires][checked]", "value"), ["30d"]);
+        let fields = [("name", "CRM 2"), ("expires", "30d"), ("scope", "calls:read"), ("replaces", old.id.as_str())];
+        let made = send(&browser, &fields);
+        let revoke = attributes(&made, "#replaced .danger", "href");
+        assert_eq!(revoke, [format!("/keys/{}/revoke", old.id)]);
+        server.call(&old, "GET", "/v1/calls", None).ok();
+        assert_eq!(browser.submit(&revoke[0], &revoke[0], &[]).status, 303);
+        server.call(&old, "GET", "/v1/calls", None).expect(401, "key_revoked");
+        server.client.with_key(&text(&made, "#new-key"), "GET", "/v1/calls", None).ok();
+    }
+}
