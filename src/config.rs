@@ -63,6 +63,9 @@ pub struct Options {
     /// How long keys are accepted while the database is out of reach [default: 5s]
     #[arg(long, global = true, env = "BITTING_MAX_STALENESS", value_name = "TIME")]
     pub max_staleness: Option<String>,
+    /// Where to serve metrics, at /metrics, to whoever asks [default: nowhere]
+    #[arg(long, global = true, env = "BITTING_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    pub metrics_listen: Option<String>,
 }
 
 /// The same in `bitting.toml`.
@@ -86,6 +89,8 @@ struct File {
     usage_flush: Option<String>,
     #[serde(alias = "max-staleness")]
     max_staleness: Option<String>,
+    #[serde(alias = "metrics-listen")]
+    metrics_listen: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,6 +107,24 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// How long slow clients are waited for. Not an option: tests shorten it.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a request's headers.
+    pub headers: Duration,
+    /// For its body.
+    pub body: Duration,
+    /// For the client to take any of its answer.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let (headers, body) = (Duration::from_secs(5), Duration::from_secs(30));
+        Self { headers, body, answer: Duration::from_secs(60) }
+    }
 }
 
 /// Settings, checked.
@@ -129,6 +152,18 @@ pub struct Settings {
     pub max_staleness: Duration,
     /// The first administrator, if one is to be made without a link.
     pub first_admin: Option<(Email, Password)>,
+    /// Where to serve metrics, if at all.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long slow clients are waited for.
+    pub patience: Patience,
+}
+
+impl Settings {
+    /// Whether clients may reach the server over a network without TLS.
+    pub fn keys_may_be_overheard(&self) -> bool {
+        let encrypted = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        !self.listen.ip().is_loopback() && !encrypted
+    }
 }
 
 /// A setting that cannot be used; one line that names it.
@@ -152,10 +187,13 @@ impl Options {
         let workers = self.workers.or_else(|| file.workers.map(|value| value.to_string()));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
-            listen: parse("listen", self.listen.or(file.listen), "127.0.0.1:8080", |text| {
-                let address: Result<SocketAddr, _> = text.parse();
-                address.map_err(|_| "must be an address and a port, such as 127.0.0.1:8080")
-            })?,
+            listen: parse("listen", self.listen.or(file.listen), "127.0.0.1:8080", parse_address)?,
+            metrics_listen: optional(
+                "metrics-listen",
+                self.metrics_listen.or(file.metrics_listen),
+                parse_address,
+            )?,
+            patience: Patience::default(),
             database: parse("database-url", database_url, "sqlite://bitting.db", Target::from_str)?,
             workers: parse("workers", workers, &cores.to_string(), |text| {
                 let number: Option<usize> = text.parse().ok();
@@ -264,6 +302,10 @@ fn bad(name: &str, why: impl Display) -> BadSetting {
     BadSetting(format!("--{name} (BITTING_{variable}, {key} in {DEFAULT_FILE}): {why}"))
 }
 
+fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080")
+}
+
 fn parse_url(text: &str) -> Result<String, &'static str> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match rest {
@@ -333,6 +375,7 @@ mod tests {
             ("brand = \"B\"", "--brand"),
             ("usage_flush = \"1ms\"", "--usage-flush"),
             ("max_staleness = \"never\"", "--max-staleness"),
+            ("metrics-listen = \"9100\"", "--metrics-listen"),
             ("\n\nnope = 1", "line 3"),
             ("listen = ", "line 1"),
         ] {

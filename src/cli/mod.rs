@@ -4,6 +4,7 @@
 //! not be done, 2 it was asked for wrongly and nothing was touched.
 
 mod keys;
+mod operate;
 mod output;
 mod tokens;
 mod transfer;
@@ -11,6 +12,7 @@ mod transfer_lines;
 mod users;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -73,6 +75,46 @@ enum Command {
     /// Add, list, change, disable and enable the users of the pages
     #[command(subcommand)]
     User(users::UserCommand),
+    /// Look settings, database and clock over, read every page, and say what is wrong
+    #[command(after_help = "\
+It changes nothing and works while a server runs. Exit codes: 0 nothing is wrong, 1 something is.")]
+    Check {
+        /// Forget a highest time that was seen by a clock far ahead; every server must be stopped
+        #[arg(long)]
+        reset_clock: bool,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy the SQLite database into a new file, also while a server writes
+    Backup {
+        /// The file to make; one that exists is left as it is
+        file: PathBuf,
+    },
+    /// Revoke every key and token that another database has revoked: after restoring a backup
+    #[command(after_help = "\
+Example, with the database from before set aside as old.db:
+  bitting revoke-as-in sqlite://old.db --dry-run")]
+    RevokeAsIn {
+        /// The other database, sqlite://FILE or postgres://…
+        url: String,
+        /// Only say which
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Ask the server that listens on --listen whether it is ready
+    Healthcheck,
+    /// Print the completions for a shell
+    #[command(after_help = "\
+Example:
+  bitting completions bash > ~/.local/share/bash-completion/completions/bitting")]
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  bitting man > ~/.local/share/man/man1/bitting.1")]
+    Man,
 }
 
 /// Why a command was not carried out.
@@ -176,21 +218,30 @@ fn parse() -> Result<Arguments, Failure> {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let settings = arguments.options.resolve()?;
-    match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(&settings),
+    let Arguments { command, options } = arguments;
+    let settings = || options.resolve();
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&settings()?),
         Command::Migrate => {
+            let settings = settings()?;
             open(&settings, Missing::Create)?;
             show(format_args!("{} is ready", settings.database))
         }
         Command::Openapi => {
+            let settings = settings()?;
             let url = settings.public_url.as_deref();
             let document = openapi::document(&routes::endpoints(), url);
             show(format_args!("{}", document.trim_end()))
         }
-        Command::Key(command) => keys::run(command, &settings),
-        Command::Token(command) => tokens::run(command, &settings),
-        Command::User(command) => users::run(command, &settings),
+        Command::Key(command) => keys::run(command, &settings()?),
+        Command::Token(command) => tokens::run(command, &settings()?),
+        Command::User(command) => users::run(command, &settings()?),
+        Command::Check { reset_clock, json } => operate::check(&settings()?, reset_clock, json),
+        Command::Backup { file } => operate::back_up(&settings()?, &file),
+        Command::RevokeAsIn { url, dry_run } => operate::revoke_as_in(&settings()?, &url, dry_run),
+        Command::Healthcheck => operate::ask_health(&settings()?),
+        Command::Completions { shell } => operate::completions(shell),
+        Command::Man => operate::manual(),
     }
 }
 
@@ -232,12 +283,14 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
         invite(&server, settings);
         // It serves whether or not somebody reads this.
         let _ = show(format_args!("listening on http://{}", server.address));
-        let encrypted = settings.public_url.as_ref().is_some_and(|u| u.starts_with("https://"));
-        if !settings.listen.ip().is_loopback() && !encrypted {
+        if settings.keys_may_be_overheard() {
             tracing::warn!(
                 "listening beyond this machine without an https --public-url: keys may cross the \
                  network in the clear"
             );
+        }
+        if let Some(address) = server.metrics_address {
+            let _ = show(format_args!("metrics on http://{address}/metrics"));
         }
         let known = server.bitting.index.len();
         tracing::info!(database = %settings.database, credentials = known, "ready");

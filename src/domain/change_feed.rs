@@ -27,8 +27,12 @@ pub struct ChangeFeed {
     reader: Mutex<Reader>,
     /// Reads begun so far.
     begun: AtomicU64,
+    /// Reads failed so far.
+    failed: AtomicU64,
     /// Uptime at which the last successful read began, in nanoseconds; 0 before the first.
     fresh_at: AtomicU64,
+    /// How long it took, in nanoseconds.
+    took: AtomicU64,
     ended: watch::Sender<Ended>,
     wanted: Mutex<bool>,
     wake: Condvar,
@@ -57,7 +61,9 @@ impl ChangeFeed {
             max_staleness,
             reader: Mutex::new(Reader { session: None, keys: 0, tokens: 0 }),
             begun: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             fresh_at: AtomicU64::new(0),
+            took: AtomicU64::new(0),
             ended: watch::Sender::new(Ended { number: 0, successful: true }),
             wanted: Mutex::new(false),
             wake: Condvar::new(),
@@ -73,6 +79,21 @@ impl ChangeFeed {
     /// How many reads have begun so far.
     pub fn reads(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
+    }
+
+    /// How many reads have failed so far.
+    pub fn failures(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the last successful read began; since the machine started, before the first.
+    pub fn age(&self, uptime: Duration) -> Duration {
+        uptime.saturating_sub(Duration::from_nanos(self.fresh_at.load(Ordering::Acquire)))
+    }
+
+    /// How long the last successful read took.
+    pub fn last_read_took(&self) -> Duration {
+        Duration::from_nanos(self.took.load(Ordering::Relaxed))
     }
 
     /// Waits for a read that begins after this call; all who wait meanwhile share it.
@@ -117,9 +138,11 @@ impl Bitting {
         let began = self.time.uptime();
         let result = self.read_to_the_end(&mut reader);
         if result.is_ok() {
-            let nanoseconds = u64::try_from(began.as_nanos()).unwrap_or(u64::MAX).max(1);
-            feed.fresh_at.store(nanoseconds, Ordering::Release);
+            let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            feed.took.store(nanoseconds(self.time.uptime() - began), Ordering::Relaxed);
+            feed.fresh_at.store(nanoseconds(began).max(1), Ordering::Release);
         } else {
+            feed.failed.fetch_add(1, Ordering::Relaxed);
             reader.session = None;
         }
         feed.ended.send_replace(Ended { number, successful: result.is_ok() });

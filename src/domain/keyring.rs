@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::audit_log::tell;
 use super::idempotency::Keep;
 use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
@@ -88,6 +89,7 @@ impl Bitting {
         });
         let key = self.noting(principal, None, &attempt, made)?;
         self.index.apply(key.digest, &key);
+        tell(Action::KeyCreated, key.id, origin);
         Ok(IssuedKey { key, secret })
     }
 
@@ -199,17 +201,21 @@ impl Bitting {
             patch_fields(&mut document, patch);
             let label = KeyLabel::from_object(&document)?;
             self.refuse_secrets_in(&label)?;
-            if label != key.label {
+            let changed = label != key.label;
+            if changed {
                 let detail = json!({"before": before, "after": label});
                 key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
                 keys::set_label(connection, key.number, &label, key.revision)?;
                 key.label = label;
             }
-            Ok(key)
+            Ok((key, changed))
         });
         let attempt = json!({"attempt": "key.updated"});
-        let key = self.noting(principal, Some(id), &attempt, relabelled)?;
+        let (key, changed) = self.noting(principal, Some(id), &attempt, relabelled)?;
         self.index.apply(key.digest, &key);
+        if changed {
+            tell(Action::KeyUpdated, id, origin);
+        }
         Ok(key)
     }
 
@@ -217,8 +223,7 @@ impl Bitting {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason,
-    /// [`Error::InProgress`], or when the
-    /// database fails.
+    /// [`Error::InProgress`], or when the database fails.
     pub fn revoke_key(
         &self,
         id: KeyId,
@@ -227,9 +232,11 @@ impl Bitting {
         keep: Option<Keep<'_, ApiKey>>,
     ) -> Result<ApiKey> {
         let reason = self.check_reason(reason)?;
+        let mut changed = false;
         let revoked = self.write_once(keep, |connection| {
             let mut key = self.find_to_change(connection, principal, id)?;
-            if key.revocation.is_none() {
+            changed = key.revocation.is_none();
+            if changed {
                 self.revoke_in(connection, &principal.origin, &mut key, reason)?;
             }
             Ok(key)
@@ -237,6 +244,9 @@ impl Bitting {
         let attempt = json!({"attempt": "key.revoked"});
         let key = self.noting(principal, Some(id), &attempt, revoked)?;
         self.index.apply(key.digest, &key);
+        if changed {
+            tell(Action::KeyRevoked, id, &principal.origin);
+        }
         Ok(key)
     }
 

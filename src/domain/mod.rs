@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod analytics;
 pub mod audit_log;
 pub mod change_feed;
+pub mod checkup;
 pub mod disabling;
 pub mod error;
 pub mod idempotency;
@@ -46,6 +47,7 @@ use login::FailureLog;
 use passwords::Hasher;
 use timekeeper::Timekeeper;
 use usage_meter::UsageMeter;
+use usage_writer::Flushes;
 
 /// The application behind every front door: the database, and what is kept of it in memory.
 pub struct Bitting {
@@ -64,6 +66,8 @@ pub struct Bitting {
     /// Where passwords are hashed.
     pub hasher: Hasher,
     failure_log: FailureLog,
+    /// How writing them has gone so far.
+    pub flushes: Flushes,
     running: idempotency::Running,
     ids: Mutex<ContextV7>,
 }
@@ -92,6 +96,7 @@ impl Bitting {
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
             hasher: Hasher::default(),
             failure_log: FailureLog::default(),
+            flushes: Flushes::default(),
             running: idempotency::Running::default(),
             ids,
         })

@@ -72,6 +72,12 @@ impl Timekeeper {
         Moment::from_timestamp_millis(highest).unwrap_or_default()
     }
 
+    /// How far the clock is behind the highest time seen.
+    pub fn behind(&self) -> Duration {
+        let ahead = self.highest.load(Ordering::Acquire) - self.clock.wall_ms();
+        Duration::from_millis(u64::try_from(ahead).unwrap_or(0))
+    }
+
     /// The regular look at both clocks: notices jumps, says so once, and decides what may be
     /// remembered.
     pub fn tick(&self) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::audit_log::tell;
 use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
@@ -68,6 +69,7 @@ impl Bitting {
         });
         let token = self.noting(principal, None, &json!({"attempt": "token.created"}), made)?;
         self.index.apply(token.digest, &token);
+        tell(Action::TokenCreated, token.id, origin);
         Ok(IssuedToken { token, secret })
     }
 
@@ -118,14 +120,18 @@ impl Bitting {
             Exclusive::Keys.take(connection)?;
             require(self.confirm(connection, principal)?.administers())?;
             let mut token = tokens::find(connection, id)?.ok_or(Error::NotFound)?;
-            if token.revocation.is_none() {
+            let changed = token.revocation.is_none();
+            if changed {
                 self.revoke_token_in(connection, &principal.origin, &mut token, reason)?;
             }
-            Result::Ok(token)
+            Result::Ok((token, changed))
         });
         let attempt = json!({"attempt": "token.revoked", "token_id": id});
-        let token = self.noting(principal, None, &attempt, revoked)?;
+        let (token, changed) = self.noting(principal, None, &attempt, revoked)?;
         self.index.apply(token.digest, &token);
+        if changed {
+            tell(Action::TokenRevoked, id, &principal.origin);
+        }
         Ok(token)
     }
 

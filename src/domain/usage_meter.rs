@@ -236,6 +236,13 @@ impl UsageMeter {
         batches.frozen.take_if(|batch| batch.sequence == sequence);
     }
 
+    /// Counters that wait to be written, without those that workers still hold.
+    pub fn backlog(&self) -> usize {
+        let batches = lock(&self.batches);
+        let frozen = batches.frozen.as_ref().map_or(0, |batch| batch.counts.len());
+        frozen + batches.collected.counts.len()
+    }
+
     /// Copies what is not known to be written. To be read before the database: what
     /// the process's mark there covers is to be left out.
     pub fn unwritten(&self, keys: Keys<'_>) -> Unwritten {

@@ -1,5 +1,7 @@
 //! Bringing counts to the database, and moving old ones on: what runs in the background.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use chrono::Duration;
 
 use super::Bitting;
@@ -15,6 +17,41 @@ const MINUTES_KEPT: Duration = Duration::hours(26);
 /// Hour rows are kept a little longer than the 30-day window needs them.
 const HOURS_KEPT: Duration = Duration::days(31);
 
+/// How writing the counts has gone so far.
+#[derive(Debug, Default)]
+pub struct Flushes {
+    written: AtomicU64,
+    failed: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+impl Flushes {
+    fn note(&self, took: std::time::Duration, successful: bool) {
+        if successful {
+            let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+            self.written.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Batches written.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Times that writing one failed.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Seconds spent on those that were written.
+    pub fn seconds(&self) -> f64 {
+        self.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9
+    }
+}
+
 impl Bitting {
     /// Writes what has been counted, exactly once. Returns whether there was anything to write.
     ///
@@ -22,7 +59,10 @@ impl Bitting {
     /// When the database fails; the counts are kept for the next time.
     pub fn flush_usage(&self) -> store::Result<bool> {
         let Some(batch) = self.meter.freeze() else { return Ok(false) };
-        self.database.write(|connection| self.write_batch(connection, &batch))?;
+        let began = self.time.uptime();
+        let result = self.database.write(|connection| self.write_batch(connection, &batch));
+        self.flushes.note(self.time.uptime().saturating_sub(began), result.is_ok());
+        result?;
         self.meter.written(batch.sequence);
         Ok(true)
     }

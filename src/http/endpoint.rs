@@ -4,11 +4,14 @@
 //! own route; so nothing can be registered outside its guard. Neither can an operation of the API
 //! be registered without its description.
 
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
+use actix_web::{Error, FromRequest, Handler, Resource, Responder, guard, web};
 
 use super::middleware::judge::Judge;
+use super::middleware::measure::Measure;
 use super::middleware::page::Page;
 use super::openapi::operation::Operation;
 use super::state::State;
@@ -168,16 +171,39 @@ impl Endpoint {
     }
 
     /// Serves the endpoint behind its guard.
-    pub(super) fn register(self, config: &mut web::ServiceConfig, state: &web::Data<State>) {
+    pub(super) fn serve(self, config: &mut web::ServiceConfig, state: &web::Data<State>) {
+        let measure = state.measure(self.path);
         let judge = |need| Judge::of_endpoint(state.clone(), need, &self.methods);
         match self.guard {
-            Guard::Public => config.service(self.routes.wrap(judge(None))),
-            Guard::Key(need) => config.service(self.routes.wrap(judge(Some(need)))),
+            Guard::Public => serve_measured(config, self.routes.wrap(judge(None)), measure),
+            Guard::Key(need) => {
+                serve_measured(config, self.routes.wrap(judge(Some(need))), measure);
+            }
             Guard::Page(need) => {
                 let page = Page::new(state.clone(), need, &self.methods);
                 let guard = from_fn(move |request, next| page.clone().guard(request, next));
-                config.service(self.routes.wrap(guard))
+                serve_measured(config, self.routes.wrap(guard), measure);
             }
-        };
+        }
     }
+}
+
+/// Serves a path, measured where there are metrics; where there are none, nothing stands in between.
+pub(super) fn serve_measured<T>(
+    config: &mut web::ServiceConfig,
+    path: Resource<T>,
+    measure: Option<Measure>,
+) where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+{
+    match measure {
+        Some(measure) => config.service(path.wrap(measure)),
+        None => config.service(path),
+    };
 }

@@ -109,6 +109,23 @@ impl Code {
         }
     }
 
+    /// Whether a decision may end with it. (Some may come later too.)
+    pub fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::MultipleCredentials
+                | Self::MissingKey
+                | Self::InvalidKey
+                | Self::KeyRevoked
+                | Self::KeyExpired
+                | Self::Unavailable
+                | Self::WrongCredential
+                | Self::NotFound
+                | Self::MethodNotAllowed
+                | Self::InsufficientScope
+        )
+    }
+
     /// The code that stands for a status which some layer below answered with.
     pub fn of_status(status: StatusCode) -> Self {
         let same_status = Self::ALL.iter().find(|code| code.row().0 == status);

@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod routes;
 pub mod state;
 pub mod ui;
+pub mod watch;
 
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, HttpResponse, ResponseError, web};
@@ -58,6 +59,7 @@ pub fn app_of(
         .wrap(observe::Observe::new(state))
 }
 
-async fn unknown_path() -> HttpResponse {
+async fn unknown_path(state: web::Data<State>) -> HttpResponse {
+    state.note_unknown_path();
     Problem::new(Code::NotFound, "There is nothing at this path.").error_response()
 }

@@ -4,10 +4,11 @@ use actix_web::web;
 
 use super::api::{analytics, audit, describe, document, keys, probes, records, this_key};
 use super::assets;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, serve_measured};
 use super::middleware::judge::Judge;
 use super::state::State;
 use super::ui::{self, docs, export, key, key_changes, login, new_key, setup};
+use super::watch::requests::NO_ROUTE;
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
 use crate::auth::session::PageNeed::{self, Visitor};
 use crate::model::records::agent::Agent;
@@ -116,6 +117,11 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// The paths of all endpoints, as patterns.
+pub fn paths() -> Vec<&'static str> {
+    endpoints().iter().map(Endpoint::path).collect()
+}
+
 /// Serves a table, and below `/v1` asks for a credential even where there is nothing.
 pub(super) fn register(
     config: &mut web::ServiceConfig,
@@ -126,13 +132,12 @@ pub(super) fn register(
     let (plain, patterns): (Vec<_>, Vec<_>) =
         endpoints.into_iter().partition(|endpoint| !endpoint.path().contains('{'));
     for endpoint in plain.into_iter().chain(patterns) {
-        endpoint.register(config, state);
+        endpoint.serve(config, state);
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {
-        config.service(
-            web::resource(pattern)
-                .default_service(web::to(super::unknown_path))
-                .wrap(Judge::of_unknown_path(state.clone())),
-        );
+        let nothing = web::resource(pattern)
+            .default_service(web::to(super::unknown_path))
+            .wrap(Judge::of_unknown_path(state.clone()));
+        serve_measured(config, nothing, state.measure(NO_ROUTE));
     }
 }

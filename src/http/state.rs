@@ -3,22 +3,33 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::web;
 use ipnet::IpNet;
 
 use super::error::Problem;
+use super::middleware::measure::Measure;
+use super::watch::Watch;
+use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
 use super::{openapi, routes};
+use crate::config::Patience;
 use crate::domain::usage_meter::WorkerTally;
 use crate::domain::{self, Bitting};
+use crate::model::scope::Access;
 
-/// Settings of the HTTP side.
-#[derive(Debug, Clone, Default)]
+/// What all workers share: settings of the HTTP side, and the server's counters.
+#[derive(Default)]
 pub struct HttpSettings {
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The address people reach the server at, if it was said.
     pub public_url: Option<String>,
+    /// How long slow clients are waited for.
+    pub patience: Patience,
+    /// What is counted for whoever watches the server.
+    pub watch: Watch,
 }
 
 impl HttpSettings {
@@ -38,6 +49,7 @@ pub struct State {
     pub settings: Arc<HttpSettings>,
     /// Set when the server is stopping: connections are then closed after their answer.
     pub stopping: Arc<AtomicBool>,
+    requests: Option<Arc<WorkerRequests>>,
     request_ids: RequestIds,
     document: OnceCell<String>,
 }
@@ -50,14 +62,36 @@ impl State {
         stopping: Arc<AtomicBool>,
     ) -> Self {
         let tally = bitting.meter.worker();
+        let requests = settings.watch.requests().map(Requests::worker);
         let (request_ids, document) = (RequestIds::default(), OnceCell::new());
-        Self { bitting, tally, settings, stopping, request_ids, document }
+        Self { bitting, tally, settings, stopping, requests, request_ids, document }
     }
 
     /// The API document, made when it is first asked for.
     pub fn document(&self) -> &str {
         let public_url = self.settings.public_url.as_deref();
         self.document.get_or_init(|| openapi::document(&routes::endpoints(), public_url))
+    }
+
+    /// What measures a route of this worker, where there are metrics.
+    pub(super) fn measure(&self, route: &str) -> Option<Measure> {
+        let number = self.settings.watch.requests()?.number_of(route);
+        Some(Measure::new(self.requests.clone()?, number))
+    }
+
+    /// Counts an accepted credential, where there are metrics.
+    pub(super) fn note_accepted(&self) {
+        if let Some(requests) = &self.requests {
+            requests.accepted();
+        }
+    }
+
+    /// Counts a request that matches no route, where there are metrics.
+    pub(super) fn note_unknown_path(&self) {
+        if let (Some(worker), Some(requests)) = (&self.requests, self.settings.watch.requests()) {
+            let (route, status) = (requests.number_of(NO_ROUTE), StatusCode::NOT_FOUND);
+            worker.answered(route, Access::Read, status.as_u16(), Duration::ZERO);
+        }
     }
 
     /// An id for a request that brought none of its own.

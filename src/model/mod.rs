@@ -9,6 +9,7 @@ pub mod analytics;
 pub mod audit;
 pub mod breakdown;
 pub mod fields;
+pub mod finding;
 mod formats;
 pub mod id;
 pub mod idempotency;

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::refusals::RefusalSummary;
 use crate::domain::Bitting;
+use crate::http::state::HttpSettings;
 use crate::store;
 
 /// How often the feed is read when nobody waits for it.
@@ -37,7 +39,11 @@ impl Background {
     ///
     /// # Errors
     /// When the operating system has no thread to give.
-    pub(super) fn start(bitting: Arc<Bitting>, usage_flush: Duration) -> io::Result<Self> {
+    pub(super) fn start(
+        bitting: Arc<Bitting>,
+        shared: Arc<HttpSettings>,
+        usage_flush: Duration,
+    ) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
@@ -45,7 +51,8 @@ impl Background {
         })?;
         let usage = thread::Builder::new().name("usage".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
-            move || write_usage(&bitting, &stopping, usage_flush)
+            let refusals = RefusalSummary::new(shared);
+            move || write_usage(&bitting, &stopping, usage_flush, refusals)
         })?;
         Ok(Self { bitting, stopping, feed, usage })
     }
@@ -115,18 +122,25 @@ fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
     }
 }
 
-fn write_usage(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> io::Result<()> {
+fn write_usage(
+    bitting: &Bitting,
+    stopping: &AtomicBool,
+    interval: Duration,
+    mut refusals: RefusalSummary,
+) -> io::Result<()> {
     let (mut flush, mut care) =
         (Health::of("writing counts"), Health::of("caring for what is old"));
     let mut cared_at = Instant::now();
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
         flush.note(bitting.flush_usage());
+        refusals.look();
         if cared_at.elapsed() >= CARE_INTERVAL {
             cared_at = Instant::now();
             care.note(take_care(bitting, stopping, interval));
         }
     }
+    refusals.tell();
     write_the_rest(bitting).map_err(io::Error::other)
 }
 

@@ -1,6 +1,8 @@
 //! The server: built from settings, listening, stopped gracefully.
 
 mod background;
+mod limits;
+mod refusals;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -8,14 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::HttpServer;
 use actix_web::dev::{Server as HttpService, ServerHandle};
+use actix_web::{App, HttpServer, web};
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::{self, Bitting};
-use crate::http;
 use crate::http::state::{HttpSettings, State};
+use crate::http::watch::requests::Requests;
+use crate::http::watch::{Watch, exposition};
+use crate::http::{self, routes};
 use crate::store;
 use crate::store::migrate::{self, Missing};
 
@@ -29,17 +33,17 @@ const STOP_PATIENCE_SECONDS: u64 = 7;
 const STOP_LIMIT: Duration = Duration::from_millis(9500);
 /// How long an idle connection is kept: longer than proxies keep theirs, so that they close first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a client may take to send its headers.
-const HEADER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is taken, or not ours.
-    #[error("cannot listen on {address}: {why}; choose another address or port with --listen")]
+    #[error("cannot listen on {address}: {why}; choose another address or port with {option}")]
     Listen {
         /// Where it was to listen.
         address: SocketAddr,
+        /// What it was said with.
+        option: &'static str,
         /// The operating system's reason.
         why: io::Error,
     },
@@ -72,9 +76,12 @@ pub fn open(
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it serves metrics, if at all.
+    pub metrics_address: Option<SocketAddr>,
     /// The application.
     pub bitting: Arc<Bitting>,
     service: HttpService,
+    metrics: Option<HttpService>,
     stopping: Arc<AtomicBool>,
     background: Background,
 }
@@ -87,9 +94,11 @@ impl Server {
     /// [`StartError`] with one sentence for people; the port is tried before the database is
     /// touched.
     pub fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let refused = |why| StartError::Listen { address: settings.listen, why };
-        let listener = TcpListener::bind(settings.listen).map_err(refused)?;
-        let address = listener.local_addr()?;
+        let (listener, address) = listen(settings.listen, "--listen")?;
+        limits::cut_off_silent_readers(&listener, settings.patience.answer)?;
+        let metrics = settings.metrics_listen.map(|at| listen(at, "--metrics-listen"));
+        let (metrics_listener, metrics_address) = metrics.transpose()?.unzip();
+        let connections = limits::connections(settings.workers);
         let bitting = Arc::new(open(settings, clock, Missing::Create)?);
         bitting.read_feed()?;
         if let Some((email, password)) = &settings.first_admin {
@@ -97,24 +106,33 @@ impl Server {
         }
 
         let stopping = Arc::new(AtomicBool::new(false));
-        let http_settings = Arc::new(HttpSettings {
+        let requests = metrics_listener.is_some().then(|| Requests::new(routes::paths()));
+        let shared = Arc::new(HttpSettings {
             trusted_proxies: settings.trusted_proxies.clone(),
             public_url: settings.public_url.clone(),
+            patience: settings.patience,
+            watch: Watch::new(connections.in_all, requests),
         });
         let factory = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
-            move || http::app(State::new(bitting.clone(), http_settings.clone(), stopping.clone()))
+            let shared = shared.clone();
+            move || http::app(State::new(bitting.clone(), shared.clone(), stopping.clone()))
         };
         let service = HttpServer::new(factory)
             .workers(settings.workers)
             .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(HEADER_PATIENCE)
+            .client_request_timeout(settings.patience.headers)
+            .max_connections(connections.per_worker)
+            .on_connect(limits::count_connections(shared.clone()))
             .shutdown_timeout(STOP_PATIENCE_SECONDS)
             .disable_signals()
             .listen(listener)?
             .run();
-        let background = Background::start(bitting.clone(), settings.usage_flush)?;
-        Ok(Self { address, bitting, service, stopping, background })
+        let metrics = metrics_listener
+            .map(|listener| serve_metrics(listener, bitting.clone(), shared.clone()))
+            .transpose()?;
+        let background = Background::start(bitting.clone(), shared, settings.usage_flush)?;
+        Ok(Self { address, metrics_address, bitting, service, metrics, stopping, background })
     }
 
     /// Serves until `stop` is done; then finishes what is running and writes every count.
@@ -124,16 +142,50 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         let handle: ServerHandle = self.service.handle();
         let serving = actix_web::rt::spawn(self.service);
+        let metrics = self.metrics.map(|service| {
+            let handle = service.handle();
+            (handle, actix_web::rt::spawn(service))
+        });
         stop.await;
         let deadline = Instant::now() + STOP_LIMIT;
         tracing::info!("stopping: running requests are finished, counts are written");
         self.stopping.store(true, Ordering::Relaxed);
         handle.stop(true).await;
         serving.await.map_err(io::Error::other)??;
+        if let Some((handle, serving)) = metrics {
+            handle.stop(false).await;
+            serving.await.map_err(io::Error::other)??;
+        }
         let background = self.background;
         let flushed = actix_web::rt::task::spawn_blocking(move || background.stop(deadline)).await;
         Ok(flushed.map_err(io::Error::other)??)
     }
+}
+
+/// Takes a port.
+fn listen(
+    address: SocketAddr,
+    option: &'static str,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |why| StartError::Listen { address, option, why };
+    let listener = TcpListener::bind(address).map_err(refused)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Serves the metrics on a port and a thread of their own, so that they can be seen when the server
+/// is busy, and not by its clients.
+fn serve_metrics(
+    listener: TcpListener,
+    bitting: Arc<Bitting>,
+    shared: Arc<HttpSettings>,
+) -> io::Result<HttpService> {
+    let registry = web::Data::new(exposition::registry(bitting, shared));
+    let app = move || {
+        let page = web::get().to(exposition::metrics);
+        App::new().app_data(registry.clone()).route("/metrics", page)
+    };
+    Ok(HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run())
 }
 
 /// Runs a future to its end on actix's runtime, which the server needs.

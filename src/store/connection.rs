@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -125,6 +127,35 @@ impl r2d2::ManageConnection for Connector {
     }
 }
 
+impl Target {
+    /// Opens a connection of one's own.
+    pub(super) fn open(&self) -> Result<Session> {
+        r2d2::ManageConnection::connect(&Connector(self.clone()))
+    }
+
+    /// Opens a connection that on SQLite works only while nobody else has the file open.
+    pub(super) fn open_alone(&self) -> Result<Session> {
+        let mut session = self.open()?;
+        if let AnyConnection::Sqlite(connection) = &mut session.connection {
+            connection.batch_execute("PRAGMA locking_mode = EXCLUSIVE;")?;
+        }
+        Ok(session)
+    }
+
+    /// Opens a connection for looking, which may take its time. It does not open an SQLite file
+    /// read-only: such a connection leaves its write-ahead log behind.
+    pub(super) fn open_to_look(&self) -> Result<Session> {
+        let mut session = self.open()?;
+        session.connection.batch_execute(match self {
+            Self::Sqlite(_) => "PRAGMA query_only = ON;",
+            Self::Postgres(_) => {
+                "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+            }
+        })?;
+        Ok(session)
+    }
+}
+
 /// Opens an existing file; a missing one is not made.
 fn connect_sqlite(path: &Path) -> Result<SqliteConnection> {
     let mut connection = SqliteConnection::establish(&sqlite_uri(path, "rw"))
@@ -186,6 +217,13 @@ fn reason(message: &str) -> String {
 
 type Pool = r2d2::Pool<Connector>;
 
+fn take(pool: &Pool, waiting: &AtomicUsize) -> Result<r2d2::PooledConnection<Connector>> {
+    waiting.fetch_add(1, Ordering::Relaxed);
+    let taken = pool.get();
+    waiting.fetch_sub(1, Ordering::Relaxed);
+    Ok(taken?)
+}
+
 /// Says what the pools say, as our own log lines.
 #[derive(Debug)]
 struct LogErrors;
@@ -203,6 +241,21 @@ pub struct Database {
     file: Option<FileIdentity>,
     readers: Pool,
     writer: Pool,
+    /// Who waits for a reader, and for the writer.
+    waiting: Arc<[AtomicUsize; 2]>,
+}
+
+/// How busy a pool is.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolState {
+    /// `readers`, `writer`, or `shared` where one pool is for both.
+    pub name: &'static str,
+    /// Connections in use.
+    pub in_use: u32,
+    /// Connections open and not in use.
+    pub idle: u32,
+    /// Who waits for one.
+    pub waiting: u32,
 }
 
 impl Database {
@@ -225,7 +278,23 @@ impl Database {
             Target::Sqlite(path) => Some(FileIdentity::of(path)),
             Target::Postgres(_) => None,
         };
-        Self { target, file, readers, writer }
+        Self { target, file, readers, writer, waiting: Arc::default() }
+    }
+
+    /// How busy the pools are.
+    pub fn pools(&self) -> Vec<PoolState> {
+        let waiting = [0, 1].map(|place| self.waiting[place].load(Ordering::Relaxed) as u32);
+        let state = |name, pool: &Pool, waiting| {
+            let r2d2::State { connections, idle_connections: idle, .. } = pool.state();
+            PoolState { name, in_use: connections.saturating_sub(idle), idle, waiting }
+        };
+        match self.target {
+            Target::Sqlite(_) => vec![
+                state("readers", &self.readers, waiting[0]),
+                state("writer", &self.writer, waiting[1]),
+            ],
+            Target::Postgres(_) => vec![state("shared", &self.readers, waiting[0] + waiting[1])],
+        }
     }
 
     /// Whether the database is still the one that was opened.
@@ -245,14 +314,14 @@ impl Database {
         &self,
     ) -> Result<r2d2::PooledConnection<impl r2d2::ManageConnection<Connection = Session>>> {
         self.check_file()?;
-        Ok(self.readers.get()?)
+        take(&self.readers, &self.waiting[0])
     }
 
     pub(super) fn writer(
         &self,
     ) -> Result<r2d2::PooledConnection<impl r2d2::ManageConnection<Connection = Session>>> {
         self.check_file()?;
-        Ok(self.writer.get()?)
+        take(&self.writer, &self.waiting[1])
     }
 
     /// A connection of one's own, outside the pools.
@@ -260,7 +329,7 @@ impl Database {
     /// # Errors
     /// When the database cannot be opened.
     pub fn dedicated(&self) -> Result<Session> {
-        r2d2::ManageConnection::connect(&Connector(self.target.clone()))
+        self.target.open()
     }
 }
 

@@ -3,7 +3,9 @@
 //! Nothing is changed before it is certain whose database it is. Migrations run under an exclusive
 //! lock, so that of many processes that start at once one migrates and the others wait.
 
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use chrono::NaiveDateTime;
@@ -130,7 +132,10 @@ fn create_file(path: &Path) -> Result<()> {
 }
 
 fn write_first_page(path: &Path) -> std::result::Result<(), String> {
-    let uri = sqlite_uri(path, "rwc");
+    // Made here, since SQLite would let strangers read it; what it makes beside it is alike.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.map_err(|why| why.to_string())?;
+    let uri = sqlite_uri(path, "rw");
     let mut connection = SqliteConnection::establish(&uri).map_err(|why| why.to_string())?;
     connection
         .batch_execute(
@@ -153,17 +158,9 @@ fn bring_up_to_date(
                 "{target}: the database is empty; `bitting migrate` prepares it"
             )));
         }
-        (State::Foreign, _) => {
-            return Err(Error::Refused(format!(
-                "{target}: this database belongs to another program and was not touched; name \
-                 another with --database-url"
-            )));
-        }
+        (State::Foreign, _) => return Err(foreign(target)),
         (State::Ours { oldest_program, .. }, _) if *oldest_program > GENERATION => {
-            return Err(Error::Refused(format!(
-                "{target}: this database needs a newer Bitting (generation {oldest_program}, this \
-                 one is {GENERATION}); it was not touched"
-            )));
+            return Err(too_new(target, *oldest_program));
         }
         (State::Ours { brand: stored, .. }, _)
             if brand.is_some_and(|given| given.as_str() != stored) =>
@@ -187,6 +184,47 @@ fn bring_up_to_date(
         run_migrations(connection)?;
         mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
     })
+}
+
+fn foreign(target: &Target) -> Error {
+    Error::Refused(format!(
+        "{target}: this database belongs to another program and was not touched; name another with \
+         --database-url"
+    ))
+}
+
+fn too_new(target: &Target, oldest_program: i64) -> Error {
+    Error::Refused(format!(
+        "{target}: this database needs a newer Bitting (generation {oldest_program}, this one is \
+         {GENERATION}); it was not touched"
+    ))
+}
+
+/// What a database says of itself when it is looked at and left as it is.
+#[derive(Debug)]
+pub struct Look {
+    /// Brand and highest time.
+    pub mark: Mark,
+    /// Whether migrations of this program have not been run in it.
+    pub outdated: bool,
+}
+
+/// Looks at a database of ours without migrating it.
+///
+/// # Errors
+/// [`Error::Refused`] with one sentence for people when it is empty, another program's or too new.
+pub fn look(connection: &mut AnyConnection, target: &Target) -> Result<Look> {
+    match state(connection)? {
+        State::Empty => Err(Error::Refused(format!("{target}: the database is empty"))),
+        State::Foreign => Err(foreign(target)),
+        State::Ours { oldest_program, .. } if oldest_program > GENERATION => {
+            Err(too_new(target, oldest_program))
+        }
+        State::Ours { .. } => {
+            let mark = mark(connection)?.ok_or_else(|| foreign(target))?;
+            Ok(Look { mark, outdated: has_pending(connection)? })
+        }
+    }
 }
 
 /// Whose database it is.

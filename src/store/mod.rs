@@ -7,10 +7,13 @@
 pub mod addresses;
 pub mod analytics;
 pub mod audit;
+pub mod backup;
 pub mod connection;
 pub mod error;
 mod file_identity;
+pub mod high_water;
 pub mod idempotency;
+pub mod inspect;
 pub mod key_forms;
 pub mod key_summaries;
 pub mod key_table;

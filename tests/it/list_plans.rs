@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use bitting::domain::records::RecordKind;
 use bitting::model::page::{Cursor, Limit, PageRequest};
 use bitting::model::records::agent::{Agent, AgentFilter, AgentStatus};
+use bitting::model::records::article::{Article, ArticleFilter};
 use bitting::model::records::call::{Call, CallFilter, CallStatus, Direction};
 use bitting::model::records::contact::{Contact, ContactFilter};
 use bitting::model::records::integration::{Integration, IntegrationFilter, IntegrationKind};
@@ -169,6 +170,9 @@ on_both! {
         assert_goes_by::<Contact>(&server, "nothing", &any, &key_of("contacts"));
         let text = ContactFilter { text: Some("ada".to_owned()) };
         assert_goes_by::<Contact>(&server, "q", &text, &key_of("contacts"));
+
+        let any = ArticleFilter::default();
+        assert_goes_by::<Article>(&server, "nothing", &any, &key_of("knowledge_base"));
 
         let any = CallFilter::default;
         // Either index on the ids will do: the table's own, or the one with the times.

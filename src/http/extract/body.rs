@@ -1,24 +1,22 @@
 //! Bodies: small enough and in time; those of the API of the right type, and a JSON object.
 
-use std::time::Duration;
-
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::web::BytesMut;
+use actix_web::web::{self, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
 use super::json;
+use crate::config::Patience;
 use crate::http::error::{Code, Problem};
+use crate::http::state::State;
 use crate::model::FieldErrors;
 
 /// The longest body, in bytes.
 const LARGEST: usize = 256 * 1024;
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body that must be a JSON object.
 pub struct JsonObject(pub Map<String, Value>);
@@ -106,9 +104,14 @@ pub(super) fn read(
         }
         Ok(bytes)
     };
+    let state = request.app_data::<web::Data<State>>();
+    let patience = state.map_or(Patience::default().body, |state| state.settings.patience.body);
     async move {
-        let late =
-            || Problem::new(Code::RequestTimeout, "The body did not arrive within 30 seconds.");
-        tokio::time::timeout(PATIENCE, whole).await.map_err(|_| late())?
+        let late = || {
+            let seconds = patience.as_secs();
+            let detail = format!("The body did not arrive within {seconds} seconds.");
+            Problem::new(Code::RequestTimeout, detail)
+        };
+        tokio::time::timeout(patience, whole).await.map_err(|_| late())?
     }
 }

@@ -295,6 +295,7 @@ impl Guarded {
         let mut entry = Entry::open(self.state.clone(), holder, need, access, now);
         match verdict {
             Ok(caller) => {
+                self.state.note_accepted();
                 if let Caller::Token(token) = caller {
                     self.state.tally.note_token(token.number(), now);
                 }
@@ -313,6 +314,7 @@ impl Guarded {
     fn refuse(&self, request: ServiceRequest, refusal: Refusal) -> ServiceResponse {
         let missing = refusal == Refusal::MissingKey;
         let mut problem = Problem::of_refusal(refusal, &self.allow);
+        self.state.settings.watch.refused(problem.code());
         if missing && holds_a_key(request.query_string(), &self.state) {
             problem = problem.with_hint(
                 "A key in the URL is not read: URLs end up in logs and histories. If it is a real \
@@ -330,7 +332,7 @@ fn holds_a_key(query: &str, state: &State) -> bool {
 }
 
 /// GET and HEAD read; all else writes.
-fn access_of(method: &Method) -> Access {
+pub(super) fn access_of(method: &Method) -> Access {
     match *method {
         Method::GET | Method::HEAD => Access::Read,
         _ => Access::Write,

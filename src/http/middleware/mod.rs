@@ -2,5 +2,6 @@
 
 pub mod entry;
 pub mod judge;
+pub mod measure;
 pub mod observe;
 pub mod page;

@@ -18,6 +18,8 @@ use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 use pin_project_lite::pin_project;
 
 use super::page::AsPage;
+use crate::auth::caller::Caller;
+use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::state::State;
 use crate::http::ui;
@@ -158,7 +160,7 @@ where
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         if let Some(began) = this.began {
-            log_request(&response, &id, *began);
+            log_request(&response, &id, *began, this.state);
         }
         Poll::Ready(Ok(response))
     }
@@ -230,14 +232,21 @@ fn frame(headers: &mut HeaderMap, id: &RequestId) {
 }
 
 /// The route's pattern and not the path: a path or query may hold a secret, and so may a method.
-fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant) {
+fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant, state: &State) {
     let request = response.request();
+    let caller = request.extensions().get::<Caller>().map(|caller| match caller {
+        Caller::Key(key) => key.id().to_string(),
+        Caller::Token(token) => token.id().to_string(),
+    });
+    let client = client_address(request, &state.settings.trusted_proxies);
     tracing::debug!(
         target: "bitting::request",
         request_id = id.as_str(),
         method = %mask(request.method().as_str()),
         route = request.match_pattern().unwrap_or_default(),
         status = response.status().as_u16(),
+        caller,
+        client = client.map(tracing::field::display),
         microseconds = began.elapsed().as_micros() as u64,
         "request"
     );

@@ -207,6 +207,10 @@ pub async fn create(
         };
         let twin = bitting.active_key_named(&principal, &new.label.name)?;
         if twin.is_some() && typed.same_name != new.label.name {
+            // The same form, sent twice at once, may have made the twin meanwhile.
+            if let Some(id) = bitting.key_of_form(&nonce)? {
+                return Ok(Sent::Known(id));
+            }
             return Ok(again(StatusCode::CONFLICT, typed, Vec::new(), replaced, twin));
         }
         match bitting.issue_key_by_form(new, &principal, &nonce) {
@@ -221,8 +225,7 @@ pub async fn create(
     });
     match done.await? {
         Sent::Made(issued, replaced) => {
-            let replaced = replaced.map(|key| *key);
-            let template = made(&viewer, &state, &request, &issued, replaced);
+            let template = made(&viewer, &state, &request, &issued, replaced.map(|key| *key));
             page(StatusCode::OK, &template)
         }
         Sent::Known(id) => Ok(see_other(&format!("/keys/{id}"))),

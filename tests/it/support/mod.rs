@@ -19,6 +19,7 @@ pub use client::Answer;
 pub use database::{Backend, TestDatabase};
 pub use server::TestServer;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Declares one test that runs on both databases: `name::sqlite` and `name::postgres`.
@@ -44,6 +45,19 @@ macro_rules! on_both {
     };
 }
 pub(crate) use on_both;
+
+/// A program that tests need and `tests/run` sees to; says so where it is missing.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let fetched = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools");
+    let fetched = ["usr/bin", "usr/sbin"].map(|folder| fetched.join(folder));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]).chain(fetched);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
+    if found.is_none() {
+        eprintln!("skipped: {name} is not installed");
+    }
+    found
+}
 
 /// Waits until something becomes true; fails when it does not within ten seconds.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {

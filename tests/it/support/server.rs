@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bitting::clock::ManualClock;
-use bitting::config::Options;
+use bitting::config::{Options, Settings};
 use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
 use bitting::model::actor::Visit;
@@ -37,6 +37,7 @@ pub struct MadeKey {
 /// A running server. It is stopped, and its counts are written, when it is dropped.
 pub struct TestServer {
     pub address: SocketAddr,
+    metrics: Option<SocketAddr>,
     pub client: Client,
     pub bitting: Arc<Bitting>,
     pub clock: Arc<ManualClock>,
@@ -64,31 +65,52 @@ impl TestServer {
         options: Options,
         clock: Arc<ManualClock>,
     ) -> Self {
+        Self::build(database, options, clock, |_| {})
+    }
+
+    /// A server on an empty database with settings that are no options.
+    pub fn with_settings(
+        database: Arc<TestDatabase>,
+        options: Options,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        Self::build(database, options, Arc::new(ManualClock::at(start_of_time())), change)
+    }
+
+    fn build(
+        database: Arc<TestDatabase>,
+        options: Options,
+        clock: Arc<ManualClock>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let settings = Options {
             listen: Some("127.0.0.1:0".to_owned()),
             database_url: Some(database.url.clone()),
             workers: Some(options.workers.clone().unwrap_or_else(|| "2".to_owned())),
             ..options
         };
-        let settings = settings.resolve().unwrap();
+        let mut settings = settings.resolve().unwrap();
+        change(&mut settings);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (started, start) = mpsc::channel();
         let server_clock = clock.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = Server::start(&settings, server_clock).unwrap();
-                started.send((server.address, server.bitting.clone())).unwrap();
+                let metrics = server.metrics_address;
+                started.send((server.address, metrics, server.bitting.clone())).unwrap();
                 let stop = async move {
                     let _ = stopped.await;
                 };
                 server.run(stop).await.unwrap();
             });
         });
-        let (address, bitting) = start.recv().expect("the server did not start");
+        let (address, metrics, bitting) = start.recv().expect("the server did not start");
         let client = Client::new(&format!("http://{address}"));
         let admin = db_token(&bitting, &json!({"name": "test", "access": "write"}));
         Self {
             address,
+            metrics,
             client,
             bitting,
             clock,
@@ -97,6 +119,16 @@ impl TestServer {
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+
+    /// The page of metrics.
+    pub fn metrics(&self) -> String {
+        let base = format!("http://{}", self.metrics.expect("metrics are off"));
+        let answer = Client::new(&base).send("GET", "/metrics", &[], None);
+        assert_eq!(answer.status, 200);
+        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        assert_eq!(answer.header("content-type"), content_type);
+        answer.body
     }
 
     /// Stops gracefully and waits for the end; the database stays.

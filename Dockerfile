@@ -1,0 +1,35 @@
+# A small image with the server in it, run by an ordinary user:
+#   docker build -t bitting .
+#   docker run -d --name bitting -p 127.0.0.1:8080:8080 -v bitting:/var/lib/bitting bitting
+#   docker exec bitting bitting key create --name first --scope calls:read --expires 90d
+# On PostgreSQL see compose.yaml.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY migrations migrations
+COPY src src
+COPY static static
+COPY templates templates
+# Named in Cargo.toml, though not built here.
+COPY benches benches
+COPY examples examples
+COPY tests tests
+# SQLite and libpq are compiled in; the image has the C compiler that this takes.
+RUN cargo build --release --locked --bin bitting
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/bitting --create-home --shell /usr/sbin/nologin bitting \
+ && chmod 700 /var/lib/bitting
+COPY --from=build /src/target/release/bitting /usr/local/bin/bitting
+USER bitting
+WORKDIR /var/lib/bitting
+VOLUME /var/lib/bitting
+# Inside a container every address is its own; what reaches it from outside is said by -p.
+ENV BITTING_LISTEN=0.0.0.0:8080 \
+    BITTING_DATABASE_URL=sqlite:///var/lib/bitting/bitting.db
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["bitting", "healthcheck"]
+ENTRYPOINT ["bitting"]
+CMD ["serve"]

@@ -1,0 +1,168 @@
+//! Commands for whoever runs the server: looking it over, copying its database, asking whether it is
+//! well, and what shells and manuals want to know.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::output::{plain, say, show, show_json};
+use super::{Arguments, Failure, open, principal};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Settings;
+use crate::domain::{self, checkup};
+use crate::model::finding::{Finding, Verdict};
+use crate::model::time::format as format_time;
+use crate::model::words::Word;
+use crate::store::inspect::Inspection;
+use crate::store::migrate::Missing;
+use crate::store::{Target, backup, high_water};
+
+/// How long a server may take to say that it is well.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Looks configuration, database and clock over, and says what is wrong.
+pub(super) fn check(settings: &Settings, reset_clock: bool, json: bool) -> Result<(), Failure> {
+    if reset_clock {
+        let now = SystemClock.wall();
+        let before = high_water::reset(&settings.database, now)?;
+        say(format_args!(
+            "the highest time seen was {} and is now {}",
+            format_time(before),
+            format_time(now)
+        ));
+    }
+    let mut findings = vec![configuration(settings)];
+    findings.extend(checkup::examine(&settings.database, settings.brand.as_ref(), &SystemClock));
+    for finding in &findings {
+        if json {
+            show_json(finding)?;
+        } else {
+            show_finding(finding)?;
+        }
+    }
+    match findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count() {
+        0 => Ok(()),
+        wrong => Err(Failure::Failed(format!("{wrong} of {} checks went wrong", findings.len()))),
+    }
+}
+
+fn show_finding(finding: &Finding) -> Result<(), Failure> {
+    let Finding { check, verdict, message, remedy } = finding;
+    let remedy = remedy.as_ref().map(|remedy| format!(" -> {remedy}")).unwrap_or_default();
+    let line = format!("{:<8} {check}: {message}{remedy}", verdict.as_str());
+    show(format_args!("{}", plain(&line)))
+}
+
+fn configuration(settings: &Settings) -> Finding {
+    if settings.keys_may_be_overheard() {
+        return Finding::warning(
+            "configuration",
+            format!("listens on {}, and no https --public-url is set", settings.listen),
+            "put a proxy with TLS in front and set --public-url, or listen on 127.0.0.1",
+        );
+    }
+    Finding::ok("configuration", format!("listens on {}", settings.listen))
+}
+
+/// Copies the SQLite database.
+pub(super) fn back_up(settings: &Settings, to: &Path) -> Result<(), Failure> {
+    if let Target::Postgres(_) = settings.database {
+        return Err(Failure::Usage(
+            "backup copies an SQLite database; copy a PostgreSQL one with pg_dump".to_owned(),
+        ));
+    }
+    backup::copy(&settings.database, to)?;
+    show(format_args!("{} is copied to {}", settings.database, to.display()))
+}
+
+/// Revokes here what was revoked in another database: after a backup was restored, what it had not
+/// seen yet.
+pub(super) fn revoke_as_in(settings: &Settings, other: &str, dry_run: bool) -> Result<(), Failure> {
+    let other: Target = other.parse().map_err(|why| Failure::Usage(format!("{why}")))?;
+    let mut inspection = Inspection::open(&other)?;
+    inspection.look(&other)?;
+    let (keys, tokens) = inspection.revoked()?;
+    let bitting = open(settings, Missing::Refuse)?;
+    let principal = principal();
+    let reason = Some("revoked before a backup was restored");
+    let mut done = 0;
+    for id in keys {
+        match bitting.find_key(&principal, id) {
+            Ok(key) if key.revocation.is_none() => {}
+            Ok(_) | Err(domain::Error::NotFound) => continue,
+            Err(why) => return Err(why.into()),
+        }
+        if !dry_run {
+            bitting.revoke_key(id, reason, &principal, None)?;
+        }
+        show(format_args!("{id}"))?;
+        done += 1;
+    }
+    let tokens_here = bitting.list_tokens(&principal)?;
+    let live = tokens_here.into_iter().filter(|token| token.revocation.is_none());
+    for token in live.filter(|token| tokens.contains(&token.id)) {
+        if !dry_run {
+            bitting.revoke_token(token.id, reason, &principal)?;
+        }
+        show(format_args!("{}", token.id))?;
+        done += 1;
+    }
+    let would = if dry_run { "would be " } else { "" };
+    say(format_args!("{done} {would}revoked here, as in {other}"));
+    Ok(())
+}
+
+/// Asks the server on this machine whether it is ready.
+pub(super) fn ask_health(settings: &Settings) -> Result<(), Failure> {
+    let address = reachable(settings.listen);
+    if address.port() == 0 {
+        return Err(Failure::Usage("--listen must name the port the server listens on".to_owned()));
+    }
+    let answer = ask(address).map_err(|why| Failure::Failed(format!("{address}: {why}")))?;
+    let status = answer.split(' ').nth(1).unwrap_or_default();
+    match status {
+        "200" => show(format_args!("{address} is ready")),
+        _ => Err(Failure::Failed(format!("{address} is not ready: it answered {}", plain(status)))),
+    }
+}
+
+/// Where a server that listens everywhere can be asked.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// The first line of the answer.
+fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, HEALTH_PATIENCE)?;
+    stream.set_read_timeout(Some(HEALTH_PATIENCE))?;
+    stream.set_write_timeout(Some(HEALTH_PATIENCE))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(4096).read_to_string(&mut answer)?;
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Prints what a shell needs to complete commands and options.
+pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "bitting", &mut script);
+    Ok(std::io::stdout().write_all(&script)?)
+}
+
+/// Prints the manual page.
+pub(super) fn manual() -> Result<(), Failure> {
+    let mut page = Vec::new();
+    let mut command = Arguments::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    Ok(std::io::stdout().write_all(&page)?)
+}

@@ -1,0 +1,233 @@
+//! Looking over what a server stands on: the database, its file, and the clock. Nothing is changed.
+
+use std::fs::{Metadata, OpenOptions};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use chrono::Duration;
+
+use crate::clock::Clock;
+use crate::model::finding::Finding;
+use crate::model::secret::Brand;
+use crate::model::time::{Moment, format};
+use crate::store::Target;
+use crate::store::inspect::{Inspection, ServerFacts};
+use crate::store::migrate::Mark;
+
+/// Less free space than this is soon none.
+const LITTLE_SPACE: u64 = 256 << 20;
+/// Less than this is as good as none.
+const NO_SPACE: u64 = 16 << 20;
+/// A write-ahead log that has grown beyond this is not being written back.
+const LARGE_LOG: u64 = 256 << 20;
+/// The oldest PostgreSQL that is tested.
+const OLDEST_POSTGRES: i64 = 130_000;
+/// Clocks that differ by more than this are worth a word.
+const NOTABLE: Duration = Duration::seconds(2);
+/// Clocks that differ by more than this decide expiries wrongly.
+const TOO_FAR: Duration = Duration::seconds(60);
+
+const RESTORE: &str = "stop the server, keep the file for whoever looks into it, restore a backup";
+const REPORT: &str = "restore a backup from before, or report it with this line";
+
+/// Looks everything over; what cannot be reached ends it.
+pub fn examine(target: &Target, brand: Option<&Brand>, clock: &dyn Clock) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Target::Sqlite(path) = target {
+        match std::fs::metadata(path) {
+            Ok(file) => findings.extend(file_findings(path, &file)),
+            Err(why) => {
+                let remedy =
+                    "name the database with --database-url; `bitting serve` makes a new one";
+                findings.push(Finding::wrong("file", format!("{}: {why}", path.display()), remedy));
+                return findings;
+            }
+        }
+    }
+    let opened = Inspection::open(target).and_then(|mut inspection| {
+        let look = inspection.look(target)?;
+        Ok((inspection, look))
+    });
+    match opened {
+        Ok((mut inspection, look)) => {
+            findings.push(identity(&look.mark, look.outdated, brand, target));
+            findings.push(remembered_time(&look.mark, clock.wall()));
+            contents(&mut inspection, clock, &mut findings);
+        }
+        Err(why) => {
+            let remedy = "see that the database runs, is reachable, and is Bitting's and undamaged; \
+                          if it is damaged, restore a backup";
+            findings.push(Finding::wrong("database", why.to_string(), remedy));
+        }
+    }
+    findings
+}
+
+fn file_findings(path: &Path, file: &Metadata) -> Vec<Finding> {
+    let place = path.display();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    vec![permissions(path, file, folder), space(folder), log_size(path), {
+        let megabytes = file.len().div_ceil(1 << 20);
+        Finding::ok("file", format!("{place}, {megabytes} MiB"))
+    }]
+}
+
+fn permissions(path: &Path, file: &Metadata, folder: &Path) -> Finding {
+    let mode = file.mode() & 0o777;
+    let writable = OpenOptions::new().write(true).open(path).map_err(|why| why.to_string());
+    let folder_writable = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK);
+    let folder_writable =
+        folder_writable.map_err(|why| format!("its folder: {}", std::io::Error::from(why)));
+    if let Err(why) = writable.map(drop).and(folder_writable) {
+        return Finding::wrong(
+            "permissions",
+            format!("this user may not write the database: {why}"),
+            "run the check as the server's user; give that user the file and its folder",
+        );
+    }
+    match mode & 0o007 {
+        0 => Finding::ok("permissions", format!("{mode:03o}, no stranger may read or write")),
+        _ => Finding::warning(
+            "permissions",
+            format!("{mode:03o}: every user of this machine may read names, addresses and counts"),
+            format!("chmod o-rwx {0} {0}-wal {0}-shm", path.display()),
+        ),
+    }
+}
+
+fn space(folder: &Path) -> Finding {
+    let Ok(disk) = rustix::fs::statvfs(folder) else {
+        return Finding::warning("free space", "unknown", "look at it with df");
+    };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let text = format!("{} MiB", free >> 20);
+    let remedy = "free some: without space keys cannot be made or revoked, and counts are not kept";
+    match free {
+        ..NO_SPACE => Finding::wrong("free space", text, remedy),
+        NO_SPACE..LITTLE_SPACE => Finding::warning("free space", text, remedy),
+        LITTLE_SPACE.. => Finding::ok("free space", text),
+    }
+}
+
+fn log_size(path: &Path) -> Finding {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let length = std::fs::metadata(&log).map_or(0, |file| file.len());
+    let text = format!("{} MiB", length.div_ceil(1 << 20));
+    if length <= LARGE_LOG {
+        return Finding::ok("write-ahead log", text);
+    }
+    let remedy = "some program keeps a read of this file open; end it, or restart the server";
+    Finding::warning("write-ahead log", text, remedy)
+}
+
+fn identity(mark: &Mark, outdated: bool, brand: Option<&Brand>, target: &Target) -> Finding {
+    let stored = &mark.brand;
+    if let Some(given) = brand.filter(|given| given.as_str() != stored) {
+        return Finding::wrong(
+            "database",
+            format!("--brand is {given}, but this database was made with {stored}"),
+            "leave --brand out",
+        );
+    }
+    if outdated {
+        return Finding::warning(
+            "database",
+            format!("{target} is an earlier version's"),
+            "make a backup, then run `bitting migrate`, or start the server, which does the same",
+        );
+    }
+    Finding::ok("database", format!("{target}, brand {stored}, up to date"))
+}
+
+fn remembered_time(mark: &Mark, now: Moment) -> Finding {
+    let ahead = mark.high_water - now;
+    let seen = format(mark.high_water);
+    if ahead <= NOTABLE {
+        return Finding::ok("clock", format!("{}, and not behind the database's", format(now)));
+    }
+    let text = format!(
+        "{}, {} s behind the highest time seen ({seen}), which keys are judged by until then",
+        format(now),
+        ahead.num_seconds()
+    );
+    Finding::wrong(
+        "clock",
+        text,
+        "set this clock right; if it is right, stop every server and run `bitting check \
+         --reset-clock`",
+    )
+}
+
+fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<Finding>) {
+    match inspection.server() {
+        Ok(Some(server)) => findings.extend(server_findings(&server, clock.wall())),
+        Ok(None) => {}
+        Err(why) => findings.push(Finding::wrong("server", why.to_string(), REPORT)),
+    }
+    findings.push(match inspection.writes_ahead() {
+        Ok(true) => Finding::ok("journal", "writes ahead"),
+        Ok(false) => Finding::warning(
+            "journal",
+            "the file is not in WAL mode, so readers and the writer wait for each other",
+            "start the server once, which sets it",
+        ),
+        Err(why) => Finding::wrong("journal", why.to_string(), RESTORE),
+    });
+    findings.push(match inspection.damages() {
+        Ok(damages) if damages.is_empty() => Finding::ok("pages", "all can be read"),
+        Ok(damages) => Finding::wrong("pages", damages.join("; ").replace('\n', " "), RESTORE),
+        Err(why) => Finding::wrong("pages", why.to_string(), RESTORE),
+    });
+    findings.push(match inspection.credentials() {
+        Ok(number) => Finding::ok("credentials", format!("all {number} can be read")),
+        Err(why) => Finding::wrong("credentials", why.to_string(), RESTORE),
+    });
+    match inspection.broken_invariants() {
+        Ok(broken) if broken.is_empty() => {
+            findings.push(Finding::ok("records", "keys, events and counts agree"));
+        }
+        Ok(broken) => findings.extend(broken.into_iter().map(|(invariant, rows)| {
+            Finding::wrong("records", format!("not true of {rows}: {invariant}"), REPORT)
+        })),
+        Err(why) => findings.push(Finding::wrong("records", why.to_string(), RESTORE)),
+    }
+}
+
+fn server_findings(server: &ServerFacts, now: Moment) -> Vec<Finding> {
+    let version = format!("PostgreSQL {}.{}", server.version / 10_000, server.version % 10_000);
+    let mut findings = vec![if server.version >= OLDEST_POSTGRES {
+        Finding::ok("server", version)
+    } else {
+        Finding::warning("server", version, "use 13 or newer; older ones are not tested")
+    }];
+    if server.encoding != "UTF8" {
+        findings.push(Finding::wrong(
+            "encoding",
+            format!("the database is {}", server.encoding),
+            "make one with ENCODING 'UTF8' and move the data there with pg_dump",
+        ));
+    }
+    findings.push(if server.unsafe_settings.is_empty() {
+        Finding::ok("durability", "what is committed outlives a crash")
+    } else {
+        Finding::warning(
+            "durability",
+            format!("off: {}; a crash may lose what was acknowledged", server.unsafe_settings),
+            "switch them on in postgresql.conf",
+        )
+    });
+    let theirs = Moment::from_timestamp_millis((server.clock * 1000.0) as i64).unwrap_or_default();
+    let apart = (theirs - now).abs();
+    let text = format!("{} s from this machine's", apart.num_seconds());
+    let remedy = "let both machines keep time (NTP): each server judges expiries by its own clock";
+    findings.push(if apart > TOO_FAR {
+        Finding::wrong("database clock", text, remedy)
+    } else if apart > NOTABLE {
+        Finding::warning("database clock", text, remedy)
+    } else {
+        Finding::ok("database clock", text)
+    });
+    findings
+}

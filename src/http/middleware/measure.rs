@@ -1,0 +1,106 @@
+//! The outermost frame of one route, where there are metrics: how its requests were answered, and
+//! how long that took.
+
+use std::future::{Ready, ready as ready_now};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use pin_project_lite::pin_project;
+
+use super::judge::access_of;
+use crate::http::watch::requests::WorkerRequests;
+use crate::model::scope::Access;
+
+/// Measures one route.
+#[derive(Clone)]
+pub struct Measure(Rc<Place>);
+
+struct Place {
+    worker: Arc<WorkerRequests>,
+    route: usize,
+}
+
+impl Measure {
+    /// Measures the route of this number.
+    pub fn new(worker: Arc<WorkerRequests>, route: usize) -> Self {
+        Self(Rc::new(Place { worker, route }))
+    }
+}
+
+impl<S> Transform<S, ServiceRequest> for Measure
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = MeasureService<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready_now(Ok(MeasureService { place: self.0.clone(), service }))
+    }
+}
+
+/// A route that is measured.
+pub struct MeasureService<S> {
+    place: Rc<Place>,
+    service: S,
+}
+
+impl<S> Service<ServiceRequest> for MeasureService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = MeasureFuture<S::Future>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (began, access) = (Instant::now(), access_of(request.method()));
+        MeasureFuture {
+            place: self.place.clone(),
+            began,
+            access,
+            answer: self.service.call(request),
+        }
+    }
+}
+
+pin_project! {
+    /// A request that is measured.
+    pub struct MeasureFuture<F> {
+        place: Rc<Place>,
+        began: Instant,
+        access: Access,
+        #[pin]
+        answer: F,
+    }
+}
+
+impl<F> Future for MeasureFuture<F>
+where
+    F: Future<Output = Result<ServiceResponse<BoxBody>, Error>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(context));
+        let status = match &answer {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        let Place { worker, route } = &**this.place;
+        worker.answered(*route, *this.access, status.as_u16(), this.began.elapsed());
+        Poll::Ready(answer)
+    }
+}

@@ -1,0 +1,90 @@
+//! What is counted for whoever watches the server: refusals always, since the log tells of them;
+//! requests where there are metrics.
+//!
+//! Nothing here knows whose a request was: no counter grows with the number of keys or clients.
+
+pub mod exposition;
+pub mod requests;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use super::error::Code;
+use crate::model::words::Word;
+use requests::Requests;
+
+/// How many requests were refused, by code and in the order of [`Code::ALL`].
+pub type RefusalCounts = [u64; Code::ALL.len()];
+
+/// The counters of one server.
+pub struct Watch {
+    refusals: [AtomicU64; Code::ALL.len()],
+    connections: AtomicUsize,
+    most_connections: usize,
+    full: AtomicBool,
+    requests: Option<Requests>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new(usize::MAX, None)
+    }
+}
+
+impl Watch {
+    /// Counters for a server that takes so many connections at once.
+    pub fn new(most_connections: usize, requests: Option<Requests>) -> Self {
+        Self {
+            refusals: std::array::from_fn(|_| AtomicU64::new(0)),
+            connections: AtomicUsize::new(0),
+            most_connections,
+            full: AtomicBool::new(false),
+            requests,
+        }
+    }
+
+    /// The counters of requests, where there are metrics.
+    pub fn requests(&self) -> Option<&Requests> {
+        self.requests.as_ref()
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many connections can be open at once.
+    pub fn most_connections(&self) -> usize {
+        self.most_connections
+    }
+
+    /// Notes a decision that was a refusal.
+    pub(super) fn refused(&self, code: Code) {
+        self.refusals[code as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many decisions were refusals so far.
+    pub fn refusals(&self) -> RefusalCounts {
+        std::array::from_fn(|place| self.refusals[place].load(Ordering::Relaxed))
+    }
+
+    /// Notes that a connection was opened; says once when there are as many as can be.
+    pub fn connected(&self) {
+        let open = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        if open >= self.most_connections && !self.full.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                connections = open,
+                "as many connections as there are descriptors for; further ones wait until some \
+                 are closed"
+            );
+        }
+    }
+
+    /// Notes that a connection was closed.
+    pub fn disconnected(&self) {
+        let open = self.connections.fetch_sub(1, Ordering::Relaxed) - 1;
+        // Said again only after there was room for a while.
+        if open < self.most_connections / 10 * 9 {
+            self.full.store(false, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Telling of refused requests in one line a minute, however many there were.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::http::error::Code;
+use crate::http::state::HttpSettings;
+use crate::http::watch::RefusalCounts;
+
+/// How often refusals are told of, if there were any.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// What has not been told of yet.
+pub(super) struct RefusalSummary {
+    shared: Arc<HttpSettings>,
+    told: RefusalCounts,
+    told_at: Instant,
+}
+
+impl RefusalSummary {
+    pub(super) fn new(shared: Arc<HttpSettings>) -> Self {
+        let told = shared.watch.refusals();
+        Self { shared, told, told_at: Instant::now() }
+    }
+
+    /// Tells what there is to tell, when it is time.
+    pub(super) fn look(&mut self) {
+        if self.told_at.elapsed() >= INTERVAL {
+            self.tell();
+        }
+    }
+
+    /// Tells what there is to tell.
+    pub(super) fn tell(&mut self) {
+        let (now, before) = (self.shared.watch.refusals(), self.told);
+        let seconds = self.told_at.elapsed().as_secs();
+        (self.told, self.told_at) = (now, Instant::now());
+        if now == before {
+            return;
+        }
+        // What there was none of is left out of the line.
+        let of = |code: Code| Some(now[code as usize] - before[code as usize]).filter(|n| *n > 0);
+        tracing::info!(
+            seconds,
+            multiple_credentials = of(Code::MultipleCredentials),
+            missing_key = of(Code::MissingKey),
+            invalid_key = of(Code::InvalidKey),
+            key_revoked = of(Code::KeyRevoked),
+            key_expired = of(Code::KeyExpired),
+            unavailable = of(Code::Unavailable),
+            wrong_credential = of(Code::WrongCredential),
+            not_found = of(Code::NotFound),
+            method_not_allowed = of(Code::MethodNotAllowed),
+            insufficient_scope = of(Code::InsufficientScope),
+            "refused requests"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! A disk that takes nothing more: decisions go on, changes are put off, counts are kept.
+
+use std::process::{Child, Command};
+
+use serde_json::{Value, json};
+
+use crate::support::{Binary, binary, eventually, tool};
+
+/// Lets every write of the server's database fail as on a file system that has become read-only,
+/// until it is dropped. (One that is open for writing cannot be mounted read-only.)
+struct ReadOnly(Child);
+
+impl ReadOnly {
+    fn of(server: &Binary) -> Option<Self> {
+        let strace = tool("strace")?;
+        let child = Command::new(strace)
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"])
+            .args(["-e", "inject=pwrite64,fdatasync,fsync:error=EROFS"])
+            .args(["-p", &server.id().to_string()])
+            .spawn();
+        Some(Self(child.unwrap()))
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_file_system_that_becomes_read_only_puts_writes_off_and_loses_no_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let scopes = ["--scope", "calls:read", "--scope", "calls:write", "--json"];
+    let create = [&["key", "create", "--name", "k"], &scopes[..]].concat();
+    let made: Value = serde_json::from_str(&binary::run_ok(folder.path(), &create)).unwrap();
+    let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let create = ["token", "create", "--name", "t", "--access", "write"];
+    let token = binary::run_ok(folder.path(), &create);
+    let server = Binary::serve(folder.path(), &["--usage-flush", "50ms"]);
+    let call = json!({"direction": "inbound", "caller": "+14155550100"});
+    let mut counted = 0;
+    let mut post = || {
+        let status = server.client.with_key(key, "POST", "/v1/calls", Some(&call)).status;
+        counted += u64::from(status == 201);
+        status
+    };
+    assert_eq!(post(), 201);
+
+    let Some(fault) = ReadOnly::of(&server) else { return };
+    let made = std::cell::Cell::new(0);
+    eventually("writes are put off", || {
+        made.set(made.get() + 1);
+        post() == 503
+    });
+    let mut reads = 0;
+    for _ in 0..20 {
+        server.client.with_key(key, "GET", "/v1/calls", None).expect(200, "");
+        reads += 1;
+    }
+    let path = format!("/v1/keys/{id}");
+    let revoke = format!("{path}/revoke");
+    server.client.with_key(&token, "POST", &revoke, None).expect(503, "unavailable");
+    assert_eq!(server.client.send("GET", "/readyz", &[], None).status, 200);
+    server.client.with_key(key, "GET", "/v1/ping", None).expect(200, "");
+    reads += 1;
+    eventually("it is told", || server.log().contains("writing counts failed"));
+    drop(fault);
+
+    eventually("writes are done again", || post() == 201);
+    let shown = server.client.with_key(&token, "GET", &path, None).ok();
+    assert_eq!(shown["usage"]["24h"]["total"], counted + reads, "{shown}");
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(log.matches("writing counts failed").count(), 1, "{log}");
+    let shown = binary::run_ok(folder.path(), &["key", "show", id, "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["usage"]["24h"]["total"], counted + reads, "{shown}");
+    binary::run_ok(folder.path(), &["check"]);
+}
