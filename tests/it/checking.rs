@@ -197,9 +197,7 @@ fn a_server_is_asked_whether_it_is_ready() {
         assert_eq!(asked(address).status.code(), Some(0), "{address}");
     }
     std::fs::rename(folder.path().join("bitting.db"), folder.path().join("aside.db")).unwrap();
-    crate::support::eventually("the server is not ready", || {
-        asked(&address).status.code() == Some(1)
-    });
+    eventually("the server is not ready", || asked(&address).status.code() == Some(1));
     drop(server);
     assert_eq!(asked(&address).status.code(), Some(1));
     assert_eq!(asked("127.0.0.1:0").status.code(), Some(2));
