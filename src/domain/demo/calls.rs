@@ -69,7 +69,7 @@ impl Stage {
         }
         let minute = self.chance.random_range(0..45);
         self.take_call(practice, hour + Duration::minutes(minute), open && !weekend)?;
-        if self.chance.random_bool(0.35) {
+        if self.chance.random_bool(0.14) {
             self.move_lead_on()?;
         }
         Ok(())
