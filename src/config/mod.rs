@@ -158,6 +158,8 @@ pub struct Settings {
     pub first_admin: Option<(Email, Password)>,
     /// Where to serve metrics, if at all.
     pub metrics_listen: Option<SocketAddr>,
+    /// Whether an empty database is filled with a demo. No option: only `serve` takes the flag.
+    pub demo: bool,
     /// How long slow clients are waited for.
     pub patience: Patience,
 }
@@ -197,6 +199,7 @@ impl Options {
                 self.metrics_listen.or(file.metrics_listen),
                 parse_address,
             )?,
+            demo: false,
             patience: Patience::default(),
             database: parse("database-url", database_url, "sqlite://bitting.db", Target::from_str)?,
             workers: parse("workers", workers, &cores.to_string(), |text| {
