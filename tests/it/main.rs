@@ -9,6 +9,7 @@
 
 mod support;
 
+mod account_page;
 mod analytics;
 mod audit;
 mod authorization;
@@ -49,6 +50,7 @@ mod new_key_page;
 mod openapi;
 mod pages;
 mod parameters;
+mod password_links;
 mod paths;
 mod record_lists;
 mod records;
@@ -59,6 +61,8 @@ mod slow_clients;
 mod startup;
 mod stopping;
 mod time;
+mod token_pages;
+mod user_pages;
 mod user_rights;
 mod users;
 mod versions;
