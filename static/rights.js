@@ -3,5 +3,3 @@ import { enablePermissions } from "./permissions.js";
 
 const form = document.getElementById("rights-form");
 if (form) enablePermissions(form);
-
-document.getElementById("faults")?.focus();
