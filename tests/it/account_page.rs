@@ -67,7 +67,7 @@ on_both! {
         let third = with_firefox(&server);
         let ada = Browser::signed_in(&server.client.base, "ada@example.com");
         let page = browser.get("/account");
-        assert_eq!(texts(&page, "#role, #grants"), ["member", "callsread"]);
+        assert_eq!(texts(&page, "#role, #grants"), ["member", "calls read"]);
         let rows = texts(&page, "tbody tr");
         assert_eq!(rows.len(), 3, "{rows:?}");
         assert_eq!(rows[0], "Firefox on Linux 127.0.0.1 just now just now End");

@@ -57,7 +57,7 @@ on_both! {
         let list = admin.get("/tokens");
         assert!(!list.body.contains(&secret) && !list.body.contains("CI <b>"));
         let first = texts(&list, "tbody tr").remove(0);
-        assert!(first.starts_with("CI <b>") && first.contains("Manages keys callsread in 3 months"), "{first}");
+        assert!(first.starts_with("CI <b>") && first.contains("Manages keys calls read in 3 months"), "{first}");
     }
 }
 

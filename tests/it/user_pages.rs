@@ -51,7 +51,7 @@ on_both! {
             texts(&shown, "tbody tr"),
             [
                 "di@example.com auditor nothing 0 just now Active",
-                "bo@example.com member callsreadwrite 1 just now Active",
+                "bo@example.com member calls read write 1 just now Active",
                 "ada@example.com this is you admin everything 0 just now Active",
             ]
         );
@@ -110,7 +110,7 @@ on_both! {
         let change = |fields: &[(&str, &str)]| admin.submit(&page, &page, fields);
         let saved = change(&[("role", "member"), ("may_grant", "leads:read"), ("may_grant", "leads:write")]);
         assert_eq!((saved.status, saved.header("location")), (303, "/users"));
-        assert_eq!(texts(&admin.get("/users"), "tbody tr:first-child .scope"), ["leadsreadwrite"]);
+        assert_eq!(texts(&admin.get("/users"), "tbody tr:first-child .scope"), ["leads read write"]);
         assert_eq!(change(&[("role", "member")]).status, 303);
         assert_eq!(texts(&admin.get("/users"), "tbody tr:first-child .soft")[0], "nothing");
         let wrong = change(&[("role", ""), ("may_grant", "analytics:write")]);

@@ -9,11 +9,11 @@ fn each<T>(answer: &Answer, selector: &str, read: impl Fn(ElementRef<'_>) -> Opt
     page.select(&selector).filter_map(read).collect()
 }
 
-/// The texts of all elements that match, each in one line.
+/// The texts of all elements that match, each in one line: a space stands between their parts.
 pub fn texts(answer: &Answer, selector: &str) -> Vec<String> {
     each(answer, selector, |element| {
-        let text = element.text().collect::<String>();
-        Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+        let text = element.text().collect::<Vec<_>>();
+        Some(text.join(" ").split_whitespace().collect::<Vec<_>>().join(" "))
     })
 }
 
