@@ -9,6 +9,7 @@
 
 mod support;
 
+mod account_page;
 mod analytics;
 mod audit;
 mod authorization;
@@ -51,6 +52,7 @@ mod new_key_page;
 mod openapi;
 mod pages;
 mod parameters;
+mod password_links;
 mod paths;
 mod record_lists;
 mod records;
@@ -61,7 +63,9 @@ mod slow_clients;
 mod startup;
 mod stopping;
 mod time;
+mod token_pages;
 mod transfer;
+mod user_pages;
 mod user_rights;
 mod users;
 mod versions;

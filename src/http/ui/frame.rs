@@ -12,23 +12,35 @@ use crate::http::extract::{FormToken, FromWhere};
 use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
+/// Who looks at users and admin tokens.
+pub const OVERSEERS: &[Role] = &[Role::Admin, Role::Auditor];
+
 /// The pages in the navigation, in order. A page that is added gets a row in [`Section::row`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     /// API keys.
     Keys,
+    /// Who may sign in.
+    Users,
+    /// Admin tokens.
+    Tokens,
     /// The API document.
     Docs,
+    /// One's own account, which the address at the top leads to.
+    Account,
 }
 
 impl Section {
-    const ALL: [Self; 2] = [Self::Keys, Self::Docs];
+    const ALL: [Self; 4] = [Self::Keys, Self::Users, Self::Tokens, Self::Docs];
 
     /// Its name, its path, and who sees it.
     fn row(self) -> (&'static str, &'static str, &'static [Role]) {
         match self {
             Self::Keys => ("Keys", "/keys", Role::ALL),
+            Self::Users => ("Users", "/users", OVERSEERS),
+            Self::Tokens => ("Tokens", "/tokens", OVERSEERS),
             Self::Docs => ("API", "/docs", Role::ALL),
+            Self::Account => ("Account", "/account", Role::ALL),
         }
     }
 }
@@ -51,6 +63,8 @@ pub struct Frame {
     pub role: &'static str,
     /// What every form on the page carries.
     pub form_token: String,
+    /// Whether the page at hand is that of their account.
+    pub at_account: bool,
     /// The pages they may see.
     pub navigation: Vec<NavigationItem>,
 }
@@ -75,6 +89,7 @@ impl Viewer {
             email: self.user.email.to_string(),
             role: self.user.role.as_str(),
             form_token: self.form_token.clone(),
+            at_account: current == Section::Account,
             navigation: Section::ALL.into_iter().filter_map(item).collect(),
         }
     }

@@ -1,11 +1,14 @@
 //! Pages, for people with a browser. They are HTML and work without scripts.
 
+pub mod account;
+mod browser;
 mod chart;
 pub mod docs;
 mod events;
+mod expiry;
 pub mod export;
 mod fault;
-mod frame;
+pub mod frame;
 mod grants;
 pub mod key;
 pub mod key_changes;
@@ -14,8 +17,15 @@ mod list;
 pub mod login;
 pub mod new_key;
 mod new_key_form;
+mod new_token_form;
+pub mod password;
+mod permissions;
+mod rights;
 pub mod setup;
 mod text;
+pub mod tokens;
+pub mod user;
+pub mod users;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, HOST, LOCATION};
