@@ -114,6 +114,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::page("/keys/{id}/revoke", KEY_MAKERS)
             .shows(key_changes::revoke_form)
             .takes(key_changes::revoke),
+        Endpoint::page("/usage", PageNeed::ANY_USER).shows(ui::usage::show),
+        Endpoint::page("/usage/export", PageNeed::ANY_USER).shows(ui::usage::export),
+        Endpoint::page("/audit", PageNeed::ANY_USER).shows(ui::audit::show),
+        Endpoint::page("/audit/export", PageNeed::ANY_USER).shows(ui::audit::export),
     ]
 }
 

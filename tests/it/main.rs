@@ -11,6 +11,7 @@ mod support;
 
 mod analytics;
 mod audit;
+mod audit_page;
 mod authorization;
 mod backup;
 mod bodies;
@@ -59,6 +60,7 @@ mod slow_clients;
 mod startup;
 mod stopping;
 mod time;
+mod usage_page;
 mod user_rights;
 mod users;
 mod versions;

@@ -17,17 +17,23 @@ use crate::model::words::Word;
 pub enum Section {
     /// API keys.
     Keys,
+    /// The requests of all keys.
+    Usage,
+    /// The audit log.
+    Audit,
     /// The API document.
     Docs,
 }
 
 impl Section {
-    const ALL: [Self; 2] = [Self::Keys, Self::Docs];
+    const ALL: [Self; 4] = [Self::Keys, Self::Usage, Self::Audit, Self::Docs];
 
     /// Its name, its path, and who sees it.
     fn row(self) -> (&'static str, &'static str, &'static [Role]) {
         match self {
             Self::Keys => ("Keys", "/keys", Role::ALL),
+            Self::Usage => ("Usage", "/usage", Role::ALL),
+            Self::Audit => ("Audit log", "/audit", Role::ALL),
             Self::Docs => ("API", "/docs", Role::ALL),
         }
     }

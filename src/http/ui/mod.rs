@@ -1,10 +1,13 @@
 //! Pages, for people with a browser. They are HTML and work without scripts.
 
+pub mod audit;
 mod chart;
+mod csv;
 pub mod docs;
 mod events;
 pub mod export;
 mod fault;
+mod figures;
 mod frame;
 mod grants;
 pub mod key;
@@ -16,6 +19,7 @@ pub mod new_key;
 mod new_key_form;
 pub mod setup;
 mod text;
+pub mod usage;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, HOST, LOCATION};
