@@ -9,7 +9,12 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY migrations migrations
 COPY src src
-COPY examples/bare.rs examples/bare.rs
+COPY static static
+COPY templates templates
+# Named in Cargo.toml, though not built here.
+COPY benches benches
+COPY examples examples
+COPY tests tests
 # SQLite and libpq are compiled in; the image has the C compiler that this takes.
 RUN cargo build --release --locked --bin bitting
 

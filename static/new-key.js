@@ -60,5 +60,3 @@ if (form) {
   form.addEventListener("input", say);
   say();
 }
-
-document.querySelector("#faults, #same-name")?.focus();

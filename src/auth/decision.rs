@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn presented(kind: SecretKind) -> Presented {
-        Presented { digest: Digest::of(b"x"), kind, key_id: None, bearer: true }
+        Presented { digest: Digest::of(b"x"), kind, key_id: None, bearer: true, foreign: false }
     }
 
     fn key(scopes: &str, expires_at: Option<Moment>, revoked: bool) -> Entry {
@@ -193,6 +193,7 @@ mod tests {
             scopes: scopes.parse().unwrap(),
             expires_at,
             revoked,
+            imported: false,
             revision: 1,
         })
     }

@@ -16,6 +16,9 @@ use presented_key::{Presented, Unusable};
 
 /// Looks the credential up in memory. `None`: it is not known here yet, so that only
 /// [`judge_after_feed`] can tell.
+///
+/// One of foreign form has no checksum that would tell a made-up one, and causes no read: a flood
+/// of them costs a hash each, and an imported key is known once the feed has brought it.
 pub fn judge_from_memory(
     bitting: &Bitting,
     presented: &Result<Presented, Unusable>,
@@ -25,7 +28,12 @@ pub fn judge_from_memory(
     let fresh = is_fresh(bitting);
     let lookup = match presented {
         Err(_) => Lookup::Unknown,
-        Ok(presented) => Lookup::Found(bitting.index.find(&presented.digest)?),
+        Ok(presented) => match bitting.index.find(&presented.digest) {
+            Some(entry) => Lookup::Found(entry),
+            None if presented.foreign && fresh => Lookup::Unknown,
+            None if presented.foreign => Lookup::OutOfReach,
+            None => return None,
+        },
     };
     Some(decide(presented, lookup, fresh, now, route))
 }

@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::model::id::KeyId;
-use crate::model::secret::{Brand, Digest, SecretKind, recognise};
+use crate::model::secret::{Brand, Digest, SecretKind, bears_prefix, recognise};
 
 /// A longer credential is malformed, whatever it holds.
 const LONGEST: usize = 512;
 
-/// A well-formed credential with the right checksum; whether it exists is another question.
+/// A credential that may be right; whether it exists is another question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presented {
     /// SHA-256 of the secret.
@@ -22,6 +22,17 @@ pub struct Presented {
     pub key_id: Option<KeyId>,
     /// Whether it came as `Authorization: Bearer`, the only form for admin tokens.
     pub bearer: bool,
+    /// Whether it is none of ours by its form: only an imported key can look like this.
+    pub foreign: bool,
+}
+
+/// What a credential may look like.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// What ours begin with.
+    pub brand: &'a Brand,
+    /// Whether keys made elsewhere may be right too.
+    pub foreign: bool,
 }
 
 /// Why there is no credential to look up.
@@ -31,7 +42,7 @@ pub enum Unusable {
     Missing,
     /// More than one: which of them counts must never be a matter of luck.
     Multiple,
-    /// Of no known form, too long, not ASCII, or with a wrong checksum.
+    /// Of no known form, too long, not ASCII, or made as ours are with a wrong checksum.
     Malformed,
 }
 
@@ -60,7 +71,7 @@ impl Carrier {
 /// [`Unusable`] when there is none, more than one, or one that cannot be right.
 pub fn read<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-    brand: &Brand,
+    expected: Expected<'_>,
 ) -> Result<Presented, Unusable> {
     let mut only = None;
     for (name, value) in headers {
@@ -72,29 +83,29 @@ pub fn read<'a>(
         }
     }
     let (carrier, value) = only.ok_or(Unusable::Missing)?;
-    parse(carrier, value, brand).ok_or(Unusable::Malformed)
+    parse(carrier, value, expected).ok_or(Unusable::Malformed)
 }
 
-fn parse(carrier: Carrier, value: &[u8], brand: &Brand) -> Option<Presented> {
+fn parse(carrier: Carrier, value: &[u8], expected: Expected<'_>) -> Option<Presented> {
     if value.len() > LONGEST || !value.is_ascii() {
         return None;
     }
     match carrier {
-        Carrier::Plain => secret(value, brand),
+        Carrier::Plain => secret(value, expected),
         Carrier::Authentication => {
             let (scheme, rest) = split_scheme(value)?;
             let accepted = scheme.eq_ignore_ascii_case(b"bearer")
                 || scheme.strip_suffix(b":").unwrap_or(scheme).eq_ignore_ascii_case(b"accesstoken");
-            accepted.then(|| secret(rest, brand))?
+            accepted.then(|| secret(rest, expected))?
         }
         Carrier::Authorization => {
             let (scheme, rest) = split_scheme(value)?;
             if scheme.eq_ignore_ascii_case(b"bearer") {
-                Some(Presented { bearer: true, ..secret(rest, brand)? })
+                Some(Presented { bearer: true, ..secret(rest, expected)? })
             } else if scheme.eq_ignore_ascii_case(b"token") {
-                secret(token_parameter(rest)?, brand)
+                secret(token_parameter(rest)?, expected)
             } else if scheme.eq_ignore_ascii_case(b"basic") {
-                basic(rest, brand)
+                basic(rest, expected)
             } else {
                 None
             }
@@ -120,22 +131,33 @@ fn token_parameter(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// `base64(KEY_ID:KEY)`, or `base64(KEY:)` as `curl -u KEY:` sends (RFC 7617).
-fn basic(rest: &[u8], brand: &Brand) -> Option<Presented> {
+fn basic(rest: &[u8], expected: Expected<'_>) -> Option<Presented> {
     let mut buffer = [0u8; LONGEST];
     let length = STANDARD.decode_slice(rest, &mut buffer).ok()?;
     let decoded = &buffer[..length];
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let (user, password) = (&decoded[..colon], &decoded[colon + 1..]);
     if password.is_empty() {
-        return secret(user, brand);
+        return secret(user, expected);
     }
     let id = std::str::from_utf8(user).ok()?.parse().ok()?;
-    Some(Presented { key_id: Some(id), ..secret(password, brand)? })
+    Some(Presented { key_id: Some(id), ..secret(password, expected)? })
 }
 
-fn secret(text: &[u8], brand: &Brand) -> Option<Presented> {
-    let kind = recognise(text, brand)?;
-    Some(Presented { digest: Digest::of(text), kind, key_id: None, bearer: false })
+/// What bears our prefix is judged as ours: a mistyped key of ours is never hashed.
+fn secret(text: &[u8], expected: Expected<'_>) -> Option<Presented> {
+    let (kind, foreign) = match recognise(text, expected.brand) {
+        Some(kind) => (kind, false),
+        None if expected.foreign && may_be_foreign(text, expected.brand) => {
+            (SecretKind::ApiKey, true)
+        }
+        None => return None,
+    };
+    Some(Presented { digest: Digest::of(text), kind, key_id: None, bearer: false, foreign })
+}
+
+fn may_be_foreign(text: &[u8], brand: &Brand) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_graphic) && !bears_prefix(text, brand)
 }
 
 #[cfg(test)]
@@ -155,7 +177,8 @@ mod tests {
     }
 
     fn read_all(headers: &[(&str, &str)]) -> Result<Presented, Unusable> {
-        read(headers.iter().map(|(name, value)| (*name, value.as_bytes())), &brand())
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        read(headers, Expected { brand: &brand(), foreign: false })
     }
 
     fn base64(text: &str) -> String {
@@ -229,14 +252,43 @@ mod tests {
         }
         let bytes: &[u8] = b"Bearer \xff\xfe";
         let headers = [("authorization", bytes)];
-        assert_eq!(read(headers.into_iter(), &brand()), Err(Unusable::Malformed));
+        let expected = Expected { brand: &brand(), foreign: true };
+        assert_eq!(read(headers.into_iter(), expected), Err(Unusable::Malformed));
+    }
+
+    #[test]
+    fn a_foreign_key_is_read_in_every_form_while_there_are_any() {
+        let read_foreign = |value: &str| {
+            let headers = [("authorization", value.as_bytes())];
+            read(headers.into_iter(), Expected { brand: &brand(), foreign: true })
+        };
+        let (text, id) = ("sk_live:4eC39/=", KeyId::from_number(5));
+        for value in [
+            format!("Bearer {text}"),
+            format!("Token token=\"{text}\""),
+            format!("Basic {}", base64(&format!("{id}:{text}"))),
+        ] {
+            let presented = read_foreign(&value).unwrap();
+            assert!(presented.foreign && presented.digest == Digest::of(text.as_bytes()));
+            assert_eq!(read_all(&[("authorization", &value)]), Err(Unusable::Malformed));
+        }
+        let plain = read_foreign(&format!("Basic {}", base64("sk_live_4eC39:"))).unwrap();
+        assert_eq!(plain.digest, Digest::of(b"sk_live_4eC39"));
+        // One of ours stays one of ours, and a mistyped one is no foreign one.
+        let ours = key();
+        let bearer = format!("Bearer {}", ours.expose());
+        assert!(!read_foreign(&bearer).unwrap().foreign);
+        for wrong in [&bearer[..bearer.len() - 1], "Bearer btk_a", "Bearer a b", "Bearer \t"] {
+            assert_eq!(read_foreign(wrong), Err(Unusable::Malformed), "{wrong}");
+        }
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_pass(name in "authorization|authentication|apikey|x-api-key", scheme in "(Bearer |Token token=|Basic |AccessToken )?", bytes: Vec<u8>) {
             let value = [scheme.as_bytes(), &bytes].concat();
-            prop_assert!(read([(name.as_str(), value.as_slice())].into_iter(), &brand()).is_err());
+            let expected = Expected { brand: &brand(), foreign: false };
+            prop_assert!(read([(name.as_str(), value.as_slice())].into_iter(), expected).is_err());
         }
     }
 }

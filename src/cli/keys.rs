@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::output::{plain, say, show, show_json, show_once, show_table};
+use super::transfer::{self, Export, Import};
 use super::{Failure, now, open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
@@ -57,6 +58,27 @@ Write does not include read: give both where both are needed.")]
         #[arg(long)]
         json: bool,
     },
+    /// Take in keys made elsewhere by their SHA-256; nobody needs a new one
+    #[command(after_help = "\
+Examples:
+  bitting key import keys.csv --dry-run
+  bitting key import - --format jsonl < keys.jsonl
+  bitting key import keys.csv --json > report.jsonl
+
+Columns (or members): name, scopes, sha256, and if wanted description, owner, expires_at, display;
+those of `key export` are understood too. Scopes are separated by spaces in CSV, a list in JSON.
+Lines that are wrong are refused and reported, the others imported; then the exit code is 1.
+Importing a file again changes nothing.
+
+Only keys made of at least 128 random bits are safe to import: of a password that can be guessed,
+a SHA-256 is no protection.")]
+    Import(Import),
+    /// Write every key to standard output, never with its secret
+    #[command(after_help = "\
+Examples:
+  bitting key export > keys.csv
+  bitting key export --status active --with-digests --format jsonl > keys.jsonl")]
+    Export(Export),
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +127,8 @@ impl From<ListStatus> for StatusFilter {
 pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failure> {
     match command {
         KeyCommand::Create(arguments) => create(arguments, settings),
+        KeyCommand::Import(arguments) => transfer::import(&arguments, settings),
+        KeyCommand::Export(arguments) => transfer::export(&arguments, settings),
         KeyCommand::List { status, json } => list(status.into(), json, settings),
         KeyCommand::Show { id, json } => {
             let id = parse_id(&id)?;
@@ -254,6 +278,7 @@ fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> 
 fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, String)> {
     let by = |actor: &Actor| format!("{} ({})", actor.name, actor.kind.as_str());
     let windows = &usage.windows;
+    let made = if key.imported { "imported" } else { "created" };
     let mut lines = vec![
         ("id", key.id.to_string()),
         ("name", key.label.name.clone()),
@@ -262,7 +287,7 @@ fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, S
         ("scopes", key.scopes.to_string()),
         ("owner", key.label.owner.clone().unwrap_or_default()),
         ("description", key.label.description.clone().unwrap_or_default()),
-        ("created", format!("{} by {}", format_time(key.created_at), by(&key.created_by))),
+        (made, format!("{} by {}", format_time(key.created_at), by(&key.created_by))),
         ("expires", key.expires_at.map_or("never".to_owned(), format_time)),
     ];
     if let Some(revocation) = &key.revocation {

@@ -7,6 +7,8 @@ mod keys;
 mod operate;
 mod output;
 mod tokens;
+mod transfer;
+mod transfer_lines;
 mod users;
 
 use std::io::{self, IsTerminal};
@@ -64,7 +66,7 @@ enum Command {
     Migrate,
     /// Print the OpenAPI document of the API; needs no database
     Openapi,
-    /// Make, list, show and revoke API keys
+    /// Make, list, show, revoke, import and export API keys
     #[command(subcommand)]
     Key(keys::KeyCommand),
     /// Make, list and revoke admin tokens, for managing keys by program

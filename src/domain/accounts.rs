@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::audit_log::tell;
 use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
@@ -31,7 +32,9 @@ impl Bitting {
             require(self.confirm(connection, principal)?.administers())?;
             self.insert_user(connection, principal, new, hash.as_deref())
         });
-        self.noting(principal, None, &json!({"attempt": "user.created"}), added)
+        let user = self.noting(principal, None, &json!({"attempt": "user.created"}), added)?;
+        tell(Action::UserCreated, user.id, &principal.origin);
+        Ok(user)
     }
 
     /// Stores a new user; the caller holds [`Exclusive::Users`].
@@ -132,6 +135,7 @@ impl Bitting {
         id: UserId,
         change: &UserChange,
     ) -> Result<User> {
+        let mut differs = false;
         let changed = self.database.write(|connection| {
             Exclusive::Users.take(connection)?;
             require(self.confirm(connection, principal)?.administers())?;
@@ -141,7 +145,8 @@ impl Bitting {
                 may_grant: change.may_grant.unwrap_or(before.may_grant),
                 ..before.clone()
             };
-            if user == before {
+            differs = user != before;
+            if !differs {
                 return Ok((user, Vec::new()));
             }
             let demoted = before.role == Role::Admin && user.role != Role::Admin;
@@ -169,6 +174,9 @@ impl Bitting {
         for token in &revoked {
             self.index.apply(token.digest, token);
         }
+        if differs {
+            tell(Action::UserUpdated, id, &principal.origin);
+        }
         Ok(user)
     }
 
@@ -177,11 +185,13 @@ impl Bitting {
     /// # Errors
     /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
     pub fn enable_user(&self, principal: &Principal, id: UserId) -> Result<User> {
+        let mut changed = false;
         let enabled = self.database.write(|connection| {
             Exclusive::Users.take(connection)?;
             require(self.confirm(connection, principal)?.administers())?;
             let mut user = users::find(connection, id)?.ok_or(Error::NotFound)?;
-            if user.disabled_at.take().is_some() {
+            changed = user.disabled_at.take().is_some();
+            if changed {
                 let detail = json!({"user_id": id, "email": user.email});
                 self.record_user(connection, principal, Action::UserEnabled, &detail)?;
                 users::set_disabled(connection, id, None)?;
@@ -189,7 +199,11 @@ impl Bitting {
             Ok(user)
         });
         let attempt = json!({"attempt": "user.enabled", "user_id": id});
-        self.noting(principal, None, &attempt, enabled)
+        let user = self.noting(principal, None, &attempt, enabled)?;
+        if changed {
+            tell(Action::UserEnabled, id, &principal.origin);
+        }
+        Ok(user)
     }
 
     /// Sets somebody else's password, and ends all their sessions.
@@ -210,7 +224,9 @@ impl Bitting {
             self.replace_password(connection, principal, &user, &hash)
         });
         let attempt = json!({"attempt": "user.password_set", "user_id": id});
-        self.noting(principal, None, &attempt, set)
+        self.noting(principal, None, &attempt, set)?;
+        tell(Action::UserPasswordSet, id, &principal.origin);
+        Ok(())
     }
 
     /// Stores a new password, ends every session and uses up every link of the user; the caller

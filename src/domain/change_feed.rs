@@ -160,6 +160,9 @@ impl Bitting {
             *last_token = token.revision;
             self.index.apply(token.digest, &token);
         }
+        if *last_key == 0 {
+            self.index.reserve(session.read(keys::count)?);
+        }
         loop {
             let changes = session
                 .read(|connection| keys::changed_since(connection, *last_key, ROWS_PER_READ))?;

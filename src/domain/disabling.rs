@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::accounts::keep_an_administrator;
+use super::audit_log::tell;
 use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
@@ -67,11 +68,13 @@ impl Bitting {
         id: UserId,
         transfer_to: Option<UserId>,
     ) -> Result<(User, Holdings)> {
+        let mut changed = false;
         let disabled = self.database.write(|connection| {
             Exclusive::Users.take(connection)?;
             require(self.confirm(connection, principal)?.administers())?;
             let mut user = users::find(connection, id)?.ok_or(Error::NotFound)?;
-            if user.disabled_at.is_some() {
+            changed = user.disabled_at.is_none();
+            if !changed {
                 return Ok((user, Possessions { keys: Vec::new(), tokens: Vec::new() }));
             }
             keep_an_administrator(connection, &user)?;
@@ -102,6 +105,9 @@ impl Bitting {
         }
         for token in &had.tokens {
             self.index.apply(token.digest, token);
+        }
+        if changed {
+            tell(Action::UserDisabled, id, &principal.origin);
         }
         Ok((user, had.count()))
     }

@@ -1,12 +1,13 @@
 //! Every key and token in memory: what a request's credential is found in.
 //!
-//! Readers never wait: the map is lock-free and grows bit by bit. Retired credentials stay as
+//! Readers never wait, not even while the map grows. Retired credentials stay as
 //! tombstones, and an entry is only ever replaced by one of a later revision, so that a slow read
 //! that began before a revocation cannot bring a key back.
 
 use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use papaya::{Compute, HashMap, Operation};
+use papaya::{Compute, HashMap, Operation, ResizeMode};
 
 use crate::model::id::{KeyId, PublicId, TokenId};
 use crate::model::key::{ApiKey, KeyNumber};
@@ -28,11 +29,18 @@ pub struct Entry {
     revoked: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EntryKind {
     ApiKey,
+    ImportedKey,
     ReadToken,
     WriteToken,
+}
+
+impl EntryKind {
+    fn of_key(imported: bool) -> Self {
+        if imported { Self::ImportedKey } else { Self::ApiKey }
+    }
 }
 
 /// Whose credential it is, and what it was given.
@@ -82,7 +90,7 @@ impl Entry {
             may_grant: self.scopes,
         };
         match self.kind {
-            EntryKind::ApiKey => Holder::ApiKey {
+            EntryKind::ApiKey | EntryKind::ImportedKey => Holder::ApiKey {
                 id: KeyId::from_number(id),
                 number: KeyNumber(self.number),
                 scopes: self.scopes,
@@ -116,7 +124,7 @@ impl From<&KeyChange> for Entry {
             revision: key.revision,
             number: key.number.0,
             scopes: key.scopes,
-            kind: EntryKind::ApiKey,
+            kind: EntryKind::of_key(key.imported),
             revoked: key.revoked,
         }
     }
@@ -130,7 +138,7 @@ impl From<&ApiKey> for Entry {
             revision: key.revision,
             number: key.number.0,
             scopes: key.scopes,
-            kind: EntryKind::ApiKey,
+            kind: EntryKind::of_key(key.imported),
             revoked: key.revocation.is_some(),
         }
     }
@@ -154,12 +162,27 @@ impl From<&AdminToken> for Entry {
 }
 
 /// The map from digest to entry.
-#[derive(Default)]
 pub struct KeyIndex {
     entries: HashMap<Digest, Entry, DigestBytes>,
+    /// Whether any entry is an imported key. It stays so: entries are never removed.
+    holds_imported: AtomicBool,
+}
+
+impl Default for KeyIndex {
+    /// Whoever makes it grow moves it as a whole: left to do it bit by bit, `compute` never comes
+    /// to an end of it, and every look-up goes through several tables.
+    fn default() -> Self {
+        let entries = HashMap::builder().hasher(DigestBytes).resize_mode(ResizeMode::Blocking);
+        Self { entries: entries.build(), holds_imported: AtomicBool::new(false) }
+    }
 }
 
 impl KeyIndex {
+    /// Makes room for so many credentials more at once.
+    pub fn reserve(&self, more: usize) {
+        self.entries.pin().reserve(more);
+    }
+
     /// The credential with this digest, if it is known.
     pub fn find(&self, digest: &Digest) -> Option<Entry> {
         self.entries.pin().get(digest).copied()
@@ -168,11 +191,19 @@ impl KeyIndex {
     /// Takes in a credential's state, unless a later one is there already.
     pub fn apply(&self, digest: Digest, entry: impl Into<Entry>) {
         let entry = entry.into();
+        if entry.kind == EntryKind::ImportedKey {
+            self.holds_imported.store(true, Ordering::Relaxed);
+        }
         let entries = self.entries.pin();
         let _: Compute<'_, Digest, Entry, ()> = entries.compute(digest, |present| match present {
             Some((_, present)) if present.revision >= entry.revision => Operation::Abort(()),
             _ => Operation::Insert(entry),
         });
+    }
+
+    /// Whether a credential may be right that does not look like one of ours.
+    pub fn holds_imported(&self) -> bool {
+        self.holds_imported.load(Ordering::Relaxed)
     }
 
     /// How many credentials are known, retired ones included.
@@ -226,6 +257,7 @@ mod tests {
             scopes: ScopeSet::all(),
             expires_at: parse_rfc3339("2026-11-21T12:00:00Z"),
             revoked,
+            imported: false,
             revision,
         }
     }

@@ -1,5 +1,6 @@
 //! API keys: making, finding, relabelling and revoking them.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::audit_log::tell;
@@ -14,7 +15,9 @@ use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation, Status};
 use crate::model::page::{Page, PageRequest};
 use crate::model::records::patch_fields;
+use crate::model::scope::ScopeSet;
 use crate::model::secret::{Secret, SecretKind};
+use crate::model::time::{Moment, rfc3339};
 use crate::store::transaction::Exclusive;
 use crate::store::{AnyConnection, audit, keys};
 
@@ -66,14 +69,10 @@ impl Bitting {
             user: principal.user_id(),
             expires_at: new.expires_at,
             revocation: None,
+            imported: false,
             revision: 0,
         };
-        let detail = json!({
-            "name": key.label.name,
-            "owner": key.label.owner,
-            "scopes": key.scopes,
-            "expires_at": key.expires_at.map(crate::model::time::format),
-        });
+        let detail = json!(NewKeyDetail::of(&key));
         let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
         let made = self.write_once(keep, |connection| {
             Exclusive::Keys.take(connection)?;
@@ -276,6 +275,30 @@ impl Bitting {
             return Err(FieldErrors::one("reason", "must not contain a key").into());
         }
         Ok(Some(reason).filter(|reason| !reason.is_empty()))
+    }
+}
+
+/// What the audit event of a new key says of it.
+#[derive(Serialize)]
+pub(super) struct NewKeyDetail<'a> {
+    name: &'a str,
+    owner: Option<&'a str>,
+    scopes: ScopeSet,
+    #[serde(with = "rfc3339::option")]
+    expires_at: Option<Moment>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
+}
+
+impl<'a> NewKeyDetail<'a> {
+    pub(super) fn of(key: &'a ApiKey) -> Self {
+        Self {
+            name: &key.label.name,
+            owner: key.label.owner.as_deref(),
+            scopes: key.scopes,
+            expires_at: key.expires_at,
+            imported: key.imported,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod principal;
 pub mod records;
 pub mod timekeeper;
 pub mod tokens;
+pub mod transfer;
 pub mod usage_meter;
 pub mod usage_report;
 pub mod usage_writer;

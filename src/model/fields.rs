@@ -114,7 +114,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// The raw value, if one is given.
-    fn value(&mut self, field: &'static str) -> Option<&'a Value> {
+    pub(super) fn value(&mut self, field: &'static str) -> Option<&'a Value> {
         self.known.push(field);
         self.object.get(field).filter(|value| !value.is_null())
     }

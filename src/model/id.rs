@@ -27,11 +27,24 @@ fn decode(text: &str) -> Result<u128, InvalidId> {
     if digits.len() != DIGITS || digits[0] > b'7' {
         return Err(InvalidId);
     }
-    digits.iter().try_fold(0u128, |number, digit| {
-        let value = ALPHABET.iter().position(|c| c == digit).ok_or(InvalidId)?;
-        Ok(number << 5 | value as u128)
+    digits.iter().try_fold(0u128, |number, digit| match VALUES[usize::from(*digit)] {
+        NO_DIGIT => Err(InvalidId),
+        value => Ok(number << 5 | u128::from(value)),
     })
 }
+
+const NO_DIGIT: u8 = u8::MAX;
+
+/// What each byte is worth as a digit: a start reads an id for every key there is.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 /// An identifier with a prefix, such as `call_01jd…`; the prefix says what it names.
 pub trait PublicId: Sized + Copy + fmt::Display + FromStr<Err = InvalidId> {

@@ -108,6 +108,8 @@ pub struct ApiKey {
     pub expires_at: Option<Moment>,
     /// How it was ended, if it was.
     pub revocation: Option<Revocation>,
+    /// Whether its secret was made elsewhere, and need not look like one of ours.
+    pub imported: bool,
     /// Id of the audit event of its last change.
     pub revision: i64,
 }
@@ -233,6 +235,19 @@ words! {
         Retired = "retired",
         /// Every key.
         All = "all",
+    }
+}
+
+impl Status {
+    /// Whether a filter lets keys in this state through.
+    pub fn is_among(self, filter: StatusFilter) -> bool {
+        match filter {
+            StatusFilter::All => true,
+            StatusFilter::Active => self == Self::Active,
+            StatusFilter::Revoked => self == Self::Revoked,
+            StatusFilter::Expired => self == Self::Expired,
+            StatusFilter::Retired => self != Self::Active,
+        }
     }
 }
 

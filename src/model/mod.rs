@@ -26,6 +26,7 @@ pub mod session;
 pub mod terms;
 pub mod time;
 pub mod token;
+pub mod transfer;
 pub mod usage;
 pub mod user;
 pub mod view;

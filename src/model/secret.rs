@@ -94,9 +94,42 @@ impl Digest {
         Self(Sha256::digest(secret).into())
     }
 
+    /// Sixty-four hexadecimal digits.
+    pub fn to_hex(&self) -> String {
+        use std::fmt::Write as _;
+        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Sixty-four hexadecimal digits, as programs that compute a SHA-256 print it.
+impl FromStr for Digest {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = "must be a SHA-256: 64 hexadecimal digits";
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(refused);
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = str::from_utf8(digits).map_err(|_| refused)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| refused)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 
@@ -160,6 +193,11 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// Whether `text` begins as this brand's secrets do, whatever follows.
+pub fn bears_prefix(text: &[u8], brand: &Brand) -> bool {
+    matches!(text.strip_prefix(brand.0.as_bytes()), Some([b'k' | b'a', b'_', ..]))
 }
 
 /// Says what kind of secret `text` is, or `None` when its form or checksum is wrong.

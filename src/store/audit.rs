@@ -1,7 +1,11 @@
 //! The audit log in the database: appended to and listed, never changed.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDateTime;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde_json::Value;
 
 use super::connection::AnyConnection;
@@ -10,10 +14,13 @@ use super::rows;
 use super::schema::{api_keys, audit_events as table};
 use crate::model::actor::Origin;
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
-use crate::model::id::UserId;
+use crate::model::id::{KeyId, UserId};
 use crate::model::page::Limit;
 use crate::model::time::Moment;
 use crate::model::words::Word;
+
+/// Events added by one statement: 9 parameters each, of which SQLite takes 32,766.
+const ROWS_PER_STATEMENT: usize = 1000;
 
 /// Adds an event and returns its id, which is the revision of the change it records.
 ///
@@ -27,20 +34,88 @@ pub fn insert(
     key_id: Option<String>,
     detail: &Value,
 ) -> Result<i64> {
-    Ok(diesel::insert_into(table::table)
-        .values((
-            table::at.eq(at.naive_utc()),
-            table::action.eq(action.as_str()),
-            table::actor_type.eq(origin.actor.kind.as_str()),
-            table::actor_id.eq(&origin.actor.id),
-            table::actor_name.eq(&origin.actor.name),
-            table::key_id.eq(key_id),
-            table::address.eq(origin.address.map(|address| address.to_string())),
-            table::request_id.eq(&origin.request_id),
-            table::detail.eq(detail.to_string()),
-        ))
-        .returning(table::id)
-        .get_result(connection)?)
+    let row = NewRow::of(at, action, origin, key_id, detail);
+    Ok(diesel::insert_into(table::table).values(row).returning(table::id).get_result(connection)?)
+}
+
+/// Adds an event for each of these keys, and returns their ids in the order of the keys. Nobody
+/// else may add events of keys meanwhile.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert_many(
+    connection: &mut AnyConnection,
+    at: Moment,
+    action: Action,
+    origin: &Origin,
+    about: &[(KeyId, Value)],
+) -> Result<Vec<i64>> {
+    let mut ids = Vec::with_capacity(about.len());
+    for some in about.chunks(ROWS_PER_STATEMENT) {
+        let row = |(key, detail): &(KeyId, Value)| {
+            NewRow::of(at, action, origin, Some(key.to_string()), detail)
+        };
+        let insert = diesel::insert_into(table::table);
+        let rows: Vec<_> = some.iter().map(row).collect();
+        match connection {
+            AnyConnection::Sqlite(connection) => {
+                insert.values(rows).execute(connection)?;
+                // There is one writer, so that the ids are those up to the last.
+                let last: i64 =
+                    diesel::select(sql::<BigInt>("last_insert_rowid()")).get_result(connection)?;
+                ids.extend(last - some.len() as i64 + 1..=last);
+            }
+            AnyConnection::Postgres(connection) => {
+                let returned: HashMap<Option<String>, i64> = insert
+                    .values(rows)
+                    .returning((table::key_id, table::id))
+                    .get_results(connection)?
+                    .into_iter()
+                    .collect();
+                for (key, _) in some {
+                    let id = returned.get(&Some(key.to_string()));
+                    ids.push(*id.ok_or_else(|| rows::unreadable("new event", "none"))?);
+                }
+            }
+        }
+    }
+    Ok(ids)
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = table, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    at: NaiveDateTime,
+    action: &'a str,
+    actor_type: &'a str,
+    actor_id: Option<&'a str>,
+    actor_name: &'a str,
+    key_id: Option<String>,
+    address: Option<String>,
+    request_id: Option<&'a str>,
+    detail: String,
+}
+
+impl<'a> NewRow<'a> {
+    fn of(
+        at: Moment,
+        action: Action,
+        origin: &'a Origin,
+        key_id: Option<String>,
+        detail: &Value,
+    ) -> Self {
+        Self {
+            at: at.naive_utc(),
+            action: action.as_str(),
+            actor_type: origin.actor.kind.as_str(),
+            actor_id: origin.actor.id.as_deref(),
+            actor_name: &origin.actor.name,
+            key_id,
+            address: origin.address.map(|address| address.to_string()),
+            request_id: origin.request_id.as_deref(),
+            detail: detail.to_string(),
+        }
+    }
 }
 
 #[derive(Queryable)]

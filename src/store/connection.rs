@@ -34,6 +34,8 @@ mod any {
     }
 }
 pub use any::AnyConnection;
+pub(super) use any::MultiBackend;
+pub(super) type AnyRawValue<'a> = <MultiBackend as diesel::backend::Backend>::RawValue<'a>;
 
 /// Writes a statement once for both databases, where diesel cannot go through the enum:
 /// `on_either!(connection => statement.execute(connection))`.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use super::connection::AnyConnection;
 use super::error::Result;
 use super::key_table::matching;
-use super::rows;
+use super::rows::{self, DigestColumn, Parsed};
 use super::schema::api_keys as table;
 use super::text::lower;
 use crate::model::id::{KeyId, UserId};
@@ -18,7 +18,7 @@ use crate::model::time::Moment;
 use crate::model::words::Word;
 
 #[derive(Queryable)]
-struct Row {
+pub(super) struct Row {
     number: i64,
     id: String,
     digest: Vec<u8>,
@@ -39,6 +39,7 @@ struct Row {
     revoke_reason: Option<String>,
     revision: i64,
     user_id: Option<String>,
+    imported: bool,
 }
 
 impl TryFrom<Row> for ApiKey {
@@ -62,8 +63,51 @@ impl TryFrom<Row> for ApiKey {
                 row.revoked_by_name,
                 row.revoke_reason,
             )?,
+            imported: row.imported,
             revision: row.revision,
         })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = table, treat_none_as_default_value = false)]
+pub(super) struct NewRow<'a> {
+    id: String,
+    digest: &'a [u8],
+    name: &'a str,
+    description: Option<&'a str>,
+    owner: Option<&'a str>,
+    scopes: String,
+    display: &'a str,
+    created_at: NaiveDateTime,
+    created_by_type: &'a str,
+    created_by_id: Option<&'a str>,
+    created_by_name: &'a str,
+    expires_at: Option<NaiveDateTime>,
+    revision: i64,
+    user_id: Option<String>,
+    imported: bool,
+}
+
+impl<'a> NewRow<'a> {
+    pub(super) fn of(key: &'a ApiKey) -> Self {
+        Self {
+            id: key.id.to_string(),
+            digest: key.digest.as_bytes(),
+            name: &key.label.name,
+            description: key.label.description.as_deref(),
+            owner: key.label.owner.as_deref(),
+            scopes: key.scopes.to_string(),
+            display: &key.display,
+            created_at: key.created_at.naive_utc(),
+            created_by_type: key.created_by.kind.as_str(),
+            created_by_id: key.created_by.id.as_deref(),
+            created_by_name: &key.created_by.name,
+            expires_at: key.expires_at.map(|end| end.naive_utc()),
+            revision: key.revision,
+            user_id: key.user.map(|user| user.to_string()),
+            imported: key.imported,
+        }
     }
 }
 
@@ -73,25 +117,20 @@ impl TryFrom<Row> for ApiKey {
 /// When the database fails.
 pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber> {
     let number: i64 = diesel::insert_into(table::table)
-        .values((
-            table::id.eq(key.id.to_string()),
-            table::digest.eq(key.digest.as_bytes().to_vec()),
-            table::name.eq(&key.label.name),
-            table::description.eq(&key.label.description),
-            table::owner.eq(&key.label.owner),
-            table::scopes.eq(key.scopes.to_string()),
-            table::display.eq(&key.display),
-            table::created_at.eq(key.created_at.naive_utc()),
-            table::created_by_type.eq(key.created_by.kind.as_str()),
-            table::created_by_id.eq(&key.created_by.id),
-            table::created_by_name.eq(&key.created_by.name),
-            table::expires_at.eq(key.expires_at.map(|end| end.naive_utc())),
-            table::revision.eq(key.revision),
-            table::user_id.eq(key.user.map(|user| user.to_string())),
-        ))
+        .values(NewRow::of(key))
         .returning(table::number)
         .get_result(connection)?;
     rows::row_number(number).map(KeyNumber)
+}
+
+/// How many keys there are, retired ones included, or a few more.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(connection: &mut AnyConnection) -> Result<usize> {
+    let greatest: Option<i64> =
+        table::table.select(diesel::dsl::max(table::number)).first(connection)?;
+    Ok(rows::row_number(greatest.unwrap_or(0))? as usize)
 }
 
 /// The key with this id.
@@ -247,11 +286,14 @@ pub struct KeyChange {
     pub expires_at: Option<Moment>,
     /// Whether somebody ended it.
     pub revoked: bool,
+    /// Whether its secret was made elsewhere.
+    pub imported: bool,
     /// Id of the audit event of its last change.
     pub revision: i64,
 }
 
-type ChangeRow = (Vec<u8>, i64, String, String, Option<NaiveDateTime>, Option<NaiveDateTime>, i64);
+type ChangeRow =
+    (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<NaiveDateTime>, bool, i64, bool);
 
 /// The keys that were changed after a revision, in the order of their changes.
 ///
@@ -272,19 +314,21 @@ pub fn changed_since(
             table::id,
             table::scopes,
             table::expires_at,
-            table::revoked_at,
+            table::revoked_at.is_not_null(),
             table::revision,
+            table::imported,
         ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(digest, number, id, scopes, expires_at, revoked_at, revision)| {
+        .map(|(digest, number, id, scopes, expires_at, revoked, revision, imported)| {
             Ok(KeyChange {
-                digest: digest.try_into().map_err(|why| rows::unreadable(why, &id))?,
+                digest: digest.0,
                 number: KeyNumber(rows::row_number(number)?),
-                id: rows::parse("key id", &id)?,
-                scopes: rows::parse("scopes", &scopes)?,
+                id: id.0,
+                scopes: scopes.0,
                 expires_at: expires_at.map(|end| end.and_utc()),
-                revoked: revoked_at.is_some(),
+                revoked,
+                imported,
                 revision,
             })
         })

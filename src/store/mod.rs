@@ -30,6 +30,7 @@ pub mod sessions;
 mod text;
 pub mod tokens;
 pub mod transaction;
+pub mod transfer;
 pub mod usage;
 pub mod usage_days;
 pub mod users;

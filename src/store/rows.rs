@@ -3,10 +3,16 @@
 use std::str::FromStr;
 
 use chrono::NaiveDateTime;
+use diesel::deserialize::{FromSql, FromSqlRow, Result as Deserialized};
+use diesel::pg::{Pg, PgValue};
+use diesel::sql_types::{Binary, Text};
+use diesel::sqlite::{Sqlite, SqliteValue};
 
+use super::connection::{AnyRawValue, MultiBackend};
 use super::error::{Error, Result};
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::key::Revocation;
+use crate::model::secret::Digest;
 use crate::model::words::Word;
 
 /// Complains about a column this program cannot have written.
@@ -55,4 +61,61 @@ pub(super) fn revocation(
     let Some(at) = at else { return Ok(None) };
     let by = actor(&by_type.unwrap_or_default(), by_id, by_name.unwrap_or_default())?;
     Ok(Some(Revocation { at: at.and_utc(), by, reason }))
+}
+
+/// A column that is parsed where it lies, without a copy: for reading a million keys.
+#[derive(FromSqlRow)]
+pub(super) struct Parsed<T>(pub T);
+
+impl<T: FromStr> Parsed<T> {
+    fn of(text: &str) -> Deserialized<Self> {
+        text.parse().map(Self).map_err(|_| unreadable("column", text).into())
+    }
+}
+
+impl<T: FromStr> FromSql<Text, Sqlite> for Parsed<T> {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> Deserialized<Self> {
+        Self::of(value.read_text())
+    }
+}
+
+impl<T: FromStr> FromSql<Text, Pg> for Parsed<T> {
+    fn from_sql(value: PgValue<'_>) -> Deserialized<Self> {
+        Self::of(str::from_utf8(value.as_bytes())?)
+    }
+}
+
+impl<T: FromStr> FromSql<Text, MultiBackend> for Parsed<T> {
+    fn from_sql(value: AnyRawValue<'_>) -> Deserialized<Self> {
+        value.from_sql::<Self, Text>()
+    }
+}
+
+/// The same for a digest.
+#[derive(FromSqlRow)]
+pub(super) struct DigestColumn(pub Digest);
+
+impl DigestColumn {
+    fn of(bytes: &[u8]) -> Deserialized<Self> {
+        let digest = <[u8; 32]>::try_from(bytes).map_err(|_| "a digest has 32 bytes")?;
+        Ok(Self(digest.into()))
+    }
+}
+
+impl FromSql<Binary, Sqlite> for DigestColumn {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> Deserialized<Self> {
+        Self::of(value.read_blob())
+    }
+}
+
+impl FromSql<Binary, Pg> for DigestColumn {
+    fn from_sql(value: PgValue<'_>) -> Deserialized<Self> {
+        Self::of(value.as_bytes())
+    }
+}
+
+impl FromSql<Binary, MultiBackend> for DigestColumn {
+    fn from_sql(value: AnyRawValue<'_>) -> Deserialized<Self> {
+        value.from_sql::<Self, Binary>()
+    }
 }

@@ -35,6 +35,7 @@ diesel::table! {
         revoke_reason -> Nullable<Text>,
         revision -> BigInt,
         user_id -> Nullable<Text>,
+        imported -> Bool,
     }
 }
 

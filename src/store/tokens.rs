@@ -10,6 +10,7 @@ use super::schema::admin_tokens as table;
 use crate::model::id::{TokenId, UserId};
 use crate::model::key::Revocation;
 use crate::model::scope::Access;
+use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::token::AdminToken;
 use crate::model::words::Word;
@@ -192,4 +193,14 @@ pub fn changed_since(connection: &mut AnyConnection, revision: i64) -> Result<Ve
         .order(table::revision)
         .load(connection)?;
     rows.into_iter().map(AdminToken::try_from).collect()
+}
+
+/// The digest of every token.
+///
+/// # Errors
+/// When the database fails.
+pub fn digests(connection: &mut AnyConnection) -> Result<Vec<Digest>> {
+    let digests: Vec<Vec<u8>> = table::table.select(table::digest).load(connection)?;
+    let digest = |bytes: Vec<u8>| bytes.try_into().map_err(|why| rows::unreadable(why, "token"));
+    digests.into_iter().map(digest).collect()
 }

@@ -22,6 +22,8 @@ use crate::model::usage::{Cell, Count, Hour, Minute, Share, Usage, Windows};
 
 /// Rows in one INSERT: enough to make its cost small, few enough to keep its text short.
 const ROWS_PER_STATEMENT: usize = 500;
+/// Keys in one SELECT of figures: SQLite joins at most 500 together.
+const KEYS_PER_STATEMENT: usize = 100;
 /// Up to so many minutes are looked up one by one; beyond, the range is read.
 const MINUTES_BY_SEEK: i64 = 240;
 
@@ -217,20 +219,30 @@ pub fn figures(
     let list = number_list(keys.iter().map(|key| i64::from(key.0)));
     let since =
         |hour: Hour| format!("CAST(SUM(CASE WHEN hour >= {} THEN n ELSE 0 END) AS BIGINT)", hour.0);
-    let hours = format!(
-        "SELECT key_number, cell, {} AS day, {} AS week, {} AS month, \
-         CAST(SUM(n) AS BIGINT) AS lifetime, MAX(last_at) AS last_at \
-         FROM usage_hours WHERE key_number IN ({list}) GROUP BY key_number, cell",
+    let sums = format!(
+        "{} AS day, {} AS week, {} AS month, CAST(SUM(n) AS BIGINT) AS lifetime, \
+         MAX(last_at) AS last_at FROM usage_hours",
         since(windows.first_whole_hour()),
         since(windows.week),
         since(windows.month),
     );
+    // Key by key: grouping the rows of all at once would sort them all.
+    let of_key = |key: &KeyNumber| {
+        let n = key.0;
+        format!(
+            "SELECT CAST({n} AS BIGINT) AS key_number, cell, {sums} \
+             WHERE key_number = {n} GROUP BY cell"
+        )
+    };
+    let hours = keys
+        .chunks(KEYS_PER_STATEMENT)
+        .map(|keys| keys.iter().map(of_key).collect::<Vec<_>>().join(" UNION ALL "));
     let totals = format!(
         "SELECT key_number, cell, CAST(0 AS BIGINT) AS day, CAST(0 AS BIGINT) AS week, \
          CAST(0 AS BIGINT) AS month, n AS lifetime, last_at \
          FROM usage_totals WHERE key_number IN ({list})"
     );
-    for statement in [hours, totals] {
+    for statement in hours.chain([totals]) {
         for row in diesel::sql_query(statement).load::<SumRow>(connection)? {
             let usage: &mut Usage = figures.entry(key_number(row.key_number)?).or_default();
             let share =

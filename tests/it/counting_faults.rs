@@ -102,7 +102,9 @@ on_both! {
 
 #[test]
 fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
-    let server = TestServer::start(Backend::Postgres);
+    // The server's own flush must not come in between.
+    let options = Options { usage_flush: Some("10s".to_owned()), ..Options::default() };
+    let server = TestServer::on(TestDatabase::new(Backend::Postgres).into(), options);
     let (worker, cell) =
         (server.bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
     for round in 1..=2 {

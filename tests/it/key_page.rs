@@ -16,7 +16,7 @@ fn start(backend: Backend) -> (TestServer, Browser) {
 
 fn texts(page: &str, selector: &str) -> Vec<String> {
     let page = Html::parse_document(page);
-    let text = |element: scraper::ElementRef<'_>| element.text().collect::<String>();
+    let text = |element: scraper::ElementRef<'_>| element.text().collect::<Vec<_>>().join(" ");
     let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let selector = Selector::parse(selector).unwrap();
     page.select(&selector).map(|element| one_line(text(element))).collect()
@@ -40,7 +40,7 @@ on_both! {
             assert_eq!(texts(&page, ".sums .small")[0], "5 ok · 1 client error · 1 forbidden");
             assert_eq!(texts(&page, ".legend li"), ["ok", "client error", "forbidden"]);
             assert!(page.contains(&format!("7 requests, by {unit}; at most 7 in one")), "{window}");
-            assert_eq!(texts(&page, ".chart tbody tr")[0].rsplit("7 5 1 1").count(), 2, "{window}");
+            assert!(texts(&page, ".chart tbody tr")[0].ends_with("7 5 1 1"), "{window}");
             let bars = texts(&page, ".chart svg g title");
             assert!(bars.last().unwrap().ends_with("5 ok, 1 client error, 1 forbidden"), "{bars:?}");
         }

@@ -34,7 +34,7 @@ fn page(answer: &Answer) -> Html {
 /// The texts of all elements that a selector finds, blanks in them made single.
 fn texts(page: &Html, selector: &str) -> Vec<String> {
     let selector = Selector::parse(selector).unwrap();
-    let text = |element: scraper::ElementRef<'_>| element.text().collect::<String>();
+    let text = |element: scraper::ElementRef<'_>| element.text().collect::<Vec<_>>().join(" ");
     let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     page.select(&selector).map(|element| one_line(text(element))).collect()
 }
@@ -126,7 +126,7 @@ on_both! {
             server.call(&key, "GET", "/v1/calls", None).expect(401, "key_revoked");
         }
         let ended = page(&admin.get("/keys/retired"));
-        assert_eq!(cell(&ended, "How it ended"), ["Revokedby ada@example.comit is in a log"]);
+        assert_eq!(cell(&ended, "How it ended"), ["Revoked by ada@example.com it is in a log"]);
         assert_eq!((cell(&ended, "In all"), cell(&ended, "Attempts since")), (vec!["3".to_owned()], vec!["2".to_owned()]));
         assert_eq!(names(&page(&admin.get("/keys"))), [""; 0]);
         let shown = page(&admin.get(&format!("/keys/{}", key.id)));
@@ -233,7 +233,7 @@ on_both! {
         }
         let sorted = page(&admin.get("/keys?sort=expiry"));
         assert_eq!(texts(&sorted, "th[aria-sort=ascending]"), ["Expires"]);
-        let none = page(&admin.get("/keys/retired?q=C"));
+        let none = page(&admin.get("/keys/retired?q=%C3%BCn%C3%AFcode"));
         assert!(texts(&none, "#empty").concat().contains("1 key that matches is active"));
     }
 }

@@ -21,7 +21,7 @@ use pin_project_lite::pin_project;
 use super::entry::Entry;
 use crate::auth::caller::Caller;
 use crate::auth::decision::{Decision, Need, Refusal, Route};
-use crate::auth::presented_key::{self, Presented, Unusable};
+use crate::auth::presented_key::{self, Expected, Presented, Unusable};
 use crate::auth::{judge_after_feed, judge_from_memory};
 use crate::http::error::Problem;
 use crate::http::state::State;
@@ -266,10 +266,11 @@ impl Guarded {
     }
 
     fn present(&self, request: &ServiceRequest) -> Result<Presented, Unusable> {
+        let bitting = &self.state.bitting;
         let headers = request.headers().iter();
         presented_key::read(
             headers.map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value))),
-            &self.state.bitting.brand,
+            Expected { brand: &bitting.brand, foreign: bitting.index.holds_imported() },
         )
     }
 

@@ -164,7 +164,7 @@ pub async fn show(
 /// What became of a form.
 enum Sent {
     /// It has made its key now.
-    Made(Box<IssuedKey>, Option<ApiKey>),
+    Made(Box<IssuedKey>, Option<Box<ApiKey>>),
     /// It made its key before.
     Known(KeyId),
     /// It is to be shown again.
@@ -207,10 +207,14 @@ pub async fn create(
         };
         let twin = bitting.active_key_named(&principal, &new.label.name)?;
         if twin.is_some() && typed.same_name != new.label.name {
+            // The same form, sent twice at once, may have made the twin meanwhile.
+            if let Some(id) = bitting.key_of_form(&nonce)? {
+                return Ok(Sent::Known(id));
+            }
             return Ok(again(StatusCode::CONFLICT, typed, Vec::new(), replaced, twin));
         }
         match bitting.issue_key_by_form(new, &principal, &nonce) {
-            Ok(FormOutcome::Made(made)) => Ok(Sent::Made(made, replaced)),
+            Ok(FormOutcome::Made(made)) => Ok(Sent::Made(made, replaced.map(Box::new))),
             Ok(FormOutcome::Known(id)) => Ok(Sent::Known(id)),
             Err(domain::Error::Invalid(errors)) => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -221,7 +225,7 @@ pub async fn create(
     });
     match done.await? {
         Sent::Made(issued, replaced) => {
-            let template = made(&viewer, &state, &request, &issued, replaced);
+            let template = made(&viewer, &state, &request, &issued, replaced.map(|key| *key));
             page(StatusCode::OK, &template)
         }
         Sent::Known(id) => Ok(see_other(&format!("/keys/{id}"))),

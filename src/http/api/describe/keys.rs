@@ -42,6 +42,7 @@ pub(super) fn example_key() -> Option<ApiKey> {
         user: None,
         expires_at: new.expires_at,
         revocation: None,
+        imported: false,
         revision: 1,
     })
 }

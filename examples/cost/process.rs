@@ -1,0 +1,126 @@
+//! Servers as processes on one core: started, asked, measured and stopped.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Result;
+use super::seed::Seed;
+
+const LONGEST_START: Duration = Duration::from_secs(120);
+
+/// Where servers run, and where their programs lie.
+pub struct Place {
+    pub core: usize,
+    pub programs: PathBuf,
+}
+
+/// A running server. It is killed when it is dropped.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+}
+
+impl Server {
+    /// The server that checks nothing.
+    pub fn bare(place: &Place) -> Result<Self> {
+        let port = free_port()?;
+        let program = place.programs.join("examples/bare");
+        let server = start(place, Command::new(program).arg(port.to_string()), port)?;
+        server.wait_until("", 200)?;
+        Ok(server)
+    }
+
+    /// Bitting, and how long it took until it accepted a key.
+    pub fn bitting(place: &Place, seed: &Seed) -> Result<(Self, Duration)> {
+        let port = free_port()?;
+        let mut command = Command::new(place.programs.join("bitting"));
+        command.args(["serve", "--workers", "1", "--log-level", "warn"]);
+        command.arg(format!("--listen=127.0.0.1:{port}"));
+        command.arg(format!("--database-url={}", seed.database_url()));
+        let began = Instant::now();
+        let server = start(place, &command, port)?;
+        server.wait_until(&seed.last_key, 200)?;
+        Ok((server, began.elapsed()))
+    }
+
+    /// A measurement of a server that lets everybody in would say nothing.
+    pub fn must_refuse_a_wrong_key(&self, seed: &Seed) -> Result<()> {
+        let key = &seed.last_key;
+        match self.status(&key[..key.len().saturating_sub(1)])? {
+            401 => Ok(()),
+            other => Err(format!("a wrong key is answered with {other}").into()),
+        }
+    }
+
+    /// CPU time used so far, in seconds.
+    pub fn cpu(&self) -> Result<f64> {
+        // Clock ticks of user and system time: fields 14 and 15, where the second may hold spaces.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields = stat.rsplit_once(')').ok_or("no process state")?.1.split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+        Ok(ticks as f64 / TICKS_PER_SECOND)
+    }
+
+    /// Resident memory in bytes.
+    pub fn memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?;
+        Ok(kilobytes.parse::<u64>()? * 1024)
+    }
+
+    /// Stops it gracefully.
+    pub fn stop(mut self) -> Result<()> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn wait_until(&self, key: &str, status: u16) -> Result<()> {
+        let began = Instant::now();
+        while self.status(key).ok() != Some(status) {
+            if began.elapsed() > LONGEST_START {
+                return Err("a server does not answer".into());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// The status of one request to `/v1/ping`.
+    fn status(&self, key: &str) -> Result<u16> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let credential = match key {
+            "" => String::new(),
+            key => format!("Authorization: Bearer {key}\r\n"),
+        };
+        write!(stream, "GET /v1/ping HTTP/1.1\r\nHost: bench\r\n{credential}\r\n")?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer)?;
+        Ok(std::str::from_utf8(&answer[9..])?.parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(place: &Place, command: &Command, port: u16) -> Result<Server> {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", &place.core.to_string()]).arg(command.get_program());
+    pinned.args(command.get_args()).stdin(Stdio::null()).stdout(Stdio::null());
+    Ok(Server { child: pinned.spawn()?, port })
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

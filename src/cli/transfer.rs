@@ -1,0 +1,275 @@
+//! `bitting key import` and `bitting key export`
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::keys::ListStatus;
+use super::output::{plain, say, show, show_json};
+use super::transfer_lines::{Format, Lines, Unreadable, to_io};
+use super::{Failure, open, principal};
+use crate::config::Settings;
+use crate::domain::Bitting;
+use crate::domain::principal::Principal;
+use crate::domain::transfer::Intake;
+use crate::model::id::KeyId;
+use crate::model::transfer::{COLUMNS, ExportedKey, ImportedKey};
+use crate::model::{FieldError, FieldErrors};
+use crate::store::migrate::Missing;
+
+/// Keys written in one transaction.
+const BATCH: usize = 1000;
+/// So much of a digest tells two lines of a file apart.
+type ShortDigest = [u8; 16];
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// A file of keys, or - for standard input
+    file: PathBuf,
+    /// How it is written [default: by its name, or else by its first character]
+    #[arg(long)]
+    format: Option<Format>,
+    /// Check everything, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Report on every line, and at the end in all, as JSON objects
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// How to write it
+    #[arg(long, value_enum, default_value = "csv")]
+    format: Format,
+    /// Only keys in this state
+    #[arg(long, value_enum, default_value = "all")]
+    status: ListStatus,
+    /// With the SHA-256 of each key, so that another database can take them in
+    #[arg(long)]
+    with_digests: bool,
+}
+
+/// What became of a line.
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Outcome<'a> {
+    Imported { id: Option<KeyId> },
+    AlreadyThere { id: KeyId },
+    Refused { errors: &'a [FieldError] },
+}
+
+#[derive(Serialize)]
+struct LineReport<'a> {
+    line: u64,
+    #[serde(flatten)]
+    outcome: Outcome<'a>,
+}
+
+/// What became of all of them.
+#[derive(Default, Serialize)]
+struct Counts {
+    imported: u64,
+    already_there: u64,
+    refused: u64,
+    dry_run: bool,
+}
+
+struct Report {
+    counts: Counts,
+    json: bool,
+    progress: ProgressBar,
+}
+
+impl Report {
+    fn note(&mut self, line: u64, outcome: Outcome<'_>) -> Result<(), Failure> {
+        match &outcome {
+            Outcome::Imported { .. } => self.counts.imported += 1,
+            Outcome::AlreadyThere { .. } => self.counts.already_there += 1,
+            Outcome::Refused { errors } => {
+                self.counts.refused += 1;
+                if !self.json {
+                    let faults = FieldErrors(errors.to_vec());
+                    let line =
+                        format_args!("line {line}: {}", plain(&faults.summary())).to_string();
+                    self.progress.suspend(|| say(format_args!("{line}")));
+                }
+            }
+        }
+        if self.json { show_json(&LineReport { line, outcome }) } else { Ok(()) }
+    }
+
+    fn summary(&self) -> String {
+        let Counts { imported, already_there, refused, dry_run } = self.counts;
+        let done = if dry_run { "would be imported" } else { "imported" };
+        format!("{imported} {done}, {already_there} already there, {refused} refused")
+    }
+}
+
+pub(super) fn import(arguments: &Import, settings: &Settings) -> Result<(), Failure> {
+    let progress = ProgressBar::no_length();
+    let source = open_source(arguments, &progress)?;
+    let named = arguments.file.extension().and_then(|extension| match extension.to_str() {
+        Some("csv") => Some(Format::Csv),
+        Some("jsonl" | "ndjson" | "json") => Some(Format::Jsonl),
+        _ => None,
+    });
+    let lines = Lines::of(source, arguments.format.or(named)).map_err(|why| match why {
+        Unreadable::Failed(why) => unreadable(arguments, &why),
+        Unreadable::Header(why) => Failure::Usage(format!("{}: {why}", name_of(arguments))),
+    })?;
+    let missing = if arguments.dry_run { Missing::Refuse } else { Missing::Create };
+    let counts = Counts { dry_run: arguments.dry_run, ..Counts::default() };
+    let mut intake = Taking {
+        bitting: open(settings, missing)?,
+        principal: principal(),
+        seen: HashSet::new(),
+        batch: Vec::new(),
+        report: Report { counts, json: arguments.json, progress },
+    };
+    let taken = intake.take_all(lines, arguments);
+    let Report { counts, progress, .. } = &intake.report;
+    progress.finish_and_clear();
+    if let Err(why) = taken {
+        let summary = intake.report.summary();
+        say(format_args!("stopped early: {summary}; to begin again from the start does no harm"));
+        return Err(why);
+    }
+    if arguments.json {
+        show_json(counts)?;
+    } else {
+        show(format_args!("{}", intake.report.summary()))?;
+    }
+    match counts.refused {
+        0 => Ok(()),
+        1 => Err(Failure::Failed("1 line was refused".to_owned())),
+        refused => Err(Failure::Failed(format!("{refused} lines were refused"))),
+    }
+}
+
+/// The file, with a bar on the terminal that follows how much of it has been read.
+fn open_source(arguments: &Import, progress: &ProgressBar) -> Result<Box<dyn Read>, Failure> {
+    let bar = if arguments.file.as_os_str() == "-" {
+        "{spinner} {bytes} read, {elapsed}, {msg}"
+    } else {
+        "{wide_bar} {percent} %, {eta} left, {msg}"
+    };
+    progress.set_style(ProgressStyle::with_template(bar).unwrap_or(ProgressStyle::default_bar()));
+    if arguments.file.as_os_str() == "-" {
+        return Ok(Box::new(progress.wrap_read(io::stdin())));
+    }
+    let file = File::open(&arguments.file).map_err(|why| unreadable(arguments, &why))?;
+    progress.set_length(file.metadata().map_or(0, |about| about.len()));
+    Ok(Box::new(progress.wrap_read(file)))
+}
+
+fn name_of(arguments: &Import) -> String {
+    plain(&arguments.file.display().to_string())
+}
+
+fn unreadable(arguments: &Import, why: &io::Error) -> Failure {
+    Failure::Failed(format!("{}: {why}", name_of(arguments)))
+}
+
+/// An import under way.
+struct Taking {
+    bitting: Bitting,
+    principal: Principal,
+    /// The digests that have stood in the file so far.
+    seen: HashSet<ShortDigest>,
+    batch: Vec<(u64, ImportedKey)>,
+    report: Report,
+}
+
+impl Taking {
+    fn take_all<R: Read>(&mut self, lines: Lines<R>, arguments: &Import) -> Result<(), Failure> {
+        for line in lines {
+            let (number, fields) = match line {
+                Ok(line) => line,
+                Err(why) => return self.take_batch().and(Err(unreadable(arguments, &why))),
+            };
+            let now = self.bitting.time.now();
+            let key = fields
+                .and_then(|fields| ImportedKey::from_object(&fields, &self.bitting.brand, now))
+                .and_then(|key| self.refuse_a_second(key));
+            match key {
+                Ok(key) => self.batch.push((number, key)),
+                Err(errors) => self.report.note(number, Outcome::Refused { errors: &errors.0 })?,
+            }
+            if self.batch.len() == BATCH {
+                self.take_batch()?;
+            }
+        }
+        self.take_batch()
+    }
+
+    /// Which of two lines with one digest is meant, nobody can say.
+    fn refuse_a_second(&mut self, key: ImportedKey) -> Result<ImportedKey, FieldErrors> {
+        let mut short = ShortDigest::default();
+        short.copy_from_slice(&key.digest.as_bytes()[..size_of::<ShortDigest>()]);
+        if self.seen.insert(short) {
+            Ok(key)
+        } else {
+            Err(FieldErrors::one("sha256", "stands in an earlier line too"))
+        }
+    }
+
+    fn take_batch(&mut self) -> Result<(), Failure> {
+        let (lines, keys): (Vec<u64>, Vec<ImportedKey>) = self.batch.drain(..).unzip();
+        let intake = if self.report.counts.dry_run {
+            self.bitting.preview_import(&keys)?
+        } else {
+            self.bitting.import_keys(keys, &self.principal)?
+        };
+        for (line, intake) in lines.into_iter().zip(intake) {
+            match intake {
+                Intake::New(id) => self.report.note(line, Outcome::Imported { id })?,
+                Intake::AlreadyThere(id) => self.report.note(line, Outcome::AlreadyThere { id })?,
+                Intake::OfAToken => {
+                    let errors = FieldErrors::one("sha256", "is that of an admin token");
+                    self.report.note(line, Outcome::Refused { errors: &errors.0 })?;
+                }
+            }
+        }
+        self.report.progress.set_message(self.report.summary());
+        Ok(())
+    }
+}
+
+pub(super) fn export(arguments: &Export, settings: &Settings) -> Result<(), Failure> {
+    let bitting = open(settings, Missing::Refuse)?;
+    let (status, now) = (arguments.status.into(), bitting.time.now());
+    let mut out = BufWriter::new(io::stdout().lock());
+    let columns = if arguments.with_digests { COLUMNS.len() } else { COLUMNS.len() - 1 };
+    match arguments.format {
+        Format::Csv => {
+            let mut csv =
+                csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+            csv.write_record(&COLUMNS[..columns]).map_err(to_io)?;
+            bitting.walk_keys(&principal(), |key| {
+                if key.status(now).is_among(status) {
+                    let cells = ExportedKey::new(&key, now, arguments.with_digests).cells();
+                    csv.write_record(cells).map_err(to_io)?;
+                }
+                Ok::<(), Failure>(())
+            })?;
+            Ok(csv.flush()?)
+        }
+        Format::Jsonl => {
+            bitting.walk_keys(&principal(), |key| {
+                if key.status(now).is_among(status) {
+                    let key = ExportedKey::new(&key, now, arguments.with_digests);
+                    serde_json::to_writer(&mut out, &key).map_err(io::Error::from)?;
+                    writeln!(out)?;
+                }
+                Ok::<(), Failure>(())
+            })?;
+            Ok(out.flush()?)
+        }
+    }
+}

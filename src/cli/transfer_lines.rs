@@ -1,0 +1,331 @@
+//! The lines of a file of keys, CSV or JSON, as objects: one at a time, however large the file.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::rc::Rc;
+
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+
+use crate::model::FieldErrors;
+use crate::model::transfer::{COLUMNS, from_spreadsheet};
+
+/// How a file of keys is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Comma-separated values, with a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+/// A longer line is refused unread.
+const LONGEST_LINE: usize = 64 * 1024;
+/// Bytes that the readers ask for at once.
+const BUFFER: usize = 64 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const NOT_UTF8: &str = "is not UTF-8";
+
+/// A line's number, from 1, and its fields or why they cannot be read.
+pub(super) type Line = (u64, Result<Map<String, Value>, FieldErrors>);
+
+/// The lines of a file.
+pub(super) enum Lines<R: Read> {
+    Csv(Box<CsvLines<R>>),
+    Json(JsonLines<R>),
+}
+
+/// Why a file is not read at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+    #[error("{0}")]
+    Header(String),
+}
+
+impl<R: Read> Lines<R> {
+    /// Begins to read; what begins with a brace is JSON, unless the format is known.
+    pub(super) fn of(source: R, format: Option<Format>) -> Result<Self, Unreadable> {
+        let mut source = BufReader::with_capacity(BUFFER, source);
+        if source.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
+            source.consume(BYTE_ORDER_MARK.len());
+        }
+        let first = source.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace());
+        let seen = if first == Some(&b'{') { Format::Jsonl } else { Format::Csv };
+        Ok(match format.unwrap_or(seen) {
+            Format::Csv => Self::Csv(Box::new(CsvLines::of(source)?)),
+            Format::Jsonl => Self::Json(JsonLines { source, number: 0, buffer: Vec::new() }),
+        })
+    }
+}
+
+impl<R: Read> Iterator for Lines<R> {
+    type Item = io::Result<Line>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Csv(lines) => lines.next_line().transpose(),
+            Self::Json(lines) => lines.next_line().transpose(),
+        }
+    }
+}
+
+/// One JSON object a line; blank lines are passed over.
+pub(super) struct JsonLines<R: Read> {
+    source: BufReader<R>,
+    number: u64,
+    buffer: Vec<u8>,
+}
+
+impl<R: Read> JsonLines<R> {
+    fn next_line(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            self.buffer.clear();
+            let mut start = (&mut self.source).take(LONGEST_LINE as u64 + 1);
+            if start.read_until(b'\n', &mut self.buffer)? == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            if self.buffer.len() > LONGEST_LINE {
+                if self.buffer.last() != Some(&b'\n') {
+                    self.source.skip_until(b'\n')?;
+                }
+                return Ok(Some((self.number, Err(refused(too_long())))));
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(Some((self.number, parse_object(&self.buffer))));
+            }
+        }
+    }
+}
+
+/// serde's own words repeat parts of the line, which may be a secret.
+fn parse_object(line: &[u8]) -> Result<Map<String, Value>, FieldErrors> {
+    match serde_json::from_slice(line) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(refused("is JSON, but no object")),
+        Err(why) => Err(refused(format!("is no JSON object: wrong at column {}", why.column()))),
+    }
+}
+
+/// Comma-separated values under a header.
+pub(super) struct CsvLines<R: Read> {
+    reader: csv::Reader<Bounded<BufReader<R>>>,
+    allowance: Rc<Cell<usize>>,
+    columns: Vec<&'static str>,
+    record: csv::ByteRecord,
+}
+
+impl<R: Read> CsvLines<R> {
+    fn of(source: BufReader<R>) -> Result<Self, Unreadable> {
+        let allowance = Rc::new(Cell::new(LONGEST_LINE + BUFFER));
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            // The reader's own CRLF would leave its line numbers one behind.
+            .terminator(csv::Terminator::Any(b'\n'))
+            .buffer_capacity(BUFFER)
+            .from_reader(Bounded { source, allowance: allowance.clone(), last: b'\n' });
+        let columns = read_header(reader.byte_headers().map_err(to_io)?)?;
+        Ok(Self { reader, allowance, columns, record: csv::ByteRecord::new() })
+    }
+
+    fn next_line(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            self.allowance.set(LONGEST_LINE + BUFFER);
+            let line = self.reader.position().line();
+            let read = self.reader.read_byte_record(&mut self.record).map_err(to_io);
+            let said = |why: io::Error| io::Error::new(why.kind(), format!("line {line}: {why}"));
+            if !read.map_err(said)? {
+                return Ok(None);
+            }
+            if self.record.as_slice() != b"\r" {
+                break;
+            }
+        }
+        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count();
+        let number = self.reader.position().line().saturating_sub(inside as u64 + 1);
+        let fields = if self.record.as_slice().len() > LONGEST_LINE {
+            Err(refused(too_long()))
+        } else if self.record.len() != self.columns.len() {
+            let (cells, columns) = (self.record.len(), self.columns.len());
+            Err(refused(format!("has {cells} cells under {columns} headings")))
+        } else {
+            self.fields()
+        };
+        Ok(Some((number, fields)))
+    }
+
+    fn fields(&self) -> Result<Map<String, Value>, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let mut object = Map::new();
+        for (place, (column, cell)) in self.columns.iter().zip(&self.record).enumerate() {
+            let last = place + 1 == self.columns.len();
+            let cell = cell.strip_suffix(b"\r").filter(|_| last).unwrap_or(cell);
+            match std::str::from_utf8(cell) {
+                Ok(cell) => drop(object.insert((*column).to_owned(), value_of(column, cell))),
+                Err(_) => errors.add(column, NOT_UTF8),
+            }
+        }
+        errors.into_result().map(|()| object)
+    }
+}
+
+/// An empty cell is not given; scopes stand side by side in one.
+fn value_of(column: &str, cell: &str) -> Value {
+    let text = from_spreadsheet(cell);
+    match column {
+        _ if text.is_empty() => Value::Null,
+        "scopes" => text.split_ascii_whitespace().collect(),
+        _ => text.into(),
+    }
+}
+
+/// What a heading says is not repeated: where there is none, the first line is a key's.
+fn read_header(header: &csv::ByteRecord) -> Result<Vec<&'static str>, Unreadable> {
+    let bad = |message: String| Err(Unreadable::Header(format!("line 1: {message}")));
+    let mut columns = Vec::new();
+    for (number, heading) in (1..).zip(header) {
+        match COLUMNS.iter().find(|column| column.as_bytes() == heading.trim_ascii()) {
+            Some(column) if columns.contains(column) => {
+                return bad(format!("heading {number} repeats {column}"));
+            }
+            Some(column) => columns.push(*column),
+            None => return bad(format!("heading {number} is none of {}", COLUMNS.join(", "))),
+        }
+    }
+    for required in ["name", "scopes", "sha256"] {
+        if !columns.contains(&required) {
+            return bad(format!("there is no heading {required}"));
+        }
+    }
+    Ok(columns)
+}
+
+/// Hands out no more than it is allowed to, so that a quotation mark that is never closed does
+/// not bring a whole file into memory; and ends the last line, where nobody did.
+struct Bounded<R> {
+    source: R,
+    allowance: Rc<Cell<usize>>,
+    last: u8,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.source.read(buffer)?;
+        match buffer[..length].last() {
+            Some(last) => self.last = *last,
+            None if self.last == b'\n' || buffer.is_empty() => return Ok(0),
+            None => {
+                self.last = b'\n';
+                buffer[0] = b'\n';
+                return Ok(1);
+            }
+        }
+        let left = self.allowance.get().checked_sub(length);
+        let endless = || {
+            let message = format!("{}; is a quotation mark not closed?", too_long());
+            io::Error::new(ErrorKind::InvalidData, message)
+        };
+        self.allowance.set(left.ok_or_else(endless)?);
+        Ok(length)
+    }
+}
+
+/// What went wrong beneath, so that a reader that is gone is known for what it is.
+pub(super) fn to_io(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(why) => why,
+        _ => io::Error::new(ErrorKind::InvalidData, "is no CSV"),
+    }
+}
+
+fn too_long() -> String {
+    format!("has more than {} KiB", LONGEST_LINE / 1024)
+}
+
+fn refused(message: impl fmt::Display) -> FieldErrors {
+    FieldErrors::one("line", message.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each line as its number and its object, or the complaint.
+    fn lines(text: &[u8]) -> Vec<(u64, String)> {
+        let lines = Lines::of(text, None).unwrap();
+        lines
+            .map(|line| match line.unwrap() {
+                (number, Ok(object)) => (number, Value::Object(object).to_string()),
+                (number, Err(errors)) => (number, errors.summary()),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn csv_is_read_as_spreadsheets_write_it() {
+        let text = b"\xef\xbb\xbfname,scopes,sha256\r\n\"a, \"\"b\"\"\",calls:read  leads:read,x\r\n\r\n\"two\nlines\",,'=1\r\na,b\r\n\xff,,\r\nlast,,";
+        let read = lines(text);
+        assert_eq!(
+            read,
+            [
+                (
+                    2,
+                    r#"{"name":"a, \"b\"","scopes":["calls:read","leads:read"],"sha256":"x"}"#
+                        .to_owned()
+                ),
+                (4, r#"{"name":"two\nlines","scopes":null,"sha256":"=1"}"#.to_owned()),
+                (6, "line has 2 cells under 3 headings".to_owned()),
+                (7, "name is not UTF-8".to_owned()),
+                (8, r#"{"name":"last","scopes":null,"sha256":null}"#.to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn json_is_read_line_by_line() {
+        let text = b"\n {\"name\":\"a\"}\r\n\n[1]\n{\"sk_live\n{\"b\":\xff}\n{}";
+        let read = lines(text);
+        let numbers: Vec<u64> = read.iter().map(|line| line.0).collect();
+        assert_eq!(numbers, [2, 4, 5, 6, 7]);
+        assert_eq!((read[0].1.as_str(), read[4].1.as_str()), (r#"{"name":"a"}"#, "{}"));
+        assert_eq!(read[1].1, "line is JSON, but no object");
+        assert!(read[2].1.starts_with("line is no JSON object") && !read[2].1.contains("sk_"));
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_held_in_memory() {
+        let long = "x".repeat(LONGEST_LINE + 1);
+        let json = format!("{{\"a\":\"{long}\"}}\n{{}}\n");
+        assert_eq!(
+            lines(json.as_bytes()),
+            [(1, "line has more than 64 KiB".to_owned()), (2, "{}".to_owned())]
+        );
+        let csv = format!("name,scopes,sha256\n{long},,\na,,\n");
+        let read = lines(csv.as_bytes());
+        assert_eq!((read[0].1.as_str(), read.len()), ("line has more than 64 KiB", 2));
+
+        let endless = io::Cursor::new("name,scopes,sha256\na,,\n\"").chain(io::repeat(b'x'));
+        let mut lines = Lines::of(endless, None).unwrap();
+        assert!(lines.next().unwrap().is_ok());
+        let why = lines.next().unwrap().unwrap_err().to_string();
+        assert!(why.contains("line 3") && why.contains("quotation mark"), "{why}");
+    }
+
+    #[test]
+    fn a_bad_header_says_which_heading_and_not_what() {
+        for (header, expected) in [
+            ("name,scopes", "no heading sha256"),
+            ("name,scopes,sha256,name", "heading 4 repeats name"),
+            ("sk_live_x,scopes,sha256", "heading 1 is none of"),
+            ("name;scopes;sha256", "heading 1 is none of"),
+            ("", "no heading name"),
+        ] {
+            let why = Lines::of(header.as_bytes(), None).err().unwrap().to_string();
+            assert!(why.contains(expected) && !why.contains("sk_live"), "{header}: {why}");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Keys on their way in or out: what a line of an import must say, and what a line of an export
+//! says.
+//!
+//! A line of an import may hold a secret in the wrong place, and not one of ours. So no complaint
+//! about one repeats what it says.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::FieldErrors;
+use super::actor::Actor;
+use super::fields::{FieldReader, as_text, check_line};
+use super::id::KeyId;
+use super::key::{ApiKey, KeyLabel, Status, read_scopes};
+use super::scope::{Scope, ScopeSet};
+use super::secret::{Brand, Digest, mask};
+use super::time::{self, LongestLife, Moment, parse_expiry};
+use super::words::Word;
+
+/// The columns of an export, in their order; the last one only where digests are wanted.
+pub const COLUMNS: [&str; 13] = [
+    "id",
+    "name",
+    "description",
+    "owner",
+    "scopes",
+    "expires_at",
+    "display",
+    "status",
+    "created_at",
+    "created_by",
+    "revoked_at",
+    "revoke_reason",
+    "sha256",
+];
+
+/// Those that an import has no use for: it makes them anew.
+const IGNORED: [&str; 4] = ["id", "created_at", "created_by", "revoke_reason"];
+
+/// Longer texts could be whole keys.
+const LONGEST_DISPLAY: usize = 24;
+
+/// A key that was made elsewhere and is about to be taken in; everything in it has been checked.
+#[derive(Debug, Clone)]
+pub struct ImportedKey {
+    /// What people call it.
+    pub label: KeyLabel,
+    /// What it may do; never empty.
+    pub scopes: ScopeSet,
+    /// From when on it is refused; never if absent.
+    pub expires_at: Option<Moment>,
+    /// SHA-256 of its secret.
+    pub digest: Digest,
+    /// What lists show of its secret.
+    pub display: String,
+}
+
+impl ImportedKey {
+    /// Reads `name`, `scopes`, `sha256` and optionally `description`, `owner`, `expires_at` and
+    /// `display`; the other columns of an export are checked or ignored.
+    ///
+    /// # Errors
+    /// Every complaint about it.
+    pub fn from_object(
+        object: &Map<String, Value>,
+        brand: &Brand,
+        now: Moment,
+    ) -> Result<Self, FieldErrors> {
+        refuse_secrets(object, brand)?;
+        let mut reader = FieldReader::new(object);
+        for field in IGNORED {
+            reader.value(field);
+        }
+        let label = KeyLabel::read(&mut reader);
+        let scopes =
+            parsed(&mut reader, "scopes", |value| read_scopes(value).map_err(quiet_about_scopes));
+        let scopes = reader.required("scopes", scopes);
+        let expires_at =
+            parsed(&mut reader, "expires_at", |value| read_expiry(as_text(value)?, now));
+        let digest = parsed(&mut reader, "sha256", |value| read_digest(as_text(value)?));
+        let digest = reader.required("sha256", digest);
+        let display = parsed(&mut reader, "display", |value| read_display(as_text(value)?));
+        refuse_the_retired(&mut reader);
+        if let Some(digest) = digest {
+            refuse_the_key_itself(&mut reader, object, digest);
+        }
+        let key = label.zip(scopes).zip(digest).map(|((label, scopes), digest)| Self {
+            label,
+            scopes,
+            expires_at: expires_at.flatten(),
+            digest,
+            display: display.unwrap_or_else(|| default_display(digest)),
+        });
+        reader.finish(key)
+    }
+}
+
+/// Reads a value with `parse`, whose error is the complaint.
+fn parsed<'a, T>(
+    reader: &mut FieldReader<'a>,
+    field: &'static str,
+    parse: impl FnOnce(&'a Value) -> Result<T, String>,
+) -> Option<T> {
+    parse(reader.value(field)?).map_err(|message| reader.complain(field, message)).ok()
+}
+
+/// Refuses fields that are none, and text with one of our own keys in it, before anything else is
+/// looked at.
+fn refuse_secrets(object: &Map<String, Value>, brand: &Brand) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    for (field, value) in object {
+        let Some(field) = COLUMNS.iter().find(|column| *column == field) else {
+            errors.add("line", format!("has a field that is none of {}", COLUMNS.join(", ")));
+            continue;
+        };
+        let secret = texts(value).any(|text| match *field {
+            // The beginning of a key is what a display is for.
+            "display" => mask(text) != text,
+            _ => brand.may_occur_in(text) || mask(text) != text,
+        });
+        if secret {
+            errors.add(field, "must not contain a key");
+        }
+    }
+    errors.into_result()
+}
+
+/// Refuses the text that the digest was made of.
+fn refuse_the_key_itself(
+    reader: &mut FieldReader<'_>,
+    object: &Map<String, Value>,
+    digest: Digest,
+) {
+    let is_the_key =
+        |text: &str| [text, text.trim()].iter().any(|text| Digest::of(text.as_bytes()) == digest);
+    for (field, value) in object {
+        if texts(value).any(is_the_key) {
+            reader.complain(field, "must not be the key itself");
+        }
+    }
+}
+
+/// A retired key is never brought back, not even in another database.
+fn refuse_the_retired(reader: &mut FieldReader<'_>) {
+    let status: Option<Status> = reader.choice("status");
+    if status.is_some_and(|status| status != Status::Active) {
+        reader.complain("status", "must be active: a retired key is not taken in");
+    }
+    if reader.value("revoked_at").is_some() {
+        reader.complain("revoked_at", "must be empty: a revoked key is not taken in");
+    }
+}
+
+/// The text of a value, or of each item of a list.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let items = value.as_array().map_or(&[] as &[Value], Vec::as_slice);
+    value.as_str().into_iter().chain(items.iter().filter_map(Value::as_str))
+}
+
+fn quiet_about_scopes(message: String) -> String {
+    if message.contains(" is not a scope") {
+        let all = Scope::all().map(|scope| scope.to_string()).collect::<Vec<_>>().join(", ");
+        return format!("must hold nothing but scopes, which are {all}");
+    }
+    message
+}
+
+fn read_expiry(text: &str, now: Moment) -> Result<Option<Moment>, String> {
+    let expires_at = parse_expiry(text, now).map_err(|_| {
+        "must be an RFC 3339 time (2027-01-31T12:00:00Z), a date (2027-01-31, its end), a time \
+         from now (90d) or never"
+            .to_owned()
+    })?;
+    expires_at.map(|at| LongestLife::TenYears.check(at, now)).transpose()
+}
+
+fn read_digest(text: &str) -> Result<Digest, String> {
+    let digest: Digest = text.trim().parse()?;
+    if digest == Digest::of(b"") {
+        return Err("is the SHA-256 of nothing".to_owned());
+    }
+    Ok(digest)
+}
+
+fn read_display(text: &str) -> Result<String, String> {
+    let text = check_line(text, LONGEST_DISPLAY)?;
+    if text.is_empty() { Err("must not be blank".to_owned()) } else { Ok(text) }
+}
+
+/// All that can be shown of a key of which only the digest is known.
+fn default_display(digest: Digest) -> String {
+    format!("imported…{}", &digest.to_hex()[60..])
+}
+
+/// A key as an export writes it.
+#[derive(Serialize)]
+pub struct ExportedKey<'a> {
+    id: KeyId,
+    name: &'a str,
+    description: Option<&'a str>,
+    owner: Option<&'a str>,
+    scopes: ScopeSet,
+    #[serde(with = "time::rfc3339::option")]
+    expires_at: Option<Moment>,
+    display: &'a str,
+    status: Status,
+    #[serde(with = "time::rfc3339")]
+    created_at: Moment,
+    created_by: &'a Actor,
+    #[serde(with = "time::rfc3339::option")]
+    revoked_at: Option<Moment>,
+    revoke_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+impl<'a> ExportedKey<'a> {
+    /// The key in its state at a moment, with its digest where that is wanted.
+    pub fn new(key: &'a ApiKey, now: Moment, with_digest: bool) -> Self {
+        let revocation = key.revocation.as_ref();
+        Self {
+            id: key.id,
+            name: &key.label.name,
+            description: key.label.description.as_deref(),
+            owner: key.label.owner.as_deref(),
+            scopes: key.scopes,
+            expires_at: key.expires_at,
+            display: &key.display,
+            status: key.status(now),
+            created_at: key.created_at,
+            created_by: &key.created_by,
+            revoked_at: revocation.map(|revocation| revocation.at),
+            revoke_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
+            sha256: with_digest.then(|| key.digest.to_hex()),
+        }
+    }
+
+    /// The cells of a CSV line, in the order of [`COLUMNS`].
+    pub fn cells(&self) -> Vec<String> {
+        let text = |text: Option<&str>| to_spreadsheet(text.unwrap_or_default());
+        let time = |at: Option<Moment>| at.map(time::format).unwrap_or_default();
+        let mut cells = vec![
+            self.id.to_string(),
+            text(Some(self.name)),
+            text(self.description),
+            text(self.owner),
+            self.scopes.to_string(),
+            time(self.expires_at),
+            text(Some(self.display)),
+            self.status.as_str().to_owned(),
+            time::format(self.created_at),
+            text(Some(&self.created_by.name)),
+            time(self.revoked_at),
+            text(self.revoke_reason),
+        ];
+        cells.extend(self.sha256.clone());
+        cells
+    }
+}
+
+/// Whether a spreadsheet would take this for a formula, were it not for the apostrophes.
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// Text that no spreadsheet takes for a formula: one apostrophe more, where there is need.
+pub fn to_spreadsheet(text: &str) -> String {
+    if is_formula(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// Undoes [`to_spreadsheet`], and nothing else.
+pub fn from_spreadsheet(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|_| is_formula(text)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::time::parse_rfc3339;
+
+    const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    fn read(object: Value) -> Result<ImportedKey, FieldErrors> {
+        let now = parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
+        ImportedKey::from_object(object.as_object().unwrap(), &"bt".parse().unwrap(), now)
+    }
+
+    fn with(field: &str, value: impl Into<Value>) -> Value {
+        let mut object = json!({"name": "a", "scopes": ["calls:read"], "sha256": DIGEST});
+        object[field] = value.into();
+        object
+    }
+
+    #[test]
+    fn a_line_needs_a_name_scopes_and_a_digest() {
+        let key = read(with("expires_at", "2027-01-31")).unwrap();
+        assert_eq!(key.digest, Digest::of(b"test"));
+        assert_eq!(key.display, "imported…0a08");
+        assert_eq!(key.expires_at, parse_rfc3339("2027-02-01T00:00:00Z"));
+        let fields =
+            |errors: FieldErrors| errors.0.into_iter().map(|error| error.field).collect::<Vec<_>>();
+        assert_eq!(fields(read(json!({})).unwrap_err()), ["name", "scopes", "sha256"]);
+        for (field, value) in [
+            ("name", json!(" ")),
+            ("scopes", json!(["calls:admin"])),
+            ("scopes", json!([])),
+            ("expires_at", json!("2026-11-22T12:00:00Z")),
+            ("expires_at", json!("soon")),
+            ("expires_at", json!("11y")),
+            ("sha256", json!(&DIGEST[1..])),
+            ("sha256", json!(DIGEST.replace('9', "g"))),
+            ("sha256", json!(Digest::of(b"").to_hex())),
+            ("display", json!("a".repeat(25))),
+            ("display", json!("a\nb")),
+            ("display", json!(" ")),
+            ("status", json!("revoked")),
+            ("status", json!("expired")),
+            ("status", json!("?")),
+            ("revoked_at", json!("2026-01-01T00:00:00Z")),
+        ] {
+            assert_eq!(fields(read(with(field, value.clone())).unwrap_err()), [field], "{value}");
+        }
+    }
+
+    #[test]
+    fn a_complaint_does_not_repeat_what_may_be_a_secret() {
+        let ours = format!("btk_{}", "a1".repeat(19));
+        for secret in ["sk_live_51HxTopSecret", &ours, "test"] {
+            for field in COLUMNS {
+                let value = match field {
+                    "id" | "created_at" | "created_by" | "revoke_reason" if secret != ours => {
+                        continue;
+                    }
+                    "name" | "owner" | "description" | "display" if secret.starts_with("sk") => {
+                        continue;
+                    }
+                    "scopes" => json!([secret]),
+                    _ => json!(secret),
+                };
+                let errors = read(with(field, value)).expect_err(field);
+                assert!(!errors.summary().contains(secret), "{errors}");
+            }
+            let errors = read(with(secret, "x")).unwrap_err();
+            assert!(!errors.summary().contains(secret), "{errors}");
+        }
+    }
+
+    #[test]
+    fn the_display_of_an_exported_key_is_taken_in_again() {
+        assert_eq!(read(with("display", "btk_9xas…EeVW")).unwrap().display, "btk_9xas…EeVW");
+    }
+
+    #[test]
+    fn a_formula_becomes_text() {
+        for (text, written) in [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@a", "'@a"),
+            ("\ta", "'\ta"),
+            ("'=1", "''=1"),
+            ("'a", "'a"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!(to_spreadsheet(text), written);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_survives_the_spreadsheet(text in "['=+@\t\r-]{0,3}.{0,5}") {
+            let written = to_spreadsheet(&text);
+            prop_assert!(!written.starts_with(['=', '+', '-', '@', '\t', '\r']));
+            prop_assert_eq!(from_spreadsheet(&written), text);
+        }
+
+        #[test]
+        fn a_digest_survives_its_text(bytes: [u8; 32]) {
+            let digest = Digest::of(&bytes);
+            prop_assert_eq!(digest.to_hex().parse(), Ok(digest));
+            prop_assert_eq!(digest.to_hex().to_uppercase().parse(), Ok(digest));
+        }
+    }
+}
