@@ -31,7 +31,7 @@ use super::state::State;
 use crate::model::secret::mask;
 
 /// What a page may load and do: only what comes from this server, and nothing inline.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
 
