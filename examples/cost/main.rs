@@ -70,10 +70,11 @@ fn main() -> Result<()> {
         let each = start.memory.saturating_sub(least.memory) as f64 / *count as f64;
         writeln!(
             rows,
-            "| {count} | {:.1} s, {:.0} a second | {:.2} s | {:.1} MB | {} |",
+            "| {count} | {:.1} s | {:.1} s | {:.2} s | {:.2} s | {:.1} MB | {} |",
             seed.took.as_secs_f64(),
-            *count as f64 / seed.took.as_secs_f64(),
+            seed.cpu,
             start.seconds,
+            start.cpu,
             start.memory as f64 / 1e6,
             // Below that, it is noise.
             if *count >= 10_000 { format!("{each:.0} bytes") } else { "–".to_owned() },
@@ -82,8 +83,8 @@ fn main() -> Result<()> {
     }
     let seed = last.ok_or("--keys names none")?;
     report += &compare(&options, &place, &seed)?;
-    report += "\n| keys | import | start-up | resident memory | of that, each key |\n";
-    report += "| --- | --- | --- | --- | --- |\n";
+    report += "\n| keys | import | of that, CPU | start-up | of that, CPU | resident memory | of that, each key |\n";
+    report += "| --- | --- | --- | --- | --- | --- | --- |\n";
     report += &rows;
     print(&report)?;
     if let Some(file) = &options.output {
@@ -102,6 +103,7 @@ fn programs() -> Result<PathBuf> {
 /// How long a start took, and what it left in memory.
 struct Start {
     seconds: f64,
+    cpu: f64,
     memory: u64,
 }
 
@@ -111,12 +113,14 @@ fn start_up(place: &Place, seed: &Seed) -> Result<Start> {
     for _ in 0..3 {
         seed.forget_pages()?;
         let (server, took) = Server::bitting(place, seed)?;
-        starts.push(Start { seconds: took.as_secs_f64(), memory: server.memory()? });
+        let (cpu, memory) = (server.cpu()?, server.memory()?);
+        starts.push(Start { seconds: took.as_secs_f64(), cpu, memory });
         server.stop()?;
     }
     let seconds = median(starts.iter().map(|start| start.seconds));
+    let cpu = median(starts.iter().map(|start| start.cpu));
     let memory = median(starts.iter().map(|start| start.memory as f64)) as u64;
-    Ok(Start { seconds, memory })
+    Ok(Start { seconds, cpu, memory })
 }
 
 /// Lets the servers take turns under load.

@@ -57,12 +57,7 @@ impl Server {
 
     /// CPU time used so far, in seconds.
     pub fn cpu(&self) -> Result<f64> {
-        // Clock ticks of user and system time: fields 14 and 15, where the second may hold spaces.
-        const TICKS_PER_SECOND: f64 = 100.0;
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields = stat.rsplit_once(')').ok_or("no process state")?.1.split_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-        Ok(ticks as f64 / TICKS_PER_SECOND)
+        cpu_fields(&self.child.id().to_string(), 14)
     }
 
     /// Resident memory in bytes.
@@ -112,6 +107,21 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// CPU time in seconds of all processes that this one has waited for.
+pub fn cpu_of_the_ended() -> Result<f64> {
+    cpu_fields("self", 16)
+}
+
+/// User and system time of a process: clock ticks in two fields of its `stat`, of which the second
+/// may hold spaces, and numbering begins with one.
+fn cpu_fields(process: &str, first: usize) -> Result<f64> {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields = stat.rsplit_once(')').ok_or("no process state")?.1.split_whitespace();
+    let ticks = fields.skip(first - 3).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
+    Ok(ticks.sum::<u64>() as f64 / TICKS_PER_SECOND)
 }
 
 fn start(place: &Place, command: &Command, port: u16) -> Result<Server> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bitting::model::secret::{Secret, SecretKind};
 
 use super::Result;
+use super::process::cpu_of_the_ended;
 
 /// A database, and some of its keys.
 pub struct Seed {
@@ -17,6 +18,8 @@ pub struct Seed {
     pub used: Vec<String>,
     pub count: usize,
     pub took: Duration,
+    /// CPU time of the import, in seconds.
+    pub cpu: f64,
     /// The key that was imported last, and is known last.
     pub last_key: String,
 }
@@ -45,15 +48,16 @@ impl Seed {
             last_key = secret.expose().to_owned();
         }
         file.into_inner()?.sync_all()?;
-        let mut seed = Self { folder, used: in_use, count, took: Duration::ZERO, last_key };
-        let began = Instant::now();
+        let mut seed =
+            Self { folder, used: in_use, count, took: Duration::ZERO, cpu: 0.0, last_key };
+        let (began, cpu) = (Instant::now(), cpu_of_the_ended()?);
         let import = Command::new(programs.join("bitting"))
             .args(["key", "import"])
             .arg(seed.folder.join("keys.csv"))
             .arg(format!("--database-url={}", seed.database_url()))
             .stdout(Stdio::null())
             .status()?;
-        seed.took = began.elapsed();
+        (seed.took, seed.cpu) = (began.elapsed(), cpu_of_the_ended()? - cpu);
         if import.success() { Ok(seed) } else { Err("the import failed".into()) }
     }
 

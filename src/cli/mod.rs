@@ -61,7 +61,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server (the default); the first start makes the database
-    Serve,
+    Serve {
+        /// Fill an empty database with a made-up practice and 30 days of use, to look at
+        #[arg(long)]
+        demo: bool,
+    },
     /// Make the database or bring it up to date, and exit
     Migrate,
     /// Print the OpenAPI document of the API; needs no database
@@ -220,8 +224,8 @@ fn parse() -> Result<Arguments, Failure> {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { command, options } = arguments;
     let settings = || options.resolve();
-    match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(&settings()?),
+    match command.unwrap_or(Command::Serve { demo: false }) {
+        Command::Serve { demo } => serve(&Settings { demo, ..settings()? }),
         Command::Migrate => {
             let settings = settings()?;
             open(&settings, Missing::Create)?;
@@ -280,6 +284,7 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
     server::block_on(async {
         let stop = server::stop_signal()?;
         let server = Server::start(settings, Arc::new(SystemClock))?;
+        present(&server, settings);
         invite(&server, settings);
         // It serves whether or not somebody reads this.
         let _ = show(format_args!("listening on http://{}", server.address));
@@ -301,13 +306,31 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
     })
 }
 
+/// Where pages are found.
+fn address_of(server: &Server, settings: &Settings) -> String {
+    settings.public_url.clone().unwrap_or_else(|| format!("http://{}", server.address))
+}
+
+/// What gets somebody into the demo that has just been made: told here, this once.
+fn present(server: &Server, settings: &Settings) {
+    if let Some(demo) = &server.demo {
+        let url = address_of(server, settings);
+        say(format_args!(
+            "The database now holds a demo. Shown only now:\n  sign in at {url}/login\n  \
+             e-mail    {}\n  password  {}\n  API key   {}",
+            demo.email,
+            demo.password,
+            demo.key.secret.expose()
+        ));
+    }
+}
+
 /// While there is no user, a link by which the first administrator is made. It is for who started
 /// the server, and not for the log.
 fn invite(server: &Server, settings: &Settings) {
     match server.bitting.make_setup_link() {
         Ok(Some(link)) => {
-            let listening = format!("http://{}", server.address);
-            let url = settings.public_url.as_ref().unwrap_or(&listening);
+            let url = address_of(server, settings);
             say(format_args!(
                 "There is no user yet. Make the first administrator here, once and within an \
                  hour:\n  {url}/setup?token={}",

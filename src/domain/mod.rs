@@ -7,6 +7,7 @@ pub mod analytics;
 pub mod audit_log;
 pub mod change_feed;
 pub mod checkup;
+pub mod demo;
 pub mod disabling;
 pub mod error;
 pub mod idempotency;

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod assets;
 pub mod client_address;
+mod code;
 pub mod endpoint;
 pub mod error;
 pub mod extract;

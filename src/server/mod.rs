@@ -15,6 +15,7 @@ use actix_web::{App, HttpServer, web};
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::domain::demo::{Demo, Wish};
 use crate::domain::{self, Bitting};
 use crate::http::state::{HttpSettings, State};
 use crate::http::watch::requests::Requests;
@@ -53,6 +54,14 @@ pub enum StartError {
     /// The application cannot be put together.
     #[error(transparent)]
     Domain(#[from] domain::Error),
+    /// A demo was asked for in a database that holds something.
+    #[error("{database}: {why}; name another database with --database-url, or leave out --demo")]
+    NoDemo {
+        /// Which one.
+        database: String,
+        /// What is in the way.
+        why: &'static str,
+    },
     /// The operating system refuses something else.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -80,6 +89,8 @@ pub struct Server {
     pub metrics_address: Option<SocketAddr>,
     /// The application.
     pub bitting: Arc<Bitting>,
+    /// The demo, if this start has made one.
+    pub demo: Option<Box<Demo>>,
     service: HttpService,
     metrics: Option<HttpService>,
     stopping: Arc<AtomicBool>,
@@ -100,6 +111,7 @@ impl Server {
         let (metrics_listener, metrics_address) = metrics.transpose()?.unzip();
         let connections = limits::connections(settings.workers);
         let bitting = Arc::new(open(settings, clock, Missing::Create)?);
+        let demo = if settings.demo { make_demo(&bitting)? } else { None };
         bitting.read_feed()?;
         if let Some((email, password)) = &settings.first_admin {
             bitting.ensure_administrator(email, password)?;
@@ -132,7 +144,7 @@ impl Server {
             .map(|listener| serve_metrics(listener, bitting.clone(), shared.clone()))
             .transpose()?;
         let background = Background::start(bitting.clone(), shared, settings.usage_flush)?;
-        Ok(Self { address, metrics_address, bitting, service, metrics, stopping, background })
+        Ok(Self { address, metrics_address, bitting, demo, service, metrics, stopping, background })
     }
 
     /// Serves until `stop` is done; then finishes what is running and writes every count.
@@ -160,6 +172,17 @@ impl Server {
         let flushed = actix_web::rt::task::spawn_blocking(move || background.stop(deadline)).await;
         Ok(flushed.map_err(io::Error::other)??)
     }
+}
+
+/// Fills an empty database with a demo, unless it holds one already.
+fn make_demo(bitting: &Bitting) -> Result<Option<Box<Demo>>, StartError> {
+    let why = match bitting.make_demo()? {
+        Wish::Made(demo) => return Ok(Some(demo)),
+        Wish::MadeBefore => return Ok(None),
+        Wish::NotEmpty => "the database is not empty; no demo was made and nothing was changed",
+        Wish::Unfinished => "making a demo in this database was broken off, and it is incomplete",
+    };
+    Err(StartError::NoDemo { database: bitting.database.target().to_string(), why })
 }
 
 /// Takes a port.

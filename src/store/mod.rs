@@ -9,6 +9,7 @@ pub mod analytics;
 pub mod audit;
 pub mod backup;
 pub mod connection;
+pub mod contents;
 pub mod error;
 mod file_identity;
 pub mod high_water;

@@ -25,6 +25,7 @@ mod counting_faults;
 mod counting_model;
 mod counting_rollup;
 mod credentials;
+mod demo;
 mod deployment;
 mod docs;
 mod faults;

@@ -3,6 +3,8 @@
 //! Everything is read as text and parsed in one place, so that a bad value is refused with the same
 //! words wherever it stands.
 
+mod values;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use crate::model::password::Password;
 use crate::model::secret::Brand;
 use crate::model::user::Email;
 use crate::store::Target;
+
+use values::{parse_address, parse_networks, parse_time, parse_url};
 
 const DEFAULT_FILE: &str = "bitting.toml";
 
@@ -154,6 +158,8 @@ pub struct Settings {
     pub first_admin: Option<(Email, Password)>,
     /// Where to serve metrics, if at all.
     pub metrics_listen: Option<SocketAddr>,
+    /// Whether an empty database is filled with a demo. No option: only `serve` takes the flag.
+    pub demo: bool,
     /// How long slow clients are waited for.
     pub patience: Patience,
 }
@@ -193,6 +199,7 @@ impl Options {
                 self.metrics_listen.or(file.metrics_listen),
                 parse_address,
             )?,
+            demo: false,
             patience: Patience::default(),
             database: parse("database-url", database_url, "sqlite://bitting.db", Target::from_str)?,
             workers: parse("workers", workers, &cores.to_string(), |text| {
@@ -300,42 +307,6 @@ fn bad(name: &str, why: impl Display) -> BadSetting {
     let key = name.replace('-', "_");
     let variable = key.to_uppercase();
     BadSetting(format!("--{name} (BITTING_{variable}, {key} in {DEFAULT_FILE}): {why}"))
-}
-
-fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080")
-}
-
-fn parse_url(text: &str) -> Result<String, &'static str> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match rest {
-        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => {
-            Ok(text.trim_end_matches('/').to_owned())
-        }
-        _ => Err("must be an address such as https://keys.example.com"),
-    }
-}
-
-fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts.map(parse_network).collect()
-}
-
-/// A network, or a single address.
-fn parse_network(text: &str) -> Result<IpNet, String> {
-    let single = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(single).ok_or_else(|| {
-        format!("{text:?} is no network; give them as 10.0.0.0/8, separated by commas")
-    })
-}
-
-fn parse_time(
-    text: &str,
-    milliseconds: std::ops::RangeInclusive<u128>,
-    expected: &'static str,
-) -> Result<Duration, &'static str> {
-    let time = humantime::parse_duration(text).map_err(|_| expected)?;
-    if milliseconds.contains(&time.as_millis()) { Ok(time) } else { Err(expected) }
 }
 
 #[cfg(test)]
