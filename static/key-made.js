@@ -1,15 +1,17 @@
-// The page that shows a new key: it can be copied, and is gone when the page is left.
+// The page that shows a secret once: it can be copied, and is gone when the page is left.
 import { enableCopying } from "./copy.js";
+
+const secret = document.querySelector(".secret code");
 
 enableCopying(document.getElementById("copied"));
 
 addEventListener("pagehide", () => {
-  document.getElementById("new-key").textContent = "";
+  secret.textContent = "";
 });
 
-// A page that comes back from the browser's cache has no key to show any more.
+// A page that comes back from the browser's cache has nothing to show any more.
 addEventListener("pageshow", (event) => {
   if (event.persisted) {
-    document.getElementById("new-key").textContent = "no longer shown";
+    secret.textContent = "no longer shown";
   }
 });

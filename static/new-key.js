@@ -1,5 +1,6 @@
 // Helps to fill in the form of a new key. Everything works without: the server checks the same,
 // and says the same sentence.
+import { enablePermissions } from "./permissions.js";
 
 const form = document.getElementById("new-key-form");
 const sentence = document.getElementById("sentence");
@@ -38,25 +39,8 @@ function say() {
     : "This key will not be able to do anything: tick at least one box.";
 }
 
-function tick(list) {
-  const all = list.every((box) => box.checked);
-  for (const box of list) box.checked = !all;
-  say();
-}
-
 if (form) {
-  for (const button of form.querySelectorAll("[data-both]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => tick(boxes(button.closest("tr"))));
-  }
-  const everything = document.getElementById("read-everything");
-  everything.hidden = false;
-  everything.addEventListener("click", () => {
-    tick([...form.querySelectorAll("input[value$=':read']")]);
-  });
-  form.elements.expires_on.addEventListener("input", () => {
-    form.querySelector("input[name=expires][value=date]").checked = true;
-  });
+  enablePermissions(form);
   form.addEventListener("input", say);
   say();
 }

@@ -1,6 +1,8 @@
 //! Users: adding them, changing what they may do, and their passwords. How one is disabled is in
 //! `disabling`, how one signs in in `login`.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use super::audit_log::tell;
@@ -13,7 +15,7 @@ use crate::model::password::Password;
 use crate::model::scope::ScopeSet;
 use crate::model::user::{Email, NewUser, Role, User, UserChange};
 use crate::store::transaction::Exclusive;
-use crate::store::{AnyConnection, audit, one_time_links, sessions, users};
+use crate::store::{AnyConnection, audit, keys, one_time_links, sessions, users};
 
 impl Bitting {
     /// Adds a user; the first one is an administrator. Without a password, they set one by a link.
@@ -102,6 +104,16 @@ impl Bitting {
     pub fn list_users(&self, principal: &Principal) -> Result<Vec<User>> {
         require(principal.oversees())?;
         Ok(self.database.read(users::list)?)
+    }
+
+    /// How many active keys each user has; users without any are left out.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], or when the database fails.
+    pub fn keys_by_user(&self, principal: &Principal) -> Result<HashMap<UserId, i64>> {
+        require(principal.oversees())?;
+        let now = self.time.now();
+        Ok(self.database.read(|connection| keys::count_active_by_user(connection, now))?)
     }
 
     /// The user with this id; everybody may look at themselves.

@@ -1,19 +1,21 @@
-//! Keys made by a form: however often a form is sent, it makes one key.
+//! Keys and admin tokens made by a form: however often a form is sent, it makes one.
 
 use super::keyring::IssuedKey;
 use super::principal::Principal;
+use super::tokens::IssuedToken;
 use super::{Bitting, Error, Result};
-use crate::model::id::KeyId;
+use crate::model::id::{KeyId, TokenId};
 use crate::model::key::NewKey;
 use crate::model::random_secret::RandomSecret;
+use crate::model::token::NewToken;
 use crate::store::{AnyConnection, key_forms};
 
 /// What became of a form that was sent.
-pub enum FormOutcome {
-    /// It has made its key now.
-    Made(Box<IssuedKey>),
-    /// It had made this key before.
-    Known(KeyId),
+pub enum FormOutcome<Made, Known> {
+    /// It has made it now.
+    Made(Box<Made>),
+    /// It had made it before.
+    Known(Known),
 }
 
 impl Bitting {
@@ -26,13 +28,39 @@ impl Bitting {
         new: NewKey,
         principal: &Principal,
         nonce: &RandomSecret,
-    ) -> Result<FormOutcome> {
+    ) -> Result<FormOutcome<IssuedKey, KeyId>> {
         let nonce = nonce.digest();
         let mut known = None;
         let issued = self.issue_key_with(new, principal, None, |connection, id| {
             known = key_forms::find(connection, &nonce)?;
             match known {
                 // Rolls back: the form has made its key.
+                Some(_) => Err(Error::NotFound),
+                None => Ok(key_forms::insert(connection, &nonce, id)?),
+            }
+        });
+        match (issued, known) {
+            (_, Some(id)) => Ok(FormOutcome::Known(id)),
+            (issued, None) => Ok(FormOutcome::Made(Box::new(issued?))),
+        }
+    }
+
+    /// Makes an admin token by the form with this nonce, unless the form has made one already.
+    ///
+    /// # Errors
+    /// As [`Bitting::issue_token`].
+    pub fn issue_token_by_form(
+        &self,
+        new: NewToken,
+        principal: &Principal,
+        nonce: &RandomSecret,
+    ) -> Result<FormOutcome<IssuedToken, TokenId>> {
+        let nonce = nonce.digest();
+        let mut known = None;
+        let issued = self.issue_token_with(new, principal, |connection, id| {
+            known = key_forms::find(connection, &nonce)?;
+            match known {
+                // Rolls back: the form has made its token.
                 Some(_) => Err(Error::NotFound),
                 None => Ok(key_forms::insert(connection, &nonce, id)?),
             }

@@ -202,6 +202,23 @@ impl Bitting {
         })
     }
 
+    /// Ends all of a user's own sessions but one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn end_other_sessions(&self, user: &User, kept: SessionId, visit: &Visit) -> Result<()> {
+        let (at, origin) = (self.time.now(), visit.origin(user.actor()));
+        self.database.write(|connection| {
+            for session in sessions::list(connection, user.id)? {
+                if session.id != kept && sessions::delete(connection, user.id, session.id)? {
+                    let detail = json!({"session_id": session.id});
+                    audit::insert(connection, at, Action::LoginEnded, &origin, None, &detail)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Changes a user's own password. Every session of theirs ends; the answer is a new one.
     ///
     /// # Errors

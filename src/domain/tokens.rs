@@ -30,6 +30,16 @@ impl Bitting {
     /// [`Error::Forbidden`], which is noted in the audit log, [`Error::Invalid`], or when the
     /// database fails.
     pub fn issue_token(&self, new: NewToken, principal: &Principal) -> Result<IssuedToken> {
+        self.issue_token_with(new, principal, |_, _| Ok(()))
+    }
+
+    /// The same, with something that is done in the transaction before the token is stored.
+    pub(super) fn issue_token_with(
+        &self,
+        new: NewToken,
+        principal: &Principal,
+        first: impl FnOnce(&mut AnyConnection, TokenId) -> Result<()>,
+    ) -> Result<IssuedToken> {
         let origin = &principal.origin;
         if self.brand.may_occur_in(&new.name) {
             return Err(FieldErrors::one("name", "must not contain a key").into());
@@ -62,6 +72,7 @@ impl Bitting {
         let made = self.database.write(|connection| -> Result<AdminToken> {
             Exclusive::Keys.take(connection)?;
             require(self.confirm(connection, principal)?.administers())?;
+            first(connection, token.id)?;
             token.revision =
                 self.record_token(connection, Action::TokenCreated, origin, &detail)?;
             token.number = tokens::insert(connection, &token)?;
@@ -93,6 +104,15 @@ impl Bitting {
         let token = self.database.read(|connection| tokens::find(connection, id))?;
         let name = token.ok_or(Error::NotFound)?.name;
         Ok(Actor { kind: ActorKind::Token, id: Some(id.to_string()), name })
+    }
+
+    /// The token with this id.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
+    pub fn find_token(&self, principal: &Principal, id: TokenId) -> Result<AdminToken> {
+        require(principal.oversees())?;
+        self.database.read(|connection| tokens::find(connection, id))?.ok_or(Error::NotFound)
     }
 
     /// Every token, the newest first.

@@ -40,7 +40,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const MARK: &str = "mark.svg";
 
-static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
     [
         stored("bitting.css", CSS, include_bytes!("../../static/bitting.css")),
         stored("docs.css", CSS, include_bytes!("../../static/docs.css")),
@@ -49,6 +49,9 @@ static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
         stored("key.js", SCRIPT, include_bytes!("../../static/key.js")),
         stored("key-made.js", SCRIPT, include_bytes!("../../static/key-made.js")),
         stored("new-key.js", SCRIPT, include_bytes!("../../static/new-key.js")),
+        stored("permissions.js", SCRIPT, include_bytes!("../../static/permissions.js")),
+        stored("rights.js", SCRIPT, include_bytes!("../../static/rights.js")),
+        stored("tokens.js", SCRIPT, include_bytes!("../../static/tokens.js")),
         stored(MARK, SVG, include_bytes!("../../static/mark.svg")),
         compressed(
             "swagger-ui.css",

@@ -7,7 +7,11 @@ use super::assets;
 use super::endpoint::{Endpoint, serve_measured};
 use super::middleware::judge::Judge;
 use super::state::State;
-use super::ui::{self, docs, export, key, key_changes, login, new_key, setup};
+use super::ui::frame::OVERSEERS;
+use super::ui::{
+    self, account, docs, export, key, key_changes, login, new_key, password, setup, tokens, user,
+    users,
+};
 use super::watch::requests::NO_ROUTE;
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
 use crate::auth::session::PageNeed::{self, Visitor};
@@ -24,6 +28,8 @@ use crate::model::user::Role;
 
 /// Who makes and changes keys.
 const KEY_MAKERS: PageNeed = PageNeed::User(&[Role::Admin, Role::Member]);
+/// Who changes users and admin tokens.
+const ADMINISTRATORS: PageNeed = PageNeed::User(&[Role::Admin]);
 
 /// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -118,6 +124,26 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::page("/usage/export", PageNeed::ANY_USER).shows(ui::usage::export),
         Endpoint::page("/audit", PageNeed::ANY_USER).shows(ui::audit::show),
         Endpoint::page("/audit/export", PageNeed::ANY_USER).shows(ui::audit::export),
+        Endpoint::page("/users", PageNeed::User(OVERSEERS)).shows(users::list),
+        Endpoint::page("/users/new", ADMINISTRATORS).shows(users::form).takes(users::add),
+        Endpoint::page("/users/{id}", ADMINISTRATORS).shows(user::show).takes(user::change),
+        Endpoint::page("/users/{id}/link", ADMINISTRATORS).takes(user::make_link),
+        Endpoint::page("/users/{id}/disable", ADMINISTRATORS)
+            .shows(user::disable_form)
+            .takes(user::disable),
+        Endpoint::page("/users/{id}/enable", ADMINISTRATORS).takes(user::enable),
+        Endpoint::page("/tokens", PageNeed::User(OVERSEERS)).shows(tokens::list),
+        Endpoint::page("/tokens/new", ADMINISTRATORS).shows(tokens::show).takes(tokens::create),
+        Endpoint::page("/tokens/{id}/revoke", ADMINISTRATORS)
+            .shows(tokens::revoke_form)
+            .takes(tokens::revoke),
+        Endpoint::page("/password", Visitor).shows(password::form).takes(password::set),
+        Endpoint::page("/account", PageNeed::ANY_USER).shows(account::show),
+        Endpoint::page("/account/password", PageNeed::ANY_USER).takes(account::change_password),
+        Endpoint::page("/account/sessions/end-others", PageNeed::ANY_USER)
+            .takes(account::end_other_sessions),
+        Endpoint::page("/account/sessions/{id}/end", PageNeed::ANY_USER)
+            .takes(account::end_session),
     ]
 }
 

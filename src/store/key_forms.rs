@@ -1,4 +1,7 @@
-//! Forms that have made their key, in the database.
+//! Forms that have made their key or admin token, in the database.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use diesel::prelude::*;
 
@@ -6,29 +9,28 @@ use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows;
 use super::schema::key_forms as table;
-use crate::model::id::KeyId;
 use crate::model::secret::Digest;
 
-/// Notes that the form with this nonce has made a key.
+/// Notes that the form with this nonce has made the key or token with this id.
 ///
 /// # Errors
 /// When the database fails.
-pub fn insert(connection: &mut AnyConnection, nonce: &Digest, key: KeyId) -> Result<()> {
+pub fn insert(connection: &mut AnyConnection, nonce: &Digest, made: impl Display) -> Result<()> {
     diesel::insert_into(table::table)
-        .values((table::digest.eq(nonce.as_bytes().to_vec()), table::key_id.eq(key.to_string())))
+        .values((table::digest.eq(nonce.as_bytes().to_vec()), table::key_id.eq(made.to_string())))
         .execute(connection)?;
     Ok(())
 }
 
-/// The key that the form with this nonce has made, if it has.
+/// The id of what the form with this nonce has made, if it has.
 ///
 /// # Errors
 /// When the database fails.
-pub fn find(connection: &mut AnyConnection, nonce: &Digest) -> Result<Option<KeyId>> {
+pub fn find<Id: FromStr>(connection: &mut AnyConnection, nonce: &Digest) -> Result<Option<Id>> {
     let id: Option<String> = table::table
         .filter(table::digest.eq(nonce.as_bytes().to_vec()))
         .select(table::key_id)
         .first(connection)
         .optional()?;
-    id.map(|id| rows::parse("key id", &id)).transpose()
+    id.map(|id| rows::parse("id of a form", &id)).transpose()
 }

@@ -1,5 +1,7 @@
 //! API keys in the database.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
@@ -247,6 +249,26 @@ pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> R
         .order(table::number)
         .load(connection)?;
     rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// How many keys that are not retired each user has; users without any are left out.
+///
+/// # Errors
+/// When the database fails.
+pub fn count_active_by_user(
+    connection: &mut AnyConnection,
+    now: Moment,
+) -> Result<HashMap<UserId, i64>> {
+    let unexpired =
+        table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+    let rows: Vec<(Option<String>, i64)> = table::table
+        .filter(table::revoked_at.is_null())
+        .filter(unexpired)
+        .group_by(table::user_id)
+        .select((table::user_id, diesel::dsl::count_star()))
+        .load(connection)?;
+    let owned = rows.into_iter().filter_map(|(user, n)| Some((user?, n)));
+    owned.map(|(user, n)| Ok((rows::parse("user id", &user)?, n))).collect()
 }
 
 /// Keys from the newest to the oldest, one more than the limit where there are so many; those of

@@ -115,6 +115,11 @@ impl Gallery {
             ("key-new", "/keys/new".to_owned()),
             ("usage", "/usage".to_owned()),
             ("audit", "/audit".to_owned()),
+            ("users", "/users".to_owned()),
+            ("user-new", "/users/new".to_owned()),
+            ("tokens", "/tokens".to_owned()),
+            ("token-new", "/tokens/new".to_owned()),
+            ("account", "/account".to_owned()),
             ("not-found", of(active, "x")),
         ] {
             self.view(page, &path);
@@ -144,7 +149,7 @@ fn pages_with_nothing_in_them() {
     gallery.view("setup", &format!("/setup?token={}", link.expose()));
     gallery.server.db_user(ADMIN, json!({"role": "admin"}));
     gallery.sign_in();
-    for page in ["keys", "keys/retired", "keys/new", "usage", "audit"] {
+    for page in ["keys", "keys/retired", "keys/new", "usage", "audit", "users", "tokens"] {
         gallery.view(&page.replace('/', "-"), &format!("/{page}"));
     }
     gallery.go("/keys/new");

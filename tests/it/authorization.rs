@@ -37,7 +37,8 @@ fn rule_for(path: &str) -> Rule {
     match words.as_slice() {
         ["healthz" | "readyz" | "docs" | "openapi.json" | "favicon.ico" | ""] => Rule::Anybody,
         ["static", _] => Rule::Anybody,
-        ["login" | "logout" | "setup" | "keys" | "usage" | "audit", ..] => Rule::Page,
+        ["login" | "logout" | "setup" | "password" | "keys", ..] => Rule::Page,
+        ["usage" | "audit" | "users" | "tokens" | "account", ..] => Rule::Page,
         ["v1", "whoami" | "ping"] | ["v1", "admin", "limits"] => Rule::AnyKey,
         ["v1", "keys"] | ["v1", "keys", ..] | ["v1", "audit"] => Rule::AdminToken,
         ["v1", "nothing", ..] => Rule::Nothing,

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod account_page;
 mod analytics;
 mod audit;
 mod audit_page;
@@ -52,6 +53,7 @@ mod new_key_page;
 mod openapi;
 mod pages;
 mod parameters;
+mod password_links;
 mod paths;
 mod record_lists;
 mod records;
@@ -62,8 +64,10 @@ mod slow_clients;
 mod startup;
 mod stopping;
 mod time;
+mod token_pages;
 mod transfer;
 mod usage_page;
+mod user_pages;
 mod user_rights;
 mod users;
 mod versions;

@@ -223,7 +223,9 @@ fn frame(headers: &mut HeaderMap, id: &RequestId) {
     if headers.get(CONTENT_TYPE).is_some_and(|is| is == "application/json") {
         return;
     }
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    if !headers.contains_key(REFERRER_POLICY) {
+        headers.append(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    }
     if !headers.contains_key(CONTENT_SECURITY_POLICY) {
         headers.append(
             CONTENT_SECURITY_POLICY,

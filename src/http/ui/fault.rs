@@ -1,5 +1,8 @@
 //! What is wrong with a form, beside its fields and at its top.
 
+use actix_web::http::StatusCode;
+
+use crate::domain;
 use crate::model::FieldErrors;
 
 /// A complaint about one field.
@@ -29,4 +32,51 @@ pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<Fault> {
     }
     found.sort_by_key(|(place, _)| *place);
     found.into_iter().map(|(_, fault)| fault).collect()
+}
+
+/// A use case's result, with complaints about the input apart from other errors.
+///
+/// # Errors
+/// What is no complaint about the input.
+pub fn complaints<T>(result: domain::Result<T>) -> domain::Result<Result<T, FieldErrors>> {
+    match result {
+        Ok(done) => Ok(Ok(done)),
+        Err(domain::Error::Invalid(errors)) => Ok(Err(errors)),
+        Err(other) => Err(other),
+    }
+}
+
+/// A form that is to be shown again.
+pub struct Refused {
+    /// What the answer says.
+    pub status: StatusCode,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+}
+
+impl Refused {
+    /// For complaints about the input.
+    pub fn invalid(errors: FieldErrors, fields: &[Field]) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, faults: faults(errors, fields) }
+    }
+}
+
+/// A use case's result about a user, with what the form is to say apart from other errors. That
+/// somebody is the last administrator is said at the first field.
+///
+/// # Errors
+/// What is not said in the form.
+pub fn refusals<T>(
+    result: domain::Result<T>,
+    fields: &[Field],
+) -> domain::Result<Result<T, Refused>> {
+    match (result, fields.first()) {
+        (Err(domain::Error::LastAdministrator), Some((_, id, _))) => {
+            let sentence =
+                "This is the last administrator who may sign in: make another one first.";
+            let sentence = sentence.to_owned();
+            Ok(Err(Refused { status: StatusCode::CONFLICT, faults: vec![Fault { id, sentence }] }))
+        }
+        (result, _) => Ok(complaints(result)?.map_err(|errors| Refused::invalid(errors, fields))),
+    }
 }

@@ -12,6 +12,9 @@ use crate::http::extract::{FormToken, FromWhere};
 use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
+/// Who looks at users and admin tokens.
+pub const OVERSEERS: &[Role] = &[Role::Admin, Role::Auditor];
+
 /// The pages in the navigation, in order. A page that is added gets a row in [`Section::row`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
@@ -21,12 +24,19 @@ pub enum Section {
     Usage,
     /// The audit log.
     Audit,
+    /// Who may sign in.
+    Users,
+    /// Admin tokens.
+    Tokens,
     /// The API document.
     Docs,
+    /// One's own account, which the address at the top leads to.
+    Account,
 }
 
 impl Section {
-    const ALL: [Self; 4] = [Self::Keys, Self::Usage, Self::Audit, Self::Docs];
+    const ALL: [Self; 6] =
+        [Self::Keys, Self::Usage, Self::Audit, Self::Users, Self::Tokens, Self::Docs];
 
     /// Its name, its path, and who sees it.
     fn row(self) -> (&'static str, &'static str, &'static [Role]) {
@@ -34,7 +44,10 @@ impl Section {
             Self::Keys => ("Keys", "/keys", Role::ALL),
             Self::Usage => ("Usage", "/usage", Role::ALL),
             Self::Audit => ("Audit log", "/audit", Role::ALL),
+            Self::Users => ("Users", "/users", OVERSEERS),
+            Self::Tokens => ("Tokens", "/tokens", OVERSEERS),
             Self::Docs => ("API", "/docs", Role::ALL),
+            Self::Account => ("Account", "/account", Role::ALL),
         }
     }
 }
@@ -57,6 +70,8 @@ pub struct Frame {
     pub role: &'static str,
     /// What every form on the page carries.
     pub form_token: String,
+    /// Whether the page at hand is that of their account.
+    pub at_account: bool,
     /// The pages they may see.
     pub navigation: Vec<NavigationItem>,
 }
@@ -81,6 +96,7 @@ impl Viewer {
             email: self.user.email.to_string(),
             role: self.user.role.as_str(),
             form_token: self.form_token.clone(),
+            at_account: current == Section::Account,
             navigation: Section::ALL.into_iter().filter_map(item).collect(),
         }
     }

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, json};
 
-use super::fault::{Fault, Field, faults};
+use super::fault::{Fault, Field, complaints, faults};
 use super::frame::{Frame, Section, Viewer};
 use super::key::consequence;
 use super::{page, see_other};
@@ -13,7 +13,6 @@ use crate::domain;
 use crate::http::error::Problem;
 use crate::http::extract::{Form, Id};
 use crate::http::state::State;
-use crate::model::FieldErrors;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyLabel, Status};
 
@@ -23,15 +22,6 @@ const LABEL_FIELDS: [Field; 3] = [
     ("description", "description", "The description"),
 ];
 const REASON_FIELDS: [Field; 1] = [("reason", "reason", "The reason")];
-
-/// A use case's result, with complaints about the input apart from other errors.
-fn complaints<T>(result: domain::Result<T>) -> domain::Result<Result<T, FieldErrors>> {
-    match result {
-        Ok(done) => Ok(Ok(done)),
-        Err(domain::Error::Invalid(errors)) => Ok(Err(errors)),
-        Err(other) => Err(other),
-    }
-}
 
 #[derive(Template)]
 #[template(path = "key_edit.html")]

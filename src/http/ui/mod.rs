@@ -1,14 +1,17 @@
 //! Pages, for people with a browser. They are HTML and work without scripts.
 
+pub mod account;
 pub mod audit;
+mod browser;
 mod chart;
 mod csv;
 pub mod docs;
 mod events;
+mod expiry;
 pub mod export;
 mod fault;
 mod figures;
-mod frame;
+pub mod frame;
 mod grants;
 pub mod key;
 pub mod key_changes;
@@ -17,9 +20,16 @@ mod list;
 pub mod login;
 pub mod new_key;
 mod new_key_form;
+mod new_token_form;
+pub mod password;
+mod permissions;
+mod rights;
 pub mod setup;
 mod text;
+pub mod tokens;
 pub mod usage;
+pub mod user;
+pub mod users;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, HOST, LOCATION};

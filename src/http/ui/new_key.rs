@@ -4,10 +4,12 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use super::expiry::{Life, lives};
 use super::fault::{Fault, faults};
 use super::frame::{Frame, Section, Viewer};
-use super::grants::{description, first_request, sentence};
-use super::new_key_form::{FIELDS, Life, Typed, lives};
+use super::grants::{first_request, sentence};
+use super::new_key_form::{FIELDS, Typed};
+use super::permissions::Row;
 use super::{page, public_address, see_other};
 use crate::domain;
 use crate::domain::key_forms::FormOutcome;
@@ -19,7 +21,7 @@ use crate::model::id::{KeyId, PublicId};
 use crate::model::key::ApiKey;
 use crate::model::random_secret::RandomSecret;
 use crate::model::schema;
-use crate::model::scope::{Access, Resource, Scope, ScopeSet};
+use crate::model::scope::ScopeSet;
 use crate::model::time::Moment;
 
 #[derive(Template)]
@@ -54,45 +56,6 @@ struct Link {
 impl From<ApiKey> for Link {
     fn from(key: ApiKey) -> Self {
         Self { id: key.id.to_string(), name: key.label.name, display: key.display }
-    }
-}
-
-/// A resource in the table of permissions.
-struct Row {
-    resource: &'static str,
-    description: &'static str,
-    cells: [Cell; 2],
-    both: bool,
-}
-
-struct Cell {
-    scope: String,
-    offered: bool,
-    ticked: bool,
-    /// What stands there where there is no box.
-    instead: &'static str,
-}
-
-impl Row {
-    /// The resources of which something may be granted.
-    fn list(may_grant: ScopeSet, ticked: ScopeSet) -> Vec<Self> {
-        let cell = |resource, access| {
-            let scope = Scope::new(resource, access);
-            let offered = scope.is_some_and(|scope| may_grant.contains(scope));
-            Cell {
-                scope: scope.map(|scope| scope.to_string()).unwrap_or_default(),
-                offered,
-                ticked: scope.is_some_and(|scope| ticked.contains(scope)),
-                instead: if scope.is_some() { "not yours to grant" } else { "none" },
-            }
-        };
-        let row = |resource: Resource| {
-            let cells = Access::ALL.map(|access| cell(resource, access));
-            let both = cells.iter().all(|cell| cell.offered);
-            Self { resource: resource.as_str(), description: description(resource), cells, both }
-        };
-        let rows = Resource::ALL.into_iter().map(row);
-        rows.filter(|row| row.cells.iter().any(|cell| cell.offered)).collect()
     }
 }
 

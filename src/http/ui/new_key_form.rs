@@ -1,27 +1,15 @@
 //! What is typed into the form of a new key, and what it means.
 
-use chrono::{Days, NaiveDate};
 use serde_json::{Map, Value, json};
 
+use super::expiry::{self, Unclear};
 use super::fault::{Fault, Field, faults};
-use super::text::long_day;
 use crate::http::extract::Form;
 use crate::model::FieldErrors;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, NewKey};
 use crate::model::scope::ScopeSet;
 use crate::model::time::{Moment, format};
-
-/// How long a key may be chosen to live: what is sent, what is read, and how many days.
-const LIVES: [(&str, &str, Option<u64>); 7] = [
-    ("7d", "7 days", Some(7)),
-    ("30d", "30 days", Some(30)),
-    ("60d", "60 days", Some(60)),
-    ("90d", "90 days", Some(90)),
-    ("365d", "365 days", Some(365)),
-    ("date", "On a date", None),
-    ("never", "Never", None),
-];
 
 /// The fields that rules may complain about.
 pub const FIELDS: [Field; 6] = [
@@ -32,24 +20,6 @@ pub const FIELDS: [Field; 6] = [
     ("expires_on", "expires_on", "The last day"),
     ("scopes", "scope", "What the key may do"),
 ];
-
-/// A life to choose.
-pub struct Life {
-    /// What is sent.
-    pub value: &'static str,
-    /// What is read.
-    pub words: &'static str,
-    /// The end of the sentence about the key.
-    pub until: String,
-}
-
-/// The lives to choose from, seen from now.
-pub fn lives(now: Moment) -> Vec<Life> {
-    let until = |days: &Option<u64>| {
-        days.map(|days| format!("until {}", long_day(now + Days::new(days)))).unwrap_or_default()
-    };
-    LIVES.iter().map(|(value, words, days)| Life { value, words, until: until(days) }).collect()
-}
 
 /// What is typed into the form.
 #[derive(Debug, Clone, Default)]
@@ -81,14 +51,7 @@ impl Typed {
     /// A form filled in from a key.
     pub fn like(key: &ApiKey) -> Self {
         let lived = key.expires_at.map(|end| (end - key.created_at).num_days());
-        let life = match lived {
-            None => "never",
-            Some(lived) => {
-                let days = |days: Option<u64>| days.and_then(|days| i64::try_from(days).ok());
-                let life = LIVES.iter().find(|(_, _, life)| days(*life) == Some(lived));
-                life.map_or("90d", |(value, _, _)| value)
-            }
-        };
+        let life = lived.map_or("never", |days| expiry::life_of(days).unwrap_or("90d"));
         Self {
             name: key.label.name.clone(),
             owner: key.label.owner.clone().unwrap_or_default(),
@@ -168,20 +131,8 @@ impl Typed {
     }
 
     /// When the key shall expire; never only where that was chosen.
-    pub fn end(&self, now: Moment) -> Result<Option<Moment>, (&'static str, &'static str)> {
-        let life = LIVES.iter().find(|(value, _, _)| *value == self.expires);
-        match life {
-            Some(("never", _, _)) => Ok(None),
-            Some((_, _, Some(days))) => Ok(Some(now + Days::new(*days))),
-            Some(_) => {
-                let day = NaiveDate::parse_from_str(&self.expires_on, "%Y-%m-%d").ok();
-                let next =
-                    day.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0));
-                let end = next.map(|midnight| Some(midnight.and_utc()));
-                end.ok_or(("expires_on", "must be a date, such as 2027-01-31"))
-            }
-            None => Err(("expires_at", "must be chosen")),
-        }
+    pub fn end(&self, now: Moment) -> Result<Option<Moment>, Unclear> {
+        expiry::end(&self.expires, &self.expires_on, now)
     }
 }
 

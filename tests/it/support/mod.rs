@@ -7,6 +7,7 @@ pub mod binary;
 pub mod browser;
 pub mod client;
 pub mod database;
+pub mod html;
 pub mod kinds;
 pub mod load;
 pub mod raw;

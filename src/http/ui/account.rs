@@ -1,0 +1,181 @@
+//! `/account`: who is signed in, their password and their sessions.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::browser::browser;
+use super::fault::{Fault, Field, faults};
+use super::frame::{Frame, Section, Viewer};
+use super::grants::Grant;
+use super::rights::role_words;
+use super::text::When;
+use super::{page, see_other};
+use crate::auth::session::UserCaller;
+use crate::domain::Error;
+use crate::http::error::{Code, Problem};
+use crate::http::extract::{Form, FromWhere, Id};
+use crate::http::middleware::page::{give_session, take_session};
+use crate::http::state::State;
+use crate::model::FieldErrors;
+use crate::model::id::SessionId;
+use crate::model::session::Session;
+use crate::model::time::Moment;
+use crate::model::user::Role;
+
+const PASSWORD_FIELDS: [Field; 2] = [
+    ("current_password", "current_password", "The present password"),
+    ("password", "password", "The new password"),
+];
+/// Where a changed password leads.
+const CHANGED: &str = "changed=password";
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    frame: Frame,
+    about: &'static str,
+    everything: bool,
+    grants: Vec<Grant>,
+    makes_keys: bool,
+    sessions: Vec<Line>,
+    others: bool,
+    changed: bool,
+    faults: Vec<Fault>,
+}
+
+impl AccountPage {
+    fn fault(&self, id: &str) -> Option<&Fault> {
+        self.faults.iter().find(|fault| fault.id == id)
+    }
+}
+
+struct Line {
+    id: String,
+    this: bool,
+    browser: String,
+    agent: String,
+    address: String,
+    began: When,
+    seen: When,
+}
+
+impl Line {
+    fn new(session: Session, this: SessionId, now: Moment) -> Self {
+        let agent = session.user_agent.unwrap_or_default();
+        Self {
+            id: session.id.to_string(),
+            this: session.id == this,
+            browser: browser(&agent),
+            agent,
+            address: session.address.unwrap_or_default(),
+            began: When::ago(session.created_at, now),
+            seen: When::ago(session.last_seen_at, now),
+        }
+    }
+}
+
+async fn account(
+    status: StatusCode,
+    viewer: &Viewer,
+    caller: &UserCaller,
+    state: &State,
+    changed: bool,
+    faults: Vec<Fault>,
+) -> Result<HttpResponse, Problem> {
+    let user = caller.user();
+    let (id, this) = (user.id, caller.session().id);
+    let read = state.run(move |bitting| Ok((bitting.list_sessions(id)?, bitting.time.now())));
+    let (sessions, now) = read.await?;
+    let template = AccountPage {
+        frame: viewer.frame(Section::Account),
+        about: role_words(user.role),
+        everything: user.role == Role::Admin,
+        grants: Grant::list(user.grants()),
+        makes_keys: viewer.principal.manages_keys(),
+        others: sessions.len() > 1,
+        sessions: sessions.into_iter().map(|session| Line::new(session, this, now)).collect(),
+        changed,
+        faults,
+    };
+    page(status, &template)
+}
+
+/// `GET /account`
+pub async fn show(
+    viewer: Viewer,
+    caller: UserCaller,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let changed = request.query_string() == CHANGED;
+    account(StatusCode::OK, &viewer, &caller, &state, changed, Vec::new()).await
+}
+
+/// `POST /account/password`: every other session ends.
+pub async fn change_password(
+    viewer: Viewer,
+    caller: UserCaller,
+    state: web::Data<State>,
+    visit: FromWhere,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    let text = |name| form.text(name).to_owned();
+    let (user, present, chosen) =
+        (caller.user().clone(), text("current_password"), text("password"));
+    let changed = state.run(move |bitting| {
+        match bitting.change_password(&user, &present, &chosen, &visit.0) {
+            Ok(signed_in) => Ok(Ok(signed_in)),
+            Err(Error::Invalid(errors)) => Ok(Err(errors)),
+            Err(Error::WrongPassword) => Ok(Err(FieldErrors::one("current_password", "is wrong"))),
+            Err(other) => Err(other),
+        }
+    });
+    match changed.await? {
+        Ok(signed_in) => {
+            let mut answer = see_other(&format!("/account?{CHANGED}"));
+            give_session(&mut answer, &state, &signed_in.secret);
+            Ok(answer)
+        }
+        Err(errors) => {
+            let faults = faults(errors, &PASSWORD_FIELDS);
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            account(status, &viewer, &caller, &state, false, faults).await
+        }
+    }
+}
+
+/// `POST /account/sessions/{id}/end`
+pub async fn end_session(
+    caller: UserCaller,
+    state: web::Data<State>,
+    visit: FromWhere,
+    id: Id<SessionId>,
+) -> Result<HttpResponse, Problem> {
+    let this = caller.session().id == id.0;
+    let ended = state.run(move |bitting| bitting.end_session(caller.user(), id.0, &visit.0));
+    match ended.await {
+        // It has ended meanwhile, or is not theirs.
+        Err(problem) if problem.code() != Code::NotFound => return Err(problem),
+        _ => {}
+    }
+    if !this {
+        return Ok(see_other("/account"));
+    }
+    let mut answer = see_other("/login");
+    take_session(&mut answer, &state);
+    Ok(answer)
+}
+
+/// `POST /account/sessions/end-others`
+pub async fn end_other_sessions(
+    caller: UserCaller,
+    state: web::Data<State>,
+    visit: FromWhere,
+) -> Result<HttpResponse, Problem> {
+    let ended = state.run(move |bitting| {
+        bitting.end_other_sessions(caller.user(), caller.session().id, &visit.0)
+    });
+    ended.await?;
+    Ok(see_other("/account"))
+}

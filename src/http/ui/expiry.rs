@@ -1,0 +1,68 @@
+//! How long what is made by a form shall live: chosen from a few spans, or as a date.
+
+use chrono::{Days, NaiveDate};
+
+use super::text::long_day;
+use crate::model::time::Moment;
+
+/// What is sent, what is read, and how many days.
+const LIVES: [(&str, &str, Option<u64>); 7] = [
+    ("7d", "7 days", Some(7)),
+    ("30d", "30 days", Some(30)),
+    ("60d", "60 days", Some(60)),
+    ("90d", "90 days", Some(90)),
+    ("365d", "365 days", Some(365)),
+    ("date", "On a date", None),
+    ("never", "Never", None),
+];
+
+/// A life to choose.
+pub struct Life {
+    /// What is sent.
+    pub value: &'static str,
+    /// What is read.
+    pub words: &'static str,
+    /// The end of the sentence about the key.
+    pub until: String,
+}
+
+/// The lives to choose from, seen from now.
+pub fn lives(now: Moment) -> Vec<Life> {
+    let until = |days: &Option<u64>| {
+        days.map(|days| format!("until {}", long_day(now + Days::new(days)))).unwrap_or_default()
+    };
+    LIVES.iter().map(|(value, words, days)| Life { value, words, until: until(days) }).collect()
+}
+
+/// The same for what must end.
+pub fn finite_lives(now: Moment) -> Vec<Life> {
+    lives(now).into_iter().filter(|life| life.value != "never").collect()
+}
+
+/// The life of so many days, if it is one to choose.
+pub fn life_of(days: i64) -> Option<&'static str> {
+    let known = |life: &Option<u64>| life.and_then(|life| i64::try_from(life).ok());
+    LIVES.iter().find(|(_, _, life)| known(life) == Some(days)).map(|(value, _, _)| *value)
+}
+
+/// The field that does not say when the end is, and the complaint.
+pub type Unclear = (&'static str, &'static str);
+
+/// The end that was chosen; none only where that was chosen.
+///
+/// # Errors
+/// Where nothing was chosen, or the date is none.
+pub fn end(expires: &str, expires_on: &str, now: Moment) -> Result<Option<Moment>, Unclear> {
+    let life = LIVES.iter().find(|(value, _, _)| *value == expires);
+    match life {
+        Some(("never", _, _)) => Ok(None),
+        Some((_, _, Some(days))) => Ok(Some(now + Days::new(*days))),
+        Some(_) => {
+            let day = NaiveDate::parse_from_str(expires_on, "%Y-%m-%d").ok();
+            let next = day.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0));
+            let end = next.map(|midnight| Some(midnight.and_utc()));
+            end.ok_or(("expires_on", "must be a date, such as 2027-01-31"))
+        }
+        None => Err(("expires_at", "must be chosen")),
+    }
+}

@@ -1,0 +1,51 @@
+//! The table in which scopes are ticked.
+
+use super::grants::description;
+use crate::model::scope::{Access, Resource, Scope, ScopeSet};
+
+/// A resource in the table.
+pub struct Row {
+    /// Its name.
+    pub resource: &'static str,
+    /// What it is.
+    pub description: &'static str,
+    /// Reading and writing.
+    pub cells: [Cell; 2],
+    /// Whether both are offered.
+    pub both: bool,
+}
+
+/// A scope in the table.
+pub struct Cell {
+    /// The scope as text.
+    pub scope: String,
+    /// Whether it may be ticked.
+    pub offered: bool,
+    /// Whether it is.
+    pub ticked: bool,
+    /// What stands there where there is no box.
+    pub instead: &'static str,
+}
+
+impl Row {
+    /// The resources of which something may be granted.
+    pub fn list(may_grant: ScopeSet, ticked: ScopeSet) -> Vec<Self> {
+        let cell = |resource, access| {
+            let scope = Scope::new(resource, access);
+            let offered = scope.is_some_and(|scope| may_grant.contains(scope));
+            Cell {
+                scope: scope.map(|scope| scope.to_string()).unwrap_or_default(),
+                offered,
+                ticked: scope.is_some_and(|scope| ticked.contains(scope)),
+                instead: if scope.is_some() { "not yours to grant" } else { "none" },
+            }
+        };
+        let row = |resource: Resource| {
+            let cells = Access::ALL.map(|access| cell(resource, access));
+            let both = cells.iter().all(|cell| cell.offered);
+            Self { resource: resource.as_str(), description: description(resource), cells, both }
+        };
+        let rows = Resource::ALL.into_iter().map(row);
+        rows.filter(|row| row.cells.iter().any(|cell| cell.offered)).collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! `/users` and `/users/new`: who may sign in, and adding somebody.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde_json::json;
+
+use super::fault::{Fault, Field, Refused, refusals};
+use super::frame::{Frame, Section, Viewer};
+use super::grants::Grant;
+use super::permissions::Row;
+use super::rights::{FIELDS, Rights, RoleChoice};
+use super::text::{When, number};
+use super::{page, public_address};
+use crate::http::error::Problem;
+use crate::http::extract::Form;
+use crate::http::state::State;
+use crate::model::random_secret::RandomSecret;
+use crate::model::time::Moment;
+use crate::model::user::{NewUser, Role, User};
+use crate::model::words::Word;
+
+const NEW_FIELDS: [Field; 3] = [("email", "email", "The e-mail address"), FIELDS[0], FIELDS[1]];
+
+#[derive(Template)]
+#[template(path = "users.html")]
+struct UsersPage {
+    frame: Frame,
+    manages: bool,
+    users: Vec<Line>,
+}
+
+struct Line {
+    id: String,
+    email: String,
+    you: bool,
+    role: &'static str,
+    everything: bool,
+    grants: Vec<Grant>,
+    keys: String,
+    seen: Option<When>,
+    disabled: Option<When>,
+}
+
+impl Line {
+    fn new(user: &User, viewer: &Viewer, keys: i64, now: Moment) -> Self {
+        Self {
+            id: user.id.to_string(),
+            email: user.email.to_string(),
+            you: viewer.principal.user_id() == Some(user.id),
+            role: user.role.as_str(),
+            everything: user.role == Role::Admin,
+            grants: Grant::list(user.grants()),
+            keys: number(keys),
+            seen: user.last_login_at.map(|at| When::ago(at, now)),
+            disabled: user.disabled_at.map(|at| When::ago(at, now)),
+        }
+    }
+}
+
+/// `GET /users`
+pub async fn list(viewer: Viewer, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let read = state.run(move |bitting| {
+        let users = bitting.list_users(&principal)?;
+        Ok((users, bitting.keys_by_user(&principal)?, bitting.time.now()))
+    });
+    let (users, keys, now) = read.await?;
+    let line = |user: &User| {
+        Line::new(user, &viewer, keys.get(&user.id).copied().unwrap_or_default(), now)
+    };
+    let template = UsersPage {
+        frame: viewer.frame(Section::Users),
+        manages: viewer.principal.administers(),
+        users: users.iter().map(line).collect(),
+    };
+    page(StatusCode::OK, &template)
+}
+
+#[derive(Template)]
+#[template(path = "user_new.html")]
+struct NewUserPage {
+    frame: Frame,
+    email: String,
+    roles: Vec<RoleChoice>,
+    rows: Vec<Row>,
+    faults: Vec<Fault>,
+}
+
+impl NewUserPage {
+    fn new(viewer: &Viewer, email: String, rights: &Rights, faults: Vec<Fault>) -> Self {
+        let frame = viewer.frame(Section::Users);
+        Self { frame, email, roles: rights.roles(), rows: rights.rows(), faults }
+    }
+
+    fn fault(&self, id: &str) -> Option<&Fault> {
+        self.faults.iter().find(|fault| fault.id == id)
+    }
+}
+
+/// `GET /users/new`
+pub async fn form(viewer: Viewer) -> Result<HttpResponse, Problem> {
+    let template = NewUserPage::new(&viewer, String::new(), &Rights::nothing(), Vec::new());
+    page(StatusCode::OK, &template)
+}
+
+/// `POST /users/new`: the answer shows the link by which they set their password.
+pub async fn add(
+    viewer: Viewer,
+    state: web::Data<State>,
+    request: HttpRequest,
+    sent: Form,
+) -> Result<HttpResponse, Problem> {
+    let (email, rights) = (sent.text("email").to_owned(), Rights::of_form(&sent));
+    let mut object = rights.object();
+    object.insert("email".to_owned(), json!(email));
+    let principal = viewer.principal.clone();
+    let added = state.run(move |bitting| {
+        let new = match NewUser::from_object(&object) {
+            Ok(new) => new,
+            Err(errors) => return Ok(Err(Refused::invalid(errors, &NEW_FIELDS))),
+        };
+        match refusals(bitting.add_user(&principal, &new, None), &NEW_FIELDS)? {
+            Ok(user) => {
+                let link = bitting.make_password_link(&principal, user.id)?;
+                Ok(Ok((user, link)))
+            }
+            Err(refused) => Ok(Err(refused)),
+        }
+    });
+    match added.await? {
+        Ok((user, link)) => show_link(&viewer, &state, &request, &user, &link, true),
+        Err(Refused { status, faults }) => {
+            page(status, &NewUserPage::new(&viewer, email, &rights, faults))
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "user_link.html")]
+struct LinkPage {
+    frame: Frame,
+    id: String,
+    email: String,
+    link: String,
+    added: bool,
+}
+
+/// Shows a link by which a user sets a password: this once, since only its digest is stored.
+pub fn show_link(
+    viewer: &Viewer,
+    state: &State,
+    request: &HttpRequest,
+    user: &User,
+    link: &RandomSecret,
+    added: bool,
+) -> Result<HttpResponse, Problem> {
+    let template = LinkPage {
+        frame: viewer.frame(Section::Users),
+        id: user.id.to_string(),
+        email: user.email.to_string(),
+        link: format!("{}/password?token={}", public_address(request, state), link.expose()),
+        added,
+    };
+    page(StatusCode::OK, &template)
+}

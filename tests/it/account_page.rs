@@ -1,0 +1,93 @@
+//! One's own account: what one is, changing the password, and one's sessions.
+
+use serde_json::json;
+
+use crate::support::browser::PASSWORD;
+use crate::support::html::{attributes, text, texts};
+use crate::support::{Backend, Browser, TestServer, on_both};
+
+const EMAIL: &str = "bo@example.com";
+const OTHER: &str = "another long password";
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0";
+
+fn start(backend: Backend) -> (TestServer, Browser) {
+    let server = TestServer::start(backend);
+    server.db_user("ada@example.com", json!({}));
+    server.db_user(EMAIL, json!({"role": "member", "may_grant": ["calls:read"]}));
+    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    (server, browser)
+}
+
+fn with_firefox(server: &TestServer) -> Browser {
+    let mut browser = Browser::new(&server.client.base);
+    browser.headers.push(("user-agent".to_owned(), FIREFOX.to_owned()));
+    assert_eq!(browser.log_in(EMAIL, PASSWORD).status, 303);
+    browser
+}
+
+on_both! {
+    fn a_password_is_changed_by_who_knows_the_present_one(backend) {
+        let (server, browser) = start(backend);
+        let elsewhere = with_firefox(&server);
+        let change = |present: &str, chosen: &str| {
+            browser.submit("/account", "/account/password", &[("current_password", present), ("password", chosen)])
+        };
+        for (present, chosen, id) in [("wrong", OTHER, "current_password"), (PASSWORD, "short", "password"), (PASSWORD, "passwordpassword", "password")] {
+            let refused = change(present, chosen);
+            assert_eq!((refused.status, attributes(&refused, "#faults a", "href")), (422, vec![format!("#{id}")]), "{refused:#?}");
+            assert_ne!(text(&refused, &format!("#{id}-error")), "");
+            assert!(!refused.body.contains(PASSWORD) && !refused.body.contains(OTHER));
+        }
+        assert!(elsewhere.is_signed_in());
+        let session = browser.cookies()["bitting_session"].clone();
+        let changed = change(PASSWORD, OTHER);
+        assert_eq!((changed.status, changed.header("location")), (303, "/account?changed=password"), "{changed:#?}");
+        assert_ne!(browser.cookies()["bitting_session"], session);
+        assert_ne!(text(&browser.get("/account?changed=password"), "#changed"), "");
+        assert_eq!(text(&browser.get("/account"), "#changed"), "");
+        assert!(!elsewhere.is_signed_in());
+        assert_eq!(elsewhere.log_in(EMAIL, PASSWORD).status, 401);
+        assert_eq!(elsewhere.log_in(EMAIL, OTHER).status, 303);
+    }
+}
+
+on_both! {
+    fn guessing_the_present_password_is_slowed_down(backend) {
+        let (_server, browser) = start(backend);
+        let fields = [("current_password", "wrong"), ("password", OTHER)];
+        let statuses: Vec<u16> = (0..6).map(|_| browser.submit("/account", "/account/password", &fields).status).collect();
+        assert_eq!(statuses, [422, 422, 422, 422, 422, 429]);
+    }
+}
+
+on_both! {
+    fn sessions_are_listed_and_ended(backend) {
+        let (server, browser) = start(backend);
+        let firefox = with_firefox(&server);
+        let third = with_firefox(&server);
+        let ada = Browser::signed_in(&server.client.base, "ada@example.com");
+        let page = browser.get("/account");
+        assert_eq!(texts(&page, "#role, #grants"), ["member", "calls read"]);
+        let rows = texts(&page, "tbody tr");
+        assert_eq!(rows.len(), 3, "{rows:?}");
+        assert_eq!(rows[0], "Firefox on Linux 127.0.0.1 just now just now End");
+        assert!(rows[2].contains("this one") && rows[2].ends_with("Sign out"), "{rows:?}");
+        assert_eq!(texts(&page, ".under.remark"), ["this one"]);
+        let ends = attributes(&page, "tbody form", "action");
+        // Somebody else's session is none of theirs.
+        assert_eq!(ada.submit("/account", &ends[0], &[]).status, 303);
+        assert!(third.is_signed_in());
+        assert_eq!(browser.submit("/account", &ends[0], &[]).header("location"), "/account");
+        assert!(!third.is_signed_in() && firefox.is_signed_in());
+        assert_eq!(browser.submit("/account", "/account/sessions/end-others", &[]).status, 303);
+        assert!(!firefox.is_signed_in() && browser.is_signed_in() && ada.is_signed_in());
+        let page = browser.get("/account");
+        assert!(!page.body.contains("end-others"));
+        let this = attributes(&page, "tbody form", "action").remove(0);
+        let out = browser.submit("/account", &this, &[]);
+        assert_eq!((out.status, out.header("location")), (303, "/login"));
+        assert!(!browser.is_signed_in());
+        let ended = server.manage("GET", "/v1/audit?action=login.ended", None).ok();
+        assert_eq!(ended["data"].as_array().unwrap().len(), 3);
+    }
+}

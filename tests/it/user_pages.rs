@@ -1,0 +1,213 @@
+//! The pages of users: who sees them, adding, changing, disabling and enabling somebody.
+
+use serde_json::json;
+
+use crate::support::browser::PASSWORD;
+use crate::support::html::{attributes, text, texts};
+use crate::support::{Backend, Browser, TestServer, on_both};
+
+const ADMIN: &str = "ada@example.com";
+const MEMBER: &str = "bo@example.com";
+const AUDITOR: &str = "di@example.com";
+
+fn start(backend: Backend) -> (TestServer, Browser) {
+    let server = TestServer::start(backend);
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    (server, browser)
+}
+
+on_both! {
+    fn each_role_sees_its_pages(backend) {
+        let (server, admin) = start(backend);
+        let member = server.db_user(MEMBER, json!({"may_grant": ["calls:read", "calls:write"]}));
+        server.db_user(AUDITOR, json!({"role": "auditor"}));
+        let bo = Browser::signed_in(&server.client.base, MEMBER);
+        let auditor = Browser::signed_in(&server.client.base, AUDITOR);
+        bo.submit("/keys/new", "/keys/new", &[("name", "x"), ("expires", "7d"), ("scope", "calls:read")]);
+        let page = format!("/users/{}", member.id);
+        for (path, admins, members, auditors) in [
+            ("/users", 200, 403, 200),
+            ("/users/new", 200, 403, 403),
+            (&*page, 200, 403, 403),
+            (&*format!("{page}/disable"), 200, 403, 403),
+            ("/users/user_00000000000000000000000000", 404, 403, 403),
+            ("/users/x", 404, 403, 403),
+            ("/tokens", 200, 403, 200),
+            ("/tokens/new", 200, 403, 403),
+            ("/account", 200, 200, 200),
+        ] {
+            let statuses = [&admin, &bo, &auditor].map(|browser| browser.get(path).status);
+            assert_eq!(statuses, [admins, members, auditors], "{path}");
+            assert_eq!(Browser::new(&server.client.base).get(path).status, 303, "{path}");
+        }
+        let names = |browser: &Browser| texts(&browser.get("/keys"), "nav[aria-label=Main] a");
+        assert_eq!(names(&admin), ["Keys", "Users", "Tokens", "API"]);
+        assert_eq!(names(&auditor), ["Keys", "Users", "Tokens", "API"]);
+        assert_eq!(names(&bo), ["Keys", "API"]);
+
+        let shown = admin.get("/users");
+        assert_eq!(
+            texts(&shown, "tbody tr"),
+            [
+                "di@example.com auditor nothing 0 just now Active",
+                "bo@example.com member calls read write 1 just now Active",
+                "ada@example.com this is you admin everything 0 just now Active",
+            ]
+        );
+        assert_eq!(attributes(&shown, "tbody a.name", "href").len(), 3);
+        let read = auditor.get("/users");
+        assert_eq!(texts(&read, "tbody tr").len(), 3);
+        assert_eq!(attributes(&read, "main a, main form", "href"), [""; 0]);
+    }
+}
+
+on_both! {
+    fn somebody_is_added_and_gets_a_link_once(backend) {
+        let (server, admin) = start(backend);
+        assert_eq!(text(&admin.get("/users"), "#empty h2"), "You are alone here");
+        let form = admin.get("/users/new");
+        assert_eq!(attributes(&form, "input[name=role][checked]", "value"), ["member"]);
+        assert_eq!(attributes(&form, "input[name=may_grant][checked]", "value"), [""; 0]);
+        let add = |fields: &[(&str, &str)]| admin.submit("/users/new", "/users/new", fields);
+
+        let wrong = add(&[("email", "bo"), ("role", "king"), ("may_grant", "calls:read"), ("may_grant", "*")]);
+        assert_eq!((wrong.status, attributes(&wrong, "#faults a", "href")), (422, vec!["#email".into(), "#role".into(), "#may_grant".into()]));
+        assert_eq!(attributes(&wrong, "#email", "value"), ["bo"]);
+        assert_eq!(attributes(&wrong, "#email", "aria-invalid"), ["true"]);
+        assert_eq!(attributes(&wrong, "input[name=may_grant][checked]", "value"), ["calls:read"]);
+        let none = add(&[("email", MEMBER)]);
+        assert_eq!((none.status, attributes(&none, "#faults a", "href")), (422, vec!["#role".into()]));
+
+        let added = add(&[("email", "Bo@Example.com"), ("role", "member"), ("may_grant", "calls:read")]);
+        assert_eq!((added.status, added.header("cache-control")), (200, "no-store"), "{added:#?}");
+        let link = text(&added, "#link");
+        assert!(link.starts_with(&format!("{}/password?token=", server.client.base)), "{link}");
+        assert_eq!(added.body.matches(&link).count(), 1);
+        let again = add(&[("email", MEMBER), ("role", "member")]);
+        assert_eq!((again.status, attributes(&again, "#faults a", "href")), (422, vec!["#email".into()]));
+        let id = attributes(&admin.get("/users"), "tbody a.name", "href").remove(0);
+        for path in ["/users", &*id] {
+            assert!(!admin.get(path).body.contains(&link), "{path}");
+        }
+        let bo = Browser::new(&server.client.base);
+        assert_eq!(bo.log_in(MEMBER, PASSWORD).status, 401);
+        let (path, token) = (link.strip_prefix(&*server.client.base).unwrap(), link.rsplit('=').next().unwrap());
+        bo.submit(path, "/password", &[("token", token), ("password", PASSWORD)]);
+        let bo = Browser::signed_in(&server.client.base, MEMBER);
+        assert_eq!(attributes(&bo.get("/keys/new"), "input[name=scope]", "value"), ["calls:read"]);
+    }
+}
+
+on_both! {
+    fn what_somebody_is_and_may_grant_is_changed(backend) {
+        let (server, admin) = start(backend);
+        let member = server.db_user(MEMBER, json!({"may_grant": ["calls:read"]}));
+        let page = format!("/users/{}", member.id);
+        let shown = admin.get(&page);
+        assert_eq!(attributes(&shown, "input[name=role][checked]", "value"), ["member"]);
+        assert_eq!(attributes(&shown, "input[name=may_grant][checked]", "value"), ["calls:read"]);
+        let change = |fields: &[(&str, &str)]| admin.submit(&page, &page, fields);
+        let saved = change(&[("role", "member"), ("may_grant", "leads:read"), ("may_grant", "leads:write")]);
+        assert_eq!((saved.status, saved.header("location")), (303, "/users"));
+        assert_eq!(texts(&admin.get("/users"), "tbody tr:first-child .scope"), ["leads read write"]);
+        assert_eq!(change(&[("role", "member")]).status, 303);
+        assert_eq!(texts(&admin.get("/users"), "tbody tr:first-child .soft")[0], "nothing");
+        let wrong = change(&[("role", ""), ("may_grant", "analytics:write")]);
+        assert_eq!((wrong.status, attributes(&wrong, "#faults a", "href").len()), (422, 2));
+        assert_eq!(change(&[("role", "admin")]).status, 303);
+        // Both are administrators now: one may become something else, and sees what is left to them.
+        let me = attributes(&admin.get("/users"), "tbody a.name", "href").remove(1);
+        let left = admin.submit(&me, &me, &[("role", "auditor")]);
+        assert_eq!((left.status, left.header("location")), (303, "/account"));
+        assert_eq!(text(&admin.get("/account"), "#role"), "auditor");
+        assert_eq!(admin.submit("/users", &page, &[("role", "auditor")]).status, 403);
+    }
+}
+
+on_both! {
+    fn the_last_administrator_stays(backend) {
+        let (server, admin) = start(backend);
+        server.db_user(MEMBER, json!({}));
+        let me = attributes(&admin.get("/users"), "tbody a.name", "href").remove(1);
+        let disable = format!("{me}/disable");
+        let demoted = admin.submit(&me, &me, &[("role", "member"), ("may_grant", "calls:read")]);
+        let disabled = admin.submit(&disable, &disable, &[("holdings", "revoke")]);
+        for refused in [&demoted, &disabled] {
+            assert_eq!(refused.status, 409, "{refused:#?}");
+            assert!(text(refused, "#faults").contains("the last administrator"));
+        }
+        assert_eq!(attributes(&demoted, "input[name=role][checked]", "value"), ["member"]);
+        assert_eq!(attributes(&demoted, "input[name=may_grant][checked]", "value"), ["calls:read"]);
+        assert_eq!(attributes(&demoted, "#faults a", "href"), ["#role"]);
+        assert_eq!(admin.get("/users").status, 200);
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM users WHERE disabled_at IS NOT NULL"), 0);
+    }
+}
+
+on_both! {
+    fn disabling_says_what_it_touches_and_asks_what_becomes_of_it(backend) {
+        let (server, admin) = start(backend);
+        server.db_user(AUDITOR, json!({"role": "auditor"}));
+        let heir = server.db_user("eve@example.com", json!({}));
+        for (email, how) in [("bo1@example.com", "revoke"), ("bo2@example.com", "transfer")] {
+            let user = server.db_user(email, json!({"may_grant": ["calls:read"]}));
+            let bo = Browser::signed_in(&server.client.base, email);
+            let mut secrets = Vec::new();
+            for name in ["one", "two"] {
+                let made = bo.submit("/keys/new", "/keys/new", &[("name", name), ("expires", "7d"), ("scope", "calls:read")]);
+                secrets.push(text(&made, "#new-key"));
+            }
+            let page = format!("/users/{}/disable", user.id);
+            let asked = admin.get(&page);
+            assert!(text(&asked, "#touched").contains("2 keys"), "{asked:#?}");
+            let offered = texts(&asked, "#transfer_to option");
+            assert!(offered.contains(&"eve@example.com".to_owned()) && offered.contains(&ADMIN.to_owned()));
+            assert!(!offered.contains(&AUDITOR.to_owned()) && !offered.contains(&email.to_owned()));
+            assert_eq!(attributes(&asked, "input[checked]", "value"), [""; 0], "nothing is chosen for them");
+            let send = |fields: &[(&str, &str)]| admin.submit(&page, &page, fields);
+            for (fields, id) in [
+                (vec![], "#holdings"),
+                (vec![("holdings", "x")], "#holdings"),
+                (vec![("holdings", "transfer")], "#transfer_to"),
+                (vec![("holdings", "transfer"), ("transfer_to", "user_00000000000000000000000000")], "#transfer_to"),
+            ] {
+                let refused = send(&fields);
+                assert_eq!((refused.status, attributes(&refused, "#faults a", "href")), (422, vec![id.to_owned()]));
+            }
+            assert!(bo.is_signed_in());
+            let heir = heir.id.to_string();
+            let done = send(&[("holdings", how), ("transfer_to", &heir)]);
+            assert_eq!((done.status, done.header("location")), (303, "/users"), "{done:#?}");
+            assert!(!bo.is_signed_in());
+            for secret in &secrets {
+                let status = server.client.with_key(secret, "GET", "/v1/calls", None).status;
+                assert_eq!(status, if how == "revoke" { 401 } else { 200 });
+            }
+            // Disabled once; enabling lets them in again and revives nothing.
+            assert_eq!(admin.get(&page).status, 303);
+            let user = format!("/users/{}", user.id);
+            assert_ne!(text(&admin.get(&user), "#disabled"), "");
+            assert_eq!(admin.submit(&user, &format!("{user}/link"), &[]).status, 404);
+            assert_eq!(admin.submit(&user, &format!("{user}/enable"), &[]).status, 303);
+            assert_eq!(text(&admin.get(&user), "#disabled"), "");
+            assert_eq!(bo.log_in(email, PASSWORD).status, 303);
+            assert_eq!(texts(&bo.get("/keys"), ".rows tbody tr").len(), 0);
+        }
+        let eve = Browser::signed_in(&server.client.base, "eve@example.com");
+        assert_eq!(texts(&eve.get("/keys"), ".rows tbody tr").len(), 2);
+    }
+}
+
+#[test]
+fn admin_tokens_are_handed_to_administrators_alone() {
+    let (server, admin) = start(Backend::Sqlite);
+    let other = server.db_user("cy@example.com", json!({"role": "admin"}));
+    server.db_user(MEMBER, json!({}));
+    let cy = Browser::signed_in(&server.client.base, "cy@example.com");
+    let fields = [("name", "CI"), ("access", "read"), ("expires", "7d"), ("bounds", "all")];
+    assert_eq!(cy.submit("/tokens/new", "/tokens/new", &fields).status, 200);
+    let asked = admin.get(&format!("/users/{}/disable", other.id));
+    assert!(text(&asked, "#touched").contains("They have 1 admin token in use"));
+    assert_eq!(texts(&asked, "#transfer_to option"), ["Choose a user", ADMIN]);
+}
