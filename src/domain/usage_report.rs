@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{Duration, Timelike};
 
+use super::principal::Principal;
 use super::{Bitting, Result};
 use crate::model::breakdown::Breakdown;
-use crate::model::key::KeyNumber;
+use crate::model::key::{KeyNumber, KeySort, TableFilter};
 use crate::model::time::Moment;
 use crate::model::usage::{Keys, PerWindow, Source, Usage, Windows};
 use crate::store::ledger::Ledger;
@@ -58,6 +59,18 @@ impl Bitting {
         let pending = unwritten.into_iter().filter(|(sequence, _)| *sequence > mark);
         ledger.minutes.extend(pending.map(|(_, count)| (count.minute, count.cell, count.n)));
         Ok(add_up(&ledger, &windows, now))
+    }
+
+    /// The requests of all keys that the principal may know of, retired ones too.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn overall_usage(&self, principal: &Principal) -> Result<PerWindow<Breakdown>> {
+        if principal.sees_only().is_none() {
+            return self.usage_breakdown(Keys::All);
+        }
+        let own = self.numbers_of_keys(principal, &TableFilter::default(), KeySort::Newest)?;
+        self.usage_breakdown(Keys::These(&own))
     }
 
     /// From where a key was used lately, the newest first.

@@ -120,6 +120,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::page("/keys/{id}/revoke", KEY_MAKERS)
             .shows(key_changes::revoke_form)
             .takes(key_changes::revoke),
+        Endpoint::page("/usage", PageNeed::ANY_USER).shows(ui::usage::show),
+        Endpoint::page("/usage/export", PageNeed::ANY_USER).shows(ui::usage::export),
+        Endpoint::page("/audit", PageNeed::ANY_USER).shows(ui::audit::show),
+        Endpoint::page("/audit/export", PageNeed::ANY_USER).shows(ui::audit::export),
         Endpoint::page("/users", PageNeed::User(OVERSEERS)).shows(users::list),
         Endpoint::page("/users/new", ADMINISTRATORS).shows(users::form).takes(users::add),
         Endpoint::page("/users/{id}", ADMINISTRATORS).shows(user::show).takes(user::change),

@@ -21,6 +21,11 @@ const GREATEST: u8 = 100;
 pub struct Limit(u8);
 
 impl Limit {
+    /// What a page for people shows.
+    pub const PAGE: Self = Self(50);
+    /// The most there is.
+    pub const GREATEST: Self = Self(GREATEST);
+
     /// Accepts 1 to 100.
     ///
     /// # Errors

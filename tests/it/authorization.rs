@@ -38,7 +38,7 @@ fn rule_for(path: &str) -> Rule {
         ["healthz" | "readyz" | "docs" | "openapi.json" | "favicon.ico" | ""] => Rule::Anybody,
         ["static", _] => Rule::Anybody,
         ["login" | "logout" | "setup" | "password" | "keys", ..] => Rule::Page,
-        ["users" | "tokens" | "account", ..] => Rule::Page,
+        ["usage" | "audit" | "users" | "tokens" | "account", ..] => Rule::Page,
         ["v1", "whoami" | "ping"] | ["v1", "admin", "limits"] => Rule::AnyKey,
         ["v1", "keys"] | ["v1", "keys", ..] | ["v1", "audit"] => Rule::AdminToken,
         ["v1", "nothing", ..] => Rule::Nothing,

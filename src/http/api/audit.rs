@@ -15,17 +15,19 @@ use crate::model::schema;
 pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
     AuditFilter {
         action: query.choice("action"),
-        key_id: query.parsed(
-            "key_id",
-            || schema::id(KeyId::PREFIX),
-            |text| {
-                let id = text.parse::<KeyId>().map_err(|_| "must be a key's id".to_owned())?;
-                Ok(id.to_string())
-            },
-        ),
+        key_id: read_key(query),
         from: query.moment("from"),
         to: query.moment("to"),
     }
+}
+
+/// Reads the parameter that chooses one key.
+pub fn read_key(query: &mut QueryReader) -> Option<String> {
+    let id = |text: &str| {
+        let id = text.parse::<KeyId>().map_err(|_| "must be a key's id".to_owned())?;
+        Ok(id.to_string())
+    };
+    query.parsed("key_id", || schema::id(KeyId::PREFIX), id)
 }
 
 /// Lists events.

@@ -205,6 +205,7 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
     set(WWW_AUTHENTICATE, problem.challenge().as_deref());
     set(ALLOW, problem.allow());
     set(RETRY_AFTER, problem.retry_after().as_deref());
+    set(CONTENT_SECURITY_POLICY, as_page.then_some(ui::POLICY));
     response
 }
 

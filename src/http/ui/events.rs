@@ -3,34 +3,79 @@
 use serde_json::Value;
 
 use super::text::When;
-use crate::model::audit::AuditEvent;
+use crate::model::audit::{Action, AuditEvent};
 use crate::model::time::Moment;
+use crate::model::words::Word;
 
 /// An audit event as a page shows it.
 pub struct Event {
     /// When it was.
     pub at: When,
-    /// What was done.
+    /// What was done, on the page of the key it was done to.
     pub what: String,
+    /// The same where it stands among all events.
+    pub sentence: String,
+    /// What it was done to, by name.
+    pub subject: String,
+    /// The key it was done to, if any.
+    pub key_id: Option<String>,
     /// What else there is to say.
     pub details: Vec<String>,
     /// Who did it.
     pub who: String,
     /// From where.
     pub address: Option<String>,
+    /// The event as programs get it.
+    pub exact: String,
 }
 
 impl Event {
     /// The event, seen from now.
     pub fn new(event: AuditEvent, now: Moment) -> Self {
+        let known = Action::parse(&event.action).map(action_words);
         Self {
             at: When::ago(event.at, now),
+            // What was read from the database can be written again.
+            exact: serde_json::to_string_pretty(&event).unwrap_or_default(),
             what: what(&event.action).to_owned(),
+            sentence: known.unwrap_or(&event.action).to_owned(),
+            subject: subject(&event),
+            key_id: event.key_id,
             details: details(&event.action, &event.detail),
             who: event.actor.name,
             address: event.address,
         }
     }
+}
+
+/// An action in words.
+pub fn action_words(action: Action) -> &'static str {
+    match action {
+        Action::KeyCreated => "Made a key",
+        Action::KeyUpdated => "Changed a key",
+        Action::KeyRevoked => "Revoked a key",
+        Action::TokenCreated => "Made an admin token",
+        Action::TokenRevoked => "Revoked an admin token",
+        Action::TokenUpdated => "Handed over an admin token",
+        Action::UserCreated => "Added a user",
+        Action::UserUpdated => "Changed a user's rights",
+        Action::UserDisabled => "Disabled a user",
+        Action::UserEnabled => "Enabled a user",
+        Action::UserPasswordSet => "Set a user's password",
+        Action::UserLinkMade => "Made a link to set a password",
+        Action::LoginSucceeded => "Signed in",
+        Action::LoginFailed => "Failed to sign in",
+        Action::LoginEnded => "Signed out",
+        Action::AccessDenied => "Was refused",
+    }
+}
+
+/// The name that what was changed had afterwards, as far as the event tells it.
+fn subject(event: &AuditEvent) -> String {
+    let detail = &event.detail;
+    let names = [&detail["name"], &detail["after"]["name"], &detail["email"]];
+    let name = names.into_iter().find_map(Value::as_str).map(str::to_owned);
+    name.or_else(|| event.key_id.clone()).unwrap_or_default()
 }
 
 /// An action in words; one of a newer program as it is.
@@ -46,27 +91,33 @@ fn what(action: &str) -> &str {
 
 fn details(action: &str, detail: &Value) -> Vec<String> {
     match action {
-        "key.created" => {
-            let scopes = detail["scopes"].as_array().into_iter().flatten();
-            let scopes: Vec<&str> = scopes.filter_map(Value::as_str).collect();
-            vec![scopes.join(", ")]
+        "key.created" => vec![joined(&detail["scopes"])],
+        "token.created" => text(&detail["access"], "May ").into_iter().collect(),
+        "key.updated" | "user.updated" => changes(&detail["before"], &detail["after"]),
+        "key.revoked" | "token.revoked" => {
+            text(&detail["reason"], "Reason: ").into_iter().collect()
         }
-        "key.updated" => changes(&detail["before"], &detail["after"]),
-        "key.revoked" => detail["reason"]
-            .as_str()
-            .map(|reason| format!("Reason: {reason}"))
-            .into_iter()
-            .collect(),
-        "access.denied" => detail["attempt"].as_str().map(str::to_owned).into_iter().collect(),
+        "user.created" => text(&detail["role"], "As ").into_iter().collect(),
+        "access.denied" => text(&detail["attempt"], "Tried ").into_iter().collect(),
         _ => Vec::new(),
     }
 }
 
+fn text(value: &Value, before: &str) -> Option<String> {
+    value.as_str().map(|text| format!("{before}{text}"))
+}
+
+fn joined(list: &Value) -> String {
+    let words = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+    words.collect::<Vec<_>>().join(", ")
+}
+
 /// What an event changed, field by field.
 fn changes(before: &Value, after: &Value) -> Vec<String> {
-    let shown = |value: &Value| match value.as_str() {
-        Some(text) => format!("“{text}”"),
-        None => "nothing".to_owned(),
+    let shown = |value: &Value| match value {
+        Value::String(text) => format!("“{text}”"),
+        Value::Array(list) if !list.is_empty() => joined(value),
+        _ => "nothing".to_owned(),
     };
     let fields = after.as_object().into_iter().flatten();
     fields

@@ -1,10 +1,9 @@
 //! `/keys/export`: the filtered list as CSV, for spreadsheets.
 
-use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::web::Bytes;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use futures_util::stream;
 
+use super::csv::{answer, line};
 use super::frame::Viewer;
 use super::list::{ListQuery, default_sort};
 use crate::domain::{self, Bitting};
@@ -51,20 +50,15 @@ pub async fn export(
         state.run(move |bitting| bitting.numbers_of_keys(&viewer.principal, &query.filter, sort));
     let parts: Vec<Vec<KeyNumber>> =
         numbers.await?.chunks(KEYS_AT_ONCE).map(<[_]>::to_vec).collect();
-    let head = Ok::<_, Error>(Bytes::from(line(COLUMNS.map(str::to_owned))));
     let rows = stream::unfold(parts.into_iter(), move |mut parts| {
         let state = state.clone();
         async move {
             let part = parts.next()?;
             let text = state.run(move |bitting| rows_of(bitting, &part)).await;
-            Some((text.map(Bytes::from).map_err(Error::from), parts))
+            Some((text, parts))
         }
     });
-    let body = futures_util::StreamExt::chain(stream::iter([head]), rows);
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"keys.csv\""))
-        .streaming(body))
+    Ok(answer("keys.csv", &COLUMNS, rows))
 }
 
 fn rows_of(bitting: &Bitting, numbers: &[KeyNumber]) -> domain::Result<String> {
@@ -105,46 +99,4 @@ fn cells(key: ApiKey, usage: &Usage, now: Moment) -> [String; 18] {
         usage.windows.week.total().to_string(),
         usage.windows.month.total().to_string(),
     ]
-}
-
-/// A line of CSV (RFC 4180).
-fn line(cells: [String; 18]) -> String {
-    let mut line = cells.map(|text| cell(&text)).join(",");
-    line.push_str("\r\n");
-    line
-}
-
-/// A cell that no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let mark = if formula { "'" } else { "" };
-    if formula || text.contains([',', '"', '\n', '\r']) {
-        format!("\"{mark}{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_text_and_never_a_formula() {
-        for (text, written) in [
-            ("plain text", "plain text"),
-            ("", ""),
-            ("=1+1", "\"'=1+1\""),
-            ("+1", "\"'+1\""),
-            ("-1", "\"'-1\""),
-            ("@SUM(A1)", "\"'@SUM(A1)\""),
-            ("\t=1", "\"'\t=1\""),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("1-1", "1-1"),
-        ] {
-            assert_eq!(cell(text), written);
-        }
-    }
 }

@@ -20,6 +20,10 @@ pub const OVERSEERS: &[Role] = &[Role::Admin, Role::Auditor];
 pub enum Section {
     /// API keys.
     Keys,
+    /// The requests of all keys.
+    Usage,
+    /// The audit log.
+    Audit,
     /// Who may sign in.
     Users,
     /// Admin tokens.
@@ -31,12 +35,15 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 4] = [Self::Keys, Self::Users, Self::Tokens, Self::Docs];
+    const ALL: [Self; 6] =
+        [Self::Keys, Self::Usage, Self::Audit, Self::Users, Self::Tokens, Self::Docs];
 
     /// Its name, its path, and who sees it.
     fn row(self) -> (&'static str, &'static str, &'static [Role]) {
         match self {
             Self::Keys => ("Keys", "/keys", Role::ALL),
+            Self::Usage => ("Usage", "/usage", Role::ALL),
+            Self::Audit => ("Audit log", "/audit", Role::ALL),
             Self::Users => ("Users", "/users", OVERSEERS),
             Self::Tokens => ("Tokens", "/tokens", OVERSEERS),
             Self::Docs => ("API", "/docs", Role::ALL),

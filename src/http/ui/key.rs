@@ -4,8 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::chart::{Chart, words};
+use super::chart::Chart;
 use super::events::Event;
+use super::figures::{Sum, Tab, Window, asked};
 use super::frame::{Frame, Section, Viewer};
 use super::grants::Grant;
 use super::page;
@@ -14,44 +15,14 @@ use crate::http::error::Problem;
 use crate::http::extract::{Id, QueryReader};
 use crate::http::state::State;
 use crate::model::audit::{AuditEvent, AuditFilter};
-use crate::model::breakdown::{Breakdown, ByAccess};
+use crate::model::breakdown::Breakdown;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, SOON, Status};
 use crate::model::page::PageRequest;
 use crate::model::scope::{Access, Resource, Scope};
 use crate::model::time::Moment;
 use crate::model::usage::{Keys, OTHER, Outcome, PerWindow, Source, Tally, Usage};
-use crate::model::words::{Word, words};
-
-words! {
-    /// The time a chart shows.
-    Window {
-        /// By the hour.
-        Day = "24h",
-        /// By the day.
-        Week = "7d",
-        /// By the day.
-        Month = "30d",
-    }
-}
-
-impl Window {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Day => "24 hours",
-            Self::Week => "7 days",
-            Self::Month => "30 days",
-        }
-    }
-
-    fn of<T>(self, windows: &PerWindow<T>) -> &T {
-        match self {
-            Self::Day => &windows.day,
-            Self::Week => &windows.week,
-            Self::Month => &windows.month,
-        }
-    }
-}
+use crate::model::words::Word;
 
 #[derive(Template)]
 #[template(path = "key.html")]
@@ -140,30 +111,6 @@ impl End {
     }
 }
 
-/// A window's figures in one line.
-struct Sum {
-    window: &'static str,
-    total: String,
-    parts: String,
-}
-
-impl Sum {
-    fn new(window: Window, tally: &Tally) -> Self {
-        let parts = Outcome::ALL.iter().filter(|outcome| tally.of(**outcome) > 0);
-        let parts: Vec<String> = parts
-            .map(|outcome| format!("{} {}", number(tally.of(*outcome)), words(*outcome)))
-            .collect();
-        let parts = if parts.is_empty() { "no requests".to_owned() } else { parts.join(" · ") };
-        Self { window: window.words(), total: number(tally.total()), parts }
-    }
-}
-
-struct Tab {
-    href: String,
-    words: &'static str,
-    current: bool,
-}
-
 /// A resource and an access: what was granted of it, and what was asked.
 struct ScopeLine {
     resource: &'static str,
@@ -175,15 +122,6 @@ struct ScopeLine {
 /// Requests that the key had the right to make.
 fn granted_requests(tally: &Tally) -> i64 {
     tally.total() - tally.of(Outcome::Forbidden) - tally.of(Outcome::Retired)
-}
-
-fn asked(window: &Breakdown, resource: &str, access: Access) -> Tally {
-    let found = window.by_resource().get(resource).copied().unwrap_or_default();
-    let ByAccess { read, write } = found;
-    match access {
-        Access::Read => read,
-        Access::Write => write,
-    }
 }
 
 /// The lines of the table, and how many of the granted scopes were used in 30 days.
@@ -260,11 +198,6 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
     let Found { key, usage, windows, sources, events, now } = found;
     let (scopes, used) = scope_lines(&key, &windows);
     let granted = key.scopes.iter().count();
-    let tab = |other: &Window| Tab {
-        href: format!("/keys/{}?window={}", key.id, other.as_str()),
-        words: other.words(),
-        current: *other == window,
-    };
     let source = |source: Source| SourceLine {
         address: source.address,
         agent: source.user_agent,
@@ -276,12 +209,9 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
         ended: End::of(&key, &usage, now),
         remark: remark(&key, &usage, now),
         consequence: consequence(&key, &usage, now),
-        sums: Window::ALL
-            .iter()
-            .map(|window| Sum::new(*window, window.of(&windows).tally()))
-            .collect(),
-        tabs: Window::ALL.iter().map(tab).collect(),
-        chart: Chart::new(window.of(&windows), window == Window::Day),
+        sums: Sum::of_all(&windows),
+        tabs: Tab::of_all(&format!("/keys/{}", key.id), window),
+        chart: window.chart(&windows),
         granted_used: format!("granted {granted}, used {used} in 30 days"),
         scopes,
         sources: sources.into_iter().map(source).collect(),

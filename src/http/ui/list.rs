@@ -101,7 +101,8 @@ pub struct Choice {
 }
 
 impl Choice {
-    fn new(value: &str, words: impl Into<String>, chosen: bool) -> Self {
+    /// A value with its words.
+    pub fn new(value: &str, words: impl Into<String>, chosen: bool) -> Self {
         Self { value: value.to_owned(), words: words.into(), chosen }
     }
 }

@@ -1,13 +1,16 @@
 //! Pages, for people with a browser. They are HTML and work without scripts.
 
 pub mod account;
+pub mod audit;
 mod browser;
 mod chart;
+mod csv;
 pub mod docs;
 mod events;
 mod expiry;
 pub mod export;
 mod fault;
+mod figures;
 pub mod frame;
 mod grants;
 pub mod key;
@@ -24,6 +27,7 @@ mod rights;
 pub mod setup;
 mod text;
 pub mod tokens;
+pub mod usage;
 pub mod user;
 pub mod users;
 
@@ -37,7 +41,7 @@ use super::state::State;
 use crate::model::secret::mask;
 
 /// What a page may load and do: only what comes from this server, and nothing inline.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
 

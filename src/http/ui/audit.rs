@@ -1,0 +1,219 @@
+//! `/audit`: who did what, when and from where.
+
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use askama::Template;
+use chrono::{Days, NaiveDate};
+use futures_util::stream;
+use serde_json::json;
+use std::future::{Ready, ready};
+
+use super::events::{Event, action_words};
+use super::frame::{Frame, Section, Viewer};
+use super::list::{Choice, Pager};
+use super::text::counted;
+use super::{csv, page};
+use crate::http::api::audit::read_key;
+use crate::http::error::Problem;
+use crate::http::extract::QueryReader;
+use crate::http::state::State;
+use crate::model::audit::{Action, AuditEvent, AuditFilter};
+use crate::model::page::{Cursor, Limit, PageRequest};
+use crate::model::time;
+use crate::model::words::Word;
+
+const COLUMNS: [&str; 10] = [
+    "id",
+    "at",
+    "action",
+    "actor_type",
+    "actor_id",
+    "actor_name",
+    "key_id",
+    "address",
+    "request_id",
+    "detail",
+];
+
+/// What the log is asked for in its address. Days are whole ones in UTC, the last one included.
+pub struct AuditQuery {
+    action: Option<Action>,
+    key_id: Option<String>,
+    from: Option<NaiveDate>,
+    to: Option<NaiveDate>,
+    cursor: Option<Cursor>,
+}
+
+impl FromRequest for AuditQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        ready(Self::read(QueryReader::filled_in(request.query_string())))
+    }
+}
+
+impl AuditQuery {
+    fn read(mut query: QueryReader) -> Result<Self, Problem> {
+        let read = Self {
+            action: query.choice("action"),
+            key_id: read_key(&mut query),
+            from: read_day(&mut query, "from"),
+            to: read_day(&mut query, "to"),
+            cursor: query.parsed("cursor", Cursor::schema, Cursor::decode),
+        };
+        query.finish()?;
+        Ok(read)
+    }
+
+    fn filter(&self) -> AuditFilter {
+        let midnight = |day: NaiveDate| day.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc());
+        let next = |day: NaiveDate| day.checked_add_days(Days::new(1));
+        AuditFilter {
+            action: self.action,
+            key_id: self.key_id.clone(),
+            from: self.from.and_then(midnight),
+            to: self.to.and_then(next).and_then(midnight),
+        }
+    }
+
+    fn filters(&self) -> bool {
+        let Self { action, key_id, from, to, cursor: _ } = self;
+        action.is_some() || key_id.is_some() || from.is_some() || to.is_some()
+    }
+
+    /// The address of the same events from a position on.
+    fn address(&self, path: &str, cursor: Option<&Cursor>) -> String {
+        let day = |day: NaiveDate| day.to_string();
+        let parts = [
+            ("action", self.action.map(|action| action.as_str().to_owned())),
+            ("key_id", self.key_id.clone()),
+            ("from", self.from.map(day)),
+            ("to", self.to.map(day)),
+            ("cursor", cursor.map(Cursor::encode)),
+        ];
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let given = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let query = query.extend_pairs(given).finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+}
+
+fn read_day(query: &mut QueryReader, name: &'static str) -> Option<NaiveDate> {
+    query.parsed(
+        name,
+        || json!({"type": "string", "format": "date"}),
+        |text| {
+            let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+            day.filter(|_| text.len() == 10)
+                .ok_or_else(|| "must be a day, such as 2027-01-31".to_owned())
+        },
+    )
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    frame: Frame,
+    own: bool,
+    filtered: bool,
+    export: String,
+    actions: Vec<Choice>,
+    key_id: String,
+    from: String,
+    to: String,
+    events: Vec<Event>,
+    pager: Pager,
+}
+
+/// `GET /audit`
+pub async fn show(
+    viewer: Viewer,
+    state: web::Data<State>,
+    query: AuditQuery,
+) -> Result<HttpResponse, Problem> {
+    let (principal, filter) = (viewer.principal.clone(), query.filter());
+    let wanted = PageRequest { limit: Limit::PAGE, cursor: query.cursor.clone() };
+    let found = state.run(move |bitting| {
+        Ok((bitting.list_audit(&principal, &filter, &wanted)?, bitting.time.now()))
+    });
+    let (found, now) = found.await?;
+    let action = |action: &Action| {
+        let chosen = query.action == Some(*action);
+        Choice::new(action.as_str(), action_words(*action), chosen)
+    };
+    let own = viewer.principal.sees_only().is_some();
+    // A key that somebody was refused may be another's: a link to it would only be refused again.
+    let line = |event: AuditEvent| {
+        let foreign = own && event.action == Action::AccessDenied.as_str();
+        let event = Event::new(event, now);
+        if foreign { Event { key_id: None, ..event } } else { event }
+    };
+    let any = Choice::new("", "Anything", query.action.is_none());
+    let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
+    let shown = counted(found.items.len() as i64, "event");
+    let page_of = AuditPage {
+        frame: viewer.frame(Section::Audit),
+        own,
+        filtered: query.filters(),
+        export: query.address("/audit/export", None),
+        actions: std::iter::once(any).chain(Action::ALL.iter().map(action)).collect(),
+        key_id: query.key_id.clone().unwrap_or_default(),
+        from: day(query.from),
+        to: day(query.to),
+        pager: Pager {
+            summary: format!("{shown}, the newest first"),
+            previous: query.cursor.is_some().then(|| query.address("/audit", None)),
+            next: found.next.as_ref().map(|next| query.address("/audit", Some(next))),
+        },
+        events: found.items.into_iter().map(line).collect(),
+    };
+    page(StatusCode::OK, &page_of)
+}
+
+/// `GET /audit/export`
+pub async fn export(
+    viewer: Viewer,
+    state: web::Data<State>,
+    query: AuditQuery,
+) -> Result<HttpResponse, Problem> {
+    let (principal, filter) = (viewer.principal, query.filter());
+    let start = Some(PageRequest { limit: Limit::GREATEST, cursor: query.cursor });
+    // Part by part, so that a log of any length is sent whole without lying in memory.
+    let lines = stream::unfold(start, move |wanted| {
+        let (state, principal, filter) = (state.clone(), principal.clone(), filter.clone());
+        async move {
+            let wanted = wanted?;
+            let part =
+                state.run(move |bitting| bitting.list_audit(&principal, &filter, &wanted)).await;
+            Some(match part {
+                Err(problem) => (Err(problem), None),
+                Ok(part) => {
+                    let next = part
+                        .next
+                        .map(|cursor| PageRequest { limit: part.limit, cursor: Some(cursor) });
+                    (
+                        Ok(part.items.into_iter().map(|event| csv::line(cells(event))).collect()),
+                        next,
+                    )
+                }
+            })
+        }
+    });
+    Ok(csv::answer("audit.csv", &COLUMNS, lines))
+}
+
+fn cells(event: AuditEvent) -> [String; 10] {
+    [
+        event.id.to_string(),
+        time::format(event.at),
+        event.action,
+        event.actor.kind.as_str().to_owned(),
+        event.actor.id.unwrap_or_default(),
+        event.actor.name,
+        event.key_id.unwrap_or_default(),
+        event.address.unwrap_or_default(),
+        event.request_id.unwrap_or_default(),
+        event.detail.to_string(),
+    ]
+}

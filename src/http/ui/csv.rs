@@ -1,0 +1,66 @@
+//! Files for spreadsheets.
+
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpResponse};
+use futures_util::{Stream, StreamExt, stream};
+
+use crate::http::error::Problem;
+
+/// A file of these columns. Its lines are sent as they are read: a long file never lies in memory,
+/// and one that breaks off in the middle is cut, so that nobody takes it for the whole.
+pub fn answer(
+    name: &str,
+    columns: &[&str],
+    lines: impl Stream<Item = Result<String, Problem>> + 'static,
+) -> HttpResponse {
+    let head = Ok(line(columns.iter().map(ToString::to_string)));
+    let body = stream::iter([head]).chain(lines);
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
+        .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .streaming(body.map(|text| text.map(Bytes::from).map_err(Error::from)))
+}
+
+/// A line of CSV (RFC 4180).
+pub fn line(cells: impl IntoIterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.into_iter().map(|text| cell(&text)).collect();
+    let mut line = cells.join(",");
+    line.push_str("\r\n");
+    line
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let mark = if formula { "'" } else { "" };
+    if formula || text.contains([',', '"', '\n', '\r']) {
+        format!("\"{mark}{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_text_and_never_a_formula() {
+        for (text, written) in [
+            ("plain text", "plain text"),
+            ("", ""),
+            ("=1+1", "\"'=1+1\""),
+            ("+1", "\"'+1\""),
+            ("-1", "\"'-1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("\t=1", "\"'\t=1\""),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("two\nlines", "\"two\nlines\""),
+            ("1-1", "1-1"),
+        ] {
+            assert_eq!(cell(text), written);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! How every page looks, and whether everybody can use it: light and dark, on a small screen and a
+//! large one, with nothing in it, with much, and with the longest names.
+//!
+//! Each page is held against axe's rules, asks no other host, says nothing on the console, and does
+//! not scroll sideways. Its pictures are written to `target/screenshots`, to be looked at.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use crate::support::browser::PASSWORD;
+use crate::support::server::MadeKey;
+use crate::support::{Backend, TestServer};
+use crate::webdriver::{ENTER, Window};
+
+const ADMIN: &str = "ada@example.com";
+
+fn target() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target")
+}
+
+/// Looks at pages one after the other.
+struct Gallery {
+    name: &'static str,
+    server: TestServer,
+    window: Window,
+    axe: String,
+    complaints: std::cell::RefCell<Vec<String>>,
+}
+
+impl Gallery {
+    fn open(name: &'static str, server: TestServer) -> Self {
+        let axe = target().join("tools/npm/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(axe).expect("axe-core is missing: tests/run fetches it");
+        let _ = std::fs::create_dir_all(target().join("screenshots"));
+        let window = Window::open(true);
+        Self { name, server, window, axe, complaints: Default::default() }
+    }
+
+    fn go(&self, path: &str) {
+        self.window.go(&format!("{}{path}", self.server.client.base));
+        self.window.find("h1");
+    }
+
+    fn sign_in(&self) {
+        self.go("/login");
+        self.inspect("login");
+        self.window.find("#email").enter(ADMIN);
+        self.window.find("#password").enter(PASSWORD).enter(ENTER);
+        self.window.find("nav a[href='/keys']");
+    }
+
+    /// Goes to a page and looks at it.
+    fn view(&self, page: &str, path: &str) {
+        self.go(path);
+        self.inspect(page);
+    }
+
+    /// Looks at the page that is shown.
+    fn inspect(&self, page: &str) {
+        let complain = |what: String| self.complaints.borrow_mut().push(format!("{page}: {what}"));
+        self.window.run(&self.axe);
+        for (width, dark) in [(1280, false), (1280, true), (360, false), (360, true)] {
+            self.window.look(width, dark);
+            let look = format!("{width}-{}", if dark { "dark" } else { "light" });
+            let size = self.window.run(
+                "const page = document.documentElement; return [page.scrollWidth, page.scrollHeight]",
+            );
+            if size[0].as_u64() > Some(width.into()) {
+                complain(format!("{look} is {} wide", size[0]));
+            }
+            let found = self.window.run_async(
+                // What Swagger UI makes is not ours.
+                "const done = arguments[0]; axe.run({exclude: ['#viewer']}, {resultTypes: ['violations']}).then(\
+                 (found) => done(found.violations.flatMap((rule) => rule.nodes.map((node) => \
+                 `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary}`))), \
+                 (why) => done([String(why)]))",
+            );
+            for violation in found.as_array().unwrap() {
+                complain(format!("{look} {}", violation.as_str().unwrap()));
+            }
+            self.picture(&format!("{}-{page}-{look}.png", self.name), width, &size[1]);
+        }
+        self.window.log("browser").into_iter().for_each(complain);
+        let own = [self.server.client.base.as_str(), "data:", "chrome:", "about:"];
+        for url in self.window.requested() {
+            if !own.iter().any(|start| url.starts_with(start)) {
+                complain(format!("asks for {url}"));
+            }
+        }
+    }
+
+    fn picture(&self, file: &str, width: u32, height: &Value) {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let wanted = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let picture = self.window.devtools("Page.captureScreenshot", wanted);
+        let engine = base64::engine::general_purpose::STANDARD;
+        let bytes = engine.decode(picture["data"].as_str().unwrap()).unwrap();
+        std::fs::write(target().join("screenshots").join(file), bytes).unwrap();
+    }
+
+    /// Every page there is for somebody signed in; a page that is added gets a line here.
+    fn view_all(&self, active: &MadeKey, retired: &MadeKey) {
+        let of = |key: &MadeKey, more: &str| format!("/keys/{}{more}", key.id);
+        for (page, path) in [
+            ("keys", "/keys".to_owned()),
+            ("keys-retired", "/keys/retired".to_owned()),
+            ("keys-no-match", "/keys?q=nothing+is+called+so".to_owned()),
+            ("key", of(active, "")),
+            ("key-retired", of(retired, "")),
+            ("key-edit", of(active, "/edit")),
+            ("key-revoke", of(active, "/revoke")),
+            ("key-new", "/keys/new".to_owned()),
+            ("usage", "/usage".to_owned()),
+            ("audit", "/audit".to_owned()),
+            ("users", "/users".to_owned()),
+            ("user-new", "/users/new".to_owned()),
+            ("tokens", "/tokens".to_owned()),
+            ("token-new", "/tokens/new".to_owned()),
+            ("account", "/account".to_owned()),
+            ("not-found", of(active, "x")),
+        ] {
+            self.view(page, &path);
+            // It is said on the console too, by the browser itself.
+            if page == "not-found" {
+                self.complaints.borrow_mut().retain(|line| !line.contains("status of 404"));
+            }
+        }
+    }
+
+    #[track_caller]
+    fn close(self) {
+        let complaints = self.complaints.take();
+        assert!(
+            complaints.is_empty(),
+            "{} complaints:\n{}",
+            complaints.len(),
+            complaints.join("\n")
+        );
+    }
+}
+
+#[test]
+fn pages_with_nothing_in_them() {
+    let gallery = Gallery::open("empty", TestServer::start(Backend::Sqlite));
+    let link = gallery.server.bitting.make_setup_link().unwrap().unwrap();
+    gallery.view("setup", &format!("/setup?token={}", link.expose()));
+    gallery.server.db_user(ADMIN, json!({"role": "admin"}));
+    gallery.sign_in();
+    for page in ["keys", "keys/retired", "keys/new", "usage", "audit", "users", "tokens"] {
+        gallery.view(&page.replace('/', "-"), &format!("/{page}"));
+    }
+    gallery.go("/keys/new");
+    gallery.window.find("#new-key-form button.primary").click();
+    gallery.window.find("#faults");
+    gallery.inspect("key-new-faults");
+    gallery.complaints.borrow_mut().retain(|line| !line.contains("status of 422"));
+    gallery.window.find("#name").enter("Zapier: calls to CRM");
+    gallery.window.find("input[value='calls:read']").click();
+    gallery.window.find("#new-key-form button.primary").click();
+    gallery.window.find("#new-key");
+    gallery.inspect("key-made");
+    gallery.view("docs", "/docs");
+    // Swagger UI brings a main element of its own into ours.
+    gallery.complaints.borrow_mut().retain(|line| !line.contains("landmark-no-duplicate-main"));
+    gallery.close();
+}
+
+/// A month of somebody's work, with what goes wrong in one.
+fn live_a_month(server: &TestServer) -> (MadeKey, MadeKey) {
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    let key = |name: &str, owner: &str, scopes: &str| {
+        server.key_with(scopes, json!({"name": name, "owner": owner}))
+    };
+    let crm = "calls:read leads:read leads:write contacts:read contacts:write";
+    let keys = [
+        key("CRM sync", "Acme Dental", crm),
+        key("n8n: missed calls to Slack", "Operations", "calls:read agents:read"),
+        key("Zapier lead import", "Acme Dental", "leads:write"),
+        key("BI dashboard", "Finance", "analytics:read calls:read"),
+        key("Knowledge base upload", "Content", "knowledge_base:read knowledge_base:write"),
+    ];
+    let leaked = key("Old CRM sync", "Acme Dental", "calls:read calls:write");
+    let trial = server.key_with(
+        "calls:read",
+        json!({"name": "Agency trial", "owner": "Brightline", "expires_at": "2026-12-10T00:00:00Z"}),
+    );
+    server.db_user("bob@example.com", json!({"role": "member", "may_grant": ["leads:write"]}));
+    let paths =
+        ["/v1/calls", "/v1/agents", "/v1/leads", "/v1/analytics/overview", "/v1/knowledge_base"];
+    for day in 0..30u32 {
+        let weekend = day % 7 < 2;
+        for (place, key) in keys.iter().enumerate() {
+            let busy = [14, 8, 0, 3, 1][place] / if weekend { 3 } else { 1 };
+            for n in 0..busy + (day * 7 + place as u32 * 3) % 5 {
+                let path = if n % 3 == 0 { paths[place] } else { "/v1/ping" };
+                let path = if place == 0 && n % 2 == 0 { "/v1/contacts" } else { path };
+                server.call(key, "GET", path, None);
+            }
+        }
+        let lead = json!({"name": "Jo Doe", "status": "new", "source": "zapier"});
+        for n in 0..if weekend { 1 } else { 5 + day % 3 } {
+            let lead = if n == 4 { json!({}) } else { lead.clone() };
+            server.call(&keys[2], "POST", "/v1/leads", Some(&lead));
+        }
+        server.call(if day < 20 { &trial } else { &leaked }, "GET", "/v1/calls", None);
+        match day {
+            9 => {
+                let reason = json!({"reason": "seen in a shared notebook; replaced"});
+                let path = format!("/v1/keys/{}/revoke", leaked.id);
+                server.manage("POST", &path, Some(&reason)).ok();
+            }
+            16 => {
+                let change =
+                    json!({"description": "Runs every five minutes, on the office's server."});
+                server.manage("PATCH", &format!("/v1/keys/{}", keys[0].id), Some(&change)).ok();
+            }
+            _ => {}
+        }
+        server.pass(Duration::from_secs(if day == 29 { 7000 } else { 24 * 3600 }));
+    }
+    key("Voice agent staging", "Platform", "agents:read agents:write integrations:read");
+    let soon = json!({"name": "Partner demo", "owner": "Brightline", "expires_at": "2026-12-28T00:00:00Z"});
+    server.key_with("calls:read leads:read", soon);
+    let [crm, ..] = keys;
+    (crm, leaked)
+}
+
+#[test]
+fn pages_after_a_month_of_use() {
+    let server = TestServer::start(Backend::Sqlite);
+    let (active, retired) = live_a_month(&server);
+    let gallery = Gallery::open("filled", server);
+    gallery.sign_in();
+    gallery.view_all(&active, &retired);
+    gallery.close();
+}
+
+#[test]
+fn pages_with_the_longest_names() {
+    let server = TestServer::start(Backend::Sqlite);
+    let scopes: Vec<String> =
+        bitting::model::scope::Scope::all().map(|scope| scope.to_string()).collect();
+    let long = |name: &str| {
+        let (owner, description) = ("Ω".repeat(200), "words and words ".repeat(31));
+        let more = json!({"name": name, "owner": owner, "description": description});
+        server.key_with(&scopes.join(" "), more)
+    };
+    let (active, retired) = (long(&"W".repeat(100)), long(&"many short words ".repeat(5)));
+    for key in [&active, &retired] {
+        let agent = ("user-agent", "A".repeat(250));
+        let key = ("authorization", format!("Bearer {}", key.secret));
+        let headers = [(agent.0, agent.1.as_str()), (key.0, key.1.as_str())];
+        server.client.send("GET", "/v1/calls", &headers, None).ok();
+    }
+    let reason = json!({"reason": "because ".repeat(62)});
+    server.manage("POST", &format!("/v1/keys/{}/revoke", retired.id), Some(&reason)).ok();
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    let gallery = Gallery::open("long", server);
+    gallery.sign_in();
+    gallery.view_all(&active, &retired);
+    gallery.close();
+}

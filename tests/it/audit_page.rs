@@ -1,0 +1,137 @@
+//! The audit log as a page: in plain words, filtered, in pages, as a file, and to each their own.
+
+use std::time::Duration;
+
+use scraper::{Html, Selector};
+use serde_json::{Value, json};
+
+use crate::support::{Backend, Browser, TestServer, on_both};
+
+const ADMIN: &str = "ada@example.com";
+const MEMBER: &str = "bob@example.com";
+const AUDITOR: &str = "eve@example.com";
+
+fn start(backend: Backend) -> TestServer {
+    let server = TestServer::start(backend);
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    server.db_user(MEMBER, json!({"role": "member", "may_grant": ["calls:read"]}));
+    server.db_user(AUDITOR, json!({"role": "auditor"}));
+    server
+}
+
+fn texts(page: &str, selector: &str) -> Vec<String> {
+    let page = Html::parse_document(page);
+    let text = |element: scraper::ElementRef<'_>| element.text().collect::<Vec<_>>().join(" ");
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let selector = Selector::parse(selector).unwrap();
+    page.select(&selector).map(|element| one_line(text(element))).collect()
+}
+
+fn what(page: &str) -> Vec<String> {
+    texts(page, ".what")
+}
+
+on_both! {
+    fn events_are_told_in_words_and_exactly(backend) {
+        let server = start(backend);
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let key = server.key_with("calls:read", json!({"name": "<script>n8n</script>"}));
+        server.pass(Duration::from_secs(120));
+        let path = format!("/keys/{}/revoke", key.id);
+        admin.submit(&path, &path, &[("reason", "=1+1")]);
+        server.pass(Duration::from_secs(3600));
+        let auditor = Browser::signed_in(&server.client.base, AUDITOR);
+        let page = auditor.get("/audit").body;
+        let shown = what(&page);
+        assert_eq!(shown[..4], ["Signed in", "Revoked a key", "Made a key", "Signed in"]);
+        assert!(shown[4..].iter().all(|what| ["Added a user", "Made an admin token"].contains(&what.as_str())), "{shown:?}");
+        let revoked = &texts(&page, "tbody tr")[1];
+        assert!(revoked.contains("<script>n8n</script>") && revoked.contains("Reason: =1+1"), "{revoked}");
+        assert!(revoked.contains(ADMIN) && revoked.contains("from 127.0.0.1"), "{revoked}");
+        assert_eq!(texts(&page, "td time")[1..3], ["1 hour ago", "1 hour ago"]);
+        assert!(page.contains("title=\"21 Nov 2026, 12:02:00 UTC\""));
+        assert!(page.contains(&format!("<a class=\"name\" href=\"/keys/{}\">", key.id)));
+        // The exact record is what a program gets.
+        let exact: Value = serde_json::from_str(&texts(&page, "details pre")[1]).unwrap();
+        let api = server.manage("GET", "/v1/audit?action=key.revoked", None).ok();
+        assert_eq!(exact, api["data"][0]);
+        let file = auditor.get("/audit/export?action=key.revoked").body;
+        let line = file.lines().nth(1).unwrap();
+        assert!(line.contains(",2026-11-21T12:02:00.000Z,key.revoked,user,"), "{line}");
+        assert_eq!(file.lines().count(), 2);
+    }
+}
+
+on_both! {
+    fn the_log_is_filtered_and_its_file_alike(backend) {
+        let server = start(backend);
+        let keys = ["a", "b"].map(|name| server.key_with("calls:read", json!({"name": name})));
+        server.pass(Duration::from_secs(24 * 3600));
+        server.revoke(&keys[0]);
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let id = &keys[0].id;
+        for (query, expected) in [
+            ("action=key.created".to_owned(), &["Made a key", "Made a key"][..]),
+            (format!("key_id={id}"), &["Revoked a key", "Made a key"]),
+            (format!("key_id={id}&from=2026-11-22"), &["Revoked a key"]),
+            (format!("key_id={id}&to=2026-11-21&action="), &["Made a key"]),
+            (format!("key_id={id}&from=2026-11-21&to=2026-11-22"), &["Revoked a key", "Made a key"]),
+            ("from=2026-11-23".to_owned(), &[]),
+            ("to=2026-11-20".to_owned(), &[]),
+        ] {
+            assert_eq!(what(&admin.get(&format!("/audit?{query}")).body), expected, "{query}");
+            let file = admin.get(&format!("/audit/export?{query}")).body;
+            assert_eq!(file.lines().count(), expected.len() + 1, "{query}");
+        }
+        let page = admin.get(&format!("/audit?key_id={id}&to=2026-11-21")).body;
+        assert!(page.contains(&format!("/audit/export?key_id={id}&amp;to=2026-11-21"))
+            || page.contains(&format!("/audit/export?key_id={id}&#38;to=2026-11-21")), "{page}");
+        for wrong in ["action=x", "key_id=x", "from=today", "from=2026-11-1", "to=2026-02-30", "cursor=x", "limit=5", "actor=a"] {
+            assert_eq!(admin.get(&format!("/audit?{wrong}")).status, 422, "{wrong}");
+        }
+    }
+}
+
+on_both! {
+    fn a_member_is_told_of_their_own_doings_alone(backend) {
+        let server = start(backend);
+        let foreign = server.key_with("calls:read", json!({"name": "secret plan"}));
+        let member = Browser::signed_in(&server.client.base, MEMBER);
+        assert_eq!(member.get(&format!("/keys/{}", foreign.id)).status, 404);
+        let page = member.get("/audit").body;
+        assert_eq!(what(&page), ["Was refused", "Signed in"]);
+        // No link leads to what is another's, and neither does a filter.
+        assert!(!page.contains("secret plan") && !page.contains(&format!("href=\"/keys/{}", foreign.id)));
+        assert_eq!(what(&member.get(&format!("/audit?key_id={}", foreign.id)).body), ["Was refused"]);
+        let file = member.get("/audit/export").body;
+        assert!(file.lines().count() == 3 && !file.contains("secret plan"), "{file}");
+        assert_eq!(Browser::new(&server.client.base).get("/audit").status, 303);
+    }
+}
+
+#[test]
+fn a_long_log_is_walked_page_by_page_and_exported_whole() {
+    let server = start(Backend::Sqlite);
+    for n in 0..103 {
+        server.key_with("calls:read", json!({"name": format!("key {n:03}")}));
+    }
+    let admin = Browser::signed_in(&server.client.base, ADMIN);
+    let (mut path, mut walked) = ("/audit?action=key.created".to_owned(), Vec::new());
+    let mut sizes = Vec::new();
+    while !path.is_empty() {
+        let page = admin.get(&path).body;
+        sizes.push(what(&page).len());
+        walked.extend(texts(&page, "a.name"));
+        let page = Html::parse_document(&page);
+        let next = Selector::parse("a[rel=next]").unwrap();
+        path = page
+            .select(&next)
+            .next()
+            .and_then(|link| link.attr("href"))
+            .unwrap_or_default()
+            .to_owned();
+    }
+    assert_eq!(sizes, [50, 50, 3]);
+    assert_eq!(walked, (0..103).rev().map(|n| format!("key {n:03}")).collect::<Vec<_>>());
+    assert_eq!(admin.get("/audit/export?action=key.created").body.lines().count(), 104);
+}
