@@ -10,7 +10,7 @@ pub enum Error {
     #[error("no database connection: {0}")]
     Connection(#[from] r2d2::Error),
     /// A statement failed.
-    #[error("database: {0}")]
+    #[error("database: {}", with_causes(.0))]
     Statement(#[from] diesel::result::Error),
     /// A row holds what this program never wrote.
     #[error("the database holds something unreadable: {0}")]
@@ -32,4 +32,21 @@ pub enum Error {
         /// What the database has.
         stored: String,
     },
+}
+
+/// What went wrong and why: a row that cannot be read names its column first, and the text in it as
+/// the cause.
+fn with_causes(error: &diesel::result::Error) -> String {
+    let mut text = error.to_string();
+    let inner = match error {
+        diesel::result::Error::DeserializationError(inner) => inner.source(),
+        other => std::error::Error::source(other),
+    };
+    let mut cause = inner;
+    while let Some(why) = cause {
+        text.push_str(": ");
+        text.push_str(&why.to_string());
+        cause = why.source();
+    }
+    text
 }

@@ -193,11 +193,11 @@ impl Stage {
             self.let_minutes_pass(4);
             self.make::<Integration>(integration)?;
         }
-        for person in 0..KNOWN {
+        for (person, name) in PEOPLE.iter().enumerate().take(KNOWN) {
             self.let_minutes_pass(1);
             let recall = ["spring", "autumn"][self.chance.random_range(0..2)];
             let contact = json!({
-                "name": PEOPLE[person], "phone": number_of(person), "email": email_of(person),
+                "name": name, "phone": number_of(person), "email": email_of(person),
                 "notes": format!("Recall in {recall}."), "tags": ["patient"],
             });
             self.make::<Contact>(contact)?;

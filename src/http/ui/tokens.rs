@@ -146,7 +146,7 @@ pub async fn show(viewer: Viewer, state: web::Data<State>) -> Result<HttpRespons
 enum Sent {
     Made(Box<IssuedToken>),
     Known,
-    Again(Typed, Vec<Fault>, (RandomSecret, Moment)),
+    Again(Box<Typed>, Vec<Fault>, (RandomSecret, Moment)),
 }
 
 /// `POST /tokens/new`: the answer shows the token, once.
@@ -166,19 +166,19 @@ pub async fn create(
         let typed = Typed::of(&sent);
         let new = match typed.token(now) {
             Ok(new) => new,
-            Err(faults) => return Ok(Sent::Again(typed, faults, (nonce, now))),
+            Err(faults) => return Ok(Sent::Again(Box::new(typed), faults, (nonce, now))),
         };
         match complaints(bitting.issue_token_by_form(new, &principal, &nonce))? {
             Ok(FormOutcome::Made(made)) => Ok(Sent::Made(made)),
             Ok(FormOutcome::Known(_)) => Ok(Sent::Known),
-            Err(errors) => Ok(Sent::Again(typed, faults(errors, &FIELDS), (nonce, now))),
+            Err(errors) => Ok(Sent::Again(Box::new(typed), faults(errors, &FIELDS), (nonce, now))),
         }
     });
     match done.await? {
         Sent::Made(issued) => page(StatusCode::OK, &made(&viewer, &state, &request, &issued)),
         Sent::Known => Ok(see_other("/tokens")),
         Sent::Again(typed, faults, fresh) => {
-            form(StatusCode::UNPROCESSABLE_ENTITY, &viewer, typed, faults, fresh)
+            form(StatusCode::UNPROCESSABLE_ENTITY, &viewer, *typed, faults, fresh)
         }
     }
 }
