@@ -15,7 +15,7 @@ use crate::model::words::Word;
 /// Who looks at users and admin tokens.
 pub const OVERSEERS: &[Role] = &[Role::Admin, Role::Auditor];
 
-/// The pages in the navigation, in order. A page that is added gets a row in [`Section::row`].
+/// The pages in the navigation, in order. A page that is added gets a row in `Section::row`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     /// API keys.
