@@ -1,5 +1,7 @@
 //! Signing in and out, and the sessions between.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 
 use super::login_throttle::Attempt;
@@ -241,8 +243,8 @@ impl Bitting {
         })
     }
 
-    /// Deletes some of what is good no more: sessions, links, failed logins. Says whether there
-    /// may be more.
+    /// Deletes some of what is good no more: sessions, links, failed logins; and counts the sessions
+    /// that are left. Says whether there may be more to delete.
     ///
     /// # Errors
     /// When the database fails.
@@ -252,6 +254,8 @@ impl Bitting {
             one_time_links::delete_expired(connection, now)?;
             sessions::delete_dead(connection, now, SWEPT_AT_ONCE)
         })?;
+        let left = self.database.read(sessions::count)?;
+        self.sessions.store(u64::try_from(left).unwrap_or(0), Ordering::Relaxed);
         Ok(self.forget_failures()? || swept as i64 == SWEPT_AT_ONCE)
     }
 }

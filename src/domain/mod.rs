@@ -29,6 +29,7 @@ pub mod usage_meter;
 pub mod usage_report;
 pub mod usage_writer;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub struct Bitting {
     /// Where passwords are hashed.
     pub hasher: Hasher,
     failure_log: FailureLog,
+    /// How many sessions there are in the database, as last counted.
+    pub sessions: AtomicU64,
     /// How writing them has gone so far.
     pub flushes: Flushes,
     running: idempotency::Running,
@@ -97,6 +100,7 @@ impl Bitting {
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
             hasher: Hasher::default(),
             failure_log: FailureLog::default(),
+            sessions: AtomicU64::new(0),
             flushes: Flushes::default(),
             running: idempotency::Running::default(),
             ids,

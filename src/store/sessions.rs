@@ -147,3 +147,11 @@ pub fn delete_dead(connection: &mut AnyConnection, now: Moment, limit: i64) -> R
     }
     Ok(dead.len())
 }
+
+/// How many there are.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(connection: &mut AnyConnection) -> Result<i64> {
+    Ok(table::table.count().get_result(connection)?)
+}

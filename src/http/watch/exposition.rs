@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use actix_web::{HttpResponse, web};
 use prometheus_client::collector::Collector;
@@ -101,6 +102,8 @@ impl Gathered {
         let Bitting { index, feed, time, .. } = &*self.bitting;
         let help = "Keys and admin tokens in memory, retired ones included";
         page.gauge("bitting_credentials", help, index.len() as f64)?;
+        let help = "Sessions of users, as counted every half minute";
+        page.gauge("bitting_sessions", help, self.bitting.sessions.load(Relaxed) as f64)?;
         let help = "Reads of the change feed that were begun";
         page.counter("bitting_feed_reads", help, feed.reads())?;
         let help = "Reads of the change feed that failed";
