@@ -12,6 +12,7 @@ use crate::domain::disabling::Holdings;
 use crate::domain::one_time_links::choose_password;
 use crate::domain::{Bitting, Error};
 use crate::model::password::Password;
+use crate::model::scope::ScopeSet;
 use crate::model::time::format as format_time;
 use crate::model::user::{Email, NewUser, User, UserChange};
 use crate::model::view::UserView;
@@ -72,7 +73,7 @@ The first user is an administrator. A member may grant nothing unless said.")]
         /// Hand the keys and admin tokens to this user instead of revoking them
         #[arg(long, value_name = "EMAIL")]
         transfer_to: Option<String>,
-        /// Do not ask first
+        /// Do not ask first; nothing is asked anyway where standard input is no terminal
         #[arg(long)]
         yes: bool,
     },
@@ -230,10 +231,20 @@ fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
             plain(user.email.as_str()),
             user.role.as_str().to_owned(),
             user.status().to_owned(),
-            user.grants().to_string().replace(' ', ","),
+            grants_in_words(user),
             user.last_login_at.map_or("never".to_owned(), format_time),
         ]
     };
     let rows: Vec<_> = users.iter().map(row).collect();
     show_table(["ID", "E-MAIL", "ROLE", "STATUS", "MAY GRANT", "LAST LOGIN"], &rows)
+}
+
+/// What a user may grant, in a table's cell.
+fn grants_in_words(user: &User) -> String {
+    let grants = user.grants();
+    if grants == ScopeSet::all() {
+        "everything".to_owned()
+    } else {
+        grants.to_string().replace(' ', ",")
+    }
 }

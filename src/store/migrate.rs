@@ -94,9 +94,11 @@ fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
     let refused = |why: String| Err(Error::Refused(format!("{}: {why}", path.display())));
     match std::fs::metadata(path) {
         Ok(file) if file.is_dir() => refused("is a folder; name a file in it".to_owned()),
-        Ok(file) if file.len() < SMALLEST_FILE => {
-            refused("is empty or cut off; restore a backup, or delete it to start anew".to_owned())
-        }
+        Ok(file) if file.len() < SMALLEST_FILE => refused(
+            "is no database, or one that is cut off; name another file, restore a backup, or, \
+                 if nothing in it is wanted, delete it to start anew"
+                .to_owned(),
+        ),
         Ok(_) => Ok(()),
         Err(why) if why.kind() == ErrorKind::NotFound && missing == Missing::Create => {
             create_file(path)

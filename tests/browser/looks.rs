@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
+use bitting::domain::principal::Principal;
+use bitting::model::user::User;
 use serde_json::{Value, json};
 
 use crate::support::browser::PASSWORD;
@@ -120,6 +122,10 @@ impl Gallery {
             ("tokens", "/tokens".to_owned()),
             ("token-new", "/tokens/new".to_owned()),
             ("account", "/account".to_owned()),
+            ("user", self.users_page("")),
+            ("user-disable", self.users_page("/disable")),
+            ("token-revoke", self.token_page("/revoke")),
+            ("password", self.password_page()),
             ("not-found", of(active, "x")),
         ] {
             self.view(page, &path);
@@ -128,6 +134,29 @@ impl Gallery {
                 self.complaints.borrow_mut().retain(|line| !line.contains("status of 404"));
             }
         }
+    }
+
+    /// A page of a user who is not the one that looks.
+    fn users_page(&self, more: &str) -> String {
+        format!("/users/{}{more}", self.colleague().id)
+    }
+
+    fn token_page(&self, more: &str) -> String {
+        let id = self.server.database.db_texts("SELECT id FROM admin_tokens");
+        format!("/tokens/{}{more}", id[0])
+    }
+
+    fn password_page(&self) -> String {
+        let cli = Principal::command_line("test");
+        let link = self.server.bitting.make_password_link(&cli, self.colleague().id).unwrap();
+        format!("/password?token={}", link.expose())
+    }
+
+    fn colleague(&self) -> User {
+        let email = "colleague@example.com";
+        let users = self.server.bitting.list_users(&Principal::command_line("test")).unwrap();
+        let known = users.into_iter().find(|user| user.email.as_str() == email);
+        known.unwrap_or_else(|| self.server.db_user(email, json!({"role": "member"})))
     }
 
     #[track_caller]

@@ -82,8 +82,8 @@ impl Watch {
     /// Notes that a connection was closed.
     pub fn disconnected(&self) {
         let open = self.connections.fetch_sub(1, Ordering::Relaxed) - 1;
-        // Said again only after there was room for a while.
-        if open < self.most_connections / 10 * 9 {
+        // Said again only after there was room for many: near the limit it goes up and down.
+        if open < self.most_connections / 2 {
             self.full.store(false, Ordering::Relaxed);
         }
     }
