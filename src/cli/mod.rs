@@ -81,7 +81,7 @@ enum Command {
     User(users::UserCommand),
     /// Look settings, database and clock over, read every page, and say what is wrong
     #[command(after_help = "\
-It changes nothing and works while a server runs. Exit codes: 0 nothing is wrong, 1 something is.")]
+Without --reset-clock it changes nothing and works while a server runs. Exit codes: 0 nothing is wrong, 1 something is.")]
     Check {
         /// Forget a highest time that was seen by a clock far ahead; every server must be stopped
         #[arg(long)]
