@@ -1,5 +1,8 @@
 //! Keys and admin tokens made by a form: however often a form is sent, it makes one.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use super::keyring::IssuedKey;
 use super::principal::Principal;
 use super::tokens::IssuedToken;
@@ -29,20 +32,7 @@ impl Bitting {
         principal: &Principal,
         nonce: &RandomSecret,
     ) -> Result<FormOutcome<IssuedKey, KeyId>> {
-        let nonce = nonce.digest();
-        let mut known = None;
-        let issued = self.issue_key_with(new, principal, None, |connection, id| {
-            known = key_forms::find(connection, &nonce)?;
-            match known {
-                // Rolls back: the form has made its key.
-                Some(_) => Err(Error::NotFound),
-                None => Ok(key_forms::insert(connection, &nonce, id)?),
-            }
-        });
-        match (issued, known) {
-            (_, Some(id)) => Ok(FormOutcome::Known(id)),
-            (issued, None) => Ok(FormOutcome::Made(Box::new(issued?))),
-        }
+        by_form(nonce, |first| self.issue_key_with(new, principal, None, first))
     }
 
     /// Makes an admin token by the form with this nonce, unless the form has made one already.
@@ -55,20 +45,7 @@ impl Bitting {
         principal: &Principal,
         nonce: &RandomSecret,
     ) -> Result<FormOutcome<IssuedToken, TokenId>> {
-        let nonce = nonce.digest();
-        let mut known = None;
-        let issued = self.issue_token_with(new, principal, |connection, id| {
-            known = key_forms::find(connection, &nonce)?;
-            match known {
-                // Rolls back: the form has made its token.
-                Some(_) => Err(Error::NotFound),
-                None => Ok(key_forms::insert(connection, &nonce, id)?),
-            }
-        });
-        match (issued, known) {
-            (_, Some(id)) => Ok(FormOutcome::Known(id)),
-            (issued, None) => Ok(FormOutcome::Made(Box::new(issued?))),
-        }
+        by_form(nonce, |first| self.issue_token_with(new, principal, first))
     }
 
     /// What tells a form from every other.
@@ -88,5 +65,26 @@ impl Bitting {
             Result::Ok(key_forms::find(connection, &nonce.digest())?)
         };
         self.database.read(read)
+    }
+}
+
+/// Has `issue` make something, with a first step for its transaction: it notes what the form makes,
+/// or, where the form has made something before, undoes the whole.
+fn by_form<Made, Id: FromStr + Display>(
+    nonce: &RandomSecret,
+    issue: impl FnOnce(&mut dyn FnMut(&mut AnyConnection, Id) -> Result<()>) -> Result<Made>,
+) -> Result<FormOutcome<Made, Id>> {
+    let nonce = nonce.digest();
+    let mut known = None;
+    let made = issue(&mut |connection, id| {
+        known = key_forms::find(connection, &nonce)?;
+        match known {
+            Some(_) => Err(Error::NotFound),
+            None => Ok(key_forms::insert(connection, &nonce, id)?),
+        }
+    });
+    match (made, known) {
+        (_, Some(id)) => Ok(FormOutcome::Known(id)),
+        (made, None) => Ok(FormOutcome::Made(Box::new(made?))),
     }
 }

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::eventually;
+
 /// The name under which an element is passed to and fro.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -120,14 +122,8 @@ impl Window {
     /// The one element that a CSS selector finds first; waits a little until it is there.
     #[track_caller]
     pub fn find(&self, selector: &str) -> Element<'_> {
-        let found = std::iter::repeat_with(|| self.find_all(selector)).take(100).find_map(|all| {
-            let first = all.into_iter().next();
-            if first.is_none() {
-                std::thread::sleep(std::time::Duration::from_millis(50));
-            }
-            first
-        });
-        found.unwrap_or_else(|| panic!("no {selector} at {}: {}", self.url(), self.text()))
+        eventually(&format!("{selector} is on the page"), || !self.find_all(selector).is_empty());
+        self.find_all(selector).remove(0)
     }
 
     /// Every element that a CSS selector finds.

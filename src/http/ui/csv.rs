@@ -6,6 +6,7 @@ use actix_web::{Error, HttpResponse};
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::http::error::Problem;
+use crate::model::transfer::to_spreadsheet;
 
 /// A file of these columns. Its lines are sent as they are read: a long file never lies in memory,
 /// and one that breaks off in the middle is cut, so that nobody takes it for the whole.
@@ -32,12 +33,11 @@ pub fn line(cells: impl IntoIterator<Item = String>) -> String {
 
 /// A cell that no spreadsheet takes for a formula.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let mark = if formula { "'" } else { "" };
-    if formula || text.contains([',', '"', '\n', '\r']) {
-        format!("\"{mark}{}\"", text.replace('"', "\"\""))
+    let safe = to_spreadsheet(text);
+    if safe != text || safe.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", safe.replace('"', "\"\""))
     } else {
-        text.to_owned()
+        safe
     }
 }
 
