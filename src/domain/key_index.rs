@@ -1,14 +1,13 @@
 //! Every key and token in memory: what a request's credential is found in.
 //!
-//! Readers never wait, not even while the map grows. Retired credentials stay as
-//! tombstones, and an entry is only ever replaced by one of a later revision, so that a slow read
-//! that began before a revocation cannot bring a key back.
+//! Readers take no lock and wait for nobody, not even while the index grows. Retired credentials
+//! stay as tombstones, and a state is only ever replaced by one of a later revision, so that a slow
+//! read that began before a revocation cannot bring a key back.
 
-use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use papaya::{Compute, HashMap, Operation, ResizeMode};
-
+use super::places::Places;
 use crate::model::id::{KeyId, PublicId, TokenId};
 use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::scope::{Access, ScopeSet};
@@ -17,7 +16,7 @@ use crate::model::time::Moment;
 use crate::model::token::AdminToken;
 pub use crate::store::keys::KeyChange;
 
-/// What the index holds of a credential: 40 bytes beside the digest.
+/// What the index holds of a credential.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     id: [u64; 2],
@@ -100,6 +99,10 @@ impl Entry {
         }
     }
 
+    fn state(&self) -> i64 {
+        self.revision << 1 | i64::from(self.revoked)
+    }
+
     /// Whether it is accepted at a moment.
     pub fn standing(&self, now: Moment) -> Standing {
         if self.revoked {
@@ -161,31 +164,61 @@ impl From<&AdminToken> for Entry {
     }
 }
 
-/// The map from digest to entry.
-pub struct KeyIndex {
-    entries: HashMap<Digest, Entry, DigestBytes>,
-    /// Whether any entry is an imported key. It stays so: entries are never removed.
-    holds_imported: AtomicBool,
+/// A credential at its place in memory, where it stays: 72 bytes. Scopes, expiry and all else that
+/// it was made with never change; only its state does.
+struct Record {
+    digest: Digest,
+    id: [u64; 2],
+    expires_ms: i64,
+    /// Twice the revision, and one more when it is revoked: both change at once.
+    state: AtomicI64,
+    number: u32,
+    scopes: ScopeSet,
+    kind: EntryKind,
 }
 
-impl Default for KeyIndex {
-    /// Whoever makes it grow moves it as a whole: left to do it bit by bit, `compute` never comes
-    /// to an end of it, and every look-up goes through several tables.
-    fn default() -> Self {
-        let entries = HashMap::builder().hasher(DigestBytes).resize_mode(ResizeMode::Blocking);
-        Self { entries: entries.build(), holds_imported: AtomicBool::new(false) }
+impl Record {
+    fn new(digest: Digest, entry: &Entry) -> Self {
+        let &Entry { id, expires_ms, number, scopes, kind, .. } = entry;
+        let state = AtomicI64::new(entry.state());
+        Self { digest, id, expires_ms, state, number, scopes, kind }
     }
+
+    fn entry(&self) -> Entry {
+        let &Self { id, expires_ms, number, scopes, kind, .. } = self;
+        let state = self.state.load(Ordering::Acquire);
+        let (revision, revoked) = (state >> 1, state & 1 == 1);
+        Entry { id, expires_ms, revision, number, scopes, kind, revoked }
+    }
+}
+
+/// The map from digest to entry.
+#[derive(Default)]
+pub struct KeyIndex {
+    records: boxcar::Vec<Record>,
+    places: Places,
+    /// Held by who changes something; readers do not know it.
+    writing: Mutex<()>,
+    /// Whether any entry is an imported key. It stays so: entries are never removed.
+    holds_imported: AtomicBool,
 }
 
 impl KeyIndex {
     /// Makes room for so many credentials more at once.
     pub fn reserve(&self, more: usize) {
-        self.entries.pin().reserve(more);
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_room(self.len() + more);
     }
 
     /// The credential with this digest, if it is known.
     pub fn find(&self, digest: &Digest) -> Option<Entry> {
-        self.entries.pin().get(digest).copied()
+        self.record(digest).map(Record::entry)
+    }
+
+    fn record(&self, digest: &Digest) -> Option<&Record> {
+        let candidates = self.places.candidates(hash(digest));
+        let mut records = candidates.filter_map(|number| self.records.get(number));
+        records.find(|record| record.digest == *digest)
     }
 
     /// Takes in a credential's state, unless a later one is there already.
@@ -194,11 +227,21 @@ impl KeyIndex {
         if entry.kind == EntryKind::ImportedKey {
             self.holds_imported.store(true, Ordering::Relaxed);
         }
-        let entries = self.entries.pin();
-        let _: Compute<'_, Digest, Entry, ()> = entries.compute(digest, |present| match present {
-            Some((_, present)) if present.revision >= entry.revision => Operation::Abort(()),
-            _ => Operation::Insert(entry),
-        });
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.record(&digest) {
+            Some(record) if record.entry().revision >= entry.revision => {}
+            Some(record) => record.state.store(entry.state(), Ordering::Release),
+            None => {
+                self.make_room(self.len() + 1);
+                let number = self.records.push(Record::new(digest, &entry));
+                self.places.put(hash(&digest), number);
+            }
+        }
+    }
+
+    fn make_room(&self, records: usize) {
+        let numbered = self.records.iter().map(|(number, record)| (hash(&record.digest), number));
+        self.places.make_room(records, numbered);
     }
 
     /// Whether a credential may be right that does not look like one of ours.
@@ -208,40 +251,19 @@ impl KeyIndex {
 
     /// How many credentials are known, retired ones included.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.records.count()
     }
 
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 }
 
-/// Hashes a digest by taking its first bytes: SHA-256 has mixed them, and nobody but us chooses
-/// what is stored.
-#[derive(Default, Clone, Copy)]
-struct DigestBytes;
-
-impl BuildHasher for DigestBytes {
-    type Hasher = FirstBytes;
-    fn build_hasher(&self) -> FirstBytes {
-        FirstBytes(0)
-    }
-}
-
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    /// Keeps the first bytes of the last write: an array's length is written before the array.
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk::<8>() {
-            self.0 = u64::from_ne_bytes(*first);
-        }
-    }
+/// The first bytes of a digest: SHA-256 has mixed them, and nobody but us chooses what is stored.
+fn hash(digest: &Digest) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]
@@ -263,14 +285,16 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_small_and_keeps_what_it_was_given() {
-        assert_eq!(size_of::<Entry>(), 40);
+    fn a_record_is_small_and_keeps_what_it_was_given() {
+        assert_eq!(size_of::<Record>(), 72);
+        let index = KeyIndex::default();
+        index.apply(Digest::of(b"secret"), &change(1, false));
         let expected = Holder::ApiKey {
             id: KeyId::from_number(u128::MAX - 5),
             number: KeyNumber(7),
             scopes: ScopeSet::all(),
         };
-        assert_eq!(Entry::from(&change(1, false)).holder(), expected);
+        assert_eq!(index.find(&Digest::of(b"secret")).map(|entry| entry.holder()), Some(expected));
     }
 
     #[test]
@@ -289,9 +313,34 @@ mod tests {
     }
 
     #[test]
-    fn different_digests_hash_differently() {
-        let hash = |text: &[u8]| DigestBytes.hash_one(Digest::of(text));
-        assert_ne!(hash(b"a"), hash(b"b"));
-        assert_ne!(hash(b"a"), 32);
+    fn what_is_known_is_found_at_every_moment_while_the_index_grows() {
+        let index = KeyIndex::default();
+        let digest = |n: u32| Digest::of(&n.to_le_bytes());
+        let known = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..50_000 {
+                    index.apply(digest(n), &KeyChange { number: KeyNumber(n), ..change(1, false) });
+                    known.store(n + 1, Ordering::Release);
+                }
+            });
+            for start in 0..2 {
+                let (index, known) = (&index, &known);
+                scope.spawn(move || {
+                    let mut n = start;
+                    while known.load(Ordering::Acquire) < 50_000 {
+                        let of = known.load(Ordering::Acquire);
+                        if of > 0 {
+                            n = (n + 7919) % of;
+                            let number = index.find(&digest(n)).map(|entry| entry.number);
+                            assert_eq!(number, Some(n));
+                        }
+                        assert!(index.find(&digest(n + 50_000)).is_none());
+                    }
+                });
+            }
+        });
+        assert_eq!(index.len(), 50_000);
+        assert!((0..50_000).all(|n| index.find(&digest(n)).is_some()));
     }
 }

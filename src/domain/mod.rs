@@ -20,6 +20,7 @@ pub mod login;
 pub mod login_throttle;
 pub mod one_time_links;
 pub mod passwords;
+mod places;
 pub mod principal;
 pub mod records;
 pub mod timekeeper;
