@@ -16,6 +16,8 @@ use crate::model::usage::{Cell, Count, Keys, Minute, Source};
 
 /// So many counters are kept by the minute while they cannot be written; beyond, by the hour.
 const FINE_COUNTERS: usize = 200_000;
+/// A map with more room than this for each key that was used gives it back.
+const ROOM_PER_COUNTER: usize = 8;
 /// How much of a user agent is kept.
 const LONGEST_USER_AGENT: usize = 200;
 
@@ -38,13 +40,16 @@ pub struct WorkerTally(Mutex<Tally>);
 
 #[derive(Default)]
 struct Tally {
-    counts: foldhash::HashMap<KeyNumber, Slots>,
+    counts: Counters,
     sources: Vec<(KeyNumber, Source)>,
     tokens: HashMap<u32, Moment>,
     /// Which source was noted of whom in this minute: once is enough.
     noted: HashMap<KeyNumber, (IpAddr, u32)>,
     noted_in: Option<Minute>,
 }
+
+/// The counters of the keys that were used.
+type Counters = foldhash::HashMap<KeyNumber, Slots>;
 
 /// A key's counters.
 type Slots = SmallVec<[Slot; 2]>;
@@ -54,6 +59,13 @@ struct Slot {
     cell: Cell,
     n: u32,
     last_at: i64,
+}
+
+impl Slot {
+    fn of(&self, key: KeyNumber) -> Count {
+        let &Self { minute, cell, n, last_at } = self;
+        Count { key, minute, cell, n: n.into(), last_at }
+    }
 }
 
 impl WorkerTally {
@@ -120,29 +132,40 @@ pub struct Batch {
 /// What was collected from the workers and is not in a batch yet.
 #[derive(Default)]
 struct Collected {
-    counts: BTreeMap<(Minute, KeyNumber, Cell), (i64, i64)>,
+    /// In order, each row once.
+    counts: Vec<Count>,
     sources: BTreeMap<(KeyNumber, String), Source>,
     tokens: BTreeMap<u32, Moment>,
+    /// An empty map that a worker is given for its full one: it has room already.
+    spare: Counters,
 }
 
 impl Collected {
-    fn add(&mut self, place: (Minute, KeyNumber, Cell), n: i64, last_at: i64) {
-        let (sum, latest) = self.counts.entry(place).or_default();
-        *sum += n;
-        *latest = last_at.max(*latest);
+    /// Takes what the workers have counted. Each one's lock is held only while maps change hands.
+    fn take_from(&mut self, workers: &[Arc<WorkerTally>]) {
+        let known = self.counts.len();
+        for worker in workers {
+            self.take_from_one(worker);
+        }
+        if self.counts.len() > known {
+            self.settle();
+        }
     }
 
-    fn take_from(&mut self, worker: &WorkerTally) {
+    fn take_from_one(&mut self, worker: &WorkerTally) {
         let mut tally = lock(&worker.0);
-        let counts = std::mem::take(&mut tally.counts);
+        let mut counts = std::mem::replace(&mut tally.counts, std::mem::take(&mut self.spare));
         let sources = std::mem::take(&mut tally.sources);
         let tokens = std::mem::take(&mut tally.tokens);
         drop(tally);
-        for (key, slots) in counts {
-            for slot in slots {
-                self.add((slot.minute, key, slot.cell), slot.n.into(), slot.last_at);
-            }
+        let (used, room) = (counts.len(), counts.capacity());
+        for (key, slots) in counts.drain() {
+            self.counts.extend(slots.iter().map(|slot| slot.of(key)));
         }
+        if room / ROOM_PER_COUNTER > used {
+            counts.shrink_to(used);
+        }
+        self.spare = counts;
         for (key, source) in sources {
             self.sources.insert((key, source.address.clone()), source);
         }
@@ -156,24 +179,36 @@ impl Collected {
         self.counts.is_empty() && self.tokens.is_empty()
     }
 
+    /// Puts the counters in order, and those of one row into one. Most are in order already, which
+    /// a stable sort makes use of.
+    fn settle(&mut self) {
+        self.counts.sort_by_key(|count| (count.minute, count.key, count.cell));
+        self.counts.dedup_by(|next, kept| {
+            let same = (next.minute, next.key, next.cell) == (kept.minute, kept.key, kept.cell);
+            if same {
+                kept.n += next.n;
+                kept.last_at = kept.last_at.max(next.last_at);
+            }
+            same
+        });
+    }
+
     /// Moves counters to the first minute of their hour, so that a long outage cannot fill the
     /// memory.
     fn coarsen(&mut self) {
-        if self.counts.len() <= FINE_COUNTERS {
-            return;
-        }
-        for ((minute, key, cell), (n, last_at)) in std::mem::take(&mut self.counts) {
-            self.add((minute.hour().first_minute(), key, cell), n, last_at);
+        if self.counts.len() > FINE_COUNTERS {
+            self.counts.iter_mut().for_each(|c| c.minute = c.minute.hour().first_minute());
+            self.settle();
         }
     }
 
-    fn into_batch(self, sequence: i64) -> Batch {
-        let count = |((minute, key, cell), (n, last_at))| Count { key, minute, cell, n, last_at };
+    fn take_batch(&mut self, sequence: i64) -> Batch {
+        let sources = std::mem::take(&mut self.sources);
         Batch {
             sequence,
-            counts: self.counts.into_iter().map(count).collect(),
-            sources: self.sources.into_iter().map(|((key, _), source)| (key, source)).collect(),
-            tokens: self.tokens.into_iter().collect(),
+            counts: std::mem::take(&mut self.counts),
+            sources: sources.into_iter().map(|((key, _), source)| (key, source)).collect(),
+            tokens: std::mem::take(&mut self.tokens).into_iter().collect(),
         }
     }
 }
@@ -218,13 +253,11 @@ impl UsageMeter {
     /// since; `None` when there is nothing.
     pub fn freeze(&self) -> Option<Arc<Batch>> {
         let mut batches = lock(&self.batches);
-        for worker in lock(&self.workers).iter() {
-            batches.collected.take_from(worker);
-        }
+        batches.collected.take_from(&lock(&self.workers));
         if batches.frozen.is_none() && !batches.collected.is_empty() {
             batches.sequence += 1;
-            let collected = std::mem::take(&mut batches.collected);
-            batches.frozen = Some(Arc::new(collected.into_batch(batches.sequence)));
+            let sequence = batches.sequence;
+            batches.frozen = Some(Arc::new(batches.collected.take_batch(sequence)));
         }
         batches.collected.coarsen();
         batches.frozen.clone()
@@ -246,34 +279,31 @@ impl UsageMeter {
     /// Copies what is not known to be written. To be read before the database: what
     /// the process's mark there covers is to be left out.
     pub fn unwritten(&self, keys: Keys<'_>) -> Unwritten {
-        let wanted = |key: &KeyNumber| match keys {
-            Keys::These(keys) => keys.contains(key),
-            Keys::All => true,
-        };
         // While this lock is held nothing moves from a worker into a batch.
-        let batches = lock(&self.batches);
+        let mut batches = lock(&self.batches);
+        let workers = lock(&self.workers);
+        let wanted: &dyn Fn(&KeyNumber) -> bool = match keys {
+            Keys::These(keys) => &|key| keys.contains(key),
+            Keys::All => {
+                batches.collected.take_from(&workers);
+                &|_| true
+            }
+        };
         let mut copied = Unwritten::new();
         if let Some(batch) = &batches.frozen {
             let counts = batch.counts.iter().filter(|count| wanted(&count.key));
             copied.extend(counts.map(|count| (batch.sequence, *count)));
         }
         let next = batches.sequence + 1;
-        let collected = batches.collected.counts.iter().filter(|((_, key, _), _)| wanted(key));
-        copied.extend(collected.map(|(&(minute, key, cell), &(n, last_at))| {
-            (next, Count { key, minute, cell, n, last_at })
-        }));
-        for worker in lock(&self.workers).iter() {
-            let tally = lock(&worker.0);
-            let mut copy = |key, slots: &Slots| {
-                copied.extend(slots.iter().map(|&Slot { minute, cell, n, last_at }| {
-                    (next, Count { key, minute, cell, n: n.into(), last_at })
-                }));
-            };
-            match keys {
-                Keys::These(keys) => keys.iter().for_each(|key| {
-                    tally.counts.get(key).into_iter().for_each(|slots| copy(*key, slots));
-                }),
-                Keys::All => tally.counts.iter().for_each(|(key, slots)| copy(*key, slots)),
+        let collected = batches.collected.counts.iter().filter(|count| wanted(&count.key));
+        copied.extend(collected.map(|count| (next, *count)));
+        if let Keys::These(keys) = keys {
+            for worker in workers.iter() {
+                let tally = lock(&worker.0);
+                for key in keys {
+                    let slots = tally.counts.get(key).into_iter().flatten();
+                    copied.extend(slots.map(|slot| (next, slot.of(*key))));
+                }
             }
         }
         copied
