@@ -62,3 +62,13 @@ pub enum Caller {
     /// An admin token.
     Token(TokenCaller),
 }
+
+impl Caller {
+    /// The public id of the key or the token.
+    pub fn public_id(&self) -> String {
+        match self {
+            Self::Key(key) => key.id.to_string(),
+            Self::Token(token) => token.id.to_string(),
+        }
+    }
+}

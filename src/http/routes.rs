@@ -156,12 +156,12 @@ pub fn paths() -> Vec<&'static str> {
 pub(super) fn register(
     config: &mut web::ServiceConfig,
     state: &web::Data<State>,
-    endpoints: Vec<Endpoint>,
+    mut endpoints: Vec<Endpoint>,
 ) {
-    // The router tries one path after the other, and a pattern costs more than a plain path.
-    let (plain, patterns): (Vec<_>, Vec<_>) =
-        endpoints.into_iter().partition(|endpoint| !endpoint.path().contains('{'));
-    for endpoint in plain.into_iter().chain(patterns) {
+    // The router tries one path after the other: programs ask more often than people, and a pattern
+    // costs more than a plain path.
+    endpoints.sort_by_key(|endpoint| (endpoint.need().is_none(), endpoint.path().contains('{')));
+    for endpoint in endpoints {
         endpoint.serve(config, state);
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {

@@ -1,6 +1,7 @@
 //! What every request can reach: the application, its worker's tally, and the settings.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,6 +54,10 @@ pub struct State {
     request_ids: RequestIds,
     document: OnceCell<String>,
 }
+
+/// The state as each request of its worker holds it: they are all on one thread, so that the
+/// holders are counted without atomics.
+pub type Held = Rc<web::Data<State>>;
 
 impl State {
     /// The state of one more worker.

@@ -3,10 +3,10 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::{FromRequest, HttpRequest};
 use serde_json::{Map, Value};
 
-use crate::auth::caller::Caller;
+use super::caller::caller;
 use crate::http::error::{Code, Problem};
 use crate::model::idempotency::{Attempt, IdempotencyKey, Identity};
 
@@ -39,11 +39,7 @@ fn read(request: &HttpRequest) -> Result<Option<Identity>, Problem> {
             "An Idempotency-Key has 1 to 255 visible ASCII characters and is given once.",
         )
     })?;
-    let credential = match request.extensions().get::<Caller>() {
-        Some(Caller::Key(key)) => key.id().to_string(),
-        Some(Caller::Token(token)) => token.id().to_string(),
-        None => return Err(Problem::internal("an Idempotency-Key where nobody calls")),
-    };
+    let credential = caller()?.public_id();
     // The route and what it names, and not the path, which has many spellings.
     let route = request.match_pattern().unwrap_or_default();
     let id = request.match_info().get("id").unwrap_or_default();

@@ -1,16 +1,16 @@
 //! Counting the request at hand: once, when its status is known; if the client goes away before,
 //! when its handler is dropped.
 
+use actix_web::HttpRequest;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::USER_AGENT;
-use actix_web::{HttpRequest, web};
 
 use crate::auth::decision::{Need, Refusal};
 use crate::domain::key_index::Holder;
 use crate::domain::usage_meter::Client;
 use crate::http::client_address::client_address;
-use crate::http::state::State;
+use crate::http::state::{Held, State};
 use crate::model::key::KeyNumber;
 use crate::model::scope::{Access, Resource};
 use crate::model::time::Moment;
@@ -18,7 +18,7 @@ use crate::model::usage::{Cell, Outcome};
 
 /// The line of the tally that a request will be counted under.
 pub struct Entry {
-    state: web::Data<State>,
+    state: Held,
     key: Option<KeyNumber>,
     resource: Option<Resource>,
     access: Access,
@@ -30,7 +30,7 @@ pub struct Entry {
 impl Entry {
     /// Only API keys are counted.
     pub(super) fn open(
-        state: web::Data<State>,
+        state: Held,
         holder: Option<Holder>,
         need: Option<Need>,
         access: Access,

@@ -19,12 +19,14 @@ use futures_util::future::{CatchUnwind, LocalBoxFuture};
 use pin_project_lite::pin_project;
 
 use super::entry::Entry;
+use super::observe::are_logged;
 use crate::auth::caller::Caller;
 use crate::auth::decision::{Decision, Need, Refusal, Route};
 use crate::auth::presented_key::{self, Expected, Presented, Unusable};
 use crate::auth::{judge_after_feed, judge_from_memory};
 use crate::http::error::Problem;
-use crate::http::state::State;
+use crate::http::extract::caller::{OnBehalf, on_behalf_of};
+use crate::http::state::{Held, State};
 use crate::model::scope::Access;
 use crate::model::time::Moment;
 
@@ -33,7 +35,7 @@ use crate::model::time::Moment;
 pub struct Judge(Rc<Guarded>);
 
 struct Guarded {
-    state: web::Data<State>,
+    state: Held,
     target: Target,
     methods: Vec<Method>,
     allow: String,
@@ -56,12 +58,13 @@ impl Judge {
         let mut allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
         allow.push("OPTIONS");
         let allow = allow.join(", ");
-        Self(Rc::new(Guarded { state, target, methods: methods.to_vec(), allow }))
+        let (state, methods) = (Held::new(state), methods.to_vec());
+        Self(Rc::new(Guarded { state, target, methods, allow }))
     }
 
     /// For paths at which there is nothing.
     pub fn of_unknown_path(state: web::Data<State>) -> Self {
-        let (target, methods) = (Target::UnknownPath, Vec::new());
+        let (state, target, methods) = (Held::new(state), Target::UnknownPath, Vec::new());
         Self(Rc::new(Guarded { state, target, methods, allow: String::new() }))
     }
 }
@@ -101,7 +104,7 @@ where
         let guarded = &self.guarded;
         let need = match guarded.without_credential(&request) {
             Open::No(need) => need,
-            Open::Yes => return JudgeFuture::handling(&*self.service, request, None),
+            Open::Yes => return JudgeFuture::handling(&*self.service, request, None, None),
             Open::Answered(answer) => return JudgeFuture::answered(request.into_response(answer)),
         };
         let presented = guarded.present(&request);
@@ -109,8 +112,8 @@ where
         let now = guarded.state.bitting.time.now();
         match judge_from_memory(&guarded.state.bitting, &presented, route, now) {
             Some(decision) => match guarded.settle(request, need, decision, now) {
-                Settled::Accepted(request, entry) => {
-                    JudgeFuture::handling(&*self.service, request, Some(entry))
+                Settled::Accepted(request, caller, entry) => {
+                    JudgeFuture::handling(&*self.service, request, Some(caller), Some(entry))
                 }
                 Settled::Refused(refused) => JudgeFuture::answered(refused),
             },
@@ -136,8 +139,8 @@ where
             let bitting = &guarded.state.bitting;
             let decision = judge_after_feed(bitting, &presented, route).await;
             match guarded.settle(request, need, decision, bitting.time.now()) {
-                Settled::Accepted(request, entry) => {
-                    JudgeFuture::handling(&*service, request, Some(entry)).await
+                Settled::Accepted(request, caller, entry) => {
+                    JudgeFuture::handling(&*service, request, Some(caller), Some(entry)).await
                 }
                 Settled::Refused(refused) => Ok(refused),
             }
@@ -162,7 +165,7 @@ pin_project! {
         // The handler is at work; `request` is what a panicking one is answered for.
         Handling {
             #[pin]
-            handler: CatchUnwind<AssertUnwindSafe<F>>,
+            handler: CatchUnwind<AssertUnwindSafe<OnBehalf<F>>>,
             request: Option<HttpRequest>,
             entry: Option<Entry>,
         },
@@ -179,12 +182,18 @@ where
         Self { step: Step::Answered { response: Some(response) } }
     }
 
-    fn handling<S>(service: &S, request: ServiceRequest, entry: Option<Entry>) -> Self
+    fn handling<S>(
+        service: &S,
+        request: ServiceRequest,
+        caller: Option<Caller>,
+        entry: Option<Entry>,
+    ) -> Self
     where
         S: Service<ServiceRequest, Future = F>,
     {
         let original = Some(request.request().clone());
-        let handler = AssertUnwindSafe(service.call(request)).catch_unwind();
+        let handler = on_behalf_of(caller, service.call(request));
+        let handler = AssertUnwindSafe(handler).catch_unwind();
         Self { step: Step::Handling { handler, request: original, entry } }
     }
 }
@@ -235,7 +244,7 @@ enum Open {
 /// A decision, carried out.
 enum Settled {
     /// The request, with its caller.
-    Accepted(ServiceRequest, Entry),
+    Accepted(ServiceRequest, Caller, Entry),
     /// The refusal, counted.
     Refused(ServiceResponse),
 }
@@ -299,8 +308,10 @@ impl Guarded {
                 if let Caller::Token(token) = caller {
                     self.state.tally.note_token(token.number(), now);
                 }
-                request.extensions_mut().insert(caller);
-                Settled::Accepted(request, entry)
+                if are_logged() {
+                    request.extensions_mut().insert(caller);
+                }
+                Settled::Accepted(request, caller, entry)
             }
             Err(refusal) => {
                 entry.refused(&refusal);

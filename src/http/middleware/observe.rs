@@ -21,7 +21,7 @@ use super::page::AsPage;
 use crate::auth::caller::Caller;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
-use crate::http::state::State;
+use crate::http::state::{Held, State};
 use crate::http::ui;
 use crate::model::secret::mask;
 
@@ -82,13 +82,13 @@ impl RequestId {
 /// The outermost middleware.
 #[derive(Clone)]
 pub struct Observe {
-    state: web::Data<State>,
+    state: Held,
 }
 
 impl Observe {
     /// Frames all requests of one worker.
     pub fn new(state: web::Data<State>) -> Self {
-        Self { state }
+        Self { state: Held::new(state) }
     }
 }
 
@@ -110,7 +110,7 @@ where
 
 /// The whole application, framed.
 pub struct ObserveService<S> {
-    state: web::Data<State>,
+    state: Held,
     service: S,
 }
 
@@ -126,8 +126,7 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let began =
-            tracing::enabled!(target: "bitting::request", tracing::Level::DEBUG).then(Instant::now);
+        let began = are_logged().then(Instant::now);
         ObserveFuture { answer: self.service.call(request), state: self.state.clone(), began }
     }
 }
@@ -137,7 +136,7 @@ pin_project! {
     pub struct ObserveFuture<F> {
         #[pin]
         answer: F,
-        state: web::Data<State>,
+        state: Held,
         began: Option<Instant>,
     }
 }
@@ -234,13 +233,15 @@ fn frame(headers: &mut HeaderMap, id: &RequestId) {
     }
 }
 
+/// Whether each request is logged.
+pub(super) fn are_logged() -> bool {
+    tracing::enabled!(target: "bitting::request", tracing::Level::DEBUG)
+}
+
 /// The route's pattern and not the path: a path or query may hold a secret, and so may a method.
 fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant, state: &State) {
     let request = response.request();
-    let caller = request.extensions().get::<Caller>().map(|caller| match caller {
-        Caller::Key(key) => key.id().to_string(),
-        Caller::Token(token) => token.id().to_string(),
-    });
+    let caller = request.extensions().get::<Caller>().map(Caller::public_id);
     let client = client_address(request, &state.settings.trusted_proxies);
     tracing::debug!(
         target: "bitting::request",
