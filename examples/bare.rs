@@ -1,18 +1,38 @@
 //! A bare actix-web server that checks nothing: what the cost of a key is measured against.
 
+use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{App, HttpResponse, HttpServer, web};
 
+const PONG: &str = r#"{"ping":"pong"}"#;
+
 async fn ping() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(r#"{"ping":"pong"}"#)
+    HttpResponse::Ok().content_type("application/json").body(PONG)
 }
 
-/// Listens on the port given as the only argument, with one worker.
+/// The same answer with the headers that Bitting's has, so that their cost can be told from that of
+/// judging and counting.
+async fn ping_with_headers() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("x-request-id", "01978f3a4be27c6d9a40000000000001"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(PONG)
+}
+
+/// Listens with one worker on the port given first; a second argument asks for the headers.
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
-    let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(0);
-    HttpServer::new(|| App::new().route("/v1/ping", web::get().to(ping)))
-        .workers(1)
-        .bind(("127.0.0.1", port))?
-        .run()
-        .await
+    let mut arguments = std::env::args().skip(1);
+    let port = arguments.next().and_then(|port| port.parse().ok()).unwrap_or(0);
+    let with_headers = arguments.next().is_some();
+    HttpServer::new(move || {
+        let ping =
+            if with_headers { web::get().to(ping_with_headers) } else { web::get().to(ping) };
+        App::new().route("/v1/ping", ping)
+    })
+    .workers(1)
+    .bind(("127.0.0.1", port))?
+    .run()
+    .await
 }

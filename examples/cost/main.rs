@@ -1,9 +1,10 @@
 //! What a key costs, measured: `benches/run` builds what this needs and starts it.
 //!
-//! Bitting and a bare actix-web server that checks nothing take turns on one core, with the load
-//! on another; a second bare server takes its turn too, as the control: how far its ratio is from
-//! one is how far any ratio may be off. CPU time per request is the figure to go by, since waiting
-//! for a core does not count in it. Then, for each number of keys: import, start-up and memory.
+//! For each number of keys: import, start-up and memory. Then Bitting, with the fewest and the most
+//! of the keys that it is loaded with, and a bare actix-web server that checks nothing take turns on
+//! one core, with the load on another; a second bare server takes its turn too, as the control: how
+//! far its ratio is from one is how far any ratio may be off. CPU time per request is the figure to
+//! go by, since waiting for a core does not count in it.
 
 mod load;
 mod machine;
@@ -33,11 +34,11 @@ struct Options {
     /// Connections of the load
     #[arg(long, default_value_t = 32)]
     connections: u32,
-    /// Numbers of keys to start with; the load is measured with the last
-    #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
+    /// Numbers of keys to start with
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
     keys: Vec<usize>,
-    /// How many of the keys are used under load, in turn
-    #[arg(long, default_value_t = 1000)]
+    /// How many keys are used under load, in turn; numbers of keys below it are not loaded
+    #[arg(long, default_value_t = 10_000)]
     used: usize,
     /// The core the servers run on
     #[arg(long, default_value_t = 0)]
@@ -59,7 +60,7 @@ fn main() -> Result<()> {
     let place = Place { core: options.server_core, programs };
 
     let mut report = format!("On {}.\n\n", machine::describe()?);
-    let (mut rows, mut last) = (String::new(), None);
+    let (mut rows, mut loaded) = (String::new(), Vec::new());
     let least = Seed::import(&folder.path().join("least"), &place.programs, 1, 1)?;
     let least = start_up(&place, &least)?;
     for count in &options.keys {
@@ -79,10 +80,13 @@ fn main() -> Result<()> {
             // Below that, it is noise.
             if *count >= 10_000 { format!("{each:.0} bytes") } else { "–".to_owned() },
         )?;
-        last = Some(seed);
+        if *count >= options.used {
+            // The fewest and the most: those in between would say nothing more.
+            loaded.truncate(1);
+            loaded.push(seed);
+        }
     }
-    let seed = last.ok_or("--keys names none")?;
-    report += &compare(&options, &place, &seed)?;
+    report += &compare(&options, &place, &loaded)?;
     report += "\n| keys | import | of that, CPU | start-up | of that, CPU | resident memory | of that, each key |\n";
     report += "| --- | --- | --- | --- | --- | --- | --- |\n";
     report += &rows;
@@ -123,56 +127,81 @@ fn start_up(place: &Place, seed: &Seed) -> Result<Start> {
     Ok(Start { seconds, cpu, memory })
 }
 
+/// A server that takes its turns, and what each showed.
+struct Contender {
+    name: String,
+    server: Server,
+    /// A file with the keys it is asked with.
+    keys: PathBuf,
+    samples: Vec<Sample>,
+}
+
+impl Contender {
+    fn new(name: impl Into<String>, server: Server, seed: &Seed) -> Result<Self> {
+        let (name, keys, samples) = (name.into(), seed.sample_file()?, Vec::new());
+        Ok(Self { name, server, keys, samples })
+    }
+
+    fn turn(&self, options: &Options, seconds: u32) -> Result<Sample> {
+        sample(&self.server, &self.keys, options.load_core, options.connections, seconds)
+    }
+}
+
+/// The bare servers around Bitting with each of the seeds; the first is the base of all ratios.
+fn contenders(place: &Place, seeds: &[Seed]) -> Result<Vec<Contender>> {
+    let first = seeds.first().ok_or("no --keys reaches the number of those --used")?;
+    let mut contenders = vec![
+        Contender::new("bare actix-web, checks nothing", Server::bare(place, false)?, first)?,
+        Contender::new("the same with Bitting's headers", Server::bare(place, true)?, first)?,
+    ];
+    for seed in seeds {
+        let (server, _) = Server::bitting(place, seed)?;
+        server.must_refuse_a_wrong_key(seed)?;
+        let name = format!("Bitting with {} keys", seed.count);
+        contenders.push(Contender::new(name, server, seed)?);
+    }
+    contenders.push(Contender::new("bare again (control)", Server::bare(place, false)?, first)?);
+    Ok(contenders)
+}
+
 /// Lets the servers take turns under load.
-fn compare(options: &Options, place: &Place, seed: &Seed) -> Result<String> {
-    let bare = [Server::bare(place)?, Server::bare(place)?];
-    let (bitting, _) = Server::bitting(place, seed)?;
-    bitting.must_refuse_a_wrong_key(seed)?;
-    let servers = [&bare[0], &bitting, &bare[1]];
-    let mut samples: [Vec<Sample>; 3] = Default::default();
-    let keys = seed.sample_file()?;
-    let turn = |server: &Server, seconds| {
-        sample(server, &keys, options.load_core, options.connections, seconds)
-    };
-    for server in servers {
-        turn(server, 1)?;
+fn compare(options: &Options, place: &Place, seeds: &[Seed]) -> Result<String> {
+    let mut contenders = contenders(place, seeds)?;
+    for contender in &contenders {
+        contender.turn(options, 1)?;
     }
     for round in 0..options.rounds {
         say(format_args!("round {} of {}", round + 1, options.rounds))?;
-        for place in 0..servers.len() {
-            let at = (round + place) % servers.len();
-            samples[at].push(turn(servers[at], options.seconds)?);
+        for turn in 0..contenders.len() {
+            let at = (round + turn) % contenders.len();
+            let sample = contenders[at].turn(options, options.seconds)?;
+            contenders[at].samples.push(sample);
         }
     }
     let mut table = format!(
         "Medians of {} rounds of {} s, one worker on one core, {} connections from another, {} \
-         keys of which {} are used in turn. The ratio is the median of the rounds' own \
-         ratios to the bare server, with the least and the greatest.\n\n\
+         keys used in turn. The ratio is the median of the rounds' own ratios to the bare server, \
+         with the least and the greatest.\n\n\
          | server | CPU a request | ratio | requests a second | ratio |\n\
          | --- | --- | --- | --- | --- |\n",
-        options.rounds,
-        options.seconds,
-        options.connections,
-        seed.count,
-        seed.used.len()
+        options.rounds, options.seconds, options.connections, options.used,
     );
-    let names = ["bare actix-web, checks nothing", "Bitting", "bare again (control)"];
-    for (name, own) in names.iter().zip(&samples) {
+    for contender in &contenders {
         let ratios = |of: fn(&Sample) -> f64| {
-            let each = own.iter().zip(&samples[0]).map(move |(own, base)| of(own) / of(base));
-            each.collect::<Vec<f64>>()
+            let pairs = contender.samples.iter().zip(&contenders[0].samples);
+            pairs.map(|(own, base)| of(own) / of(base)).collect::<Vec<f64>>()
         };
         writeln!(
             table,
-            "| {name} | {:.2} µs | {} | {:.0} | {} |",
-            median(own.iter().map(|sample| sample.microseconds)),
+            "| {} | {:.2} µs | {} | {:.0} | {} |",
+            contender.name,
+            median(contender.samples.iter().map(|sample| sample.microseconds)),
             spread(&ratios(|sample| sample.microseconds)),
-            median(own.iter().map(|sample| sample.per_second)),
+            median(contender.samples.iter().map(|sample| sample.per_second)),
             spread(&ratios(|sample| sample.per_second)),
         )?;
     }
-    bitting.stop()?;
-    bare.into_iter().try_for_each(Server::stop)?;
+    contenders.into_iter().try_for_each(|contender| contender.server.stop())?;
     Ok(table)
 }
 

@@ -24,11 +24,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server that checks nothing.
-    pub fn bare(place: &Place) -> Result<Self> {
+    /// The server that checks nothing; if asked, its answers have the headers of Bitting's.
+    pub fn bare(place: &Place, with_headers: bool) -> Result<Self> {
         let port = free_port()?;
-        let program = place.programs.join("examples/bare");
-        let server = start(place, Command::new(program).arg(port.to_string()), port)?;
+        let mut command = Command::new(place.programs.join("examples/bare"));
+        command.arg(port.to_string()).args(with_headers.then_some("with-headers"));
+        let server = start(place, &command, port)?;
         server.wait_until("", 200)?;
         Ok(server)
     }
