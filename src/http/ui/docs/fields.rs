@@ -39,7 +39,7 @@ impl Field {
             name: name.to_owned(),
             kind: kind(schema),
             required,
-            about: Prose::read(text(&schema["description"])),
+            about: about(schema),
             rules: rules(schema),
             values: values(schema),
             pattern: long.map(str::to_owned),
@@ -146,6 +146,15 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// What it is, and what each of its items is.
+fn about(schema: &Value) -> Prose {
+    let said = Prose::read(text(&schema["description"]));
+    match text(&schema["items"]["description"]) {
+        "" => said,
+        of_each => Prose::joined([said, Prose::default().text("Each: ").then(Prose::read(of_each))], " "),
+    }
+}
+
 /// The values of an enumeration that are described.
 fn values(schema: &Value) -> Vec<(String, Prose)> {
     let about = |(word, about): (&String, &Value)| (word.clone(), Prose::read(text(about)));
@@ -171,10 +180,6 @@ fn rules(schema: &Value) -> Vec<Prose> {
     }
     let of_each = &schema["items"];
     if of_each.is_object() && of_each["properties"].is_null() {
-        let said = Prose::read(text(&of_each["description"]));
-        if !said.is_empty() {
-            rules.push(Prose::default().text("each: ").then(said));
-        }
         let each = |rule: Prose| Prose::default().text("each ").then(rule);
         rules.extend(self::rules(of_each).into_iter().map(each));
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{Field, items, kind, members, resolved, text};
-use super::prose::Prose;
+use super::prose::{Listing, Prose};
 
 /// What an operation asks of its caller.
 pub enum Needs {
@@ -54,7 +54,7 @@ pub struct Answer {
     /// Its headers, and whether they are always there.
     pub headers: Vec<(String, bool)>,
     /// Bodies, each with when it is answered, where there are several.
-    pub examples: Vec<(Prose, String)>,
+    pub examples: Vec<(Prose, Listing)>,
 }
 
 /// An operation.
@@ -122,8 +122,8 @@ impl Operation {
         ids.filter_map(Value::as_str).next().map(str::to_owned)
     }
 
-    /// A request of it as a command: its lines.
-    pub fn command(&self, address: &str) -> String {
+    /// A request of it as a command.
+    pub fn command(&self, address: &str) -> Listing {
         let path = self.example_id.as_ref().map(|id| self.path.replace("{id}", id));
         let url = quoted(&format!("{address}{}", path.as_ref().unwrap_or(&self.path)));
         let mut parts = Vec::new();
@@ -143,7 +143,7 @@ impl Operation {
             parts.push(format!("-d {}", quoted(&body.example)));
         }
         parts.push(url);
-        format!("curl {}", parts.join(" \\\n  "))
+        Listing(format!("curl {}", parts.join(" \\\n  ")))
     }
 
     /// The media type that a body is sent with.
@@ -218,7 +218,7 @@ fn answer(document: &Value, status: &str, response: &Value) -> Answer {
         (name.clone(), header["required"] == true)
     };
     let example =
-        |(_, example): (&String, &Value)| (Prose::read(text(&example["summary"])), pretty(&example["value"]));
+        |(_, example): (&String, &Value)| (Prose::read(text(&example["summary"])), Listing(pretty(&example["value"])));
     Answer {
         status: status.to_owned(),
         about: Prose::read(text(&response["description"])),

@@ -1,6 +1,9 @@
-//! Sentences of the API document: text in which code and emphasis are marked as in Markdown.
+//! Sentences of the API document, in which code and emphasis are marked as in Markdown, and its
+//! listings.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter, Write};
+
+use askama::filters::HtmlSafe;
 
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,12 +100,36 @@ impl Prose {
     }
 }
 
+/// Code of several lines, as the text of an element. Quotation marks mean nothing there and stand as
+/// they are, since JSON has so many.
+#[derive(Debug)]
+pub struct Listing(pub String);
+
+impl Display for Listing {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            '&' => formatter.write_str("&amp;"),
+            '<' => formatter.write_str("&lt;"),
+            '>' => formatter.write_str("&gt;"),
+            other => formatter.write_char(other),
+        })
+    }
+}
+
+impl HtmlSafe for Listing {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn spans(text: &str) -> Vec<Span> {
         Prose::read(text).0
+    }
+
+    #[test]
+    fn a_listing_holds_no_markup() {
+        let listing = Listing("\"</code><script>&amp;".to_owned());
+        assert_eq!(listing.to_string(), "\"&lt;/code&gt;&lt;script&gt;&amp;amp;");
     }
 
     #[test]

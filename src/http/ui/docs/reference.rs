@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::{Object, items, members, references, text};
 use super::operation::{Operation, pretty};
-use super::prose::Prose;
+use super::prose::{Listing, Prose};
 
 /// A way to fail.
 pub struct Failure {
@@ -17,7 +17,7 @@ pub struct Failure {
     /// When it happens.
     pub about: Prose,
     /// Such an answer's body.
-    pub example: String,
+    pub example: Listing,
 }
 
 /// Operations that belong together, with the objects they answer.
@@ -77,7 +77,7 @@ fn failure((code, example): (&String, &Value)) -> Failure {
         status: body["status"].to_string(),
         title: text(&body["title"]).to_owned(),
         about: Prose::read(text(&example["summary"])),
-        example: pretty(body),
+        example: Listing(pretty(body)),
     }
 }
 
