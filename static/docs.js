@@ -112,7 +112,10 @@ for (const form of forms) {
     send(form);
   });
 }
-if (bar) bar.hidden = false;
+if (bar) {
+  bar.hidden = false;
+  bar.addEventListener("submit", (event) => event.preventDefault());
+}
 
 addEventListener("pagehide", () => {
   leaving.abort();
