@@ -29,7 +29,8 @@ function request(form) {
   const query = new URLSearchParams();
   let path = form.dataset.path;
   let body;
-  if (key.value.trim()) headers.set("Authorization", `Bearer ${key.value.trim()}`);
+  const credential = key?.value.trim();
+  if (credential) headers.set("Authorization", `Bearer ${credential}`);
   for (const field of form.querySelectorAll("[data-in]")) {
     const value = field.value.trim();
     if (field.dataset.in === "path") path = path.replace(`{${field.name}}`, encodeURIComponent(value));

@@ -58,7 +58,8 @@ fn answer(request: &HttpRequest, name: &str) -> Result<HttpResponse, Problem> {
     let asset = ASSETS.iter().find(|asset| asset.name == name);
     let asset =
         asset.ok_or_else(|| Problem::new(Code::NotFound, "There is nothing at this path."))?;
-    let known = request.headers().get(IF_NONE_MATCH).is_some_and(|tags| is_known(tags, &asset.etag));
+    let known =
+        request.headers().get(IF_NONE_MATCH).is_some_and(|tags| is_known(tags, &asset.etag));
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .content_type(asset.media_type)

@@ -11,9 +11,9 @@ use ipnet::IpNet;
 
 use super::error::Problem;
 use super::middleware::measure::Measure;
+use super::ui::docs::Reference;
 use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
-use super::ui::docs::Reference;
 use super::{openapi, routes};
 use crate::config::Patience;
 use crate::domain::usage_meter::WorkerTally;

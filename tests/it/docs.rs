@@ -29,6 +29,9 @@ fn pages(server: &TestServer) -> Vec<(String, Answer)> {
     let pages: Vec<_> = paths.into_iter().map(|path| (path.clone(), get(server, &path))).collect();
     let tags = document(server)["tags"].as_array().unwrap().len();
     assert_eq!(pages.len(), tags + 2, "a quick start, a page for each tag, and the errors");
+    for (path, page) in &pages {
+        assert!(text(page, ".lead").len() > 10, "{path} does not say what it is about");
+    }
     pages
 }
 
@@ -81,7 +84,8 @@ fn pages_load_nothing_inline_and_nothing_from_elsewhere_and_are_small() {
                     (_, "href" | "src" | "srcset" | "action" | "data" | "poster") => true,
                     _ => continue,
                 };
-                let own = value.starts_with('#') || value.starts_with('/') && !value.starts_with("//");
+                let own =
+                    value.starts_with('#') || value.starts_with('/') && !value.starts_with("//");
                 assert!(own, "{path} names {value}");
                 if loaded {
                     size += get(&server, value).body.len();
@@ -148,7 +152,9 @@ fn told(schema: &Value) -> Vec<String> {
                         let words = value.as_array().unwrap().iter().filter(|word| !word.is_null());
                         told.extend(words.map(plain));
                     }
-                    "$ref" => told.extend(value.as_str().unwrap().rsplit('/').next().map(str::to_owned)),
+                    "$ref" => {
+                        told.extend(value.as_str().unwrap().rsplit('/').next().map(str::to_owned))
+                    }
                     _ => told.extend(self::told(value)),
                 }
             }
@@ -237,7 +243,11 @@ fn everything_in_the_document_is_on_its_page() {
     for name in document["components"]["schemas"].as_object().unwrap().keys() {
         assert!(shown.contains(name), "{name} is on no page");
     }
-    assert_says("the overview", &read(&overview, "#rules"), [plain(&document["info"]["description"])]);
+    assert_says(
+        "the overview",
+        &read(&overview, "#rules"),
+        [plain(&document["info"]["description"])],
+    );
     for (name, header) in document["components"]["headers"].as_object().unwrap() {
         let about = [name.clone(), plain(&header["description"])];
         assert_says(name, &read(&overview, &format!("#header-{name}")), about);
@@ -277,7 +287,8 @@ fn the_example_requests_can_be_sent_as_they_are() {
                 .unwrap();
             let status = String::from_utf8(status.stdout).unwrap();
             // What the examples name does not exist.
-            let expected = if command.contains("_01k462ttvyfgx8yqhb3966v3mg") { "404" } else { "20" };
+            let expected =
+                if command.contains("_01k462ttvyfgx8yqhb3966v3mg") { "404" } else { "20" };
             assert!(status.starts_with(expected), "{id} is answered {status}: {command}");
             sent += 1;
         }
@@ -321,9 +332,8 @@ fn files_are_sent_once_only() {
     assert_eq!(file.header("x-content-type-options"), "nosniff");
     let etag = file.header("etag");
     assert!(etag.starts_with('"'), "{etag}");
-    let again = |tag: &str| {
-        server.client.send("GET", "/static/docs.js", &[("if-none-match", tag)], None)
-    };
+    let again =
+        |tag: &str| server.client.send("GET", "/static/docs.js", &[("if-none-match", tag)], None);
     assert_eq!((again(etag).status, again(etag).body.as_str()), (304, ""));
     assert_eq!(again("\"x\"").status, 200);
 }

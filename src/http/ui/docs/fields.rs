@@ -151,7 +151,9 @@ fn about(schema: &Value) -> Prose {
     let said = Prose::read(text(&schema["description"]));
     match text(&schema["items"]["description"]) {
         "" => said,
-        of_each => Prose::joined([said, Prose::default().text("Each: ").then(Prose::read(of_each))], " "),
+        of_each => {
+            Prose::joined([said, Prose::default().text("Each: ").then(Prose::read(of_each))], " ")
+        }
     }
 }
 

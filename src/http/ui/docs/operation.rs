@@ -17,6 +17,13 @@ pub enum Needs {
     AdminToken(String),
 }
 
+impl Needs {
+    /// Whether it is asked for a key or a token at all.
+    pub fn credential(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}
+
 /// Parameters that stand in the same part of a request.
 pub struct Group {
     /// What they are together.
@@ -116,9 +123,8 @@ impl Operation {
         let answers = members(&value["responses"]).filter(|(status, _)| status.starts_with('2'));
         let examples = answers
             .flat_map(|(_, answer)| members(&answer["content"]["application/json"]["examples"]));
-        let ids = examples.flat_map(|(_, example)| {
-            [&example["value"]["id"], &example["value"]["data"][0]["id"]]
-        });
+        let ids = examples
+            .flat_map(|(_, example)| [&example["value"]["id"], &example["value"]["data"][0]["id"]]);
         ids.filter_map(Value::as_str).next().map(str::to_owned)
     }
 
@@ -156,7 +162,11 @@ impl Operation {
 /// A word for the shell; as it is, where nothing in it means anything to one.
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/:.-_%".contains(&byte);
-    if word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn needs(operation: &Value) -> Needs {
@@ -217,8 +227,9 @@ fn answer(document: &Value, status: &str, response: &Value) -> Answer {
             if shared.is_empty() { header } else { &document["components"]["headers"][shared] };
         (name.clone(), header["required"] == true)
     };
-    let example =
-        |(_, example): (&String, &Value)| (Prose::read(text(&example["summary"])), Listing(pretty(&example["value"])));
+    let example = |(_, example): (&String, &Value)| {
+        (Prose::read(text(&example["summary"])), Listing(pretty(&example["value"])))
+    };
     Answer {
         status: status.to_owned(),
         about: Prose::read(text(&response["description"])),

@@ -136,12 +136,10 @@ mod tests {
     fn marks_are_read_and_lone_ones_kept() {
         let (text, code) = (|t: &str| Span::Text(t.into()), |t: &str| Span::Code(t.into()));
         assert_eq!(spans("a `b` c"), [text("a "), code("b"), text(" c")]);
-        assert_eq!(spans("**A.** or `*`."), [
-            Span::Strong("A.".into()),
-            text(" or "),
-            code("*"),
-            text(".")
-        ]);
+        assert_eq!(
+            spans("**A.** or `*`."),
+            [Span::Strong("A.".into()), text(" or "), code("*"), text(".")]
+        );
         for plain in ["", "2 * 3", "a ` b", "**a"] {
             assert_eq!(spans(plain), if plain.is_empty() { vec![] } else { vec![text(plain)] });
         }

@@ -34,6 +34,13 @@ pub struct Section {
     pub objects: Vec<Object>,
 }
 
+impl Section {
+    /// Whether any of its operations asks for a credential.
+    pub fn needs_credential(&self) -> bool {
+        self.operations.iter().any(|operation| operation.needs.credential())
+    }
+}
+
 /// The whole document.
 pub struct Reference {
     /// What holds for every operation, a paragraph each.
@@ -109,5 +116,8 @@ fn section(document: &Value, tag: &Value) -> Section {
 fn title(slug: &str) -> String {
     let words = slug.replace('_', " ");
     let mut characters = words.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+    characters
+        .next()
+        .map(|first| first.to_uppercase().chain(characters).collect())
+        .unwrap_or_default()
 }
