@@ -42,7 +42,8 @@ function request(form) {
       body = value;
     }
   }
-  const url = query.size ? `${path}?${query}` : path;
+  const asked = query.toString();
+  const url = asked ? `${path}?${asked}` : path;
   const { method } = form.dataset;
   return new Request(url, {
     method, headers, body, credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer", signal: leaving.signal,
