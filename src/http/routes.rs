@@ -100,7 +100,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
         Endpoint::public("/readyz").get(probes::readyz, describe::probes::readyz),
         // Pages, and what they are made of.
-        Endpoint::public("/docs").shows(docs::show),
+        Endpoint::public("/docs").shows(docs::start),
+        Endpoint::public("/docs/{section}").shows(docs::section),
         Endpoint::public("/openapi.json").shows(document::show),
         Endpoint::public("/static/{name}").shows(assets::serve),
         Endpoint::public("/favicon.ico").shows(assets::favicon),

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use super::error::Problem;
 use super::middleware::measure::Measure;
+use super::ui::docs::Reference;
 use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
 use super::{openapi, routes};
@@ -53,6 +54,7 @@ pub struct State {
     requests: Option<Arc<WorkerRequests>>,
     request_ids: RequestIds,
     document: OnceCell<String>,
+    reference: OnceCell<Reference>,
 }
 
 /// The state as each request of its worker holds it: they are all on one thread, so that the
@@ -68,14 +70,20 @@ impl State {
     ) -> Self {
         let tally = bitting.meter.worker();
         let requests = settings.watch.requests().map(Requests::worker);
-        let (request_ids, document) = (RequestIds::default(), OnceCell::new());
-        Self { bitting, tally, settings, stopping, requests, request_ids, document }
+        let (document, reference) = (OnceCell::new(), OnceCell::new());
+        let request_ids = RequestIds::default();
+        Self { bitting, tally, settings, stopping, requests, request_ids, document, reference }
     }
 
     /// The API document, made when it is first asked for.
     pub fn document(&self) -> &str {
         let public_url = self.settings.public_url.as_deref();
         self.document.get_or_init(|| openapi::document(&routes::endpoints(), public_url))
+    }
+
+    /// The same as its pages show it.
+    pub fn reference(&self) -> &Reference {
+        self.reference.get_or_init(|| Reference::read(self.document()))
     }
 
     /// What measures a route of this worker, where there are metrics.

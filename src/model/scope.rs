@@ -78,6 +78,19 @@ impl Resource {
         }
     }
 
+    /// What it is, for who reads of it or decides about access to it.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Calls => "Phone calls with status, transcript and recording",
+            Self::Leads => "People who may become customers",
+            Self::Agents => "Voice agents and what they say",
+            Self::Analytics => "Figures over calls, leads and usage",
+            Self::Contacts => "The address book",
+            Self::KnowledgeBase => "Articles that agents answer from",
+            Self::Integrations => "Connections to other products",
+        }
+    }
+
     /// Whether the resource can be accessed so at all.
     fn offers(self, access: Access) -> bool {
         match (self, access) {

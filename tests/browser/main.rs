@@ -10,6 +10,7 @@
 #[allow(dead_code, unused_imports, unused_macros, reason = "shared with the other test program")]
 mod support;
 
+mod api;
 mod looks;
 mod story;
 mod webdriver;

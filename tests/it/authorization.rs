@@ -36,7 +36,7 @@ fn rule_for(path: &str) -> Rule {
     let resource = |word: &str| Resource::ALL.into_iter().find(|found| found.as_str() == word);
     match words.as_slice() {
         ["healthz" | "readyz" | "docs" | "openapi.json" | "favicon.ico" | ""] => Rule::Anybody,
-        ["static", _] => Rule::Anybody,
+        ["static" | "docs", _] => Rule::Anybody,
         ["login" | "logout" | "setup" | "password" | "keys", ..] => Rule::Page,
         ["usage" | "audit" | "users" | "tokens" | "account", ..] => Rule::Page,
         ["v1", "whoami" | "ping"] | ["v1", "admin", "limits"] => Rule::AnyKey,

@@ -27,7 +27,7 @@ const SESSION: &str = "bitting_session";
 const VISITOR: &str = "bitting_visitor";
 
 /// Marks a request whose problems are told as a page.
-pub(super) struct AsPage;
+pub struct AsPage;
 
 /// The secret of the browser at hand: of its session, or of its visit before there is one.
 #[derive(Clone)]

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::endpoint::Endpoint;
 use crate::http::error::Code;
+use crate::model::scope::Resource;
 
 use operation::Operation;
 use schemas::Schemas;
@@ -112,5 +113,23 @@ fn tags(paths: &Map<String, Value>) -> Vec<Value> {
             names.push(name);
         }
     }
-    names.into_iter().map(|name| json!({"name": name})).collect()
+    let tag = |name: &Value| {
+        let about = format!("{}.", about(name.as_str().unwrap_or_default()));
+        json!({"name": name, "description": about})
+    };
+    names.into_iter().map(tag).collect()
+}
+
+/// What the operations with a tag are about.
+fn about(tag: &str) -> &'static str {
+    match tag {
+        "this_key" => "What any live key may ask about itself",
+        "keys" => "Making, changing and revoking keys with an admin token",
+        "audit" => "What was done to keys and tokens, and by whom",
+        "probes" => "Whether the server lives, and whether it can decide",
+        resource => {
+            let known = Resource::ALL.into_iter().find(|known| known.as_str() == resource);
+            known.map(Resource::about).unwrap_or_default()
+        }
+    }
 }

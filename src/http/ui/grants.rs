@@ -39,19 +39,6 @@ impl Grant {
     }
 }
 
-/// What a resource is, for who decides about access to it.
-pub fn description(resource: Resource) -> &'static str {
-    match resource {
-        Resource::Calls => "Phone calls with status, transcript and recording",
-        Resource::Leads => "People who may become customers",
-        Resource::Agents => "Voice agents and what they say",
-        Resource::Analytics => "Figures over calls, leads and usage",
-        Resource::Contacts => "The address book",
-        Resource::KnowledgeBase => "Articles that agents answer from",
-        Resource::Integrations => "Connections to other products",
-    }
-}
-
 /// What a key will be able to do, and how long. `static/new-key.js` says the same while the form
 /// is filled in.
 pub fn sentence(scopes: ScopeSet, expires_at: Option<Moment>) -> String {

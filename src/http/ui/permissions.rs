@@ -1,6 +1,5 @@
 //! The table in which scopes are ticked.
 
-use super::grants::description;
 use crate::model::scope::{Access, Resource, Scope, ScopeSet};
 
 /// A resource in the table.
@@ -43,7 +42,7 @@ impl Row {
         let row = |resource: Resource| {
             let cells = Access::ALL.map(|access| cell(resource, access));
             let both = cells.iter().all(|cell| cell.offered);
-            Self { resource: resource.as_str(), description: description(resource), cells, both }
+            Self { resource: resource.as_str(), description: resource.about(), cells, both }
         };
         let rows = Resource::ALL.into_iter().map(row);
         rows.filter(|row| row.cells.iter().any(|cell| cell.offered)).collect()

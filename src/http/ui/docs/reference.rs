@@ -1,0 +1,123 @@
+//! The API document, read once into what the pages show.
+
+use serde_json::Value;
+
+use super::fields::{Object, items, members, references, text};
+use super::operation::{Operation, pretty};
+use super::prose::{Listing, Prose};
+
+/// A way to fail.
+pub struct Failure {
+    /// The word that programs rely on.
+    pub code: String,
+    /// Its status and title.
+    pub status: String,
+    /// The same in words.
+    pub title: String,
+    /// When it happens.
+    pub about: Prose,
+    /// Such an answer's body.
+    pub example: Listing,
+}
+
+/// Operations that belong together, with the objects they answer.
+pub struct Section {
+    /// Its name in paths.
+    pub slug: String,
+    /// Its name for people.
+    pub title: String,
+    /// What it is about.
+    pub about: Prose,
+    /// Each of them, in the order of the URL table.
+    pub operations: Vec<Operation>,
+    /// What their answers are made of.
+    pub objects: Vec<Object>,
+}
+
+impl Section {
+    /// Whether any of its operations asks for a credential.
+    pub fn needs_credential(&self) -> bool {
+        self.operations.iter().any(|operation| operation.needs.credential())
+    }
+}
+
+/// The whole document.
+pub struct Reference {
+    /// What holds for every operation, a paragraph each.
+    pub rules: Vec<Prose>,
+    /// Every operation.
+    pub sections: Vec<Section>,
+    /// The headers of answers.
+    pub headers: Vec<(String, Prose)>,
+    /// Every error code.
+    pub failures: Vec<Failure>,
+    /// What the body of an error is made of.
+    pub problem: Vec<Object>,
+}
+
+impl Reference {
+    /// Reads the document's text, as it is served.
+    pub fn read(document: &str) -> Self {
+        let document: Value = serde_json::from_str(document).unwrap_or_default();
+        let components = &document["components"];
+        let headers = members(&components["headers"])
+            .map(|(name, header)| (name.clone(), Prose::read(text(&header["description"]))));
+        Self {
+            rules: text(&document["info"]["description"]).split("\n\n").map(Prose::read).collect(),
+            sections: items(&document["tags"]).map(|tag| section(&document, tag)).collect(),
+            headers: headers.collect(),
+            failures: members(&components["examples"]).map(failure).collect(),
+            problem: Object::reached(&document, vec!["Problem".to_owned()]),
+        }
+    }
+
+    /// The section with this name in paths.
+    pub fn section(&self, slug: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.slug == slug)
+    }
+}
+
+fn failure((code, example): (&String, &Value)) -> Failure {
+    let body = &example["value"];
+    Failure {
+        code: code.clone(),
+        status: body["status"].to_string(),
+        title: text(&body["title"]).to_owned(),
+        about: Prose::read(text(&example["summary"])),
+        example: Listing(pretty(body)),
+    }
+}
+
+fn section(document: &Value, tag: &Value) -> Section {
+    let slug = text(&tag["name"]);
+    let operations: Vec<(&String, &String, &Value)> = members(&document["paths"])
+        .flat_map(|(path, item)| members(item).map(move |(method, value)| (path, method, value)))
+        .filter(|(_, _, value)| value["tags"][0] == slug)
+        .collect();
+    // What an answer names, in the order in which the operations answer it.
+    let answered = operations.iter().flat_map(|(_, _, value)| members(&value["responses"]));
+    let named = answered.flat_map(|(_, answer)| references(&answer["content"]["application/json"]));
+    let objects = Object::reached(document, named.collect());
+    let example_id = operations.iter().find_map(|(_, _, value)| Operation::answered_id(value));
+    let shown = |(path, method, value): (&String, &String, &Value)| Operation {
+        example_id: example_id.clone(),
+        ..Operation::of(document, path, method, value)
+    };
+    Section {
+        slug: slug.to_owned(),
+        title: title(slug),
+        about: Prose::read(text(&tag["description"])),
+        operations: operations.into_iter().map(shown).collect(),
+        objects,
+    }
+}
+
+/// A name of the API as a heading: `knowledge_base` becomes `Knowledge base`.
+fn title(slug: &str) -> String {
+    let words = slug.replace('_', " ");
+    let mut characters = words.chars();
+    characters
+        .next()
+        .map(|first| first.to_uppercase().chain(characters).collect())
+        .unwrap_or_default()
+}
