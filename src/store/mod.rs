@@ -34,6 +34,7 @@ pub mod transaction;
 pub mod transfer;
 pub mod usage;
 pub mod usage_days;
+mod usage_rows;
 pub mod users;
 
 pub use connection::{AnyConnection, Database, Target};

@@ -9,7 +9,8 @@ use diesel::sql_types::{BigInt, Nullable};
 use super::connection::AnyConnection;
 use super::error::Result;
 use super::schema::{usage_rollup, usage_sums};
-use super::usage::{Position, SUM_UP, number_list, on_conflict_add};
+use super::usage::{Position, SUM_UP, number_list};
+use super::usage_rows::ADD_UP;
 use crate::model::usage::{Hour, Minute};
 
 /// How many row numbers of keys one step covers.
@@ -84,11 +85,10 @@ fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> R
         number_list(first..first + 60),
     );
     diesel::sql_query(format!(
-        "INSERT INTO usage_hours (key_number, hour, cell, n, last_at) \
+        "INSERT INTO usage_hours AS present (key_number, hour, cell, n, last_at) \
          SELECT key_number, {}, cell, CAST(SUM(n) AS BIGINT), MAX(last_at) {rows} \
-         GROUP BY key_number, cell{}",
+         GROUP BY key_number, cell ON CONFLICT (key_number, hour, cell{ADD_UP}",
         hour.0,
-        on_conflict_add("usage_hours", "key_number, hour, cell"),
     ))
     .execute(connection)?;
     diesel::sql_query(format!(
@@ -103,14 +103,13 @@ fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> R
 fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour) -> Result<()> {
     // CROSS JOIN makes SQLite go from key to key and seek each one's oldest rows.
     let moved = diesel::sql_query(format!(
-        "INSERT INTO usage_totals (key_number, cell, n, last_at) \
+        "INSERT INTO usage_totals AS present (key_number, cell, n, last_at) \
          SELECT h.key_number, h.cell, CAST(SUM(h.n) AS BIGINT), MAX(h.last_at) \
          FROM api_keys k CROSS JOIN usage_hours h \
          WHERE k.number > {from} AND k.number <= {to} \
          AND h.key_number = k.number AND h.hour < {} \
-         GROUP BY h.key_number, h.cell{}",
+         GROUP BY h.key_number, h.cell ON CONFLICT (key_number, cell{ADD_UP}",
         oldest.0,
-        on_conflict_add("usage_totals", "key_number, cell"),
     ))
     .execute(connection)?;
     diesel::delete(usage_sums::table.filter(usage_sums::hour.lt(oldest.0))).execute(connection)?;

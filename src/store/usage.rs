@@ -2,7 +2,7 @@
 //!
 //! Minute rows are clustered by time, hour rows by key; `rollup` moves the one into the other.
 //! The statements are written out, since diesel's `ON CONFLICT` does not work through an enum of
-//! connections; what stands in them are numbers only.
+//! connections; what stands in them are numbers only. `usage_rows` has the one that costs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -16,12 +16,11 @@ use super::connection::{AnyConnection, on_either};
 use super::error::Result;
 use super::rows;
 use super::schema::{usage_marks, usage_rollup};
+use super::usage_rows::{self, Hours, Minutes, Row};
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::model::usage::{Cell, Count, Hour, Minute, Share, Usage, Windows};
 
-/// Rows in one INSERT: enough to make its cost small, few enough to keep its text short.
-const ROWS_PER_STATEMENT: usize = 500;
 /// Keys in one SELECT of figures: SQLite joins at most 500 together.
 const KEYS_PER_STATEMENT: usize = 100;
 /// Up to so many minutes are looked up one by one; beyond, the range is read.
@@ -62,8 +61,9 @@ pub fn position(connection: &mut AnyConnection) -> Result<Position> {
 /// # Errors
 /// When the database fails.
 pub fn add_to_minutes(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
-    let rows = counts.iter().map(|c| [c.minute.0, c.key.0.into(), c.cell.number(), c.n, c.last_at]);
-    upsert(connection, "usage_minutes", "minute, key_number, cell", rows)
+    let row = |c: &Count| [c.minute.0, c.key.0.into(), c.cell.number(), c.n, c.last_at];
+    let rows: Vec<Row> = counts.iter().map(row).collect();
+    usage_rows::add::<Minutes>(connection, &rows)
 }
 
 /// Adds counts to the hour rows, and to the sums over all keys.
@@ -78,8 +78,9 @@ pub fn add_to_hours(connection: &mut AnyConnection, counts: &[Count]) -> Result<
         *n += count.n;
         *last_at = count.last_at.max(*last_at);
     }
-    let rows = hours.into_iter().map(|([a, b, c], (n, last_at))| [a, b, c, n, last_at]);
-    upsert(connection, "usage_hours", "key_number, hour, cell", rows)?;
+    let row = |([key, hour, cell], (n, last_at)): ([i64; 3], _)| [key, hour, cell, n, last_at];
+    let rows: Vec<Row> = hours.into_iter().map(row).collect();
+    usage_rows::add::<Hours>(connection, &rows)?;
     add_to_sums(connection, counts)
 }
 
@@ -103,34 +104,6 @@ fn add_to_sums(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
 /// The end of an INSERT into the sums that adds to rows that are there already.
 pub(super) const SUM_UP: &str =
     " ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n";
-
-fn upsert(
-    connection: &mut AnyConnection,
-    table: &str,
-    key: &str,
-    rows: impl Iterator<Item = [i64; 5]>,
-) -> Result<()> {
-    let mut rows = rows.peekable();
-    while rows.peek().is_some() {
-        let mut statement = format!("INSERT INTO {table} ({key}, n, last_at) VALUES ");
-        for (place, [a, b, c, n, last_at]) in rows.by_ref().take(ROWS_PER_STATEMENT).enumerate() {
-            let separator = if place == 0 { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = write!(statement, "{separator}({a},{b},{c},{n},{last_at})");
-        }
-        statement.push_str(&on_conflict_add(table, key));
-        diesel::sql_query(statement).execute(connection)?;
-    }
-    Ok(())
-}
-
-/// The end of an INSERT that adds to rows that are there already.
-pub(super) fn on_conflict_add(table: &str, key: &str) -> String {
-    format!(
-        " ON CONFLICT ({key}) DO UPDATE SET n = {table}.n + excluded.n, last_at = CASE WHEN \
-         excluded.last_at > {table}.last_at THEN excluded.last_at ELSE {table}.last_at END"
-    )
-}
 
 /// Raises a process's mark to a batch's sequence number. `false`: the batch was written before.
 ///
