@@ -140,16 +140,14 @@ impl Bitting {
             let keys = keys::find_all(connection, numbers)?;
             let figures = usage::figures(connection, numbers, &windows)?;
             let days = usage_days::days(connection, numbers, &windows)?;
-            let mark = usage::mark(connection, self.meter.process())?;
-            Result::Ok((keys, figures, days, mark))
+            let pending = self.pending(connection, Keys::These(numbers), unwritten)?;
+            Result::Ok((keys, figures, days, pending))
         };
-        let (keys, mut figures, mut days, mark) = self.database.snapshot(read)?;
-        for (sequence, count) in unwritten {
-            if sequence > mark {
-                figures.entry(count.key).or_default().add_minute(&count, &windows);
-                if let Some(day) = windows.day_of(count.minute.hour()) {
-                    days.entry(count.key).or_insert([0; DAYS])[day] += count.n;
-                }
+        let (keys, mut figures, mut days, pending) = self.database.snapshot(read)?;
+        for count in pending {
+            figures.entry(count.key).or_default().add_minute(&count, &windows);
+            if let Some(day) = windows.day_of(count.minute.hour()) {
+                days.entry(count.key).or_insert([0; DAYS])[day] += count.n;
             }
         }
         let mut keys: HashMap<_, _> = keys.into_iter().map(|key| (key.number, key)).collect();

@@ -148,7 +148,7 @@ impl Collected {
             self.take_from_one(worker);
         }
         if self.counts.len() > known {
-            self.settle();
+            merge(&mut self.counts);
         }
     }
 
@@ -179,26 +179,12 @@ impl Collected {
         self.counts.is_empty() && self.tokens.is_empty()
     }
 
-    /// Puts the counters in order, and those of one row into one. Most are in order already, which
-    /// a stable sort makes use of.
-    fn settle(&mut self) {
-        self.counts.sort_by_key(|count| (count.minute, count.key, count.cell));
-        self.counts.dedup_by(|next, kept| {
-            let same = (next.minute, next.key, next.cell) == (kept.minute, kept.key, kept.cell);
-            if same {
-                kept.n += next.n;
-                kept.last_at = kept.last_at.max(next.last_at);
-            }
-            same
-        });
-    }
-
     /// Moves counters to the first minute of their hour, so that a long outage cannot fill the
     /// memory.
     fn coarsen(&mut self) {
         if self.counts.len() > FINE_COUNTERS {
             self.counts.iter_mut().for_each(|c| c.minute = c.minute.hour().first_minute());
-            self.settle();
+            merge(&mut self.counts);
         }
     }
 
@@ -211,6 +197,20 @@ impl Collected {
             tokens: std::mem::take(&mut self.tokens).into_iter().collect(),
         }
     }
+}
+
+/// Puts counters in the order of the minute rows' primary key, and those of one row into one. Many
+/// are in order already, which a stable sort makes use of.
+pub(super) fn merge(counts: &mut Vec<Count>) {
+    counts.sort_by_key(|count| (count.minute, count.key, count.cell));
+    counts.dedup_by(|next, kept| {
+        let same = (next.minute, next.key, next.cell) == (kept.minute, kept.key, kept.cell);
+        if same {
+            kept.n += next.n;
+            kept.last_at = kept.last_at.max(next.last_at);
+        }
+        same
+    });
 }
 
 #[derive(Default)]

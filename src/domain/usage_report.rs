@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use chrono::{Duration, Timelike};
 
 use super::principal::Principal;
+use super::usage_meter::Unwritten;
 use super::{Bitting, Result};
 use crate::model::breakdown::Breakdown;
 use crate::model::key::{KeyNumber, KeySort, TableFilter};
 use crate::model::time::Moment;
-use crate::model::usage::{Keys, PerWindow, Source, Usage, Windows};
+use crate::model::usage::{Count, Keys, PerWindow, Source, Usage, Windows};
 use crate::store::ledger::Ledger;
-use crate::store::{addresses, usage};
+use crate::store::{self, AnyConnection, addresses, usage, usage_journal};
 
 impl Bitting {
     /// The figures of some keys; every one of them is in the answer.
@@ -21,19 +22,32 @@ impl Bitting {
     pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
         let windows = Windows::ending(self.time.now());
         let unwritten = self.meter.unwritten(Keys::These(keys));
-        let (mut figures, mark) = self.database.snapshot(|connection| {
+        let (mut figures, pending) = self.database.snapshot(|connection| {
             let figures = usage::figures(connection, keys, &windows)?;
-            Result::Ok((figures, usage::mark(connection, self.meter.process())?))
+            Result::Ok((figures, self.pending(connection, Keys::These(keys), unwritten)?))
         })?;
-        for (sequence, count) in unwritten {
-            if sequence > mark {
-                figures.entry(count.key).or_default().add_minute(&count, &windows);
-            }
+        for count in pending {
+            figures.entry(count.key).or_default().add_minute(&count, &windows);
         }
         for key in keys {
             figures.entry(*key).or_default();
         }
         Ok(figures)
+    }
+
+    /// What stands in no usage row yet: what the journal holds, and of what was copied from memory
+    /// before, all that is not in the journal. To be read in the snapshot of the rows.
+    pub(super) fn pending(
+        &self,
+        connection: &mut AnyConnection,
+        keys: Keys<'_>,
+        unwritten: Unwritten,
+    ) -> store::Result<Vec<Count>> {
+        let mark = usage::mark(connection, self.meter.process())?;
+        let mut counts = usage_journal::counts(connection, keys)?;
+        let in_memory = unwritten.into_iter().filter(|(sequence, _)| *sequence > mark);
+        counts.extend(in_memory.map(|(_, count)| count));
+        Ok(counts)
     }
 
     /// The figures of one key.
@@ -52,12 +66,11 @@ impl Bitting {
         let now = self.time.now();
         let windows = Windows::ending(now);
         let unwritten = self.meter.unwritten(keys);
-        let (mut ledger, mark) = self.database.snapshot(|connection| {
+        let (mut ledger, pending) = self.database.snapshot(|connection| {
             let ledger = Ledger::read(connection, keys, &windows)?;
-            Result::Ok((ledger, usage::mark(connection, self.meter.process())?))
+            Result::Ok((ledger, self.pending(connection, keys, unwritten)?))
         })?;
-        let pending = unwritten.into_iter().filter(|(sequence, _)| *sequence > mark);
-        ledger.minutes.extend(pending.map(|(_, count)| (count.minute, count.cell, count.n)));
+        ledger.minutes.extend(pending.iter().map(|count| (count.minute, count.cell, count.n)));
         Ok(add_up(&ledger, &windows, now))
     }
 

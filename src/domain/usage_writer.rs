@@ -1,14 +1,14 @@
 //! Bringing counts to the database, and moving old ones on: what runs in the background.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use chrono::Duration;
 
 use super::Bitting;
-use super::usage_meter::Batch;
+use super::usage_meter::{Batch, merge};
 use crate::model::usage::{Hour, Minute};
 use crate::store::transaction::Exclusive;
-use crate::store::{self, addresses, migrate, rollup, tokens, usage};
+use crate::store::{self, addresses, migrate, rollup, tokens, usage, usage_journal};
 
 /// An hour is rolled up so long after it has ended, so that few counts come late.
 const GRACE: Duration = Duration::minutes(2);
@@ -17,12 +17,19 @@ const MINUTES_KEPT: Duration = Duration::hours(26);
 /// Hour rows are kept a little longer than the 30-day window needs them.
 const HOURS_KEPT: Duration = Duration::days(31);
 
+/// So many counters are noted in the journal before they are folded: more would be slow to read.
+const LONG_JOURNAL: usize = 50_000;
+/// How long the journal is left alone when little is noted in it.
+const JOURNAL_KEPT: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// How writing the counts has gone so far.
 #[derive(Debug, Default)]
 pub struct Flushes {
     written: AtomicU64,
     failed: AtomicU64,
     nanoseconds: AtomicU64,
+    /// Counters noted in the journal since it was last folded.
+    journaled: AtomicUsize,
 }
 
 impl Flushes {
@@ -63,6 +70,7 @@ impl Bitting {
         let result = self.database.write(|connection| self.write_batch(connection, &batch));
         self.flushes.note(self.time.uptime().saturating_sub(began), result.is_ok());
         result?;
+        self.flushes.journaled.fetch_add(batch.counts.len(), Ordering::Relaxed);
         self.meter.written(batch.sequence);
         Ok(true)
     }
@@ -77,18 +85,7 @@ impl Bitting {
         if !usage::raise_mark(connection, self.meter.process(), batch.sequence, now)? {
             return Ok(());
         }
-        let position = usage::position(connection)?;
-        let (mut kept, mut late) = (Vec::with_capacity(batch.counts.len()), Vec::new());
-        for count in &batch.counts {
-            if count.minute >= position.minutes_from {
-                kept.push(*count);
-            }
-            if position.covers(count.key, count.minute) {
-                late.push(*count);
-            }
-        }
-        usage::add_to_minutes(connection, &kept)?;
-        usage::add_to_hours(connection, &late)?;
+        usage_journal::append(connection, self.meter.process(), batch.sequence, &batch.counts)?;
         for (key, source) in &batch.sources {
             addresses::note(connection, *key, source)?;
         }
@@ -96,6 +93,32 @@ impl Bitting {
             tokens::set_last_used(connection, *token, *at)?;
         }
         migrate::raise_high_water(connection, self.time.high_water())
+    }
+
+    /// Whether it is time to fold the journal: it has grown long, or was left alone for long.
+    pub fn is_journal_due(&self, left_alone: std::time::Duration) -> bool {
+        let noted = self.flushes.journaled.load(Ordering::Relaxed);
+        noted >= LONG_JOURNAL || (noted > 0 && left_alone >= JOURNAL_KEPT)
+    }
+
+    /// Moves everything from the journal into the usage rows, whichever process noted it.
+    ///
+    /// # Errors
+    /// When the database fails; it is all still in the journal then.
+    pub fn fold_journal(&self) -> store::Result<()> {
+        self.database.write(|connection| {
+            // Alone, so that two processes never wait for each other's rows.
+            Exclusive::UsageAlone.take(connection)?;
+            let mut counts = usage_journal::take(connection)?;
+            merge(&mut counts);
+            let position = usage::position(connection)?;
+            let late = counts.iter().filter(|count| position.covers(count.key, count.minute));
+            usage::add_to_hours(connection, &late.copied().collect::<Vec<_>>())?;
+            counts.retain(|count| count.minute >= position.minutes_from);
+            usage::add_to_minutes(connection, &counts)
+        })?;
+        self.flushes.journaled.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Does one small step of the roll-up. Returns whether there is more to do.

@@ -130,10 +130,14 @@ fn write_usage(
 ) -> io::Result<()> {
     let (mut flush, mut care) =
         (Health::of("writing counts"), Health::of("caring for what is old"));
-    let mut cared_at = Instant::now();
+    let (mut cared_at, mut folded_at) = (Instant::now(), Instant::now());
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
         flush.note(bitting.flush_usage());
+        if bitting.is_journal_due(folded_at.elapsed()) {
+            folded_at = Instant::now();
+            flush.note(bitting.fold_journal());
+        }
         refusals.look();
         if cared_at.elapsed() >= CARE_INTERVAL {
             cared_at = Instant::now();
@@ -150,7 +154,7 @@ fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
     loop {
         match bitting.flush_usage() {
             Ok(true) => {}
-            Ok(false) => return bitting.save_high_water(),
+            Ok(false) => break,
             Err(why) if tries == LAST_FLUSHES => return Err(why),
             Err(_) => {
                 tries += 1;
@@ -158,11 +162,16 @@ fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
             }
         }
     }
+    if let Err(why) = bitting.fold_journal() {
+        tracing::debug!(%why, "the journal is left to whoever runs next");
+    }
+    bitting.save_high_water()
 }
 
 /// Saves the highest time, rolls counts up, and drops old answers and sessions.
 fn take_care(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
     bitting.save_high_water()?;
+    bitting.fold_journal()?;
     repeat(Bitting::roll_up, bitting, stopping, interval)?;
     bitting.summarize_keys()?;
     repeat(Bitting::drop_answers, bitting, stopping, interval)?;

@@ -56,7 +56,8 @@ const INVARIANTS: [(&str, &str); 11] = [
     (
         "every count is positive",
         "SELECT COUNT(*) AS n FROM (SELECT n FROM usage_minutes UNION ALL SELECT n FROM usage_hours \
-         UNION ALL SELECT n FROM usage_totals) AS u WHERE u.n <= 0",
+         UNION ALL SELECT n FROM usage_totals UNION ALL SELECT n FROM usage_journal) AS u \
+         WHERE u.n <= 0",
     ),
     (
         "no count by the minute is older than those that were dropped",

@@ -34,6 +34,7 @@ pub mod transaction;
 pub mod transfer;
 pub mod usage;
 pub mod usage_days;
+pub mod usage_journal;
 mod usage_rows;
 pub mod users;
 

@@ -90,6 +90,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_journal (process, sequence) {
+        process -> Text,
+        sequence -> BigInt,
+        n -> BigInt,
+        counts -> Binary,
+    }
+}
+
+diesel::table! {
     usage_hours (key_number, hour, cell) {
         key_number -> BigInt,
         hour -> BigInt,

@@ -126,6 +126,7 @@ enum Step {
         cell: (usize, usize, usize),
     },
     Flush,
+    Fold,
     RollUpOnce,
     RollUpAll,
     PassMinutes(u64),
@@ -137,6 +138,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => (0usize..2, ago, cell).prop_map(|(key, seconds_ago, cell)| Step::Count { key, seconds_ago, cell }),
         3 => Just(Step::Flush),
+        2 => Just(Step::Fold),
         3 => Just(Step::RollUpOnce),
         1 => Just(Step::RollUpAll),
         4 => (0u64..90).prop_map(Step::PassMinutes),
@@ -166,6 +168,7 @@ on_both! {
                         continue;
                     }
                     Step::Flush => drop(bitting.flush_usage().unwrap()),
+                    Step::Fold => bitting.fold_journal().unwrap(),
                     Step::RollUpOnce => drop(bitting.roll_up().unwrap()),
                     Step::RollUpAll => while bitting.roll_up().unwrap() {},
                     Step::PassMinutes(minutes) => application.pass(Duration::from_secs(minutes * 60 + 7)),
@@ -198,6 +201,8 @@ on_both! {
             }
         }
         application.bitting.flush_usage().unwrap();
+        application.check();
+        application.bitting.fold_journal().unwrap();
         application.pass(Duration::from_secs(3 * 3600 + 17 * 60));
         application.check();
 
@@ -240,6 +245,9 @@ on_both! {
         std::thread::scope(|scope| {
             scope.spawn(|| while !stop.load(Ordering::SeqCst) {
                 bitting.flush_usage().unwrap();
+            });
+            scope.spawn(|| while !stop.load(Ordering::SeqCst) {
+                bitting.fold_journal().unwrap();
             });
             scope.spawn(|| while !stop.load(Ordering::SeqCst) {
                 bitting.roll_up().unwrap();
@@ -330,6 +338,7 @@ fn figures_are_read_by_seeks_and_never_by_scans() {
     let mut application = Application::on(Backend::Sqlite);
     application.count(one_request(KEYS[0], start_of_time()));
     application.bitting.flush_usage().unwrap();
+    application.bitting.fold_journal().unwrap();
     // With the roll-up close behind, and far behind.
     for hours in [1, 100] {
         application.pass(Duration::from_secs(hours * 3600));

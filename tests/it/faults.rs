@@ -138,7 +138,7 @@ fn while_the_write_lock_is_held_for_long_reads_go_on_writes_are_put_off_and_coun
             reads += 1;
             assert_eq!(server.total(&key), reads);
         }
-        let written = || server.database.db_number("SELECT COALESCE(SUM(n), 0) FROM usage_minutes");
+        let written = || server.database.db_counted();
         assert_eq!(written(), 0);
         lock.batch_execute("ROLLBACK").unwrap();
         for writer in writers {

@@ -240,7 +240,7 @@ on_both! {
                 assert_eq!(wire.get(&key), Some(200));
             }
             eventually("the counts are written", || {
-                database.db_number("SELECT COALESCE(SUM(n), 0) FROM usage_minutes")
+                database.db_counted()
                     == before as i64 + 40
             });
             least = before + 40;
@@ -270,7 +270,7 @@ on_both! {
         std::thread::scope(|scope| {
             let clients = scope.spawn(|| load(&address, &key, &answered));
             eventually("some counts are written", || {
-                written = database.db_number("SELECT COALESCE(SUM(n), 0) FROM usage_minutes");
+                written = database.db_counted();
                 written > 500
             });
             server.signal("KILL");

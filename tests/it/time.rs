@@ -63,6 +63,7 @@ on_both! {
         let server = TestServer::with_clock(database, Options::default(), clock);
         use_all(&server);
         while server.bitting.flush_usage().unwrap() {}
+        server.bitting.fold_journal().unwrap();
         while server.bitting.roll_up().unwrap() {}
         assert_eq!([&expired, &revoked, &live].map(|key| server.total(key)), [3, 3, 3]);
         assert_eq!(server.database.db_number("SELECT COUNT(*) FROM usage_minutes WHERE n < 1"), 0);

@@ -193,10 +193,12 @@ impl Stage {
             if passed % HOURS_A_FLUSH == HOURS_A_FLUSH - 1 {
                 self.go_to(hour + Duration::minutes(59));
                 self.bitting.flush_usage()?;
+                self.bitting.fold_journal()?;
             }
         }
         self.go_to(self.end);
         self.bitting.flush_usage()?;
+        self.bitting.fold_journal()?;
         told.ok_or(Error::NotFound)
     }
 

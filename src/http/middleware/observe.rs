@@ -212,14 +212,20 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
 /// API's answers: `nosniff` keeps JSON from being taken for one, and each header costs as much as
 /// finding a key. Appending is cheaper than inserting, which makes room for what it replaces.
 fn frame(headers: &mut HeaderMap, id: &RequestId) {
+    let (mut is_json, mut says_what_to_keep) = (false, false);
+    // One walk over the few there are costs less than looking two up.
+    for (name, value) in headers.iter() {
+        is_json |= name == CONTENT_TYPE && value == "application/json";
+        says_what_to_keep |= name == CACHE_CONTROL;
+    }
     if let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) {
         headers.append(X_REQUEST_ID, id);
     }
     headers.append(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !headers.contains_key(CACHE_CONTROL) {
+    if !says_what_to_keep {
         headers.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if headers.get(CONTENT_TYPE).is_some_and(|is| is == "application/json") {
+    if is_json {
         return;
     }
     if !headers.contains_key(REFERRER_POLICY) {

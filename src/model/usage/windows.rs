@@ -19,6 +19,11 @@ impl Minute {
         Moment::from_timestamp(self.0 * 60, 0).unwrap_or_default()
     }
 
+    /// When it begins, in milliseconds since 1970.
+    pub fn start_ms(self) -> i64 {
+        self.0 * 60_000
+    }
+
     /// The hour it lies in.
     pub fn hour(self) -> Hour {
         Hour(self.0.div_euclid(60))

@@ -74,6 +74,12 @@ impl TestDatabase {
         row.number
     }
 
+    /// How many requests are counted in the database, rolled-up hours aside.
+    pub fn db_counted(&self) -> i64 {
+        let sum = |table| format!("(SELECT COALESCE(SUM(n), 0) FROM {table})");
+        self.db_number(&format!("SELECT {} + {}", sum("usage_minutes"), sum("usage_journal")))
+    }
+
     /// Stores an agent with this id, for records to refer to.
     pub fn db_make_agent(&self, id: &str) {
         self.db_execute(&format!(
