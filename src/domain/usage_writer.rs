@@ -89,9 +89,7 @@ impl Bitting {
         }
         usage::add_to_minutes(connection, &kept)?;
         usage::add_to_hours(connection, &late)?;
-        for (key, source) in &batch.sources {
-            addresses::note(connection, *key, source)?;
-        }
+        addresses::note(connection, &batch.sources)?;
         for (token, at) in &batch.tokens {
             tokens::set_last_used(connection, *token, *at)?;
         }
