@@ -164,7 +164,7 @@ fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
 fn take_care(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
     bitting.save_high_water()?;
     repeat(Bitting::roll_up, bitting, stopping, interval)?;
-    bitting.summarize_keys()?;
+    repeat(Bitting::summarize_keys, bitting, stopping, interval)?;
     repeat(Bitting::drop_answers, bitting, stopping, interval)?;
     repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }
