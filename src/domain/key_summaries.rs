@@ -10,13 +10,29 @@ use crate::store::{self, usage};
 const KEYS_PER_STEP: i64 = 100;
 
 impl Bitting {
-    /// Does one small step.
+    /// Does one small step: adds one minute, or counts a few keys afresh. Returns whether there are
+    /// more minutes to add.
     ///
     /// # Errors
     /// When the database fails; the step is done another time.
-    pub fn summarize_keys(&self) -> store::Result<()> {
+    pub fn summarize_keys(&self) -> store::Result<bool> {
         let windows = Windows::ending(self.time.now());
         let this_minute = Minute(windows.day.0 + 24 * 60);
+        let more = self.database.write(|connection| {
+            let from = summaries::position(connection)?;
+            let next = summaries::next_minute(connection, from.minute)?;
+            let Some(minute) = next.filter(|minute| *minute < this_minute) else {
+                return Ok(false);
+            };
+            let to = SummaryPosition { minute: Minute(minute.0 + 1), ..from };
+            if summaries::advance(connection, from, to)? {
+                summaries::add_minute(connection, minute)?;
+            }
+            store::Result::Ok(true)
+        })?;
+        if more {
+            return Ok(true);
+        }
         // Counted before the transaction, which then only writes.
         let (from, figures) = self.database.snapshot(|connection| {
             let from = summaries::position(connection)?;
@@ -25,16 +41,12 @@ impl Bitting {
             store::Result::Ok((from, (keys.last().copied(), figures)))
         })?;
         let (last, figures) = figures;
-        let to = SummaryPosition {
-            minute: from.minute.max(this_minute),
-            key: last.map_or(0, |key| key.0.into()),
-        };
+        let to = SummaryPosition { key: last.map_or(0, |key| key.0.into()), ..from };
         self.database.write(|connection| {
             if to != from && summaries::advance(connection, from, to)? {
-                summaries::add_minutes(connection, from.minute, to.minute)?;
                 summaries::replace(connection, &figures)?;
             }
-            Ok(())
+            Ok(false)
         })
     }
 }

@@ -86,9 +86,7 @@ impl Bitting {
             return Ok(());
         }
         usage_journal::append(connection, self.meter.process(), batch.sequence, &batch.counts)?;
-        for (key, source) in &batch.sources {
-            addresses::note(connection, *key, source)?;
-        }
+        addresses::note(connection, &batch.sources)?;
         for (token, at) in &batch.tokens {
             tokens::set_last_used(connection, *token, *at)?;
         }

@@ -173,7 +173,7 @@ fn take_care(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> st
     bitting.save_high_water()?;
     bitting.fold_journal()?;
     repeat(Bitting::roll_up, bitting, stopping, interval)?;
-    bitting.summarize_keys()?;
+    repeat(Bitting::summarize_keys, bitting, stopping, interval)?;
     repeat(Bitting::drop_answers, bitting, stopping, interval)?;
     repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }

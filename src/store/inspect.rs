@@ -61,8 +61,9 @@ const INVARIANTS: [(&str, &str); 11] = [
     ),
     (
         "no count by the minute is older than those that were dropped",
+        // Of the last minute that was dropped some may still be there.
         "SELECT COUNT(*) AS n FROM usage_minutes AS u CROSS JOIN usage_rollup AS r \
-         WHERE u.minute < r.minutes_from",
+         WHERE u.minute < r.minutes_from - 1",
     ),
     (
         "no count by the hour lies in an hour that is not rolled up",

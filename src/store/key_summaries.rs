@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows;
-use super::schema::{api_keys, key_summary_position as position};
+use super::schema::{api_keys, key_summary_position as position, usage_minutes};
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Minute, Outcome, Usage};
 
@@ -52,22 +52,36 @@ pub fn advance(
     Ok(moved > 0)
 }
 
-/// Adds the minute rows of a range to the summaries.
+/// The first minute from this one on that has counts.
 ///
 /// # Errors
 /// When the database fails.
-pub fn add_minutes(connection: &mut AnyConnection, from: Minute, to: Minute) -> Result<()> {
+pub fn next_minute(connection: &mut AnyConnection, from: Minute) -> Result<Option<Minute>> {
+    let minute: Option<i64> = usage_minutes::table
+        .filter(usage_minutes::minute.ge(from.0))
+        .order(usage_minutes::minute)
+        .select(usage_minutes::minute)
+        .first(connection)
+        .optional()?;
+    Ok(minute.map(Minute))
+}
+
+/// Adds the rows of a minute to the summaries.
+///
+/// # Errors
+/// When the database fails.
+pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> {
     let retired = Outcome::Retired as i64;
     diesel::sql_query(format!(
         "INSERT INTO key_summaries (key_number, month, last_used_at) \
          SELECT key_number, CAST(SUM(n) AS BIGINT), \
          MAX(CASE WHEN cell % 8 <> {retired} THEN last_at END) \
-         FROM usage_minutes WHERE minute >= {} AND minute < {} GROUP BY key_number \
+         FROM usage_minutes WHERE minute = {} GROUP BY key_number \
          ON CONFLICT (key_number) DO UPDATE SET \
          month = key_summaries.month + excluded.month, last_used_at = CASE \
          WHEN key_summaries.last_used_at > excluded.last_used_at OR excluded.last_used_at IS NULL \
          THEN key_summaries.last_used_at ELSE excluded.last_used_at END",
-        from.0, to.0
+        minute.0
     ))
     .execute(connection)?;
     Ok(())

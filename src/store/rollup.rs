@@ -1,20 +1,28 @@
 //! Moving minute rows into hour rows, and old rows out, in small steps.
 //!
-//! Each function is one step inside the caller's transaction and does a bounded amount of work,
-//! so that nothing else waits long. The position only ever moves forward.
+//! Each function is one step inside the caller's transaction and touches a bounded number of rows,
+//! however many keys there are and however often they are used, so that nothing else waits long.
+//! The position only ever moves forward.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::connection::AnyConnection;
 use super::error::Result;
-use super::schema::{usage_rollup, usage_sums};
-use super::usage::{Position, SUM_UP, number_list};
+use super::schema::{usage_minutes, usage_rollup, usage_sums};
+use super::usage::{Position, add_to_hours, counts};
 use super::usage_rows::ADD_UP;
-use crate::model::usage::{Hour, Minute};
+use crate::model::usage::{Count, Hour, Minute};
 
-/// How many row numbers of keys one step covers.
-const KEYS_PER_STEP: i64 = 5000;
+/// How many row numbers of keys one step covers at most.
+const KEYS_PER_STEP: i64 = 1000;
+/// Rows that one step reads of each minute of its hour; more than a key can have in a minute, so
+/// that each step gets past one.
+const ROWS_OF_A_MINUTE: usize = 128;
+/// Hour rows that one step adds to or drops; a key's rows stay together.
+const HOUR_ROWS_PER_STEP: usize = 1000;
+/// Minute rows that are dropped in one step.
+const DROPPED_PER_STEP: i64 = 5000;
 
 #[derive(QueryableByName)]
 struct Number {
@@ -66,65 +74,97 @@ pub fn step(
     }
     let last = number(connection, "SELECT MAX(number) AS number FROM api_keys".to_owned())?;
     let (from, to) = (position.key, position.key + KEYS_PER_STEP);
-    add_hour(connection, position.hour, from, to)?;
-    expire_hours(connection, from, to, oldest)?;
-    let done = last.is_none_or(|last| to >= last);
+    if !expire_hours(connection, from, to, oldest)? {
+        return Ok(true);
+    }
+    let passed = add_hour(connection, position.hour, from, to)?;
+    let done = passed == to && last.is_none_or(|last| to >= last);
     let moved = if done {
         Position { hour: Hour(position.hour.0 + 1), key: 0, ..position }
     } else {
-        Position { key: to, ..position }
+        Position { key: passed, ..position }
     };
     set_position(connection, &moved)?;
     Ok(moved.hour < end)
 }
 
-fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> Result<()> {
+/// Adds an hour of the first keys after `from`; returns up to which.
+fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> Result<i64> {
     let first = hour.first_minute().0;
-    let rows = format!(
-        "FROM usage_minutes WHERE minute IN ({}) AND key_number > {from} AND key_number <= {to}",
-        number_list(first..first + 60),
-    );
-    diesel::sql_query(format!(
-        "INSERT INTO usage_hours AS present (key_number, hour, cell, n, last_at) \
-         SELECT key_number, {}, cell, CAST(SUM(n) AS BIGINT), MAX(last_at) {rows} \
-         GROUP BY key_number, cell ON CONFLICT (key_number, hour, cell{ADD_UP}",
-        hour.0,
-    ))
-    .execute(connection)?;
-    diesel::sql_query(format!(
-        "INSERT INTO usage_sums (hour, cell, n) \
-         SELECT {}, cell, CAST(SUM(n) AS BIGINT) {rows} GROUP BY cell{SUM_UP}",
-        hour.0,
-    ))
-    .execute(connection)?;
-    Ok(())
-}
-
-fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour) -> Result<()> {
-    // CROSS JOIN makes SQLite go from key to key and seek each one's oldest rows.
-    let moved = diesel::sql_query(format!(
-        "INSERT INTO usage_totals AS present (key_number, cell, n, last_at) \
-         SELECT h.key_number, h.cell, CAST(SUM(h.n) AS BIGINT), MAX(h.last_at) \
-         FROM api_keys k CROSS JOIN usage_hours h \
-         WHERE k.number > {from} AND k.number <= {to} \
-         AND h.key_number = k.number AND h.hour < {} \
-         GROUP BY h.key_number, h.cell ON CONFLICT (key_number, cell{ADD_UP}",
-        oldest.0,
-    ))
-    .execute(connection)?;
-    diesel::delete(usage_sums::table.filter(usage_sums::hour.lt(oldest.0))).execute(connection)?;
-    if moved > 0 {
-        diesel::sql_query(format!(
-            "DELETE FROM usage_hours WHERE hour < {} AND key_number IN \
-             (SELECT number FROM api_keys WHERE number > {from} AND number <= {to})",
-            oldest.0,
-        ))
-        .execute(connection)?;
+    // Sought minute by minute, in one statement.
+    let of_minute = |minute: i64| {
+        format!(
+            "SELECT * FROM (SELECT minute, key_number, cell, n, last_at FROM usage_minutes WHERE \
+             minute = {minute} AND key_number > {from} AND key_number <= {to} \
+             ORDER BY key_number, cell LIMIT {ROWS_OF_A_MINUTE}) AS m{minute}"
+        )
+    };
+    let statement: Vec<String> = (first..first + 60).map(of_minute).collect();
+    let mut counts = counts(connection, statement.join(" UNION ALL "))?;
+    let mut complete = to;
+    counts.sort_unstable_by_key(|count| (count.minute, count.key));
+    for rows in counts.chunk_by(|one, next| one.minute == next.minute) {
+        if let Some(last) = rows.last()
+            && rows.len() == ROWS_OF_A_MINUTE
+        {
+            complete = complete.min(i64::from(last.key.0) - 1);
+        }
     }
-    Ok(())
+    let key_of = |count: &Count| i64::from(count.key.0);
+    counts.retain(|count| key_of(count) <= complete);
+    counts.sort_unstable_by_key(|count| (count.key, count.cell));
+    let places = counts.chunk_by(|one, next| (one.key, one.cell) == (next.key, next.cell));
+    let beyond = places.map(|same| key_of(&same[0])).nth(HOUR_ROWS_PER_STEP);
+    if let (Some(beyond), Some(first)) = (beyond, counts.first()) {
+        complete = (beyond - 1).max(key_of(first));
+        counts.retain(|count| key_of(count) <= complete);
+    }
+    add_to_hours(connection, &counts)?;
+    Ok(complete)
 }
 
-/// Drops the minute rows of the oldest minute before `end`; they must have been rolled up. Returns
+/// Moves what is too old of these keys to the totals; `false`: there is more.
+fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour) -> Result<bool> {
+    #[derive(QueryableByName)]
+    struct Old {
+        #[diesel(sql_type = BigInt)]
+        key_number: i64,
+    }
+    diesel::delete(usage_sums::table.filter(usage_sums::hour.lt(oldest.0))).execute(connection)?;
+    // CROSS JOIN makes SQLite go from key to key and seek each one's oldest rows.
+    let of_keys = |to: i64| {
+        format!(
+            "FROM api_keys k CROSS JOIN usage_hours h WHERE k.number > {from} AND k.number <= {to} \
+             AND h.key_number = k.number AND h.hour < {}",
+            oldest.0
+        )
+    };
+    let old: Vec<Old> = diesel::sql_query(format!(
+        "SELECT h.key_number AS key_number {} ORDER BY k.number LIMIT {}",
+        of_keys(to),
+        HOUR_ROWS_PER_STEP + 1
+    ))
+    .load(connection)?;
+    let Some(first) = old.first() else { return Ok(true) };
+    let beyond = old.get(HOUR_ROWS_PER_STEP);
+    let upto = beyond.map_or(to, |beyond| (beyond.key_number - 1).max(first.key_number));
+    diesel::sql_query(format!(
+        "INSERT INTO usage_totals AS present (key_number, cell, n, last_at) \
+         SELECT h.key_number, h.cell, CAST(SUM(h.n) AS BIGINT), MAX(h.last_at) {} \
+         GROUP BY h.key_number, h.cell ON CONFLICT (key_number, cell{ADD_UP}",
+        of_keys(upto),
+    ))
+    .execute(connection)?;
+    diesel::sql_query(format!(
+        "DELETE FROM usage_hours WHERE hour < {} AND key_number IN \
+         (SELECT number FROM api_keys WHERE number >= {} AND number <= {upto})",
+        oldest.0, first.key_number,
+    ))
+    .execute(connection)?;
+    Ok(beyond.is_none())
+}
+
+/// Drops minute rows of the oldest minute before `end`; they must have been rolled up. Returns
 /// whether there is more to do.
 ///
 /// # Errors
@@ -145,8 +185,16 @@ pub fn drop_minute(
         }
         return Ok(false);
     };
-    diesel::sql_query(format!("DELETE FROM usage_minutes WHERE minute = {oldest}"))
-        .execute(connection)?;
+    let beyond: Option<i64> = usage_minutes::table
+        .filter(usage_minutes::minute.eq(oldest))
+        .order((usage_minutes::key_number, usage_minutes::cell))
+        .select(usage_minutes::key_number)
+        .offset(DROPPED_PER_STEP)
+        .first(connection)
+        .optional()?;
+    let of_minute = usage_minutes::minute.eq(oldest);
+    let these = usage_minutes::key_number.lt(beyond.unwrap_or(i64::MAX));
+    diesel::delete(usage_minutes::table.filter(of_minute).filter(these)).execute(connection)?;
     let minutes_from = position.minutes_from.max(Minute(oldest + 1));
     set_position(connection, &Position { minutes_from, ..position })?;
     Ok(true)

@@ -102,8 +102,7 @@ fn add_to_sums(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
 }
 
 /// The end of an INSERT into the sums that adds to rows that are there already.
-pub(super) const SUM_UP: &str =
-    " ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n";
+const SUM_UP: &str = " ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n";
 
 /// Raises a process's mark to a batch's sequence number. `false`: the batch was written before.
 ///
@@ -276,24 +275,32 @@ pub(super) fn minutes(
     windows: &Windows,
     position: &Position,
 ) -> Result<Vec<Count>> {
-    let mut counts = Vec::new();
+    let mut found = Vec::new();
     for condition in needed_minutes(windows, position) {
-        let rows: Vec<MinuteRow> = diesel::sql_query(format!(
-            "SELECT minute, key_number, cell, n, last_at FROM usage_minutes \
-             WHERE {condition} AND key_number IN ({keys})"
-        ))
-        .load(connection)?;
-        for row in rows {
-            counts.push(Count {
-                key: key_number(row.key_number)?,
-                minute: Minute(row.minute),
-                cell: cell(row.cell)?,
-                n: row.n,
-                last_at: row.last_at,
-            });
-        }
+        found.extend(counts(
+            connection,
+            format!(
+                "SELECT minute, key_number, cell, n, last_at FROM usage_minutes \
+                 WHERE {condition} AND key_number IN ({keys})"
+            ),
+        )?);
     }
-    Ok(counts)
+    Ok(found)
+}
+
+/// What a statement finds in the minute rows.
+pub(super) fn counts(connection: &mut AnyConnection, statement: String) -> Result<Vec<Count>> {
+    let rows: Vec<MinuteRow> = diesel::sql_query(statement).load(connection)?;
+    let count = |row: MinuteRow| {
+        Ok(Count {
+            key: key_number(row.key_number)?,
+            minute: Minute(row.minute),
+            cell: cell(row.cell)?,
+            n: row.n,
+            last_at: row.last_at,
+        })
+    };
+    rows.into_iter().map(count).collect()
 }
 
 pub(super) fn number_list(numbers: impl Iterator<Item = i64>) -> String {

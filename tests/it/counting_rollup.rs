@@ -237,6 +237,62 @@ on_both! {
 }
 
 on_both! {
+    /// More rows than a step takes, in one minute and in many, of keys that lie close together.
+    fn the_roll_up_stops_between_keys_where_there_are_many_rows_and_loses_none(backend) {
+        const MANY: u32 = 250;
+        let application = Application::on(backend);
+        for key in 1..=MANY {
+            application.db_make_key(key);
+        }
+        let now = application.bitting.time.now();
+        let (mut sent, mut most) = (0, 0);
+        for key in 1..=MANY {
+            for (place, outcome) in Outcome::ALL.iter().enumerate() {
+                // Every fourth key in all minutes but few, the others in one.
+                let minutes = if key % 4 == 0 { 3 } else { 1 };
+                for minute in 0..minutes {
+                    let at = now + TimeDelta::minutes(minute + place as i64);
+                    let cell = Cell::new(Some(Resource::Leads), Access::Write, *outcome);
+                    application.worker.count(KeyNumber(key), cell, at, || None);
+                    sent += 1;
+                }
+            }
+        }
+        application.pass(Duration::from_secs(2 * 3600));
+        while application.bitting.flush_usage().unwrap() {}
+        let number = |sql: &str| application.database.db_number(sql);
+        let total = || -> i64 {
+            let keys: Vec<KeyNumber> = (1..=MANY).map(KeyNumber).collect();
+            let usage = application.bitting.usage_of(&keys).unwrap();
+            usage.values().map(|usage| usage.windows.day.total()).sum()
+        };
+        // All hours age at once: what is moved out is bounded too.
+        for (hours, moved) in [(0, "usage_hours"), (33 * 24, "usage_totals")] {
+            application.pass(Duration::from_secs(hours * 3600));
+            application.worker.count(
+                KEYS[1], Cell::new(None, Access::Read, Outcome::Ok), application.bitting.time.now(), || None
+            );
+            while application.bitting.flush_usage().unwrap() {}
+            application.pass(Duration::from_secs(2 * 3600));
+            let of_table = format!("SELECT COUNT(*) FROM {moved} WHERE key_number <= {MANY}");
+            let mut before = number(&of_table);
+            while application.bitting.roll_up().unwrap() {
+                let now = number(&of_table);
+                most = most.max(now - before);
+                before = now;
+                assert_eq!(total(), if hours == 0 { sent } else { 0 });
+            }
+            assert_eq!(before, i64::from(MANY) * 6);
+            assert_eq!(number(&format!("SELECT SUM(n) FROM {moved} WHERE key_number <= {MANY}")), sent);
+        }
+        assert!((1..=1000).contains(&most), "{most} at once");
+        assert_eq!(number(&format!("SELECT COUNT(*) FROM usage_hours WHERE key_number <= {MANY}")), 0);
+        let lifetime = application.bitting.usage_of_key(KeyNumber(4)).unwrap().lifetime.total();
+        assert_eq!(lifetime, 18);
+    }
+}
+
+on_both! {
     fn figures_read_while_counts_are_written_and_rolled_up_are_never_too_low_or_too_high(backend) {
         let application = Application::on(backend);
         let bitting = &application.bitting;

@@ -1,6 +1,7 @@
 //! Faults inside and around the program: an audit event that cannot be written, a locked database,
 //! a handler that panics.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
@@ -155,8 +156,12 @@ async fn panics(_caller: KeyCaller) -> HttpResponse {
     panic!("on purpose");
 }
 
-/// A second front door to the same application, with an endpoint that panics.
-fn with_a_panicking_endpoint(server: &TestServer, story: impl FnOnce(&Client)) {
+/// A second front door to the same application, with one more endpoint.
+pub fn with_one_more_endpoint(
+    server: &TestServer,
+    endpoint: fn() -> Endpoint,
+    story: impl FnOnce(SocketAddr),
+) {
     let (started, start) = mpsc::channel();
     let bitting = server.bitting.clone();
     let front_door = std::thread::spawn(move || {
@@ -165,8 +170,7 @@ fn with_a_panicking_endpoint(server: &TestServer, story: impl FnOnce(&Client)) {
                 let (settings, stopping) = (HttpSettings::default(), AtomicBool::new(false));
                 let state = State::new(bitting.clone(), Arc::new(settings), Arc::new(stopping));
                 let mut endpoints = routes::endpoints();
-                let panicking = Endpoint::new("/v1/panic", Need::Scope(Resource::Calls));
-                endpoints.push(panicking.get(panics, |_| {}).post(panics, |_| {}));
+                endpoints.push(endpoint());
                 app_of(state, endpoints)
             };
             let service = HttpServer::new(factory).workers(1).disable_signals();
@@ -178,7 +182,7 @@ fn with_a_panicking_endpoint(server: &TestServer, story: impl FnOnce(&Client)) {
         });
     });
     let (address, handle) = start.recv().unwrap();
-    story(&Client::new(&format!("http://{address}")));
+    story(address);
     System::new().block_on(handle.stop(true));
     front_door.join().unwrap();
 }
@@ -187,7 +191,12 @@ on_both! {
     fn a_handler_that_panics_ends_its_own_request_and_nothing_else(backend) {
         let server = TestServer::start(backend);
         let key = server.key("calls:read calls:write");
-        with_a_panicking_endpoint(&server, |client| {
+        let panicking = || {
+            let endpoint = Endpoint::new("/v1/panic", Need::Scope(Resource::Calls));
+            endpoint.get(panics, |_| {}).post(panics, |_| {})
+        };
+        with_one_more_endpoint(&server, panicking, |address| {
+            let client = Client::new(&format!("http://{address}"));
             for (method, body) in [("GET", None), ("POST", Some(&json!({}))), ("GET", None)] {
                 let answer = client.with_key(&key.secret, method, "/v1/panic", body);
                 answer.expect(500, "internal");

@@ -142,8 +142,14 @@ on_both! {
             });
             let flood: Vec<_> = (0..64).map(|place| {
                 let kind = [SecretKind::ApiKey, SecretKind::AdminToken][place % 2];
-                let requests: Vec<String> =
-                    (0..50).map(|_| request(&made_up(&server, kind), "GET", "/v1/calls")).collect();
+                let requests: Vec<String> = (0..50).map(|n| {
+                    let mut credential = made_up(&server, kind);
+                    // Half of them with a wrong checksum.
+                    if n % 2 == 0 && let Some(last) = credential.pop() {
+                        credential.push(if last == '0' { '1' } else { '0' });
+                    }
+                    request(&credential, "GET", "/v1/calls")
+                }).collect();
                 scope.spawn(move || hammer(server.address, 1, 1, &requests, &[401]))
             }).collect();
             let answered: i64 = flood.into_iter().map(|client| client.join().unwrap()[0]).sum();
@@ -154,6 +160,10 @@ on_both! {
         let reads = server.bitting.feed.reads() - reads_before;
         assert!(reads < 64 * 50, "{reads} reads");
         assert_eq!(server.bitting.index.len(), known, "made-up keys take no memory");
+        while server.bitting.flush_usage().unwrap() {}
+        server.bitting.fold_journal().unwrap();
+        let counted = "SELECT COUNT(DISTINCT key_number) FROM usage_minutes";
+        assert_eq!(server.database.db_number(counted), 1, "only the live key is counted");
         server.client.with_key(&made_up(&server, SecretKind::ApiKey), "GET", "/v1/calls", None)
             .expect(401, "invalid_key");
     }

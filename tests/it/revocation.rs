@@ -1,12 +1,19 @@
-//! The process that revoked a key refuses it from the next request on.
+//! The process that revoked a key refuses it from the next request on, and every other one from the
+//! end of its next read of the feed on.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
+use bitting::config::Options;
+use bitting::model::secret::{Secret, SecretKind};
 use serde_json::json;
 
+use crate::support::binary::run_ok;
 use crate::support::load::{Line, request};
-use crate::support::{TestServer, on_both};
+use crate::support::server::MadeKey;
+use crate::support::{TestDatabase, TestServer, on_both};
 
 on_both! {
     fn a_thousand_keys_are_each_refused_right_after_their_revocation(backend) {
@@ -28,39 +35,126 @@ on_both! {
     }
 }
 
+const CLIENTS: usize = 64;
+/// A client that says nothing for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One key, and whether its time is over.
+struct Round {
+    requests: [String; 1],
+    over: AtomicBool,
+}
+
+/// What a client tells of its round.
+enum Told {
+    /// The key was accepted: from now on it is warm here.
+    Accepted,
+    /// When the last request that was accepted began, or what else was answered.
+    Ended(Result<Instant, u16>),
+}
+
+/// Uses the round's key until its time is over, and once more after that.
+fn use_key(line: &mut Line, round: &Round, tell: &mpsc::Sender<Told>) -> Result<Instant, u16> {
+    let mut last_accepted = None;
+    loop {
+        let over = round.over.load(Ordering::SeqCst);
+        let begun = Instant::now();
+        match line.send(&round.requests)[0] {
+            200 => {
+                if last_accepted.replace(begun).is_none() {
+                    tell.send(Told::Accepted).unwrap();
+                }
+            }
+            401 => {}
+            other => return Err(other),
+        }
+        if over {
+            return last_accepted.ok_or(401);
+        }
+    }
+}
+
+/// In each round 64 clients, on connections that stay open, use a new key while it is revoked.
+/// `revoke` returns when nothing that begins from then on may be accepted.
+fn race(
+    address: SocketAddr,
+    rounds: usize,
+    key: impl Fn() -> MadeKey,
+    revoke: impl Fn(usize, &MadeKey),
+) {
+    std::thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let (next, rounds) = mpsc::channel::<Arc<Round>>();
+                let tell = tell.clone();
+                scope.spawn(move || {
+                    let mut line = Line::open(address);
+                    for round in rounds {
+                        let ended = use_key(&mut line, &round, &tell);
+                        tell.send(Told::Ended(ended)).unwrap();
+                    }
+                });
+                next
+            })
+            .collect();
+        for number in 0..rounds {
+            let key = key();
+            let requests = [request(&key.secret, "GET", "/v1/ping")];
+            let round = Arc::new(Round { requests, over: AtomicBool::new(false) });
+            for client in &clients {
+                client.send(round.clone()).unwrap();
+            }
+            for _ in 0..CLIENTS {
+                assert!(matches!(told.recv_timeout(PATIENCE), Ok(Told::Accepted)));
+            }
+            revoke(number, &key);
+            let from_now_on = Instant::now();
+            round.over.store(true, Ordering::SeqCst);
+            for _ in 0..CLIENTS {
+                match told.recv_timeout(PATIENCE) {
+                    Ok(Told::Ended(Ok(begun))) => {
+                        assert!(begun < from_now_on, "round {number}: accepted after the end");
+                    }
+                    Ok(Told::Ended(Err(status))) => panic!("round {number}: {status}"),
+                    Ok(Told::Accepted) | Err(_) => panic!("round {number}: a client is lost"),
+                }
+            }
+        }
+    });
+}
+
 on_both! {
     fn no_request_that_begins_after_the_answer_to_a_revocation_is_accepted(backend) {
         let server = TestServer::start(backend);
-        let address = server.address;
-        for round in 0..10 {
-            let key = server.key("calls:read");
-            let requests = [request(&key.secret, "GET", "/v1/ping")];
-            let revoked = AtomicBool::new(false);
-            let (accept, accepted) = mpsc::channel();
-            std::thread::scope(|scope| {
-                for _ in 0..64 {
-                    let (accept, requests, revoked) = (accept.clone(), &requests, &revoked);
-                    scope.spawn(move || {
-                        let mut line = Line::open(address);
-                        let mut late = 0;
-                        while late < 20 {
-                            let begun_after = revoked.load(Ordering::SeqCst);
-                            let status = line.send(requests)[0];
-                            assert!(status == 401 || (status == 200 && !begun_after), "{status}");
-                            late += usize::from(begun_after);
-                            let _ = accept.send(());
-                        }
-                    });
-                }
-                for _ in 0..256 {
-                    accepted.recv().unwrap();
-                }
-                // A change of the key just before, so that the feed has something older to bring.
+        race(server.address, 1000, || server.key("calls:read"), |round, key| {
+            // A change of the key just before, so that the feed has something older to bring.
+            if round % 4 == 0 {
                 let label = json!({"name": format!("round {round}")});
                 server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(&label)).ok();
-                server.revoke(&key);
-                revoked.store(true, Ordering::SeqCst);
-            });
-        }
+            }
+            server.revoke(key);
+        });
+    }
+}
+
+on_both! {
+    /// The others read the feed every 200 ms. A made-up key is refused at the end of a read that
+    /// began after it came, so its answer says that one has passed.
+    fn what_another_process_revokes_is_refused_from_the_next_read_on(backend) {
+        let database = Arc::new(TestDatabase::new(backend));
+        let [server, other] =
+            [(); 2].map(|()| TestServer::on(database.clone(), Options::default()));
+        let made_up = || Secret::generate(&server.bitting.brand, SecretKind::ApiKey).unwrap();
+        race(server.address, 200, || server.key("calls:read"), |round, key| {
+            if round % 50 == 0 {
+                let url = ["--database-url", database.url.as_str()];
+                run_ok(&database.folder(), &[&["key", "revoke", &key.id], &url[..]].concat());
+            } else {
+                other.revoke(key);
+            }
+            server.client.with_key(made_up().expose(), "GET", "/v1/ping", None)
+                .expect(401, "invalid_key");
+        });
     }
 }

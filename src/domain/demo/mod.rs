@@ -101,7 +101,7 @@ impl Bitting {
         }
         let key = stage.play()?;
         while self.roll_up()? {}
-        self.summarize_keys()?;
+        while self.summarize_keys()? {}
 
         let password: String =
             self.random_secret()?.expose().chars().take(PASSWORD_LENGTH).collect();
