@@ -13,13 +13,15 @@ use bitting::model::audit::{ActorIs, AuditFilter};
 use bitting::model::key::{KeyFilter, KeyNumber, KeySort, NewKey, StatusFilter, TableFilter};
 use bitting::model::page::{Cursor, Limit, PageRequest};
 use bitting::model::scope::{Access, Resource};
+use bitting::model::token::TokenFilter;
 use bitting::model::usage::{Cell, Outcome};
+use bitting::model::user::UserFilter;
 use bitting::model::words::Word;
 use bitting::server;
 use bitting::store::migrate::Missing;
 use serde_json::json;
 
-use crate::support::crowd::db_crowd;
+use crate::support::crowd::{db_crowd, db_staff};
 use crate::support::plans::{db_plans, note_statements, noted};
 use crate::support::server::start_of_time;
 use crate::support::{Backend, TestDatabase, TestServer};
@@ -75,6 +77,25 @@ fn a_page_of_keys_seeks_the_use_of_its_own_keys_and_reads_no_others() {
             }
         }
     }
+}
+
+#[test]
+fn a_page_of_users_seeks_the_keys_of_its_own_users() {
+    note_statements();
+    let server = TestServer::start(Backend::Sqlite);
+    db_crowd(&server, 200);
+    db_staff(&server, 60, 60);
+    let operator = Principal::command_line("test");
+    let statements = noted(|| {
+        let users = server.bitting.user_table(&operator, &UserFilter::default(), 2).unwrap();
+        assert_eq!((users.rows.len(), users.place.total), (10, 60));
+        let active = TokenFilter { status: Some(StatusFilter::Active), text: None };
+        let tokens = server.bitting.token_table(&operator, &active, 1).unwrap();
+        assert_eq!((tokens.rows.len(), tokens.place.total), (41, 41));
+    });
+    let of_keys = statements.iter().find(|statement| statement.contains("api_keys"));
+    let plan = db_plans(&server.database, of_keys.unwrap()).concat();
+    assert!(plan.contains("SEARCH api_keys USING") && !plan.contains("SCAN"), "{plan}");
 }
 
 #[test]

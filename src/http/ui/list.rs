@@ -195,7 +195,7 @@ impl List {
             rows_empty: table.rows.is_empty(),
             filters: filters(query, census.owners, sort, retired_tab),
             heads: columns.iter().map(head).collect(),
-            pager: Pager::of(table, |page| query.address(action, query.sort, page)),
+            pager: Pager::of(table, "key", |page| query.address(action, query.sort, page)),
             elsewhere: (elsewhere > 0).then(|| Elsewhere {
                 href: query.address(other, None, 1),
                 words: words(if retired_tab { "active" } else { "revoked or expired" }),

@@ -1,6 +1,6 @@
 //! Lists in pages: what their addresses say, and the way from page to page.
 
-use super::text::number;
+use super::text::{counted, number};
 use crate::http::extract::QueryReader;
 use crate::model::schema;
 use crate::model::table::Table;
@@ -59,7 +59,7 @@ impl Choice {
 
 /// Where a page is in its list.
 pub struct Pager {
-    /// `1 to 50 of 10,042`
+    /// `7 keys`, or `1 to 50 of 10,042`
     pub summary: String,
     /// The page before.
     pub previous: Option<String>,
@@ -68,18 +68,24 @@ pub struct Pager {
 }
 
 impl Pager {
-    /// Around a numbered page, whose neighbours' addresses are asked for.
-    pub fn of<T>(table: &Table<T>, address: impl Fn(usize) -> String) -> Self {
+    /// Around a numbered page of such things, whose neighbours' addresses are asked for.
+    pub fn of<T>(table: &Table<T>, noun: &str, address: impl Fn(usize) -> String) -> Self {
         let Table { rows, place } = table;
         let shown = |n: usize| number(n as i64);
         let last = place.before() + rows.len();
+        let summary = match place.pages {
+            1 => counted(place.total as i64, noun),
+            _ => {
+                format!(
+                    "{} to {} of {}",
+                    shown(place.before() + 1),
+                    shown(last),
+                    shown(place.total)
+                )
+            }
+        };
         Self {
-            summary: format!(
-                "{} to {} of {}",
-                shown(place.before() + 1),
-                shown(last),
-                shown(place.total)
-            ),
+            summary,
             previous: (place.page > 1).then(|| address(place.page - 1)),
             next: (place.page < place.pages).then(|| address(place.page + 1)),
         }

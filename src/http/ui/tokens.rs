@@ -155,7 +155,9 @@ async fn list(
         action,
         searchable: is_searchable(if retired_tab { retired } else { active }, text.is_some()),
         filtered: text.is_some(),
-        pager: Pager::of(&table, |page| address(action, [("q", text.clone()), page_part(page)])),
+        pager: Pager::of(&table, "token", |page| {
+            address(action, [("q", text.clone()), page_part(page)])
+        }),
         tokens: table.rows.into_iter().map(|token| Line::new(token, now)).collect(),
         text: text.unwrap_or_default(),
     };

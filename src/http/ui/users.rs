@@ -159,7 +159,7 @@ pub async fn list(
         states: query.states(),
         users: table.rows.iter().map(line).collect(),
         alone: manages && !filtered && table.place.total == 1,
-        pager: Pager::of(&table, |page| query.address(page)),
+        pager: Pager::of(&table, "user", |page| query.address(page)),
     };
     page(StatusCode::OK, &template)
 }

@@ -41,7 +41,7 @@ const REASONS: [&str; 3] = ["replaced", "seen in a shared notebook", "the custom
 
 fn scopes(n: usize) -> ScopeSet {
     let all: Vec<Scope> = Scope::all().collect();
-    let wanted = 1 + n * n % 5 + if n % 17 == 0 { 8 } else { 0 };
+    let wanted = 1 + n * n % 5 + if n.is_multiple_of(17) { 8 } else { 0 };
     (0..wanted).map(|k| all[(n * 7 + k * 3) % all.len()]).collect()
 }
 
@@ -62,7 +62,7 @@ pub fn db_crowd(server: &TestServer, keys: usize) -> (MadeKey, MadeKey) {
         ImportedKey {
             label: KeyLabel {
                 name: format!("{work}, {place} {}", n / 70 + 1),
-                description: (n % 3 == 0).then(|| format!("Set up by the team in {place}")),
+                description: n.is_multiple_of(3).then(|| format!("Set up by the team in {place}")),
                 owner: (n % 4 != 3).then(|| OWNERS[n / 3 % OWNERS.len()].to_owned()),
             },
             scopes: scopes(n),
