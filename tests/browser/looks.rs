@@ -6,17 +6,22 @@
 //! scroll sideways, and is no larger than is promised. Its pictures are written to `target/screenshots`, to be looked at.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use base64::Engine as _;
+use bitting::clock::ManualClock;
+use bitting::config::Options;
+use bitting::domain::demo::{Demo, Wish};
 use bitting::domain::principal::Principal;
 use bitting::model::user::User;
+use bitting::server;
+use bitting::store::migrate::Missing;
 use serde_json::{Value, json};
 
 use crate::support::browser::PASSWORD;
 use crate::support::crowd::{db_crowd, db_staff};
-use crate::support::server::MadeKey;
-use crate::support::{Backend, TestServer};
+use crate::support::server::{MadeKey, start_of_time};
+use crate::support::{Backend, TestDatabase, TestServer};
 use crate::webdriver::{ENTER, Window};
 
 const ADMIN: &str = "ada@example.com";
@@ -53,10 +58,14 @@ impl Gallery {
     }
 
     fn sign_in(&self) {
+        self.sign_in_as(ADMIN, PASSWORD);
+    }
+
+    fn sign_in_as(&self, email: &str, password: &str) {
         self.go("/login");
         self.inspect("login");
-        self.window.find("#email").enter(ADMIN);
-        self.window.find("#password").enter(PASSWORD).enter(ENTER);
+        self.window.find("#email").enter(email);
+        self.window.find("#password").enter(password).enter(ENTER);
         self.window.find("nav a[href='/keys']");
     }
 
@@ -249,72 +258,29 @@ fn send_and_inspect(gallery: &Gallery, form: &str, fields: &[(&str, &str)], page
     gallery.inspect(page);
 }
 
-/// A month of somebody's work, with what goes wrong in one.
-fn live_a_month(server: &TestServer) -> (MadeKey, MadeKey) {
-    server.db_user(ADMIN, json!({"role": "admin"}));
-    let key = |name: &str, owner: &str, scopes: &str| {
-        server.key_with(scopes, json!({"name": name, "owner": owner}))
-    };
-    let crm = "calls:read leads:read leads:write contacts:read contacts:write";
-    let keys = [
-        key("CRM sync", "Acme Dental", crm),
-        key("n8n: missed calls to Slack", "Operations", "calls:read agents:read"),
-        key("Zapier lead import", "Acme Dental", "leads:write"),
-        key("BI dashboard", "Finance", "analytics:read calls:read"),
-        key("Knowledge base upload", "Content", "knowledge_base:read knowledge_base:write"),
-    ];
-    let leaked = key("Old CRM sync", "Acme Dental", "calls:read calls:write");
-    let trial = server.key_with(
-        "calls:read",
-        json!({"name": "Agency trial", "owner": "Brightline", "expires_at": "2026-12-10T00:00:00Z"}),
-    );
-    server.db_user("bob@example.com", json!({"role": "member", "may_grant": ["leads:write"]}));
-    let paths =
-        ["/v1/calls", "/v1/agents", "/v1/leads", "/v1/analytics/overview", "/v1/knowledge_base"];
-    for day in 0..30u32 {
-        let weekend = day % 7 < 2;
-        for (place, key) in keys.iter().enumerate() {
-            let busy = [14, 8, 0, 3, 1][place] / if weekend { 3 } else { 1 };
-            for n in 0..busy + (day * 7 + place as u32 * 3) % 5 {
-                let path = if n % 3 == 0 { paths[place] } else { "/v1/ping" };
-                let path = if place == 0 && n % 2 == 0 { "/v1/contacts" } else { path };
-                server.call(key, "GET", path, None);
-            }
-        }
-        let lead = json!({"name": "Jo Doe", "status": "new", "source": "zapier"});
-        for n in 0..if weekend { 1 } else { 5 + day % 3 } {
-            let lead = if n == 4 { json!({}) } else { lead.clone() };
-            server.call(&keys[2], "POST", "/v1/leads", Some(&lead));
-        }
-        server.call(if day < 20 { &trial } else { &leaked }, "GET", "/v1/calls", None);
-        match day {
-            9 => {
-                let reason = json!({"reason": "seen in a shared notebook; replaced"});
-                let path = format!("/v1/keys/{}/revoke", leaked.id);
-                server.manage("POST", &path, Some(&reason)).ok();
-            }
-            16 => {
-                let change =
-                    json!({"description": "Runs every five minutes, on the office's server."});
-                server.manage("PATCH", &format!("/v1/keys/{}", keys[0].id), Some(&change)).ok();
-            }
-            _ => {}
-        }
-        server.pass(Duration::from_secs(if day == 29 { 7000 } else { 24 * 3600 }));
-    }
-    key("Voice agent staging", "Platform", "agents:read agents:write integrations:read");
-    let soon = json!({"name": "Partner demo", "owner": "Brightline", "expires_at": "2026-12-28T00:00:00Z"});
-    server.key_with("calls:read leads:read", soon);
-    let [crm, ..] = keys;
-    (crm, leaked)
+/// A server on the demo, which plays a month of somebody's work; and who looks at it.
+fn db_demo() -> (TestServer, Box<Demo>) {
+    let database = Arc::new(TestDatabase::new(Backend::Sqlite));
+    let clock = Arc::new(ManualClock::at(start_of_time()));
+    let options = Options { database_url: Some(database.url.clone()), ..Options::default() };
+    let settings = options.resolve().unwrap();
+    let bitting = server::open(&settings, clock.clone(), Missing::Create).unwrap();
+    let Wish::Made(demo) = bitting.make_demo().unwrap() else { panic!("the demo was not made") };
+    drop(bitting);
+    (TestServer::with_clock(database, Options::default(), clock), demo)
 }
 
 #[test]
 fn pages_after_a_month_of_use() {
-    let server = TestServer::start(Backend::Sqlite);
-    let (active, retired) = live_a_month(&server);
+    let (server, demo) = db_demo();
+    let keys = server.manage("GET", "/v1/keys?limit=100", None).ok();
+    let named = |name: &str| {
+        let key = keys["data"].as_array().unwrap().iter().find(|key| key["name"] == name).unwrap();
+        MadeKey { id: key["id"].as_str().unwrap().to_owned(), secret: String::new() }
+    };
+    let (active, retired) = (named("Front-desk dashboard"), named("Reminder script"));
     let gallery = Gallery::open("filled", server);
-    gallery.sign_in();
+    gallery.sign_in_as(demo.email, &demo.password);
     gallery.view_all(&active, &retired);
     send_and_inspect(&gallery, "/users/new", &[("#email", "cy@example.com")], "user-link");
     send_and_inspect(&gallery, "/tokens/new", &[("#name", "CRM provisioning")], "token-made");
@@ -389,7 +355,7 @@ fn pages_with_the_longest_names() {
         server.db_token(&token);
         let ids = server.database.db_texts("SELECT id FROM admin_tokens ORDER BY number DESC");
         if n == 0 {
-            let (cli, why) = (Principal::command_line(&"o".repeat(60)), "because ".repeat(62));
+            let (cli, why) = (Principal::command_line("o".repeat(60)), "because ".repeat(62));
             server.bitting.revoke_token(ids[0].parse().unwrap(), Some(&why), &cli).unwrap();
         }
     }
