@@ -84,11 +84,12 @@ fn a_page_of_users_seeks_the_keys_of_its_own_users() {
     note_statements();
     let server = TestServer::start(Backend::Sqlite);
     db_crowd(&server, 200);
+    server.db_user("first@example.com", json!({}));
     db_staff(&server, 60, 60);
     let operator = Principal::command_line("test");
     let statements = noted(|| {
         let users = server.bitting.user_table(&operator, &UserFilter::default(), 2).unwrap();
-        assert_eq!((users.rows.len(), users.place.total), (10, 60));
+        assert_eq!((users.rows.len(), users.place.total), (11, 61));
         let active = TokenFilter { status: Some(StatusFilter::Active), text: None };
         let tokens = server.bitting.token_table(&operator, &active, 1).unwrap();
         assert_eq!((tokens.rows.len(), tokens.place.total), (41, 41));
