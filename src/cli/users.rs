@@ -230,7 +230,7 @@ fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
             user.id.to_string(),
             plain(user.email.as_str()),
             user.role.as_str().to_owned(),
-            user.status().to_owned(),
+            user.status().as_str().to_owned(),
             grants_in_words(user),
             user.last_login_at.map_or("never".to_owned(), format_time),
         ]

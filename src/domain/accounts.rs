@@ -1,8 +1,6 @@
 //! Users: adding them, changing what they may do, and their passwords. How one is disabled is in
 //! `disabling`, how one signs in in `login`.
 
-use std::collections::HashMap;
-
 use serde_json::json;
 
 use super::audit_log::tell;
@@ -13,7 +11,8 @@ use crate::model::audit::Action;
 use crate::model::id::{PublicId, UserId};
 use crate::model::password::Password;
 use crate::model::scope::ScopeSet;
-use crate::model::user::{Email, NewUser, Role, User, UserChange};
+use crate::model::table::Table;
+use crate::model::user::{Email, NewUser, Role, User, UserChange, UserFilter};
 use crate::store::transaction::Exclusive;
 use crate::store::{AnyConnection, audit, keys, one_time_links, sessions, users};
 
@@ -55,6 +54,7 @@ impl Bitting {
             }
             (_, role) => role.unwrap_or(Role::Member),
         };
+        check_limits(role, new.may_grant)?;
         if users::find_by_email(connection, &new.email)?.is_some() {
             return Err(FieldErrors::one("email", "belongs to a user already").into());
         }
@@ -106,14 +106,29 @@ impl Bitting {
         Ok(self.database.read(users::list)?)
     }
 
-    /// How many active keys each user has; users without any are left out.
+    /// A page of users, the newest first, each with the number of their active keys; one beyond
+    /// the last is the last.
     ///
     /// # Errors
     /// [`Error::Forbidden`], or when the database fails.
-    pub fn keys_by_user(&self, principal: &Principal) -> Result<HashMap<UserId, i64>> {
+    pub fn user_table(
+        &self,
+        principal: &Principal,
+        filter: &UserFilter,
+        page: usize,
+    ) -> Result<Table<(User, i64)>> {
         require(principal.oversees())?;
         let now = self.time.now();
-        Ok(self.database.read(|connection| keys::count_active_by_user(connection, now))?)
+        self.database.read(|connection| {
+            let Table { rows, place } = users::page(connection, filter, page)?;
+            let ids: Vec<UserId> = rows.iter().map(|user| user.id).collect();
+            let keys = keys::count_active_by_user(connection, &ids, now)?;
+            let with_keys = |user: User| {
+                let n = keys.get(&user.id).copied().unwrap_or_default();
+                (user, n)
+            };
+            Ok(Table { rows: rows.into_iter().map(with_keys).collect(), place })
+        })
     }
 
     /// The user with this id; everybody may look at themselves.
@@ -157,6 +172,7 @@ impl Bitting {
                 may_grant: change.may_grant.unwrap_or(before.may_grant),
                 ..before.clone()
             };
+            check_limits(user.role, change.may_grant.unwrap_or_default())?;
             differs = user != before;
             if !differs {
                 return Ok((user, Vec::new()));
@@ -256,6 +272,10 @@ impl Bitting {
         let detail = json!({"user_id": user.id, "email": user.email});
         self.record_user(connection, principal, Action::UserPasswordSet, &detail)
     }
+}
+
+fn check_limits(role: Role, may_grant: ScopeSet) -> Result<()> {
+    Ok(role.bound_by(may_grant).map_err(|why| FieldErrors::one("may_grant", why))?)
 }
 
 /// Refuses to take away the last administrator who may sign in; the caller holds

@@ -91,9 +91,15 @@ fn permissions(path: &Path, file: &Metadata, folder: &Path) -> Finding {
         _ => Finding::warning(
             "permissions",
             format!("{mode:03o}: every user of this machine may read names, addresses and counts"),
-            format!("chmod o-rwx {0} {0}-wal {0}-shm", path.display()),
+            format!("chmod o-rwx {}", present(path).join(" ")),
         ),
     }
+}
+
+/// The database's files, as far as they are there: SQLite keeps two more beside it while it is open.
+fn present(path: &Path) -> Vec<String> {
+    let files = ["", "-wal", "-shm"].map(|ending| format!("{}{ending}", path.display()));
+    files.into_iter().filter(|file| Path::new(file).exists()).collect()
 }
 
 fn space(folder: &Path) -> Finding {

@@ -6,11 +6,10 @@ use std::collections::HashMap;
 use super::principal::Principal;
 use super::{Bitting, Result};
 use crate::model::key::{ApiKey, KeyFilter, KeyNumber, KeySort, StatusFilter, TableFilter};
+use crate::model::table::{Place, ROWS_PER_PAGE, Table};
 use crate::model::usage::{DAYS, Days, Keys, Usage, Windows};
 use crate::store::{AnyConnection, key_table, keys, usage, usage_days};
 
-/// How many keys a page holds.
-pub const KEYS_PER_PAGE: usize = 50;
 /// How many owners are offered to choose from.
 const MOST_OWNERS: i64 = 100;
 
@@ -23,19 +22,6 @@ pub struct KeyRow {
     pub usage: Usage,
     /// Its last 30 days; together they are its figure of the 30-day window.
     pub days: Days,
-}
-
-/// One page of keys.
-#[derive(Debug, Clone)]
-pub struct KeyTable {
-    /// The page's keys, in order.
-    pub rows: Vec<KeyRow>,
-    /// How many keys the filter lets through, on all pages.
-    pub total: usize,
-    /// Which page this is, from 1.
-    pub page: usize,
-    /// How many pages there are, at least 1.
-    pub pages: usize,
 }
 
 /// What stands around a page of keys.
@@ -60,11 +46,10 @@ impl Bitting {
         filter: &TableFilter,
         sort: KeySort,
         page: usize,
-    ) -> Result<KeyTable> {
+    ) -> Result<Table<KeyRow>> {
         let numbers = self.numbers_of_keys(principal, filter, sort)?;
-        let pages = numbers.len().div_ceil(KEYS_PER_PAGE).max(1);
-        let page = page.clamp(1, pages);
-        let shown = numbers.chunks(KEYS_PER_PAGE).nth(page - 1).unwrap_or_default();
+        let place = Place::of(page, numbers.len());
+        let shown = numbers.chunks(ROWS_PER_PAGE).nth(place.page - 1).unwrap_or_default();
         let mut rows = self.key_rows(shown)?;
         // The order is a minute old; the page itself shall not look unsorted.
         match sort {
@@ -72,7 +57,7 @@ impl Bitting {
             KeySort::LastUsed => rows.sort_by_key(|row| Reverse(row.usage.last_used_at())),
             KeySort::Newest | KeySort::Name | KeySort::Expiry | KeySort::Retired => {}
         }
-        Ok(KeyTable { rows, total: numbers.len(), page, pages })
+        Ok(Table { rows, place })
     }
 
     /// The row numbers of all keys that a filter lets through and the principal may know of, in

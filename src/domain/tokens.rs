@@ -9,9 +9,10 @@ use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::audit::Action;
 use crate::model::id::{PublicId, TokenId};
-use crate::model::key::Revocation;
+use crate::model::key::{Revocation, StatusFilter};
 use crate::model::secret::{Secret, SecretKind};
-use crate::model::token::{AdminToken, NewToken};
+use crate::model::table::Table;
+use crate::model::token::{AdminToken, NewToken, TokenFilter};
 use crate::store::transaction::Exclusive;
 use crate::store::{AnyConnection, audit, tokens};
 
@@ -122,6 +123,37 @@ impl Bitting {
     pub fn list_tokens(&self, principal: &Principal) -> Result<Vec<AdminToken>> {
         require(principal.oversees())?;
         Ok(self.database.read(tokens::list)?)
+    }
+
+    /// A page of tokens, the newest first; one beyond the last is the last.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], or when the database fails.
+    pub fn token_table(
+        &self,
+        principal: &Principal,
+        filter: &TokenFilter,
+        page: usize,
+    ) -> Result<Table<AdminToken>> {
+        require(principal.oversees())?;
+        let now = self.time.now();
+        Ok(self.database.read(|connection| tokens::page(connection, filter, now, page))?)
+    }
+
+    /// How many tokens are active, and how many revoked or expired.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], or when the database fails.
+    pub fn token_census(&self, principal: &Principal) -> Result<(i64, i64)> {
+        require(principal.oversees())?;
+        let now = self.time.now();
+        self.database.read(|connection| {
+            let mut count = |status| {
+                let filter = TokenFilter { status: Some(status), text: None };
+                tokens::count(connection, &filter, now)
+            };
+            Ok((count(StatusFilter::Active)?, count(StatusFilter::Retired)?))
+        })
     }
 
     /// Ends a token for good. Ending it twice changes nothing and answers the first time.

@@ -9,8 +9,8 @@ use super::middleware::judge::Judge;
 use super::state::State;
 use super::ui::frame::OVERSEERS;
 use super::ui::{
-    self, account, docs, export, key, key_changes, login, new_key, password, setup, tokens, user,
-    users,
+    self, account, docs, export, key, key_changes, login, new_key, new_token, password, setup,
+    tokens, user, users,
 };
 use super::watch::requests::NO_ROUTE;
 use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
@@ -133,8 +133,11 @@ pub fn endpoints() -> Vec<Endpoint> {
             .shows(user::disable_form)
             .takes(user::disable),
         Endpoint::page("/users/{id}/enable", ADMINISTRATORS).takes(user::enable),
-        Endpoint::page("/tokens", PageNeed::User(OVERSEERS)).shows(tokens::list),
-        Endpoint::page("/tokens/new", ADMINISTRATORS).shows(tokens::show).takes(tokens::create),
+        Endpoint::page("/tokens", PageNeed::User(OVERSEERS)).shows(tokens::active),
+        Endpoint::page("/tokens/retired", PageNeed::User(OVERSEERS)).shows(tokens::retired),
+        Endpoint::page("/tokens/new", ADMINISTRATORS)
+            .shows(new_token::show)
+            .takes(new_token::create),
         Endpoint::page("/tokens/{id}/revoke", ADMINISTRATORS)
             .shows(tokens::revoke_form)
             .takes(tokens::revoke),

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::actor::Actor;
+use super::actor::{Actor, ActorKind};
+use super::id::{TokenId, UserId};
 use super::time::{self, Moment};
+use super::user::Email;
 use super::words::words;
 
 words! {
@@ -80,4 +82,31 @@ pub struct AuditFilter {
     pub from: Option<Moment>,
     /// Only before this moment.
     pub to: Option<Moment>,
+    /// Only what such an actor did; asked for on the page alone.
+    #[schemars(skip)]
+    pub actor_kind: Option<ActorKind>,
+    /// Only what this actor did; asked for on the page alone.
+    #[schemars(skip)]
+    pub actor: Option<ActorIs>,
+}
+
+/// Which actor it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActorIs {
+    /// The one with this id.
+    WithId(String),
+    /// One of this name: two tokens, or two people at the command line, may share it.
+    Named(String),
+}
+
+impl ActorIs {
+    /// Takes an id for an id, and an address as it is stored; everything else is a name.
+    pub fn parse(text: &str) -> Self {
+        let is_id = text.parse::<UserId>().is_ok() || text.parse::<TokenId>().is_ok();
+        match text.trim().parse::<Email>() {
+            _ if is_id => Self::WithId(text.to_owned()),
+            Ok(email) => Self::Named(email.to_string()),
+            Err(_) => Self::Named(text.to_owned()),
+        }
+    }
 }

@@ -23,6 +23,7 @@ pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod session;
+pub mod table;
 pub mod terms;
 pub mod time;
 pub mod token;

@@ -6,7 +6,9 @@ use super::FieldErrors;
 use super::actor::Actor;
 use super::fields::{FieldReader, as_text};
 use super::id::{TokenId, UserId};
-use super::key::{Revocation, Status, read_expiry, read_scopes, scopes_schema, status_at};
+use super::key::{
+    Revocation, Status, StatusFilter, read_expiry, read_scopes, scopes_schema, status_at,
+};
 use super::scope::{Access, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
@@ -49,6 +51,15 @@ impl AdminToken {
     pub fn status(&self, now: Moment) -> Status {
         status_at(self.revocation.as_ref(), Some(self.expires_at), now)
     }
+}
+
+/// Which admin tokens to list.
+#[derive(Debug, Clone, Default)]
+pub struct TokenFilter {
+    /// Only those in this state.
+    pub status: Option<StatusFilter>,
+    /// Only those with this text in their name, id, display or maker's name, in any case.
+    pub text: Option<String>,
 }
 
 /// An admin token that is about to be made; everything in it has been checked.

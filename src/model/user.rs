@@ -28,6 +28,31 @@ words! {
     }
 }
 
+impl Role {
+    /// Refuses limits for somebody whom they would not bind: whoever sets them relies on them.
+    ///
+    /// # Errors
+    /// A sentence for the field's error.
+    pub fn bound_by(self, may_grant: ScopeSet) -> Result<(), &'static str> {
+        match self {
+            _ if may_grant == ScopeSet::EMPTY => Ok(()),
+            Self::Member => Ok(()),
+            Self::Admin => Err("is for members alone: an administrator may grant everything"),
+            Self::Auditor => Err("is for members alone: an auditor makes no keys"),
+        }
+    }
+}
+
+words! {
+    /// Whether a user may sign in.
+    UserStatus {
+        /// They may.
+        Active = "active",
+        /// They may not.
+        Disabled = "disabled",
+    }
+}
+
 /// An e-mail address, in lower case: it is compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Email(String);
@@ -92,9 +117,9 @@ impl User {
         }
     }
 
-    /// Whether they may sign in, as a word.
-    pub fn status(&self) -> &'static str {
-        if self.disabled_at.is_some() { "disabled" } else { "active" }
+    /// Whether they may sign in.
+    pub fn status(&self) -> UserStatus {
+        if self.disabled_at.is_some() { UserStatus::Disabled } else { UserStatus::Active }
     }
 
     /// The user as the actor of what they do.
@@ -102,6 +127,17 @@ impl User {
         let (id, name) = (Some(self.id.to_string()), self.email.to_string());
         Actor { kind: ActorKind::User, id, name }
     }
+}
+
+/// Which users to list.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Only those with this text in their address, in any case.
+    pub text: Option<String>,
+    /// Only those who are this.
+    pub role: Option<Role>,
+    /// Only those who may sign in, or who may not.
+    pub status: Option<UserStatus>,
 }
 
 /// A user who is about to be added; everything in it has been checked.
@@ -126,7 +162,7 @@ impl NewUser {
             reader.parsed("email", || schema::line(254), |value| as_text(value)?.parse::<Email>());
         let email = reader.required("email", email);
         let role = reader.choice("role");
-        let may_grant = reader.parsed("may_grant", schema::scopes, read_limits).unwrap_or_default();
+        let may_grant = read_may_grant(&mut reader, role).unwrap_or_default();
         reader.finish(email.map(|email| Self { email, role, may_grant }))
     }
 }
@@ -148,9 +184,18 @@ impl UserChange {
     pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let role = reader.choice("role");
-        let may_grant = reader.parsed("may_grant", schema::scopes, read_limits);
+        let may_grant = read_may_grant(&mut reader, role);
         reader.finish(Some(Self { role, may_grant }))
     }
+}
+
+/// Limits that the role, if it is given, is bound by.
+fn read_may_grant(reader: &mut FieldReader<'_>, role: Option<Role>) -> Option<ScopeSet> {
+    reader.parsed("may_grant", schema::scopes, |value| {
+        let limits = read_limits(value)?;
+        role.map_or(Ok(()), |role| role.bound_by(limits))?;
+        Ok(limits)
+    })
 }
 
 /// Limits may be empty: then nothing can be granted.

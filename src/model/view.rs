@@ -14,7 +14,7 @@ use super::secret::Secret;
 use super::time::{self, Moment};
 use super::token::AdminToken;
 use super::usage::{PerWindow, Source, Tally, Usage};
-use super::user::{Email, Role, User};
+use super::user::{Email, Role, User, UserStatus};
 
 /// A key as it is shown.
 #[derive(Serialize, JsonSchema)]
@@ -232,7 +232,7 @@ pub struct UserView<'a> {
     email: &'a Email,
     role: Role,
     may_grant: ScopeSet,
-    status: &'static str,
+    status: UserStatus,
     #[serde(with = "time::rfc3339")]
     created_at: Moment,
     #[serde(with = "time::rfc3339::option")]

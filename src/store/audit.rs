@@ -13,7 +13,7 @@ use super::error::Result;
 use super::rows;
 use super::schema::{api_keys, audit_events as table};
 use crate::model::actor::Origin;
-use crate::model::audit::{Action, AuditEvent, AuditFilter};
+use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
 use crate::model::id::{KeyId, UserId};
 use crate::model::page::Limit;
 use crate::model::time::Moment;
@@ -180,6 +180,14 @@ pub fn list(
     if let Some(to) = filter.to {
         query = query.filter(table::at.lt(to.naive_utc()));
     }
+    if let Some(kind) = filter.actor_kind {
+        query = query.filter(table::actor_type.eq(kind.as_str()));
+    }
+    query = match &filter.actor {
+        None => query,
+        Some(ActorIs::WithId(id)) => query.filter(table::actor_id.eq(id)),
+        Some(ActorIs::Named(name)) => query.filter(table::actor_name.eq(name)),
+    };
     if let Some(id) = before {
         query = query.filter(table::id.lt(id));
     }

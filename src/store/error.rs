@@ -10,7 +10,7 @@ pub enum Error {
     #[error("no database connection: {0}")]
     Connection(#[from] r2d2::Error),
     /// A statement failed.
-    #[error("database: {}", with_causes(.0))]
+    #[error("{}", said_by_the_database(.0))]
     Statement(#[from] diesel::result::Error),
     /// A row holds what this program never wrote.
     #[error("the database holds something unreadable: {0}")]
@@ -34,6 +34,12 @@ pub enum Error {
     },
 }
 
+/// Says whose words they are, where they do not say so themselves: `database is locked`.
+fn said_by_the_database(error: &diesel::result::Error) -> String {
+    let text = with_causes(error);
+    if text.starts_with("database ") { text } else { format!("database: {text}") }
+}
+
 /// What went wrong and why: a row that cannot be read names its column first, and the text in it as
 /// the cause.
 fn with_causes(error: &diesel::result::Error) -> String {
@@ -49,4 +55,21 @@ fn with_causes(error: &diesel::result::Error) -> String {
         cause = why.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::{DatabaseErrorKind, Error as Failed};
+
+    use super::*;
+
+    #[test]
+    fn no_word_is_said_twice() {
+        let said = |text: &str| {
+            let kind = DatabaseErrorKind::Unknown;
+            Error::from(Failed::DatabaseError(kind, Box::new(text.to_owned()))).to_string()
+        };
+        assert_eq!(said("database is locked"), "database is locked");
+        assert_eq!(said("disk I/O error"), "database: disk I/O error");
+    }
 }

@@ -257,11 +257,14 @@ pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> R
 /// When the database fails.
 pub fn count_active_by_user(
     connection: &mut AnyConnection,
+    users: &[UserId],
     now: Moment,
 ) -> Result<HashMap<UserId, i64>> {
     let unexpired =
         table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+    let users = users.iter().map(UserId::to_string);
     let rows: Vec<(Option<String>, i64)> = table::table
+        .filter(table::user_id.eq_any(users.collect::<Vec<_>>()))
         .filter(table::revoked_at.is_null())
         .filter(unexpired)
         .group_by(table::user_id)

@@ -7,12 +7,14 @@ use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows;
 use super::schema::admin_tokens as table;
+use super::text::{contains_pattern, lower};
 use crate::model::id::{TokenId, UserId};
-use crate::model::key::Revocation;
+use crate::model::key::{Revocation, StatusFilter};
 use crate::model::scope::Access;
 use crate::model::secret::Digest;
+use crate::model::table::{Place, ROWS_PER_PAGE, Table};
 use crate::model::time::Moment;
-use crate::model::token::AdminToken;
+use crate::model::token::{AdminToken, TokenFilter};
 use crate::model::words::Word;
 
 #[derive(Queryable)]
@@ -111,6 +113,61 @@ pub fn find(connection: &mut AnyConnection, id: TokenId) -> Result<Option<AdminT
 pub fn list(connection: &mut AnyConnection) -> Result<Vec<AdminToken>> {
     let rows: Vec<Row> = table::table.order(table::number.desc()).load(connection)?;
     rows.into_iter().map(AdminToken::try_from).collect()
+}
+
+type Query = table::BoxedQuery<'static, <AnyConnection as Connection>::Backend>;
+
+fn matching(filter: &TokenFilter, now: Moment) -> Query {
+    let now = now.naive_utc();
+    let (revoked, expired) = (table::revoked_at.is_not_null(), table::expires_at.le(now));
+    let (unrevoked, unexpired) = (table::revoked_at.is_null(), table::expires_at.gt(now));
+    let query = table::table.into_boxed();
+    let query = match filter.status {
+        None | Some(StatusFilter::All) => query,
+        Some(StatusFilter::Active) => query.filter(unrevoked).filter(unexpired),
+        Some(StatusFilter::Revoked) => query.filter(revoked),
+        Some(StatusFilter::Expired) => query.filter(unrevoked).filter(expired),
+        Some(StatusFilter::Retired) => query.filter(revoked.or(expired)),
+    };
+    let Some(text) = &filter.text else { return query };
+    let pattern = contains_pattern(text);
+    query.filter(
+        lower(table::name.nullable())
+            .like(pattern.clone())
+            .escape('\\')
+            .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
+            .or(lower(table::display.nullable()).like(pattern.clone()).escape('\\'))
+            .or(lower(table::created_by_name.nullable()).like(pattern).escape('\\')),
+    )
+}
+
+/// A page of the tokens that a filter lets through, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(
+    connection: &mut AnyConnection,
+    filter: &TokenFilter,
+    now: Moment,
+    page: usize,
+) -> Result<Table<AdminToken>> {
+    let total = count(connection, filter, now)?;
+    let place = Place::of(page, usize::try_from(total).unwrap_or_default());
+    let rows: Vec<Row> = matching(filter, now)
+        .order(table::number.desc())
+        .offset(place.before() as i64)
+        .limit(ROWS_PER_PAGE as i64)
+        .load(connection)?;
+    let rows = rows.into_iter().map(AdminToken::try_from).collect::<Result<_>>()?;
+    Ok(Table { rows, place })
+}
+
+/// How many tokens a filter lets through.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(connection: &mut AnyConnection, filter: &TokenFilter, now: Moment) -> Result<i64> {
+    Ok(matching(filter, now).count().get_result(connection)?)
 }
 
 /// A user's tokens that are not retired.

@@ -7,10 +7,12 @@ use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows;
 use super::schema::users as table;
+use super::text::{contains_pattern, lower};
 use crate::model::id::UserId;
 use crate::model::scope::ScopeSet;
+use crate::model::table::{Place, ROWS_PER_PAGE, Table};
 use crate::model::time::Moment;
-use crate::model::user::{Email, Role, User};
+use crate::model::user::{Email, Role, User, UserFilter, UserStatus};
 use crate::model::words::Word;
 
 /// The columns of a user; the password's hash is asked for by itself.
@@ -119,6 +121,45 @@ pub fn password(connection: &mut AnyConnection, id: UserId) -> Result<Option<Str
 pub fn list(connection: &mut AnyConnection) -> Result<Vec<User>> {
     let rows: Vec<Row> = table::table.select(COLUMNS).order(table::id.desc()).load(connection)?;
     rows.into_iter().map(read).collect()
+}
+
+type Query = table::BoxedQuery<'static, <AnyConnection as Connection>::Backend>;
+
+fn matching(filter: &UserFilter) -> Query {
+    let mut query = table::table.into_boxed();
+    if let Some(text) = &filter.text {
+        let email = lower(table::email.nullable());
+        query = query.filter(email.like(contains_pattern(text)).escape('\\'));
+    }
+    if let Some(role) = filter.role {
+        query = query.filter(table::role.eq(role.as_str()));
+    }
+    match filter.status {
+        None => query,
+        Some(UserStatus::Active) => query.filter(table::disabled_at.is_null()),
+        Some(UserStatus::Disabled) => query.filter(table::disabled_at.is_not_null()),
+    }
+}
+
+/// A page of the users that a filter lets through, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(
+    connection: &mut AnyConnection,
+    filter: &UserFilter,
+    page: usize,
+) -> Result<Table<User>> {
+    let total: i64 = matching(filter).count().get_result(connection)?;
+    let place = Place::of(page, usize::try_from(total).unwrap_or_default());
+    let rows: Vec<Row> = matching(filter)
+        .select(COLUMNS)
+        .order(table::id.desc())
+        .offset(place.before() as i64)
+        .limit(ROWS_PER_PAGE as i64)
+        .load(connection)?;
+    let rows = rows.into_iter().map(read).collect::<Result<_>>()?;
+    Ok(Table { rows, place })
 }
 
 /// How many users there are, disabled ones included.

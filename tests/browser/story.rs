@@ -1,15 +1,16 @@
 //! One story on an empty database, with the real binary: set up, sign in, make a key, use it, watch
 //! its counts, revoke it, and find it among the retired ones.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::support::Binary;
 use crate::support::binary::command;
 use crate::support::browser::PASSWORD;
+use crate::support::{Binary, eventually};
 use crate::webdriver::{ENTER, SPACE, TAB, Window};
 
 const ADMIN: &str = "ada@example.com";
@@ -187,6 +188,58 @@ fn members_and_auditors_see_and_may_do_only_what_is_theirs() {
     assert_eq!(window.find_all("#revoke, dialog").len(), 0);
     stage.go("/keys/new");
     assert!(window.find("h1").text().contains("Forbidden"), "{}", window.text());
+}
+
+/// Somebody else's site, which answers this page to everything; returns its address.
+fn strangers_site(page: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close";
+            let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+        }
+    });
+    address
+}
+
+#[test]
+fn no_page_is_shown_in_a_frame_or_runs_a_strangers_script() {
+    let stage = Stage::set_up(true);
+    let window = &stage.window;
+    let base = stage.server.client.base.as_str();
+    for path in ["/login", "/keys", "/keys/new", "/docs"] {
+        let page = format!("<h1>Win a prize</h1><iframe src='{base}{path}'></iframe>");
+        window.go(&strangers_site(page));
+        window.find("iframe");
+        let said = || window.log("browser").concat();
+        let mut log = String::new();
+        eventually(&format!("the browser says that it does not frame {path}"), || {
+            log.push_str(&said());
+            log.contains("frame-ancestors 'none'")
+        });
+        window.enter_frame();
+        assert_eq!(window.find_all("main, form, .brand").len(), 0, "{path}: {}", window.source());
+        // A page of ours cannot frame another either.
+        stage.go("/keys");
+        window.find("h1");
+        window.run(&format!("document.body.innerHTML = '<iframe src=\"{path}\"></iframe>'"));
+        eventually(&format!("{path} is framed by none of ours"), || {
+            said().contains("Content Security Policy")
+        });
+    }
+    stage.go("/keys");
+    window.find("h1");
+    window.log("browser");
+    let ran = window.run(
+        "const script = document.createElement('script'); script.textContent = 'window.ran = 1'; \
+         document.body.append(script); document.body.setAttribute('onclick', 'window.ran = 2'); \
+         document.body.click(); return window.ran ?? null",
+    );
+    assert_eq!(ran, serde_json::Value::Null);
+    assert!(window.log("browser").concat().contains("script-src 'self'"));
 }
 
 /// Goes on with Tab until the element that a selector finds has the focus.

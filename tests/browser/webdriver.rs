@@ -109,6 +109,11 @@ impl Window {
         self.post("/refresh", json!({}));
     }
 
+    /// From now on, everything is about the first frame in the page.
+    pub fn enter_frame(&self) {
+        self.post("/frame", json!({"id": 0}));
+    }
+
     /// The page as it is now.
     pub fn source(&self) -> String {
         self.ask("/source").as_str().unwrap().to_owned()

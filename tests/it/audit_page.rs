@@ -86,9 +86,49 @@ on_both! {
         let page = admin.get(&format!("/audit?key_id={id}&to=2026-11-21")).body;
         assert!(page.contains(&format!("/audit/export?key_id={id}&amp;to=2026-11-21"))
             || page.contains(&format!("/audit/export?key_id={id}&#38;to=2026-11-21")), "{page}");
-        for wrong in ["action=x", "key_id=x", "from=today", "from=2026-11-1", "to=2026-02-30", "cursor=x", "limit=5", "actor=a"] {
+        for wrong in ["action=x", "key_id=x", "from=today", "from=2026-11-1", "to=2026-02-30", "cursor=x", "limit=5", "actor_type=x", "actor_id=a"] {
             assert_eq!(admin.get(&format!("/audit?{wrong}")).status, 422, "{wrong}");
         }
+    }
+}
+
+on_both! {
+    fn events_are_filtered_by_who_did_it(backend) {
+        let server = start(backend);
+        let first = server.key_with("calls:read", json!({"name": "by the token"}));
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let path = format!("/keys/{}/revoke", first.id);
+        admin.submit(&path, &path, &[]);
+        Browser::new(&server.client.base).log_in(MEMBER, "not the right password");
+        let ada = server.database.db_texts("SELECT id FROM users WHERE email = 'ada@example.com'").remove(0);
+        let token = server.database.db_texts("SELECT id FROM admin_tokens").remove(0);
+        let by_ada = ["Revoked a key", "Signed in"];
+        for (query, expected) in [
+            ("actor_type=token".to_owned(), &["Made a key"][..]),
+            ("actor_type=cli".to_owned(), &["Added a user", "Added a user", "Added a user", "Made an admin token"]),
+            ("actor_type=user".to_owned(), &["Failed to sign in", "Revoked a key", "Signed in"]),
+            ("actor=ada@example.com".to_owned(), &by_ada),
+            ("actor=%20ADA@Example.com".to_owned(), &by_ada),
+            (format!("actor={ada}"), &by_ada),
+            (format!("actor={token}&actor_type="), &["Made a key"]),
+            // A failed login has an address and no user.
+            (format!("actor={MEMBER}"), &["Failed to sign in"]),
+            ("actor=ada".to_owned(), &[]),
+            ("actor=ada@example.com&actor_type=cli".to_owned(), &[]),
+            (format!("actor=ada@example.com&action=key.revoked&key_id={}", first.id), &["Revoked a key"]),
+        ] {
+            let page = admin.get(&format!("/audit?{query}")).body;
+            assert_eq!(what(&page), expected, "{query}");
+            let file = admin.get(&format!("/audit/export?{query}")).body;
+            assert_eq!(file.lines().count(), expected.len() + 1, "{query}");
+        }
+        let page = admin.get("/audit?actor_type=user&actor=ada@example.com").body;
+        assert!(page.contains("/audit/export?actor_type=user&#38;actor=ada%40example.com"), "{page}");
+        assert!(page.contains("<option value=\"user\" selected>") && page.contains("value=\"ada@example.com\""));
+        // The API has the parameters it had.
+        server.manage("GET", "/v1/audit?actor=ada@example.com", None).expect(422, "validation_failed");
+        let member = Browser::signed_in(&server.client.base, MEMBER);
+        assert_eq!(what(&member.get("/audit?actor_type=token").body), [""; 0], "what is not theirs stays so");
     }
 }
 

@@ -142,6 +142,26 @@ fn a_bad_page_that_no_start_reads_is_found_and_answered_503() {
     server.client.with_key(key, "GET", "/v1/ping", None).expect(200, "");
 }
 
+#[test]
+fn strangers_are_kept_out_of_the_files_that_are_there() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let shell = used(Backend::Sqlite);
+    let file = shell.0.folder().join("test.db");
+    let remedy = || {
+        let (_, findings) = check(&shell, &[]);
+        let finding = findings.into_iter().find(|finding| finding["check"] == "permissions");
+        finding.unwrap()["remedy"].as_str().unwrap().to_owned()
+    };
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (main, log) = (file.display(), file.with_extension("db-wal"));
+    assert_eq!(remedy(), format!("chmod o-rwx {main}"));
+    let server = serve(&shell);
+    assert!(log.exists());
+    assert_eq!(remedy(), format!("chmod o-rwx {main} {main}-wal {main}-shm"));
+    assert_eq!(server.terminate().0, Some(0));
+}
+
 /// What a crash left in the log and does not hold together is passed over.
 #[test]
 fn a_garbage_log_is_passed_over() {

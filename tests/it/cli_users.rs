@@ -76,12 +76,32 @@ fn a_mistake_changes_nothing() {
         (&["user", "add", "ada@example.com", "--role", "owner"], &input, "--role must be admin"),
         (&["user", "add", "a@example.com", "--may-grant", "calls"], &input, "--may-grant"),
         (&["user", "add", "a@example.com", "--role", "member"], &input, "--role of the first"),
+        (
+            &["user", "add", "a@example.com", "--role", "auditor", "--may-grant", "calls:read"],
+            &input,
+            "--may-grant is for members alone: an auditor makes no keys",
+        ),
+        (
+            &["user", "add", "a@example.com", "--role", "admin", "--may-grant", "calls:read"],
+            &input,
+            "--may-grant is for members alone: an administrator may grant everything",
+        ),
+        (
+            &["user", "set", "a@example.com", "--role", "auditor", "--may-grant", "calls:read"],
+            "",
+            "--may-grant is for members alone",
+        ),
         (&["user", "set", "ada@example.com"], "", "give --role or --may-grant"),
         (&["user", "set-password", "ada"], &input, "must be an e-mail address"),
     ] {
         assert_fails(&run_with(place, arguments, input), 2, says);
     }
+    // The first user is an administrator, and so is she afterwards.
+    let limits = ["user", "add", "ada@example.com", "--may-grant", "calls:read"];
+    assert_fails(&run_with(place, &limits, &input), 2, "an administrator may grant everything");
     add(place, &["ada@example.com"]);
+    let limits = ["user", "set", "ada@example.com", "--may-grant", "calls:read"];
+    assert_fails(&run(place, &limits), 2, "an administrator may grant everything");
     let again = run_with(place, &["user", "add", "ADA@example.com"], &input);
     assert_fails(&again, 2, "belongs to a user already");
     for arguments in [

@@ -1,7 +1,4 @@
-//! How the databases answer lists: by an index that has the order already, whatever the filter. The
-//! statements are those that the application sends, noted on their way to the database.
-
-use std::cell::RefCell;
+//! How the databases answer lists: by an index that has the order already, whatever the filter.
 
 use bitting::domain::records::RecordKind;
 use bitting::model::page::{Cursor, Limit, PageRequest};
@@ -12,32 +9,12 @@ use bitting::model::records::contact::{Contact, ContactFilter};
 use bitting::model::records::integration::{Integration, IntegrationFilter, IntegrationKind};
 use bitting::model::records::lead::{Lead, LeadFilter, LeadStatus};
 use bitting::model::time::parse_rfc3339;
-use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
-use diesel::prelude::*;
 
 use crate::support::kinds::{Kind, kinds};
+use crate::support::plans::{db_plans, note_statements, noted};
 use crate::support::{Backend, TestServer, on_both};
 
 const ROWS: u64 = 20_000;
-
-thread_local! {
-    /// What this thread sends to a database, while it is noted.
-    static SENT: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
-}
-
-struct Note;
-
-impl Instrumentation for Note {
-    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
-            SENT.with_borrow_mut(|sent| {
-                if let Some(sent) = sent {
-                    sent.push(query.to_string());
-                }
-            });
-        }
-    }
-}
 
 /// The statements of one page, each with its values.
 fn db_statements<F: RecordKind>(
@@ -46,69 +23,7 @@ fn db_statements<F: RecordKind>(
     cursor: Option<String>,
 ) -> Vec<String> {
     let request = PageRequest { limit: Limit::default(), cursor: cursor.map(Cursor) };
-    SENT.set(Some(Vec::new()));
-    server.bitting.list_records::<F>(filter, &request).unwrap();
-    let mut sent = SENT.take().unwrap();
-    // The pool asks this of a connection before it hands it out.
-    sent.retain(|statement| statement != "SELECT 1");
-    sent
-}
-
-/// The values behind a statement, as SQL.
-fn values(noted: &str) -> Vec<String> {
-    let (mut values, mut value, mut depth, mut quoted) = (Vec::new(), String::new(), 0, false);
-    let mut characters = noted.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => value.extend(characters.next()),
-            '"' => quoted = !quoted,
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            ' ' if !quoted => {}
-            ',' if depth == 1 && !quoted => values.push(std::mem::take(&mut value)),
-            other => value.push(other),
-        }
-        if character == '[' && depth == 2 {
-            value.push('{');
-        }
-        if character == ']' && depth == 1 {
-            value.push('}');
-        }
-    }
-    values.push(value);
-    values.into_iter().map(|value| format!("'{value}'")).collect()
-}
-
-#[derive(QueryableByName)]
-struct SqliteStep {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    detail: String,
-}
-
-#[derive(QueryableByName)]
-struct PostgresStep {
-    #[diesel(sql_type = diesel::sql_types::Text, column_name = "QUERY PLAN")]
-    step: String,
-}
-
-/// How the database would run a statement: on PostgreSQL for these values, and for any.
-fn db_plans(server: &TestServer, noted: &str) -> Vec<String> {
-    let (sql, noted) = noted.split_once(" -- binds: ").unwrap();
-    if server.database.backend == Backend::Sqlite {
-        let query = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"));
-        let steps: Vec<SqliteStep> = query.load(&mut server.database.db_sqlite()).unwrap();
-        return vec![steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("\n")];
-    }
-    let mut connection = PgConnection::establish(&server.database.url).unwrap();
-    diesel::sql_query(format!("PREPARE page AS {sql}")).execute(&mut connection).unwrap();
-    let explain = format!("EXPLAIN EXECUTE page ({})", values(noted).join(", "));
-    let plan = |mode: &str| {
-        let mode = format!("SET plan_cache_mode = force_{mode}_plan");
-        diesel::sql_query(mode).execute(&mut connection).unwrap();
-        let steps: Vec<PostgresStep> = diesel::sql_query(&explain).load(&mut connection).unwrap();
-        steps.into_iter().map(|step| step.step).collect::<Vec<_>>().join("\n")
-    };
-    ["custom", "generic"].map(plan).to_vec()
+    noted(|| server.bitting.list_records::<F>(filter, &request).unwrap())
 }
 
 /// The first page and a later one.
@@ -116,7 +31,7 @@ fn assert_goes_by<F: RecordKind>(server: &TestServer, what: &str, filter: &F::Fi
     let kind = kind(F::RESOURCE.as_str());
     for cursor in [None, Some(kind.id(ROWS / 20))] {
         for statement in db_statements::<F>(server, filter, cursor) {
-            for plan in db_plans(server, &statement) {
+            for plan in db_plans(&server.database, &statement) {
                 let case = format!("{} by {what}: {statement:.300}\n{plan}", kind.resource);
                 assert!(plan.contains(index), "not by {index}: {case}");
                 for wrong in ["Seq Scan", "Sort", "TEMP B-TREE", "Bitmap"] {
@@ -135,7 +50,7 @@ fn kind(resource: &str) -> Kind {
 
 on_both! {
     fn every_list_goes_by_an_index_that_has_its_order(backend) {
-        set_default_instrumentation(|| Some(Box::new(Note))).unwrap();
+        note_statements();
         let server = TestServer::start(backend);
         for kind in kinds() {
             kind.db_fill(&server.database, ROWS);
@@ -195,7 +110,7 @@ on_both! {
         for period in [old, missed, recent, narrow] {
             for cursor in [None, Some(kind("calls").id(ROWS / 20))] {
                 for statement in db_statements::<Call>(&server, &period, cursor) {
-                    for plan in db_plans(&server, &statement) {
+                    for plan in db_plans(&server.database, &statement) {
                         let case = format!("{period:?}: {statement:.300}\n{plan}");
                         assert!(!plan.contains("Seq Scan") && plan.contains("calls_"), "{case}");
                         // What is sorted are the period's calls, or a page whose ids are known.

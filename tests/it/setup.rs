@@ -41,7 +41,9 @@ on_both! {
         assert_eq!((answer.status, answer.header("location")), (303, "/keys"), "{answer:#?}");
         assert!(browser.get("/keys").body.contains("(admin)"));
 
-        assert_eq!(browser.get(&page).status, 404);
+        let used = browser.get(&page);
+        assert_eq!(used.status, 404);
+        assert!(used.body.contains("Sign in at /login") && !used.body.contains("Start the"), "{used:#?}");
         assert_eq!(browser.get(&page_of(&other)).status, 404, "there is a user now");
         let login = crate::support::browser::form_token(&browser.get("/login"));
         let again = [("form_token", &*login), ("token", &token), ("email", "b@example.com"),
@@ -63,7 +65,9 @@ on_both! {
         server.pass(Duration::from_millis(3_599_999));
         assert_eq!(browser.get(&page_of(&link)).status, 200);
         server.pass(Duration::from_millis(1));
-        assert_eq!(browser.get(&page_of(&link)).status, 404);
+        let late = browser.get(&page_of(&link));
+        assert_eq!(late.status, 404);
+        assert!(late.body.contains("Start the server again") && !late.body.contains("Sign in at"), "{late:#?}");
         for wrong in ["/setup", "/setup?token=", "/setup?token=x"] {
             assert_eq!(browser.get(wrong).status, 404, "{wrong}");
         }

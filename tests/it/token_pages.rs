@@ -103,7 +103,8 @@ on_both! {
         let made = admin.submit("/tokens/new", "/tokens/new", &GOOD);
         let secret = text(&made, "#new-token");
         let read = auditor.get("/tokens");
-        assert_eq!(attributes(&read, "main a, main form", "href"), [""; 0]);
+        assert_eq!(attributes(&read, "main a", "href"), ["/tokens", "/tokens/retired"]);
+        assert_eq!(attributes(&read, "main form", "action"), [""; 0]);
         let page = attributes(&admin.get("/tokens"), "a[data-revoke]", "href").remove(0);
         let refused = auditor.submit("/tokens", &page, &[]);
         assert_eq!((refused.status, auditor.get(&page).status), (403, 403));
@@ -116,11 +117,55 @@ on_both! {
         let done = admin.submit(&page, &page, &[("reason", "replaced")]);
         assert_eq!((done.status, done.header("location")), (303, "/tokens"));
         server.client.with_key(&secret, "GET", "/v1/keys", None).expect(401, "key_revoked");
-        let ended = text(&admin.get("/tokens"), "section[aria-labelledby=retired] tbody tr");
+        assert_eq!(texts(&admin.get("/tokens"), ".tabs .count"), ["1", "1"]);
+        let ended = text(&admin.get("/tokens/retired"), "tbody tr");
         for part in ["Revoked", "by ada@example.com", "replaced"] {
             assert!(ended.contains(part), "{ended}");
         }
         assert_eq!(admin.get(&page).status, 303);
         assert_eq!(admin.get("/tokens/tok_x/revoke").status, 404);
+    }
+}
+
+on_both! {
+    fn many_tokens_are_walked_and_searched(backend) {
+        let (server, admin) = start(backend);
+        assert_eq!(attributes(&admin.get("/tokens"), ".filters", "action"), [""; 0]);
+        let day = |n: usize| if n < 30 { "2026-11-28T00:00:00Z" } else { "2027-02-01T00:00:00Z" };
+        for n in 0..90 {
+            server.db_token(&json!({"name": format!("CRM of customer {n:02}"), "access": "read", "expires_at": day(n)}));
+        }
+        let walk = |path: &str| {
+            let (mut path, mut walked, mut summaries) = (path.to_owned(), Vec::new(), Vec::new());
+            while !path.is_empty() {
+                let page = admin.get(&path);
+                assert!(page.body.len() < 100_000, "{} bytes", page.body.len());
+                walked.extend(texts(&page, "tbody .name"));
+                summaries.push(text(&page, ".pages span"));
+                path = attributes(&page, "a[rel=next]", "href").concat();
+            }
+            (walked, summaries)
+        };
+        let (walked, summaries) = walk("/tokens");
+        assert_eq!(summaries, ["1 to 50 of 91", "51 to 91 of 91"]);
+        let mut all: Vec<_> = (0..90).rev().map(|n| format!("CRM of customer {n:02}")).collect();
+        all.push("test".to_owned());
+        assert_eq!(walked, all);
+        assert_eq!(texts(&admin.get("/tokens?page=2"), "td .remark").len(), 30, "they end within 14 days");
+        assert_eq!(walk("/tokens?q=CUSTOMER+3").0.len(), 10);
+        assert_eq!(text(&admin.get("/tokens?q=nobody"), "#empty h2"), "No admin token matches");
+        let display = text(&admin.get("/tokens?q=customer+42"), "tbody code");
+        let found = admin.get(&format!("/tokens?q={}", display.replace('…', "%E2%80%A6")));
+        assert_eq!(texts(&found, "tbody .name"), ["CRM of customer 42"]);
+        // A week later thirty of them have ended without any job having run.
+        server.pass(std::time::Duration::from_secs(7 * 24 * 3600));
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let ended = admin.get("/tokens/retired");
+        assert_eq!(texts(&ended, ".tabs .count"), ["61", "30"]);
+        assert_eq!(texts(&ended, "tbody tr").len(), 30);
+        assert!(text(&ended, "tbody tr").contains("Expired"));
+        for wrong in ["status=active", "page=0", "q=a&q=b"] {
+            assert_eq!(admin.get(&format!("/tokens?{wrong}")).status, 422, "{wrong}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The pages of users: who sees them, adding, changing, disabling and enabling somebody.
 
+use bitting::domain::principal::Principal;
+use bitting::model::user::NewUser;
 use serde_json::json;
 
 use crate::support::browser::PASSWORD;
@@ -96,6 +98,69 @@ on_both! {
         bo.submit(path, "/password", &[("token", token), ("password", PASSWORD)]);
         let bo = Browser::signed_in(&server.client.base, MEMBER);
         assert_eq!(attributes(&bo.get("/keys/new"), "input[name=scope]", "value"), ["calls:read"]);
+    }
+}
+
+on_both! {
+    fn limits_that_would_bind_nobody_are_refused(backend) {
+        let (server, admin) = start(backend);
+        let member = server.db_user(MEMBER, json!({"may_grant": ["calls:read"]}));
+        let page = format!("/users/{}", member.id);
+        for role in ["auditor", "admin"] {
+            let fields = [("email", "x@example.com"), ("role", role), ("may_grant", "calls:read")];
+            let added = admin.submit("/users/new", "/users/new", &fields);
+            for refused in [added, admin.submit(&page, &page, &fields[1..])] {
+                assert_eq!((refused.status, attributes(&refused, "#faults a", "href")), (422, vec!["#may_grant".into()]));
+                assert!(text(&refused, "#may_grant-error").contains("for members alone"), "{refused:#?}");
+                // The boxes are in sight, whatever role is chosen.
+                assert_eq!(attributes(&refused, "#may_grant", "class"), ["card"]);
+            }
+        }
+        assert_eq!(texts(&admin.get("/users"), "tbody tr").len(), 2);
+        assert!(text(&admin.get("/users"), "tbody tr").starts_with("bo@example.com member calls read"));
+    }
+}
+
+on_both! {
+    fn hundreds_of_users_are_walked_and_searched(backend) {
+        let (server, admin) = start(backend);
+        assert_eq!(attributes(&admin.get("/users"), ".filters", "action"), [""; 0], "nothing to search yet");
+        let cli = Principal::command_line("test");
+        let roles = ["member", "auditor"];
+        for n in 0..119 {
+            let new = json!({"email": format!("person{n:03}@example.com"), "role": roles[n % 2]});
+            let new = NewUser::from_object(new.as_object().unwrap()).unwrap();
+            let user = server.bitting.add_user(&cli, &new, None).unwrap();
+            if n >= 117 {
+                server.bitting.disable_user(&cli, user.id, None).unwrap();
+            }
+        }
+        let (mut path, mut walked, mut summaries) = ("/users".to_owned(), Vec::new(), Vec::new());
+        while !path.is_empty() {
+            let page = admin.get(&path);
+            assert!(page.body.len() < 100_000, "{} bytes", page.body.len());
+            walked.extend(texts(&page, "tbody a.name"));
+            summaries.push(text(&page, ".pages span"));
+            path = attributes(&page, "a[rel=next]", "href").concat();
+        }
+        assert_eq!(summaries, ["1 to 50 of 120", "51 to 100 of 120", "101 to 120 of 120"]);
+        let mut all: Vec<_> = (0..119).rev().map(|n| format!("person{n:03}@example.com")).collect();
+        all.push(ADMIN.to_owned());
+        assert_eq!(walked, all);
+        for (query, total) in [
+            ("q=PERSON11", 9), ("q=n01&role=member", 5), ("status=disabled", 2), ("role=admin", 1),
+            ("role=auditor&status=active&q=", 58), ("q=%25", 0), ("page=9", 20),
+        ] {
+            let page = admin.get(&format!("/users?{query}"));
+            let shown = texts(&page, "tbody tr").len();
+            assert_eq!(shown, total.min(50), "{query}");
+            assert_eq!(text(&page, "#empty h2"), if total == 0 { "No user matches" } else { "" });
+        }
+        let next = attributes(&admin.get("/users?role=auditor&status=active"), "a[rel=next]", "href");
+        assert_eq!(next, ["/users?role=auditor&status=active&page=2"]);
+        for wrong in ["role=king", "status=x", "page=0", "page=x", "sort=name", "q=a&q=b"] {
+            assert_eq!(admin.get(&format!("/users?{wrong}")).status, 422, "{wrong}");
+        }
     }
 }
 

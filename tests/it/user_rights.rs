@@ -142,7 +142,7 @@ on_both! {
     fn an_auditor_reads_everything_and_changes_nothing(backend) {
         let server = TestServer::start(backend);
         let ada = server.db_user("ada@example.com", json!({}));
-        let more = json!({"role": "auditor", "may_grant": ["calls:read"]});
+        let more = json!({"role": "auditor"});
         let auditor = server.db_principal(&server.db_user("di@example.com", more));
         let key = issue(&server, &server.db_principal(&ada), &["calls:read"]).unwrap();
         let bitting = &server.bitting;

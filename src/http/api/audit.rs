@@ -18,6 +18,7 @@ pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
         key_id: read_key(query),
         from: query.moment("from"),
         to: query.moment("to"),
+        ..AuditFilter::default()
     }
 }
 

@@ -10,14 +10,15 @@ use std::future::{Ready, ready};
 
 use super::events::{Event, action_words};
 use super::frame::{Frame, Section, Viewer};
-use super::list::{Choice, Pager};
+use super::pager::{Choice, Pager, address};
 use super::text::counted;
 use super::{csv, page};
 use crate::http::api::audit::read_key;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;
-use crate::model::audit::{Action, AuditEvent, AuditFilter};
+use crate::model::actor::ActorKind;
+use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
 use crate::model::page::{Cursor, Limit, PageRequest};
 use crate::model::time;
 use crate::model::words::Word;
@@ -41,6 +42,8 @@ pub struct AuditQuery {
     key_id: Option<String>,
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
+    actor_kind: Option<ActorKind>,
+    actor: Option<String>,
     cursor: Option<Cursor>,
 }
 
@@ -60,6 +63,8 @@ impl AuditQuery {
             key_id: read_key(&mut query),
             from: read_day(&mut query, "from"),
             to: read_day(&mut query, "to"),
+            actor_kind: query.choice("actor_type"),
+            actor: query.text("actor"),
             cursor: query.parsed("cursor", Cursor::schema, Cursor::decode),
         };
         query.finish()?;
@@ -74,12 +79,15 @@ impl AuditQuery {
             key_id: self.key_id.clone(),
             from: self.from.and_then(midnight),
             to: self.to.and_then(next).and_then(midnight),
+            actor_kind: self.actor_kind,
+            actor: self.actor.as_deref().map(ActorIs::parse),
         }
     }
 
     fn filters(&self) -> bool {
-        let Self { action, key_id, from, to, cursor: _ } = self;
-        action.is_some() || key_id.is_some() || from.is_some() || to.is_some()
+        let Self { action, key_id, from, to, actor_kind, actor, cursor: _ } = self;
+        let by = actor_kind.is_some() || actor.is_some();
+        by || action.is_some() || key_id.is_some() || from.is_some() || to.is_some()
     }
 
     /// The address of the same events from a position on.
@@ -90,12 +98,24 @@ impl AuditQuery {
             ("key_id", self.key_id.clone()),
             ("from", self.from.map(day)),
             ("to", self.to.map(day)),
+            ("actor_type", self.actor_kind.map(|kind| kind.as_str().to_owned())),
+            ("actor", self.actor.clone()),
             ("cursor", cursor.map(Cursor::encode)),
         ];
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let given = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let query = query.extend_pairs(given).finish();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+        address(path, parts)
+    }
+
+    fn actor_kinds(&self) -> Vec<Choice> {
+        let any = Choice::new("", "Anybody", self.actor_kind.is_none());
+        let choice = |kind: &ActorKind| {
+            let words = match kind {
+                ActorKind::User => "Users",
+                ActorKind::Token => "Admin tokens",
+                ActorKind::Cli => "The command line",
+            };
+            Choice::new(kind.as_str(), words, self.actor_kind == Some(*kind))
+        };
+        std::iter::once(any).chain(ActorKind::ALL.iter().map(choice)).collect()
     }
 }
 
@@ -122,6 +142,8 @@ struct AuditPage {
     key_id: String,
     from: String,
     to: String,
+    actor_kinds: Vec<Choice>,
+    actor: String,
     events: Vec<Event>,
     pager: Pager,
 }
@@ -161,6 +183,8 @@ pub async fn show(
         key_id: query.key_id.clone().unwrap_or_default(),
         from: day(query.from),
         to: day(query.to),
+        actor_kinds: query.actor_kinds(),
+        actor: query.actor.clone().unwrap_or_default(),
         pager: Pager {
             summary: format!("{shown}, the newest first"),
             previous: query.cursor.is_some().then(|| query.address("/audit", None)),

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::pager::address;
 use super::text::When;
+use crate::model::actor::{Actor, ActorKind};
 use crate::model::audit::{Action, AuditEvent};
 use crate::model::time::Moment;
 use crate::model::words::Word;
@@ -23,6 +25,10 @@ pub struct Event {
     pub details: Vec<String>,
     /// Who did it.
     pub who: String,
+    /// What they are, where the name alone does not tell.
+    pub kind: Option<&'static str>,
+    /// Everything they did.
+    pub by_them: String,
     /// From where.
     pub address: Option<String>,
     /// The event as programs get it.
@@ -42,6 +48,8 @@ impl Event {
             subject: subject(&event),
             key_id: event.key_id,
             details: details(&event.action, &event.detail),
+            kind: kind_words(event.actor.kind),
+            by_them: by_them(&event.actor),
             who: event.actor.name,
             address: event.address,
         }
@@ -68,6 +76,25 @@ pub fn action_words(action: Action) -> &'static str {
         Action::LoginEnded => "Signed out",
         Action::AccessDenied => "Was refused",
     }
+}
+
+/// People are known by their address.
+fn kind_words(kind: ActorKind) -> Option<&'static str> {
+    match kind {
+        ActorKind::User => None,
+        ActorKind::Token => Some("admin token"),
+        ActorKind::Cli => Some("command line"),
+    }
+}
+
+/// Who shares a name is told apart by the kind, and two tokens by their ids.
+fn by_them(actor: &Actor) -> String {
+    let name = match (actor.kind, &actor.id) {
+        (ActorKind::Token, Some(id)) => id,
+        (ActorKind::User | ActorKind::Token | ActorKind::Cli, _) => &actor.name,
+    };
+    let kind = actor.kind.as_str().to_owned();
+    address("/audit", [("actor_type", Some(kind)), ("actor", Some(name.clone()))])
 }
 
 /// The name that what was changed had afterwards, as far as the event tells it.

@@ -57,9 +57,11 @@ pub struct Sum {
 impl Sum {
     fn new(window: Window, tally: &Tally) -> Self {
         let parts = Outcome::ALL.iter().filter(|outcome| tally.of(**outcome) > 0);
-        let parts: Vec<String> = parts
-            .map(|outcome| format!("{} {}", number(tally.of(*outcome)), words(*outcome)))
-            .collect();
+        // A line may break between two of them, and not within one.
+        let part = |outcome: &Outcome| {
+            format!("{} {}", number(tally.of(*outcome)), words(*outcome)).replace(' ', "\u{a0}")
+        };
+        let parts: Vec<String> = parts.map(part).collect();
         let parts = if parts.is_empty() { "no requests".to_owned() } else { parts.join(" · ") };
         Self { window: window.words(), total: number(tally.total()), parts }
     }

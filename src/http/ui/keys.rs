@@ -161,7 +161,7 @@ async fn load(
         move |bitting| {
             let table = bitting.key_table(&principal, &filter, sort, number)?;
             let census = bitting.key_census(&principal)?;
-            let elsewhere = match table.total {
+            let elsewhere = match table.place.total {
                 0 => {
                     let keys = KeyFilter { status: Some(other), ..filter.keys };
                     bitting.count_keys(&principal, &TableFilter { keys, ..filter })?

@@ -3,14 +3,16 @@
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 
+use super::pager::{self, Choice, Pager, page_part, read_page};
 use super::text::{counted, number};
-use crate::domain::key_table::{KEYS_PER_PAGE, KeyCensus, KeyTable};
+use crate::domain::key_table::{KeyCensus, KeyRow};
 use crate::http::api::keys::read_filter;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::model::key::{ExpiryFilter, KeyFilter, KeySort, StatusFilter, TableFilter};
 use crate::model::schema;
 use crate::model::scope::Scope;
+use crate::model::table::Table;
 use crate::model::words::Word;
 
 /// A list of keys, as its address asks for it.
@@ -42,16 +44,9 @@ impl ListQuery {
             expiry: query.choice("expiry"),
         };
         let sort = query.choice("sort");
-        let page = query.parsed(
-            "page",
-            || schema::integer(1, 1_000_000),
-            |text| match text.parse::<usize>() {
-                Ok(page @ 1..=1_000_000) => Ok(page),
-                _ => Err("must be a number from 1".to_owned()),
-            },
-        );
+        let page = read_page(&mut query);
         query.finish()?;
-        Ok(Self { filter, sort, page: page.unwrap_or(1) })
+        Ok(Self { filter, sort, page })
     }
 
     /// Whether it asks for less than everything.
@@ -63,49 +58,23 @@ impl ListQuery {
 
     /// The address of the same list with another sort or page.
     fn address(&self, path: &str, sort: Option<KeySort>, page: usize) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let texts = [("q", &self.filter.keys.text), ("owner", &self.filter.keys.owner)];
-        for (name, text) in texts {
-            text.iter().for_each(|text| _ = query.append_pair(name, text));
-        }
-        if let Some(status) = self.filter.keys.status.filter(|_| path == EXPORT) {
-            query.append_pair("status", status.as_str());
-        }
-        if let Some(scope) = self.filter.scope {
-            query.append_pair("scope", &scope.to_string());
-        }
-        if let Some(expiry) = self.filter.expiry {
-            query.append_pair("expiry", expiry.as_str());
-        }
-        if let Some(sort) = sort {
-            query.append_pair("sort", sort.as_str());
-        }
-        if page > 1 {
-            query.append_pair("page", &page.to_string());
-        }
-        let query = query.finish();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+        let TableFilter { keys: KeyFilter { status, text, owner }, scope, expiry } = &self.filter;
+        // The lists themselves each have one state.
+        let status = status.filter(|_| path == EXPORT);
+        let parts = [
+            ("q", text.clone()),
+            ("owner", owner.clone()),
+            ("status", status.map(|status| status.as_str().to_owned())),
+            ("scope", scope.map(|scope| scope.to_string())),
+            ("expiry", expiry.map(|expiry| expiry.as_str().to_owned())),
+            ("sort", sort.map(|sort| sort.as_str().to_owned())),
+            page_part(page),
+        ];
+        pager::address(path, parts)
     }
 }
 
 const EXPORT: &str = "/keys/export";
-
-/// A value to choose from.
-pub struct Choice {
-    /// What is sent.
-    pub value: String,
-    /// What is read.
-    pub words: String,
-    /// Whether it is chosen now.
-    pub chosen: bool,
-}
-
-impl Choice {
-    /// A value with its words.
-    pub fn new(value: &str, words: impl Into<String>, chosen: bool) -> Self {
-        Self { value: value.to_owned(), words: words.into(), chosen }
-    }
-}
 
 /// The fields by which the list is filtered.
 pub struct Filters {
@@ -135,16 +104,6 @@ pub struct Head {
     pub href: String,
     /// How the list is sorted by it now, if it is.
     pub direction: Option<&'static str>,
-}
-
-/// Where a page is in its list.
-pub struct Pager {
-    /// `1 to 50 of 10,042`
-    pub summary: String,
-    /// The page before.
-    pub previous: Option<String>,
-    /// The page after.
-    pub next: Option<String>,
 }
 
 /// Keys that match, but stand in the other list.
@@ -209,7 +168,7 @@ impl List {
     /// The frame of one page of a list. `elsewhere`: how many match in the other list.
     pub fn new(
         query: &ListQuery,
-        table: &KeyTable,
+        table: &Table<KeyRow>,
         census: KeyCensus,
         elsewhere: i64,
         may_create: bool,
@@ -225,8 +184,6 @@ impl List {
             href: by.map(|by| query.address(action, Some(by), 1)).unwrap_or_default(),
             direction: by.filter(|by| *by == sort).map(direction),
         };
-        let page = |page: usize| query.address(action, query.sort, page);
-        let first = (table.page - 1) * KEYS_PER_PAGE;
         let words = |state: &str| format!("{} {state}", counted_that(elsewhere));
         Self {
             retired_tab,
@@ -238,16 +195,7 @@ impl List {
             rows_empty: table.rows.is_empty(),
             filters: filters(query, census.owners, sort, retired_tab),
             heads: columns.iter().map(head).collect(),
-            pager: Pager {
-                summary: format!(
-                    "{} to {} of {}",
-                    number(first as i64 + 1),
-                    number((first + table.rows.len()) as i64),
-                    number(table.total as i64)
-                ),
-                previous: (table.page > 1).then(|| page(table.page - 1)),
-                next: (table.page < table.pages).then(|| page(table.page + 1)),
-            },
+            pager: Pager::of(table, "key", |page| query.address(action, query.sort, page)),
             elsewhere: (elsewhere > 0).then(|| Elsewhere {
                 href: query.address(other, None, 1),
                 words: words(if retired_tab { "active" } else { "revoked or expired" }),

@@ -21,9 +21,20 @@ struct Setup<'a> {
     complaint: &'a str,
 }
 
-fn no_good() -> Problem {
-    let detail = "This link is not good, or not any more: it is good once and for an hour, while \
-                  there is no user. Start the server again for a new one.";
+/// Says what to do instead: a new link is made only while there is nobody to sign in.
+async fn no_good(state: &State) -> Problem {
+    let detail = match state.run(|bitting| bitting.has_users()).await {
+        Err(problem) => return problem,
+        Ok(true) => {
+            "This link is good no more, and no other is made: there is an administrator already. \
+             Sign in at /login; an administrator can add you, or make you a link to set a new \
+             password by."
+        }
+        Ok(false) => {
+            "This link is not good, or not any more: it is good once and for an hour. Start the \
+             server again for a new one."
+        }
+    };
     Problem::new(Code::NotFound, detail)
 }
 
@@ -35,10 +46,12 @@ pub async fn form(
 ) -> Result<HttpResponse, Problem> {
     let mut query = form_urlencoded::parse(request.query_string().as_bytes());
     let link = query.find(|(name, _)| name == "token").map(|(_, value)| value.into_owned());
-    let secret = link.and_then(|link| RandomSecret::parse(&link)).ok_or_else(no_good)?;
+    let Some(secret) = link.and_then(|link| RandomSecret::parse(&link)) else {
+        return Err(no_good(&state).await);
+    };
     let link = secret.expose();
     if !state.run(move |bitting| bitting.is_setup_link(&secret)).await? {
-        return Err(no_good());
+        return Err(no_good(&state).await);
     }
     let setup = Setup { form_token: &token.0, link: &link, email: "", complaint: "" };
     page(StatusCode::OK, &setup)
@@ -51,7 +64,9 @@ pub async fn set_up(
     token: FormToken,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let secret = RandomSecret::parse(form.text("token")).ok_or_else(no_good)?;
+    let Some(secret) = RandomSecret::parse(form.text("token")) else {
+        return Err(no_good(&state).await);
+    };
     let (email, password) = (form.text("email").to_owned(), form.text("password").to_owned());
     let made =
         state.run(move |bitting| match bitting.set_up(&secret, &email, &password, &visit.0) {
@@ -73,7 +88,7 @@ pub async fn set_up(
             };
             page(StatusCode::UNPROCESSABLE_ENTITY, &again)
         }
-        Err(problem) if problem.code() == Code::NotFound => Err(no_good()),
+        Err(problem) if problem.code() == Code::NotFound => Err(no_good(&state).await),
         Err(problem) => Err(problem),
     }
 }

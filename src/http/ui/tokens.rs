@@ -1,27 +1,24 @@
 //! `/tokens`: admin tokens, by which programs manage keys.
 
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use askama::Template;
+use std::future::{Ready, ready};
 
-use super::expiry::{Life, finite_lives};
 use super::fault::{Fault, Field, complaints, faults};
 use super::frame::{Frame, Section, Viewer};
-use super::new_token_form::{Bounds, FIELDS, Typed, accesses};
-use super::permissions::Row;
-use super::text::{When, day};
-use super::{page, public_address, see_other};
-use crate::domain::key_forms::FormOutcome;
-use crate::domain::tokens::IssuedToken;
+use super::new_token_form::Bounds;
+use super::pager::{Pager, address, is_searchable, page_part, read_page};
+use super::text::{When, number};
+use super::{page, see_other};
 use crate::http::error::Problem;
-use crate::http::extract::{Form, Id};
+use crate::http::extract::{Form, Id, QueryReader};
 use crate::http::state::State;
 use crate::model::id::TokenId;
-use crate::model::key::{Revocation, Status};
-use crate::model::random_secret::RandomSecret;
-use crate::model::scope::ScopeSet;
+use crate::model::key::{Revocation, SOON, StatusFilter};
 use crate::model::time::Moment;
-use crate::model::token::AdminToken;
+use crate::model::token::{AdminToken, TokenFilter};
 use crate::model::words::Word;
 
 const REASON_FIELDS: [Field; 1] = [("reason", "reason", "The reason")];
@@ -31,8 +28,20 @@ const REASON_FIELDS: [Field; 1] = [("reason", "reason", "The reason")];
 struct TokensPage {
     frame: Frame,
     manages: bool,
-    active: Vec<Line>,
-    retired: Vec<Line>,
+    /// Whether these are the retired tokens.
+    retired_tab: bool,
+    /// How many tokens are active.
+    active: String,
+    /// How many are not.
+    retired: String,
+    /// Its own address.
+    action: &'static str,
+    /// Whether there is a field to search by.
+    searchable: bool,
+    filtered: bool,
+    text: String,
+    tokens: Vec<Line>,
+    pager: Pager,
 }
 
 struct Line {
@@ -42,6 +51,7 @@ struct Line {
     bounds: Bounds,
     status: &'static str,
     expires: When,
+    soon: bool,
     used: Option<When>,
     created: When,
     created_by: String,
@@ -68,6 +78,7 @@ impl Line {
             status: token.status(now).as_str(),
             bounds: Bounds::of(&token),
             expires: When::relative(token.expires_at, now),
+            soon: token.expires_at <= now + SOON,
             used: token.last_used_at.map(|at| When::ago(at, now)),
             created: When::ago(token.created_at, now),
             created_by: token.created_by.name,
@@ -78,140 +89,79 @@ impl Line {
     }
 }
 
+/// The list of tokens, as its address asks for it.
+pub struct TokensQuery {
+    text: Option<String>,
+    page: usize,
+}
+
+impl FromRequest for TokensQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::read(QueryReader::filled_in(request.query_string())))
+    }
+}
+
+impl TokensQuery {
+    fn read(mut query: QueryReader) -> Result<Self, Problem> {
+        let read = Self { text: query.text("q"), page: read_page(&mut query) };
+        query.finish()?;
+        Ok(read)
+    }
+}
+
 /// `GET /tokens`
-pub async fn list(viewer: Viewer, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn active(
+    viewer: Viewer,
+    state: web::Data<State>,
+    query: TokensQuery,
+) -> Result<HttpResponse, Problem> {
+    list(viewer, &state, query, StatusFilter::Active).await
+}
+
+/// `GET /tokens/retired`
+pub async fn retired(
+    viewer: Viewer,
+    state: web::Data<State>,
+    query: TokensQuery,
+) -> Result<HttpResponse, Problem> {
+    list(viewer, &state, query, StatusFilter::Retired).await
+}
+
+async fn list(
+    viewer: Viewer,
+    state: &State,
+    query: TokensQuery,
+    status: StatusFilter,
+) -> Result<HttpResponse, Problem> {
+    let TokensQuery { text, page: wanted } = query;
     let principal = viewer.principal.clone();
-    let read = state.run(move |bitting| Ok((bitting.list_tokens(&principal)?, bitting.time.now())));
-    let (tokens, now) = read.await?;
-    let (active, retired): (Vec<_>, Vec<_>) =
-        tokens.into_iter().partition(|token| token.status(now) == Status::Active);
-    let lines = |tokens: Vec<AdminToken>| -> Vec<Line> {
-        tokens.into_iter().map(|token| Line::new(token, now)).collect()
-    };
+    let filter = TokenFilter { status: Some(status), text: text.clone() };
+    let read = state.run(move |bitting| {
+        let table = bitting.token_table(&principal, &filter, wanted)?;
+        Ok((table, bitting.token_census(&principal)?, bitting.time.now()))
+    });
+    let (table, (active, retired), now) = read.await?;
+    let retired_tab = status == StatusFilter::Retired;
+    let action = if retired_tab { "/tokens/retired" } else { "/tokens" };
     let template = TokensPage {
         frame: viewer.frame(Section::Tokens),
         manages: viewer.principal.administers(),
-        active: lines(active),
-        retired: lines(retired),
+        retired_tab,
+        active: number(active),
+        retired: number(retired),
+        action,
+        searchable: is_searchable(if retired_tab { retired } else { active }, text.is_some()),
+        filtered: text.is_some(),
+        pager: Pager::of(&table, "token", |page| {
+            address(action, [("q", text.clone()), page_part(page)])
+        }),
+        tokens: table.rows.into_iter().map(|token| Line::new(token, now)).collect(),
+        text: text.unwrap_or_default(),
     };
     page(StatusCode::OK, &template)
-}
-
-#[derive(Template)]
-#[template(path = "token_new.html")]
-struct NewTokenPage {
-    frame: Frame,
-    typed: Typed,
-    accesses: [(&'static str, &'static str); 2],
-    lives: Vec<Life>,
-    today: String,
-    rows: Vec<Row>,
-    nonce: String,
-    faults: Vec<Fault>,
-}
-
-impl NewTokenPage {
-    fn fault(&self, id: &str) -> Option<&Fault> {
-        self.faults.iter().find(|fault| fault.id == id)
-    }
-}
-
-fn form(
-    status: StatusCode,
-    viewer: &Viewer,
-    typed: Typed,
-    faults: Vec<Fault>,
-    (nonce, now): (RandomSecret, Moment),
-) -> Result<HttpResponse, Problem> {
-    let template = NewTokenPage {
-        frame: viewer.frame(Section::Tokens),
-        accesses: accesses(),
-        lives: finite_lives(now),
-        today: now.format("%Y-%m-%d").to_string(),
-        rows: Row::list(ScopeSet::all(), typed.ticked()),
-        nonce: nonce.expose(),
-        faults,
-        typed,
-    };
-    page(status, &template)
-}
-
-/// `GET /tokens/new`
-pub async fn show(viewer: Viewer, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let read = state.run(|bitting| Ok((bitting.form_nonce()?, bitting.time.now())));
-    form(StatusCode::OK, &viewer, Typed::nothing(), Vec::new(), read.await?)
-}
-
-/// What became of a form.
-enum Sent {
-    Made(Box<IssuedToken>),
-    Known,
-    Again(Box<Typed>, Vec<Fault>, (RandomSecret, Moment)),
-}
-
-/// `POST /tokens/new`: the answer shows the token, once.
-pub async fn create(
-    viewer: Viewer,
-    state: web::Data<State>,
-    request: HttpRequest,
-    sent: Form,
-) -> Result<HttpResponse, Problem> {
-    let principal = viewer.principal.clone();
-    let done = state.run(move |bitting| {
-        let now = bitting.time.now();
-        let nonce = match RandomSecret::parse(sent.text("nonce")) {
-            Some(nonce) => nonce,
-            None => bitting.form_nonce()?,
-        };
-        let typed = Typed::of(&sent);
-        let new = match typed.token(now) {
-            Ok(new) => new,
-            Err(faults) => return Ok(Sent::Again(Box::new(typed), faults, (nonce, now))),
-        };
-        match complaints(bitting.issue_token_by_form(new, &principal, &nonce))? {
-            Ok(FormOutcome::Made(made)) => Ok(Sent::Made(made)),
-            Ok(FormOutcome::Known(_)) => Ok(Sent::Known),
-            Err(errors) => Ok(Sent::Again(Box::new(typed), faults(errors, &FIELDS), (nonce, now))),
-        }
-    });
-    match done.await? {
-        Sent::Made(issued) => page(StatusCode::OK, &made(&viewer, &state, &request, &issued)),
-        Sent::Known => Ok(see_other("/tokens")),
-        Sent::Again(typed, faults, fresh) => {
-            form(StatusCode::UNPROCESSABLE_ENTITY, &viewer, *typed, faults, fresh)
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "token_made.html")]
-struct TokenMadePage {
-    frame: Frame,
-    name: String,
-    secret: String,
-    bounds: Bounds,
-    expires: String,
-    sample: String,
-}
-
-fn made(
-    viewer: &Viewer,
-    state: &State,
-    request: &HttpRequest,
-    issued: &IssuedToken,
-) -> TokenMadePage {
-    let token = &issued.token;
-    let address = public_address(request, state);
-    TokenMadePage {
-        frame: viewer.frame(Section::Tokens),
-        name: token.name.clone(),
-        secret: issued.secret.expose().to_owned(),
-        bounds: Bounds::of(token),
-        expires: day(token.expires_at),
-        sample: format!(
-            "read -rs TOKEN\ncurl -H \"Authorization: Bearer $TOKEN\" \\\n  {address}/v1/keys"
-        ),
-    }
 }
 
 #[derive(Template)]

@@ -1,23 +1,26 @@
 //! `/users` and `/users/new`: who may sign in, and adding somebody.
 
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::json;
+use std::future::{Ready, ready};
 
 use super::fault::{Fault, Field, Refused, refusals};
 use super::frame::{Frame, Section, Viewer};
 use super::grants::Grant;
+use super::pager::{Choice, Pager, address, is_searchable, page_part, read_page};
 use super::permissions::Row;
 use super::rights::{FIELDS, Rights, RoleChoice};
 use super::text::{When, number};
 use super::{page, public_address};
 use crate::http::error::Problem;
-use crate::http::extract::Form;
+use crate::http::extract::{Form, QueryReader};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
 use crate::model::time::Moment;
-use crate::model::user::{NewUser, Role, User};
+use crate::model::user::{NewUser, Role, User, UserFilter, UserStatus};
 use crate::model::words::Word;
 
 const NEW_FIELDS: [Field; 3] = [("email", "email", "The e-mail address"), FIELDS[0], FIELDS[1]];
@@ -27,7 +30,81 @@ const NEW_FIELDS: [Field; 3] = [("email", "email", "The e-mail address"), FIELDS
 struct UsersPage {
     frame: Frame,
     manages: bool,
+    /// Whether there are fields to search by.
+    searchable: bool,
+    filtered: bool,
+    text: String,
+    roles: Vec<Choice>,
+    states: Vec<Choice>,
     users: Vec<Line>,
+    alone: bool,
+    pager: Pager,
+}
+
+/// The list of users, as its address asks for it.
+pub struct UsersQuery {
+    filter: UserFilter,
+    page: usize,
+}
+
+impl FromRequest for UsersQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::read(QueryReader::filled_in(request.query_string())))
+    }
+}
+
+impl UsersQuery {
+    fn read(mut query: QueryReader) -> Result<Self, Problem> {
+        let filter = UserFilter {
+            text: query.text("q"),
+            role: query.choice("role"),
+            status: query.choice("status"),
+        };
+        let page = read_page(&mut query);
+        query.finish()?;
+        Ok(Self { filter, page })
+    }
+
+    fn filters(&self) -> bool {
+        let UserFilter { text, role, status } = &self.filter;
+        text.is_some() || role.is_some() || status.is_some()
+    }
+
+    fn address(&self, page: usize) -> String {
+        let UserFilter { text, role, status } = &self.filter;
+        let parts = [
+            ("q", text.clone()),
+            ("role", role.map(|role| role.as_str().to_owned())),
+            ("status", status.map(|status| status.as_str().to_owned())),
+            page_part(page),
+        ];
+        address("/users", parts)
+    }
+
+    fn roles(&self) -> Vec<Choice> {
+        let any = Choice::new("", "Any role", self.filter.role.is_none());
+        let choice = |role: &Role| {
+            let chosen = self.filter.role == Some(*role);
+            Choice::new(role.as_str(), role.as_str(), chosen)
+        };
+        std::iter::once(any).chain(Role::ALL.iter().map(choice)).collect()
+    }
+
+    fn states(&self) -> Vec<Choice> {
+        let choice = |(status, words): (Option<UserStatus>, &str)| {
+            let value = status.map_or("", Word::as_str);
+            Choice::new(value, words, self.filter.status == status)
+        };
+        let choices = [
+            (None, "Any state"),
+            (Some(UserStatus::Active), "Active"),
+            (Some(UserStatus::Disabled), "Disabled"),
+        ];
+        choices.map(choice).into()
+    }
 }
 
 struct Line {
@@ -59,20 +136,30 @@ impl Line {
 }
 
 /// `GET /users`
-pub async fn list(viewer: Viewer, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let principal = viewer.principal.clone();
+pub async fn list(
+    viewer: Viewer,
+    state: web::Data<State>,
+    query: UsersQuery,
+) -> Result<HttpResponse, Problem> {
+    let (principal, filter, wanted) = (viewer.principal.clone(), query.filter.clone(), query.page);
     let read = state.run(move |bitting| {
-        let users = bitting.list_users(&principal)?;
-        Ok((users, bitting.keys_by_user(&principal)?, bitting.time.now()))
+        Ok((bitting.user_table(&principal, &filter, wanted)?, bitting.time.now()))
     });
-    let (users, keys, now) = read.await?;
-    let line = |user: &User| {
-        Line::new(user, &viewer, keys.get(&user.id).copied().unwrap_or_default(), now)
-    };
+    let (table, now) = read.await?;
+    let filtered = query.filters();
+    let manages = viewer.principal.administers();
+    let line = |(user, keys): &(User, i64)| Line::new(user, &viewer, *keys, now);
     let template = UsersPage {
         frame: viewer.frame(Section::Users),
-        manages: viewer.principal.administers(),
-        users: users.iter().map(line).collect(),
+        manages,
+        searchable: is_searchable(table.place.total as i64, filtered),
+        filtered,
+        text: query.filter.text.clone().unwrap_or_default(),
+        roles: query.roles(),
+        states: query.states(),
+        users: table.rows.iter().map(line).collect(),
+        alone: manages && !filtered && table.place.total == 1,
+        pager: Pager::of(&table, "user", |page| query.address(page)),
     };
     page(StatusCode::OK, &template)
 }

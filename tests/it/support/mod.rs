@@ -6,10 +6,12 @@
 pub mod binary;
 pub mod browser;
 pub mod client;
+pub mod crowd;
 pub mod database;
 pub mod html;
 pub mod kinds;
 pub mod load;
+pub mod plans;
 pub mod raw;
 pub mod rules;
 pub mod server;

@@ -1,0 +1,235 @@
+//! Every form of the pages: it does something only when it is sent from where it belongs, with its
+//! token, in a session that lives, and never because an address is opened.
+
+use bitting::domain::principal::Principal;
+use bitting::http::endpoint::{Endpoint, Guard};
+use bitting::http::routes::endpoints;
+use bitting::model::password::Password;
+use serde_json::json;
+
+use crate::support::browser::{PASSWORD, form_token};
+use crate::support::{Backend, Browser, TestServer};
+
+const EMAIL: &str = "ada@example.com";
+
+/// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
+/// that it works. `{key}` and its like stand for what the forms are about.
+const FORMS: [(&str, &str, &str); 17] = [
+    ("/login", "/login", "email={email}&password={password}"),
+    ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
+    ("/password?token={link}", "/password", "token={link}&password={password}"),
+    ("/keys", "/logout", ""),
+    ("/keys/new", "/keys/new", "name=x&expires=7d&scope=calls:read"),
+    ("/keys/{key}/edit", "/keys/{key}/edit", "name=x"),
+    ("/keys/{key}/revoke", "/keys/{key}/revoke", "reason=x"),
+    ("/users/new", "/users/new", "email=x@example.com&role=auditor"),
+    ("/users/{user}", "/users/{user}", "role=auditor"),
+    ("/users/{user}", "/users/{user}/link", ""),
+    ("/users/{user}/disable", "/users/{user}/disable", ""),
+    ("/users/{disabled}", "/users/{disabled}/enable", ""),
+    ("/tokens/new", "/tokens/new", "name=x&access=read&expires=7d&bounds=all"),
+    ("/tokens/{token}/revoke", "/tokens/{token}/revoke", "reason=x"),
+    ("/account", "/account/password", "current_password={password}&password=another {password}"),
+    ("/account", "/account/sessions/{session}/end", ""),
+    ("/account", "/account/sessions/end-others", ""),
+];
+
+/// A server with one of everything that forms are about, and their ids.
+fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
+    let server = TestServer::start(Backend::Sqlite);
+    let mut things = vec![("email", EMAIL.to_owned()), ("password", PASSWORD.to_owned())];
+    if path == "/setup" {
+        // The link is good while there is no user.
+        things.push(("setup", server.bitting.make_setup_link().unwrap().unwrap().expose()));
+        return (server, things);
+    }
+    let command_line = Principal::command_line("test");
+    server.db_user(EMAIL, json!({}));
+    let user = server.db_user("bo@example.com", json!({}));
+    let disabled = server.db_user("di@example.com", json!({}));
+    server.bitting.disable_user(&command_line, disabled.id, None).unwrap();
+    let link = server.bitting.make_password_link(&command_line, user.id).unwrap();
+    let token = server.bitting.list_tokens(&command_line).unwrap()[0].id.to_string();
+    let ids = [("user", user.id), ("disabled", disabled.id)];
+    things.extend(ids.map(|(name, id)| (name, id.to_string())));
+    things.extend([
+        ("link", link.expose()),
+        ("token", token),
+        ("key", server.key("calls:read").id),
+    ]);
+    (server, things)
+}
+
+/// Puts their ids where the names of things stand.
+fn filled_in(text: &str, things: &[(&str, String)]) -> String {
+    let fill =
+        |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
+    things.iter().fold(text.to_owned(), fill)
+}
+
+/// What any form changes, in numbers.
+fn db_state(server: &TestServer) -> [i64; 5] {
+    let count = |table| server.database.db_number(&format!("SELECT COUNT(*) FROM {table}"));
+    ["sessions", "audit_events", "api_keys", "users", "one_time_links"].map(count)
+}
+
+#[test]
+fn every_path_that_takes_a_form_is_tried() {
+    let takes = |endpoint: &&Endpoint| {
+        let posts = endpoint.methods().iter().any(|method| method.as_str() == "POST");
+        matches!(endpoint.guard(), Guard::Page(_)) && posts
+    };
+    let pattern = |path: &str| {
+        let word =
+            |word: &str| if word.starts_with('{') { "{id}".to_owned() } else { word.to_owned() };
+        path.split('/').map(word).collect::<Vec<_>>().join("/")
+    };
+    for endpoint in endpoints().iter().filter(takes) {
+        let tried = FORMS.iter().any(|(_, path, _)| pattern(path) == endpoint.path());
+        assert!(tried, "{} is not in FORMS", endpoint.path());
+    }
+}
+
+#[test]
+fn a_form_from_elsewhere_or_without_its_token_is_refused() {
+    for (page, path, fields) in FORMS {
+        let (server, mut things) = furnished(path);
+        let base = server.client.base.as_str();
+        let signed_in = || match path {
+            "/setup" => Browser::new(base),
+            _ => Browser::signed_in(base, EMAIL),
+        };
+        let (stranger, browser) = (signed_in(), signed_in());
+        let session = server.database.db_texts("SELECT id FROM sessions").into_iter().min();
+        things.push(("session", session.unwrap_or_default()));
+        let [page, path, fields] = [page, path, fields].map(|text| filled_in(text, &things));
+        let shown = browser.get(&page);
+        assert!(shown.body.contains(&format!("action=\"{path}\"")), "{page}: {path}");
+        let token = form_token(&shown);
+        let foreign = form_token(&stranger.get(if path == "/setup" { &page } else { "/keys" }));
+        let fields = |token: &str| {
+            let mut fields: Vec<_> =
+                form_urlencoded::parse(fields.as_bytes()).into_owned().collect();
+            fields.push(("form_token".to_owned(), token.to_owned()));
+            fields
+        };
+        let send = |token: &str, headers: &[(&str, &str)]| {
+            let fields = fields(token);
+            let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+            browser.post_with(&path, &fields, headers)
+        };
+        let before = db_state(&server);
+        let right = [("origin", base)];
+        for (case, token, headers) in [
+            ("no token", "", right),
+            ("another session's token", &*foreign, right),
+            ("a made-up token", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", right),
+            ("another origin", &*token, [("origin", "http://evil.example")]),
+            ("another port", &*token, [("origin", "http://127.0.0.1:1")]),
+            ("no origin to be told", &*token, [("origin", "null")]),
+            ("another site", &*token, [("sec-fetch-site", "cross-site")]),
+            ("a neighbour", &*token, [("sec-fetch-site", "same-site")]),
+        ] {
+            let answer = send(token, &headers);
+            assert_eq!(answer.status, 403, "{path}: {case}: {answer:#?}");
+            assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+            assert_eq!(answer.header("set-cookie"), "", "{path}: {case}");
+        }
+        let type_of_json = [("content-type", "application/json")];
+        let answer = browser.send("POST", &path, &type_of_json, Some("{}"));
+        assert_eq!(answer.status, 415);
+        assert_eq!(db_state(&server), before, "{path}");
+        let answer = send(&token, &right);
+        assert!(
+            [200, 303].contains(&answer.status),
+            "the same form, from where it belongs: {answer:#?}"
+        );
+        assert_ne!(db_state(&server), before, "{path} does something");
+    }
+}
+
+#[test]
+fn an_address_with_a_forms_fields_changes_nothing() {
+    for (page, path, fields) in FORMS {
+        let (server, mut things) = furnished(path);
+        let base = server.client.base.as_str();
+        let browser = match path {
+            "/setup" => Browser::new(base),
+            _ => Browser::signed_in(base, EMAIL),
+        };
+        let session = server.database.db_texts("SELECT id FROM sessions").pop();
+        things.push(("session", session.unwrap_or_default()));
+        let [page, path, fields] = [page, path, fields].map(|text| filled_in(text, &things));
+        let token = form_token(&browser.get(&page));
+        let before = db_state(&server);
+        let fields: Vec<_> = form_urlencoded::parse(fields.as_bytes()).into_owned().collect();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.extend_pairs(fields).append_pair("form_token", &token).finish();
+        let address = format!("{path}?{query}");
+        for method in ["GET", "HEAD"] {
+            let answer = browser.send(method, &address, &[], None);
+            // Where there is a page, it is shown or takes no such parameters.
+            assert!([200, 405, 422].contains(&answer.status), "{method} {address}: {answer:#?}");
+            assert_eq!(answer.header("set-cookie"), "", "{method} {address}");
+        }
+        assert_eq!(db_state(&server), before, "{path}");
+    }
+}
+
+/// How a session ends, and not by the hand of who still has its cookie.
+type Ending = (&'static str, fn(&TestServer, &Browser));
+
+const ENDINGS: [Ending; 4] = [
+    ("signing out", |_, browser| {
+        browser.submit("/keys", "/logout", &[]);
+    }),
+    ("a password of their own", |_, browser| {
+        let other = format!("another {PASSWORD}");
+        let fields = [("current_password", PASSWORD), ("password", &*other)];
+        browser.submit("/account", "/account/password", &fields);
+    }),
+    ("a password that was set for them", |server, _| {
+        let (cli, user) = (Principal::command_line("test"), db_signed_in(server));
+        let password = Password::choose(PASSWORD, &user.email).unwrap();
+        server.bitting.set_password(&cli, user.id, &password).unwrap();
+    }),
+    ("the user's end", |server, _| {
+        server.db_user("cy@example.com", json!({"role": "admin"}));
+        let user = db_signed_in(server);
+        server.bitting.disable_user(&Principal::command_line("test"), user.id, None).unwrap();
+    }),
+];
+
+fn db_signed_in(server: &TestServer) -> bitting::model::user::User {
+    let cli = Principal::command_line("test");
+    server.bitting.find_user_by_email(&cli, &EMAIL.parse().unwrap()).unwrap()
+}
+
+#[test]
+fn no_form_works_in_a_session_that_has_ended() {
+    let signed_in = |path: &str| !["/login", "/setup", "/password"].contains(&path);
+    for (page, path, fields) in FORMS.into_iter().filter(|(_, path, _)| signed_in(path)) {
+        for (how, end) in ENDINGS {
+            let (server, mut things) = furnished(path);
+            let base = server.client.base.as_str();
+            let browser = Browser::signed_in(base, EMAIL);
+            let other = Browser::signed_in(base, EMAIL);
+            let session = server.database.db_texts("SELECT id FROM sessions").pop();
+            things.push(("session", session.unwrap_or_default()));
+            let [page, path, fields] = [page, path, fields].map(|text| filled_in(text, &things));
+            let (cookie, token) =
+                (browser.cookies()["bitting_session"].clone(), form_token(&browser.get(&page)));
+            end(&server, &browser);
+            other.plant("bitting_session", &cookie);
+            let before = db_state(&server);
+            let mut sent: Vec<(String, String)> =
+                form_urlencoded::parse(fields.as_bytes()).into_owned().collect();
+            sent.push(("form_token".to_owned(), token));
+            let sent: Vec<_> = sent.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let answer = other.post_with(&path, &sent, &[("origin", base)]);
+            let to_login = answer.header("location").starts_with("/login");
+            assert!(answer.status == 303 && to_login, "{path} after {how}: {answer:#?}");
+            assert_eq!(db_state(&server), before, "{path} after {how}");
+        }
+    }
+}
