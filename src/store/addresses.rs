@@ -53,10 +53,13 @@ pub fn note(connection: &mut AnyConnection, sources: &[(KeyNumber, Source)]) -> 
     let mut keys: Vec<i64> = rows.iter().map(|row| row.0).collect();
     keys.dedup();
     for keys in keys.chunks(KEYS_PER_STATEMENT) {
+        // Few keys have too many: they are found first.
         diesel::sql_query(format!(
-            "DELETE FROM key_addresses WHERE key_number IN ({}) AND {KEPT} <= (SELECT COUNT(*) FROM \
-             key_addresses AS later WHERE later.key_number = key_addresses.key_number AND \
-             (later.last_at > key_addresses.last_at OR (later.last_at = key_addresses.last_at \
+            "DELETE FROM key_addresses WHERE key_number IN (SELECT key_number FROM key_addresses \
+             WHERE key_number IN ({}) GROUP BY key_number HAVING COUNT(*) > {KEPT}) \
+             AND {KEPT} <= (SELECT COUNT(*) FROM key_addresses AS later \
+             WHERE later.key_number = key_addresses.key_number AND (later.last_at > \
+             key_addresses.last_at OR (later.last_at = key_addresses.last_at \
              AND later.address > key_addresses.address)))",
             number_list(keys.iter().copied())
         ))
