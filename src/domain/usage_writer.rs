@@ -80,7 +80,6 @@ impl Bitting {
         connection: &mut store::AnyConnection,
         batch: &Batch,
     ) -> store::Result<()> {
-        Exclusive::UsageShared.take(connection)?;
         let now = self.time.now();
         if !usage::raise_mark(connection, self.meter.process(), batch.sequence, now)? {
             return Ok(());
@@ -105,8 +104,7 @@ impl Bitting {
     /// When the database fails; it is all still in the journal then.
     pub fn fold_journal(&self) -> store::Result<()> {
         self.database.write(|connection| {
-            // Alone, so that two processes never wait for each other's rows.
-            Exclusive::UsageAlone.take(connection)?;
+            Exclusive::Usage.take(connection)?;
             let mut counts = usage_journal::take(connection)?;
             merge(&mut counts);
             let position = usage::position(connection)?;
@@ -130,7 +128,7 @@ impl Bitting {
         let hour = |at| Minute::of(at).hour();
         let (end, oldest): (Hour, Hour) = (hour(now - GRACE), hour(now - HOURS_KEPT));
         let more = self.database.write(|connection| {
-            Exclusive::UsageAlone.take(connection)?;
+            Exclusive::Usage.take(connection)?;
             let position = usage::position(connection)?;
             rollup::step(connection, position, end, oldest)
         })?;
@@ -138,7 +136,7 @@ impl Bitting {
             return Ok(true);
         }
         self.database.write(|connection| {
-            Exclusive::UsageAlone.take(connection)?;
+            Exclusive::Usage.take(connection)?;
             let position = usage::position(connection)?;
             usage::forget_marks(connection, now - HOURS_KEPT)?;
             rollup::drop_minute(connection, position, Minute::of(now - MINUTES_KEPT))

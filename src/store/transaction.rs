@@ -109,10 +109,8 @@ impl Database {
 pub enum Exclusive {
     /// Changing keys or tokens: their audit events' ids must rise in the order of the commits.
     Keys,
-    /// Rolling up usage.
-    UsageAlone,
-    /// Writing counts; many may at once, but none while usage is rolled up.
-    UsageShared,
+    /// Folding the journal, and rolling up usage.
+    Usage,
     /// Migrating.
     Schema,
     /// Dropping answers that were kept long enough.
@@ -131,20 +129,18 @@ impl Exclusive {
     pub fn take(self, connection: &mut AnyConnection) -> Result<()> {
         // "bitt" in ASCII, so that other programs' locks are unlikely to be the same.
         const NAMESPACE: i32 = 0x6269_7474;
-        let (shared, number) = match self {
-            Self::Keys => ("", 1),
-            Self::UsageAlone => ("", 2),
-            Self::UsageShared => ("_shared", 2),
-            Self::Schema => ("", 3),
-            Self::Answers => ("", 4),
-            Self::Users => ("", 5),
-            Self::Logins => ("", 6),
+        let number = match self {
+            Self::Keys => 1,
+            Self::Usage => 2,
+            Self::Schema => 3,
+            Self::Answers => 4,
+            Self::Users => 5,
+            Self::Logins => 6,
         };
         match connection {
             AnyConnection::Sqlite(_) => Ok(()),
-            AnyConnection::Postgres(connection) => Ok(connection.batch_execute(&format!(
-                "SELECT pg_advisory_xact_lock{shared}({NAMESPACE}, {number})"
-            ))?),
+            AnyConnection::Postgres(connection) => Ok(connection
+                .batch_execute(&format!("SELECT pg_advisory_xact_lock({NAMESPACE}, {number})"))?),
         }
     }
 }
