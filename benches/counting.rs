@@ -175,19 +175,24 @@ impl Bench {
         }
     }
 
-    /// A flush whose rows are new, and one whose rows are there.
+    /// Flushes, and moving into the rows what five of them wrote: rows that are new, and rows that
+    /// are there.
     fn flushes(&self, sizes: &Sizes) {
-        let (mut new, mut present) = (Vec::new(), Vec::new());
+        let (mut flushes, mut new, mut present) = (Vec::new(), Vec::new(), Vec::new());
         let stride = (sizes.keys / sizes.counters).max(1);
-        for round in 0..30 {
-            if round % 6 == 0 {
+        for round in 0..12 {
+            if round % 2 == 0 {
                 self.pass(Duration::from_secs(60));
             }
-            self.count((0..sizes.counters).map(|n| (n * stride + 1) as u32), None);
-            let (took, _) = self.time(|| self.bitting.flush_usage().unwrap());
-            if round % 6 == 0 { new.push(took) } else { present.push(took) }
+            for _ in 0..5 {
+                self.count((0..sizes.counters).map(|n| (n * stride + 1) as u32), None);
+                flushes.push(self.time(|| self.bitting.flush_usage().unwrap()).0);
+            }
+            let (took, ()) = self.time(|| self.bitting.fold_journal().unwrap());
+            if round % 2 == 0 { new.push(took) } else { present.push(took) }
         }
-        row(&format!("a flush of {} counters, rows new", sizes.counters), &new);
+        row(&format!("a flush of {} counters", sizes.counters), &flushes);
+        row("folding five of them, rows new", &new);
         row("the same, rows there already", &present);
         let mut sources = Vec::new();
         for host in 1..=6 {
@@ -197,8 +202,7 @@ impl Bench {
             self.count((0..sizes.counters).map(|n| (n * stride + 1) as u32), Some(client));
             sources.push(self.time(|| self.bitting.flush_usage().unwrap()).0);
         }
-        let what = "the same, rows new, each key from one more address: at most once a minute";
-        row(what, &sources);
+        row("a flush with one more address of each key: at most once a minute", &sources);
     }
 
     /// Every step of the roll-up until there is nothing more to do.
@@ -231,9 +235,13 @@ impl Bench {
     }
 
     fn figures(&self, sizes: &Sizes) {
+        for _ in 0..5 {
+            self.count((1..=sizes.counters).map(|n| n as u32), None);
+            self.bitting.flush_usage().unwrap();
+        }
         let number = |n: i64| KeyNumber((n * 7919 % sizes.keys + 1) as u32);
         let one = (0..500).map(|n| self.time(|| self.bitting.usage_of_key(number(n)).unwrap()).0);
-        row("the figures of one key", &one.collect::<Vec<f64>>());
+        row("the figures of one key, five flushes in the journal", &one.collect::<Vec<f64>>());
         let page = (0..50).map(|page| {
             let keys: Vec<KeyNumber> = (0..50).map(|n| number(page * 50 + n)).collect();
             self.time(|| self.bitting.usage_of(&keys).unwrap()).0
@@ -261,6 +269,7 @@ impl Bench {
             for _ in 0..4 {
                 bench.count(1..=sizes.used, None);
                 bench.bitting.flush_usage().unwrap();
+                bench.bitting.fold_journal().unwrap();
                 bench.pass(Duration::from_secs(15 * 60));
             }
             while bench.bitting.roll_up().unwrap() {}
