@@ -27,7 +27,7 @@ fn signed_in(server: &TestServer, email: &str) -> Browser {
 #[track_caller]
 fn page(answer: &Answer) -> Html {
     assert_eq!(answer.status, 200, "{answer:#?}");
-    assert!(answer.body.len() < 100_000, "{} bytes", answer.body.len());
+    assert!(answer.body.len() < 100_000, "{} bytes: {:.900}", answer.body.len(), answer.body);
     Html::parse_document(&answer.body)
 }
 
@@ -261,6 +261,54 @@ fn a_long_list_has_pages_of_fifty() {
     let file = admin.get("/keys/export?sort=name");
     assert_eq!(file.body.lines().count(), 104);
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
+}
+
+#[test]
+fn fifty_of_the_longest_make_no_page_too_large() {
+    let server = start(Backend::Sqlite);
+    let scopes: Vec<String> =
+        bitting::model::scope::Scope::all().map(|scope| scope.to_string()).collect();
+    for n in 0..100 {
+        let (name, owner) =
+            (format!("{n:03}{}", "<".repeat(97)), format!("{n:03}{}", "Ω".repeat(197)));
+        let more = json!({"name": name, "owner": owner, "description": "\"".repeat(500)});
+        let key = server.key_with(&scopes.join(" "), more);
+        let path = format!("/v1/keys/{}", key.id);
+        server.manage("PATCH", &path, Some(&json!({"description": "<".repeat(500)}))).ok();
+        if n % 2 == 0 {
+            let reason = json!({"reason": "because ".repeat(62)});
+            server.manage("POST", &format!("{path}/revoke"), Some(&reason)).ok();
+        }
+        let token = json!({"name": "&".repeat(100), "access": "write", "may_grant": scopes[1..]});
+        server.db_token(&token);
+    }
+    // Requests on every one of thirty days, for the longest little charts.
+    let hour = server.bitting.time.now().timestamp() / 3600;
+    server.database.db_execute(&format!(
+        "UPDATE usage_rollup SET hour = {hour}, key_number = 0, minutes_from = ({hour} - 26) * 60;
+         WITH RECURSIVE days(day) AS (VALUES (0) UNION ALL SELECT day + 1 FROM days WHERE day < 29)
+         INSERT INTO usage_hours SELECT number, {hour} - 1 - 24 * day, 16, 1000000 + number * 7919 * day % 999983, 0
+         FROM api_keys CROSS JOIN days;
+         INSERT INTO usage_sums SELECT hour, cell, SUM(n) FROM usage_hours GROUP BY hour, cell;"
+    ));
+    let cli = bitting::domain::principal::Principal::command_line(&*"o".repeat(60));
+    for token in server.bitting.list_tokens(&cli).unwrap().iter().step_by(2) {
+        server.bitting.revoke_token(token.id, Some(&"because ".repeat(62)), &cli).unwrap();
+    }
+    let admin = signed_in(&server, ADMIN);
+    for path in [
+        "/keys",
+        "/keys?sort=name&page=2",
+        "/keys/retired",
+        "/usage",
+        "/audit",
+        "/audit?action=key.updated",
+        "/tokens",
+        "/tokens/retired",
+    ] {
+        let shown = page(&admin.get(path));
+        assert!(texts(&shown, ".rows tbody tr").len() >= 10, "{path}");
+    }
 }
 
 on_both! {

@@ -3,11 +3,16 @@
 use serde_json::Value;
 
 use super::pager::address;
-use super::text::When;
+use super::text::{NAME, When, shortened};
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::audit::{Action, AuditEvent};
 use crate::model::time::Moment;
 use crate::model::words::Word;
+
+/// The longest detail in words, in bytes of HTML.
+const DETAIL: usize = 160;
+/// The longest event as programs get it; the rest is in the file.
+const EXACT: usize = 900;
 
 /// An audit event as a page shows it.
 pub struct Event {
@@ -31,7 +36,7 @@ pub struct Event {
     pub by_them: String,
     /// From where.
     pub address: Option<String>,
-    /// The event as programs get it.
+    /// The event as programs get it, as far as there is room.
     pub exact: String,
 }
 
@@ -42,12 +47,15 @@ impl Event {
         Self {
             at: When::ago(event.at, now),
             // What was read from the database can be written again.
-            exact: serde_json::to_string_pretty(&event).unwrap_or_default(),
+            exact: shortened(serde_json::to_string_pretty(&event).unwrap_or_default(), EXACT),
             what: what(&event.action).to_owned(),
             sentence: known.unwrap_or(&event.action).to_owned(),
-            subject: subject(&event),
+            subject: shortened(subject(&event), NAME),
             key_id: event.key_id,
-            details: details(&event.action, &event.detail),
+            details: details(&event.action, &event.detail)
+                .into_iter()
+                .map(|detail| shortened(detail, DETAIL))
+                .collect(),
             kind: kind_words(event.actor.kind),
             by_them: by_them(&event.actor),
             who: event.actor.name,

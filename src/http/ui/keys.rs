@@ -10,7 +10,7 @@ use super::frame::{Frame, Section, Viewer};
 use super::grants::Grant;
 use super::list::{List, ListQuery, default_sort};
 use super::page;
-use super::text::{When, number};
+use super::text::{NAME, OWNER, REASON, When, number, shortened};
 use crate::domain::key_table::KeyRow;
 use crate::http::error::Problem;
 use crate::http::state::State;
@@ -65,9 +65,9 @@ impl ActiveRow {
             week: number(usage.windows.week.total()),
             month: number(usage.windows.month.total()),
             spark: Spark::new(&days),
-            name: key.label.name,
+            name: shortened(key.label.name, NAME),
             display: key.display,
-            owner: key.label.owner,
+            owner: key.label.owner.map(|owner| shortened(owner, OWNER)),
         }
     }
 }
@@ -109,15 +109,15 @@ impl RetiredRow {
             grants: Grant::list(key.scopes),
             status,
             ended_by,
-            reason,
+            reason: reason.map(|reason| shortened(reason, REASON)),
             ended: When::ago(ended.unwrap_or(now), now),
             created: When::ago(key.created_at, now),
             used: usage.last_used_at().map(|at| When::ago(at, now)),
             lifetime: number(usage.lifetime.total()),
             attempts: number(usage.lifetime.of(Outcome::Retired)),
-            name: key.label.name,
+            name: shortened(key.label.name, NAME),
             display: key.display,
-            owner: key.label.owner,
+            owner: key.label.owner.map(|owner| shortened(owner, OWNER)),
         }
     }
 }

@@ -220,6 +220,19 @@ fn direction(sort: KeySort) -> &'static str {
     }
 }
 
+/// As many as find room on the page: they may be long.
+fn fitting(owners: Vec<String>) -> Vec<String> {
+    let mut room = 4000_usize;
+    let fits = |owner: &String| match room.checked_sub(owner.len()) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
+    };
+    owners.into_iter().take_while(fits).collect()
+}
+
 fn filters(query: &ListQuery, owners: Vec<String>, sort: KeySort, retired: bool) -> Filters {
     let filter = &query.filter;
     let any_scope = Choice::new("", "Any scope", filter.scope.is_none());
@@ -260,7 +273,7 @@ fn filters(query: &ListQuery, owners: Vec<String>, sort: KeySort, retired: bool)
         any: query.filters(),
         text: filter.keys.text.clone().unwrap_or_default(),
         owner: filter.keys.owner.clone().unwrap_or_default(),
-        owners,
+        owners: fitting(owners),
         scopes: std::iter::once(any_scope).chain(Scope::all().map(scope)).collect(),
         expiries: expiries.iter().map(expiry).collect(),
         sorts: sorts.into_iter().map(order).collect(),

@@ -25,6 +25,30 @@ pub fn counted(n: i64, noun: &str) -> String {
     format!("{} {noun}{}", number(n), if n == 1 { "" } else { "s" })
 }
 
+/// As much of a text as fits into so many bytes of HTML: it must leave room for others in its list,
+/// where fifty of the longest would make a page too large. The whole is a click away.
+pub fn shortened(text: String, most: usize) -> String {
+    let mut size = 0;
+    let end = text.char_indices().find(|(_, character)| {
+        size += match character {
+            '<' | '>' | '&' | '"' | '\'' => "&#38;".len(),
+            other => other.len_utf8(),
+        };
+        size > most
+    });
+    match end {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The longest name in a list, in bytes of HTML.
+pub const NAME: usize = 120;
+/// The longest owner.
+pub const OWNER: usize = 60;
+/// The longest reason.
+pub const REASON: usize = 140;
+
 /// A moment as a page shows it: in words, and exactly for programs and on hover.
 #[derive(Debug, Clone)]
 pub struct When {
@@ -118,6 +142,13 @@ mod tests {
         let texts = [0, 999, 1000, 35120, 1234567, -1000].map(number);
         assert_eq!(texts, ["0", "999", "1,000", "35,120", "1,234,567", "-1,000"]);
         assert_eq!([counted(1, "key"), counted(2, "key")], ["1 key", "2 keys"]);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let of = |text: &str| shortened(text.to_owned(), 6);
+        let cut = [of(""), of("añb12"), of("añb123"), of("<a"), of("a<b"), of("<<")];
+        assert_eq!(cut, ["", "añb12", "añb12…", "<a", "a<…", "<…"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::fault::{Fault, Field, complaints, faults};
 use super::frame::{Frame, Section, Viewer};
 use super::new_token_form::Bounds;
 use super::pager::{Pager, address, is_searchable, page_part, read_page};
-use super::text::{When, number};
+use super::text::{NAME, REASON, When, number, shortened};
 use super::{page, see_other};
 use crate::http::error::Problem;
 use crate::http::extract::{Form, Id, QueryReader};
@@ -67,6 +67,7 @@ struct Revoked {
 impl Revoked {
     fn new(revocation: Revocation, now: Moment) -> Self {
         let Revocation { at, by, reason } = revocation;
+        let reason = reason.map(|reason| shortened(reason, REASON));
         Self { at: When::ago(at, now), by: by.name, reason }
     }
 }
@@ -83,7 +84,7 @@ impl Line {
             created: When::ago(token.created_at, now),
             created_by: token.created_by.name,
             revoked: token.revocation.map(|revocation| Revoked::new(revocation, now)),
-            name: token.name,
+            name: shortened(token.name, NAME),
             display: token.display,
         }
     }

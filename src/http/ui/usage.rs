@@ -8,7 +8,7 @@ use futures_util::stream;
 use super::chart::{Chart, Spark};
 use super::figures::{Sum, Tab, Window, asked};
 use super::frame::{Frame, Section, Viewer};
-use super::text::number;
+use super::text::{NAME, OWNER, number, shortened};
 use super::{csv, page};
 use crate::domain::key_table::KeyRow;
 use crate::http::error::Problem;
@@ -80,8 +80,8 @@ impl KeyLine {
             week: number(windows.week.total()),
             month: number(windows.month.total()),
             spark: Spark::new(&days),
-            name: key.label.name,
-            owner: key.label.owner,
+            name: shortened(key.label.name, NAME),
+            owner: key.label.owner.map(|owner| shortened(owner, OWNER)),
         }
     }
 }
