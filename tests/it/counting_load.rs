@@ -186,6 +186,7 @@ fn all_else(server: &TestServer, ids: &[String], done: &AtomicBool) {
     std::thread::scope(|scope| {
         // What fails for want of a connection is done another time, as in the server.
         scope.spawn(|| repeat(20, &mut || drop(bitting.flush_usage())));
+        scope.spawn(|| repeat(50, &mut || drop(bitting.fold_journal())));
         scope.spawn(|| repeat(1, &mut || drop(bitting.roll_up())));
         scope.spawn(|| repeat(30, &mut || drop(bitting.summarize_keys())));
         scope.spawn(|| {
@@ -325,6 +326,7 @@ on_both! {
         let server = TestServer::with_clock(server.stop(), Options::default(), clock);
         check(&server, &ids, &phases);
         while server.bitting.flush_usage().unwrap() {}
+        server.bitting.fold_journal().unwrap();
         let written = server.database.db_number(
             "SELECT (SELECT COALESCE(SUM(n), 0) FROM usage_hours) + \
              (SELECT COALESCE(SUM(n), 0) FROM usage_totals) + \
