@@ -30,6 +30,9 @@ type Row<'a> = (i64, &'a str, Option<&'a str>, i64);
 /// # Errors
 /// When the database fails.
 pub fn note(connection: &mut AnyConnection, sources: &[(KeyNumber, Source)]) -> Result<()> {
+    if sources.is_empty() {
+        return Ok(());
+    }
     let rows: Vec<Row<'_>> = sources
         .iter()
         .map(|(key, source)| {
