@@ -35,7 +35,9 @@ on_both! {
     }
 }
 
-const CLIENTS: usize = 64;
+/// 64 connections, eight to a thread: each has a request under way at all times.
+const THREADS: usize = 8;
+const CONNECTIONS: usize = 8;
 /// A client that says nothing for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -45,28 +47,34 @@ struct Round {
     over: AtomicBool,
 }
 
-/// What a client tells of its round.
+/// What the clients of a thread tell of their round.
 enum Told {
-    /// The key was accepted: from now on it is warm here.
+    /// All had the key accepted: from now on it is warm.
     Accepted,
     /// When the last request that was accepted began, or what else was answered.
     Ended(Result<Instant, u16>),
 }
 
 /// Uses the round's key until its time is over, and once more after that.
-fn use_key(line: &mut Line, round: &Round, tell: &mpsc::Sender<Told>) -> Result<Instant, u16> {
+fn use_key(lines: &mut [Line], round: &Round, tell: &mpsc::Sender<Told>) -> Result<Instant, u16> {
     let mut last_accepted = None;
     loop {
         let over = round.over.load(Ordering::SeqCst);
-        let begun = Instant::now();
-        match line.send(&round.requests)[0] {
-            200 => {
-                if last_accepted.replace(begun).is_none() {
-                    tell.send(Told::Accepted).unwrap();
-                }
+        let mut begun = Vec::with_capacity(lines.len());
+        for line in lines.iter_mut() {
+            begun.push(Instant::now());
+            line.write(&round.requests);
+        }
+        let first = last_accepted.is_none();
+        for (line, begun) in lines.iter_mut().zip(begun) {
+            match line.read(1)[0] {
+                200 => last_accepted = last_accepted.max(Some(begun)),
+                401 if !first => {}
+                other => return Err(other),
             }
-            401 => {}
-            other => return Err(other),
+        }
+        if first {
+            tell.send(Told::Accepted).unwrap();
         }
         if over {
             return last_accepted.ok_or(401);
@@ -84,14 +92,15 @@ fn race(
 ) {
     std::thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
-        let clients: Vec<_> = (0..CLIENTS)
+        let clients: Vec<_> = (0..THREADS)
             .map(|_| {
                 let (next, rounds) = mpsc::channel::<Arc<Round>>();
                 let tell = tell.clone();
                 scope.spawn(move || {
-                    let mut line = Line::open(address);
+                    let mut lines: Vec<Line> =
+                        (0..CONNECTIONS).map(|_| Line::open(address)).collect();
                     for round in rounds {
-                        let ended = use_key(&mut line, &round, &tell);
+                        let ended = use_key(&mut lines, &round, &tell);
                         tell.send(Told::Ended(ended)).unwrap();
                     }
                 });
@@ -105,13 +114,13 @@ fn race(
             for client in &clients {
                 client.send(round.clone()).unwrap();
             }
-            for _ in 0..CLIENTS {
+            for _ in 0..THREADS {
                 assert!(matches!(told.recv_timeout(PATIENCE), Ok(Told::Accepted)));
             }
             revoke(number, &key);
             let from_now_on = Instant::now();
             round.over.store(true, Ordering::SeqCst);
-            for _ in 0..CLIENTS {
+            for _ in 0..THREADS {
                 match told.recv_timeout(PATIENCE) {
                     Ok(Told::Ended(Ok(begun))) => {
                         assert!(begun < from_now_on, "round {number}: accepted after the end");
