@@ -143,13 +143,10 @@ struct Collected {
 impl Collected {
     /// Takes what the workers have counted. Each one's lock is held only while maps change hands.
     fn take_from(&mut self, workers: &[Arc<WorkerTally>]) {
-        let known = self.counts.len();
         for worker in workers {
             self.take_from_one(worker);
         }
-        if self.counts.len() > known {
-            merge(&mut self.counts);
-        }
+        Count::merge(&mut self.counts);
     }
 
     fn take_from_one(&mut self, worker: &WorkerTally) {
@@ -184,7 +181,7 @@ impl Collected {
     fn coarsen(&mut self) {
         if self.counts.len() > FINE_COUNTERS {
             self.counts.iter_mut().for_each(|c| c.minute = c.minute.hour().first_minute());
-            merge(&mut self.counts);
+            Count::merge(&mut self.counts);
         }
     }
 
@@ -197,20 +194,6 @@ impl Collected {
             tokens: std::mem::take(&mut self.tokens).into_iter().collect(),
         }
     }
-}
-
-/// Puts counters in the order of the minute rows' primary key, and those of one row into one. Many
-/// are in order already, which a stable sort makes use of.
-pub(super) fn merge(counts: &mut Vec<Count>) {
-    counts.sort_by_key(|count| (count.minute, count.key, count.cell));
-    counts.dedup_by(|next, kept| {
-        let same = (next.minute, next.key, next.cell) == (kept.minute, kept.key, kept.cell);
-        if same {
-            kept.n += next.n;
-            kept.last_at = kept.last_at.max(next.last_at);
-        }
-        same
-    });
 }
 
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use chrono::Duration;
 
 use super::Bitting;
-use super::usage_meter::{Batch, merge};
-use crate::model::usage::{Hour, Minute};
+use super::usage_meter::Batch;
+use crate::model::usage::{Count, Hour, Minute};
 use crate::store::transaction::Exclusive;
 use crate::store::{self, addresses, migrate, rollup, tokens, usage, usage_journal};
 
@@ -106,7 +106,7 @@ impl Bitting {
         self.database.write(|connection| {
             Exclusive::Usage.take(connection)?;
             let mut counts = usage_journal::take(connection)?;
-            merge(&mut counts);
+            Count::merge(&mut counts);
             let position = usage::position(connection)?;
             let late = counts.iter().filter(|count| position.covers(count.key, count.minute));
             usage::add_to_hours(connection, &late.copied().collect::<Vec<_>>())?;

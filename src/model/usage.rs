@@ -117,6 +117,22 @@ pub struct Count {
     pub last_at: i64,
 }
 
+impl Count {
+    /// Puts counters in the order of the minute rows' primary key, and those of one row into one. Many
+    /// are in order already, which a stable sort makes use of.
+    pub fn merge(counts: &mut Vec<Count>) {
+        counts.sort_by_key(|count| (count.minute, count.key, count.cell));
+        counts.dedup_by(|next, kept| {
+            let same = (next.minute, next.key, next.cell) == (kept.minute, kept.key, kept.cell);
+            if same {
+                kept.n += next.n;
+                kept.last_at = kept.last_at.max(next.last_at);
+            }
+            same
+        });
+    }
+}
+
 /// Requests by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally([i64; Outcome::ALL.len()]);

@@ -273,6 +273,7 @@ on_both! {
                 KEYS[1], Cell::new(None, Access::Read, Outcome::Ok), application.bitting.time.now(), || None
             );
             while application.bitting.flush_usage().unwrap() {}
+            application.bitting.fold_journal().unwrap();
             application.pass(Duration::from_secs(2 * 3600));
             let of_table = format!("SELECT COUNT(*) FROM {moved} WHERE key_number <= {MANY}");
             let mut before = number(&of_table);

@@ -49,6 +49,7 @@ fn a_page_of_keys_seeks_the_use_of_its_own_keys_and_reads_no_others() {
                     let small = [
                         "api_keys",
                         "usage_rollup",
+                        "usage_journal",
                         "VALUES",
                         "CONSTANT ROW",
                         "SCAN d",
@@ -169,6 +170,7 @@ fn steady_use_makes_the_file_grow_no_more_once_a_month_is_in_it() {
                 }
             }
             bitting.flush_usage().unwrap();
+            bitting.fold_journal().unwrap();
             while bitting.roll_up().unwrap() {}
         }
         sizes.push((pages(), log()));
