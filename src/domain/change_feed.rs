@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Bitting;
+use super::key_index::KeyChange;
 use crate::store::connection::Session;
 use crate::store::{self, keys, tokens};
 
@@ -163,17 +164,23 @@ impl Bitting {
         if *last_key == 0 {
             self.index.reserve(session.read(keys::count)?);
         }
-        loop {
-            let changes = session
-                .read(|connection| keys::changed_since(connection, *last_key, ROWS_PER_READ))?;
-            for change in &changes {
-                *last_key = change.revision;
-                self.index.apply(change.digest, change);
+        std::thread::scope(|scope| {
+            loop {
+                let changes = session
+                    .read(|connection| keys::changed_since(connection, *last_key, ROWS_PER_READ))?;
+                *last_key = changes.last().map_or(*last_key, |last| last.revision);
+                if (changes.len() as i64) < ROWS_PER_READ {
+                    self.take_in(&changes);
+                    return Ok(());
+                }
+                // There are more, which are read meanwhile.
+                scope.spawn(move || self.take_in(&changes));
             }
-            if (changes.len() as i64) < ROWS_PER_READ {
-                return Ok(());
-            }
-        }
+        })
+    }
+
+    fn take_in(&self, changes: &[KeyChange]) {
+        changes.iter().for_each(|change| self.index.apply(change.digest, change));
     }
 }
 

@@ -11,7 +11,8 @@ use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows::unreadable;
 use super::schema::usage_journal;
-use super::usage::{cell, key_number};
+use super::usage::cell;
+use crate::model::key::KeyNumber;
 use crate::model::usage::{Count, Keys, Minute};
 
 /// Bytes of one counter.
@@ -97,8 +98,7 @@ fn decode(bytes: &[u8], keys: Keys<'_>, counts: &mut Vec<Count>) -> Result<()> {
     }
     for counter in counters {
         let [m0, m1, m2, m3, k0, k1, k2, k3, c0, c1, n0, n1, n2, n3, s0, s1, s2, s3] = *counter;
-        let number = u32::from_le_bytes([k0, k1, k2, k3]);
-        let key = key_number(number.into())?;
+        let key = KeyNumber(u32::from_le_bytes([k0, k1, k2, k3]));
         if let Keys::These(keys) = keys
             && !keys.contains(&key)
         {
@@ -121,7 +121,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::key::KeyNumber;
     use crate::model::scope::Access;
     use crate::model::usage::{Cell, Outcome};
 
