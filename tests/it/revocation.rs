@@ -10,7 +10,6 @@ use bitting::config::Options;
 use bitting::model::secret::{Secret, SecretKind};
 use serde_json::json;
 
-use crate::support::Backend;
 use crate::support::binary::run_ok;
 use crate::support::load::{Line, request};
 use crate::support::server::MadeKey;
@@ -137,9 +136,7 @@ fn race(
 on_both! {
     fn no_request_that_begins_after_the_answer_to_a_revocation_is_accepted(backend) {
         let server = TestServer::start(backend);
-        // The decision is the same whichever database lies below.
-        let rounds = if matches!(backend, Backend::Sqlite) { 1000 } else { 200 };
-        race(server.address, rounds, || server.key("calls:read"), |round, key| {
+        race(server.address, 1000, || server.key("calls:read"), |round, key| {
             // A change of the key just before, so that the feed has something older to bring.
             if round % 4 == 0 {
                 let label = json!({"name": format!("round {round}")});
@@ -158,7 +155,7 @@ on_both! {
         let [server, other] =
             [(); 2].map(|()| TestServer::on(database.clone(), Options::default()));
         let made_up = || Secret::generate(&server.bitting.brand, SecretKind::ApiKey).unwrap();
-        race(server.address, 100, || server.key("calls:read"), |round, key| {
+        race(server.address, 200, || server.key("calls:read"), |round, key| {
             if round % 50 == 0 {
                 let url = ["--database-url", database.url.as_str()];
                 run_ok(&database.folder(), &[&["key", "revoke", &key.id], &url[..]].concat());
