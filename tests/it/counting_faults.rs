@@ -93,7 +93,7 @@ on_both! {
             std::thread::scope(|scope| for _ in 0..4 {
                 scope.spawn(|| server.bitting.flush_usage().unwrap());
             });
-            while server.bitting.flush_usage().unwrap() {}
+            server.db_flush();
             assert_eq!(server.database.db_counted(), round);
         }
     }
@@ -109,7 +109,7 @@ fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
     for round in 1..=2 {
         // The connection was lost, and its transaction commits while the batch is tried again.
         worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
-        while server.bitting.flush_usage().unwrap() {}
+        server.db_flush();
         worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
         let mut lost = diesel::PgConnection::establish(&server.database.url).unwrap();
         let process = server.bitting.meter.process();
@@ -127,7 +127,7 @@ fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
             lost.batch_execute("COMMIT").unwrap();
             again.join().unwrap();
         });
-        while server.bitting.flush_usage().unwrap() {}
+        server.db_flush();
         let written = server.database.db_counted();
         assert_eq!(written, 2 * round);
         assert_eq!(server.bitting.usage_of_key(KeyNumber(1)).unwrap().lifetime.total(), written);
@@ -154,7 +154,7 @@ fn two_servers_that_note_the_same_addresses_at_once_do_not_hinder_each_other() {
         });
     }
     for server in &servers {
-        while server.bitting.flush_usage().unwrap() {}
+        server.db_flush();
         assert_eq!(server.bitting.addresses_of_key(KeyNumber(50)).unwrap().len(), 5);
     }
     assert_eq!(database.db_counted(), 2 * 20 * 50);

@@ -316,7 +316,7 @@ on_both! {
         assert!(ids.iter().enumerate().all(|(key, _)| phases.iter().any(|sent| sent.total(Some(key)) > 0)));
 
         check(&server, &ids, &phases);
-        while server.bitting.flush_usage().unwrap() {}
+        server.db_flush();
         while server.bitting.roll_up().unwrap() {}
         // The looks of `check` itself.
         phases[2].0.insert((ids.len(), ("analytics", "read", "ok")), 1);
@@ -325,7 +325,7 @@ on_both! {
         let clock = server.clock.clone();
         let server = TestServer::with_clock(server.stop(), Options::default(), clock);
         check(&server, &ids, &phases);
-        while server.bitting.flush_usage().unwrap() {}
+        server.db_flush();
         server.bitting.fold_journal().unwrap();
         let written = server.database.db_number(
             "SELECT (SELECT COALESCE(SUM(n), 0) FROM usage_hours) + \

@@ -160,7 +160,7 @@ on_both! {
         let reads = server.bitting.feed.reads() - reads_before;
         assert!(reads < 64 * 50, "{reads} reads");
         assert_eq!(server.bitting.index.len(), known, "made-up keys take no memory");
-        while server.bitting.flush_usage().unwrap() {}
+        server.db_flush();
         server.bitting.fold_journal().unwrap();
         let counted = "SELECT COUNT(DISTINCT key_number) FROM usage_minutes";
         assert_eq!(server.database.db_number(counted), 1, "only the live key is counted");

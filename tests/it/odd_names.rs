@@ -71,6 +71,7 @@ on_both! {
             assert_eq!([&stored["name"], &stored["owner"], &stored["description"]], [&json!(name); 3]);
             let sent = [("x-api-key", &*live.secret), ("user-agent", "<b>\"agent\"</b>")];
             server.client.send("GET", "/v1/calls", &sent, None).ok();
+            server.db_flush();
             let reason = json!({"reason": name});
             server.manage("POST", &format!("/v1/keys/{}/revoke", ended.id), Some(&reason)).ok();
             for _ in 0..2 {

@@ -62,7 +62,7 @@ on_both! {
         let clock = Arc::new(ManualClock::at(end - TimeDelta::days(2)));
         let server = TestServer::with_clock(database, Options::default(), clock);
         use_all(&server);
-        while server.bitting.flush_usage().unwrap() {}
+        server.db_flush();
         server.bitting.fold_journal().unwrap();
         while server.bitting.roll_up().unwrap() {}
         assert_eq!([&expired, &revoked, &live].map(|key| server.total(key)), [3, 3, 3]);

@@ -163,6 +163,11 @@ impl TestServer {
         self.bitting.read_feed().unwrap();
     }
 
+    /// Brings what has been counted to the database.
+    pub fn db_flush(&self) {
+        while self.bitting.flush_usage().unwrap() {}
+    }
+
     /// Makes a key with these scopes (`"calls:read calls:write"`) over HTTP.
     pub fn key(&self, scopes: &str) -> MadeKey {
         self.key_with(scopes, json!({}))
