@@ -2,21 +2,18 @@
 
 use std::net::IpAddr;
 
-use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use ipnet::IpNet;
 
 /// The address a request comes from. `X-Forwarded-For` is believed from the right, as long as the
 /// address to the right of it is a trusted proxy's.
-pub fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
-    let peer = request.peer_addr()?.ip().to_canonical();
+pub fn client_address(request: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
+    let peer = request.peer_addr?.ip().to_canonical();
     if !is_trusted(peer, trusted) {
         return Some(peer);
     }
-    let lines: Vec<&str> = request
-        .headers()
-        .get_all("x-forwarded-for")
-        .filter_map(|line| line.to_str().ok())
-        .collect();
+    let lines = request.headers().get_all("x-forwarded-for");
+    let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
     Some(last_untrusted(peer, &lines.join(","), trusted))
 }
 

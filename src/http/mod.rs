@@ -9,6 +9,7 @@ mod code;
 pub mod endpoint;
 pub mod error;
 pub mod extract;
+pub mod fast_path;
 pub mod middleware;
 pub mod openapi;
 pub mod routes;
@@ -16,32 +17,37 @@ pub mod state;
 pub mod ui;
 pub mod watch;
 
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_http::Request;
+use actix_service::IntoServiceFactory;
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, Response, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, HttpResponse, ResponseError, web};
 
 use endpoint::Endpoint;
 use error::{Code, Problem};
+use fast_path::FastPath;
 use middleware::observe;
 use state::State;
 
-/// Builds the application for one worker.
-pub fn app(
+/// What one worker serves: the application behind its fast path.
+pub fn service(
     state: State,
-) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse,
-        Error = Error,
-        InitError = (),
-    >,
+) -> impl ServiceFactory<
+    Request,
+    Config = AppConfig,
+    Response = Response<BoxBody>,
+    Error = Error,
+    InitError = (),
 > {
-    app_of(state, routes::endpoints())
+    let state = web::Data::new(state);
+    let app = app(state.clone(), routes::endpoints());
+    FastPath::before(app.into_factory(), state)
 }
 
-/// The same with another URL table: for tests of what no endpoint of ours does.
-pub fn app_of(
-    state: State,
+/// Builds the application for one worker from a URL table: ours, or one with what no endpoint of
+/// ours does, for tests.
+pub fn app(
+    state: web::Data<State>,
     endpoints: Vec<Endpoint>,
 ) -> App<
     impl ServiceFactory<
@@ -52,7 +58,6 @@ pub fn app_of(
         InitError = (),
     >,
 > {
-    let state = web::Data::new(state);
     App::new()
         .app_data(state.clone())
         .configure(|config| routes::register(config, &state, endpoints))

@@ -26,6 +26,9 @@ use crate::model::scope::Resource::{
 };
 use crate::model::user::Role;
 
+/// Answered by the fast path where it can.
+pub const PING: &str = "/v1/ping";
+
 /// Who makes and changes keys.
 const KEY_MAKERS: PageNeed = PageNeed::User(&[Role::Admin, Role::Member]);
 /// Who changes users and admin tokens.
@@ -83,7 +86,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(analytics::usage, describe::analytics::usage),
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami, describe::this_key::whoami),
-        Endpoint::new("/v1/ping", AnyKey).get(this_key::ping, describe::this_key::ping),
+        Endpoint::new(PING, AnyKey).get(this_key::ping, describe::this_key::ping),
         Endpoint::new("/v1/admin/limits", AnyKey).get(this_key::limits, describe::this_key::limits),
         // Managing keys by program.
         Endpoint::new("/v1/keys", AdminToken)

@@ -128,7 +128,7 @@ impl Server {
         let factory = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             let shared = shared.clone();
-            move || http::app(State::new(bitting.clone(), shared.clone(), stopping.clone()))
+            move || http::service(State::new(bitting.clone(), shared.clone(), stopping.clone()))
         };
         let service = HttpServer::new(factory)
             .workers(settings.workers)

@@ -2,24 +2,22 @@
 //! a handler that panics.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use actix_web::{HttpResponse, HttpServer, rt::System};
+use actix_web::{HttpResponse, HttpServer, web};
 use bitting::auth::caller::KeyCaller;
 use bitting::auth::decision::Need;
 use bitting::domain::principal::Principal;
 use bitting::http::endpoint::Endpoint;
-use bitting::http::state::{HttpSettings, State};
-use bitting::http::{app_of, routes};
+use bitting::http::state::HttpSettings;
+use bitting::http::{self, routes};
 use bitting::model::scope::Resource;
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 
 use crate::support::binary::run;
 use crate::support::client::Client;
+use crate::support::front_door::{front_door, worker_state};
 use crate::support::{Backend, TestDatabase, TestServer, eventually, on_both};
 
 /// Lets every audit event fail to be written.
@@ -156,35 +154,24 @@ async fn panics(_caller: KeyCaller) -> HttpResponse {
     panic!("on purpose");
 }
 
-/// A second front door to the same application, with one more endpoint.
+/// The application once more, with one more endpoint.
 pub fn with_one_more_endpoint(
     server: &TestServer,
     endpoint: fn() -> Endpoint,
     story: impl FnOnce(SocketAddr),
 ) {
-    let (started, start) = mpsc::channel();
     let bitting = server.bitting.clone();
-    let front_door = std::thread::spawn(move || {
-        System::new().block_on(async move {
-            let factory = move || {
-                let (settings, stopping) = (HttpSettings::default(), AtomicBool::new(false));
-                let state = State::new(bitting.clone(), Arc::new(settings), Arc::new(stopping));
-                let mut endpoints = routes::endpoints();
-                endpoints.push(endpoint());
-                app_of(state, endpoints)
-            };
-            let service = HttpServer::new(factory).workers(1).disable_signals();
-            let service = service.bind("127.0.0.1:0").unwrap();
-            let address = service.addrs()[0];
-            let service = service.run();
-            started.send((address, service.handle())).unwrap();
-            service.await.unwrap();
-        });
-    });
-    let (address, handle) = start.recv().unwrap();
-    story(address);
-    System::new().block_on(handle.stop(true));
-    front_door.join().unwrap();
+    let factory = move || {
+        let state = worker_state(&bitting, HttpSettings::default());
+        let mut endpoints = routes::endpoints();
+        endpoints.push(endpoint());
+        http::app(web::Data::new(state), endpoints)
+    };
+    let serve = move |listener| {
+        let server = HttpServer::new(factory).workers(1).disable_signals();
+        server.listen(listener).unwrap().run()
+    };
+    front_door(serve, story);
 }
 
 on_both! {

@@ -30,6 +30,7 @@ mod credentials;
 mod demo;
 mod deployment;
 mod docs;
+mod fast_path;
 mod faults;
 mod faults_disk;
 mod feed;

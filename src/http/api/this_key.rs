@@ -44,11 +44,14 @@ pub async fn whoami(
     Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage)))
 }
 
+/// What a ping is answered with.
+pub const PONG: &str = r#"{"ping":"pong"}"#;
+
 /// The cheapest way to test a credential.
 pub async fn ping(_caller: KeyCaller, query: QueryReader) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(HttpResponse::Ok().insert_header(json).body(r#"{"ping":"pong"}"#))
+    Ok(HttpResponse::Ok().insert_header(json).body(PONG))
 }
 
 /// The key's limits and figures.

@@ -1,8 +1,7 @@
 //! Counting the request at hand: once, when its status is known; if the client goes away before,
 //! when its handler is dropped.
 
-use actix_web::HttpRequest;
-use actix_web::dev::ServiceResponse;
+use actix_web::dev::{RequestHead, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::USER_AGENT;
 
@@ -68,11 +67,11 @@ impl Entry {
         let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
         let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status.as_u16()));
         if let Some(key) = self.key.take().filter(|_| !unavailable) {
-            self.count(key, outcome, Some(response.request()));
+            self.count(key, outcome, Some(response.request().head()));
         }
     }
 
-    fn count(&self, key: KeyNumber, outcome: Outcome, request: Option<&HttpRequest>) {
+    fn count(&self, key: KeyNumber, outcome: Outcome, request: Option<&RequestHead>) {
         let cell = Cell::new(self.resource, self.access, outcome);
         let client = || request.and_then(|request| client_of(request, &self.state));
         self.state.tally.count(key, cell, self.at, client);
@@ -88,7 +87,11 @@ impl Drop for Entry {
     }
 }
 
-fn client_of<'a>(request: &'a HttpRequest, state: &State) -> Option<Client<'a>> {
+/// Who sent a request, as it may be noted.
+pub(in crate::http) fn client_of<'a>(
+    request: &'a RequestHead,
+    state: &State,
+) -> Option<Client<'a>> {
     let address = client_address(request, &state.settings.trusted_proxies)?;
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     // A secret that was sent as a user agent must not be stored.

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use futures_util::future::{CatchUnwind, LocalBoxFuture};
@@ -107,7 +107,7 @@ where
             Open::Yes => return JudgeFuture::handling(&*self.service, request, None, None),
             Open::Answered(answer) => return JudgeFuture::answered(request.into_response(answer)),
         };
-        let presented = guarded.present(&request);
+        let presented = present(request.headers(), &guarded.state);
         let route = guarded.route(&request, need);
         let now = guarded.state.bitting.time.now();
         match judge_from_memory(&guarded.state.bitting, &presented, route, now) {
@@ -274,15 +274,6 @@ impl Guarded {
         }
     }
 
-    fn present(&self, request: &ServiceRequest) -> Result<Presented, Unusable> {
-        let bitting = &self.state.bitting;
-        let headers = request.headers().iter();
-        presented_key::read(
-            headers.map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value))),
-            Expected { brand: &bitting.brand, foreign: bitting.index.holds_imported() },
-        )
-    }
-
     fn route(&self, request: &ServiceRequest, need: Option<Need>) -> Route {
         need.map_or(Route::Unknown, |need| Route::Known {
             need,
@@ -334,6 +325,15 @@ impl Guarded {
         }
         request.into_response(problem.error_response())
     }
+}
+
+/// The credential among a request's headers.
+pub(in crate::http) fn present(headers: &HeaderMap, state: &State) -> Result<Presented, Unusable> {
+    let bitting = &state.bitting;
+    presented_key::read(
+        headers.iter().map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value))),
+        Expected { brand: &bitting.brand, foreign: bitting.index.holds_imported() },
+    )
 }
 
 fn holds_a_key(query: &str, state: &State) -> bool {

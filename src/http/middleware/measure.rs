@@ -11,6 +11,7 @@ use std::time::Instant;
 use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::StatusCode;
 use pin_project_lite::pin_project;
 
 use super::judge::access_of;
@@ -27,6 +28,12 @@ struct Place {
 }
 
 impl Measure {
+    /// Notes an answer and how long it took.
+    pub fn answered(&self, access: Access, status: StatusCode, began: Instant) {
+        let Place { worker, route } = &*self.0;
+        worker.answered(*route, access, status.as_u16(), began.elapsed());
+    }
+
     /// Measures the route of this number.
     pub fn new(worker: Arc<WorkerRequests>, route: usize) -> Self {
         Self(Rc::new(Place { worker, route }))
@@ -44,13 +51,13 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready_now(Ok(MeasureService { place: self.0.clone(), service }))
+        ready_now(Ok(MeasureService { measure: self.clone(), service }))
     }
 }
 
 /// A route that is measured.
 pub struct MeasureService<S> {
-    place: Rc<Place>,
+    measure: Measure,
     service: S,
 }
 
@@ -67,7 +74,7 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (began, access) = (Instant::now(), access_of(request.method()));
         MeasureFuture {
-            place: self.place.clone(),
+            measure: self.measure.clone(),
             began,
             access,
             answer: self.service.call(request),
@@ -78,7 +85,7 @@ where
 pin_project! {
     /// A request that is measured.
     pub struct MeasureFuture<F> {
-        place: Rc<Place>,
+        measure: Measure,
         began: Instant,
         access: Access,
         #[pin]
@@ -99,8 +106,7 @@ where
             Ok(response) => response.status(),
             Err(error) => error.as_response_error().status_code(),
         };
-        let Place { worker, route } = &**this.place;
-        worker.answered(*route, *this.access, status.as_u16(), this.began.elapsed());
+        this.measure.answered(*this.access, status, *this.began);
         Poll::Ready(answer)
     }
 }

@@ -42,14 +42,14 @@ impl RequestId {
         if let Some(id) = request.extensions().get::<Self>() {
             return *id;
         }
-        let id = Self::choose(request, state);
+        let id = Self::choose(request.headers(), state);
         request.extensions_mut().insert(id);
         id
     }
 
     /// The client's own id where it is a plain one and no key; else a new one.
-    fn choose(request: &HttpRequest, state: &State) -> Self {
-        let given = request.headers().get(X_REQUEST_ID).filter(|value| {
+    pub(in crate::http) fn choose(headers: &HeaderMap, state: &State) -> Self {
+        let given = headers.get(X_REQUEST_ID).filter(|value| {
             let text = value.as_bytes();
             let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
             (1..=LONGEST_ID).contains(&text.len())
@@ -152,7 +152,7 @@ where
         let this = self.project();
         let answer = ready!(this.answer.poll(context))?.map_into_boxed_body();
         let noted = answer.request().extensions().get::<RequestId>().copied();
-        let id = noted.unwrap_or_else(|| RequestId::choose(answer.request(), this.state));
+        let id = noted.unwrap_or_else(|| RequestId::choose(answer.request().headers(), this.state));
         let mut response = render_problem(answer, &id);
         frame(response.headers_mut(), &id);
         if this.state.stopping.load(Ordering::Relaxed) {
@@ -211,7 +211,7 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
 /// The headers every response has. What tells a browser how to treat a page is left out of the
 /// API's answers: `nosniff` keeps JSON from being taken for one, and each header costs as much as
 /// finding a key. Appending is cheaper than inserting, which makes room for what it replaces.
-fn frame(headers: &mut HeaderMap, id: &RequestId) {
+pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId) {
     let (mut is_json, mut says_what_to_keep) = (false, false);
     // One walk over the few there are costs less than looking two up.
     for (name, value) in headers.iter() {
@@ -240,7 +240,7 @@ fn frame(headers: &mut HeaderMap, id: &RequestId) {
 }
 
 /// Whether each request is logged.
-pub(super) fn are_logged() -> bool {
+pub(in crate::http) fn are_logged() -> bool {
     tracing::enabled!(target: "bitting::request", tracing::Level::DEBUG)
 }
 
@@ -248,7 +248,7 @@ pub(super) fn are_logged() -> bool {
 fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant, state: &State) {
     let request = response.request();
     let caller = request.extensions().get::<Caller>().map(Caller::public_id);
-    let client = client_address(request, &state.settings.trusted_proxies);
+    let client = client_address(request.head(), &state.settings.trusted_proxies);
     tracing::debug!(
         target: "bitting::request",
         request_id = id.as_str(),

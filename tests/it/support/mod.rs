@@ -8,6 +8,7 @@ pub mod browser;
 pub mod client;
 pub mod crowd;
 pub mod database;
+pub mod front_door;
 pub mod html;
 pub mod kinds;
 pub mod load;

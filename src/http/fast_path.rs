@@ -1,0 +1,126 @@
+//! The fast path: `GET /v1/ping` with a key that memory accepts, answered before actix-web makes a
+//! request, a route and a boxed future of it. It never refuses: whatever it does not answer goes on
+//! to the application, which decides for itself.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use actix_http::Request;
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{
+    AppConfig, Response, Service, ServiceFactory, ServiceResponse, forward_ready,
+};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web;
+use futures_util::TryFutureExt;
+use futures_util::future::{Either, LocalBoxFuture, MapOk, Ready, ready};
+
+use super::api::this_key::PONG;
+use super::middleware::entry::client_of;
+use super::middleware::judge::present;
+use super::middleware::measure::Measure;
+use super::middleware::observe::{RequestId, are_logged, frame};
+use super::routes::PING;
+use super::state::{Held, State};
+use crate::auth::caller::Caller;
+use crate::auth::decision::{Need, Route};
+use crate::auth::judge_from_memory;
+use crate::model::scope::Access;
+use crate::model::usage::{Cell, Outcome};
+
+/// What a ping asks of its caller.
+const ROUTE: Route = Route::Known { need: Need::AnyKey, access: Access::Read, offered: true };
+
+/// Makes what leaves the server of what leaves the application.
+type Finish = fn(ServiceResponse) -> Response<BoxBody>;
+
+/// The fast path, and the application behind it.
+pub struct FastPath<A> {
+    state: Held,
+    measure: Option<Measure>,
+    app: A,
+}
+
+impl<A> FastPath<A> {
+    /// Before the application of the same state.
+    pub fn before(app: A, state: web::Data<State>) -> Self {
+        Self { measure: state.measure(PING), state: Held::new(state), app }
+    }
+}
+
+impl<A> ServiceFactory<Request> for FastPath<A>
+where
+    A: ServiceFactory<
+            Request,
+            Config = AppConfig,
+            Response = ServiceResponse,
+            Error = Error,
+            InitError = (),
+        >,
+    A::Future: 'static,
+{
+    type Response = Response<BoxBody>;
+    type Error = Error;
+    type Config = AppConfig;
+    type Service = FastPath<A::Service>;
+    type InitError = ();
+    type Future = LocalBoxFuture<'static, Result<Self::Service, ()>>;
+
+    fn new_service(&self, config: AppConfig) -> Self::Future {
+        let (state, measure) = (self.state.clone(), self.measure.clone());
+        let app = self.app.new_service(config);
+        Box::pin(async move { Ok(FastPath { state, measure, app: app.await? }) })
+    }
+}
+
+impl<A> Service<Request> for FastPath<A>
+where
+    A: Service<Request, Response = ServiceResponse, Error = Error>,
+{
+    type Response = Response<BoxBody>;
+    type Error = Error;
+    type Future = Either<Ready<Result<Response<BoxBody>, Error>>, MapOk<A::Future, Finish>>;
+
+    forward_ready!(app);
+
+    fn call(&self, request: Request) -> Self::Future {
+        match self.answer(&request) {
+            Some(response) => Either::Left(ready(Ok(response))),
+            None => Either::Right(self.app.call(request).map_ok(ServiceResponse::into)),
+        }
+    }
+}
+
+impl<A> FastPath<A> {
+    fn answer(&self, request: &Request) -> Option<Response<BoxBody>> {
+        let state = &self.state;
+        // What is to be logged is known further on, and so is how a connection is ended.
+        if !is_ping(request) || are_logged() || state.stopping.load(Ordering::Relaxed) {
+            return None;
+        }
+        let began = self.measure.as_ref().map(|_| Instant::now());
+        let presented = present(request.head().headers(), state);
+        let now = state.bitting.time.now();
+        let decision = judge_from_memory(&state.bitting, &presented, ROUTE, now)?;
+        let Ok(Caller::Key(key)) = decision.verdict else { return None };
+        state.note_accepted();
+        let cell = Cell::new(None, Access::Read, Outcome::Ok);
+        state.tally.count(key.number(), cell, now, || client_of(request.head(), state));
+        let mut response = Response::with_body(StatusCode::OK, BoxBody::new(PONG));
+        let headers = response.headers_mut();
+        headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        frame(headers, &RequestId::choose(request.head().headers(), state));
+        if let (Some(measure), Some(began)) = (&self.measure, began) {
+            measure.answered(Access::Read, StatusCode::OK, began);
+        }
+        Some(response)
+    }
+}
+
+/// The one spelling that is answered here; the router knows the others.
+fn is_ping(request: &Request) -> bool {
+    let uri = request.uri();
+    request.method() == Method::GET && uri.path() == PING && uri.query().is_none()
+}
