@@ -18,9 +18,8 @@
 mod support;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bitting::clock::ManualClock;
@@ -38,7 +37,6 @@ use clap::Parser;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use support::binary::{Binary, run_ok};
-use support::load::Line;
 use support::server::start_of_time;
 use support::{Backend, TestDatabase};
 
@@ -294,17 +292,22 @@ fn row(what: &str, times: &[f64]) {
     println!("| {what} | {} | {median:.2} ms | {most:.2} ms |", times.len());
 }
 
-/// The 99th percentile of `/v1/ping` in milliseconds, and how many were answered a second.
-fn ping(base: &str, keys: &Path, seconds: u64) -> (f64, f64) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/keys.lua");
-    let output = Command::new("wrk")
-        .args(["-t1", "-c16", "--latency", "-s", script, &format!("-d{seconds}s")])
-        .arg(format!("{base}/v1/ping"))
+/// The load of wrk: a script over so many connections.
+fn wrk(script: &str, connections: u32, url: &str, keys: &Path, seconds: u64) -> Command {
+    let mut command = Command::new("wrk");
+    command
+        .args(["-t1", "--latency", &format!("-c{connections}"), &format!("-d{seconds}s")])
+        .arg(format!("-s{}/benches/{script}", env!("CARGO_MANIFEST_DIR")))
+        .arg(url)
         .env("BENCH_KEYS", keys)
-        .output()
-        .expect("wrk is needed");
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(!said.contains("Non-2xx"), "{said}");
+        .stdout(Stdio::piped());
+    command
+}
+
+/// What wrk measured: the 99th percentile in milliseconds, and requests a second.
+fn measured(load: std::io::Result<Output>) -> (f64, f64) {
+    let said = String::from_utf8(load.expect("wrk is needed").stdout).unwrap();
+    assert!(!said.contains("Non-2xx") && !said.contains("Socket errors"), "{said}");
     let value = |name: &str| {
         let line = said.lines().find_map(|line| line.trim().strip_prefix(name));
         line.unwrap_or_else(|| panic!("{said}")).trim().to_owned()
@@ -336,32 +339,18 @@ fn protected_reads(backend: Backend, sizes: &Sizes) {
     let key = made["key"].as_str().unwrap();
     let keys = folder.join("keys");
     std::fs::write(&keys, key).unwrap();
-    let address = server.client.base.strip_prefix("http://").unwrap().parse().unwrap();
-    let call = r#"{"direction":"inbound","caller":"+14155550100"}"#;
-    let write = format!(
-        "POST /v1/calls HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{call}",
-        call.len()
-    );
+    let base = &server.client.base;
+    let ping = |seconds| wrk("keys.lua", 16, &format!("{base}/v1/ping"), &keys, seconds).output();
+    let calls = format!("{base}/v1/calls");
+    measured(ping(1));
     let (mut alone, mut beside, mut written) = (Vec::new(), Vec::new(), Vec::new());
-    ping(&server.client.base, &keys, 1);
     for _ in 0..sizes.rounds {
-        alone.push(ping(&server.client.base, &keys, sizes.seconds));
-        let (done, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..64 {
-                scope.spawn(|| {
-                    let mut line = Line::open(address);
-                    while !done.load(Ordering::SeqCst) {
-                        assert_eq!(line.send(std::slice::from_ref(&write)), [201]);
-                        answered.fetch_add(1, Ordering::SeqCst);
-                    }
-                });
-            }
-            beside.push(ping(&server.client.base, &keys, sizes.seconds));
-            done.store(true, Ordering::SeqCst);
-        });
-        written.push(answered.into_inner() as f64 / sizes.seconds as f64);
+        alone.push(measured(ping(sizes.seconds)));
+        // They begin before and end after it.
+        let writers = wrk("write.lua", 64, &calls, &keys, sizes.seconds + 2).spawn();
+        std::thread::sleep(Duration::from_secs(1));
+        beside.push(measured(ping(sizes.seconds)));
+        written.push(measured(writers.and_then(Child::wait_with_output)).1);
     }
     let median = |values: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
         let mut values: Vec<f64> = values.iter().map(of).collect();
