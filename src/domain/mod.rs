@@ -29,6 +29,7 @@ pub mod transfer;
 pub mod usage_meter;
 pub mod usage_report;
 pub mod usage_writer;
+pub mod worker_tally;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};

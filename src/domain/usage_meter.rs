@@ -1,118 +1,24 @@
-//! Counting in memory: a tally for each worker, and the batch that is being written.
+//! Counting in memory: what all workers have counted, and the batch of it that is being written.
 //!
 //! A batch carries a sequence number, and the database keeps each process's last one; so a batch
 //! whose commit had an unknown outcome can be tried again without counting twice, and a reader
 //! knows which of the counts it copied from memory it will also find in the database.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use smallvec::SmallVec;
-
+use super::worker_tally::{Counters, Taken, WorkerTally};
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
-use crate::model::usage::{Cell, Count, Keys, Minute, Source};
+use crate::model::usage::{Count, Keys, Source};
 
 /// So many counters are kept by the minute while they cannot be written; beyond, by the hour.
 const FINE_COUNTERS: usize = 200_000;
-/// A map with more room than this for each key that was used gives it back.
-const ROOM_PER_COUNTER: usize = 8;
-/// How much of a user agent is kept.
-const LONGEST_USER_AGENT: usize = 200;
+/// So many sources go into one batch, and more into the next: each costs as much as twenty counters.
+const SOURCES_IN_A_BATCH: usize = 2_000;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where a request came from.
-#[derive(Debug, Clone, Copy)]
-pub struct Client<'a> {
-    /// The client's address.
-    pub address: IpAddr,
-    /// What it calls itself.
-    pub user_agent: Option<&'a str>,
-}
-
-/// One worker's counts. Only that worker adds to it, so its lock is hardly ever waited for.
-#[derive(Default)]
-pub struct WorkerTally(Mutex<Tally>);
-
-#[derive(Default)]
-struct Tally {
-    counts: Counters,
-    sources: Vec<(KeyNumber, Source)>,
-    tokens: HashMap<u32, Moment>,
-    /// Which source was noted of whom in this minute: once is enough.
-    noted: HashMap<KeyNumber, (IpAddr, u32)>,
-    noted_in: Option<Minute>,
-}
-
-/// The counters of the keys that were used.
-type Counters = foldhash::HashMap<KeyNumber, Slots>;
-
-/// A key's counters.
-type Slots = SmallVec<[Slot; 2]>;
-
-struct Slot {
-    minute: Minute,
-    cell: Cell,
-    n: u32,
-    last_at: i64,
-}
-
-impl Slot {
-    fn of(&self, key: KeyNumber) -> Count {
-        let &Self { minute, cell, n, last_at } = self;
-        Count { key, minute, cell, n: n.into(), last_at }
-    }
-}
-
-impl WorkerTally {
-    /// Counts one request of a key. Who sent it is only asked for when it may be noted.
-    pub fn count<'a>(
-        &self,
-        key: KeyNumber,
-        cell: Cell,
-        at: Moment,
-        client: impl FnOnce() -> Option<Client<'a>>,
-    ) {
-        let (minute, last_at) = (Minute::of(at), at.timestamp_millis());
-        let mut tally = lock(&self.0);
-        let slots = tally.counts.entry(key).or_default();
-        let first = slots.is_empty();
-        match slots.iter_mut().find(|slot| slot.cell == cell && slot.minute == minute) {
-            Some(slot) => {
-                slot.n += 1;
-                slot.last_at = slot.last_at.max(last_at);
-            }
-            None => slots.push(Slot { minute, cell, n: 1, last_at }),
-        }
-        if first && let Some(client) = client() {
-            tally.note(key, client, at, minute);
-        }
-    }
-
-    /// Notes that an admin token was accepted.
-    pub fn note_token(&self, number: u32, at: Moment) {
-        lock(&self.0).tokens.insert(number, at);
-    }
-}
-
-impl Tally {
-    fn note(&mut self, key: KeyNumber, client: Client<'_>, at: Moment, minute: Minute) {
-        if self.noted_in != Some(minute) {
-            self.noted.clear();
-            self.noted_in = Some(minute);
-        }
-        let agent = client.user_agent.map_or(0, |agent| crc32fast::hash(agent.as_bytes()));
-        if self.noted.insert(key, (client.address, agent)) == Some((client.address, agent)) {
-            return;
-        }
-        let user_agent =
-            client.user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
-        self.sources.push((key, Source { address: client.address.to_string(), user_agent, at }));
-    }
 }
 
 /// Counts that are written in one transaction.
@@ -122,7 +28,7 @@ pub struct Batch {
     pub sequence: i64,
     /// In the order of the minute rows' primary key, each row once.
     pub counts: Vec<Count>,
-    /// Where keys were used from, each key and address once; in order, as all rows are, so that
+    /// Where keys were used from, each key and address once, and not too many at a time; in order, as all rows are, so that
     /// two processes that write at once never wait for each other.
     pub sources: Vec<(KeyNumber, Source)>,
     /// When admin tokens were last accepted.
@@ -141,7 +47,7 @@ struct Collected {
 }
 
 impl Collected {
-    /// Takes what the workers have counted. Each one's lock is held only while maps change hands.
+    /// Takes what the workers have counted.
     fn take_from(&mut self, workers: &[Arc<WorkerTally>]) {
         for worker in workers {
             self.take_from_one(worker);
@@ -150,19 +56,8 @@ impl Collected {
     }
 
     fn take_from_one(&mut self, worker: &WorkerTally) {
-        let mut tally = lock(&worker.0);
-        let mut counts = std::mem::replace(&mut tally.counts, std::mem::take(&mut self.spare));
-        let sources = std::mem::take(&mut tally.sources);
-        let tokens = std::mem::take(&mut tally.tokens);
-        drop(tally);
-        let (used, room) = (counts.len(), counts.capacity());
-        for (key, slots) in counts.drain() {
-            self.counts.extend(slots.iter().map(|slot| slot.of(key)));
-        }
-        if room / ROOM_PER_COUNTER > used {
-            counts.shrink_to(used);
-        }
-        self.spare = counts;
+        let Taken { counts, sources, tokens } = worker.take(std::mem::take(&mut self.spare));
+        self.spare = counts.drain_into(&mut self.counts);
         for (key, source) in sources {
             self.sources.insert((key, source.address.clone()), source);
         }
@@ -173,7 +68,7 @@ impl Collected {
     }
 
     fn is_empty(&self) -> bool {
-        self.counts.is_empty() && self.tokens.is_empty()
+        self.counts.is_empty() && self.sources.is_empty() && self.tokens.is_empty()
     }
 
     /// Moves counters to the first minute of their hour, so that a long outage cannot fill the
@@ -186,7 +81,9 @@ impl Collected {
     }
 
     fn take_batch(&mut self, sequence: i64) -> Batch {
-        let sources = std::mem::take(&mut self.sources);
+        let next = self.sources.keys().nth(SOURCES_IN_A_BATCH).cloned();
+        let later = next.map(|place| self.sources.split_off(&place)).unwrap_or_default();
+        let sources = std::mem::replace(&mut self.sources, later);
         Batch {
             sequence,
             counts: std::mem::take(&mut self.counts),
@@ -282,11 +179,7 @@ impl UsageMeter {
         copied.extend(collected.map(|count| (next, *count)));
         if let Keys::These(keys) = keys {
             for worker in workers.iter() {
-                let tally = lock(&worker.0);
-                for key in keys {
-                    let slots = tally.counts.get(key).into_iter().flatten();
-                    copied.extend(slots.map(|slot| (next, slot.of(*key))));
-                }
+                copied.extend(worker.copy(keys).into_iter().map(|count| (next, count)));
             }
         }
         copied
@@ -295,13 +188,16 @@ impl UsageMeter {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use chrono::Duration;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::worker_tally::Client;
     use crate::model::scope::Access;
     use crate::model::time::parse_rfc3339;
-    use crate::model::usage::Outcome;
+    use crate::model::usage::{Cell, Outcome};
 
     const KEY: KeyNumber = KeyNumber(1);
 
@@ -347,6 +243,26 @@ mod tests {
             meter.written(batch.sequence);
         }
         assert_eq!(noted, [1, 0, 1]);
+    }
+
+    #[test]
+    fn many_sources_are_spread_over_batches() {
+        let meter = UsageMeter::new("p".into());
+        let worker = meter.worker();
+        let client = Client { address: IpAddr::from([192, 0, 2, 1]), user_agent: None };
+        let keys = 2 * SOURCES_IN_A_BATCH + 1;
+        for key in (0..).take(keys) {
+            worker.count(KeyNumber(key), cell(), start(), || Some(client));
+        }
+        let (mut sizes, mut noted) = (Vec::new(), Vec::new());
+        while let Some(batch) = meter.freeze() {
+            sizes.push((batch.counts.len(), batch.sources.len()));
+            noted.extend(batch.sources.iter().map(|(key, _)| *key));
+            meter.written(batch.sequence);
+        }
+        let most = SOURCES_IN_A_BATCH;
+        assert_eq!(sizes, [(keys, most), (0, most), (0, 1)]);
+        assert!(noted.is_sorted() && noted.len() == keys);
     }
 
     #[test]

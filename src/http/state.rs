@@ -17,7 +17,7 @@ use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
 use super::{openapi, routes};
 use crate::config::Patience;
-use crate::domain::usage_meter::WorkerTally;
+use crate::domain::worker_tally::WorkerTally;
 use crate::domain::{self, Bitting};
 use crate::model::scope::Access;
 

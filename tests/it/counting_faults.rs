@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bitting::clock::ManualClock;
 use bitting::config::Options;
-use bitting::domain::usage_meter::Client;
+use bitting::domain::worker_tally::Client;
 use bitting::model::key::KeyNumber;
 use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Outcome};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bitting::clock::ManualClock;
 use bitting::config::Options;
 use bitting::domain::Bitting;
-use bitting::domain::usage_meter::WorkerTally;
+use bitting::domain::worker_tally::WorkerTally;
 use bitting::model::key::KeyNumber;
 use bitting::model::scope::{Access, Resource};
 use bitting::model::time::{Moment, format};

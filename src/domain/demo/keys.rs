@@ -8,7 +8,7 @@ use super::Stage;
 use crate::domain::Result;
 use crate::domain::keyring::IssuedKey;
 use crate::domain::principal::Principal;
-use crate::domain::usage_meter::Client;
+use crate::domain::worker_tally::Client;
 use crate::model::key::{ApiKey, NewKey, Status};
 use crate::model::scope::{Access, Resource, Scope};
 use crate::model::time::{Moment, format};

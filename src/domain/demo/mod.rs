@@ -18,7 +18,7 @@ use super::keyring::IssuedKey;
 use super::one_time_links::choose_password;
 use super::principal::Principal;
 use super::records::RecordKind;
-use super::usage_meter::WorkerTally;
+use super::worker_tally::WorkerTally;
 use super::{Bitting, Error, Result};
 use crate::clock::ManualClock;
 use crate::model::FieldErrors;

@@ -7,7 +7,7 @@ use actix_web::http::header::USER_AGENT;
 
 use crate::auth::decision::{Need, Refusal};
 use crate::domain::key_index::Holder;
-use crate::domain::usage_meter::Client;
+use crate::domain::worker_tally::Client;
 use crate::http::client_address::client_address;
 use crate::http::state::{Held, State};
 use crate::model::key::KeyNumber;
