@@ -18,12 +18,13 @@
 //! [`config`] and [`clock`] are leaves that any layer may use.
 //!
 //! # One request's walk
-//! `GET /v1/calls` arrives at [`http::app`] and is framed by `observe`, which gives it an id. actix
-//! matches it to a row of [`http::routes`]; the guard of that row, `judge`, reads the credential's
-//! header ([`auth::presented_key`]), finds its digest in the [`domain::key_index`] and decides
+//! `GET /v1/calls` passes by [`http::fast_path`], which answers `/v1/ping` alone, arrives at
+//! [`http::app`] and is framed by `observe`, which gives it an id. actix matches it to a row of
+//! [`http::routes`]; the guard of that row, `judge`, reads the credential's header
+//! ([`auth::presented_key`]), finds its digest in the [`domain::key_index`] and decides
 //! ([`auth::decision`]) — all in memory. The handler takes the caller as an argument, asks one
 //! domain function, which reads the store, and answers. When the status is known, `judge` adds one
-//! to its worker's tally ([`domain::usage_meter`]), which a thread behind the server writes to the
+//! to its worker's tally ([`domain::worker_tally`]), which a thread behind the server writes to the
 //! database a few times a second.
 #![cfg_attr(
     test,
