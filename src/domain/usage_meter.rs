@@ -56,8 +56,8 @@ impl Collected {
     }
 
     fn take_from_one(&mut self, worker: &WorkerTally) {
-        let Taken { counts, sources, tokens } = worker.take(std::mem::take(&mut self.spare));
-        self.spare = counts.drain_into(&mut self.counts);
+        let Taken { counters, sources, tokens } = worker.take(std::mem::take(&mut self.spare));
+        self.spare = counters.drain_into(&mut self.counts);
         for (key, source) in sources {
             self.sources.insert((key, source.address.clone()), source);
         }

@@ -1,10 +1,12 @@
 //! What one worker counts, in memory: which keys were used how, and from where.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use smallvec::SmallVec;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
@@ -12,7 +14,7 @@ use crate::model::usage::{Cell, Count, Minute, Source};
 
 /// How much of a user agent is kept.
 const LONGEST_USER_AGENT: usize = 200;
-/// A map with more room than this for each key that was used gives it back.
+/// A table with more room than this for each of its counters gives it back.
 const ROOM_PER_COUNTER: usize = 8;
 
 /// Where a request came from.
@@ -30,27 +32,71 @@ pub struct WorkerTally(Mutex<Tally>);
 
 #[derive(Default)]
 struct Tally {
-    counts: Counters,
+    counters: Counters,
     sources: Vec<(KeyNumber, Source)>,
     tokens: HashMap<u32, Moment>,
     /// Which source was noted of whom in this minute: once is enough.
-    noted: HashMap<KeyNumber, (IpAddr, u32)>,
+    noted: foldhash::HashMap<KeyNumber, (IpAddr, u32)>,
     noted_in: Option<Minute>,
 }
 
-/// The counters of the keys that were used.
+/// One line of the tally. There are many, each in another place in memory, and waiting for memory is
+/// most of what counting costs: so it is small.
+struct Counter {
+    minute: Minute,
+    key: KeyNumber,
+    n: u32,
+    /// Milliseconds from the start of the minute to the last request.
+    since: u32,
+    cell: Cell,
+}
+
+impl Counter {
+    fn count(&self) -> Count {
+        let &Self { minute, key, n, since, cell } = self;
+        Count { key, minute, cell, n: n.into(), last_at: minute.start_ms() + i64::from(since) }
+    }
+}
+
+/// Counters, found by their key.
 #[derive(Default)]
-pub(super) struct Counters(foldhash::HashMap<KeyNumber, Slots>);
+pub(super) struct Counters {
+    table: HashTable<Counter>,
+    hasher: foldhash::fast::RandomState,
+}
 
 impl Counters {
+    fn of_key(&self, key: KeyNumber) -> impl Iterator<Item = &Counter> {
+        let with_hash = self.table.iter_hash(self.hasher.hash_one(key));
+        with_hash.filter(move |counter| counter.key == key)
+    }
+
+    /// Counts one request. Returns whether it is the first in its line.
+    fn add(&mut self, key: KeyNumber, cell: Cell, minute: Minute, since: u32) -> bool {
+        let same =
+            |counter: &Counter| (counter.key, counter.cell, counter.minute) == (key, cell, minute);
+        let hash = |counter: &Counter| self.hasher.hash_one(counter.key);
+        match self.table.entry(self.hasher.hash_one(key), same, hash) {
+            Entry::Occupied(mut entry) => {
+                let counter = entry.get_mut();
+                counter.n += 1;
+                counter.since = counter.since.max(since);
+                false
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Counter { minute, key, n: 1, since, cell });
+                true
+            }
+        }
+    }
+
     /// Moves them out. What is left has room already, and is for the next taking.
     pub(super) fn drain_into(mut self, counts: &mut Vec<Count>) -> Self {
-        let (used, room) = (self.0.len(), self.0.capacity());
-        for (key, slots) in self.0.drain() {
-            counts.extend(slots.iter().map(|slot| slot.of(key)));
-        }
+        let (used, room) = (self.table.len(), self.table.capacity());
+        counts.extend(self.table.drain().map(|counter| counter.count()));
         if room / ROOM_PER_COUNTER > used {
-            self.0.shrink_to(used);
+            let hasher = &self.hasher;
+            self.table.shrink_to(used, |counter| hasher.hash_one(counter.key));
         }
         self
     }
@@ -58,28 +104,11 @@ impl Counters {
 
 /// All that was taken from a worker at once.
 pub(super) struct Taken {
-    pub(super) counts: Counters,
+    pub(super) counters: Counters,
     /// Where keys were used from.
     pub(super) sources: Vec<(KeyNumber, Source)>,
     /// When admin tokens were last accepted.
     pub(super) tokens: HashMap<u32, Moment>,
-}
-
-/// A key's counters.
-type Slots = SmallVec<[Slot; 2]>;
-
-struct Slot {
-    minute: Minute,
-    cell: Cell,
-    n: u32,
-    last_at: i64,
-}
-
-impl Slot {
-    fn of(&self, key: KeyNumber) -> Count {
-        let &Self { minute, cell, n, last_at } = self;
-        Count { key, minute, cell, n: n.into(), last_at }
-    }
 }
 
 impl WorkerTally {
@@ -91,17 +120,10 @@ impl WorkerTally {
         at: Moment,
         client: impl FnOnce() -> Option<Client<'a>>,
     ) {
-        let (minute, last_at) = (Minute::of(at), at.timestamp_millis());
+        let minute = Minute::of(at);
+        let since = u32::try_from(at.timestamp_millis() - minute.start_ms()).unwrap_or_default();
         let mut tally = self.lock();
-        let slots = tally.counts.0.entry(key).or_default();
-        let first = slots.is_empty();
-        match slots.iter_mut().find(|slot| slot.cell == cell && slot.minute == minute) {
-            Some(slot) => {
-                slot.n += 1;
-                slot.last_at = slot.last_at.max(last_at);
-            }
-            None => slots.push(Slot { minute, cell, n: 1, last_at }),
-        }
+        let first = tally.counters.add(key, cell, minute, since);
         if first && let Some(client) = client() {
             tally.note(key, client, at, minute);
         }
@@ -117,7 +139,7 @@ impl WorkerTally {
     pub(super) fn take(&self, empty: Counters) -> Taken {
         let mut tally = self.lock();
         Taken {
-            counts: std::mem::replace(&mut tally.counts, empty),
+            counters: std::mem::replace(&mut tally.counters, empty),
             sources: std::mem::take(&mut tally.sources),
             tokens: std::mem::take(&mut tally.tokens),
         }
@@ -126,8 +148,8 @@ impl WorkerTally {
     /// Copies the counters of some keys.
     pub(super) fn copy(&self, keys: &[KeyNumber]) -> Vec<Count> {
         let tally = self.lock();
-        let of_key = |key: &KeyNumber| tally.counts.0.get(key).into_iter().flatten();
-        keys.iter().flat_map(|key| of_key(key).map(|slot| slot.of(*key))).collect()
+        let of_key = |key: &KeyNumber| tally.counters.of_key(*key).map(Counter::count);
+        keys.iter().flat_map(of_key).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Tally> {

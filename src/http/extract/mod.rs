@@ -14,5 +14,5 @@ pub use body::{JsonObject, OptionalJsonObject};
 pub use form::Form;
 pub use idempotency::Idempotency;
 pub use path::Id;
-pub use query::QueryReader;
+pub use query::{PageQuery, QueryReader, ReadQuery};
 pub use visit::{FormToken, FromWhere};

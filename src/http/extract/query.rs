@@ -42,17 +42,31 @@ impl FromRequest for QueryReader {
     }
 }
 
+/// What the query of a page's address asks for.
+pub trait ReadQuery: Sized {
+    /// Reads it. A field of a form that was left empty is not given.
+    fn read(query: &mut QueryReader) -> Self;
+}
+
+/// The same as an argument.
+pub struct PageQuery<T>(pub T);
+
+impl<T: ReadQuery> FromRequest for PageQuery<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut query = QueryReader::new(request.query_string());
+        query.pairs.retain(|(_, value)| !value.is_empty());
+        let asked = T::read(&mut query);
+        ready(query.finish().map(|()| Self(asked)))
+    }
+}
+
 impl QueryReader {
     fn new(query: &str) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         Self { pairs, errors: FieldErrors::default(), asked: None }
-    }
-
-    /// What a form was sent with: a field that was left empty is not given.
-    pub fn filled_in(query: &str) -> Self {
-        let mut reader = Self::new(query);
-        reader.pairs.retain(|(_, value)| !value.is_empty());
-        reader
     }
 
     /// A parameter read with `parse`, whose error is the complaint; `schema` describes what `parse`

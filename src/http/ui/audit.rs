@@ -1,12 +1,11 @@
 //! `/audit`: who did what, when and from where.
 
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use askama::Template;
 use chrono::{Days, NaiveDate};
 use futures_util::stream;
 use serde_json::json;
-use std::future::{Ready, ready};
 
 use super::events::{Event, action_words};
 use super::frame::{Frame, Section, Viewer};
@@ -15,7 +14,7 @@ use super::text::counted;
 use super::{csv, page};
 use crate::http::api::audit::read_key;
 use crate::http::error::Problem;
-use crate::http::extract::QueryReader;
+use crate::http::extract::{PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::actor::ActorKind;
 use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
@@ -47,30 +46,21 @@ pub struct AuditQuery {
     cursor: Option<Cursor>,
 }
 
-impl FromRequest for AuditQuery {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        ready(Self::read(QueryReader::filled_in(request.query_string())))
+impl ReadQuery for AuditQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        Self {
+            action: query.choice("action"),
+            key_id: read_key(query),
+            from: read_day(query, "from"),
+            to: read_day(query, "to"),
+            actor_kind: query.choice("actor_type"),
+            actor: query.text("actor"),
+            cursor: query.parsed("cursor", Cursor::schema, Cursor::decode),
+        }
     }
 }
 
 impl AuditQuery {
-    fn read(mut query: QueryReader) -> Result<Self, Problem> {
-        let read = Self {
-            action: query.choice("action"),
-            key_id: read_key(&mut query),
-            from: read_day(&mut query, "from"),
-            to: read_day(&mut query, "to"),
-            actor_kind: query.choice("actor_type"),
-            actor: query.text("actor"),
-            cursor: query.parsed("cursor", Cursor::schema, Cursor::decode),
-        };
-        query.finish()?;
-        Ok(read)
-    }
-
     fn filter(&self) -> AuditFilter {
         let midnight = |day: NaiveDate| day.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc());
         let next = |day: NaiveDate| day.checked_add_days(Days::new(1));
@@ -152,7 +142,7 @@ struct AuditPage {
 pub async fn show(
     viewer: Viewer,
     state: web::Data<State>,
-    query: AuditQuery,
+    PageQuery(query): PageQuery<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (principal, filter) = (viewer.principal.clone(), query.filter());
     let wanted = PageRequest { limit: Limit::PAGE, cursor: query.cursor.clone() };
@@ -199,7 +189,7 @@ pub async fn show(
 pub async fn export(
     viewer: Viewer,
     state: web::Data<State>,
-    query: AuditQuery,
+    PageQuery(query): PageQuery<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (principal, filter) = (viewer.principal, query.filter());
     let start = Some(PageRequest { limit: Limit::GREATEST, cursor: query.cursor });

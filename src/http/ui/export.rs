@@ -8,6 +8,7 @@ use super::frame::Viewer;
 use super::list::{ListQuery, default_sort};
 use crate::domain::{self, Bitting};
 use crate::http::error::Problem;
+use crate::http::extract::PageQuery;
 use crate::http::state::State;
 use crate::model::key::{ApiKey, KeyNumber, StatusFilter};
 use crate::model::time::{Moment, format};
@@ -42,7 +43,7 @@ const COLUMNS: [&str; 18] = [
 pub async fn export(
     viewer: Viewer,
     state: web::Data<State>,
-    query: ListQuery,
+    PageQuery(query): PageQuery<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
     let retired = query.filter.keys.status == Some(StatusFilter::Retired);
     let sort = query.sort.unwrap_or(default_sort(retired));

@@ -2,6 +2,7 @@
 
 use super::chart::{Chart, words};
 use super::text::number;
+use crate::http::extract::{QueryReader, ReadQuery};
 use crate::model::breakdown::{Breakdown, ByAccess};
 use crate::model::scope::Access;
 use crate::model::usage::{Outcome, PerWindow, Tally};
@@ -16,6 +17,12 @@ words! {
         Week = "7d",
         /// By the day.
         Month = "30d",
+    }
+}
+
+impl ReadQuery for Window {
+    fn read(query: &mut QueryReader) -> Self {
+        query.choice("window").unwrap_or(Self::Month)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/keys/{id}`: everything there is to know of one key.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use super::chart::Chart;
@@ -12,7 +12,7 @@ use super::grants::Grant;
 use super::page;
 use super::text::{When, counted, day, number};
 use crate::http::error::Problem;
-use crate::http::extract::{Id, QueryReader};
+use crate::http::extract::{Id, PageQuery};
 use crate::http::state::State;
 use crate::model::audit::{AuditEvent, AuditFilter};
 use crate::model::breakdown::Breakdown;
@@ -173,11 +173,8 @@ pub async fn show(
     viewer: Viewer,
     state: web::Data<State>,
     id: Id<KeyId>,
-    request: HttpRequest,
+    PageQuery(window): PageQuery<Window>,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = QueryReader::filled_in(request.query_string());
-    let window: Window = query.choice("window").unwrap_or(Window::Month);
-    query.finish()?;
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| {
         let key = bitting.find_key(&principal, id.0)?;

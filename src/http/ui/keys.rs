@@ -13,6 +13,7 @@ use super::page;
 use super::text::{NAME, OWNER, REASON, When, number, shortened};
 use crate::domain::key_table::KeyRow;
 use crate::http::error::Problem;
+use crate::http::extract::PageQuery;
 use crate::http::state::State;
 use crate::model::key::{KeyFilter, SOON, StatusFilter, TableFilter};
 use crate::model::time::Moment;
@@ -126,7 +127,7 @@ impl RetiredRow {
 pub async fn active(
     viewer: Viewer,
     state: web::Data<State>,
-    query: ListQuery,
+    PageQuery(query): PageQuery<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (frame, list, rows, now) = load(&viewer, &state, query, StatusFilter::Active).await?;
     let rows = rows.into_iter().map(|row| ActiveRow::new(row, now)).collect();
@@ -137,7 +138,7 @@ pub async fn active(
 pub async fn retired(
     viewer: Viewer,
     state: web::Data<State>,
-    query: ListQuery,
+    PageQuery(query): PageQuery<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (frame, list, rows, now) = load(&viewer, &state, query, StatusFilter::Retired).await?;
     let rows = rows.into_iter().map(|row| RetiredRow::new(row, now)).collect();

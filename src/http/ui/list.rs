@@ -1,14 +1,10 @@
 //! What a list of keys is asked for in its address, and the parts of the page that repeat it.
 
-use actix_web::{FromRequest, HttpRequest};
-use std::future::{Ready, ready};
-
 use super::pager::{self, Choice, Pager, page_part, read_page};
 use super::text::{counted, number};
 use crate::domain::key_table::{KeyCensus, KeyRow};
 use crate::http::api::keys::read_filter;
-use crate::http::error::Problem;
-use crate::http::extract::QueryReader;
+use crate::http::extract::{QueryReader, ReadQuery};
 use crate::model::key::{ExpiryFilter, KeyFilter, KeySort, StatusFilter, TableFilter};
 use crate::model::schema;
 use crate::model::scope::Scope;
@@ -25,30 +21,21 @@ pub struct ListQuery {
     pub page: usize,
 }
 
-impl FromRequest for ListQuery {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        ready(Self::read(QueryReader::filled_in(request.query_string())))
-    }
-}
-
-impl ListQuery {
-    fn read(mut query: QueryReader) -> Result<Self, Problem> {
+impl ReadQuery for ListQuery {
+    fn read(query: &mut QueryReader) -> Self {
         let filter = TableFilter {
-            keys: read_filter(&mut query),
+            keys: read_filter(query),
             scope: query.parsed("scope", schema::scopes, |text| {
                 text.parse::<Scope>().map_err(|unknown| unknown.to_string())
             }),
             expiry: query.choice("expiry"),
         };
         let sort = query.choice("sort");
-        let page = read_page(&mut query);
-        query.finish()?;
-        Ok(Self { filter, sort, page })
+        Self { filter, sort, page: read_page(query) }
     }
+}
 
+impl ListQuery {
     /// Whether it asks for less than everything.
     fn filters(&self) -> bool {
         let TableFilter { keys: KeyFilter { status: _, text, owner }, scope, expiry } =

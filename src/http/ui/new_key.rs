@@ -15,7 +15,7 @@ use crate::domain;
 use crate::domain::key_forms::FormOutcome;
 use crate::domain::keyring::IssuedKey;
 use crate::http::error::Problem;
-use crate::http::extract::{Form, QueryReader};
+use crate::http::extract::{Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::ApiKey;
@@ -93,19 +93,25 @@ fn form(
     page(status, &template)
 }
 
+/// The key that the new one is to replace.
+pub struct Replaces(Option<KeyId>);
+
+impl ReadQuery for Replaces {
+    fn read(query: &mut QueryReader) -> Self {
+        Self(query.parsed(
+            "replaces",
+            || schema::id(KeyId::PREFIX),
+            |text| text.parse().map_err(|invalid| format!("is {invalid}")),
+        ))
+    }
+}
+
 /// `GET /keys/new`
 pub async fn show(
     viewer: Viewer,
     state: web::Data<State>,
-    request: HttpRequest,
+    PageQuery(Replaces(replaces)): PageQuery<Replaces>,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = QueryReader::filled_in(request.query_string());
-    let replaces = query.parsed(
-        "replaces",
-        || schema::id(KeyId::PREFIX),
-        |text| text.parse::<KeyId>().map_err(|invalid| format!("is {invalid}")),
-    );
-    query.finish()?;
     let principal = viewer.principal.clone();
     let read = state.run(move |bitting| {
         let replaced = replaces.map(|id| bitting.find_key(&principal, id)).transpose()?;

@@ -1,10 +1,8 @@
 //! `/tokens`: admin tokens, by which programs manage keys.
 
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use askama::Template;
-use std::future::{Ready, ready};
 
 use super::fault::{Fault, Field, complaints, faults};
 use super::frame::{Frame, Section, Viewer};
@@ -13,7 +11,7 @@ use super::pager::{Pager, address, is_searchable, page_part, read_page};
 use super::text::{NAME, REASON, When, number, shortened};
 use super::{page, see_other};
 use crate::http::error::Problem;
-use crate::http::extract::{Form, Id, QueryReader};
+use crate::http::extract::{Form, Id, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::id::TokenId;
 use crate::model::key::{Revocation, SOON, StatusFilter};
@@ -96,20 +94,9 @@ pub struct TokensQuery {
     page: usize,
 }
 
-impl FromRequest for TokensQuery {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::read(QueryReader::filled_in(request.query_string())))
-    }
-}
-
-impl TokensQuery {
-    fn read(mut query: QueryReader) -> Result<Self, Problem> {
-        let read = Self { text: query.text("q"), page: read_page(&mut query) };
-        query.finish()?;
-        Ok(read)
+impl ReadQuery for TokensQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        Self { text: query.text("q"), page: read_page(query) }
     }
 }
 
@@ -117,7 +104,7 @@ impl TokensQuery {
 pub async fn active(
     viewer: Viewer,
     state: web::Data<State>,
-    query: TokensQuery,
+    PageQuery(query): PageQuery<TokensQuery>,
 ) -> Result<HttpResponse, Problem> {
     list(viewer, &state, query, StatusFilter::Active).await
 }
@@ -126,7 +113,7 @@ pub async fn active(
 pub async fn retired(
     viewer: Viewer,
     state: web::Data<State>,
-    query: TokensQuery,
+    PageQuery(query): PageQuery<TokensQuery>,
 ) -> Result<HttpResponse, Problem> {
     list(viewer, &state, query, StatusFilter::Retired).await
 }

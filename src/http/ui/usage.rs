@@ -1,7 +1,7 @@
 //! `/usage`: the requests of all keys together; a member's page is about theirs.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use askama::Template;
 use futures_util::stream;
 
@@ -12,7 +12,7 @@ use super::text::{NAME, OWNER, number, shortened};
 use super::{csv, page};
 use crate::domain::key_table::KeyRow;
 use crate::http::error::Problem;
-use crate::http::extract::QueryReader;
+use crate::http::extract::{PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::breakdown::Breakdown;
 use crate::model::key::{KeySort, Status, TableFilter};
@@ -103,11 +103,8 @@ fn by_resource(
 pub async fn show(
     viewer: Viewer,
     state: web::Data<State>,
-    request: HttpRequest,
+    PageQuery(window): PageQuery<Window>,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = QueryReader::filled_in(request.query_string());
-    let window: Window = query.choice("window").unwrap_or(Window::Month);
-    query.finish()?;
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| {
         let windows = bitting.overall_usage(&principal)?;
@@ -138,16 +135,25 @@ pub async fn show(
     page(StatusCode::OK, &shown)
 }
 
+/// Which window to export, and as what.
+pub struct Export {
+    window: Window,
+    lines: Lines,
+}
+
+impl ReadQuery for Export {
+    fn read(query: &mut QueryReader) -> Self {
+        let lines = query.choice("by").unwrap_or(Lines::Time);
+        Self { window: Window::read(query), lines }
+    }
+}
+
 /// `GET /usage/export`
 pub async fn export(
     viewer: Viewer,
     state: web::Data<State>,
-    request: HttpRequest,
+    PageQuery(Export { window, lines }): PageQuery<Export>,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = QueryReader::filled_in(request.query_string());
-    let window: Window = query.choice("window").unwrap_or(Window::Month);
-    let lines: Lines = query.choice("by").unwrap_or(Lines::Time);
-    query.finish()?;
     let found = state.run(move |bitting| bitting.overall_usage(&viewer.principal));
     let windows = found.await?;
     let outcomes = Outcome::ALL.iter().map(|outcome| outcome.as_str());

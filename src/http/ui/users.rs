@@ -1,11 +1,9 @@
 //! `/users` and `/users/new`: who may sign in, and adding somebody.
 
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::json;
-use std::future::{Ready, ready};
 
 use super::fault::{Fault, Field, Refused, refusals};
 use super::frame::{Frame, Section, Viewer};
@@ -16,7 +14,7 @@ use super::rights::{FIELDS, Rights, RoleChoice};
 use super::text::{When, number};
 use super::{page, public_address};
 use crate::http::error::Problem;
-use crate::http::extract::{Form, QueryReader};
+use crate::http::extract::{Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
 use crate::model::time::Moment;
@@ -47,27 +45,18 @@ pub struct UsersQuery {
     page: usize,
 }
 
-impl FromRequest for UsersQuery {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::read(QueryReader::filled_in(request.query_string())))
-    }
-}
-
-impl UsersQuery {
-    fn read(mut query: QueryReader) -> Result<Self, Problem> {
+impl ReadQuery for UsersQuery {
+    fn read(query: &mut QueryReader) -> Self {
         let filter = UserFilter {
             text: query.text("q"),
             role: query.choice("role"),
             status: query.choice("status"),
         };
-        let page = read_page(&mut query);
-        query.finish()?;
-        Ok(Self { filter, page })
+        Self { filter, page: read_page(query) }
     }
+}
 
+impl UsersQuery {
     fn filters(&self) -> bool {
         let UserFilter { text, role, status } = &self.filter;
         text.is_some() || role.is_some() || status.is_some()
@@ -139,7 +128,7 @@ impl Line {
 pub async fn list(
     viewer: Viewer,
     state: web::Data<State>,
-    query: UsersQuery,
+    PageQuery(query): PageQuery<UsersQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (principal, filter, wanted) = (viewer.principal.clone(), query.filter.clone(), query.page);
     let read = state.run(move |bitting| {
