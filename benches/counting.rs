@@ -73,6 +73,8 @@ struct Sizes {
 }
 
 const MINUTES: i64 = 26 * 60;
+/// With so many of the usual size the journal is as long as it may become.
+const FLUSHES_TO_A_FOLD: usize = 10;
 
 /// The application without its threads.
 struct Bench {
@@ -173,7 +175,7 @@ impl Bench {
         }
     }
 
-    /// Flushes, and moving into the rows what five of them wrote: rows that are new, and rows that
+    /// Flushes, and moving into the rows what ten of them wrote: rows that are new, and rows that
     /// are there.
     fn flushes(&self, sizes: &Sizes) {
         let (mut flushes, mut new, mut present) = (Vec::new(), Vec::new(), Vec::new());
@@ -182,7 +184,7 @@ impl Bench {
             if round % 2 == 0 {
                 self.pass(Duration::from_secs(60));
             }
-            for _ in 0..5 {
+            for _ in 0..FLUSHES_TO_A_FOLD {
                 self.count((0..sizes.counters).map(|n| (n * stride + 1) as u32), None);
                 flushes.push(self.time(|| self.bitting.flush_usage().unwrap()).0);
             }
@@ -190,7 +192,7 @@ impl Bench {
             if round % 2 == 0 { new.push(took) } else { present.push(took) }
         }
         row(&format!("a flush of {} counters", sizes.counters), &flushes);
-        row("folding five of them, rows new", &new);
+        row("folding ten of them, rows new", &new);
         row("the same, rows there already", &present);
         let mut sources = Vec::new();
         for host in 1..=6 {
@@ -235,13 +237,13 @@ impl Bench {
     }
 
     fn figures(&self, sizes: &Sizes) {
-        for _ in 0..5 {
+        for _ in 0..FLUSHES_TO_A_FOLD {
             self.count((1..=sizes.counters).map(|n| n as u32), None);
             self.bitting.flush_usage().unwrap();
         }
         let number = |n: i64| KeyNumber((n * 7919 % sizes.keys + 1) as u32);
         let one = (0..500).map(|n| self.time(|| self.bitting.usage_of_key(number(n)).unwrap()).0);
-        row("the figures of one key, five flushes in the journal", &one.collect::<Vec<f64>>());
+        row("the figures of one key, ten flushes in the journal", &one.collect::<Vec<f64>>());
         let page = (0..50).map(|page| {
             let keys: Vec<KeyNumber> = (0..50).map(|n| number(page * 50 + n)).collect();
             self.time(|| self.bitting.usage_of(&keys).unwrap()).0

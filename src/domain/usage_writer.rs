@@ -17,8 +17,9 @@ const MINUTES_KEPT: Duration = Duration::hours(26);
 /// Hour rows are kept a little longer than the 30-day window needs them.
 const HOURS_KEPT: Duration = Duration::days(31);
 
-/// So many counters are noted in the journal before they are folded: more would be slow to read.
-const LONG_JOURNAL: usize = 50_000;
+/// So many counters are noted in the journal before they are folded: more would be slow to read
+/// where the figures of many keys are asked for.
+const LONG_JOURNAL: usize = 100_000;
 /// How long the journal is left alone when little is noted in it.
 const JOURNAL_KEPT: std::time::Duration = std::time::Duration::from_secs(5);
 

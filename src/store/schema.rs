@@ -90,7 +90,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    usage_journal (process, sequence) {
+    usage_journal (part, process, sequence) {
+        part -> BigInt,
         process -> Text,
         sequence -> BigInt,
         n -> BigInt,

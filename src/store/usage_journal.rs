@@ -1,8 +1,10 @@
-//! Counts that are written and stand in no usage row yet: a batch is one row here, until several
-//! are folded into the usage rows together.
+//! Counts that are written and stand in no usage row yet: a batch is a row or a few here, until
+//! several are folded into the usage rows together.
 //!
 //! Adding thousands of counters to their rows costs more than counting them did, and most of them
 //! are the same ones again a moment later.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use diesel::sql_types::Binary;
@@ -17,6 +19,12 @@ use crate::model::usage::{Count, Keys, Minute};
 
 /// Bytes of one counter.
 const WIDTH: usize = 18;
+/// Rows that a large batch is divided into, by the number of the key.
+const PARTS: u32 = 16;
+/// The part of a batch that is not divided.
+const WHOLE: u32 = PARTS;
+/// Counters from which on a batch is divided: one key's are to be found without reading them all.
+const LARGE: usize = 1_000;
 
 /// Notes a batch of a process; its counts are in order ([`Count::merge`]).
 ///
@@ -28,14 +36,21 @@ pub fn append(
     sequence: i64,
     counts: &[Count],
 ) -> Result<()> {
-    let n: i64 = counts.iter().map(|count| count.n).sum();
-    let row = (
-        usage_journal::process.eq(process),
-        usage_journal::sequence.eq(sequence),
-        usage_journal::n.eq(n),
-        usage_journal::counts.eq(encode(counts)),
-    );
-    diesel::insert_into(usage_journal::table).values(row).execute(connection)?;
+    let mut parts = BTreeMap::<u32, Part>::new();
+    for count in counts {
+        let part = if counts.len() < LARGE { WHOLE } else { count.key.0 % PARTS };
+        parts.entry(part).or_default().add(count);
+    }
+    for (part, Part { n, bytes }) in parts {
+        let row = (
+            usage_journal::part.eq(i64::from(part)),
+            usage_journal::process.eq(process),
+            usage_journal::sequence.eq(sequence),
+            usage_journal::n.eq(n),
+            usage_journal::counts.eq(bytes),
+        );
+        diesel::insert_into(usage_journal::table).values(row).execute(connection)?;
+    }
     Ok(())
 }
 
@@ -50,8 +65,16 @@ struct Batch {
 /// # Errors
 /// When the database fails.
 pub fn counts(connection: &mut AnyConnection, keys: Keys<'_>) -> Result<Vec<Count>> {
-    let batches: Vec<Vec<u8>> =
-        usage_journal::table.select(usage_journal::counts).load(connection)?;
+    let batches = usage_journal::table.select(usage_journal::counts);
+    let batches: Vec<Vec<u8>> = match keys {
+        Keys::All => batches.load(connection)?,
+        Keys::These(keys) => {
+            let parts: BTreeSet<u32> =
+                keys.iter().map(|key| key.0 % PARTS).chain([WHOLE]).collect();
+            let parts = parts.into_iter().map(i64::from);
+            batches.filter(usage_journal::part.eq_any(parts)).load(connection)?
+        }
+    };
     let mut counts = Vec::new();
     for batch in &batches {
         decode(batch, keys, &mut counts)?;
@@ -72,26 +95,33 @@ pub fn take(connection: &mut AnyConnection) -> Result<Vec<Count>> {
     Ok(counts)
 }
 
-fn encode(counts: &[Count]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(counts.len() * WIDTH);
-    for count in counts {
-        let since = count.last_at - count.minute.start_ms();
+/// Counters of one row, as bytes.
+#[derive(Default)]
+struct Part {
+    /// How many requests they count.
+    n: i64,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    fn add(&mut self, count: &Count) {
+        self.n += count.n;
+        let since = u32::try_from(count.last_at - count.minute.start_ms()).unwrap_or_default();
         // More than one counter can hold stands in several.
         let mut left = count.n;
         while left > 0 {
             let n = u32::try_from(left).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(&(count.minute.0 as u32).to_le_bytes());
-            bytes.extend_from_slice(&count.key.0.to_le_bytes());
-            bytes.extend_from_slice(&(count.cell.number() as u16).to_le_bytes());
-            bytes.extend_from_slice(&n.to_le_bytes());
-            bytes.extend_from_slice(&u32::try_from(since).unwrap_or_default().to_le_bytes());
+            self.bytes.extend_from_slice(&(count.minute.0 as u32).to_le_bytes());
+            self.bytes.extend_from_slice(&count.key.0.to_le_bytes());
+            self.bytes.extend_from_slice(&(count.cell.number() as u16).to_le_bytes());
+            self.bytes.extend_from_slice(&n.to_le_bytes());
+            self.bytes.extend_from_slice(&since.to_le_bytes());
             left -= i64::from(n);
         }
     }
-    bytes
 }
 
-/// A batch is in order of minute and key, so that a few keys are found without looking at the rest.
+/// Counters are in order of minute and key, so that a few keys are found without looking at the rest.
 fn decode(bytes: &[u8], keys: Keys<'_>, counts: &mut Vec<Count>) -> Result<()> {
     let (mut counters, rest) = bytes.as_chunks::<WIDTH>();
     if !rest.is_empty() {
@@ -141,6 +171,13 @@ mod tests {
     use super::*;
     use crate::model::scope::Access;
     use crate::model::usage::{Cell, Outcome};
+
+    fn encode(counts: &[Count]) -> Vec<u8> {
+        let mut part = Part::default();
+        counts.iter().for_each(|count| part.add(count));
+        assert_eq!(part.n, counts.iter().map(|count| count.n).sum::<i64>());
+        part.bytes
+    }
 
     fn count() -> impl Strategy<Value = Count> {
         let cell = Cell::new(None, Access::Write, Outcome::Retired);

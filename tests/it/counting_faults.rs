@@ -115,7 +115,7 @@ fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
         let process = server.bitting.meter.process();
         lost.batch_execute(&format!(
             "BEGIN; UPDATE usage_marks SET sequence = sequence + 1 WHERE process = '{process}'; \
-             INSERT INTO usage_journal SELECT process, sequence + 1, n, counts FROM usage_journal \
+             INSERT INTO usage_journal SELECT part, process, sequence + 1, n, counts FROM usage_journal \
              WHERE process = '{process}' ORDER BY sequence DESC LIMIT 1;"
         ))
         .unwrap();
@@ -174,4 +174,35 @@ fn a_client_that_goes_away_before_its_answer_is_counted_as_client_error() {
     stream.shutdown(Shutdown::Both).unwrap();
     eventually("the request is counted", || server.total(&key) == 1);
     assert_eq!(server.usage(&key, "24h")["client_error"], 1);
+}
+
+on_both! {
+    fn a_key_is_found_in_a_large_batch_before_it_is_folded_and_after(backend) {
+        // The server's own flushes and folds must not come in between.
+        let options = Options { usage_flush: Some("10s".to_owned()), ..Options::default() };
+        let server = TestServer::on(TestDatabase::new(backend).into(), options);
+        let bitting = &server.bitting;
+        let (worker, cell) = (bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
+        for number in 1..=2_000 {
+            for _ in 0..number % 7 {
+                worker.count(KeyNumber(number), cell, bitting.time.now(), || None);
+            }
+        }
+        let check = || {
+            let total = |number| bitting.usage_of_key(KeyNumber(number)).unwrap().lifetime.total();
+            for number in [1, 2, 7, 16, 17, 1_000, 1_999, 2_000, 2_001] {
+                let expected = if number > 2_000 { 0 } else { i64::from(number % 7) };
+                assert_eq!(total(number), expected, "{number}");
+            }
+            let all: i64 = (1..=2_000).map(|number| i64::from(number % 7)).sum();
+            assert_eq!(server.database.db_counted(), all);
+        };
+        server.db_flush();
+        let rows = |table: &str| server.database.db_number(&format!("SELECT COUNT(*) FROM {table}"));
+        assert_eq!((rows("usage_journal"), rows("usage_minutes")), (16, 0));
+        check();
+        bitting.fold_journal().unwrap();
+        assert_eq!(rows("usage_journal"), 0);
+        check();
+    }
 }
