@@ -370,7 +370,7 @@ fn protected_reads(backend: Backend, sizes: &Sizes) {
     for (what, values) in [("alone", &alone), ("while 64 clients write records", &beside)] {
         println!("| {what} | {:.2} ms | {:.0} |", median(values, |v| v.0), median(values, |v| v.1));
     }
-    println!("\nRecords written a second meanwhile: {:.0?}", written);
+    println!("\nRecords those clients wrote a second: {:.0?}", written);
 }
 
 fn main() {

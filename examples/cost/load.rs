@@ -18,6 +18,7 @@ pub struct Sample {
 /// Loads a server for some seconds from another core.
 pub fn sample(
     server: &Server,
+    path: &str,
     keys: &Path,
     core: usize,
     connections: u32,
@@ -28,7 +29,7 @@ pub fn sample(
         .args(["-c", &core.to_string(), "wrk", "-t1", "-s", SCRIPT])
         .arg(format!("-c{connections}"))
         .arg(format!("-d{seconds}s"))
-        .arg(format!("http://127.0.0.1:{}/v1/ping", server.port))
+        .arg(format!("http://127.0.0.1:{}{path}", server.port))
         .env("BENCH_KEYS", keys)
         .output()?;
     let spent = server.cpu()? - before;

@@ -14,8 +14,11 @@ use crate::model::usage::{Count, Keys, Source};
 
 /// So many counters are kept by the minute while they cannot be written; beyond, by the hour.
 const FINE_COUNTERS: usize = 200_000;
-/// So many sources go into one batch, and more into the next: each costs as much as twenty counters.
+/// So many sources go into one batch, since each costs as much as twenty counters. More wait for
+/// the next ones.
 const SOURCES_IN_A_BATCH: usize = 2_000;
+/// So many wait at most; what is more than that is not noted.
+const MOST_SOURCES: usize = 100_000;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -28,8 +31,8 @@ pub struct Batch {
     pub sequence: i64,
     /// In the order of the minute rows' primary key, each row once.
     pub counts: Vec<Count>,
-    /// Where keys were used from, each key and address once, and not too many at a time; in order, as all rows are, so that
-    /// two processes that write at once never wait for each other.
+    /// Where keys were used from, each key and address once, and not too many at a time. They are in
+    /// order, as all rows are, so that two processes that write at once never wait for each other.
     pub sources: Vec<(KeyNumber, Source)>,
     /// When admin tokens were last accepted.
     pub tokens: Vec<(u32, Moment)>,
@@ -41,6 +44,8 @@ struct Collected {
     /// In order, each row once.
     counts: Vec<Count>,
     sources: BTreeMap<(KeyNumber, String), Source>,
+    /// The last of the sources that went into a batch.
+    last_source: Option<(KeyNumber, String)>,
     tokens: BTreeMap<u32, Moment>,
     /// An empty map that a worker is given for its full one: it has room already.
     spare: Counters,
@@ -58,7 +63,8 @@ impl Collected {
     fn take_from_one(&mut self, worker: &WorkerTally) {
         let Taken { counters, sources, tokens } = worker.take(std::mem::take(&mut self.spare));
         self.spare = counters.drain_into(&mut self.counts);
-        for (key, source) in sources {
+        let room = MOST_SOURCES.saturating_sub(self.sources.len());
+        for (key, source) in sources.into_iter().take(room) {
             self.sources.insert((key, source.address.clone()), source);
         }
         for (token, at) in tokens {
@@ -81,15 +87,31 @@ impl Collected {
     }
 
     fn take_batch(&mut self, sequence: i64) -> Batch {
-        let next = self.sources.keys().nth(SOURCES_IN_A_BATCH).cloned();
-        let later = next.map(|place| self.sources.split_off(&place)).unwrap_or_default();
-        let sources = std::mem::replace(&mut self.sources, later);
+        let sources = self.take_sources();
         Batch {
             sequence,
             counts: std::mem::take(&mut self.counts),
-            sources: sources.into_iter().map(|((key, _), source)| (key, source)).collect(),
+            sources,
             tokens: std::mem::take(&mut self.tokens).into_iter().collect(),
         }
+    }
+
+    /// Takes those that follow the last ones that were taken, and after the last the first, so that
+    /// each has its turn however many come.
+    fn take_sources(&mut self) -> Vec<(KeyNumber, Source)> {
+        let mut later = match &self.last_source {
+            Some(last) => self.sources.split_off(last),
+            None => std::mem::take(&mut self.sources),
+        };
+        let mut taken = BTreeMap::new();
+        while taken.len() < SOURCES_IN_A_BATCH
+            && let Some((place, source)) = later.pop_first().or_else(|| self.sources.pop_first())
+        {
+            self.last_source = Some(place.clone());
+            taken.insert(place, source);
+        }
+        self.sources.append(&mut later);
+        taken.into_iter().map(|((key, _), source)| (key, source)).collect()
     }
 }
 
@@ -263,6 +285,25 @@ mod tests {
         let most = SOURCES_IN_A_BATCH;
         assert_eq!(sizes, [(keys, most), (0, most), (0, 1)]);
         assert!(noted.is_sorted() && noted.len() == keys);
+    }
+
+    #[test]
+    fn of_more_sources_than_can_be_written_each_has_its_turn() {
+        let meter = UsageMeter::new("p".into());
+        let worker = meter.worker();
+        let use_key = |key, host| {
+            let client = Client { address: IpAddr::from([192, 0, 2, host]), user_agent: None };
+            worker.count(KeyNumber(key), cell(), start(), || Some(client));
+        };
+        let busy = SOURCES_IN_A_BATCH as u32;
+        use_key(busy, 0);
+        let rounds = (0..4).take_while(|round| {
+            (0..busy).for_each(|key| use_key(key, round % 2));
+            let batch = meter.freeze().unwrap();
+            meter.written(batch.sequence);
+            batch.sources.iter().all(|(key, _)| *key != KeyNumber(busy))
+        });
+        assert_eq!(rounds.count(), 1, "the second batch has it");
     }
 
     #[test]

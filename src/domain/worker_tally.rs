@@ -40,8 +40,8 @@ struct Tally {
     noted_in: Option<Minute>,
 }
 
-/// One line of the tally. There are many, each in another place in memory, and waiting for memory is
-/// most of what counting costs: so it is small.
+/// One line of the tally. Each is in another place in memory, and waiting for that is most of what
+/// counting costs: so it is small.
 struct Counter {
     minute: Minute,
     key: KeyNumber,
@@ -50,6 +50,8 @@ struct Counter {
     since: u32,
     cell: Cell,
 }
+
+const _: () = assert!(size_of::<Counter>() == 24);
 
 impl Counter {
     fn count(&self) -> Count {
@@ -112,7 +114,8 @@ pub(super) struct Taken {
 }
 
 impl WorkerTally {
-    /// Counts one request of a key. Who sent it is only asked for when it may be noted.
+    /// Counts one request of a key. Who sent it is asked for when a counter begins, since it may have
+    /// to be noted then.
     pub fn count<'a>(
         &self,
         key: KeyNumber,

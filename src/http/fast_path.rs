@@ -124,3 +124,17 @@ fn is_ping(request: &Request) -> bool {
     let uri = request.uri();
     request.method() == Method::GET && uri.path() == PING && uri.query().is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes::endpoints;
+
+    #[test]
+    fn it_asks_what_the_url_table_asks() {
+        let ping = endpoints().into_iter().find(|endpoint| endpoint.path() == PING).unwrap();
+        assert!(ping.methods().contains(&Method::GET));
+        let need = ping.need().unwrap();
+        assert_eq!(ROUTE, Route::Known { need, access: Access::Read, offered: true });
+    }
+}

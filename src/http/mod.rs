@@ -1,6 +1,7 @@
 //! HTTP: requests into calls, results into responses. Nothing here knows diesel or the store.
 //!
-//! [`app`] is the one description of the application; the server and every test use it.
+//! [`service`] is what every worker of the server serves: the fast path, and [`app`] behind it, which
+//! is the one description of the application.
 
 pub mod api;
 pub mod assets;

@@ -60,13 +60,13 @@ struct Batch {
     counts: Vec<u8>,
 }
 
-/// What the journal holds of some keys, or of all.
+/// What the journal holds of some keys, each named once, or of all.
 ///
 /// # Errors
 /// When the database fails.
 pub fn counts(connection: &mut AnyConnection, keys: Keys<'_>) -> Result<Vec<Count>> {
-    let batches = usage_journal::table.select(usage_journal::counts);
-    let batches: Vec<Vec<u8>> = match keys {
+    let batches = usage_journal::table.select((usage_journal::part, usage_journal::counts));
+    let batches: Vec<(i64, Vec<u8>)> = match keys {
         Keys::All => batches.load(connection)?,
         Keys::These(keys) => {
             let parts: BTreeSet<u32> =
@@ -76,8 +76,15 @@ pub fn counts(connection: &mut AnyConnection, keys: Keys<'_>) -> Result<Vec<Coun
         }
     };
     let mut counts = Vec::new();
-    for batch in &batches {
-        decode(batch, keys, &mut counts)?;
+    for (part, batch) in &batches {
+        match keys {
+            Keys::All => decode(batch, keys, &mut counts)?,
+            Keys::These(keys) => {
+                let here = |key: &KeyNumber| [WHOLE, key.0 % PARTS].map(i64::from).contains(part);
+                let keys: Vec<KeyNumber> = keys.iter().copied().filter(here).collect();
+                decode(batch, Keys::These(&keys), &mut counts)?;
+            }
+        }
     }
     Ok(counts)
 }

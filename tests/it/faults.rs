@@ -2,6 +2,7 @@
 //! a handler that panics.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, HttpServer, web};
@@ -9,7 +10,6 @@ use bitting::auth::caller::KeyCaller;
 use bitting::auth::decision::Need;
 use bitting::domain::principal::Principal;
 use bitting::http::endpoint::Endpoint;
-use bitting::http::state::HttpSettings;
 use bitting::http::{self, routes};
 use bitting::model::scope::Resource;
 use diesel::connection::SimpleConnection;
@@ -162,7 +162,7 @@ pub fn with_one_more_endpoint(
 ) {
     let bitting = server.bitting.clone();
     let factory = move || {
-        let state = worker_state(&bitting, HttpSettings::default());
+        let state = worker_state(&bitting, &Arc::default());
         let mut endpoints = routes::endpoints();
         endpoints.push(endpoint());
         http::app(web::Data::new(state), endpoints)

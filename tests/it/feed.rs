@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bitting::config::Options;
-use bitting::model::secret::{Secret, SecretKind};
+use bitting::model::secret::SecretKind;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use serde_json::Value;
@@ -15,11 +15,6 @@ use crate::support::binary::run_ok;
 use crate::support::load::{Line, hammer, request};
 use crate::support::server::MadeKey;
 use crate::support::{Answer, Backend, Binary, TestDatabase, TestServer, eventually, on_both};
-
-/// A well-formed key or token that nobody has made.
-fn made_up(server: &TestServer, kind: SecretKind) -> String {
-    Secret::generate(&server.bitting.brand, kind).unwrap().expose().to_owned()
-}
 
 /// Polls until a credential is refused as revoked; that must be within a second, here with room
 /// for a busy machine.
@@ -143,7 +138,7 @@ on_both! {
             let flood: Vec<_> = (0..64).map(|place| {
                 let kind = [SecretKind::ApiKey, SecretKind::AdminToken][place % 2];
                 let requests: Vec<String> = (0..50).map(|n| {
-                    let mut credential = made_up(&server, kind);
+                    let mut credential = server.made_up(kind);
                     // Half of them with a wrong checksum.
                     if n % 2 == 0 && let Some(last) = credential.pop() {
                         credential.push(if last == '0' { '1' } else { '0' });
@@ -164,7 +159,7 @@ on_both! {
         server.bitting.fold_journal().unwrap();
         let counted = "SELECT COUNT(DISTINCT key_number) FROM usage_minutes";
         assert_eq!(server.database.db_number(counted), 1, "only the live key is counted");
-        server.client.with_key(&made_up(&server, SecretKind::ApiKey), "GET", "/v1/calls", None)
+        server.client.with_key(&server.made_up(SecretKind::ApiKey), "GET", "/v1/calls", None)
             .expect(401, "invalid_key");
     }
 }
@@ -181,7 +176,7 @@ fn unknown_keys_that_wait_at_once_share_one_read() {
         let (sent, all_sent) = std::sync::mpsc::channel();
         let clients: Vec<_> = (0..64)
             .map(|_| {
-                let request = request(&made_up(&server, SecretKind::ApiKey), "GET", "/v1/calls");
+                let request = request(&server.made_up(SecretKind::ApiKey), "GET", "/v1/calls");
                 let (sent, address) = (sent.clone(), server.address);
                 scope.spawn(move || {
                     let mut line = Line::open(address);
@@ -236,8 +231,8 @@ on_both! {
         let server = TestServer::start(backend);
         let (live, revoked) = (server.key("calls:read"), server.key("calls:read"));
         server.revoke(&revoked);
-        let made_up = made_up(&server, SecretKind::ApiKey);
-        let mistyped = format!("{}x", &live.secret[..live.secret.len() - 1]);
+        let made_up = server.made_up(SecretKind::ApiKey);
+        let mistyped = live.mistyped();
         let send = |key: &str| server.client.with_key(key, "GET", "/v1/ping", None);
         let probe = |path: &str| server.client.send("GET", path, &[], None).status;
         send(&live.secret).expect(200, "");

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use bitting::config::Options;
-use bitting::model::secret::{Secret, SecretKind};
+use bitting::model::secret::SecretKind;
 use serde_json::json;
 
 use crate::support::binary::run_ok;
@@ -154,7 +154,6 @@ on_both! {
         let database = Arc::new(TestDatabase::new(backend));
         let [server, other] =
             [(); 2].map(|()| TestServer::on(database.clone(), Options::default()));
-        let made_up = || Secret::generate(&server.bitting.brand, SecretKind::ApiKey).unwrap();
         race(server.address, 200, || server.key("calls:read"), |round, key| {
             if round % 50 == 0 {
                 let url = ["--database-url", database.url.as_str()];
@@ -162,7 +161,7 @@ on_both! {
             } else {
                 other.revoke(key);
             }
-            server.client.with_key(made_up().expose(), "GET", "/v1/ping", None)
+            server.client.with_key(&server.made_up(SecretKind::ApiKey), "GET", "/v1/ping", None)
                 .expect(401, "invalid_key");
         });
     }

@@ -31,7 +31,7 @@ pub fn front_door(
     thread.join().unwrap();
 }
 
-/// The state of a worker with settings of its own.
-pub fn worker_state(bitting: &Arc<Bitting>, settings: HttpSettings) -> State {
-    State::new(bitting.clone(), Arc::new(settings), Arc::new(AtomicBool::new(false)))
+/// The state of a worker with settings of its own; `stopping` says that its server is.
+pub fn worker_state(bitting: &Arc<Bitting>, stopping: &Arc<AtomicBool>) -> State {
+    State::new(bitting.clone(), Arc::new(HttpSettings::default()), stopping.clone())
 }

@@ -12,6 +12,7 @@ use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
 use bitting::model::actor::Visit;
 use bitting::model::password::Password;
+use bitting::model::secret::{Secret, SecretKind};
 use bitting::model::time::{Moment, parse_rfc3339};
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, User};
@@ -32,6 +33,14 @@ pub fn start_of_time() -> Moment {
 pub struct MadeKey {
     pub id: String,
     pub secret: String,
+}
+
+impl MadeKey {
+    /// The same with another last character: its checksum is wrong.
+    pub fn mistyped(&self) -> String {
+        let (rest, last) = self.secret.split_at(self.secret.len() - 1);
+        format!("{rest}{}", if last == "x" { "y" } else { "x" })
+    }
 }
 
 /// A running server. It is stopped, and its counts are written, when it is dropped.
@@ -185,6 +194,11 @@ impl TestServer {
     /// Makes an admin token from `name`, `access` and perhaps `may_grant`.
     pub fn db_token(&self, body: &Value) -> String {
         db_token(&self.bitting, body)
+    }
+
+    /// A well-formed key or token that nobody has made.
+    pub fn made_up(&self, kind: SecretKind) -> String {
+        Secret::generate(&self.bitting.brand, kind).unwrap().expose().to_owned()
     }
 
     /// Adds a user with the usual password; `more` may hold `role` and `may_grant`.
