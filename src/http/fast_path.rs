@@ -21,7 +21,7 @@ use super::api::this_key::PONG;
 use super::middleware::entry::client_of;
 use super::middleware::judge::present;
 use super::middleware::measure::Measure;
-use super::middleware::observe::{RequestId, are_logged, frame};
+use super::middleware::observe::{RequestId, are_logged, asks_for_upgrade, frame};
 use super::routes::PING;
 use super::state::{Held, State};
 use crate::auth::caller::Caller;
@@ -97,7 +97,8 @@ impl<A> FastPath<A> {
     fn answer(&self, request: &Request) -> Option<Response<BoxBody>> {
         let state = &self.state;
         // What is to be logged is known further on, and so is how a connection is ended.
-        if !is_ping(request) || are_logged() || state.stopping.load(Ordering::Relaxed) {
+        let ends = state.stopping.load(Ordering::Relaxed) || asks_for_upgrade(request.head());
+        if !is_ping(request) || ends || are_logged() {
             return None;
         }
         let began = self.measure.as_ref().map(|_| Instant::now());

@@ -312,3 +312,22 @@ fn an_id_that_is_not_of_its_own_syntax_names_nothing() {
     }
     server.call(&key, "GET", &path, None).ok();
 }
+
+on_both! {
+    fn a_connection_that_asks_to_be_upgraded_is_answered_and_told_that_it_ends(backend) {
+        let server = TestServer::start(backend);
+        let key = server.key("calls:read");
+        for path in ["/v1/ping", "/v1/calls", "/v1/nothing", "/healthz"] {
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+                 Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+                key.secret
+            );
+            let answer = raw::exchange(server.address, request.as_bytes());
+            let status = if path == "/v1/nothing" { 404 } else { 200 };
+            assert_eq!(raw::status(&answer), status, "{answer}");
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+            assert!(!answer.to_lowercase().contains("upgrade"), "{answer}");
+        }
+    }
+}

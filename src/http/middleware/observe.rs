@@ -8,7 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::dev::{
+    RequestHead, Service, ServiceRequest, ServiceResponse, Transform, forward_ready,
+};
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
@@ -155,7 +157,9 @@ where
         let id = noted.unwrap_or_else(|| RequestId::choose(answer.request().headers(), this.state));
         let mut response = render_problem(answer, &id);
         frame(response.headers_mut(), &id);
-        if this.state.stopping.load(Ordering::Relaxed) {
+        if this.state.stopping.load(Ordering::Relaxed)
+            || asks_for_upgrade(response.request().head())
+        {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         if let Some(began) = this.began {
@@ -237,6 +241,12 @@ pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId) {
             HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
         );
     }
+}
+
+/// Whether a connection is to speak something else from now on. Nothing else is spoken here, and
+/// what follows on it can be told from no body: so its answer says that it ends.
+pub(in crate::http) fn asks_for_upgrade(request: &RequestHead) -> bool {
+    request.connection_type() == ConnectionType::Upgrade
 }
 
 /// Whether each request is logged.
