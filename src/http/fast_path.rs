@@ -11,13 +11,12 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{
     AppConfig, Response, Service, ServiceFactory, ServiceResponse, forward_ready,
 };
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web;
 use futures_util::TryFutureExt;
 use futures_util::future::{Either, LocalBoxFuture, MapOk, Ready, ready};
 
-use super::api::this_key::PONG;
+use super::api::this_key::pong;
 use super::middleware::entry::client_of;
 use super::middleware::judge::present;
 use super::middleware::measure::Measure;
@@ -109,10 +108,9 @@ impl<A> FastPath<A> {
         state.note_accepted();
         let cell = Cell::new(None, Access::Read, Outcome::Ok);
         state.tally.count(key.number(), cell, now, || client_of(request.head(), state));
-        let mut response = Response::with_body(StatusCode::OK, BoxBody::new(PONG));
-        let headers = response.headers_mut();
-        headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        frame(headers, &RequestId::choose(request.head().headers(), state));
+        let mut response = pong();
+        let id = RequestId::choose(request.head().headers(), state);
+        frame(response.headers_mut(), &id);
         if let (Some(measure), Some(began)) = (&self.measure, began) {
             measure.answered(Access::Read, StatusCode::OK, began);
         }

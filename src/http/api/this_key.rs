@@ -1,5 +1,8 @@
 //! What any live key may ask about itself.
 
+use actix_web::body::BoxBody;
+use actix_web::dev::Response;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpResponse, web};
 use schemars::JsonSchema;
@@ -44,14 +47,18 @@ pub async fn whoami(
     Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage)))
 }
 
-/// What a ping is answered with.
-pub const PONG: &str = r#"{"ping":"pong"}"#;
+/// What a ping is answered with, on either path.
+pub fn pong() -> Response<BoxBody> {
+    let mut response = Response::with_body(StatusCode::OK, BoxBody::new(r#"{"ping":"pong"}"#));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().append(CONTENT_TYPE, json);
+    response
+}
 
 /// The cheapest way to test a credential.
 pub async fn ping(_caller: KeyCaller, query: QueryReader) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(HttpResponse::Ok().insert_header(json).body(PONG))
+    Ok(pong().into())
 }
 
 /// The key's limits and figures.

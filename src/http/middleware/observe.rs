@@ -244,7 +244,7 @@ pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId) {
 }
 
 /// Whether a connection is to speak something else from now on. Nothing else is spoken here, and
-/// what follows on it can be told from no body: so its answer says that it ends.
+/// actix reads no further request from it: so its answer has to say that it ends.
 pub(in crate::http) fn asks_for_upgrade(request: &RequestHead) -> bool {
     request.connection_type() == ConnectionType::Upgrade
 }
