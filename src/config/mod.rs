@@ -55,7 +55,7 @@ pub struct Options {
     /// The address people reach the server at, such as `https://keys.example.com`
     #[arg(long, global = true, env = "BITTING_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Networks whose X-Forwarded-For is believed, separated by commas [default: none]
+    /// Networks whose X-Forwarded-For or Forwarded is believed, separated by commas [default: none]
     #[arg(long, global = true, env = "BITTING_TRUSTED_PROXIES", value_name = "CIDRS")]
     pub trusted_proxies: Option<String>,
     /// 2 to 8 letters that begin every key; fixed when the database is made [default: bt]
@@ -146,7 +146,7 @@ pub struct Settings {
     pub log_level: tracing::Level,
     /// The address people reach the server at.
     pub public_url: Option<String>,
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` or `Forwarded` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// What begins every key, if it was said.
     pub brand: Option<Brand>,

@@ -24,7 +24,7 @@ use crate::model::scope::Access;
 /// What all workers share: settings of the HTTP side, and the server's counters.
 #[derive(Default)]
 pub struct HttpSettings {
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` or `Forwarded` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The address people reach the server at, if it was said.
     pub public_url: Option<String>,

@@ -36,6 +36,7 @@ mod faults_disk;
 mod feed;
 mod figures_agree;
 mod foreign_keys;
+mod forwarded;
 mod hygiene;
 mod idempotency;
 mod idempotency_races;

@@ -39,8 +39,7 @@ impl FromRequest for Manager {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let state = request.app_data::<web::Data<State>>();
-        let address =
-            state.and_then(|state| client_address(request.head(), &state.settings.trusted_proxies));
+        let address = state.and_then(|state| client_address(request.head(), &state.settings));
         let id = state.map(|state| RequestId::of(request, state).as_str().to_owned());
         let caller = TokenCaller::from_request(request, payload).into_inner();
         ready(caller.map(|caller| Self { caller, address, request_id: id }))

@@ -27,7 +27,7 @@ impl FromRequest for FromWhere {
         };
         let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         ready(Ok(Self(Visit {
-            address: client_address(request.head(), &state.settings.trusted_proxies),
+            address: client_address(request.head(), &state.settings),
             user_agent: user_agent.map(str::to_owned),
             request_id: Some(RequestId::of(request, state).as_str().to_owned()),
         })))

@@ -92,7 +92,7 @@ pub(in crate::http) fn client_of<'a>(
     request: &'a RequestHead,
     state: &State,
 ) -> Option<Client<'a>> {
-    let address = client_address(request, &state.settings.trusted_proxies)?;
+    let address = client_address(request, &state.settings)?;
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     // A secret that was sent as a user agent must not be stored.
     let user_agent = user_agent.filter(|agent| !state.bitting.brand.may_occur_in(agent));

@@ -258,7 +258,7 @@ pub(in crate::http) fn are_logged() -> bool {
 fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant, state: &State) {
     let request = response.request();
     let caller = request.extensions().get::<Caller>().map(Caller::public_id);
-    let client = client_address(request.head(), &state.settings.trusted_proxies);
+    let client = client_address(request.head(), &state.settings);
     tracing::debug!(
         target: "bitting::request",
         request_id = id.as_str(),

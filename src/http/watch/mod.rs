@@ -7,6 +7,8 @@ pub mod exposition;
 pub mod requests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::error::Code;
 use crate::model::words::Word;
@@ -15,6 +17,24 @@ use requests::Requests;
 /// How many requests were refused, by code and in the order of [`Code::ALL`].
 pub type RefusalCounts = [u64; Code::ALL.len()];
 
+/// Something that is told of at most once a minute, however often it happens.
+#[derive(Default)]
+pub(super) struct OncePerMinute(Mutex<Option<(Instant, u64)>>);
+
+impl OncePerMinute {
+    /// Whether it is to be told of now, and how often it was not since the last time.
+    pub(super) fn admit(&self) -> Option<u64> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *last {
+            Some((told, untold)) if told.elapsed() < Duration::from_secs(60) => {
+                *untold += 1;
+                None
+            }
+            last => Some(last.replace((Instant::now(), 0)).map_or(0, |(_, untold)| untold)),
+        }
+    }
+}
+
 /// The counters of one server.
 pub struct Watch {
     refusals: [AtomicU64; Code::ALL.len()],
@@ -22,6 +42,8 @@ pub struct Watch {
     most_connections: usize,
     full: AtomicBool,
     requests: Option<Requests>,
+    /// Requests for which a trusted proxy names no address.
+    pub(super) unnamed_clients: OncePerMinute,
 }
 
 impl Default for Watch {
@@ -39,6 +61,7 @@ impl Watch {
             most_connections,
             full: AtomicBool::new(false),
             requests,
+            unnamed_clients: OncePerMinute::default(),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod front_door;
 pub mod html;
 pub mod kinds;
 pub mod load;
+pub mod nginx;
 pub mod plans;
 pub mod raw;
 pub mod rules;
