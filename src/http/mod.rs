@@ -7,6 +7,7 @@ pub mod api;
 pub mod assets;
 pub mod client_address;
 mod code;
+mod cookies;
 pub mod endpoint;
 pub mod error;
 pub mod extract;

@@ -39,10 +39,10 @@ on_both! {
             assert!(!refused.body.contains(PASSWORD) && !refused.body.contains(OTHER));
         }
         assert!(elsewhere.is_signed_in());
-        let session = browser.cookies()["bitting_session"].clone();
+        let session = browser.session();
         let changed = change(PASSWORD, OTHER);
         assert_eq!((changed.status, changed.header("location")), (303, "/account?changed=password"), "{changed:#?}");
-        assert_ne!(browser.cookies()["bitting_session"], session);
+        assert_ne!(browser.session(), session);
         assert_ne!(text(&browser.get("/account?changed=password"), "#changed"), "");
         assert_eq!(text(&browser.get("/account"), "#changed"), "");
         assert!(!elsewhere.is_signed_in());

@@ -46,11 +46,11 @@ on_both! {
         assert!(home.body.contains(EMAIL) && home.body.contains("admin"), "{home:#?}");
         assert_eq!(home.header("content-type"), "text/html; charset=utf-8");
 
-        let before = browser.cookies();
+        let before = browser.session();
         let signed_out = browser.submit("/keys", "/logout", &[]);
         assert_eq!((signed_out.status, signed_out.header("location")), (303, "/login"));
-        assert!(!browser.cookies().contains_key("bitting_session"));
-        browser.plant("bitting_session", &before["bitting_session"]);
+        assert!(!browser.cookies().contains_key(&browser.session_cookie()));
+        browser.plant_session(&before);
         assert!(!browser.is_signed_in(), "the old cookie after signing out");
 
         let events = actions(&server);
@@ -68,7 +68,7 @@ on_both! {
         let server = TestServer::start(backend);
         server.db_user(EMAIL, json!({}));
         let browser = Browser::signed_in(&server.client.base, EMAIL);
-        let secret = browser.cookies()["bitting_session"].clone();
+        let secret = browser.session();
         assert_eq!(secret.len(), 43);
         let stored = server.database.db_texts("SELECT password FROM users");
         assert!(stored[0].starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
@@ -153,11 +153,11 @@ on_both! {
         let server = TestServer::start(backend);
         let ada = server.db_user(EMAIL, json!({}));
         let browser = Browser::signed_in(&server.client.base, EMAIL);
-        let before = browser.cookies()["bitting_session"].clone();
+        let before = browser.session();
         browser.log_in(EMAIL, PASSWORD);
-        assert_ne!(browser.cookies()["bitting_session"], before);
+        assert_ne!(browser.session(), before);
         assert_eq!(server.bitting.list_sessions(ada.id).unwrap().len(), 1);
-        browser.plant("bitting_session", &before);
+        browser.plant_session(&before);
         assert!(!browser.is_signed_in());
     }
 }
@@ -180,7 +180,7 @@ on_both! {
         assert!(one.is_signed_in() && two.is_signed_in());
         let renewed = change(PASSWORD, OTHER_PASSWORD).unwrap();
         assert!(!one.is_signed_in() && !two.is_signed_in());
-        one.plant("bitting_session", &renewed.secret.expose());
+        one.plant_session(&renewed.secret.expose());
         assert!(one.is_signed_in());
         assert_eq!(two.log_in("bo@example.com", PASSWORD).status, 401);
 

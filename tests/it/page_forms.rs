@@ -217,10 +217,9 @@ fn no_form_works_in_a_session_that_has_ended() {
             let session = server.database.db_texts("SELECT id FROM sessions").pop();
             things.push(("session", session.unwrap_or_default()));
             let [page, path, fields] = [page, path, fields].map(|text| filled_in(text, &things));
-            let (cookie, token) =
-                (browser.cookies()["bitting_session"].clone(), form_token(&browser.get(&page)));
+            let (cookie, token) = (browser.session(), form_token(&browser.get(&page)));
             end(&server, &browser);
-            other.plant("bitting_session", &cookie);
+            other.plant_session(&cookie);
             let before = db_state(&server);
             let mut sent: Vec<(String, String)> =
                 form_urlencoded::parse(fields.as_bytes()).into_owned().collect();

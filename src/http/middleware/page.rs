@@ -8,23 +8,21 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use actix_web::body::BoxBody;
-use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HOST, HeaderName, LOCATION, ORIGIN, SET_COOKIE};
+use actix_web::http::header::{ALLOW, HOST, HeaderName, LOCATION, ORIGIN};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
 use crate::auth::session::{PageNeed, PageRefusal, UserCaller, admit, look_up};
+use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::form::Form;
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const SESSION: &str = "bitting_session";
-const VISITOR: &str = "bitting_visitor";
 
 /// Marks a request whose problems are told as a page.
 pub struct AsPage;
@@ -72,7 +70,8 @@ impl Page {
             Ok(ServiceResponse::new(original, problem.error_response()))
         })?;
         if let Some(secret) = fresh {
-            add_cookie(response.response_mut(), &self.state, VISITOR, &secret);
+            let cookie = OwnCookie::visitor(response.request(), &self.state);
+            cookie.give(response.response_mut(), &secret);
         }
         Ok(response)
     }
@@ -92,15 +91,17 @@ impl Page {
             return Err(refuse(Problem::method_not_allowed(&self.allow)));
         }
         let posted = request.method() == Method::POST;
-        if posted && !is_own(request.request(), &self.state) {
-            return Err(refuse(not_our_page()));
+        if posted {
+            check_source(request.request(), &self.state).map_err(refuse)?;
         }
         let (secret, fresh) = match self.need {
             PageNeed::Visitor => visitor_secret(request.request(), &self.state).map_err(refuse)?,
-            PageNeed::User(_) => match session_secret(request.request(), &self.state) {
-                Some(secret) => (secret, None),
-                None => return Err(sign_in(request.request())),
-            },
+            PageNeed::User(_) => {
+                match OwnCookie::session(request.request(), &self.state).read(request.request()) {
+                    Some(secret) => (secret, None),
+                    None => return Err(sign_in(request.request())),
+                }
+            }
         };
         let caller = self.caller(request.request(), &secret).await?;
         if posted {
@@ -150,6 +151,16 @@ fn not_our_page() -> Problem {
     )
 }
 
+fn hidden_origin() -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        "Your browser was told not to say where this form comes from (it sent Origin: null), so it \
+         cannot be told from somebody else's. A proxy in front of this server probably adds the \
+         header Referrer-Policy: no-referrer: remove it there, or make it same-origin, then open \
+         the page again.",
+    )
+}
+
 /// To the login page; a page that was only to be read is opened after it.
 fn sign_in(request: &HttpRequest) -> HttpResponse {
     let mut to = "/login".to_owned();
@@ -163,25 +174,29 @@ fn sign_in(request: &HttpRequest) -> HttpResponse {
 
 /// Whether a form was sent from a page of this site, as far as the browser says. One that says
 /// nothing of it has no cookies of ours to misuse, or is caught by the form's token.
-fn is_own(request: &HttpRequest, state: &State) -> bool {
+fn check_source(request: &HttpRequest, state: &State) -> Result<(), Problem> {
     let headers = request.headers();
     let site = headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes());
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
-        return false;
+        return Err(not_our_page());
     }
     let mut origins = headers.get_all(ORIGIN);
-    let (Some(origin), None) = (origins.next(), origins.next()) else {
-        return !headers.contains_key(ORIGIN);
+    let origin = match (origins.next(), origins.next()) {
+        (None, _) => return Ok(()),
+        (Some(origin), None) => origin.to_str().unwrap_or_default(),
+        (Some(_), Some(_)) => return Err(not_our_page()),
     };
-    let Ok(origin) = origin.to_str() else { return false };
-    match &state.settings.public_url {
+    let same = match &state.settings.public_url {
+        _ if origin == "null" && site == Some(b"same-origin") => true,
+        _ if origin == "null" => return Err(hidden_origin()),
         Some(url) => origin.eq_ignore_ascii_case(origin_of(url)),
         None => {
             let host = headers.get(HOST).and_then(|host| host.to_str().ok());
             let said = origin.split_once("://").map(|(_, host)| host);
             host.zip(said).is_some_and(|(host, said)| host.eq_ignore_ascii_case(said))
         }
-    }
+    };
+    if same { Ok(()) } else { Err(not_our_page()) }
 }
 
 /// The scheme, host and port of a URL.
@@ -190,66 +205,12 @@ fn origin_of(url: &str) -> &str {
     url[host..].find('/').map_or(url, |at| &url[..host + at])
 }
 
-/// A cookie that the browser sends to this host alone, and to nobody's scripts.
-fn cookie_name(state: &State, name: &str) -> String {
-    if state.settings.is_encrypted() { format!("__Host-{name}") } else { name.to_owned() }
-}
-
-fn cookie<'a>(state: &State, name: &str, value: String) -> Cookie<'a> {
-    Cookie::build(cookie_name(state, name), value)
-        .path("/")
-        .http_only(true)
-        .secure(state.settings.is_encrypted())
-        .same_site(SameSite::Lax)
-        .finish()
-}
-
-fn add_cookie(
-    response: &mut HttpResponse<BoxBody>,
-    state: &State,
-    name: &str,
-    secret: &RandomSecret,
-) {
-    let text = cookie(state, name, secret.expose()).to_string();
-    if let Ok(value) = text.parse() {
-        response.headers_mut().append(SET_COOKIE, value);
-    }
-}
-
-/// Gives the browser the secret of its session.
-pub fn give_session(response: &mut HttpResponse, state: &State, secret: &RandomSecret) {
-    add_cookie(response, state, SESSION, secret);
-}
-
-/// Takes the secret of its session from the browser.
-pub fn take_session(response: &mut HttpResponse, state: &State) {
-    let mut gone = cookie(state, SESSION, String::new());
-    gone.make_removal();
-    if let Ok(value) = gone.to_string().parse() {
-        response.headers_mut().append(SET_COOKIE, value);
-    }
-}
-
-/// The one cookie of this name. Of two, one was planted by somebody else.
-fn secret_in_cookie(request: &HttpRequest, state: &State, name: &str) -> Option<RandomSecret> {
-    let name = cookie_name(state, name);
-    let cookies = request.cookies().ok()?;
-    let mut named = cookies.iter().filter(|cookie| cookie.name() == name);
-    let (Some(cookie), None) = (named.next(), named.next()) else { return None };
-    RandomSecret::parse(cookie.value())
-}
-
-/// The secret of the session that the browser says it has.
-pub fn session_secret(request: &HttpRequest, state: &State) -> Option<RandomSecret> {
-    secret_in_cookie(request, state, SESSION)
-}
-
 /// The browser's secret before it has a session, and the same once more if it is new.
 fn visitor_secret(
     request: &HttpRequest,
     state: &State,
 ) -> Result<(RandomSecret, Option<RandomSecret>), Problem> {
-    if let Some(secret) = secret_in_cookie(request, state, VISITOR) {
+    if let Some(secret) = OwnCookie::visitor(request, state).read(request) {
         return Ok((secret, None));
     }
     let secret = RandomSecret::generate().map_err(Problem::internal)?;

@@ -13,9 +13,9 @@ use super::text::When;
 use super::{page, see_other};
 use crate::auth::session::UserCaller;
 use crate::domain::Error;
+use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FromWhere, Id};
-use crate::http::middleware::page::{give_session, take_session};
 use crate::http::state::State;
 use crate::model::FieldErrors;
 use crate::model::id::SessionId;
@@ -114,6 +114,7 @@ pub async fn show(
 
 /// `POST /account/password`: every other session ends.
 pub async fn change_password(
+    request: HttpRequest,
     viewer: Viewer,
     caller: UserCaller,
     state: web::Data<State>,
@@ -134,7 +135,7 @@ pub async fn change_password(
     match changed.await? {
         Ok(signed_in) => {
             let mut answer = see_other(&format!("/account?{CHANGED}"));
-            give_session(&mut answer, &state, &signed_in.secret);
+            OwnCookie::session(&request, &state).give(&mut answer, &signed_in.secret);
             Ok(answer)
         }
         Err(errors) => {
@@ -147,6 +148,7 @@ pub async fn change_password(
 
 /// `POST /account/sessions/{id}/end`
 pub async fn end_session(
+    request: HttpRequest,
     caller: UserCaller,
     state: web::Data<State>,
     visit: FromWhere,
@@ -163,7 +165,7 @@ pub async fn end_session(
         return Ok(see_other("/account"));
     }
     let mut answer = see_other("/login");
-    take_session(&mut answer, &state);
+    OwnCookie::session(&request, &state).take(&mut answer);
     Ok(answer)
 }
 

@@ -6,9 +6,9 @@ use askama::Template;
 
 use super::{page, see_other};
 use crate::auth::session::UserCaller;
+use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken, FromWhere};
-use crate::http::middleware::page::{give_session, session_secret, take_session};
 use crate::http::state::State;
 
 /// The longest path that is gone to after signing in.
@@ -40,7 +40,8 @@ pub async fn log_in(
     token: FormToken,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let replaced = session_secret(&request, &state);
+    let cookie = OwnCookie::session(&request, &state);
+    let replaced = cookie.read(&request);
     let (email, password) = (form.text("email").to_owned(), form.text("password").to_owned());
     let signed_in =
         state.run(move |bitting| bitting.log_in(&email, &password, &visit.0, replaced.as_ref()));
@@ -48,7 +49,7 @@ pub async fn log_in(
     match signed_in.await {
         Ok(signed_in) => {
             let mut answer = see_other(next.unwrap_or("/keys"));
-            give_session(&mut answer, &state, &signed_in.secret);
+            cookie.give(&mut answer, &signed_in.secret);
             Ok(answer)
         }
         Err(problem) if problem.code() == Code::WrongPassword => {
@@ -66,6 +67,7 @@ pub async fn log_in(
 
 /// Signs out.
 pub async fn log_out(
+    request: HttpRequest,
     caller: UserCaller,
     state: web::Data<State>,
     visit: FromWhere,
@@ -79,7 +81,7 @@ pub async fn log_out(
         _ => {}
     }
     let mut answer = see_other("/login");
-    take_session(&mut answer, &state);
+    OwnCookie::session(&request, &state).take(&mut answer);
     Ok(answer)
 }
 

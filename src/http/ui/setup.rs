@@ -6,9 +6,9 @@ use askama::Template;
 
 use super::{page, see_other};
 use crate::domain::Error;
+use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken, FromWhere};
-use crate::http::middleware::page::give_session;
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
 
@@ -59,6 +59,7 @@ pub async fn form(
 
 /// Makes the first administrator and signs them in; the link is used up.
 pub async fn set_up(
+    request: HttpRequest,
     state: web::Data<State>,
     visit: FromWhere,
     token: FormToken,
@@ -76,7 +77,7 @@ pub async fn set_up(
     match made.await {
         Ok(Ok(signed_in)) => {
             let mut answer = see_other("/keys");
-            give_session(&mut answer, &state, &signed_in.secret);
+            OwnCookie::session(&request, &state).give(&mut answer, &signed_in.secret);
             Ok(answer)
         }
         Ok(Err(errors)) => {

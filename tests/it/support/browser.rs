@@ -31,6 +31,22 @@ impl Browser {
         self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
     }
 
+    /// The name of the cookie with its session, which is not that of other ports.
+    pub fn session_cookie(&self) -> String {
+        format!("bitting_session_{}", self.client.base.rsplit(':').next().unwrap())
+    }
+
+    /// The secret of its session.
+    #[track_caller]
+    pub fn session(&self) -> String {
+        self.cookies()[&self.session_cookie()].clone()
+    }
+
+    /// Gives it the secret of a session that no answer gave it.
+    pub fn plant_session(&self, secret: &str) {
+        self.plant(&self.session_cookie(), secret);
+    }
+
     /// Sends a request with its cookies, and keeps those of the answer.
     pub fn send(
         &self,
