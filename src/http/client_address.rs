@@ -155,9 +155,10 @@ mod tests {
             headers.append(name.clone(), HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         let peer = "127.0.0.1".parse().unwrap();
-        let found = match name {
-            X_FORWARDED_FOR => last_untrusted(peer, forwarded_for(&headers), &trusted),
-            _ => last_untrusted(peer, forwarded(&headers), &trusted),
+        let found = if name == X_FORWARDED_FOR {
+            last_untrusted(peer, forwarded_for(&headers), &trusted)
+        } else {
+            last_untrusted(peer, forwarded(&headers), &trusted)
         };
         found.map(|address| address.to_string()).map_err(|unnamed| unnamed.proxy.to_string())
     }
@@ -177,9 +178,9 @@ mod tests {
         ] {
             assert_eq!(client(lines).as_deref(), Ok(expected), "{lines:?}");
         }
-        assert_eq!(client(&["unknown"]).as_deref(), Err("127.0.0.1"));
-        assert_eq!(client(&["203.0.113.9, unknown, 10.0.0.2"]).as_deref(), Err("10.0.0.2"));
-        assert_eq!(client(&["203.0.113.9", "\u{fc}", "10.0.0.2"]).as_deref(), Err("10.0.0.2"));
+        assert_eq!(client(&["unknown"]), Err("127.0.0.1".to_owned()));
+        assert_eq!(client(&["203.0.113.9, unknown, 10.0.0.2"]), Err("10.0.0.2".to_owned()));
+        assert_eq!(client(&["203.0.113.9", "\u{fc}", "10.0.0.2"]), Err("10.0.0.2".to_owned()));
     }
 
     #[test]
@@ -199,7 +200,7 @@ mod tests {
             assert_eq!(client(line).as_deref(), Ok(expected), "{line}");
         }
         for line in ["proto=https", "for=_hidden", "for=unknown", "203.0.113.9", "for="] {
-            assert_eq!(client(line).as_deref(), Err("127.0.0.1"), "{line}");
+            assert_eq!(client(line), Err("127.0.0.1".to_owned()), "{line}");
         }
     }
 
