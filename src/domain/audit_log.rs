@@ -1,13 +1,17 @@
 //! Reading the audit log. Events are written by the use cases themselves, inside their
 //! transactions; what was refused is noted by `principal`.
 
+use std::collections::HashMap;
 use std::fmt::Display;
+
+use serde_json::Value;
 
 use super::keyring::foreign_cursor;
 use super::principal::Principal;
 use super::{Bitting, Result};
 use crate::model::actor::Origin;
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
+use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::page::{Page, PageRequest};
 use crate::model::words::Word;
 use crate::store::audit;
@@ -22,6 +26,20 @@ pub(super) fn tell(action: Action, id: impl Display, origin: &Origin) {
         request_id = origin.request_id,
         "changed"
     );
+}
+
+/// Every text in an event's detail that may be an id.
+fn collect_ids(detail: &Value, ids: &mut Vec<String>) {
+    let is_id = |text: &str| {
+        let known = text.parse::<UserId>().is_ok() || text.parse::<TokenId>().is_ok();
+        known || text.parse::<KeyId>().is_ok()
+    };
+    match detail {
+        Value::String(text) if is_id(text) => ids.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|value| collect_ids(value, ids)),
+        Value::Object(object) => object.values().for_each(|value| collect_ids(value, ids)),
+        _ => {}
+    }
 }
 
 impl Bitting {
@@ -43,5 +61,26 @@ impl Bitting {
             .database
             .read(|connection| audit::list(connection, filter, user, limit, before))?;
         Ok(Page::of(found, limit, |event| event.id.to_string()))
+    }
+
+    /// The names that users, keys and admin tokens have now, by the ids that events call them by;
+    /// a member is told those of their own keys.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn names_in(
+        &self,
+        principal: &Principal,
+        events: &[AuditEvent],
+    ) -> Result<HashMap<String, String>> {
+        let mut ids = Vec::new();
+        for event in events {
+            ids.extend(event.key_id.clone());
+            collect_ids(&event.detail, &mut ids);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let user = principal.sees_only();
+        Ok(self.database.read(|connection| audit::names(connection, &ids, user))?)
     }
 }

@@ -4,7 +4,7 @@
 //! A user's rights are those of the moment: what changes something reads the user once more inside
 //! its transaction (`confirm`), so that nobody acts on rights they have lost.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Bitting, Error, Result};
 use crate::model::actor::{Actor, ActorKind, Origin, Visit};
@@ -153,8 +153,13 @@ impl Bitting {
             other => return other,
         };
         let (at, key) = (self.time.now(), key.map(|key| key.to_string()));
+        let mut detail = detail.clone();
+        if let Error::NotGranted { required, granted } = &refusal {
+            let refused = required.iter().filter(|scope| !granted.contains(*scope));
+            detail["not_granted"] = json!(refused.collect::<ScopeSet>());
+        }
         self.database.write(|connection| {
-            audit::insert(connection, at, Action::AccessDenied, &principal.origin, key, detail)
+            audit::insert(connection, at, Action::AccessDenied, &principal.origin, key, &detail)
         })?;
         Err(refusal)
     }

@@ -71,11 +71,19 @@ pub struct AuditEvent {
     pub detail: serde_json::Value,
 }
 
+impl Action {
+    /// What happens each time somebody comes and goes, and hides the rest.
+    pub const SIGNING_IN: [Self; 3] = [Self::LoginSucceeded, Self::LoginFailed, Self::LoginEnded];
+}
+
 /// Which events to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct AuditFilter {
     /// Only this action.
     pub action: Option<Action>,
+    /// Everything but signing in; asked for on the page alone.
+    #[schemars(skip)]
+    pub but_signing_in: bool,
     /// Only what was done to this key.
     pub key_id: Option<String>,
     /// Only at or after this moment.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::connection::AnyConnection;
 use super::error::Result;
 use super::rows;
-use super::schema::{api_keys, audit_events as table};
+use super::schema::{admin_tokens, api_keys, audit_events as table, users};
 use crate::model::actor::Origin;
 use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
 use crate::model::id::{KeyId, UserId};
@@ -171,6 +171,9 @@ pub fn list(
     if let Some(action) = filter.action {
         query = query.filter(table::action.eq(action.as_str()));
     }
+    if filter.but_signing_in {
+        query = query.filter(table::action.ne_all(Action::SIGNING_IN.map(Word::as_str)));
+    }
     if let Some(key_id) = &filter.key_id {
         query = query.filter(table::key_id.eq(key_id));
     }
@@ -194,4 +197,30 @@ pub fn list(
     let rows: Vec<Row> =
         query.order(table::id.desc()).limit(limit.get() as i64 + 1).load(connection)?;
     rows.into_iter().map(AuditEvent::try_from).collect()
+}
+
+/// The names of users, keys and admin tokens by their ids; of one user's keys alone, if it is said
+/// whose.
+///
+/// # Errors
+/// When the database fails.
+pub fn names(
+    connection: &mut AnyConnection,
+    ids: &[String],
+    user: Option<UserId>,
+) -> Result<HashMap<String, String>> {
+    let keys = api_keys::table
+        .filter(api_keys::id.eq_any(ids))
+        .select((api_keys::id, api_keys::name))
+        .into_boxed();
+    if let Some(user) = user {
+        let own = api_keys::user_id.eq(user.to_string());
+        return Ok(keys.filter(own).load(connection)?.into_iter().collect());
+    }
+    let mut named: Vec<(String, String)> = keys.load(connection)?;
+    let tokens = admin_tokens::table.filter(admin_tokens::id.eq_any(ids));
+    named.extend::<Vec<_>>(tokens.select((admin_tokens::id, admin_tokens::name)).load(connection)?);
+    let users = users::table.filter(users::id.eq_any(ids));
+    named.extend::<Vec<_>>(users.select((users::id, users::email)).load(connection)?);
+    Ok(named.into_iter().collect())
 }

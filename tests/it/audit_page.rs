@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bitting::domain::principal::Principal;
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
@@ -77,6 +78,8 @@ on_both! {
             (format!("key_id={id}&to=2026-11-21&action="), &["Made a key"]),
             (format!("key_id={id}&from=2026-11-21&to=2026-11-22"), &["Revoked a key", "Made a key"]),
             ("from=2026-11-23".to_owned(), &[]),
+            ("action=but_signing_in&from=2026-11-22".to_owned(), &["Revoked a key"]),
+            ("action=login.succeeded".to_owned(), &["Signed in"]),
             ("to=2026-11-20".to_owned(), &[]),
         ] {
             assert_eq!(what(&admin.get(&format!("/audit?{query}")).body), expected, "{query}");
@@ -146,6 +149,45 @@ on_both! {
         let file = member.get("/audit/export").body;
         assert!(file.lines().count() == 3 && !file.contains("secret plan"), "{file}");
         assert_eq!(Browser::new(&server.client.base).get("/audit").status, 303);
+    }
+}
+
+on_both! {
+    fn what_was_refused_says_which_scope_and_names_stand_for_ids(backend) {
+        let server = start(backend);
+        let token = server.db_token(&json!({"name": "ci", "access": "write", "may_grant": ["calls:read"]}));
+        let new = json!({"name": "x", "scopes": ["calls:read", "leads:write"]});
+        server.client.with_key(&token, "POST", "/v1/keys", Some(&new)).expect(403, "insufficient_scope");
+        let member = Browser::signed_in(&server.client.base, MEMBER);
+        let made = member.submit("/keys/new", "/keys/new", &[("name", "Bob's"), ("expires", "7d"), ("scope", "calls:read")]);
+        assert_eq!(made.status, 200);
+        let cli = Principal::command_line("test");
+        let id_of = |email: &str| server.bitting.find_user_by_email(&cli, &email.parse().unwrap()).unwrap().id;
+        let (bob, ada) = (id_of(MEMBER), id_of(ADMIN));
+        server.bitting.disable_user(&cli, bob, Some(ada)).unwrap();
+        let auditor = Browser::signed_in(&server.client.base, AUDITOR);
+        let rows = texts(&auditor.get("/audit?action=but_signing_in").body, "tbody tr");
+        let row = |what: &str| rows.iter().find(|row| row.starts_with(what)).unwrap_or_else(|| panic!("{rows:#?}"));
+        let refused = row("Was refused");
+        assert!(refused.contains("Tried to make a key with calls:read, leads:write"), "{refused}");
+        assert!(refused.contains("May not grant leads:write "), "{refused}");
+        let handed = row("Changed a key Bob's");
+        assert!(handed.contains(&format!("user from “{MEMBER}” to “{ADMIN}”")), "{handed}");
+    }
+}
+
+on_both! {
+    fn a_member_is_told_no_name_of_what_is_anothers(backend) {
+        let server = start(backend);
+        let foreign = server.key_with("calls:read", json!({"name": "secret plan"}));
+        let member = Browser::signed_in(&server.client.base, MEMBER);
+        let path = format!("/keys/{}/revoke", foreign.id);
+        assert_eq!(member.submit("/keys", &path, &[]).status, 404);
+        let page = member.get("/audit?action=access.denied").body;
+        assert!(!what(&page).is_empty() && !page.contains("secret plan"), "{page}");
+        let auditor = Browser::signed_in(&server.client.base, AUDITOR);
+        let row = texts(&auditor.get("/audit?action=access.denied").body, "tbody tr").remove(0);
+        assert!(row.contains("secret plan") && row.contains("Tried to revoke a key"), "{row}");
     }
 }
 

@@ -19,6 +19,7 @@ use crate::http::state::State;
 use crate::model::actor::ActorKind;
 use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
 use crate::model::page::{Cursor, Limit, PageRequest};
+use crate::model::schema;
 use crate::model::time;
 use crate::model::words::Word;
 
@@ -35,9 +36,43 @@ const COLUMNS: [&str; 10] = [
     "detail",
 ];
 
+/// Chooses everything but signing in, where an action might stand.
+const BUT_SIGNING_IN: &str = "but_signing_in";
+
+/// Which actions are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Actions {
+    ButSigningIn,
+    Only(Action),
+}
+
+impl Actions {
+    fn parse(text: &str) -> Result<Self, String> {
+        match Action::parse(text) {
+            Some(action) => Ok(Self::Only(action)),
+            None if text == BUT_SIGNING_IN => Ok(Self::ButSigningIn),
+            None => Err(format!("must be {BUT_SIGNING_IN}, {}", Action::choices())),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ButSigningIn => BUT_SIGNING_IN,
+            Self::Only(action) => action.as_str(),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::ButSigningIn => "Anything but signing in",
+            Self::Only(action) => action_words(action),
+        }
+    }
+}
+
 /// What the log is asked for in its address. Days are whole ones in UTC, the last one included.
 pub struct AuditQuery {
-    action: Option<Action>,
+    actions: Option<Actions>,
     key_id: Option<String>,
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
@@ -49,7 +84,7 @@ pub struct AuditQuery {
 impl ReadQuery for AuditQuery {
     fn read(query: &mut QueryReader) -> Self {
         Self {
-            action: query.choice("action"),
+            actions: query.parsed("action", schema::choice::<Action>, Actions::parse),
             key_id: read_key(query),
             from: read_day(query, "from"),
             to: read_day(query, "to"),
@@ -65,7 +100,11 @@ impl AuditQuery {
         let midnight = |day: NaiveDate| day.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc());
         let next = |day: NaiveDate| day.checked_add_days(Days::new(1));
         AuditFilter {
-            action: self.action,
+            action: match self.actions {
+                Some(Actions::Only(action)) => Some(action),
+                Some(Actions::ButSigningIn) | None => None,
+            },
+            but_signing_in: self.actions == Some(Actions::ButSigningIn),
             key_id: self.key_id.clone(),
             from: self.from.and_then(midnight),
             to: self.to.and_then(next).and_then(midnight),
@@ -75,16 +114,16 @@ impl AuditQuery {
     }
 
     fn filters(&self) -> bool {
-        let Self { action, key_id, from, to, actor_kind, actor, cursor: _ } = self;
+        let Self { actions, key_id, from, to, actor_kind, actor, cursor: _ } = self;
         let by = actor_kind.is_some() || actor.is_some();
-        by || action.is_some() || key_id.is_some() || from.is_some() || to.is_some()
+        by || actions.is_some() || key_id.is_some() || from.is_some() || to.is_some()
     }
 
     /// The address of the same events from a position on.
     fn address(&self, path: &str, cursor: Option<&Cursor>) -> String {
         let day = |day: NaiveDate| day.to_string();
         let parts = [
-            ("action", self.action.map(|action| action.as_str().to_owned())),
+            ("action", self.actions.map(|actions| actions.as_str().to_owned())),
             ("key_id", self.key_id.clone()),
             ("from", self.from.map(day)),
             ("to", self.to.map(day)),
@@ -93,6 +132,16 @@ impl AuditQuery {
             ("cursor", cursor.map(Cursor::encode)),
         ];
         address(path, parts)
+    }
+
+    fn action_choices(&self) -> Vec<Choice> {
+        let any = Choice::new("", "Anything", self.actions.is_none());
+        let each = Action::ALL.iter().copied().map(Actions::Only);
+        let choice = |actions: Actions| {
+            Choice::new(actions.as_str(), actions.words(), self.actions == Some(actions))
+        };
+        let narrower = std::iter::once(Actions::ButSigningIn).chain(each).map(choice);
+        std::iter::once(any).chain(narrower).collect()
     }
 
     fn actor_kinds(&self) -> Vec<Choice> {
@@ -147,21 +196,18 @@ pub async fn show(
     let (principal, filter) = (viewer.principal.clone(), query.filter());
     let wanted = PageRequest { limit: Limit::PAGE, cursor: query.cursor.clone() };
     let found = state.run(move |bitting| {
-        Ok((bitting.list_audit(&principal, &filter, &wanted)?, bitting.time.now()))
+        let found = bitting.list_audit(&principal, &filter, &wanted)?;
+        let names = bitting.names_in(&principal, &found.items)?;
+        Ok((found, names, bitting.time.now()))
     });
-    let (found, now) = found.await?;
-    let action = |action: &Action| {
-        let chosen = query.action == Some(*action);
-        Choice::new(action.as_str(), action_words(*action), chosen)
-    };
+    let (found, names, now) = found.await?;
     let own = viewer.principal.sees_only().is_some();
     // A key that somebody was refused may be another's: a link to it would only be refused again.
     let line = |event: AuditEvent| {
         let foreign = own && event.action == Action::AccessDenied.as_str();
-        let event = Event::new(event, now);
+        let event = Event::new(event, &names, now);
         if foreign { Event { key_id: None, ..event } } else { event }
     };
-    let any = Choice::new("", "Anything", query.action.is_none());
     let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
     let shown = counted(found.items.len() as i64, "event");
     let page_of = AuditPage {
@@ -169,7 +215,7 @@ pub async fn show(
         own,
         filtered: query.filters(),
         export: query.address("/audit/export", None),
-        actions: std::iter::once(any).chain(Action::ALL.iter().map(action)).collect(),
+        actions: query.action_choices(),
         key_id: query.key_id.clone().unwrap_or_default(),
         from: day(query.from),
         to: day(query.to),

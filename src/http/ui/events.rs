@@ -1,5 +1,7 @@
 //! Audit events in the words of the pages.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::pager::address;
@@ -8,6 +10,9 @@ use crate::model::actor::{Actor, ActorKind};
 use crate::model::audit::{Action, AuditEvent};
 use crate::model::time::Moment;
 use crate::model::words::Word;
+
+/// What users, keys and admin tokens are called, by their ids.
+pub type Names = HashMap<String, String>;
 
 /// The longest detail in words, in bytes of HTML.
 const DETAIL: usize = 160;
@@ -41,8 +46,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event, seen from now.
-    pub fn new(event: AuditEvent, now: Moment) -> Self {
+    /// The event, seen from now, with names for ids where they are known.
+    pub fn new(event: AuditEvent, names: &Names, now: Moment) -> Self {
         let known = Action::parse(&event.action).map(action_words);
         Self {
             at: When::ago(event.at, now),
@@ -50,9 +55,9 @@ impl Event {
             exact: shortened(serde_json::to_string_pretty(&event).unwrap_or_default(), EXACT),
             what: what(&event.action).to_owned(),
             sentence: known.unwrap_or(&event.action).to_owned(),
-            subject: shortened(subject(&event), NAME),
+            subject: shortened(subject(&event, names), NAME),
             key_id: event.key_id,
-            details: details(&event.action, &event.detail)
+            details: details(&event.action, &event.detail, names)
                 .into_iter()
                 .map(|detail| shortened(detail, DETAIL))
                 .collect(),
@@ -106,11 +111,18 @@ fn by_them(actor: &Actor) -> String {
 }
 
 /// The name that what was changed had afterwards, as far as the event tells it.
-fn subject(event: &AuditEvent) -> String {
+fn subject(event: &AuditEvent, names: &Names) -> String {
     let detail = &event.detail;
-    let names = [&detail["name"], &detail["after"]["name"], &detail["email"]];
-    let name = names.into_iter().find_map(Value::as_str).map(str::to_owned);
-    name.or_else(|| event.key_id.clone()).unwrap_or_default()
+    let told = [&detail["name"], &detail["after"]["name"], &detail["email"]];
+    let told = told.into_iter().find_map(Value::as_str);
+    let ids = [event.key_id.as_deref(), detail["token_id"].as_str(), detail["user_id"].as_str()];
+    let id = ids.into_iter().flatten().next();
+    told.or(id.map(|id| named(id, names))).unwrap_or_default().to_owned()
+}
+
+/// The name of what has this id, if it is one and known.
+fn named<'a>(id: &'a str, names: &'a Names) -> &'a str {
+    names.get(id).map_or(id, String::as_str)
 }
 
 /// An action in words; one of a newer program as it is.
@@ -124,17 +136,48 @@ fn what(action: &str) -> &str {
     }
 }
 
-fn details(action: &str, detail: &Value) -> Vec<String> {
+fn details(action: &str, detail: &Value, names: &Names) -> Vec<String> {
     match action {
         "key.created" => vec![joined(&detail["scopes"])],
         "token.created" => text(&detail["access"], "May ").into_iter().collect(),
-        "key.updated" | "user.updated" => changes(&detail["before"], &detail["after"]),
+        "key.updated" | "token.updated" | "user.updated" => {
+            changes(&detail["before"], &detail["after"], names)
+        }
         "key.revoked" | "token.revoked" => {
             text(&detail["reason"], "Reason: ").into_iter().collect()
         }
         "user.created" => text(&detail["role"], "As ").into_iter().collect(),
-        "access.denied" => text(&detail["attempt"], "Tried ").into_iter().collect(),
+        "access.denied" => refused(detail),
         _ => Vec::new(),
+    }
+}
+
+/// What was tried, and what it lacked.
+fn refused(detail: &Value) -> Vec<String> {
+    let attempt = detail["attempt"].as_str().unwrap_or_default();
+    let scopes = joined(&detail["scopes"]);
+    let with = if scopes.is_empty() { String::new() } else { format!(" with {scopes}") };
+    let lacks = joined(&detail["not_granted"]);
+    let lacks = (!lacks.is_empty()).then(|| format!("May not grant {lacks}"));
+    std::iter::once(format!("Tried {}{with}", attempted(attempt))).chain(lacks).collect()
+}
+
+/// An attempt in words; one of a newer program as it is.
+fn attempted(action: &str) -> &str {
+    match action {
+        "key.created" => "to make a key",
+        "key.read" => "to open a key",
+        "key.updated" => "to change a key",
+        "key.revoked" => "to revoke a key",
+        "token.created" => "to make an admin token",
+        "token.revoked" => "to revoke an admin token",
+        "user.created" => "to add a user",
+        "user.updated" => "to change a user's rights",
+        "user.disabled" => "to disable a user",
+        "user.enabled" => "to enable a user",
+        "user.password_set" => "to set a user's password",
+        "user.link_made" => "to make a link to set a user's password",
+        other => other,
     }
 }
 
@@ -148,9 +191,9 @@ fn joined(list: &Value) -> String {
 }
 
 /// What an event changed, field by field.
-fn changes(before: &Value, after: &Value) -> Vec<String> {
+fn changes(before: &Value, after: &Value, names: &Names) -> Vec<String> {
     let shown = |value: &Value| match value {
-        Value::String(text) => format!("“{text}”"),
+        Value::String(text) => format!("“{}”", named(text, names)),
         Value::Array(list) if !list.is_empty() => joined(value),
         _ => "nothing".to_owned(),
     };
@@ -158,7 +201,8 @@ fn changes(before: &Value, after: &Value) -> Vec<String> {
     fields
         .filter(|(field, value)| before[field.as_str()] != **value)
         .map(|(field, value)| {
-            format!("{field} from {} to {}", shown(&before[field.as_str()]), shown(value))
+            let what = field.strip_suffix("_id").unwrap_or(field);
+            format!("{what} from {} to {}", shown(&before[field.as_str()]), shown(value))
         })
         .collect()
 }
@@ -176,13 +220,13 @@ mod tests {
             "after": {"name": "b", "description": "new", "owner": "x"},
         });
         assert_eq!(
-            details("key.updated", &detail),
+            details("key.updated", &detail, &Names::new()),
             ["name from “a” to “b”", "description from nothing to “new”"]
         );
         assert_eq!(
-            details("key.created", &json!({"scopes": ["calls:read", "leads:read"]})),
+            details("key.created", &json!({"scopes": ["calls:read", "leads:read"]}), &Names::new()),
             ["calls:read, leads:read"]
         );
-        assert_eq!(details("key.revoked", &json!({"reason": null})), [""; 0]);
+        assert_eq!(details("key.revoked", &json!({"reason": null}), &Names::new()), [""; 0]);
     }
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use super::chart::Chart;
-use super::events::Event;
+use super::events::{Event, Names};
 use super::figures::{Sum, Tab, Window, asked};
 use super::frame::{Frame, Section, Viewer};
 use super::grants::Grant;
@@ -165,6 +165,7 @@ struct Found {
     windows: PerWindow<Breakdown>,
     sources: Vec<Source>,
     events: Vec<AuditEvent>,
+    names: Names,
     now: Moment,
 }
 
@@ -179,11 +180,13 @@ pub async fn show(
     let found = state.run(move |bitting| {
         let key = bitting.find_key(&principal, id.0)?;
         let filter = AuditFilter { key_id: Some(key.id.to_string()), ..AuditFilter::default() };
+        let events = bitting.list_audit(&principal, &filter, &PageRequest::default())?.items;
         Ok(Found {
+            names: bitting.names_in(&principal, &events)?,
             usage: bitting.usage_of_key(key.number)?,
             windows: bitting.usage_breakdown(Keys::These(&[key.number]))?,
             sources: bitting.addresses_of_key(key.number)?,
-            events: bitting.list_audit(&principal, &filter, &PageRequest::default())?.items,
+            events,
             now: bitting.time.now(),
             key,
         })
@@ -192,7 +195,7 @@ pub async fn show(
 }
 
 fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
-    let Found { key, usage, windows, sources, events, now } = found;
+    let Found { key, usage, windows, sources, events, names, now } = found;
     let (scopes, used) = scope_lines(&key, &windows);
     let granted = key.scopes.iter().count();
     let source = |source: Source| SourceLine {
@@ -212,7 +215,7 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
         granted_used: format!("granted {granted}, used {used} in 30 days"),
         scopes,
         sources: sources.into_iter().map(source).collect(),
-        events: events.into_iter().map(|event| Event::new(event, now)).collect(),
+        events: events.into_iter().map(|event| Event::new(event, &names, now)).collect(),
         key: Facts::new(key, &usage, now),
     }
 }
