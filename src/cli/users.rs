@@ -156,7 +156,7 @@ fn find_in(bitting: &Bitting, email: &Email) -> Result<User, Failure> {
 /// terminal.
 fn ask_password(email: &Email) -> Result<Password, Failure> {
     let text = if io::stdin().is_terminal() {
-        let first = rpassword::prompt_password("Password: ")?;
+        let first = rpassword::prompt_password("Password, at least 15 characters: ")?;
         // What breaks a rule need not be typed twice.
         choose_password(&first, email)?;
         if rpassword::prompt_password("The same once more: ")? != first {

@@ -7,6 +7,7 @@ pub mod api;
 pub mod assets;
 pub mod client_address;
 mod code;
+pub mod constant;
 mod cookies;
 pub mod endpoint;
 pub mod error;
@@ -23,12 +24,13 @@ use actix_http::Request;
 use actix_service::IntoServiceFactory;
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Response, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::{App, Error, HttpResponse, ResponseError, web};
+use actix_web::http::header::{Accept, Header, Quality};
+use actix_web::{App, Error, HttpRequest, HttpResponse, ResponseError, web};
 
 use endpoint::Endpoint;
 use error::{Code, Problem};
 use fast_path::FastPath;
-use middleware::observe;
+use middleware::{observe, page};
 use state::State;
 
 /// What one worker serves: the application behind its fast path.
@@ -63,11 +65,31 @@ pub fn app(
     App::new()
         .app_data(state.clone())
         .configure(|config| routes::register(config, &state, endpoints))
-        .default_service(web::to(unknown_path))
+        .default_service(web::to(unknown_page))
         .wrap(observe::Observe::new(state))
 }
 
+/// Below `/v1` there are only programs.
 async fn unknown_path(state: web::Data<State>) -> HttpResponse {
     state.note_unknown_path();
     Problem::new(Code::NotFound, "There is nothing at this path.").error_response()
+}
+
+/// Elsewhere somebody with a browser may have mistyped an address.
+async fn unknown_page(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    if prefers_html(&request) {
+        page::recognise(&request, &state).await;
+    }
+    unknown_path(state).await
+}
+
+/// Whether whoever asks would rather read a page than JSON, and says so.
+fn prefers_html(request: &HttpRequest) -> bool {
+    let accepted = Accept::parse(request).map(|accept| accept.0).unwrap_or_default();
+    let quality = |media_types: &[&str]| {
+        let named = accepted.iter().filter(|range| media_types.contains(&range.item.essence_str()));
+        named.map(|range| range.quality).max().unwrap_or(Quality::ZERO)
+    };
+    let html = quality(&["text/html", "application/xhtml+xml"]);
+    html > quality(&["application/json", "application/problem+json"])
 }

@@ -2,14 +2,15 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web;
 use ipnet::IpNet;
 
+use super::constant::Constant;
 use super::error::Problem;
 use super::middleware::measure::Measure;
 use super::ui::docs::Reference;
@@ -32,6 +33,8 @@ pub struct HttpSettings {
     pub patience: Patience,
     /// What is counted for whoever watches the server.
     pub watch: Watch,
+    /// The API document, made when it is first asked for.
+    pub document: OnceLock<Constant>,
 }
 
 impl HttpSettings {
@@ -53,7 +56,6 @@ pub struct State {
     pub stopping: Arc<AtomicBool>,
     requests: Option<Arc<WorkerRequests>>,
     request_ids: RequestIds,
-    document: OnceCell<String>,
     reference: OnceCell<Reference>,
 }
 
@@ -70,20 +72,25 @@ impl State {
     ) -> Self {
         let tally = bitting.meter.worker();
         let requests = settings.watch.requests().map(Requests::worker);
-        let (document, reference) = (OnceCell::new(), OnceCell::new());
-        let request_ids = RequestIds::default();
-        Self { bitting, tally, settings, stopping, requests, request_ids, document, reference }
+        let (request_ids, reference) = (RequestIds::default(), OnceCell::new());
+        Self { bitting, tally, settings, stopping, requests, request_ids, reference }
     }
 
-    /// The API document, made when it is first asked for.
-    pub fn document(&self) -> &str {
+    /// The API document.
+    pub fn document(&self) -> &Constant {
         let public_url = self.settings.public_url.as_deref();
-        self.document.get_or_init(|| openapi::document(&routes::endpoints(), public_url))
+        self.settings.document.get_or_init(|| {
+            let text = openapi::document(&routes::endpoints(), public_url);
+            Constant::new("application/json", text)
+        })
     }
 
     /// The same as its pages show it.
     pub fn reference(&self) -> &Reference {
-        self.reference.get_or_init(|| Reference::read(self.document()))
+        self.reference.get_or_init(|| {
+            let text = std::str::from_utf8(self.document().bytes()).unwrap_or_default();
+            Reference::read(text)
+        })
     }
 
     /// What measures a route of this worker, where there are metrics.

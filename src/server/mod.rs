@@ -124,6 +124,7 @@ impl Server {
             public_url: settings.public_url.clone(),
             patience: settings.patience,
             watch: Watch::new(connections.in_all, requests),
+            ..HttpSettings::default()
         });
         let factory = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());

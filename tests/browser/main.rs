@@ -12,5 +12,6 @@ mod support;
 
 mod api;
 mod looks;
+mod signing_in;
 mod story;
 mod webdriver;

@@ -13,17 +13,17 @@ use crate::support::browser::PASSWORD;
 use crate::support::{Binary, eventually};
 use crate::webdriver::{ENTER, SPACE, TAB, Window};
 
-const ADMIN: &str = "ada@example.com";
+pub const ADMIN: &str = "ada@example.com";
 
 /// An empty server, and the administrator who has followed its link.
-struct Stage {
-    folder: tempfile::TempDir,
-    server: Binary,
-    window: Window,
+pub struct Stage {
+    pub folder: tempfile::TempDir,
+    pub server: Binary,
+    pub window: Window,
 }
 
 impl Stage {
-    fn set_up(scripts: bool) -> Self {
+    pub fn set_up(scripts: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Binary::serve(folder.path(), &[]);
         let window = Window::open(scripts);
@@ -37,11 +37,11 @@ impl Stage {
         Self { folder, server, window }
     }
 
-    fn go(&self, path: &str) {
+    pub fn go(&self, path: &str) {
         self.window.go(&format!("{}{path}", self.server.client.base));
     }
 
-    fn sign_out(&self) {
+    pub fn sign_out(&self) {
         self.window.find("form[action='/logout'] button").click();
         self.window.find("#password");
     }
@@ -66,7 +66,7 @@ impl Stage {
         secret
     }
 
-    fn names(&self, path: &str) -> Vec<String> {
+    pub fn names(&self, path: &str) -> Vec<String> {
         self.go(path);
         self.window.find("h1");
         self.window.find_all("a.name").iter().map(|link| link.text()).collect()
@@ -78,7 +78,7 @@ impl Stage {
     }
 }
 
-fn add_user(folder: &Path, arguments: &[&str]) {
+pub fn add_user(folder: &Path, arguments: &[&str]) {
     let mut child = command(folder, arguments).stdin(Stdio::piped()).spawn().unwrap();
     writeln!(child.stdin.take().unwrap(), "{PASSWORD}").unwrap();
     assert!(child.wait().unwrap().success());
@@ -190,8 +190,9 @@ fn members_and_auditors_see_and_may_do_only_what_is_theirs() {
     assert!(window.find("h1").text().contains("Forbidden"), "{}", window.text());
 }
 
-/// Somebody else's site, which answers this page to everything; returns its address.
-fn strangers_site(page: String) -> String {
+/// Somebody else's site, which answers this page to everything, with more lines of headers; returns
+/// its address.
+pub fn strangers_site(headers: Vec<u8>, page: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -199,7 +200,8 @@ fn strangers_site(page: String) -> String {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]);
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close";
-            let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+            let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n", page.len());
+            let _ = stream.write_all(&[&headers, b"\r\n".as_slice(), page.as_bytes()].concat());
         }
     });
     address
@@ -212,7 +214,7 @@ fn no_page_is_shown_in_a_frame_or_runs_a_strangers_script() {
     let base = stage.server.client.base.as_str();
     for path in ["/login", "/keys", "/keys/new", "/docs"] {
         let page = format!("<h1>Win a prize</h1><iframe src='{base}{path}'></iframe>");
-        window.go(&strangers_site(page));
+        window.go(&strangers_site(Vec::new(), page));
         window.find("iframe");
         let said = || window.log("browser").concat();
         let mut log = String::new();

@@ -33,6 +33,11 @@ pub struct Element<'a> {
 impl Window {
     /// Opens a window; `scripts` says whether pages may run JavaScript.
     pub fn open(scripts: bool) -> Self {
+        Self::open_with(scripts, &[])
+    }
+
+    /// The same with more of Chromium's own options.
+    pub fn open_with(scripts: bool, more: &[&str]) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -48,12 +53,21 @@ impl Window {
         let base = format!("http://127.0.0.1:{}/session", port.expect("chromedriver ended"));
         let profile = tempfile::tempdir().unwrap();
         let folder = format!("--user-data-dir={}", profile.path().display());
+        let mut arguments = vec![
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            &folder,
+        ];
+        arguments.extend(more);
         let options = json!({
-            "args": [
-                "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                "--no-first-run", "--disable-background-networking", "--disable-component-update",
-                "--disable-sync", "--hide-scrollbars", folder,
-            ],
+            "args": arguments,
             "prefs": {"profile.default_content_setting_values.javascript": if scripts { 1 } else { 2 }},
         });
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();

@@ -34,7 +34,7 @@ on_both! {
         assert_eq!((page.status, page.header("cache-control")), (200, "no-store"));
         assert_eq!(page.header("referrer-policy"), "strict-origin", "its address goes nowhere");
         assert_eq!(attributes(&page, "#email", "value"), [EMAIL]);
-        assert!(text(&page, "#rule").contains("15 to 256"));
+        assert!(text(&page, "#rule").contains("At least 15 characters"));
         let set = |secret: &str, password: &str| {
             browser.submit(&path_of(secret), "/password", &[("token", secret), ("password", password)])
         };
@@ -46,7 +46,8 @@ on_both! {
         }
         assert!(before.is_signed_in());
         let done = set(&secret, OTHER);
-        assert_eq!((done.status, done.header("location")), (303, "/login"), "{done:#?}");
+        assert_eq!((done.status, done.header("location")), (303, "/login?password=chosen"), "{done:#?}");
+        assert_eq!(text(&browser.get(done.header("location")), "#notice"), "Your password is set. Sign in with it.");
         assert!(!before.is_signed_in());
         assert_eq!(browser.get(&path_of(&secret)).status, 404);
         let login = crate::support::browser::form_token(&browser.get("/login"));

@@ -1,5 +1,6 @@
 //! The fields of a form that the page's guard has read and found to be ours.
 
+use std::convert::Infallible;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
@@ -8,10 +9,19 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::body::read;
 use crate::http::error::{Code, Problem};
+use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
+use crate::model::secret::Brand;
 
 /// The field that says a form is ours.
 pub const TOKEN: &str = "form_token";
+/// The field with what was typed into another form before somebody had to sign in again.
+pub const KEPT: &str = "kept";
+
+/// Fields that are made anew with each form.
+const OF_ONE_FORM: [&str; 3] = [TOKEN, "nonce", "token"];
+/// How much of a form is kept while somebody signs in, in bytes.
+const MOST_KEPT: usize = 16 * 1024;
 
 /// A form's fields, in the order in which they were sent.
 #[derive(Clone, Default)]
@@ -46,7 +56,33 @@ impl Form {
 
     /// The token it carries.
     pub fn token(&self) -> Option<RandomSecret> {
-        RandomSecret::parse(self.text(TOKEN))
+        RandomSecret::parse(self.token_and_author().0)
+    }
+
+    /// Whom it was shown to, as it says itself: to be compared with who is signed in now.
+    pub fn author(&self) -> Option<UserId> {
+        self.token_and_author().1.parse().ok()
+    }
+
+    fn token_and_author(&self) -> (&str, &str) {
+        let text = self.text(TOKEN);
+        text.split_once('.').unwrap_or((text, ""))
+    }
+
+    /// What was typed, as one text: no password, and nothing that holds a key or an admin token.
+    /// Nothing where there is nothing to keep, or too much.
+    pub fn to_keep(&self, brand: &Brand) -> Option<String> {
+        let typed = self.0.iter().filter(|(name, value)| {
+            let secret = name.contains("password") || brand.may_occur_in(value);
+            !secret && !OF_ONE_FORM.contains(&name.as_str())
+        });
+        let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(typed).finish();
+        (!text.is_empty() && text.len() <= MOST_KEPT).then_some(text)
+    }
+
+    /// The form whose fields were kept as this text.
+    pub fn of_kept(text: &str) -> Self {
+        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
 }
 
@@ -57,5 +93,26 @@ impl FromRequest for Form {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let form = request.extensions().get::<Self>().cloned();
         ready(form.ok_or_else(|| Problem::internal("a handler asks for a form there is not")))
+    }
+}
+
+/// What was typed into the form at hand before somebody had to sign in again. The page shows it, and
+/// sends nothing.
+#[derive(Clone, Default)]
+pub struct Draft(pub Option<Form>);
+
+impl Draft {
+    /// What the form is filled in with.
+    pub fn or<T>(&self, read: impl FnOnce(&Form) -> T, otherwise: impl FnOnce() -> T) -> T {
+        self.0.as_ref().map_or_else(otherwise, read)
+    }
+}
+
+impl FromRequest for Draft {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(request.extensions().get::<Self>().cloned().unwrap_or_default()))
     }
 }

@@ -11,7 +11,7 @@ pub mod query;
 pub mod visit;
 
 pub use body::{JsonObject, OptionalJsonObject};
-pub use form::Form;
+pub use form::{Draft, Form};
 pub use idempotency::Idempotency;
 pub use path::Id;
 pub use query::{PageQuery, QueryReader, ReadQuery};

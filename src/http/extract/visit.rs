@@ -13,6 +13,8 @@ use crate::http::middleware::observe::RequestId;
 use crate::http::middleware::page::BrowserSecret;
 use crate::http::state::State;
 use crate::model::actor::Visit;
+use crate::model::id::UserId;
+use crate::model::random_secret::RandomSecret;
 
 /// Where the request at hand comes from.
 pub struct FromWhere(pub Visit);
@@ -37,13 +39,25 @@ impl FromRequest for FromWhere {
 /// The token of every form that is shown to the browser at hand.
 pub struct FormToken(pub String);
 
+impl FormToken {
+    /// The one of forms that are shown in this session. It says whose they are, so that a form that
+    /// outlives the session can be given back to the one who filled it in.
+    pub fn of_user(session: &RandomSecret, user: UserId) -> Self {
+        Self(format!("{}.{user}", session.form_token().expose()))
+    }
+}
+
 impl FromRequest for FormToken {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let secret = request.extensions().get::<BrowserSecret>().cloned();
-        let token = secret.map(|BrowserSecret(secret)| Self(secret.form_token().expose()));
+        let extensions = request.extensions();
+        let user = extensions.get::<UserCaller>().map(|caller| caller.user().id);
+        let token = extensions.get::<BrowserSecret>().map(|BrowserSecret(secret)| match user {
+            Some(user) => Self::of_user(secret, user),
+            None => Self(secret.form_token().expose()),
+        });
         ready(token.ok_or_else(|| Problem::internal("a form is shown on no page")))
     }
 }

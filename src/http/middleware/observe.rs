@@ -192,7 +192,7 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
     }
     let as_page = response.request().extensions().contains::<AsPage>();
     let (body, media_type) = if as_page {
-        (ui::problem_page(&problem, id), "text/html; charset=utf-8")
+        (ui::problem_page(&problem, response.request(), id), "text/html; charset=utf-8")
     } else {
         (problem.body(id), "application/problem+json")
     };

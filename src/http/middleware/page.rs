@@ -9,23 +9,29 @@ use std::rc::Rc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HOST, HeaderName, LOCATION, ORIGIN};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
-use crate::auth::session::{PageNeed, PageRefusal, UserCaller, admit, look_up};
+use crate::auth::session::{PageNeed, PageRefusal, admit, look_up};
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
-use crate::http::extract::form::Form;
+use crate::http::extract::FormToken;
+use crate::http::extract::form::{Draft, Form, KEPT};
 use crate::http::state::State;
+use crate::http::ui::login::interrupted;
+use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Marks a request whose problems are told as a page.
 pub struct AsPage;
+
+/// Marks a form of an earlier session, which is refused and shown again.
+struct Outdated;
 
 /// The secret of the browser at hand: of its session, or of its visit before there is one.
 #[derive(Clone)]
@@ -69,6 +75,10 @@ impl Page {
             let problem = Problem::internal("a handler panicked");
             Ok(ServiceResponse::new(original, problem.error_response()))
         })?;
+        let outdated = response.request().extensions().contains::<Outdated>();
+        if outdated && response.status().is_success() {
+            *response.response_mut().status_mut() = StatusCode::FORBIDDEN;
+        }
         if let Some(secret) = fresh {
             let cookie = OwnCookie::visitor(response.request(), &self.state);
             cookie.give(response.response_mut(), &secret);
@@ -82,7 +92,6 @@ impl Page {
         &self,
         request: &mut ServiceRequest,
     ) -> Result<Option<RandomSecret>, HttpResponse> {
-        let refuse = |problem: Problem| problem.error_response();
         if request.method() == Method::OPTIONS {
             let allow = (ALLOW, self.allow.as_str());
             return Err(HttpResponse::NoContent().insert_header(allow).finish());
@@ -90,57 +99,140 @@ impl Page {
         if !self.methods.contains(request.method()) {
             return Err(refuse(Problem::method_not_allowed(&self.allow)));
         }
-        let posted = request.method() == Method::POST;
-        if posted {
+        let form = if request.method() == Method::POST {
             check_source(request.request(), &self.state).map_err(refuse)?;
-        }
-        let (secret, fresh) = match self.need {
-            PageNeed::Visitor => visitor_secret(request.request(), &self.state).map_err(refuse)?,
-            PageNeed::User(_) => {
-                match OwnCookie::session(request.request(), &self.state).read(request.request()) {
-                    Some(secret) => (secret, None),
-                    None => return Err(sign_in(request.request())),
-                }
-            }
-        };
-        let caller = self.caller(request.request(), &secret).await?;
-        if posted {
             let payload = request.take_payload();
-            let form = Form::read(request.request(), payload).await.map_err(refuse)?;
-            if form.token() != Some(secret.form_token()) {
-                return Err(refuse(not_our_page()));
-            }
-            request.extensions_mut().insert(form);
+            Some(Form::read(request.request(), payload).await.map_err(refuse)?)
+        } else {
+            None
+        };
+        match self.need {
+            PageNeed::Visitor => self.open_to_visitor(request, form).map_err(refuse),
+            PageNeed::User(_) => self.open_to_user(request, form).await.map(|()| None),
         }
+    }
+
+    fn open_to_visitor(
+        &self,
+        request: &ServiceRequest,
+        form: Option<Form>,
+    ) -> Result<Option<RandomSecret>, Problem> {
+        let (secret, fresh) = visitor_secret(request.request(), &self.state)?;
         let mut extensions = request.extensions_mut();
-        extensions.insert(BrowserSecret(secret));
-        if let Some(caller) = caller {
-            extensions.insert(caller);
+        if let Some(form) = form {
+            if form.token() != Some(secret.form_token()) {
+                return Err(not_our_page());
+            }
+            extensions.insert(form);
         }
+        extensions.insert(BrowserSecret(secret));
         Ok(fresh)
     }
 
-    async fn caller(
+    /// The session is looked up when the whole form is there: it may have ended while that came.
+    async fn open_to_user(
         &self,
-        request: &HttpRequest,
-        secret: &RandomSecret,
-    ) -> Result<Option<UserCaller>, HttpResponse> {
-        let found = match self.need {
-            PageNeed::Visitor => None,
-            PageNeed::User(_) => {
-                let secret = secret.clone();
+        request: &mut ServiceRequest,
+        form: Option<Form>,
+    ) -> Result<(), HttpResponse> {
+        let secret = OwnCookie::session(request.request(), &self.state).read(request.request());
+        let found = match secret.clone() {
+            Some(secret) => {
                 let found = self.state.run(move |bitting| look_up(bitting, &secret)).await;
-                found.map_err(|problem| problem.error_response())?
+                found.map_err(refuse)?
+            }
+            None => None,
+        };
+        let (secret, caller) = match (admit(self.need, found), secret) {
+            (Ok(Some(caller)), Some(secret)) => (secret, caller),
+            (Err(PageRefusal::Forbidden), _) => {
+                let detail = "Your role does not allow this page.";
+                return Err(refuse(Problem::new(Code::Forbidden, detail)));
+            }
+            (Err(PageRefusal::SignIn) | Ok(_), _) => {
+                return Err(self.ask_to_sign_in(request.request(), form));
             }
         };
-        admit(self.need, found).map_err(|refusal| match refusal {
-            PageRefusal::SignIn => sign_in(request),
-            PageRefusal::Forbidden => {
-                let detail = "Your role does not allow this page.";
-                Problem::new(Code::Forbidden, detail).error_response()
-            }
-        })
+        if let Some(form) = form {
+            self.take(request, form, &secret, caller.user().id).map_err(refuse)?;
+        }
+        let mut extensions = request.extensions_mut();
+        extensions.insert(BrowserSecret(secret));
+        extensions.insert(caller);
+        Ok(())
     }
+
+    /// Takes a form with its token. One that was kept while somebody signed in is shown to them
+    /// again, and so is one that they had open when they signed in anew: nothing is done by it.
+    fn take(
+        &self,
+        request: &mut ServiceRequest,
+        form: Form,
+        session: &RandomSecret,
+        user: UserId,
+    ) -> Result<(), Problem> {
+        let kept = if form.token() == Some(session.form_token()) {
+            if form.text(KEPT).is_empty() {
+                request.extensions_mut().insert(form);
+                return Ok(());
+            }
+            Some(form.text(KEPT).to_owned())
+        } else if form.author() == Some(user) {
+            request.extensions_mut().insert(Outdated);
+            self.to_keep(request.request(), &form)
+        } else {
+            None
+        };
+        let kept = kept.filter(|_| self.methods.contains(&Method::GET));
+        let draft = Form::of_kept(&kept.ok_or_else(not_our_page)?);
+        request.head_mut().method = Method::GET;
+        request.extensions_mut().insert(Draft(Some(draft)));
+        Ok(())
+    }
+
+    /// What of a form is kept for when it is shown again: only where this path shows it, and where
+    /// the browser says that it is ours, since its token does not.
+    fn to_keep(&self, request: &HttpRequest, form: &Form) -> Option<String> {
+        let headers = request.headers();
+        let said = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
+        let shown = self.methods.contains(&Method::GET);
+        if said && shown { form.to_keep(&self.state.bitting.brand) } else { None }
+    }
+
+    /// To the login page; what was to be read is opened after it, and what was typed is kept.
+    fn ask_to_sign_in(&self, request: &HttpRequest, form: Option<Form>) -> HttpResponse {
+        let Some(form) = form else { return sign_in(Some(request)) };
+        let kept = self.to_keep(request, &form);
+        let (Some(kept), Some(author)) = (kept, form.author()) else { return sign_in(None) };
+        let asked = visitor_secret(request, &self.state).and_then(|(secret, fresh)| {
+            let token = FormToken(secret.form_token().expose());
+            let mut answer = interrupted(&token, request.path(), &kept, author)?;
+            if let Some(secret) = fresh {
+                OwnCookie::visitor(request, &self.state).give(&mut answer, &secret);
+            }
+            Ok(answer)
+        });
+        asked.unwrap_or_else(refuse)
+    }
+}
+
+/// Notes that whoever asks reads pages, and who they are if they are signed in, where there is no
+/// page that asks for it.
+pub async fn recognise(request: &HttpRequest, state: &State) {
+    request.extensions_mut().insert(AsPage);
+    let Some(secret) = OwnCookie::session(request, state).read(request) else { return };
+    let session = secret.clone();
+    let found = state.run(move |bitting| look_up(bitting, &session)).await;
+    let caller = found.ok().and_then(|found| admit(PageNeed::ANY_USER, found).ok().flatten());
+    if let Some(caller) = caller {
+        let mut extensions = request.extensions_mut();
+        extensions.insert(BrowserSecret(secret));
+        extensions.insert(caller);
+    }
+}
+
+fn refuse(problem: Problem) -> HttpResponse {
+    problem.error_response()
 }
 
 fn not_our_page() -> Problem {
@@ -161,10 +253,10 @@ fn hidden_origin() -> Problem {
     )
 }
 
-/// To the login page; a page that was only to be read is opened after it.
-fn sign_in(request: &HttpRequest) -> HttpResponse {
+/// To the login page, and after it to the page that was to be read.
+fn sign_in(page: Option<&HttpRequest>) -> HttpResponse {
     let mut to = "/login".to_owned();
-    if request.method() != Method::POST && request.path() != "/" {
+    if let Some(request) = page.filter(|request| request.path() != "/") {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         to.push_str("?next=");
         to.extend(form_urlencoded::byte_serialize(path.as_bytes()));

@@ -3,12 +3,12 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::auth::session::UserCaller;
 use crate::domain::principal::Principal;
 use crate::http::error::Problem;
-use crate::http::extract::{FormToken, FromWhere};
+use crate::http::extract::{Draft, FormToken, FromWhere};
 use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
@@ -32,6 +32,8 @@ pub enum Section {
     Docs,
     /// One's own account, which the address at the top leads to.
     Account,
+    /// None of them.
+    Elsewhere,
 }
 
 impl Section {
@@ -48,6 +50,7 @@ impl Section {
             Self::Tokens => ("Tokens", "/tokens", OVERSEERS),
             Self::Docs => ("API", "/docs", Role::ALL),
             Self::Account => ("Account", "/account", Role::ALL),
+            Self::Elsewhere => ("Elsewhere", "/", &[]),
         }
     }
 }
@@ -74,6 +77,8 @@ pub struct Frame {
     pub at_account: bool,
     /// The pages they may see.
     pub navigation: Vec<NavigationItem>,
+    /// Whether the form on the page is filled in with what was typed before signing in again.
+    pub restored: bool,
 }
 
 /// Who looks at a page: for the use cases, and for the frame.
@@ -82,6 +87,7 @@ pub struct Viewer {
     pub principal: Principal,
     user: User,
     form_token: String,
+    restored: bool,
 }
 
 impl Viewer {
@@ -97,6 +103,7 @@ impl Viewer {
             role: self.user.role.as_str(),
             form_token: self.form_token.clone(),
             at_account: current == Section::Account,
+            restored: self.restored,
             navigation: Section::ALL.into_iter().filter_map(item).collect(),
         }
     }
@@ -112,7 +119,8 @@ impl FromRequest for Viewer {
             let FromWhere(visit) = FromWhere::from_request(request, payload).into_inner()?;
             let FormToken(form_token) = FormToken::from_request(request, payload).into_inner()?;
             let principal = caller.principal(&visit);
-            Ok(Self { principal, user: caller.user().clone(), form_token })
+            let restored = request.extensions().contains::<Draft>();
+            Ok(Self { principal, user: caller.user().clone(), form_token, restored })
         };
         ready(read())
     }

@@ -11,7 +11,7 @@ use super::key::consequence;
 use super::{page, see_other};
 use crate::domain;
 use crate::http::error::Problem;
-use crate::http::extract::{Form, Id};
+use crate::http::extract::{Draft, Form, Id};
 use crate::http::state::State;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyLabel, Status};
@@ -76,6 +76,7 @@ pub async fn edit_form(
     viewer: Viewer,
     state: web::Data<State>,
     id: Id<KeyId>,
+    draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| {
@@ -86,7 +87,7 @@ pub async fn edit_form(
         }
     });
     let key = found.await?;
-    let typed = Label::of_key(key.label.clone());
+    let typed = draft.or(Label::of_form, || Label::of_key(key.label.clone()));
     page(StatusCode::OK, &EditPage::new(&viewer, &key, typed, Vec::new()))
 }
 
@@ -133,8 +134,10 @@ pub async fn revoke_form(
     viewer: Viewer,
     state: web::Data<State>,
     id: Id<KeyId>,
+    draft: Draft,
 ) -> Result<HttpResponse, Problem> {
-    revoke_page(StatusCode::OK, viewer, &state, id.0, String::new(), Vec::new()).await
+    let reason = draft.or(|form| form.text("reason").to_owned(), String::new);
+    revoke_page(StatusCode::OK, viewer, &state, id.0, reason, Vec::new()).await
 }
 
 async fn revoke_page(

@@ -33,14 +33,16 @@ pub mod usage;
 pub mod user;
 pub mod users;
 
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, HOST, LOCATION};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::error::Problem;
 use super::state::State;
 use crate::model::secret::mask;
+use frame::{Frame, Section, Viewer};
 
 /// What a page may load and do: only what comes from this server, and nothing inline.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -89,9 +91,25 @@ struct ProblemPage<'a> {
     request_id: &'a str,
 }
 
-/// A refusal or fault as a page. What it quotes of the request may be a secret: that is masked.
-pub(super) fn problem_page(problem: &Problem, request_id: &str) -> Vec<u8> {
-    let page = ProblemPage { title: problem.title(), detail: problem.detail(), request_id };
-    let text = page.render().unwrap_or_else(|_| problem.title().to_owned());
-    mask(&text).into_owned().into_bytes()
+#[derive(Template)]
+#[template(path = "problem_in_frame.html")]
+struct ProblemInFrame<'a> {
+    frame: Frame,
+    title: &'a str,
+    detail: &'a str,
+    request_id: &'a str,
+}
+
+/// A refusal or fault as a page, with the navigation for who is known to be signed in. What it
+/// quotes of the request may be a secret: that is masked.
+pub(super) fn problem_page(problem: &Problem, request: &HttpRequest, request_id: &str) -> Vec<u8> {
+    let (title, detail) = (problem.title(), problem.detail());
+    let text = match Viewer::from_request(request, &mut Payload::None).into_inner() {
+        Ok(viewer) => {
+            let frame = viewer.frame(Section::Elsewhere);
+            ProblemInFrame { frame, title, detail, request_id }.render()
+        }
+        Err(_) => ProblemPage { title, detail, request_id }.render(),
+    };
+    mask(&text.unwrap_or_else(|_| title.to_owned())).into_owned().into_bytes()
 }

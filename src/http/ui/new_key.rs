@@ -15,7 +15,7 @@ use crate::domain;
 use crate::domain::key_forms::FormOutcome;
 use crate::domain::keyring::IssuedKey;
 use crate::http::error::Problem;
-use crate::http::extract::{Form, PageQuery, QueryReader, ReadQuery};
+use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::ApiKey;
@@ -111,14 +111,17 @@ pub async fn show(
     viewer: Viewer,
     state: web::Data<State>,
     PageQuery(Replaces(replaces)): PageQuery<Replaces>,
+    draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
+    let draft = draft.0.as_ref().map(Typed::of);
+    let replaces = draft.as_ref().map_or(replaces, |typed| typed.replaces);
     let read = state.run(move |bitting| {
         let replaced = replaces.map(|id| bitting.find_key(&principal, id)).transpose()?;
         Ok((replaced, bitting.form_nonce()?, bitting.time.now()))
     });
     let (replaced, nonce, now) = read.await?;
-    let typed = replaced.as_ref().map_or_else(Typed::nothing, Typed::like);
+    let typed = draft.unwrap_or_else(|| replaced.as_ref().map_or_else(Typed::nothing, Typed::like));
     let shown = Shown {
         typed,
         faults: Vec::new(),

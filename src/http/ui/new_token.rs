@@ -14,7 +14,7 @@ use super::{page, public_address, see_other};
 use crate::domain::key_forms::FormOutcome;
 use crate::domain::tokens::IssuedToken;
 use crate::http::error::Problem;
-use crate::http::extract::Form;
+use crate::http::extract::{Draft, Form};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
 use crate::model::scope::ScopeSet;
@@ -60,9 +60,14 @@ fn form(
 }
 
 /// `GET /tokens/new`
-pub async fn show(viewer: Viewer, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn show(
+    viewer: Viewer,
+    state: web::Data<State>,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
     let read = state.run(|bitting| Ok((bitting.form_nonce()?, bitting.time.now())));
-    form(StatusCode::OK, &viewer, Typed::nothing(), Vec::new(), read.await?)
+    let typed = draft.or(Typed::of, Typed::nothing);
+    form(StatusCode::OK, &viewer, typed, Vec::new(), read.await?)
 }
 
 /// What became of a form.

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::fault::{Fault, Field, complaints, faults};
+use super::login::PASSWORD_CHOSEN;
 use super::{page, see_other};
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken, FromWhere};
@@ -80,7 +81,7 @@ pub async fn set(
         }
     });
     match set.await.map_err(unless_no_good)? {
-        None => Ok(see_other("/login")),
+        None => Ok(see_other(PASSWORD_CHOSEN)),
         Some((user, errors)) => {
             let fault = faults(errors, &FIELDS).into_iter().next();
             show(StatusCode::UNPROCESSABLE_ENTITY, &token, sent.text("token"), &user, fault)

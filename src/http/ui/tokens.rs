@@ -11,7 +11,7 @@ use super::pager::{Pager, address, is_searchable, page_part, read_page};
 use super::text::{NAME, REASON, When, number, shortened};
 use super::{page, see_other};
 use crate::http::error::Problem;
-use crate::http::extract::{Form, Id, PageQuery, QueryReader, ReadQuery};
+use crate::http::extract::{Draft, Form, Id, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::id::TokenId;
 use crate::model::key::{Revocation, SOON, StatusFilter};
@@ -169,8 +169,10 @@ pub async fn revoke_form(
     viewer: Viewer,
     state: web::Data<State>,
     id: Id<TokenId>,
+    draft: Draft,
 ) -> Result<HttpResponse, Problem> {
-    revoke_page(StatusCode::OK, viewer, &state, id.0, String::new(), Vec::new()).await
+    let reason = draft.or(|form| form.text("reason").to_owned(), String::new);
+    revoke_page(StatusCode::OK, viewer, &state, id.0, reason, Vec::new()).await
 }
 
 async fn revoke_page(

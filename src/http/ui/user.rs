@@ -13,7 +13,7 @@ use super::users::show_link;
 use super::{page, see_other};
 use crate::domain::disabling::Holdings;
 use crate::http::error::Problem;
-use crate::http::extract::{Form, Id};
+use crate::http::extract::{Draft, Form, Id};
 use crate::http::state::State;
 use crate::model::FieldErrors;
 use crate::model::id::UserId;
@@ -66,12 +66,13 @@ pub async fn show(
     viewer: Viewer,
     state: web::Data<State>,
     id: Id<UserId>,
+    draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found =
         state.run(move |bitting| Ok((bitting.find_user(&principal, id.0)?, bitting.time.now())));
     let (user, now) = found.await?;
-    let rights = Rights::of_user(&user);
+    let rights = draft.or(Rights::of_form, || Rights::of_user(&user));
     page(StatusCode::OK, &UserPage::new(&viewer, &user, &rights, Vec::new(), now))
 }
 
@@ -189,9 +190,10 @@ pub async fn disable_form(
     viewer: Viewer,
     state: web::Data<State>,
     id: Id<UserId>,
+    draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let nothing = Refused { status: StatusCode::OK, faults: Vec::new() };
-    disable_page(viewer, &state, id.0, Form::default(), nothing).await
+    disable_page(viewer, &state, id.0, draft.0.unwrap_or_default(), nothing).await
 }
 
 async fn disable_page(

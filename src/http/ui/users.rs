@@ -14,7 +14,7 @@ use super::rights::{FIELDS, Rights, RoleChoice};
 use super::text::{When, number};
 use super::{page, public_address};
 use crate::http::error::Problem;
-use crate::http::extract::{Form, PageQuery, QueryReader, ReadQuery};
+use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
 use crate::model::time::Moment;
@@ -175,8 +175,10 @@ impl NewUserPage {
 }
 
 /// `GET /users/new`
-pub async fn form(viewer: Viewer) -> Result<HttpResponse, Problem> {
-    let template = NewUserPage::new(&viewer, String::new(), &Rights::nothing(), Vec::new());
+pub async fn form(viewer: Viewer, draft: Draft) -> Result<HttpResponse, Problem> {
+    let email = draft.or(|form| form.text("email").to_owned(), String::new);
+    let rights = draft.or(Rights::of_form, Rights::nothing);
+    let template = NewUserPage::new(&viewer, email, &rights, Vec::new());
     page(StatusCode::OK, &template)
 }
 
