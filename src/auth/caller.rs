@@ -1,5 +1,6 @@
 //! Who a right credential proves. Only the decision makes one of these.
 
+use crate::domain::credential::Credential;
 use crate::model::id::{KeyId, TokenId};
 use crate::model::key::KeyNumber;
 use crate::model::scope::{Access, Resource, Scope, ScopeSet};
@@ -21,6 +22,11 @@ impl KeyCaller {
     /// The key's row number.
     pub fn number(&self) -> KeyNumber {
         self.number
+    }
+
+    /// The key as use cases look at it again.
+    pub fn credential(&self) -> Credential {
+        Credential::Key(self.number)
     }
 
     /// Whether the key may read this resource, whatever it is doing now.
@@ -46,6 +52,11 @@ impl TokenCaller {
     /// The token's row number.
     pub fn number(&self) -> u32 {
         self.number
+    }
+
+    /// The token as use cases look at it again.
+    pub fn credential(&self) -> Credential {
+        Credential::Token(self.id)
     }
 
     /// The scopes it may give to keys.

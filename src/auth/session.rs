@@ -42,7 +42,7 @@ impl UserCaller {
 
     /// Who the use cases are asked by.
     pub fn principal(&self, visit: &Visit) -> Principal {
-        Principal::user(self.user.clone(), visit)
+        Principal::signed_in(self.user.clone(), self.session.id, visit)
     }
 }
 
@@ -67,6 +67,13 @@ pub fn look_up(bitting: &Bitting, secret: &RandomSecret) -> domain::Result<Optio
 /// Somebody signed in, of whom it is not decided yet whether they may see the page.
 #[derive(Debug)]
 pub struct SignedInUser(UserCaller);
+
+impl SignedInUser {
+    /// Who it is.
+    pub fn user(&self) -> &User {
+        self.0.user()
+    }
+}
 
 /// Decides. Without a caller the page is for visitors.
 ///

@@ -27,6 +27,8 @@ impl Bitting {
         new: &NewUser,
         password: Option<&Password>,
     ) -> Result<User> {
+        // Nothing is hashed for somebody who will be refused.
+        let password = password.filter(|_| principal.administers());
         let hash = password.map(|password| self.hasher.hash(password)).transpose()?;
         let added = self.database.write(|connection| {
             Exclusive::Users.take(connection)?;
@@ -244,12 +246,14 @@ impl Bitting {
         id: UserId,
         password: &Password,
     ) -> Result<()> {
-        let hash = self.hasher.hash(password)?;
-        let set = self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
-            let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
-            self.replace_password(connection, principal, &user, &hash)
+        let hash = require(principal.administers()).and_then(|()| self.hasher.hash(password));
+        let set = hash.and_then(|hash| {
+            self.database.write(|connection| {
+                Exclusive::Users.take(connection)?;
+                require(self.confirm(connection, principal)?.administers())?;
+                let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
+                self.replace_password(connection, principal, &user, &hash)
+            })
         });
         let attempt = json!({"attempt": "user.password_set", "user_id": id});
         self.noting(principal, None, &attempt, set)?;

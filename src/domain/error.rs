@@ -1,5 +1,6 @@
 //! Why a use case was not carried out. How that is said over HTTP is decided in `http`.
 
+use super::credential::Ended;
 use crate::model::FieldErrors;
 use crate::model::key::Status;
 use crate::model::scope::ScopeSet;
@@ -40,6 +41,9 @@ pub enum Error {
     /// The caller may not do this at all.
     #[error("not allowed")]
     Forbidden,
+    /// The credential that asks has ended since it was accepted.
+    #[error("the credential that asks has ended")]
+    Ended(Ended),
     /// It is another's, and the caller may not know of it; outside `domain` it is not found.
     #[error("not found")]
     Foreign,
@@ -64,4 +68,10 @@ pub enum Error {
     /// The operating system has no randomness to give.
     #[error("no randomness: {0}")]
     Randomness(String),
+}
+
+impl From<Ended> for Error {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
+    }
 }

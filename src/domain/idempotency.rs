@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::Duration;
 
+use super::credential::Credential;
 use super::{Bitting, Error, Result};
 use crate::model::idempotency::{Answer, Attempt, Identity};
 use crate::store::transaction::Exclusive;
@@ -69,20 +70,27 @@ pub enum Once<T> {
 
 impl Bitting {
     /// Carries a request out, unless that was done in the last 24 hours. A request that is no
-    /// attempt is carried out in any case.
+    /// attempt is carried out in any case. Nothing that was kept is told to a credential that has
+    /// ended.
     ///
     /// # Errors
-    /// [`Error::InProgress`], [`Error::Mismatch`], and those of the use case.
+    /// [`Error::InProgress`], [`Error::Mismatch`], [`Error::Ended`], and those of the use case.
     pub fn once<T>(
         &self,
         attempt: Option<Attempt>,
+        credential: Credential,
         use_case: impl FnOnce(Option<&Turn<'_>>) -> Result<T>,
     ) -> Result<Once<T>> {
         let Some(attempt) = attempt else { return use_case(None).map(Once::Now) };
         let turn = Turn::take(&self.running, attempt)?;
         let now = self.time.now();
-        let kept =
-            self.database.read(|connection| idempotency::find(connection, &attempt.identity, now));
+        let kept = self.database.read(|connection| {
+            let kept = idempotency::find(connection, &attempt.identity, now)?;
+            if kept.is_some() {
+                self.require_live(connection, credential)?;
+            }
+            Result::Ok(kept)
+        });
         match kept? {
             None => use_case(Some(&turn)).map(Once::Now),
             Some(kept) if kept.request_body == attempt.body => Ok(Once::Before(kept.answer)),

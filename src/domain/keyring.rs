@@ -75,8 +75,8 @@ impl Bitting {
         let detail = json!(NewKeyDetail::of(&key));
         let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
         let made = self.write_once(keep, |connection| {
-            Exclusive::Keys.take(connection)?;
             let principal = self.confirm(connection, principal)?;
+            Exclusive::Keys.take(connection)?;
             require(principal.manages_keys())?;
             let granted = principal.may_grant();
             if !granted.includes(key.scopes) {
@@ -172,8 +172,8 @@ impl Bitting {
         principal: &Principal,
         id: KeyId,
     ) -> Result<ApiKey> {
-        Exclusive::Keys.take(connection)?;
         let principal = self.confirm(connection, principal)?;
+        Exclusive::Keys.take(connection)?;
         require(principal.manages_keys())?;
         find_visible(connection, &principal, id)
     }

@@ -9,12 +9,13 @@ use super::one_time_links::choose_password;
 use super::passwords::is_outdated;
 use super::principal::Principal;
 use super::{Bitting, Error, Result};
-use crate::model::actor::{Actor, ActorKind, Visit};
+use crate::model::actor::{Actor, ActorKind, Origin, Visit};
 use crate::model::audit::Action;
 use crate::model::id::{PublicId, SessionId, UserId};
 use crate::model::password::Password;
 use crate::model::random_secret::RandomSecret;
-use crate::model::session::Session;
+use crate::model::session::{MOST_SESSIONS, Session};
+use crate::model::table::Table;
 use crate::model::user::{Email, User};
 use crate::store::transaction::Exclusive;
 use crate::store::{self, AnyConnection, audit, one_time_links, sessions, users};
@@ -47,23 +48,25 @@ impl Bitting {
         visit: &Visit,
         replaced: Option<&RandomSecret>,
     ) -> Result<SignedIn> {
-        let secret = self.random_secret()?;
-        self.authenticated(email, password, visit, |connection, user| {
+        let prepare = || self.random_secret();
+        self.authenticated(email, password, visit, prepare, |connection, user, secret| {
             if let Some(replaced) = replaced {
-                sessions::delete_by_digest(connection, &replaced.digest())?;
+                self.end_replaced(connection, replaced, visit)?;
             }
             self.open_session(connection, user, secret, visit)
         })
     }
 
     /// Does something for whoever proves to be this user, in the transaction that sees to it that
-    /// they still are.
-    fn authenticated<T>(
+    /// they still are. What that needs is prepared once they have proven it, and not before: a wrong
+    /// password costs one hash and no more.
+    fn authenticated<P, T>(
         &self,
         email: &str,
         password: &str,
         visit: &Visit,
-        then: impl FnOnce(&mut AnyConnection, &User) -> Result<T>,
+        prepare: impl FnOnce() -> Result<P>,
+        then: impl FnOnce(&mut AnyConnection, &User, P) -> Result<T>,
     ) -> Result<T> {
         let email = email.parse::<Email>().ok();
         let password = Password::presented(password);
@@ -72,7 +75,8 @@ impl Bitting {
         let failures = self.admit(&attempt)?;
         let done = self.prove(name, &password).and_then(|proven| {
             let Some((user, hash)) = proven else { return Ok(None) };
-            let renewed = is_outdated(&hash).then(|| self.hasher.hash(&password)).transpose()?;
+            let renewed = if is_outdated(&hash) { self.renew(&password)? } else { None };
+            let prepared = prepare()?;
             self.database.write(|connection| {
                 Exclusive::Users.take(connection)?;
                 // Both may have changed while the password was hashed.
@@ -85,7 +89,7 @@ impl Bitting {
                 if let Some(hash) = &renewed {
                     users::set_password(connection, user.id, hash)?;
                 }
-                then(connection, &user).map(Some)
+                then(connection, &user, prepared).map(Some)
             })
         });
         match done {
@@ -98,6 +102,14 @@ impl Bitting {
                 self.take_back(&attempt)?;
                 Err(undecided)
             }
+        }
+    }
+
+    /// A hash with today's costs, in place of an outdated one; another time, if many wait for theirs.
+    fn renew(&self, password: &Password) -> Result<Option<String>> {
+        match self.hasher.hash(password) {
+            Err(Error::Busy) => Ok(None),
+            hash => hash.map(Some),
         }
     }
 
@@ -134,19 +146,58 @@ impl Bitting {
         let detail = json!({"session_id": session.id});
         let origin = visit.origin(user.actor());
         audit::insert(connection, now, Action::LoginSucceeded, &origin, None, &detail)?;
+        for oldest in sessions::live_beyond(connection, user.id, MOST_SESSIONS, now)? {
+            self.end(connection, user.id, oldest, &origin, Some("too_many"))?;
+        }
         Ok(SignedIn { user: user.clone(), session, secret })
+    }
+
+    /// Ends the session that a browser had until now, whoever was signed in with it.
+    fn end_replaced(
+        &self,
+        connection: &mut AnyConnection,
+        secret: &RandomSecret,
+        visit: &Visit,
+    ) -> Result<()> {
+        let found = sessions::find(connection, &secret.digest())?;
+        let live = found.filter(|(session, _)| session.is_live(self.time.now()));
+        let Some((session, user)) = live else { return Ok(()) };
+        let origin = visit.origin(user.actor());
+        self.end(connection, user.id, session.id, &origin, Some("replaced")).map(|_| ())
+    }
+
+    /// Ends a session of a user, and says whether there was such a one; the caller holds
+    /// [`Exclusive::Users`].
+    fn end(
+        &self,
+        connection: &mut AnyConnection,
+        user: UserId,
+        session: SessionId,
+        origin: &Origin,
+        reason: Option<&str>,
+    ) -> Result<bool> {
+        if !sessions::delete(connection, user, session)? {
+            return Ok(false);
+        }
+        let mut detail = json!({"session_id": session});
+        if let Some(reason) = reason {
+            detail["reason"] = json!(reason);
+        }
+        audit::insert(connection, self.time.now(), Action::LoginEnded, origin, None, &detail)?;
+        Ok(true)
     }
 
     /// Notes a login that failed. What comes from one address is bounded by the throttle; of many
     /// addresses at once only so many a minute are noted one by one.
     fn note_failure(&self, name: &str, failures: i64, visit: &Visit) -> Result<()> {
         let now = self.time.now();
-        let Some(unnoted) = self.failure_log.admit(now) else { return Ok(()) };
+        // Strangers make up addresses: there is one bound for all of them.
+        let Some(left_out) = self.failed_logins.admit("", now) else { return Ok(()) };
         let name = if name.is_empty() { "unknown" } else { name };
         let actor = Actor { kind: ActorKind::User, id: None, name: name.to_owned() };
         let mut detail = json!({"failures": failures});
-        if unnoted > 0 {
-            detail["others_not_noted"] = json!(unnoted);
+        if left_out > 0 {
+            detail["others_not_noted"] = json!(left_out);
         }
         self.database.write(|connection| {
             let origin = visit.origin(actor);
@@ -177,70 +228,68 @@ impl Bitting {
         Ok(found)
     }
 
-    /// A user's own sessions that are still good, the newest first.
+    /// A page of a user's sessions that are still good, the newest first; one beyond the last is the
+    /// last.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn list_sessions(&self, user: UserId) -> Result<Vec<Session>> {
+    pub fn session_table(&self, user: UserId, page: usize) -> Result<Table<Session>> {
         let now = self.time.now();
-        let mut found = self.database.read(|connection| sessions::list(connection, user))?;
-        found.retain(|session| session.is_live(now));
-        Ok(found)
+        Ok(self.database.read(|connection| sessions::page(connection, user, now, page))?)
     }
 
     /// Ends one of a user's own sessions: the present one, to sign out, or another.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or when the database fails.
-    pub fn end_session(&self, user: &User, id: SessionId, visit: &Visit) -> Result<()> {
+    /// [`Error::NotFound`], [`Error::Ended`], or when the database fails.
+    pub fn end_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.database.write(|connection| {
-            if !sessions::delete(connection, user.id, id)? {
-                return Err(Error::NotFound);
-            }
-            let (origin, detail) = (visit.origin(user.actor()), json!({"session_id": id}));
-            let at = self.time.now();
-            audit::insert(connection, at, Action::LoginEnded, &origin, None, &detail)?;
-            Ok(())
+            let principal = self.confirm(connection, principal)?;
+            let user = principal.user_id().ok_or(Error::NotFound)?;
+            let ended = self.end(connection, user, id, &principal.origin, None)?;
+            if ended { Ok(()) } else { Err(Error::NotFound) }
         })
     }
 
     /// Ends all of a user's own sessions but one.
     ///
     /// # Errors
-    /// When the database fails.
-    pub fn end_other_sessions(&self, user: &User, kept: SessionId, visit: &Visit) -> Result<()> {
-        let (at, origin) = (self.time.now(), visit.origin(user.actor()));
+    /// [`Error::Ended`], or when the database fails.
+    pub fn end_other_sessions(&self, principal: &Principal, kept: SessionId) -> Result<()> {
         self.database.write(|connection| {
-            for session in sessions::list(connection, user.id)? {
-                if session.id != kept && sessions::delete(connection, user.id, session.id)? {
-                    let detail = json!({"session_id": session.id});
-                    audit::insert(connection, at, Action::LoginEnded, &origin, None, &detail)?;
+            let principal = self.confirm(connection, principal)?;
+            let user = principal.user_id().ok_or(Error::NotFound)?;
+            for session in sessions::list(connection, user)? {
+                if session != kept {
+                    self.end(connection, user, session, &principal.origin, None)?;
                 }
             }
             Ok(())
         })
     }
 
-    /// Changes a user's own password. Every session of theirs ends; the answer is a new one.
+    /// Changes a user's own password. Every session of theirs ends; the answer is a new one. The new
+    /// password is hashed last: a wrong present one must not keep others from signing in.
     ///
     /// # Errors
     /// [`Error::WrongPassword`] when the present one is wrong, throttled as signing in is;
-    /// [`Error::Invalid`] for the new one, [`Error::Busy`], or when the database fails.
+    /// [`Error::Invalid`] for the new one, [`Error::Busy`], [`Error::Ended`], or when the database
+    /// fails.
     pub fn change_password(
         &self,
+        principal: &Principal,
         user: &User,
-        present: &str,
-        chosen: &str,
+        (present, chosen): (&str, &str),
         visit: &Visit,
     ) -> Result<SignedIn> {
         let chosen = choose_password(chosen, &user.email)?;
-        let hash = self.hasher.hash(&chosen)?;
-        let secret = self.random_secret()?;
-        self.authenticated(user.email.as_str(), present, visit, |connection, user| {
-            let principal = Principal::user(user.clone(), visit);
+        let prepare = || Ok((self.hasher.hash(&chosen)?, self.random_secret()?));
+        let change = |connection: &mut AnyConnection, user: &User, (hash, secret): (String, _)| {
+            let principal = self.confirm(connection, principal)?;
             self.replace_password(connection, &principal, user, &hash)?;
             self.open_session(connection, user, secret, visit)
-        })
+        };
+        self.authenticated(user.email.as_str(), present, visit, prepare, change)
     }
 
     /// Deletes some of what is good no more: sessions, links, failed logins; and counts the sessions
@@ -257,53 +306,5 @@ impl Bitting {
         let left = self.database.read(sessions::count)?;
         self.sessions.store(u64::try_from(left).unwrap_or(0), Ordering::Relaxed);
         Ok(self.forget_failures()? || swept as i64 == SWEPT_AT_ONCE)
-    }
-}
-
-/// Bounds the audit events of failed logins: so many a minute, and how many more there were.
-#[derive(Default)]
-pub(super) struct FailureLog(std::sync::Mutex<Noted>);
-
-#[derive(Default)]
-struct Noted {
-    minute: i64,
-    noted: u32,
-    unnoted: u64,
-}
-
-/// How many failed logins are noted one by one in a minute, by each process.
-const NOTED_A_MINUTE: u32 = 60;
-
-impl FailureLog {
-    /// Whether one more is to be noted, and how many before it were not.
-    fn admit(&self, now: crate::model::time::Moment) -> Option<u64> {
-        let mut log = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let minute = now.timestamp() / 60;
-        if log.minute != minute {
-            (log.minute, log.noted) = (minute, 0);
-        }
-        if log.noted == NOTED_A_MINUTE {
-            log.unnoted += 1;
-            return None;
-        }
-        log.noted += 1;
-        Some(std::mem::take(&mut log.unnoted))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::time::parse_rfc3339;
-
-    #[test]
-    fn a_flood_of_failures_is_counted_and_not_written() {
-        let log = FailureLog::default();
-        let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
-        let noted = (0..1000).filter(|_| log.admit(now).is_some()).count();
-        assert_eq!(noted, NOTED_A_MINUTE as usize);
-        let later = now + chrono::Duration::minutes(1);
-        assert_eq!(log.admit(later), Some(940));
-        assert_eq!(log.admit(later), Some(0));
     }
 }

@@ -7,9 +7,11 @@ pub mod analytics;
 pub mod audit_log;
 pub mod change_feed;
 pub mod checkup;
+pub mod credential;
 pub mod demo;
 pub mod disabling;
 pub mod error;
+mod event_limit;
 pub mod idempotency;
 pub mod key_forms;
 pub mod key_index;
@@ -46,8 +48,8 @@ use crate::store::{self, Database};
 pub use error::{Error, Result};
 
 use change_feed::ChangeFeed;
+use event_limit::EventLimit;
 use key_index::KeyIndex;
-use login::FailureLog;
 use passwords::Hasher;
 use timekeeper::Timekeeper;
 use usage_meter::UsageMeter;
@@ -69,7 +71,8 @@ pub struct Bitting {
     pub meter: UsageMeter,
     /// Where passwords are hashed.
     pub hasher: Hasher,
-    failure_log: FailureLog,
+    failed_logins: EventLimit,
+    denials: EventLimit,
     /// How many sessions there are in the database, as last counted.
     pub sessions: AtomicU64,
     /// How writing them has gone so far.
@@ -101,7 +104,8 @@ impl Bitting {
             feed: ChangeFeed::new(max_staleness),
             meter: UsageMeter::new(Uuid::now_v7().to_string()),
             hasher: Hasher::default(),
-            failure_log: FailureLog::default(),
+            failed_logins: EventLimit::default(),
+            denials: EventLimit::default(),
             sessions: AtomicU64::new(0),
             flushes: Flushes::default(),
             running: idempotency::Running::default(),

@@ -22,6 +22,9 @@ const COST: Params = Params::DEFAULT;
 const SLOTS: usize = 2;
 /// How many may wait for a slot.
 const MOST_WAITING: usize = 16;
+/// How many of those in a slot or waiting for one may be hashing a new password: the other places
+/// are for people who sign in.
+const MOST_CHOOSING: usize = 8;
 /// A stored hash that asks for more memory than this was not made by us.
 const MOST_BLOCKS: usize = 256 * 1024;
 /// What a password is compared with where there is none, so that it takes as long.
@@ -39,7 +42,11 @@ struct Queue {
     /// The memory of the slots that nobody uses.
     free: Vec<Vec<Block>>,
     waiting: usize,
+    choosing: usize,
 }
+
+/// A new password that is being hashed; its place is free when it is dropped.
+struct Choice<'a>(&'a Hasher);
 
 /// A slot in use; its memory goes back when it is dropped.
 struct Slot<'a> {
@@ -50,7 +57,7 @@ struct Slot<'a> {
 impl Default for Hasher {
     fn default() -> Self {
         let free = std::iter::repeat_with(Vec::new).take(SLOTS).collect();
-        let queue = Mutex::new(Queue { free, waiting: 0 });
+        let queue = Mutex::new(Queue { free, waiting: 0, choosing: 0 });
         Self { queue, freed: Condvar::new(), hashes: AtomicU64::new(0) }
     }
 }
@@ -59,6 +66,12 @@ impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.hasher.queue().free.push(std::mem::take(&mut self.memory));
         self.hasher.freed.notify_one();
+    }
+}
+
+impl Drop for Choice<'_> {
+    fn drop(&mut self) {
+        self.0.queue().choosing -= 1;
     }
 }
 
@@ -91,6 +104,16 @@ impl Hasher {
         Ok(Slot { hasher: self, memory })
     }
 
+    /// Takes one of the places for new passwords.
+    fn choice(&self) -> Result<Choice<'_>> {
+        let mut queue = self.queue();
+        if queue.choosing == MOST_CHOOSING {
+            return Err(Error::Busy);
+        }
+        queue.choosing += 1;
+        Ok(Choice(self))
+    }
+
     fn compute(&self, cost: Params, password: &Password, salt: &Salt) -> Result<Output> {
         let blocks = cost.block_count();
         let length = cost.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
@@ -117,6 +140,7 @@ impl Hasher {
     /// # Errors
     /// [`Error::Busy`] when too many wait, or when there is no randomness.
     pub fn hash(&self, password: &Password) -> Result<String> {
+        let _choice = self.choice()?;
         let mut salt = [0; 16];
         let drawn = SysRng.try_fill_bytes(&mut salt);
         drawn.map_err(|why| Error::Randomness(why.to_string()))?;
@@ -232,5 +256,16 @@ mod tests {
         });
         assert_eq!(hasher.queue().free.len(), SLOTS);
         assert_eq!(hasher.queue().waiting, 0);
+    }
+
+    #[test]
+    fn new_passwords_leave_room_for_those_who_sign_in() {
+        let hasher = Hasher::default();
+        let choices: Vec<Choice<'_>> =
+            (0..MOST_CHOOSING).map(|_| hasher.choice().unwrap()).collect();
+        assert!(matches!(hasher.hash(&password("a long enough password")), Err(Error::Busy)));
+        assert!(!hasher.verify(&password("a guess"), None).unwrap());
+        drop(choices);
+        hasher.hash(&password("a long enough password")).unwrap();
     }
 }

@@ -1,18 +1,20 @@
 //! Who asks for something, and what they may do: the one place where the rights of the command
 //! line, of admin tokens and of users are told apart.
 //!
-//! A user's rights are those of the moment: what changes something reads the user once more inside
-//! its transaction (`confirm`), so that nobody acts on rights they have lost.
+//! Rights are those of the moment: what changes something looks at the credential and the user once
+//! more inside its transaction (`confirm`), so that nobody acts on rights they have lost.
 
 use serde_json::{Value, json};
 
+use super::credential::{Credential, Ended};
 use super::{Bitting, Error, Result};
 use crate::model::actor::{Actor, ActorKind, Origin, Visit};
 use crate::model::audit::Action;
-use crate::model::id::{KeyId, UserId};
+use crate::model::id::{KeyId, SessionId, TokenId, UserId};
 use crate::model::key::ApiKey;
 use crate::model::scope::ScopeSet;
 use crate::model::user::{Role, User};
+use crate::store::transaction::Exclusive;
 use crate::store::{AnyConnection, audit, users};
 
 /// Who asks for something, from where, and with which rights.
@@ -21,6 +23,8 @@ pub struct Principal {
     /// What an audit event records of it.
     pub origin: Origin,
     rights: Rights,
+    /// What they proved it by; nothing at the command line, or by a password at this moment.
+    credential: Option<Credential>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,22 +44,29 @@ impl Principal {
     pub fn command_line(name: impl Into<String>) -> Self {
         let actor = Actor { kind: ActorKind::Cli, id: None, name: name.into() };
         let origin = Origin { actor, address: None, request_id: None };
-        Self { origin, rights: Rights::CommandLine }
+        Self { origin, rights: Rights::CommandLine, credential: None }
     }
 
     /// A program with an admin token.
-    pub fn token(origin: Origin, may_grant: ScopeSet) -> Self {
-        Self { origin, rights: Rights::Token { may_grant } }
+    pub fn token(id: TokenId, origin: Origin, may_grant: ScopeSet) -> Self {
+        let credential = Some(Credential::Token(id));
+        Self { origin, rights: Rights::Token { may_grant }, credential }
     }
 
-    /// Somebody signed in.
+    /// Somebody signed in, with their session.
+    pub fn signed_in(user: User, session: SessionId, visit: &Visit) -> Self {
+        let credential = Some(Credential::Session(session));
+        Self { credential, ..Self::user(user, visit) }
+    }
+
+    /// A user who needs no session, such as who has just shown their password.
     pub fn user(user: User, visit: &Visit) -> Self {
-        Self { origin: visit.origin(user.actor()), rights: Rights::User(user) }
+        Self { origin: visit.origin(user.actor()), rights: Rights::User(user), credential: None }
     }
 
     /// Somebody who is nobody yet, such as who makes themselves the first administrator.
     pub(super) fn visitor(origin: Origin) -> Self {
-        Self { origin, rights: Rights::Visitor }
+        Self { origin, rights: Rights::Visitor, credential: None }
     }
 
     fn role(&self) -> Option<Role> {
@@ -123,19 +134,42 @@ pub(super) fn require(allowed: bool) -> Result<()> {
 }
 
 impl Bitting {
-    /// The principal with the rights they have now, in this transaction.
+    /// The principal with the rights they have now, which last until this transaction ends: whoever
+    /// takes them away waits for the same lock. It is asked for before [`Exclusive::Keys`] is taken.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for a user who has been disabled.
+    /// [`Error::Ended`] when their credential has ended or they have been disabled.
     pub(super) fn confirm(
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,
     ) -> Result<Principal> {
+        match &principal.rights {
+            Rights::User(_) => Exclusive::Users.take(connection)?,
+            Rights::Token { .. } => Exclusive::Keys.take(connection)?,
+            Rights::CommandLine | Rights::Visitor => {}
+        }
+        self.reload(connection, principal)
+    }
+
+    fn reload(&self, connection: &mut AnyConnection, principal: &Principal) -> Result<Principal> {
+        if let Some(credential) = principal.credential {
+            self.require_live(connection, credential)?;
+        }
         let Some(id) = principal.user_id() else { return Ok(principal.clone()) };
         let user = users::find(connection, id)?.filter(|user| user.disabled_at.is_none());
-        let rights = Rights::User(user.ok_or(Error::Forbidden)?);
-        Ok(Principal { origin: principal.origin.clone(), rights })
+        let rights = Rights::User(user.ok_or(Ended::SignedOut)?);
+        Ok(Principal { rights, ..principal.clone() })
+    }
+
+    /// Refuses a principal who may no longer read what they have begun to: asked before each part of
+    /// an answer that is sent in parts.
+    ///
+    /// # Errors
+    /// [`Error::Ended`], [`Error::Forbidden`] in another role, or when the database fails.
+    pub fn require_unchanged(&self, principal: &Principal) -> Result<()> {
+        let now = self.database.read(|connection| self.reload(connection, principal))?;
+        require(now.role() == principal.role())
     }
 
     /// Notes in the audit log that somebody known tried what they may not do, if that is how it
@@ -152,15 +186,36 @@ impl Bitting {
             Err(refusal @ (Error::Forbidden | Error::NotGranted { .. })) => refusal,
             other => return other,
         };
-        let (at, key) = (self.time.now(), key.map(|key| key.to_string()));
         let mut detail = detail.clone();
         if let Error::NotGranted { required, granted } = &refusal {
             let refused = required.iter().filter(|scope| !granted.contains(*scope));
             detail["not_granted"] = json!(refused.collect::<ScopeSet>());
         }
+        self.note_denial(principal, key, detail)?;
+        Err(refusal)
+    }
+
+    /// Notes in the audit log that somebody known tried what they may not do; of whoever goes on
+    /// trying, only so many times a minute.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn note_denial(
+        &self,
+        principal: &Principal,
+        key: Option<KeyId>,
+        mut detail: Value,
+    ) -> Result<()> {
+        let (at, key, actor) =
+            (self.time.now(), key.map(|key| key.to_string()), &principal.origin.actor);
+        let subject = actor.id.as_ref().unwrap_or(&actor.name);
+        let Some(left_out) = self.denials.admit(subject, at) else { return Ok(()) };
+        if left_out > 0 {
+            detail["others_not_noted"] = json!(left_out);
+        }
         self.database.write(|connection| {
             audit::insert(connection, at, Action::AccessDenied, &principal.origin, key, &detail)
         })?;
-        Err(refusal)
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::credential::Credential;
 use super::idempotency::Keep;
 use super::keyring::foreign_cursor;
 use super::{Bitting, Error, Result};
@@ -18,17 +19,19 @@ fn check_references<F: RecordKind>(fields: &F, connection: &mut AnyConnection) -
 }
 
 impl Bitting {
-    /// Makes a record.
+    /// Makes a record; `writer` is the key that asks, if one does.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every complaint, [`Error::InProgress`], or when the database fails.
+    /// [`Error::Invalid`] with every complaint, [`Error::InProgress`], [`Error::Ended`], or when the
+    /// database fails.
     pub fn create_record<F: RecordKind>(
         &self,
+        writer: Option<Credential>,
         object: &Map<String, Value>,
         keep: Option<Keep<'_, Record<F>>>,
     ) -> Result<Record<F>> {
         let fields = F::from_object(object)?;
-        self.write_once(keep, |connection| {
+        self.write_record(writer, keep, |connection| {
             // Inside the transaction, so that with a single writer ids rise as records are stored.
             let now = self.time.now();
             let id = RecordId::from_number(self.next_id(now));
@@ -64,18 +67,20 @@ impl Bitting {
         Ok(Page::of(found, limit, |record| record.stamp.id.to_string()))
     }
 
-    /// Changes a record by merging a patch into it (RFC 7396).
+    /// Changes a record by merging a patch into it (RFC 7396); `writer` is the key that asks, if one
+    /// does.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`] with every complaint,
-    /// or when the database fails.
+    /// [`Error::Ended`], or when the database fails.
     pub fn update_record<F: RecordKind>(
         &self,
+        writer: Option<Credential>,
         id: RecordId<F>,
         preconditions: &Preconditions,
         patch: Map<String, Value>,
     ) -> Result<Record<F>> {
-        self.database.write(|connection| {
+        self.write_record(writer, None, |connection| {
             let found = find_to_change(connection, id, preconditions)?;
             let mut document = document(&found.fields)?;
             patch_fields(&mut document, patch);
@@ -88,19 +93,39 @@ impl Bitting {
         })
     }
 
-    /// Deletes a record.
+    /// Deletes a record; `writer` is the key that asks, if one does.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::PreconditionFailed`], or when the database fails.
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Ended`], or when the database
+    /// fails.
     pub fn delete_record<F: RecordKind>(
         &self,
+        writer: Option<Credential>,
         id: RecordId<F>,
         preconditions: &Preconditions,
     ) -> Result<()> {
-        self.database.write(|connection| {
+        self.write_record(writer, None, |connection| {
             find_to_change(connection, id, preconditions)?;
             F::clear_references(connection, id, self.time.now())?;
             Ok(F::delete(connection, id)?)
+        })
+    }
+
+    /// Changes records, unless the key that asks has ended. That is looked at last: so every
+    /// revocation that was committed before is seen, however long the change waited for others. It
+    /// is not locked, since a stream of writes would then keep the key from being revoked.
+    fn write_record<T>(
+        &self,
+        writer: Option<Credential>,
+        keep: Option<Keep<'_, T>>,
+        change: impl FnOnce(&mut AnyConnection) -> Result<T>,
+    ) -> Result<T> {
+        self.write_once(keep, |connection| {
+            let changed = change(connection)?;
+            if let Some(writer) = writer {
+                self.require_live(connection, writer)?;
+            }
+            Ok(changed)
         })
     }
 }

@@ -71,8 +71,8 @@ impl Bitting {
             "expires_at": crate::model::time::format(token.expires_at),
         });
         let made = self.database.write(|connection| -> Result<AdminToken> {
-            Exclusive::Keys.take(connection)?;
             require(self.confirm(connection, principal)?.administers())?;
+            Exclusive::Keys.take(connection)?;
             first(connection, token.id)?;
             token.revision =
                 self.record_token(connection, Action::TokenCreated, origin, &detail)?;
@@ -169,8 +169,8 @@ impl Bitting {
     ) -> Result<AdminToken> {
         let reason = self.check_reason(reason)?;
         let revoked = self.database.write(|connection| {
-            Exclusive::Keys.take(connection)?;
             require(self.confirm(connection, principal)?.administers())?;
+            Exclusive::Keys.take(connection)?;
             let mut token = tokens::find(connection, id)?.ok_or(Error::NotFound)?;
             let changed = token.revocation.is_none();
             if changed {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 pub use super::code::Code;
 use crate::auth::decision::{Need, Refusal};
 use crate::domain;
+use crate::domain::credential::Ended;
 use crate::model::secret::mask;
 use crate::model::words::Word;
 use crate::model::{FieldErrors, key::Status};
@@ -36,6 +37,7 @@ struct Parts {
     retry_after: Option<i64>,
     /// For the log only.
     cause: Option<String>,
+    signed_out: bool,
 }
 
 impl Problem {
@@ -44,8 +46,17 @@ impl Problem {
         let (detail, members) = (detail.into(), Map::new());
         let soon = matches!(code, Code::Unavailable | Code::IdempotencyInProgress);
         let retry_after = soon.then_some(1);
-        let (scope, allow, cause) = (None, None, None);
-        Self(Box::new(Parts { code, detail, members, scope, allow, retry_after, cause }))
+        let (scope, allow, cause, signed_out) = (None, None, None, false);
+        Self(Box::new(Parts {
+            code,
+            detail,
+            members,
+            scope,
+            allow,
+            retry_after,
+            cause,
+            signed_out,
+        }))
     }
 
     /// A fault of the server's own; the cause is logged and not told.
@@ -70,6 +81,19 @@ impl Problem {
         let mut problem = Self::new(Code::MethodNotAllowed, detail);
         problem.0.allow = Some(allow.to_owned());
         problem
+    }
+
+    /// A session that has ended since the request was accepted. The guard of the page leads to the
+    /// login page instead.
+    fn signed_out() -> Self {
+        let mut problem = Self::new(Code::Forbidden, "You are no longer signed in.");
+        problem.0.signed_out = true;
+        problem
+    }
+
+    /// Whether it is for want of a session.
+    pub fn is_signed_out(&self) -> bool {
+        self.0.signed_out
     }
 
     /// A decision's refusal; `allow`: what the route offers.
@@ -246,6 +270,10 @@ impl From<domain::Error> for Problem {
             domain::Error::Forbidden => {
                 Self::new(Code::Forbidden, "Your role does not allow this.")
             }
+            domain::Error::Ended(Ended::Revoked) => Self::of_refusal(Refusal::KeyRevoked, ""),
+            domain::Error::Ended(Ended::Expired) => Self::of_refusal(Refusal::KeyExpired, ""),
+            domain::Error::Ended(Ended::Unknown) => Self::of_refusal(Refusal::InvalidKey, ""),
+            domain::Error::Ended(Ended::SignedOut) => Self::signed_out(),
             domain::Error::LastAdministrator => Self::new(
                 Code::LastAdministrator,
                 "This is the last administrator who may sign in; make another one first.",

@@ -70,15 +70,11 @@ impl RevokeRequest {
 }
 
 /// The state of something that can be revoked and can expire.
-pub fn status_at(
-    revocation: Option<&Revocation>,
-    expires_at: Option<Moment>,
-    now: Moment,
-) -> Status {
-    match (revocation, expires_at) {
-        (Some(_), _) => Status::Revoked,
-        (None, Some(end)) if now >= end => Status::Expired,
-        (None, _) => Status::Active,
+pub fn status_at(revoked: bool, expires_at: Option<Moment>, now: Moment) -> Status {
+    match (revoked, expires_at) {
+        (true, _) => Status::Revoked,
+        (false, Some(end)) if now >= end => Status::Expired,
+        (false, _) => Status::Active,
     }
 }
 
@@ -117,7 +113,7 @@ pub struct ApiKey {
 impl ApiKey {
     /// Its state at a moment.
     pub fn status(&self, now: Moment) -> Status {
-        status_at(self.revocation.as_ref(), self.expires_at, now)
+        status_at(self.revocation.is_some(), self.expires_at, now)
     }
 }
 
@@ -333,7 +329,7 @@ mod tests {
     fn the_state_changes_at_the_expiry_to_the_millisecond() {
         let end = now();
         let before = end - Duration::milliseconds(1);
-        assert_eq!(status_at(None, Some(end), before), Status::Active);
-        assert_eq!(status_at(None, Some(end), end), Status::Expired);
+        assert_eq!(status_at(false, Some(end), before), Status::Active);
+        assert_eq!(status_at(false, Some(end), end), Status::Expired);
     }
 }

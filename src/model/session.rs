@@ -9,6 +9,8 @@ use super::time::Moment;
 pub const LONGEST_IDLE: Duration = Duration::hours(12);
 /// It ends after this time in any case.
 pub const LONGEST: Duration = Duration::days(7);
+/// How many sessions of one user are good at once: beyond that the oldest ends.
+pub const MOST_SESSIONS: usize = 100;
 /// How old the note of a session's last request may get before it is written anew.
 pub const SEEN_AGAIN_AFTER: Duration = Duration::minutes(1);
 

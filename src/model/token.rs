@@ -49,7 +49,7 @@ pub struct AdminToken {
 impl AdminToken {
     /// Its state at a moment.
     pub fn status(&self, now: Moment) -> Status {
-        status_at(self.revocation.as_ref(), Some(self.expires_at), now)
+        status_at(self.revocation.is_some(), Some(self.expires_at), now)
     }
 }
 

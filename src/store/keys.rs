@@ -12,7 +12,9 @@ use super::rows::{self, DigestColumn, Parsed};
 use super::schema::api_keys as table;
 use super::text::lower;
 use crate::model::id::{KeyId, UserId};
-use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, StatusFilter};
+use crate::model::key::{
+    ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, Status, StatusFilter, status_at,
+};
 use crate::model::page::Limit;
 use crate::model::scope::ScopeSet;
 use crate::model::secret::Digest;
@@ -143,6 +145,26 @@ pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>>
     let row: Option<Row> =
         table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
     row.map(ApiKey::try_from).transpose()
+}
+
+/// The state of the key with this row number at a moment.
+///
+/// # Errors
+/// When the database fails.
+pub fn status(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    now: Moment,
+) -> Result<Option<Status>> {
+    let found: Option<(bool, Option<NaiveDateTime>)> = table::table
+        .filter(table::number.eq(i64::from(number.0)))
+        .select((table::revoked_at.is_not_null(), table::expires_at))
+        .first(connection)
+        .optional()?;
+    let status = |(revoked, end): (bool, Option<NaiveDateTime>)| {
+        status_at(revoked, end.map(|end| end.and_utc()), now)
+    };
+    Ok(found.map(status))
 }
 
 /// The keys with these row numbers, in no order.

@@ -10,6 +10,7 @@ use super::{rows, users};
 use crate::model::id::{SessionId, UserId};
 use crate::model::secret::Digest;
 use crate::model::session::{LONGEST, LONGEST_IDLE, Session};
+use crate::model::table::{Place, ROWS_PER_PAGE, Table};
 use crate::model::time::Moment;
 use crate::model::user::User;
 
@@ -75,17 +76,72 @@ pub fn find(connection: &mut AnyConnection, digest: &Digest) -> Result<Option<(S
     found.map(|(session, user)| Ok((read(session)?, users::read(user)?))).transpose()
 }
 
-/// A user's sessions, the newest first.
+/// The session with this id, whether or not it is still good.
 ///
 /// # Errors
 /// When the database fails.
-pub fn list(connection: &mut AnyConnection, user: UserId) -> Result<Vec<Session>> {
-    let rows: Vec<Row> = table::table
-        .filter(table::user_id.eq(user.to_string()))
-        .order(table::id.desc())
+pub fn find_by_id(connection: &mut AnyConnection, id: SessionId) -> Result<Option<Session>> {
+    let found = table::table.filter(table::id.eq(id.to_string())).select(COLUMNS);
+    found.first(connection).optional()?.map(read).transpose()
+}
+
+/// All sessions of a user, dead ones included.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(connection: &mut AnyConnection, user: UserId) -> Result<Vec<SessionId>> {
+    ids(table::table.filter(table::user_id.eq(user.to_string())).into_boxed(), connection)
+}
+
+/// A user's sessions beyond so many that are good, the newest of which are left out.
+///
+/// # Errors
+/// When the database fails.
+pub fn live_beyond(
+    connection: &mut AnyConnection,
+    user: UserId,
+    most: usize,
+    now: Moment,
+) -> Result<Vec<SessionId>> {
+    // SQLite takes no offset without a limit.
+    let older = live_of(user, now).order(table::id.desc()).offset(most as i64).limit(i64::MAX);
+    ids(older, connection)
+}
+
+/// A page of a user's sessions that are good, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(
+    connection: &mut AnyConnection,
+    user: UserId,
+    now: Moment,
+    page: usize,
+) -> Result<Table<Session>> {
+    let total: i64 = live_of(user, now).count().get_result(connection)?;
+    let place = Place::of(page, usize::try_from(total).unwrap_or_default());
+    let rows: Vec<Row> = live_of(user, now)
         .select(COLUMNS)
+        .order(table::id.desc())
+        .offset(place.before() as i64)
+        .limit(ROWS_PER_PAGE as i64)
         .load(connection)?;
-    rows.into_iter().map(read).collect()
+    Ok(Table { rows: rows.into_iter().map(read).collect::<Result<_>>()?, place })
+}
+
+type Query = table::BoxedQuery<'static, <AnyConnection as Connection>::Backend>;
+
+fn live_of(user: UserId, now: Moment) -> Query {
+    table::table
+        .filter(table::user_id.eq(user.to_string()))
+        .filter(table::last_seen_at.gt((now - LONGEST_IDLE).naive_utc()))
+        .filter(table::created_at.gt((now - LONGEST).naive_utc()))
+        .into_boxed()
+}
+
+fn ids(query: Query, connection: &mut AnyConnection) -> Result<Vec<SessionId>> {
+    let ids: Vec<String> = query.select(table::id).load(connection)?;
+    ids.iter().map(|id| rows::parse("session id", id)).collect()
 }
 
 /// Notes when a session's last request came; an earlier time changes nothing.
@@ -109,16 +165,6 @@ pub fn delete(connection: &mut AnyConnection, user: UserId, id: SessionId) -> Re
         .filter(table::id.eq(id.to_string()))
         .filter(table::user_id.eq(user.to_string()));
     Ok(diesel::delete(session).execute(connection)? > 0)
-}
-
-/// Ends the session with this secret, if there is one.
-///
-/// # Errors
-/// When the database fails.
-pub fn delete_by_digest(connection: &mut AnyConnection, digest: &Digest) -> Result<()> {
-    let session = table::table.filter(table::digest.eq(digest.as_bytes().to_vec()));
-    diesel::delete(session).execute(connection)?;
-    Ok(())
 }
 
 /// Ends all sessions of a user.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::browser::PASSWORD;
+use crate::support::browser::{PASSWORD, form_token};
 use crate::support::html::{attributes, text, texts};
 use crate::support::{Backend, Browser, TestServer, on_both};
 
@@ -57,6 +57,31 @@ on_both! {
         let fields = [("current_password", "wrong"), ("password", OTHER)];
         let statuses: Vec<u16> = (0..6).map(|_| browser.submit("/account", "/account/password", &fields).status).collect();
         assert_eq!(statuses, [422, 422, 422, 422, 422, 429]);
+    }
+}
+
+on_both! {
+    fn a_wrong_present_password_costs_one_hash_and_keeps_nobody_from_signing_in(backend) {
+        let (server, browser) = start(backend);
+        let fields = [("current_password", "wrong"), ("password", OTHER)];
+        let token = form_token(&browser.get("/account"));
+        let cookie = browser.cookies()["bitting_session"].clone();
+        let guess = || {
+            let other = Browser::new(&server.client.base);
+            other.plant("bitting_session", &cookie);
+            let fields = [fields[0], fields[1], ("form_token", &token)];
+            other.post_with("/account/password", &fields, &[("origin", &server.client.base)]).status
+        };
+        let before = server.bitting.hasher.hashes();
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let guesses: Vec<_> = (0..24).map(|_| scope.spawn(guess)).collect();
+            let signed_in = Browser::new(&server.client.base).log_in("ada@example.com", PASSWORD);
+            assert_eq!(signed_in.status, 303);
+            guesses.into_iter().map(|guess| guess.join().unwrap()).collect()
+        });
+        let count = |status| statuses.iter().filter(|given| **given == status).count();
+        assert_eq!((count(422), count(429)), (5, 19), "{statuses:?}");
+        assert_eq!(server.bitting.hasher.hashes() - before, 5 + 1);
     }
 }
 

@@ -114,7 +114,7 @@ on_both! {
         let server = TestServer::start(backend);
         let ada = server.db_user(EMAIL, json!({}));
         let browser = Browser::signed_in(&server.client.base, EMAIL);
-        let seen = || server.bitting.list_sessions(ada.id).unwrap()[0].last_seen_at;
+        let seen = || server.bitting.session_table(ada.id, 1).unwrap().rows[0].last_seen_at;
         let at_first = seen();
         server.pass(Duration::from_secs(59));
         assert!(browser.is_signed_in());
@@ -134,16 +134,16 @@ on_both! {
         first.headers.push(("user-agent".to_owned(), "First/1.0".to_owned()));
         first.log_in(EMAIL, PASSWORD);
         let second = Browser::signed_in(&server.client.base, EMAIL);
-        let sessions = server.bitting.list_sessions(ada.id).unwrap();
+        let sessions = server.bitting.session_table(ada.id, 1).unwrap().rows;
         assert_eq!(sessions.len(), 2);
         assert_eq!(sessions[1].user_agent.as_deref(), Some("First/1.0"));
         assert_eq!(sessions[1].address.as_deref(), Some("127.0.0.1"));
 
-        let visit = Visit::default();
-        let refused = server.bitting.end_session(&bo, sessions[1].id, &visit);
+        let (ada, bo) = (server.db_principal(&ada), server.db_principal(&bo));
+        let refused = server.bitting.end_session(&bo, sessions[1].id);
         assert!(matches!(refused, Err(Error::NotFound)), "somebody else's session");
         assert!(first.is_signed_in());
-        server.bitting.end_session(&ada, sessions[1].id, &visit).unwrap();
+        server.bitting.end_session(&ada, sessions[1].id).unwrap();
         assert!(!first.is_signed_in() && second.is_signed_in());
     }
 }
@@ -152,13 +152,26 @@ on_both! {
     fn signing_in_ends_the_browsers_session_before(backend) {
         let server = TestServer::start(backend);
         let ada = server.db_user(EMAIL, json!({}));
+        server.db_user("bo@example.com", json!({}));
         let browser = Browser::signed_in(&server.client.base, EMAIL);
         let before = browser.session();
         browser.log_in(EMAIL, PASSWORD);
         assert_ne!(browser.session(), before);
-        assert_eq!(server.bitting.list_sessions(ada.id).unwrap().len(), 1);
+        assert_eq!(server.bitting.session_table(ada.id, 1).unwrap().rows.len(), 1);
+        let events = actions(&server);
+        let (begun, replaced) = (&events[2]["detail"]["session_id"], &events[1]);
+        let told: Vec<&str> = events.iter().map(|e| e["action"].as_str().unwrap()).collect();
+        assert_eq!(told, ["login.succeeded", "login.ended", "login.succeeded"]);
+        assert_eq!(replaced["detail"], json!({"session_id": begun, "reason": "replaced"}));
+
+        // Whoever signs in, the one who was signed in is who it is about.
+        browser.log_in("bo@example.com", PASSWORD);
+        let replaced = &actions(&server)[1];
+        assert_eq!((&replaced["action"], &replaced["actor"]["name"]), (&json!("login.ended"), &json!(EMAIL)));
         browser.plant_session(&before);
         assert!(!browser.is_signed_in());
+        browser.log_in(EMAIL, PASSWORD);
+        assert_eq!(actions(&server)[1]["action"], "login.succeeded", "it had ended before");
     }
 }
 
@@ -173,7 +186,7 @@ on_both! {
         // Changed by themselves: the answer is the one session that is left.
         let visit = Visit::default();
         let change = |present: &str, chosen: &str| {
-            server.bitting.change_password(&bo, present, chosen, &visit)
+            server.bitting.change_password(&server.db_principal(&bo), &bo, (present, chosen), &visit)
         };
         assert!(matches!(change("wrong", OTHER_PASSWORD), Err(Error::WrongPassword)));
         assert!(matches!(change(PASSWORD, "too short"), Err(Error::Invalid(_))));

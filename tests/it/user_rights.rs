@@ -7,6 +7,7 @@ use bitting::model::audit::AuditFilter;
 use bitting::model::id::KeyId;
 use bitting::model::key::{ApiKey, KeyFilter, NewKey};
 use bitting::model::page::PageRequest;
+use bitting::model::scope::ScopeSet;
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, UserChange};
 use serde_json::{Map, Value, json};
@@ -178,8 +179,8 @@ on_both! {
         let ada = server.db_user("ada@example.com", json!({}));
         let more = json!({"may_grant": ["calls:read"]});
         let member = server.db_principal(&server.db_user("bo@example.com", more));
-        let origin = operator().origin;
-        let token = Principal::token(origin, bitting::model::scope::ScopeSet::all());
+        let id = server.bitting.list_tokens(&operator()).unwrap()[0].id;
+        let token = Principal::token(id, operator().origin, ScopeSet::all());
         for principal in [member, token] {
             let body = object(json!({
                 "name": "t", "access": "read", "expires_at": "2027-01-01T00:00:00Z",

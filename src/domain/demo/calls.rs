@@ -168,7 +168,7 @@ impl Stage {
             lead.state += 1;
             let patch = json!({"status": STATES[lead.state], "score": score});
             let patch = patch.as_object().cloned().unwrap_or_default();
-            self.bitting.update_record(lead.id, &Preconditions::default(), patch)?;
+            self.bitting.update_record(None, lead.id, &Preconditions::default(), patch)?;
         }
         Ok(())
     }

@@ -245,7 +245,8 @@ impl Stage {
             bitting.open_session(connection, &user, secret, &visit)
         })?;
         self.let_minutes_pass(9);
-        self.bitting.end_session(&user, signed_in.session.id, &visit)
+        let principal = Principal::user(user, &visit);
+        self.bitting.end_session(&principal, signed_in.session.id)
     }
 
     /// One of [`Stage::users`], at their desk.
@@ -255,7 +256,7 @@ impl Stage {
 
     /// Makes a record.
     fn make<F: RecordKind>(&self, object: Value) -> Result<Record<F>> {
-        self.bitting.create_record(object.as_object().unwrap_or(&Default::default()), None)
+        self.bitting.create_record(None, object.as_object().unwrap_or(&Default::default()), None)
     }
 
     fn clock_time(&self) -> Moment {

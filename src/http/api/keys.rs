@@ -80,7 +80,7 @@ pub async fn create(
             let answer = Answer::new(201, &KeyView::new(key, &Usage::default(), now))?;
             Ok(answer.with_location(location(key)))
         };
-        bitting.once(idempotency.attempt(&body.0), |turn| {
+        bitting.once(idempotency.attempt(&body.0), manager.credential(), |turn| {
             let new = NewKey::from_object(&body.0, now)?;
             let principal = manager.principal(bitting)?;
             Ok((bitting.issue_key(new, &principal, keep(turn, &answer))?, now))
@@ -146,7 +146,7 @@ pub async fn revoke(
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let ended = state.run(move |bitting| {
-        bitting.once(idempotency.attempt(&body.0), |turn| {
+        bitting.once(idempotency.attempt(&body.0), manager.credential(), |turn| {
             let reason = RevokeRequest::from_object(&body.0)?.reason;
             let principal = manager.principal(bitting)?;
             // Read before, since the answer is kept in the transaction that ends the key.

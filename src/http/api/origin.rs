@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::auth::caller::TokenCaller;
+use crate::domain::credential::Credential;
 use crate::domain::principal::Principal;
 use crate::domain::{self, Bitting};
 use crate::http::client_address::client_address;
@@ -22,6 +23,11 @@ pub struct Manager {
 }
 
 impl Manager {
+    /// The token as use cases look at it again.
+    pub fn credential(&self) -> Credential {
+        self.caller.credential()
+    }
+
     /// Who the use cases are asked by. Asks the database for the token's name.
     ///
     /// # Errors
@@ -29,7 +35,7 @@ impl Manager {
     pub fn principal(self, bitting: &Bitting) -> domain::Result<Principal> {
         let actor = bitting.token_as_actor(self.caller.id())?;
         let origin = Origin { actor, address: self.address, request_id: self.request_id };
-        Ok(Principal::token(origin, self.caller.may_grant()))
+        Ok(Principal::token(self.caller.id(), origin, self.caller.may_grant()))
     }
 }
 

@@ -60,8 +60,8 @@ pub async fn create<F: RecordKind>(
         Ok(written(201, &caller, record)?.with_location(location))
     };
     let made = state.run(move |bitting| {
-        bitting.once(idempotency.attempt(&body.0), |turn| {
-            bitting.create_record::<F>(&body.0, keep(turn, &answer))
+        bitting.once(idempotency.attempt(&body.0), caller.credential(), |turn| {
+            bitting.create_record::<F>(Some(caller.credential()), &body.0, keep(turn, &answer))
         })
     });
     match made.await? {
@@ -99,22 +99,26 @@ pub async fn update<F: RecordKind>(
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let changed =
-        state.run(move |bitting| bitting.update_record::<F>(id.0, &preconditions, body.0));
+    let changed = state.run(move |bitting| {
+        bitting.update_record::<F>(Some(caller.credential()), id.0, &preconditions, body.0)
+    });
     let record = changed.await?;
     kept::now(written(200, &caller, &record))
 }
 
 /// Deletes a record.
 pub async fn delete<F: RecordKind>(
-    _caller: KeyCaller,
+    caller: KeyCaller,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<RecordId<F>>,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    state.run(move |bitting| bitting.delete_record::<F>(id.0, &preconditions)).await?;
+    let deleted = state.run(move |bitting| {
+        bitting.delete_record::<F>(Some(caller.credential()), id.0, &preconditions)
+    });
+    deleted.await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
+use super::caller::judge_again;
 use super::json;
 use crate::config::Patience;
 use crate::http::error::{Code, Problem};
@@ -106,12 +107,17 @@ pub(super) fn read(
     };
     let state = request.app_data::<web::Data<State>>();
     let patience = state.map_or(Patience::default().body, |state| state.settings.patience.body);
+    let (request, state) = (request.clone(), state.cloned());
     async move {
         let late = || {
             let seconds = patience.as_secs();
             let detail = format!("The body did not arrive within {seconds} seconds.");
             Problem::new(Code::RequestTimeout, detail)
         };
-        tokio::time::timeout(patience, whole).await.map_err(|_| late())?
+        let bytes = tokio::time::timeout(patience, whole).await.map_err(|_| late())??;
+        if let Some(state) = state {
+            judge_again(&request, &state)?;
+        }
+        Ok(bytes)
     }
 }

@@ -7,20 +7,45 @@ use actix_web::{FromRequest, HttpRequest};
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::auth::caller::{Caller, KeyCaller, TokenCaller};
+use crate::auth::decision::{Decision, Route};
+use crate::auth::judge_from_memory;
 use crate::http::error::Problem;
+use crate::http::middleware::judge::present;
+use crate::http::state::State;
+
+/// The caller of a handler, and the route they were accepted for.
+pub type Accepted = (Caller, Route);
 
 tokio::task_local! {
     // Not among the request's extensions, which are a map on the heap.
-    static CALLER: Option<Caller>;
+    static CALLER: Option<Accepted>;
 }
 
 /// A handler at work on behalf of its caller.
-pub type OnBehalf<F> = TaskLocalFuture<Option<Caller>, F>;
+pub type OnBehalf<F> = TaskLocalFuture<Option<Accepted>, F>;
 
 /// Lets a handler work on behalf of a caller, whom its extractors find; `None` where anybody may
 /// call.
-pub fn on_behalf_of<F: Future>(caller: Option<Caller>, handler: F) -> OnBehalf<F> {
-    CALLER.scope(caller, handler)
+pub fn on_behalf_of<F: Future>(accepted: Option<Accepted>, handler: F) -> OnBehalf<F> {
+    CALLER.scope(accepted, handler)
+}
+
+fn accepted() -> Option<Accepted> {
+    CALLER.try_with(|accepted| *accepted).ok().flatten()
+}
+
+/// Judges a request once more when the rest of it has come, which can take its client as long as
+/// it likes: the credential may have ended meanwhile.
+///
+/// # Errors
+/// The refusal, as that of any later request.
+pub fn judge_again(request: &HttpRequest, state: &State) -> Result<(), Problem> {
+    let Some((_, route)) = accepted() else { return Ok(()) };
+    let (bitting, presented) = (&state.bitting, present(request.headers(), state));
+    match judge_from_memory(bitting, &presented, route, bitting.time.now()) {
+        Some(Decision { verdict: Err(refusal), .. }) => Err(Problem::of_refusal(refusal, "")),
+        Some(Decision { verdict: Ok(_), .. }) | None => Ok(()),
+    }
 }
 
 /// On whose behalf the handler at work is called.
@@ -28,7 +53,7 @@ pub fn on_behalf_of<F: Future>(caller: Option<Caller>, handler: F) -> OnBehalf<F
 /// # Errors
 /// When its route was not judged.
 pub fn caller() -> Result<Caller, Problem> {
-    let caller = CALLER.try_with(|caller| *caller).ok().flatten();
+    let caller = accepted().map(|(caller, _)| caller);
     caller.ok_or_else(|| Problem::internal("a handler asks for a caller where nobody calls"))
 }
 

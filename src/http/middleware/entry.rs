@@ -9,6 +9,7 @@ use crate::auth::decision::{Need, Refusal};
 use crate::domain::key_index::Holder;
 use crate::domain::worker_tally::Client;
 use crate::http::client_address::client_address;
+use crate::http::error::{Code, Problem};
 use crate::http::state::{Held, State};
 use crate::model::key::KeyNumber;
 use crate::model::scope::{Access, Resource};
@@ -59,6 +60,20 @@ impl Entry {
             | Refusal::MethodNotAllowed
             | Refusal::InsufficientScope { .. } => {}
         }
+    }
+
+    /// Notes whether the credential, which was good at the request's head, had ended by its end: it
+    /// is then counted as one that was refused at once.
+    pub(super) fn ended_meanwhile(&mut self, response: &ServiceResponse) {
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return;
+        }
+        let extensions = response.response().extensions();
+        let Some(code) = extensions.get::<Problem>().map(Problem::code) else { return };
+        if matches!(code, Code::KeyRevoked | Code::KeyExpired) {
+            self.outcome = Some(Outcome::Retired);
+        }
+        self.state.settings.watch.refused(code);
     }
 
     /// Counts the request: its status is known.

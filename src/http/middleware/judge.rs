@@ -25,7 +25,7 @@ use crate::auth::decision::{Decision, Need, Refusal, Route};
 use crate::auth::presented_key::{self, Expected, Presented, Unusable};
 use crate::auth::{judge_after_feed, judge_from_memory};
 use crate::http::error::Problem;
-use crate::http::extract::caller::{OnBehalf, on_behalf_of};
+use crate::http::extract::caller::{Accepted, OnBehalf, on_behalf_of};
 use crate::http::state::{Held, State};
 use crate::model::scope::Access;
 use crate::model::time::Moment;
@@ -113,7 +113,8 @@ where
         match judge_from_memory(&guarded.state.bitting, &presented, route, now) {
             Some(decision) => match guarded.settle(request, need, decision, now) {
                 Settled::Accepted(request, caller, entry) => {
-                    JudgeFuture::handling(&*self.service, request, Some(caller), Some(entry))
+                    let accepted = Some((caller, route));
+                    JudgeFuture::handling(&*self.service, request, accepted, Some(entry))
                 }
                 Settled::Refused(refused) => JudgeFuture::answered(refused),
             },
@@ -140,7 +141,8 @@ where
             let decision = judge_after_feed(bitting, &presented, route).await;
             match guarded.settle(request, need, decision, bitting.time.now()) {
                 Settled::Accepted(request, caller, entry) => {
-                    JudgeFuture::handling(&*service, request, Some(caller), Some(entry)).await
+                    let accepted = Some((caller, route));
+                    JudgeFuture::handling(&*service, request, accepted, Some(entry)).await
                 }
                 Settled::Refused(refused) => Ok(refused),
             }
@@ -185,14 +187,14 @@ where
     fn handling<S>(
         service: &S,
         request: ServiceRequest,
-        caller: Option<Caller>,
+        accepted: Option<Accepted>,
         entry: Option<Entry>,
     ) -> Self
     where
         S: Service<ServiceRequest, Future = F>,
     {
         let original = Some(request.request().clone());
-        let handler = on_behalf_of(caller, service.call(request));
+        let handler = on_behalf_of(accepted, service.call(request));
         let handler = AssertUnwindSafe(handler).catch_unwind();
         Self { step: Step::Handling { handler, request: original, entry } }
     }
@@ -221,7 +223,8 @@ where
                         Problem::internal("a handler panicked").error_response(),
                     ),
                 };
-                if let Some(entry) = entry.take() {
+                if let Some(mut entry) = entry.take() {
+                    entry.ended_meanwhile(&response);
                     entry.close(&response);
                 }
                 Poll::Ready(Ok(response))

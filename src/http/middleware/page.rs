@@ -8,22 +8,25 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use actix_web::body::BoxBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ALLOW, HOST, HeaderName, LOCATION, ORIGIN};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
+use serde_json::json;
 
 use crate::auth::session::{PageNeed, PageRefusal, admit, look_up};
+use crate::domain::principal::Principal;
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
-use crate::http::extract::FormToken;
 use crate::http::extract::form::{Draft, Form, KEPT};
+use crate::http::extract::{FormToken, FromWhere};
 use crate::http::state::State;
 use crate::http::ui::login::interrupted;
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
+use crate::model::user::User;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -78,6 +81,12 @@ impl Page {
         let outdated = response.request().extensions().contains::<Outdated>();
         if outdated && response.status().is_success() {
             *response.response_mut().status_mut() = StatusCode::FORBIDDEN;
+        }
+        let problem = response.response().extensions().get::<Problem>().cloned();
+        if problem.is_some_and(|problem| problem.is_signed_out()) {
+            let form = response.request().extensions().get::<Form>().cloned();
+            let answer = self.ask_to_sign_in(response.request(), form);
+            response = response.into_response(answer);
         }
         if let Some(secret) = fresh {
             let cookie = OwnCookie::visitor(response.request(), &self.state);
@@ -143,15 +152,13 @@ impl Page {
             }
             None => None,
         };
-        let (secret, caller) = match (admit(self.need, found), secret) {
-            (Ok(Some(caller)), Some(secret)) => (secret, caller),
-            (Err(PageRefusal::Forbidden), _) => {
-                let detail = "Your role does not allow this page.";
-                return Err(refuse(Problem::new(Code::Forbidden, detail)));
+        let user = found.as_ref().map(|found| found.user().clone());
+        let (secret, caller) = match (admit(self.need, found), secret, user) {
+            (Ok(Some(caller)), Some(secret), _) => (secret, caller),
+            (Err(PageRefusal::Forbidden), _, Some(user)) => {
+                return Err(self.forbid(request.request(), user).await);
             }
-            (Err(PageRefusal::SignIn) | Ok(_), _) => {
-                return Err(self.ask_to_sign_in(request.request(), form));
-            }
+            (Err(_) | Ok(_), _, _) => return Err(self.ask_to_sign_in(request.request(), form)),
         };
         if let Some(form) = form {
             self.take(request, form, &secret, caller.user().id).map_err(refuse)?;
@@ -160,6 +167,19 @@ impl Page {
         extensions.insert(BrowserSecret(secret));
         extensions.insert(caller);
         Ok(())
+    }
+
+    /// Refuses a page to somebody in another role, and notes it.
+    async fn forbid(&self, request: &HttpRequest, user: User) -> HttpResponse {
+        let visit = FromWhere::from_request(request, &mut Payload::None).into_inner();
+        let visit = visit.map(|FromWhere(visit)| visit).unwrap_or_default();
+        let page = request.match_pattern().unwrap_or_default();
+        let attempt = json!({"attempt": format!("{} {page}", request.method())});
+        let noted = self.state.run(move |bitting| {
+            bitting.note_denial(&Principal::user(user, &visit), None, attempt)
+        });
+        let detail = "Your role does not allow this page.";
+        refuse(noted.await.err().unwrap_or(Problem::new(Code::Forbidden, detail)))
     }
 
     /// Takes a form with its token. One that was kept while somebody signed in is shown to them

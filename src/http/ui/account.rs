@@ -1,21 +1,22 @@
 //! `/account`: who is signed in, their password and their sessions.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use super::browser::browser;
 use super::fault::{Fault, Field, faults};
 use super::frame::{Frame, Section, Viewer};
 use super::grants::Grant;
+use super::pager::{Pager, address, page_part, read_page};
 use super::rights::role_words;
-use super::text::When;
+use super::text::{AGENT, When, shortened};
 use super::{page, see_other};
 use crate::auth::session::UserCaller;
 use crate::domain::Error;
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
-use crate::http::extract::{Form, FromWhere, Id};
+use crate::http::extract::{Form, FromWhere, Id, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::FieldErrors;
 use crate::model::id::SessionId;
@@ -27,8 +28,25 @@ const PASSWORD_FIELDS: [Field; 2] = [
     ("current_password", "current_password", "The present password"),
     ("password", "password", "The new password"),
 ];
-/// Where a changed password leads.
-const CHANGED: &str = "changed=password";
+/// What is said of a password that was changed.
+const CHANGED: &str = "password";
+
+/// What the page is asked for in its address.
+pub struct AccountQuery {
+    changed: bool,
+    page: usize,
+}
+
+impl AccountQuery {
+    const FIRST: Self = Self { changed: false, page: 1 };
+}
+
+impl ReadQuery for AccountQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        let changed = query.text("changed").is_some_and(|what| what == CHANGED);
+        Self { changed, page: read_page(query) }
+    }
+}
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -40,6 +58,7 @@ struct AccountPage {
     makes_keys: bool,
     sessions: Vec<Line>,
     others: bool,
+    pager: Option<Pager>,
     changed: bool,
     faults: Vec<Fault>,
 }
@@ -62,7 +81,7 @@ struct Line {
 
 impl Line {
     fn new(session: Session, this: SessionId, now: Moment) -> Self {
-        let agent = session.user_agent.unwrap_or_default();
+        let agent = shortened(session.user_agent.unwrap_or_default(), AGENT);
         Self {
             id: session.id.to_string(),
             this: session.id == this,
@@ -80,22 +99,25 @@ async fn account(
     viewer: &Viewer,
     caller: &UserCaller,
     state: &State,
-    changed: bool,
+    query: AccountQuery,
     faults: Vec<Fault>,
 ) -> Result<HttpResponse, Problem> {
     let user = caller.user();
     let (id, this) = (user.id, caller.session().id);
-    let read = state.run(move |bitting| Ok((bitting.list_sessions(id)?, bitting.time.now())));
+    let read =
+        state.run(move |bitting| Ok((bitting.session_table(id, query.page)?, bitting.time.now())));
     let (sessions, now) = read.await?;
+    let at_page = |page| address("/account", [page_part(page)]);
     let template = AccountPage {
         frame: viewer.frame(Section::Account),
         about: role_words(user.role),
         everything: user.role == Role::Admin,
         grants: Grant::list(user.grants()),
         makes_keys: viewer.principal.manages_keys(),
-        others: sessions.len() > 1,
-        sessions: sessions.into_iter().map(|session| Line::new(session, this, now)).collect(),
-        changed,
+        others: sessions.place.total > 1,
+        pager: (sessions.place.pages > 1).then(|| Pager::of(&sessions, "session", at_page)),
+        sessions: sessions.rows.into_iter().map(|session| Line::new(session, this, now)).collect(),
+        changed: query.changed,
         faults,
     };
     page(status, &template)
@@ -106,10 +128,9 @@ pub async fn show(
     viewer: Viewer,
     caller: UserCaller,
     state: web::Data<State>,
-    request: HttpRequest,
+    PageQuery(query): PageQuery<AccountQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let changed = request.query_string() == CHANGED;
-    account(StatusCode::OK, &viewer, &caller, &state, changed, Vec::new()).await
+    account(StatusCode::OK, &viewer, &caller, &state, query, Vec::new()).await
 }
 
 /// `POST /account/password`: every other session ends.
@@ -122,10 +143,11 @@ pub async fn change_password(
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let text = |name| form.text(name).to_owned();
-    let (user, present, chosen) =
-        (caller.user().clone(), text("current_password"), text("password"));
+    let (present, chosen) = (text("current_password"), text("password"));
+    let (principal, user) = (viewer.principal.clone(), caller.user().clone());
     let changed = state.run(move |bitting| {
-        match bitting.change_password(&user, &present, &chosen, &visit.0) {
+        let passwords = (present.as_str(), chosen.as_str());
+        match bitting.change_password(&principal, &user, passwords, &visit.0) {
             Ok(signed_in) => Ok(Ok(signed_in)),
             Err(Error::Invalid(errors)) => Ok(Err(errors)),
             Err(Error::WrongPassword) => Ok(Err(FieldErrors::one("current_password", "is wrong"))),
@@ -134,14 +156,14 @@ pub async fn change_password(
     });
     match changed.await? {
         Ok(signed_in) => {
-            let mut answer = see_other(&format!("/account?{CHANGED}"));
+            let mut answer = see_other(&format!("/account?changed={CHANGED}"));
             OwnCookie::session(&request, &state).give(&mut answer, &signed_in.secret);
             Ok(answer)
         }
         Err(errors) => {
             let faults = faults(errors, &PASSWORD_FIELDS);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            account(status, &viewer, &caller, &state, false, faults).await
+            account(status, &viewer, &caller, &state, AccountQuery::FIRST, faults).await
         }
     }
 }
@@ -155,7 +177,8 @@ pub async fn end_session(
     id: Id<SessionId>,
 ) -> Result<HttpResponse, Problem> {
     let this = caller.session().id == id.0;
-    let ended = state.run(move |bitting| bitting.end_session(caller.user(), id.0, &visit.0));
+    let principal = caller.principal(&visit.0);
+    let ended = state.run(move |bitting| bitting.end_session(&principal, id.0));
     match ended.await {
         // It has ended meanwhile, or is not theirs.
         Err(problem) if problem.code() != Code::NotFound => return Err(problem),
@@ -176,7 +199,7 @@ pub async fn end_other_sessions(
     visit: FromWhere,
 ) -> Result<HttpResponse, Problem> {
     let ended = state.run(move |bitting| {
-        bitting.end_other_sessions(caller.user(), caller.session().id, &visit.0)
+        bitting.end_other_sessions(&caller.principal(&visit.0), caller.session().id)
     });
     ended.await?;
     Ok(see_other("/account"))

@@ -237,11 +237,11 @@ pub async fn export(
     state: web::Data<State>,
     PageQuery(query): PageQuery<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let (principal, filter) = (viewer.principal, query.filter());
+    let (reading, principal, filter) = (state.clone(), viewer.principal.clone(), query.filter());
     let start = Some(PageRequest { limit: Limit::GREATEST, cursor: query.cursor });
     // Part by part, so that a log of any length is sent whole without lying in memory.
     let lines = stream::unfold(start, move |wanted| {
-        let (state, principal, filter) = (state.clone(), principal.clone(), filter.clone());
+        let (state, principal, filter) = (reading.clone(), principal.clone(), filter.clone());
         async move {
             let wanted = wanted?;
             let part =
@@ -260,7 +260,7 @@ pub async fn export(
             })
         }
     });
-    Ok(csv::answer("audit.csv", &COLUMNS, lines))
+    Ok(csv::answer(&state, viewer.principal, "audit.csv", &COLUMNS, lines))
 }
 
 fn cells(event: AuditEvent) -> [String; 10] {

@@ -1,26 +1,52 @@
 //! Files for spreadsheets.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Bytes;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpResponse, web};
 use futures_util::{Stream, StreamExt, stream};
 
+use crate::domain::principal::Principal;
 use crate::http::error::Problem;
+use crate::http::state::State;
 use crate::model::transfer::to_spreadsheet;
 
-/// A file of these columns. Its lines are sent as they are read: a long file never lies in memory,
-/// and one that breaks off in the middle is cut, so that nobody takes it for the whole.
+/// A file of these columns for somebody signed in. Its lines are sent as they are read: a long file
+/// never lies in memory, and one that breaks off in the middle is cut, so that nobody takes it for
+/// the whole. It breaks off, too, when its reader is signed out or in another role before a part.
 pub fn answer(
+    state: &web::Data<State>,
+    reader: Principal,
     name: &str,
     columns: &[&str],
     lines: impl Stream<Item = Result<String, Problem>> + 'static,
 ) -> HttpResponse {
     let head = Ok(line(columns.iter().map(ToString::to_string)));
-    let body = stream::iter([head]).chain(lines);
+    let (state, reader) = (state.clone(), Arc::new(reader));
+    let body = stream::iter([head]).chain(lines).then(move |part| {
+        let (state, reader) = (state.clone(), reader.clone());
+        async move {
+            let asking = reader.clone();
+            let allowed = state.run(move |bitting| bitting.require_unchanged(&asking)).await;
+            allowed.and(part).inspect_err(|why| tell_broken_off(&reader, why))
+        }
+    });
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .streaming(body.map(|text| text.map(Bytes::from).map_err(Error::from)))
+}
+
+/// The client only sees that the file has no end: why is said here.
+fn tell_broken_off(reader: &Principal, why: &Problem) {
+    tracing::warn!(
+        request_id = reader.origin.request_id,
+        actor_id = reader.origin.actor.id,
+        why = why.detail(),
+        cause = why.cause(),
+        "an export was broken off"
+    );
 }
 
 /// A line of CSV (RFC 4180).

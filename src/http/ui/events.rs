@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::pager::address;
-use super::text::{NAME, When, shortened};
+use super::text::{LINK, NAME, When, shortened};
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::audit::{Action, AuditEvent};
 use crate::model::time::Moment;
@@ -37,8 +37,8 @@ pub struct Event {
     pub who: String,
     /// What they are, where the name alone does not tell.
     pub kind: Option<&'static str>,
-    /// Everything they did.
-    pub by_them: String,
+    /// Where everything they did is listed, if their name is short enough for an address.
+    pub by_them: Option<String>,
     /// From where.
     pub address: Option<String>,
     /// The event as programs get it, as far as there is room.
@@ -63,7 +63,7 @@ impl Event {
                 .collect(),
             kind: kind_words(event.actor.kind),
             by_them: by_them(&event.actor),
-            who: event.actor.name,
+            who: shortened(event.actor.name, NAME),
             address: event.address,
         }
     }
@@ -101,13 +101,14 @@ fn kind_words(kind: ActorKind) -> Option<&'static str> {
 }
 
 /// Who shares a name is told apart by the kind, and two tokens by their ids.
-fn by_them(actor: &Actor) -> String {
+fn by_them(actor: &Actor) -> Option<String> {
     let name = match (actor.kind, &actor.id) {
         (ActorKind::Token, Some(id)) => id,
         (ActorKind::User | ActorKind::Token | ActorKind::Cli, _) => &actor.name,
     };
     let kind = actor.kind.as_str().to_owned();
-    address("/audit", [("actor_type", Some(kind)), ("actor", Some(name.clone()))])
+    let link = address("/audit", [("actor_type", Some(kind)), ("actor", Some(name.clone()))]);
+    Some(link).filter(|link| link.len() <= LINK)
 }
 
 /// The name that what was changed had afterwards, as far as the event tells it.
@@ -143,7 +144,7 @@ fn details(action: &str, detail: &Value, names: &Names) -> Vec<String> {
         "key.updated" | "token.updated" | "user.updated" => {
             changes(&detail["before"], &detail["after"], names)
         }
-        "key.revoked" | "token.revoked" => {
+        "key.revoked" | "token.revoked" | "login.ended" => {
             text(&detail["reason"], "Reason: ").into_iter().collect()
         }
         "user.created" => text(&detail["role"], "As ").into_iter().collect(),

@@ -47,19 +47,21 @@ pub async fn export(
 ) -> Result<HttpResponse, Problem> {
     let retired = query.filter.keys.status == Some(StatusFilter::Retired);
     let sort = query.sort.unwrap_or(default_sort(retired));
+    let principal = viewer.principal.clone();
     let numbers =
-        state.run(move |bitting| bitting.numbers_of_keys(&viewer.principal, &query.filter, sort));
+        state.run(move |bitting| bitting.numbers_of_keys(&principal, &query.filter, sort));
     let parts: Vec<Vec<KeyNumber>> =
         numbers.await?.chunks(KEYS_AT_ONCE).map(<[_]>::to_vec).collect();
+    let reading = state.clone();
     let rows = stream::unfold(parts.into_iter(), move |mut parts| {
-        let state = state.clone();
+        let state = reading.clone();
         async move {
             let part = parts.next()?;
             let text = state.run(move |bitting| rows_of(bitting, &part)).await;
             Some((text, parts))
         }
     });
-    Ok(answer("keys.csv", &COLUMNS, rows))
+    Ok(answer(&state, viewer.principal, "keys.csv", &COLUMNS, rows))
 }
 
 fn rows_of(bitting: &Bitting, numbers: &[KeyNumber]) -> domain::Result<String> {

@@ -151,8 +151,8 @@ pub async fn log_out(
     visit: FromWhere,
     _form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let ended =
-        state.run(move |bitting| bitting.end_session(caller.user(), caller.session().id, &visit.0));
+    let principal = caller.principal(&visit.0);
+    let ended = state.run(move |bitting| bitting.end_session(&principal, caller.session().id));
     match ended.await {
         // Somebody else has ended it meanwhile.
         Err(problem) if problem.code() != Code::NotFound => return Err(problem),

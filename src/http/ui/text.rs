@@ -46,6 +46,10 @@ pub fn shortened(text: String, most: usize) -> String {
 pub const NAME: usize = 120;
 /// The longest owner.
 pub const OWNER: usize = 60;
+/// The longest name that a browser or program has for itself.
+pub const AGENT: usize = 160;
+/// The longest address of a page, such as one that filters by a name.
+pub const LINK: usize = 200;
 /// The longest reason.
 pub const REASON: usize = 140;
 

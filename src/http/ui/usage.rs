@@ -154,7 +154,8 @@ pub async fn export(
     state: web::Data<State>,
     PageQuery(Export { window, lines }): PageQuery<Export>,
 ) -> Result<HttpResponse, Problem> {
-    let found = state.run(move |bitting| bitting.overall_usage(&viewer.principal));
+    let principal = viewer.principal.clone();
+    let found = state.run(move |bitting| bitting.overall_usage(&principal));
     let windows = found.await?;
     let outcomes = Outcome::ALL.iter().map(|outcome| outcome.as_str());
     let first: &[&str] = match lines {
@@ -175,7 +176,7 @@ pub async fn export(
             .collect(),
     };
     let file = format!("usage-{}-by-{}.csv", window.as_str(), lines.as_str());
-    Ok(csv::answer(&file, &columns, stream::iter([Ok(text)])))
+    Ok(csv::answer(&state, viewer.principal, &file, &columns, stream::iter([Ok(text)])))
 }
 
 fn csv_line(first: &[&str], tally: &Tally) -> String {

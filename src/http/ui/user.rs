@@ -8,7 +8,7 @@ use super::fault::{Fault, Field, Refused, refusals};
 use super::frame::{Frame, Section, Viewer};
 use super::permissions::Row;
 use super::rights::{FIELDS, Rights, RoleChoice};
-use super::text::{When, counted, listed};
+use super::text::{NAME, When, counted, listed, shortened};
 use super::users::show_link;
 use super::{page, see_other};
 use crate::domain::disabling::Holdings;
@@ -180,7 +180,7 @@ fn heirs(users: &[User], of: UserId, had: Holdings, chosen: &str) -> Vec<Heir> {
     };
     let heir = |user: &User| {
         let value = user.id.to_string();
-        Heir { chosen: value == chosen, value, words: user.email.to_string() }
+        Heir { chosen: value == chosen, value, words: shortened(user.email.to_string(), NAME) }
     };
     users.iter().filter(can).map(heir).collect()
 }

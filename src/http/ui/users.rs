@@ -11,7 +11,7 @@ use super::grants::Grant;
 use super::pager::{Choice, Pager, address, is_searchable, page_part, read_page};
 use super::permissions::Row;
 use super::rights::{FIELDS, Rights, RoleChoice};
-use super::text::{When, number};
+use super::text::{NAME, When, number, shortened};
 use super::{page, public_address};
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
@@ -112,7 +112,7 @@ impl Line {
     fn new(user: &User, viewer: &Viewer, keys: i64, now: Moment) -> Self {
         Self {
             id: user.id.to_string(),
-            email: user.email.to_string(),
+            email: shortened(user.email.to_string(), NAME),
             you: viewer.principal.user_id() == Some(user.id),
             role: user.role.as_str(),
             everything: user.role == Role::Admin,

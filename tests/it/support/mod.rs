@@ -9,6 +9,7 @@ pub mod client;
 pub mod crowd;
 pub mod database;
 pub mod front_door;
+pub mod held;
 pub mod html;
 pub mod kinds;
 pub mod load;

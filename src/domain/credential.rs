@@ -1,0 +1,60 @@
+//! What a request proves who asks by. It is accepted when the request's head is there, and looked at
+//! once more in the transaction that changes something: it may have ended in between.
+
+use super::{Bitting, Result};
+use crate::model::id::{SessionId, TokenId};
+use crate::model::key::{KeyNumber, Status};
+use crate::store::{AnyConnection, keys, sessions, tokens};
+
+/// An API key, an admin token or a session, as it is found in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// An API key.
+    Key(KeyNumber),
+    /// An admin token.
+    Token(TokenId),
+    /// A user's session.
+    Session(SessionId),
+}
+
+/// Why a credential that was accepted is no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody revoked the key or token.
+    Revoked,
+    /// The key's or token's time has passed.
+    Expired,
+    /// The database does not have the key or token.
+    Unknown,
+    /// The session is over.
+    SignedOut,
+}
+
+impl Bitting {
+    /// Refuses a credential that has ended, as the database has it now.
+    ///
+    /// # Errors
+    /// [`Error::Ended`](super::Error::Ended), or when the database fails.
+    pub(super) fn require_live(
+        &self,
+        connection: &mut AnyConnection,
+        credential: Credential,
+    ) -> Result<()> {
+        let now = self.time.now();
+        let status = match credential {
+            Credential::Key(number) => keys::status(connection, number, now)?,
+            Credential::Token(id) => tokens::find(connection, id)?.map(|token| token.status(now)),
+            Credential::Session(id) => {
+                let session = sessions::find_by_id(connection, id)?;
+                let live = session.is_some_and(|session| session.is_live(now));
+                return if live { Ok(()) } else { Err(Ended::SignedOut.into()) };
+            }
+        };
+        match status {
+            Some(Status::Active) => Ok(()),
+            Some(Status::Revoked) => Err(Ended::Revoked.into()),
+            Some(Status::Expired) => Err(Ended::Expired.into()),
+            None => Err(Ended::Unknown.into()),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Bounds audit events that somebody can cause as often as they like: so many a minute are written
+//! one by one, and the next one says how many there were besides.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::model::time::Moment;
+
+/// How many events of one subject each process writes in a minute.
+const WRITTEN_A_MINUTE: u32 = 60;
+
+/// What was written lately, by subject: whoever causes the events, or one for all of them where
+/// strangers could make up subjects without end.
+#[derive(Default)]
+pub(super) struct EventLimit(Mutex<HashMap<String, Written>>);
+
+#[derive(Default)]
+struct Written {
+    minute: i64,
+    written: u32,
+    left_out: u64,
+}
+
+impl EventLimit {
+    /// Whether one more event is to be written, and how many were left out since the last one.
+    pub(super) fn admit(&self, subject: &str, now: Moment) -> Option<u64> {
+        let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now.timestamp() / 60;
+        if !subjects.contains_key(subject) {
+            // Only what still has something to say is kept beyond its minute.
+            subjects.retain(|_, written| written.minute == minute || written.left_out > 0);
+        }
+        let of = subjects.entry(subject.to_owned()).or_default();
+        if of.minute != minute {
+            (of.minute, of.written) = (minute, 0);
+        }
+        if of.written == WRITTEN_A_MINUTE {
+            of.left_out += 1;
+            return None;
+        }
+        of.written += 1;
+        Some(std::mem::take(&mut of.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::parse_rfc3339;
+
+    #[test]
+    fn a_flood_of_events_is_counted_and_not_written() {
+        let limit = EventLimit::default();
+        let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        let written = (0..1000).filter(|_| limit.admit("ada", now).is_some()).count();
+        assert_eq!(written, WRITTEN_A_MINUTE as usize);
+        assert_eq!(limit.admit("bo", now), Some(0), "somebody else's are written");
+        let later = now + chrono::Duration::minutes(1);
+        assert_eq!(limit.admit("cy", later), Some(0));
+        assert_eq!(limit.admit("ada", later), Some(940));
+        assert_eq!(limit.admit("ada", later), Some(0));
+        assert_eq!(limit.0.lock().unwrap().len(), 2, "bo has nothing left to say");
+    }
+}
