@@ -241,14 +241,20 @@ impl Bitting {
     /// Ends one of a user's own sessions: the present one, to sign out, or another.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Ended`], or when the database fails.
+    /// [`Error::NotFound`], also for somebody else's, which is noted; [`Error::Ended`], or when the
+    /// database fails.
     pub fn end_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
-        self.database.write(|connection| {
+        let ended = self.database.write(|connection| {
             let principal = self.confirm(connection, principal)?;
             let user = principal.user_id().ok_or(Error::NotFound)?;
-            let ended = self.end(connection, user, id, &principal.origin, None)?;
-            if ended { Ok(()) } else { Err(Error::NotFound) }
-        })
+            if self.end(connection, user, id, &principal.origin, None)? {
+                return Ok(());
+            }
+            let foreign = sessions::find_by_id(connection, id)?;
+            Err(foreign.map_or(Error::NotFound, |_| Error::Foreign))
+        });
+        let attempt = json!({"attempt": "session.ended", "session_id": id});
+        self.noting(principal, None, &attempt, ended)
     }
 
     /// Ends all of a user's own sessions but one.

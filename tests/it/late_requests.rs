@@ -89,7 +89,7 @@ on_both! {
             [("POST /v1/calls", CALL), (patch.as_str(), r#"{"name":"Eve"}"#), ("POST /v1/calls", "{}")];
         let end_expired = |_: &MadeKey| server.pass(HOUR);
         let end_revoked = |key: &MadeKey| drop(server.revoke(key));
-        let endings: [(&MadeKey, &str, &dyn Fn(&MadeKey)); 2] =
+        let endings: [(_, _, &dyn Fn(&MadeKey)); 2] =
             [(&revoked, "key_revoked", &end_revoked), (&expired, "key_expired", &end_expired)];
         for (key, code, end) in endings {
             let (counted, refused) = (server.usage(key, "24h"), decided(&server, code));
@@ -361,5 +361,23 @@ on_both! {
         }
         assert_eq!(db_made(&server), before);
         assert!(other.is_signed_in());
+    }
+}
+
+#[test]
+fn every_row_of_what_ends_when_names_tests_that_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let section = text.split("## What ends when").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    assert!(rows.len() > 15, "{rows:#?}");
+    for row in rows {
+        let tests: Vec<(&str, &str)> =
+            row.split('`').filter_map(|word| word.split_once("::")).collect();
+        assert!(!tests.is_empty(), "{row}");
+        for (module, test) in tests {
+            let source = std::fs::read_to_string(root.join(format!("tests/it/{module}.rs")));
+            assert!(source.unwrap().contains(&format!("fn {test}(")), "{module}::{test}");
+        }
     }
 }

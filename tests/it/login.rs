@@ -142,6 +142,8 @@ on_both! {
         let (ada, bo) = (server.db_principal(&ada), server.db_principal(&bo));
         let refused = server.bitting.end_session(&bo, sessions[1].id);
         assert!(matches!(refused, Err(Error::NotFound)), "somebody else's session");
+        let denied = server.manage("GET", "/v1/audit?action=access.denied", None).ok();
+        assert_eq!(denied["data"][0]["detail"]["attempt"], "session.ended");
         assert!(first.is_signed_in());
         server.bitting.end_session(&ada, sessions[1].id).unwrap();
         assert!(!first.is_signed_in() && second.is_signed_in());

@@ -108,3 +108,20 @@ fn no_list_is_large_whatever_its_texts() {
     assert_small(&browser, "/audit");
     assert_small(&browser, "/audit?action=login.failed");
 }
+
+#[test]
+fn a_form_that_is_shown_again_is_small_whatever_was_typed() {
+    let server = TestServer::start(Backend::Sqlite);
+    server.db_user(EMAIL, json!({}));
+    let endless = "&".repeat(60_000);
+    let stranger = Browser::new(&server.client.base);
+    let again = stranger.log_in(&endless, "wrong");
+    assert!(again.status == 401 && again.body.len() <= LARGEST, "{}", again.body.len());
+    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    for (form, field) in
+        [("/keys/new", "description"), ("/tokens/new", "name"), ("/users/new", "email")]
+    {
+        let again = browser.submit(form, form, &[(field, &endless)]);
+        assert!(again.status == 422 && again.body.len() <= LARGEST, "{form}: {}", again.body.len());
+    }
+}

@@ -1,5 +1,6 @@
 //! The fields of a form that the page's guard has read and found to be ours.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 
@@ -23,6 +24,10 @@ const OF_ONE_FORM: [&str; 3] = [TOKEN, "nonce", "token"];
 /// How much of a form is kept while somebody signs in, in bytes.
 const MOST_KEPT: usize = 16 * 1024;
 
+/// How much of a value is read, in characters. Every field has a lower limit, so that what is cut
+/// here is still refused as too long; and a form that is shown again with it stays small.
+const LONGEST_VALUE: usize = 2000;
+
 /// A form's fields, in the order in which they were sent.
 #[derive(Clone, Default)]
 pub struct Form(Vec<(String, String)>);
@@ -40,7 +45,7 @@ impl Form {
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
         let bytes = read(request, payload).await?;
-        Ok(Self(form_urlencoded::parse(&bytes).into_owned().collect()))
+        Ok(Self::parse(&bytes))
     }
 
     /// The first value of a field; empty where it is not there.
@@ -82,7 +87,15 @@ impl Form {
 
     /// The form whose fields were kept as this text.
     pub fn of_kept(text: &str) -> Self {
-        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+        Self::parse(text.as_bytes())
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
+        let field = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
+            let longest = if name == KEPT { MOST_KEPT } else { LONGEST_VALUE };
+            (name.into_owned(), value.chars().take(longest).collect())
+        };
+        Self(form_urlencoded::parse(bytes).map(field).collect())
     }
 }
 

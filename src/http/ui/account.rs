@@ -1,7 +1,7 @@
 //! `/account`: who is signed in, their password and their sessions.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::browser::browser;

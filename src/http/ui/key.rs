@@ -10,7 +10,7 @@ use super::figures::{Sum, Tab, Window, asked};
 use super::frame::{Frame, Section, Viewer};
 use super::grants::Grant;
 use super::page;
-use super::text::{When, counted, day, number};
+use super::text::{AGENT, When, counted, day, number, shortened};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, PageQuery};
 use crate::http::state::State;
@@ -200,7 +200,7 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
     let granted = key.scopes.iter().count();
     let source = |source: Source| SourceLine {
         address: source.address,
-        agent: source.user_agent,
+        agent: source.user_agent.map(|agent| shortened(agent, AGENT)),
         at: When::ago(source.at, now),
     };
     KeyPage {
