@@ -89,7 +89,8 @@ on_both! {
             [("POST /v1/calls", CALL), (patch.as_str(), r#"{"name":"Eve"}"#), ("POST /v1/calls", "{}")];
         let end_expired = |_: &MadeKey| server.pass(HOUR);
         let end_revoked = |key: &MadeKey| drop(server.revoke(key));
-        let endings: [(_, _, &dyn Fn(&MadeKey)); 2] =
+        type End<'a> = &'a dyn Fn(&MadeKey);
+        let endings: [(_, _, End<'_>); 2] =
             [(&revoked, "key_revoked", &end_revoked), (&expired, "key_expired", &end_expired)];
         for (key, code, end) in endings {
             let (counted, refused) = (server.usage(key, "24h"), decided(&server, code));
