@@ -65,10 +65,10 @@ on_both! {
         let (server, browser) = start(backend);
         let fields = [("current_password", "wrong"), ("password", OTHER)];
         let token = form_token(&browser.get("/account"));
-        let cookie = browser.cookies()["bitting_session"].clone();
+        let cookie = browser.session();
         let guess = || {
             let other = Browser::new(&server.client.base);
-            other.plant("bitting_session", &cookie);
+            other.plant_session(&cookie);
             let fields = [fields[0], fields[1], ("form_token", &token)];
             other.post_with("/account/password", &fields, &[("origin", &server.client.base)]).status
         };

@@ -52,11 +52,11 @@ fn db_fill(server: &TestServer) {
 fn begin(server: &TestServer, browser: &Browser, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let cookie = &browser.cookies()["bitting_session"];
     let head = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: bitting_session={cookie}\r\n\
-         Connection: close\r\n\r\n",
-        server.address
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}={}\r\nConnection: close\r\n\r\n",
+        server.address,
+        browser.session_cookie(),
+        browser.session()
     );
     stream.write_all(head.as_bytes()).unwrap();
     let mut first = [0; 2000];

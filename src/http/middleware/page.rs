@@ -175,9 +175,9 @@ impl Page {
         let visit = visit.map(|FromWhere(visit)| visit).unwrap_or_default();
         let page = request.match_pattern().unwrap_or_default();
         let attempt = json!({"attempt": format!("{} {page}", request.method())});
-        let noted = self.state.run(move |bitting| {
-            bitting.note_denial(&Principal::user(user, &visit), None, attempt)
-        });
+        let noted = self
+            .state
+            .run(move |bitting| bitting.note_denial(&Principal::user(user, &visit), None, attempt));
         let detail = "Your role does not allow this page.";
         refuse(noted.await.err().unwrap_or(Problem::new(Code::Forbidden, detail)))
     }
