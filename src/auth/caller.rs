@@ -19,7 +19,7 @@ impl KeyCaller {
         self.id
     }
 
-    /// The key's row number.
+    /// What the key's requests are counted under.
     pub fn number(&self) -> KeyNumber {
         self.number
     }
@@ -49,7 +49,7 @@ impl TokenCaller {
         self.id
     }
 
-    /// The token's row number.
+    /// What the token's use is noted under.
     pub fn number(&self) -> u32 {
         self.number
     }

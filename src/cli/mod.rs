@@ -6,6 +6,7 @@
 mod keys;
 mod operate;
 mod output;
+mod revoke_as_in;
 mod tokens;
 mod transfer;
 mod transfer_lines;
@@ -95,14 +96,17 @@ Without --reset-clock it changes nothing and works while a server runs. Exit cod
         /// The file to make; one that exists is left as it is
         file: PathBuf,
     },
-    /// Revoke every key and token that another database has revoked: after restoring a backup
+    /// Take away again what had been taken away since a backup: after restoring it
     #[command(after_help = "\
 Example, with the database from before set aside as old.db:
-  bitting revoke-as-in sqlite://old.db --dry-run")]
+  bitting revoke-as-in sqlite://old.db --dry-run
+
+Revokes keys and admin tokens that are revoked there, disables users, narrows roles and limits, and
+forgets passwords that were changed since. Every session and one-time link ends.")]
     RevokeAsIn {
         /// The other database, sqlite://FILE or postgres://…
         url: String,
-        /// Only say which
+        /// Only say what it would do
         #[arg(long)]
         dry_run: bool,
     },
@@ -242,7 +246,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::User(command) => users::run(command, &settings()?),
         Command::Check { reset_clock, json } => operate::check(&settings()?, reset_clock, json),
         Command::Backup { file } => operate::back_up(&settings()?, &file),
-        Command::RevokeAsIn { url, dry_run } => operate::revoke_as_in(&settings()?, &url, dry_run),
+        Command::RevokeAsIn { url, dry_run } => revoke_as_in::run(&settings()?, &url, dry_run),
         Command::Healthcheck => operate::ask_health(&settings()?),
         Command::Completions { shell } => operate::completions(shell),
         Command::Man => operate::manual(),

@@ -10,15 +10,13 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::output::{plain, say, show, show_json};
-use super::{Arguments, Failure, open, principal};
+use super::{Arguments, Failure};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
-use crate::domain::{self, checkup};
+use crate::domain::checkup;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::time::format as format_time;
 use crate::model::words::Word;
-use crate::store::inspect::Inspection;
-use crate::store::migrate::Missing;
 use crate::store::{Target, backup, high_water};
 
 /// How long a server may take to say that it is well.
@@ -77,43 +75,6 @@ pub(super) fn back_up(settings: &Settings, to: &Path) -> Result<(), Failure> {
     }
     backup::copy(&settings.database, to)?;
     show(format_args!("{} is copied to {}", settings.database, to.display()))
-}
-
-/// Revokes here what was revoked in another database: after a backup was restored, what it had not
-/// seen yet.
-pub(super) fn revoke_as_in(settings: &Settings, other: &str, dry_run: bool) -> Result<(), Failure> {
-    let other: Target = other.parse().map_err(|why| Failure::Usage(format!("{why}")))?;
-    let mut inspection = Inspection::open(&other)?;
-    inspection.look(&other)?;
-    let (keys, tokens) = inspection.revoked()?;
-    let bitting = open(settings, Missing::Refuse)?;
-    let principal = principal();
-    let reason = Some("revoked before a backup was restored");
-    let mut done = 0;
-    for id in keys {
-        match bitting.find_key(&principal, id) {
-            Ok(key) if key.revocation.is_none() => {}
-            Ok(_) | Err(domain::Error::NotFound) => continue,
-            Err(why) => return Err(why.into()),
-        }
-        if !dry_run {
-            bitting.revoke_key(id, reason, &principal, None)?;
-        }
-        show(format_args!("{id}"))?;
-        done += 1;
-    }
-    let tokens_here = bitting.list_tokens(&principal)?;
-    let live = tokens_here.into_iter().filter(|token| token.revocation.is_none());
-    for token in live.filter(|token| tokens.contains(&token.id)) {
-        if !dry_run {
-            bitting.revoke_token(token.id, reason, &principal)?;
-        }
-        show(format_args!("{}", token.id))?;
-        done += 1;
-    }
-    let would = if dry_run { "would be " } else { "" };
-    say(format_args!("{done} {would}revoked here, as in {other}"));
-    Ok(())
 }
 
 /// Asks the server on this machine whether it is ready.

@@ -202,7 +202,7 @@ impl Bitting {
         let attempt = json!({"attempt": "user.updated", "user_id": id});
         let (user, revoked) = self.noting(principal, None, &attempt, changed)?;
         for token in &revoked {
-            self.index.apply(token.digest, token);
+            self.took_effect(token.digest, token);
         }
         if differs {
             tell(Action::UserUpdated, id, &principal.origin);
@@ -270,7 +270,7 @@ impl Bitting {
         user: &User,
         hash: &str,
     ) -> Result<()> {
-        users::set_password(connection, user.id, hash)?;
+        users::set_password(connection, user.id, Some(hash))?;
         sessions::delete_all_of(connection, user.id)?;
         one_time_links::delete_all_of(connection, Some(user.id))?;
         let detail = json!({"user_id": user.id, "email": user.email});

@@ -1,22 +1,19 @@
-//! Keeping the index up to date: reading what was changed since the last time.
-//!
-//! Every change of a key or token carries the id of its audit event as its revision, and revisions
-//! rise in the order of the commits; so "all with a greater revision" is the whole feed, for other
-//! processes, for the command line and for the first load alike.
+//! How recent the index is, who waits for it to be read anew, and by what the next read will know
+//! that it reads the same database. The reading itself is in `feed_reader`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Bitting;
-use super::key_index::KeyChange;
 use crate::store::connection::Session;
-use crate::store::{self, keys, tokens};
+use crate::store::feed::Bookmark;
 
-/// Rows read at once.
-const ROWS_PER_READ: i64 = 10_000;
+/// An event that was written here belongs to a transaction that was undone when it is not known to be
+/// committed after this time.
+const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
 /// The database could not be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +22,10 @@ pub struct OutOfReach;
 /// The state of reading the feed.
 pub struct ChangeFeed {
     max_staleness: Duration,
-    reader: Mutex<Reader>,
+    pub(super) reader: Mutex<Reader>,
+    bookmarks: Mutex<Bookmarks>,
+    /// Whether the database's file was gone at the last read.
+    pub(super) file_lost: AtomicBool,
     /// Reads begun so far.
     begun: AtomicU64,
     /// Reads failed so far.
@@ -39,10 +39,42 @@ pub struct ChangeFeed {
     wake: Condvar,
 }
 
-struct Reader {
-    session: Option<Session>,
-    keys: i64,
-    tokens: i64,
+/// Who reads, and up to where it has read.
+#[derive(Default)]
+pub(super) struct Reader {
+    pub(super) session: Option<Session>,
+    pub(super) position: Position,
+}
+
+/// The greatest revisions that were read.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Position {
+    pub(super) keys: i64,
+    pub(super) tokens: i64,
+}
+
+impl Position {
+    /// The last event that was read.
+    pub(super) fn event(self) -> i64 {
+        self.keys.max(self.tokens)
+    }
+}
+
+/// Events that the database must still hold: if one is gone, or is another, the database was set
+/// back.
+#[derive(Default)]
+struct Bookmarks {
+    /// The last one that was read.
+    read: Option<Bookmark>,
+    /// Those that were written here and have not been seen by a read.
+    written: BTreeMap<i64, Written>,
+}
+
+struct Written {
+    bookmark: Bookmark,
+    committed: bool,
+    /// Uptime at which it was written.
+    at: Duration,
 }
 
 /// The last read that ended.
@@ -52,7 +84,7 @@ struct Ended {
     successful: bool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -60,7 +92,9 @@ impl ChangeFeed {
     pub(super) fn new(max_staleness: Duration) -> Self {
         Self {
             max_staleness,
-            reader: Mutex::new(Reader { session: None, keys: 0, tokens: 0 }),
+            reader: Mutex::default(),
+            bookmarks: Mutex::default(),
+            file_lost: AtomicBool::new(false),
             begun: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             fresh_at: AtomicU64::new(0),
@@ -75,6 +109,60 @@ impl ChangeFeed {
     pub fn is_fresh(&self, uptime: Duration) -> bool {
         let fresh_at = Duration::from_nanos(self.fresh_at.load(Ordering::Acquire));
         !fresh_at.is_zero() && uptime.saturating_sub(fresh_at) <= self.max_staleness
+    }
+
+    /// Whether a load balancer may send requests here: the index is recent enough, and nobody has
+    /// taken the database's file away.
+    pub fn is_ready(&self, uptime: Duration) -> bool {
+        self.is_fresh(uptime) && !self.file_lost.load(Ordering::Acquire)
+    }
+
+    /// Notes an event of a key or token that is about to be committed here.
+    pub(super) fn announce(&self, bookmark: Bookmark, uptime: Duration) {
+        let written = Written { bookmark, committed: false, at: uptime };
+        lock(&self.bookmarks).written.insert(written.bookmark.id, written);
+    }
+
+    /// Notes that it was committed. To be called before anybody can know the change by the index.
+    pub(super) fn committed(&self, event: i64) {
+        if let Some(written) = lock(&self.bookmarks).written.get_mut(&event) {
+            written.committed = true;
+        }
+    }
+
+    /// What the database must still hold.
+    pub(super) fn bookmarks(&self) -> Vec<Bookmark> {
+        let bookmarks = lock(&self.bookmarks);
+        let written = bookmarks.written.values().filter(|written| written.committed);
+        bookmarks.read.iter().chain(written.map(|written| &written.bookmark)).cloned().collect()
+    }
+
+    /// Notes how far the database was read, after it was asked for some bookmarks; whatever it said
+    /// of them counts from now on.
+    pub(super) fn turn_to(&self, read: Option<Bookmark>, asked: &[Bookmark], uptime: Duration) {
+        let mut bookmarks = lock(&self.bookmarks);
+        bookmarks.read = read.or(bookmarks.read.take());
+        bookmarks.written.retain(|_, written| match written.committed {
+            true => !asked.contains(&written.bookmark),
+            false => uptime.saturating_sub(written.at) <= LONGEST_WRITE,
+        });
+    }
+
+    /// A read begins; returns its number.
+    pub(super) fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// A read has ended, well if it is said how long it took since it began.
+    pub(super) fn end(&self, number: u64, began: Duration, took: Option<Duration>) {
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        if let Some(took) = took {
+            self.took.store(nanoseconds(took), Ordering::Relaxed);
+            self.fresh_at.store(nanoseconds(began).max(1), Ordering::Release);
+        } else {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        self.ended.send_replace(Ended { number, successful: took.is_some() });
     }
 
     /// How many reads have begun so far.
@@ -124,63 +212,6 @@ impl ChangeFeed {
     pub fn wake(&self) {
         *lock(&self.wanted) = true;
         self.wake.notify_one();
-    }
-}
-
-impl Bitting {
-    /// Reads the feed once, up to its end, and takes in what has changed.
-    ///
-    /// # Errors
-    /// When the database fails; what was read before that is taken in.
-    pub fn read_feed(&self) -> store::Result<()> {
-        let feed = &self.feed;
-        let mut reader = lock(&feed.reader);
-        let number = feed.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let began = self.time.uptime();
-        let result = self.read_to_the_end(&mut reader);
-        if result.is_ok() {
-            let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-            feed.took.store(nanoseconds(self.time.uptime() - began), Ordering::Relaxed);
-            feed.fresh_at.store(nanoseconds(began).max(1), Ordering::Release);
-        } else {
-            feed.failed.fetch_add(1, Ordering::Relaxed);
-            reader.session = None;
-        }
-        feed.ended.send_replace(Ended { number, successful: result.is_ok() });
-        result
-    }
-
-    fn read_to_the_end(&self, reader: &mut Reader) -> store::Result<()> {
-        self.database.check_file()?;
-        let Reader { session, keys: last_key, tokens: last_token } = reader;
-        let session = match session {
-            Some(session) => session,
-            none => none.insert(self.database.dedicated()?),
-        };
-        for token in session.read(|connection| tokens::changed_since(connection, *last_token))? {
-            *last_token = token.revision;
-            self.index.apply(token.digest, &token);
-        }
-        if *last_key == 0 {
-            self.index.reserve(session.read(keys::count)?);
-        }
-        std::thread::scope(|scope| {
-            loop {
-                let changes = session
-                    .read(|connection| keys::changed_since(connection, *last_key, ROWS_PER_READ))?;
-                *last_key = changes.last().map_or(*last_key, |last| last.revision);
-                if (changes.len() as i64) < ROWS_PER_READ {
-                    self.take_in(&changes);
-                    return Ok(());
-                }
-                // There are more, which are read meanwhile.
-                scope.spawn(move || self.take_in(&changes));
-            }
-        })
-    }
-
-    fn take_in(&self, changes: &[KeyChange]) {
-        changes.iter().for_each(|change| self.index.apply(change.digest, change));
     }
 }
 

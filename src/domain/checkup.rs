@@ -203,7 +203,13 @@ fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<F
 
 fn server_findings(server: &ServerFacts, now: Moment) -> Vec<Finding> {
     let version = format!("PostgreSQL {}.{}", server.version / 10_000, server.version % 10_000);
-    let mut findings = vec![if server.version >= OLDEST_POSTGRES {
+    let mut findings = vec![if server.standby {
+        Finding::warning(
+            "server",
+            format!("{version}, a standby: what it holds may lag behind"),
+            "name the primary for all but looking; a server does not start on a standby",
+        )
+    } else if server.version >= OLDEST_POSTGRES {
         Finding::ok("server", version)
     } else {
         Finding::warning("server", version, "use 13 or newer; older ones are not tested")

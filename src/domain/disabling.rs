@@ -29,9 +29,10 @@ pub struct Holdings {
 }
 
 /// What a user has that is not retired.
-struct Possessions {
-    keys: Vec<ApiKey>,
-    tokens: Vec<AdminToken>,
+#[derive(Default)]
+pub(super) struct Possessions {
+    pub(super) keys: Vec<ApiKey>,
+    pub(super) tokens: Vec<AdminToken>,
 }
 
 impl Possessions {
@@ -101,10 +102,10 @@ impl Bitting {
         let attempt = json!({"attempt": "user.disabled", "user_id": id});
         let (user, had) = self.noting(principal, None, &attempt, disabled)?;
         for key in &had.keys {
-            self.index.apply(key.digest, key);
+            self.took_effect(key.digest, key);
         }
         for token in &had.tokens {
-            self.index.apply(token.digest, token);
+            self.took_effect(token.digest, token);
         }
         if changed {
             tell(Action::UserDisabled, id, &principal.origin);
@@ -127,7 +128,7 @@ impl Bitting {
         Ok(())
     }
 
-    fn hand_over_all(
+    pub(super) fn hand_over_all(
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,

@@ -2,166 +2,30 @@
 //!
 //! Readers take no lock and wait for nobody, not even while the index grows. Retired credentials
 //! stay as tombstones, and a state is only ever replaced by one of a later revision, so that a slow
-//! read that began before a revocation cannot bring a key back.
+//! read that began before a revocation cannot bring a key back. The one exception is
+//! [`KeyIndex::replace`], for a database that was set back.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::key_entry::EntryKind;
+pub use super::key_entry::{Entry, Holder, Standing};
 use super::places::Places;
-use crate::model::id::{KeyId, PublicId, TokenId};
-use crate::model::key::{ApiKey, KeyNumber};
-use crate::model::scope::{Access, ScopeSet};
+use super::row_numbers::RowNumbers;
+use crate::model::scope::ScopeSet;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
-use crate::model::token::AdminToken;
 pub use crate::store::keys::KeyChange;
 
-/// What the index holds of a credential.
-#[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    id: [u64; 2],
-    expires_ms: i64,
-    revision: i64,
-    number: u32,
-    scopes: ScopeSet,
-    kind: EntryKind,
-    revoked: bool,
-}
+/// What a record's state holds below the revision: whether somebody ended the credential, and
+/// whether the database does not know it any longer.
+const REVOKED: i64 = 1;
+const GONE: i64 = 2;
+const REVISION_SHIFT: u32 = 2;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EntryKind {
-    ApiKey,
-    ImportedKey,
-    ReadToken,
-    WriteToken,
-}
-
-impl EntryKind {
-    fn of_key(imported: bool) -> Self {
-        if imported { Self::ImportedKey } else { Self::ApiKey }
-    }
-}
-
-/// Whose credential it is, and what it was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holder {
-    /// An API key with its scopes.
-    ApiKey {
-        /// Public id.
-        id: KeyId,
-        /// Row number.
-        number: KeyNumber,
-        /// What it may do.
-        scopes: ScopeSet,
-    },
-    /// An admin token.
-    AdminToken {
-        /// Public id.
-        id: TokenId,
-        /// Row number.
-        number: u32,
-        /// What it may do with keys.
-        access: Access,
-        /// What it may grant.
-        may_grant: ScopeSet,
-    },
-}
-
-/// Whether a credential is accepted at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It is.
-    Live,
-    /// Somebody ended it.
-    Revoked,
-    /// Its time has passed.
-    Expired,
-}
-
-impl Entry {
-    /// Whose credential it is.
-    pub fn holder(&self) -> Holder {
-        let id = u128::from(self.id[0]) << 64 | u128::from(self.id[1]);
-        let token = |access| Holder::AdminToken {
-            id: TokenId::from_number(id),
-            number: self.number,
-            access,
-            may_grant: self.scopes,
-        };
-        match self.kind {
-            EntryKind::ApiKey | EntryKind::ImportedKey => Holder::ApiKey {
-                id: KeyId::from_number(id),
-                number: KeyNumber(self.number),
-                scopes: self.scopes,
-            },
-            EntryKind::ReadToken => token(Access::Read),
-            EntryKind::WriteToken => token(Access::Write),
-        }
-    }
-
-    fn state(&self) -> i64 {
-        self.revision << 1 | i64::from(self.revoked)
-    }
-
-    /// Whether it is accepted at a moment.
-    pub fn standing(&self, now: Moment) -> Standing {
-        if self.revoked {
-            Standing::Revoked
-        } else if now.timestamp_millis() >= self.expires_ms {
-            Standing::Expired
-        } else {
-            Standing::Live
-        }
-    }
-}
-
-fn halves(id: u128) -> [u64; 2] {
-    [(id >> 64) as u64, id as u64]
-}
-
-impl From<&KeyChange> for Entry {
-    fn from(key: &KeyChange) -> Self {
-        Self {
-            id: halves(key.id.number()),
-            expires_ms: key.expires_at.map_or(i64::MAX, |end| end.timestamp_millis()),
-            revision: key.revision,
-            number: key.number.0,
-            scopes: key.scopes,
-            kind: EntryKind::of_key(key.imported),
-            revoked: key.revoked,
-        }
-    }
-}
-
-impl From<&ApiKey> for Entry {
-    fn from(key: &ApiKey) -> Self {
-        Self {
-            id: halves(key.id.number()),
-            expires_ms: key.expires_at.map_or(i64::MAX, |end| end.timestamp_millis()),
-            revision: key.revision,
-            number: key.number.0,
-            scopes: key.scopes,
-            kind: EntryKind::of_key(key.imported),
-            revoked: key.revocation.is_some(),
-        }
-    }
-}
-
-impl From<&AdminToken> for Entry {
-    fn from(token: &AdminToken) -> Self {
-        Self {
-            id: halves(token.id.number()),
-            expires_ms: token.expires_at.timestamp_millis(),
-            revision: token.revision,
-            number: token.number,
-            scopes: token.may_grant,
-            kind: match token.access {
-                Access::Read => EntryKind::ReadToken,
-                Access::Write => EntryKind::WriteToken,
-            },
-            revoked: token.revocation.is_some(),
-        }
-    }
+fn state(entry: &Entry) -> i64 {
+    entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
 }
 
 /// A credential at its place in memory, where it stays: 72 bytes. Scopes, expiry and all else that
@@ -170,26 +34,39 @@ struct Record {
     digest: Digest,
     id: [u64; 2],
     expires_ms: i64,
-    /// Twice the revision, and one more when it is revoked: both change at once.
+    /// The revision, and below it [`GONE`] and [`REVOKED`]: all change at once.
     state: AtomicI64,
+    /// As in [`Holder`].
     number: u32,
     scopes: ScopeSet,
     kind: EntryKind,
 }
 
 impl Record {
-    fn new(digest: Digest, entry: &Entry) -> Self {
-        let &Entry { id, expires_ms, number, scopes, kind, .. } = entry;
-        let state = AtomicI64::new(entry.state());
-        Self { digest, id, expires_ms, state, number, scopes, kind }
-    }
-
-    fn entry(&self) -> Entry {
+    /// What it holds; none when the database does not know the credential any longer.
+    fn entry(&self) -> Option<Entry> {
         let &Self { id, expires_ms, number, scopes, kind, .. } = self;
         let state = self.state.load(Ordering::Acquire);
-        let (revision, revoked) = (state >> 1, state & 1 == 1);
-        Entry { id, expires_ms, revision, number, scopes, kind, revoked }
+        let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
+        (state & GONE == 0).then_some(Entry {
+            id,
+            expires_ms,
+            revision,
+            number,
+            scopes,
+            kind,
+            revoked,
+        })
     }
+}
+
+/// What replacing the index changed for the worse.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// What the database does not know, as it was before, with its row number.
+    pub gone: Vec<Entry>,
+    /// What was revoked and is accepted now, as it was before.
+    pub revived: Vec<Entry>,
 }
 
 /// The map from digest to entry.
@@ -198,45 +75,136 @@ pub struct KeyIndex {
     records: boxcar::Vec<Record>,
     places: Places,
     /// Held by who changes something; readers do not know it.
-    writing: Mutex<()>,
+    writing: Mutex<Writing>,
     /// Whether any entry is an imported key. It stays so: entries are never removed.
     holds_imported: AtomicBool,
+    /// How many of the records are gone.
+    gone: AtomicUsize,
+    /// Which rows the records' numbers stand for.
+    pub(super) numbers: Arc<RowNumbers>,
+}
+
+#[derive(Default)]
+struct Writing {
+    /// What was taken in since the database began to be read for a replacement.
+    meanwhile: Option<Vec<(Digest, Entry)>>,
 }
 
 impl KeyIndex {
+    fn write(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes room for so many credentials more at once.
     pub fn reserve(&self, more: usize) {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.make_room(self.len() + more);
+        let _writing = self.write();
+        self.make_room(self.records.count() + more);
     }
 
     /// The credential with this digest, if it is known.
     pub fn find(&self, digest: &Digest) -> Option<Entry> {
-        self.record(digest).map(Record::entry)
+        self.with_digest(digest).find_map(Record::entry)
     }
 
-    fn record(&self, digest: &Digest) -> Option<&Record> {
+    /// More than one only after a replacement, and all but one of them are gone then.
+    fn with_digest(&self, digest: &Digest) -> impl Iterator<Item = &Record> {
         let candidates = self.places.candidates(hash(digest));
-        let mut records = candidates.filter_map(|number| self.records.get(number));
-        records.find(|record| record.digest == *digest)
+        let records = candidates.filter_map(|number| self.records.get(number));
+        records.filter(move |record| record.digest == *digest)
     }
 
     /// Takes in a credential's state, unless a later one is there already.
     pub fn apply(&self, digest: Digest, entry: impl Into<Entry>) {
         let entry = entry.into();
+        let mut writing = self.write();
+        if let Some(meanwhile) = &mut writing.meanwhile {
+            meanwhile.push((digest, entry));
+        }
+        let present = self.with_digest(&digest).find_map(|r| Some((r, r.entry()?)));
+        match present {
+            Some((_, present)) if present.revision >= entry.revision => {}
+            Some((record, _)) => record.state.store(state(&entry), Ordering::Release),
+            None => self.put(digest, &entry),
+        }
+    }
+
+    /// Takes in a credential that is not there, or is gone.
+    fn put(&self, digest: Digest, entry: &Entry) {
+        if let Some(record) = self.with_digest(&digest).find(|record| self.is_of(record, entry)) {
+            self.bring_back(record, entry);
+            return;
+        }
         if entry.kind == EntryKind::ImportedKey {
             self.holds_imported.store(true, Ordering::Relaxed);
         }
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.record(&digest) {
-            Some(record) if record.entry().revision >= entry.revision => {}
-            Some(record) => record.state.store(entry.state(), Ordering::Release),
-            None => {
-                self.make_room(self.len() + 1);
-                let number = self.records.push(Record::new(digest, &entry));
-                self.places.put(hash(&digest), number);
+        self.make_room(self.records.count() + 1);
+        let &Entry { id, expires_ms, scopes, kind, .. } = entry;
+        let number = self.numbers.admit(kind.table(), entry.number);
+        let state = AtomicI64::new(state(entry));
+        let place =
+            self.records.push(Record { digest, id, expires_ms, state, number, scopes, kind });
+        self.places.put(hash(&digest), place);
+    }
+
+    /// Whether a record is of this credential, whatever its state: the same digest can come back as
+    /// another key.
+    fn is_of(&self, record: &Record, entry: &Entry) -> bool {
+        let row = self.numbers.stands_for(record.kind.table(), record.number);
+        (record.id, record.expires_ms, record.scopes, record.kind, row)
+            == (entry.id, entry.expires_ms, entry.scopes, entry.kind, entry.number)
+    }
+
+    fn bring_back(&self, record: &Record, entry: &Entry) {
+        self.numbers.set_gone(record.kind.table(), record.number, false);
+        let before = record.state.swap(state(entry), Ordering::AcqRel);
+        if before & GONE != 0 {
+            self.gone.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn let_go(&self, record: &Record) {
+        record.state.fetch_or(GONE, Ordering::AcqRel);
+        self.gone.fetch_add(1, Ordering::Relaxed);
+        self.numbers.set_gone(record.kind.table(), record.number, true);
+    }
+
+    /// Begins to remember what is taken in while the database is read for [`Self::replace`].
+    pub fn begin_to_replace(&self) {
+        self.write().meanwhile = Some(Vec::new());
+    }
+
+    /// Makes the index what the database holds now, since it is not the one that was read before or
+    /// has lost what it held: what is not there is let go, and earlier revisions count. What was
+    /// taken in since [`Self::begin_to_replace`] counts as well, if it is later.
+    pub fn replace(&self, present: Vec<(Digest, Entry)>, now: Moment) -> Replaced {
+        let mut writing = self.write();
+        let mut present: HashMap<Digest, Entry> = present.into_iter().collect();
+        for (digest, entry) in writing.meanwhile.take().unwrap_or_default() {
+            let known = present.entry(digest).or_insert(entry);
+            if known.revision < entry.revision {
+                *known = entry;
             }
         }
+        let mut replaced = Replaced::default();
+        for (_, record) in self.records.iter() {
+            let before = record.entry();
+            match present.get(&record.digest) {
+                Some(after) if self.is_of(record, after) => {
+                    self.bring_back(record, after);
+                    let lives = after.standing(now) == Standing::Live;
+                    replaced.revived.extend(before.filter(|entry| entry.revoked && lives));
+                    present.remove(&record.digest);
+                }
+                _ => {
+                    let Some(before) = before else { continue };
+                    self.let_go(record);
+                    let number = self.numbers.stands_for(record.kind.table(), record.number);
+                    replaced.gone.push(Entry { number, ..before });
+                }
+            }
+        }
+        present.into_iter().for_each(|(digest, entry)| self.put(digest, &entry));
+        replaced
     }
 
     fn make_room(&self, records: usize) {
@@ -251,7 +219,7 @@ impl KeyIndex {
 
     /// How many credentials are known, retired ones included.
     pub fn len(&self) -> usize {
-        self.records.count()
+        self.records.count().saturating_sub(self.gone.load(Ordering::Relaxed))
     }
 
     /// Whether none is known.
@@ -269,6 +237,9 @@ fn hash(digest: &Digest) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::row_numbers::Table;
+    use crate::model::id::{KeyId, PublicId};
+    use crate::model::key::KeyNumber;
     use crate::model::time::parse_rfc3339;
 
     fn change(revision: i64, revoked: bool) -> KeyChange {
@@ -310,6 +281,47 @@ mod tests {
         index.apply(digest, &change(2, false));
         assert_eq!(standing(), Some(Standing::Revoked));
         assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn a_replacement_counts_whatever_was_known_before() {
+        let now = parse_rfc3339("2026-11-21T11:00:00Z").unwrap();
+        let index = KeyIndex::default();
+        let [kept, lost, new] = [b"kept", b"lost", b"new!"].map(|text| Digest::of(text));
+        let key = |id, number, revision, revoked| KeyChange {
+            id: KeyId::from_number(id),
+            number: KeyNumber(number),
+            ..change(revision, revoked)
+        };
+        index.apply(kept, &key(1, 1, 9, true));
+        index.apply(lost, &key(2, 2, 10, false));
+
+        index.begin_to_replace();
+        index.apply(new, &key(4, 3, 8, true));
+        let present = [(kept, key(1, 1, 3, false)), (new, key(4, 3, 7, false))];
+        let present: Vec<_> = present.iter().map(|(d, key)| (*d, Entry::from(key))).collect();
+        let replaced = index.replace(present.clone(), now);
+        assert_eq!((replaced.gone.len(), replaced.revived.len()), (1, 1));
+        assert_eq!(index.find(&kept).unwrap().standing(now), Standing::Live);
+        assert!(index.find(&lost).is_none());
+        assert_eq!(index.find(&new).unwrap().standing(now), Standing::Revoked, "the later one");
+        assert_eq!(index.len(), 2);
+
+        // Its number is given to another key: both are told apart in memory.
+        let other = Digest::of(b"other");
+        index.apply(other, &key(5, 2, 9, false));
+        let number = index.find(&other).unwrap().number;
+        assert_ne!(number, 2);
+        assert_eq!(index.numbers.row(Table::Keys, number), Some(2));
+        assert_eq!(index.numbers.row(Table::Keys, 2), None);
+
+        // The first database is back, and takes no further memory.
+        let records = index.records.count();
+        let first = [(kept, key(1, 1, 9, true)), (lost, key(2, 2, 10, false))];
+        index.replace(first.iter().map(|(d, key)| (*d, Entry::from(key))).collect(), now);
+        assert_eq!(index.find(&lost).unwrap().number, 2);
+        assert!(index.find(&other).is_none() && index.find(&new).is_none());
+        assert_eq!((index.len(), index.records.count()), (2, records));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::model::records::patch_fields;
 use crate::model::scope::ScopeSet;
 use crate::model::secret::{Secret, SecretKind};
 use crate::model::time::{Moment, rfc3339};
+use crate::store::feed::Bookmark;
 use crate::store::transaction::Exclusive;
 use crate::store::{AnyConnection, audit, keys};
 
@@ -88,7 +89,7 @@ impl Bitting {
             Ok(key)
         });
         let key = self.noting(principal, None, &attempt, made)?;
-        self.index.apply(key.digest, &key);
+        self.took_effect(key.digest, &key);
         tell(Action::KeyCreated, key.id, origin);
         Ok(IssuedKey { key, secret })
     }
@@ -107,9 +108,23 @@ impl Bitting {
         id: KeyId,
         detail: &Value,
     ) -> Result<i64> {
+        self.record_change(connection, action, origin, Some(id), detail)
+    }
+
+    /// Writes the audit event of a change that the index has to know of.
+    pub(super) fn record_change(
+        &self,
+        connection: &mut AnyConnection,
+        action: Action,
+        origin: &Origin,
+        key: Option<KeyId>,
+        detail: &Value,
+    ) -> Result<i64> {
         Exclusive::Keys.take(connection)?;
-        let at = self.time.now();
-        Ok(audit::insert(connection, at, action, origin, Some(id.to_string()), detail)?)
+        let (at, key) = (self.time.now(), key.map(|key| key.to_string()));
+        let id = audit::insert(connection, at, action, origin, key.clone(), detail)?;
+        self.feed.announce(Bookmark::new(id, at, action, key), self.time.uptime());
+        Ok(id)
     }
 
     /// A secret pasted into a label would be stored and shown: it is refused.
@@ -212,7 +227,7 @@ impl Bitting {
         });
         let attempt = json!({"attempt": "key.updated"});
         let (key, changed) = self.noting(principal, Some(id), &attempt, relabelled)?;
-        self.index.apply(key.digest, &key);
+        self.took_effect(key.digest, &key);
         if changed {
             tell(Action::KeyUpdated, id, origin);
         }
@@ -243,7 +258,7 @@ impl Bitting {
         });
         let attempt = json!({"attempt": "key.revoked"});
         let key = self.noting(principal, Some(id), &attempt, revoked)?;
-        self.index.apply(key.digest, &key);
+        self.took_effect(key.digest, &key);
         if changed {
             tell(Action::KeyRevoked, id, &principal.origin);
         }

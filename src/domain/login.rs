@@ -87,7 +87,7 @@ impl Bitting {
                 };
                 Self::forgive(connection, &attempt)?;
                 if let Some(hash) = &renewed {
-                    users::set_password(connection, user.id, hash)?;
+                    users::set_password(connection, user.id, Some(hash))?;
                 }
                 then(connection, &user, prepared).map(Some)
             })

@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod analytics;
 pub mod audit_log;
+pub mod carry_over;
 pub mod change_feed;
 pub mod checkup;
 pub mod credential;
@@ -12,7 +13,9 @@ pub mod demo;
 pub mod disabling;
 pub mod error;
 mod event_limit;
+mod feed_reader;
 pub mod idempotency;
+mod key_entry;
 pub mod key_forms;
 pub mod key_index;
 pub mod key_summaries;
@@ -25,9 +28,12 @@ pub mod passwords;
 mod places;
 pub mod principal;
 pub mod records;
+pub mod row_numbers;
+pub mod set_back;
 pub mod timekeeper;
 pub mod tokens;
 pub mod transfer;
+mod usage_batch;
 pub mod usage_meter;
 pub mod usage_report;
 pub mod usage_writer;
@@ -51,6 +57,7 @@ use change_feed::ChangeFeed;
 use event_limit::EventLimit;
 use key_index::KeyIndex;
 use passwords::Hasher;
+use set_back::SetBacks;
 use timekeeper::Timekeeper;
 use usage_meter::UsageMeter;
 use usage_writer::Flushes;
@@ -67,6 +74,8 @@ pub struct Bitting {
     pub index: KeyIndex,
     /// What keeps the index up to date.
     pub feed: ChangeFeed,
+    /// How often the database was found set back.
+    pub set_backs: SetBacks,
     /// Counts that are not written yet.
     pub meter: UsageMeter,
     /// Where passwords are hashed.
@@ -96,13 +105,16 @@ impl Bitting {
             Error::Store(store::Error::Unreadable(format!("brand {:?} {why}", mark.brand)))
         })?;
         let ids = Mutex::new(ContextV7::new());
+        let index = KeyIndex::default();
+        let meter = UsageMeter::new(Uuid::now_v7().to_string(), index.numbers.clone());
         Ok(Self {
             database,
             brand,
             time: Timekeeper::new(clock, mark.high_water),
-            index: KeyIndex::default(),
+            index,
             feed: ChangeFeed::new(max_staleness),
-            meter: UsageMeter::new(Uuid::now_v7().to_string()),
+            meter,
+            set_backs: SetBacks::default(),
             hasher: Hasher::default(),
             failed_logins: EventLimit::default(),
             denials: EventLimit::default(),

@@ -14,7 +14,7 @@ use crate::model::secret::{Secret, SecretKind};
 use crate::model::table::Table;
 use crate::model::token::{AdminToken, NewToken, TokenFilter};
 use crate::store::transaction::Exclusive;
-use crate::store::{AnyConnection, audit, tokens};
+use crate::store::{AnyConnection, tokens};
 
 /// A token that has just been made: the only moment at which its secret is known.
 pub struct IssuedToken {
@@ -80,7 +80,7 @@ impl Bitting {
             Ok(token)
         });
         let token = self.noting(principal, None, &json!({"attempt": "token.created"}), made)?;
-        self.index.apply(token.digest, &token);
+        self.took_effect(token.digest, &token);
         tell(Action::TokenCreated, token.id, origin);
         Ok(IssuedToken { token, secret })
     }
@@ -93,8 +93,7 @@ impl Bitting {
         origin: &Origin,
         detail: &Value,
     ) -> Result<i64> {
-        Exclusive::Keys.take(connection)?;
-        Ok(audit::insert(connection, self.time.now(), action, origin, None, detail)?)
+        self.record_change(connection, action, origin, None, detail)
     }
 
     /// A token as the actor of what it does.
@@ -180,7 +179,7 @@ impl Bitting {
         });
         let attempt = json!({"attempt": "token.revoked", "token_id": id});
         let (token, changed) = self.noting(principal, None, &attempt, revoked)?;
-        self.index.apply(token.digest, &token);
+        self.took_effect(token.digest, &token);
         if changed {
             tell(Action::TokenRevoked, id, &principal.origin);
         }

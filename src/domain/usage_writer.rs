@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use chrono::Duration;
 
 use super::Bitting;
+use super::feed_reader::look_for;
 use super::usage_meter::Batch;
 use crate::model::usage::{Count, Hour, Minute};
+use crate::store::feed::Bookmark;
 use crate::store::transaction::Exclusive;
 use crate::store::{self, addresses, migrate, rollup, tokens, usage, usage_journal};
 
@@ -66,9 +68,11 @@ impl Bitting {
     /// # Errors
     /// When the database fails; the counts are kept for the next time.
     pub fn flush_usage(&self) -> store::Result<bool> {
-        let Some(batch) = self.meter.freeze() else { return Ok(false) };
+        let frozen = self.meter.freeze(|| self.feed.bookmarks());
+        let Some((batch, bookmarks)) = frozen else { return Ok(false) };
         let began = self.time.uptime();
-        let result = self.database.write(|connection| self.write_batch(connection, &batch));
+        let result =
+            self.database.write(|connection| self.write_batch(connection, &batch, &bookmarks));
         self.flushes.note(self.time.uptime().saturating_sub(began), result.is_ok());
         result?;
         self.flushes.journaled.fetch_add(batch.counts.len(), Ordering::Relaxed);
@@ -80,7 +84,14 @@ impl Bitting {
         &self,
         connection: &mut store::AnyConnection,
         batch: &Batch,
+        bookmarks: &[Bookmark],
     ) -> store::Result<()> {
+        // In a database that was set back, row numbers may be other keys' by now.
+        if !look_for(connection, bookmarks)?.holds(bookmarks) {
+            return Err(store::Error::Refused(
+                "the database was set back; its keys are read anew first".to_owned(),
+            ));
+        }
         let now = self.time.now();
         if !usage::raise_mark(connection, self.meter.process(), batch.sequence, now)? {
             return Ok(());

@@ -15,18 +15,21 @@ words! {
         Token = "token",
         /// Somebody with access to the database, at the command line.
         Cli = "cli",
+        /// A server, of its own accord.
+        Server = "server",
     }
 }
 
 /// An actor as it was when it acted; the name is kept so that the record stays readable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Actor {
-    /// User, token or command line.
+    /// User, token, command line or server.
     #[serde(rename = "type")]
     pub kind: ActorKind,
-    /// The user's or the token's id; none at the command line.
+    /// The user's or the token's id; none for all others.
     pub id: Option<String>,
-    /// The user's e-mail address, the token's name, or the operating system's user.
+    /// The user's e-mail address, the token's name, the operating system's user,
+    /// or `server`.
     pub name: String,
 }
 

@@ -34,6 +34,8 @@ words! {
         UserEnabled = "user.enabled",
         /// A user's password was set.
         UserPasswordSet = "user.password_set",
+        /// A user's password was taken away; they set a new one by a link.
+        UserPasswordForgotten = "user.password_forgotten",
         /// A link was made by which a user sets a password.
         UserLinkMade = "user.link_made",
         /// Somebody signed in.
@@ -44,6 +46,8 @@ words! {
         LoginEnded = "login.ended",
         /// Somebody known tried what they may not do.
         AccessDenied = "access.denied",
+        /// A server found that the database has lost what was committed before.
+        DatabaseSetBack = "database.set_back",
     }
 }
 

@@ -130,10 +130,12 @@ fn write_usage(
 ) -> io::Result<()> {
     let (mut flush, mut care) =
         (Health::of("writing counts"), Health::of("caring for what is old"));
+    let mut record = Health::of("recording that the database was set back");
     let (mut cared_at, mut folded_at) = (Instant::now(), Instant::now());
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
         flush.note(bitting.flush_usage());
+        record.note(bitting.record_set_backs());
         if bitting.is_journal_due(folded_at.elapsed()) {
             folded_at = Instant::now();
             flush.note(bitting.fold_journal());

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -14,6 +14,7 @@ use diesel::prelude::*;
 
 use super::error::{Error, Result};
 use super::file_identity::FileIdentity;
+use super::standby;
 
 /// How long to wait for a connection, and for SQLite's write lock: together under 5 s, after
 /// which a client is told to come back.
@@ -97,28 +98,37 @@ impl std::fmt::Display for Target {
 pub struct Session {
     pub(super) connection: AnyConnection,
     pub(super) in_transaction: bool,
+    /// Which of the database's states it was opened in ([`Database::renew`]).
+    era: u64,
 }
 
 /// Opens connections to one target.
 #[derive(Debug, Clone)]
-struct Connector(Target);
+struct Connector {
+    target: Target,
+    era: Arc<AtomicU64>,
+}
 
 impl r2d2::ManageConnection for Connector {
     type Connection = Session;
     type Error = Error;
 
     fn connect(&self) -> Result<Session> {
-        let connection = match &self.0 {
+        let era = self.era.load(Ordering::Acquire);
+        let connection = match &self.target {
             Target::Sqlite(path) => AnyConnection::Sqlite(connect_sqlite(path)?),
             Target::Postgres(url) => AnyConnection::Postgres(connect_postgres(url)?),
         };
-        Ok(Session { connection, in_transaction: false })
+        Ok(Session { connection, in_transaction: false, era })
     }
 
     fn is_valid(&self, session: &mut Session) -> Result<()> {
+        if session.era != self.era.load(Ordering::Acquire) {
+            return Err(Error::Refused("opened before the database was set back".to_owned()));
+        }
         match &mut session.connection {
             AnyConnection::Sqlite(_) => Ok(()),
-            AnyConnection::Postgres(connection) => Ok(connection.batch_execute("SELECT 1")?),
+            AnyConnection::Postgres(connection) => standby::refuse(connection),
         }
     }
 
@@ -130,7 +140,8 @@ impl r2d2::ManageConnection for Connector {
 impl Target {
     /// Opens a connection of one's own.
     pub(super) fn open(&self) -> Result<Session> {
-        r2d2::ManageConnection::connect(&Connector(self.clone()))
+        let era = Arc::default();
+        r2d2::ManageConnection::connect(&Connector { target: self.clone(), era })
     }
 
     /// Opens a connection that on SQLite works only while nobody else has the file open.
@@ -191,6 +202,9 @@ fn connect_postgres(url: &str) -> Result<PgConnection> {
     if !url.contains("connect_timeout=") {
         full = format!("{full}{separator}connect_timeout=2&tcp_user_timeout=4000");
     }
+    if standby::has_several_hosts(url) && !url.contains("target_session_attrs=") {
+        full.push_str("&target_session_attrs=read-write");
+    }
     let mut connection = PgConnection::establish(&full).map_err(|why| {
         let why = reason(&why.to_string());
         Error::Refused(format!("{}: {why}", Target::Postgres(url.to_owned())))
@@ -210,6 +224,9 @@ fn reason(message: &str) -> String {
                 postgres://USER:PASSWORD@HOST:PORT/DATABASE with every other character \
                 percent-encoded"
             .to_owned();
+    }
+    if message.contains("session is read-only") || message.contains("hot standby mode") {
+        return standby::refusal().to_string();
     }
     let said = message.rsplit_once(" failed: ").map_or(message, |(_, said)| said);
     said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
@@ -243,6 +260,8 @@ pub struct Database {
     writer: Pool,
     /// Who waits for a reader, and for the writer.
     waiting: Arc<[AtomicUsize; 2]>,
+    /// How often it was set back.
+    era: Arc<AtomicU64>,
 }
 
 /// How busy a pool is.
@@ -261,13 +280,14 @@ pub struct PoolState {
 impl Database {
     /// Makes the pools; connections are opened when they are needed. The database must exist.
     pub fn new(target: Target, connections: u32) -> Self {
+        let era = Arc::<AtomicU64>::default();
         let pool = |size| {
             r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(0))
                 .connection_timeout(PATIENCE)
                 .error_handler(Box::new(LogErrors))
-                .build_unchecked(Connector(target.clone()))
+                .build_unchecked(Connector { target: target.clone(), era: era.clone() })
         };
         let readers = pool(connections);
         let writer = match target {
@@ -278,7 +298,7 @@ impl Database {
             Target::Sqlite(path) => Some(FileIdentity::of(path)),
             Target::Postgres(_) => None,
         };
-        Self { target, file, readers, writer, waiting: Arc::default() }
+        Self { target, file, readers, writer, waiting: Arc::default(), era }
     }
 
     /// How busy the pools are.
@@ -305,6 +325,12 @@ impl Database {
         self.file.as_ref().map_or(Ok(()), FileIdentity::check)
     }
 
+    /// Has every pooled connection opened anew: the database was set back, and one that was open
+    /// before may lead to another server, or remember pages of an SQLite file as they were.
+    pub fn renew(&self) {
+        self.era.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Which database this is.
     pub fn target(&self) -> &Target {
         &self.target
@@ -327,9 +353,13 @@ impl Database {
     /// A connection of one's own, outside the pools.
     ///
     /// # Errors
-    /// When the database cannot be opened.
+    /// When the database cannot be opened, or is a standby.
     pub fn dedicated(&self) -> Result<Session> {
-        self.target.open()
+        let mut session = self.target.open()?;
+        if let AnyConnection::Postgres(connection) = &mut session.connection {
+            standby::refuse(connection)?;
+        }
+        Ok(session)
     }
 }
 

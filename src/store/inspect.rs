@@ -3,13 +3,13 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Double, Text};
+use diesel::sql_types::{BigInt, Bool, Double, Text};
 
 use super::connection::{AnyConnection, Session, Target};
 use super::error::Result;
 use super::migrate::{self, Look};
+use super::powers::{self, Powers};
 use super::{keys, tokens};
-use crate::model::id::{KeyId, TokenId};
 
 /// Damages listed at most; one is enough to know.
 const DAMAGES_LISTED: usize = 5;
@@ -101,6 +101,9 @@ pub struct ServerFacts {
     /// Which of the settings that keep a committed change through a crash are off.
     #[diesel(sql_type = Text)]
     pub unsafe_settings: String,
+    /// Whether it is a standby.
+    #[diesel(sql_type = Bool)]
+    pub standby: bool,
     /// Its clock, in seconds since 1970.
     #[diesel(sql_type = Double)]
     pub clock: f64,
@@ -192,17 +195,12 @@ impl Inspection {
         }
     }
 
-    /// The keys and tokens that were revoked in it.
+    /// Who may do what by it.
     ///
     /// # Errors
     /// When the database fails, or one holds what this program never wrote.
-    pub fn revoked(&mut self) -> Result<(Vec<KeyId>, Vec<TokenId>)> {
-        let connection = &mut self.0.connection;
-        let tokens = tokens::changed_since(connection, 0)?.into_iter();
-        let tokens = tokens.filter(|token| token.revocation.is_some()).map(|token| token.id);
-        let keys = keys::changed_since(connection, 0, i64::MAX)?.into_iter();
-        let keys = keys.filter(|key| key.revoked).map(|key| key.id);
-        Ok((keys.collect(), tokens.collect()))
+    pub fn powers(&mut self) -> Result<Powers> {
+        self.0.snapshot(powers::read)
     }
 
     /// What must hold between the rows and does not, with the number of rows; all are counted in
@@ -247,7 +245,7 @@ impl Inspection {
         let facts = diesel::sql_query(
             "SELECT CAST(current_setting('server_version_num') AS BIGINT) AS version, \
              current_setting('server_encoding') AS encoding, \
-             CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION) AS clock, \
+             pg_is_in_recovery() AS standby, CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION) AS clock, \
              (SELECT COALESCE(string_agg(name, ', '), '') FROM pg_catalog.pg_settings WHERE \
              name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off') \
              AS unsafe_settings",

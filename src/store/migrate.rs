@@ -290,12 +290,31 @@ fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
     }
 }
 
+/// Whether migrations have not been run. It only reads, where diesel's own question would make the
+/// table of those that were run: a standby, or a user who may only read, could not ask it.
 fn has_pending(connection: &mut AnyConnection) -> Result<bool> {
-    let pending = match connection {
-        AnyConnection::Sqlite(connection) => connection.has_pending_migration(SQLITE),
-        AnyConnection::Postgres(connection) => connection.has_pending_migration(POSTGRES),
+    let known = match connection {
+        AnyConnection::Sqlite(_) => versions::<diesel::sqlite::Sqlite>(SQLITE),
+        AnyConnection::Postgres(_) => versions::<diesel::pg::Pg>(POSTGRES),
     };
-    pending.map_err(|why| Error::Refused(format!("the database's version is unknown: {why}")))
+    let known =
+        known.map_err(|why| Error::Refused(format!("the database's version is unknown: {why}")))?;
+    let run: Vec<Version> =
+        diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection)?;
+    Ok(!known.iter().all(|known| run.iter().any(|run| run.version == *known)))
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+fn versions<DB: diesel::backend::Backend>(
+    migrations: EmbeddedMigrations,
+) -> diesel::migration::Result<Vec<String>> {
+    let migrations = MigrationSource::<DB>::migrations(&migrations)?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }
 
 fn pending<C, DB>(connection: &mut C, migrations: EmbeddedMigrations) -> Result<()>

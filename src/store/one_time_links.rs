@@ -65,6 +65,14 @@ pub fn delete_all_of(connection: &mut AnyConnection, user: Option<UserId>) -> Re
     Ok(())
 }
 
+/// Uses up every link; returns how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_all(connection: &mut AnyConnection) -> Result<usize> {
+    Ok(diesel::delete(table::table).execute(connection)?)
+}
+
 /// Deletes the links whose time has passed. They are made by hand and are few.
 ///
 /// # Errors

@@ -201,3 +201,11 @@ pub fn delete_dead(connection: &mut AnyConnection, now: Moment, limit: i64) -> R
 pub fn count(connection: &mut AnyConnection) -> Result<i64> {
     Ok(table::table.count().get_result(connection)?)
 }
+
+/// Ends every session; returns how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_all(connection: &mut AnyConnection) -> Result<usize> {
+    Ok(diesel::delete(table::table).execute(connection)?)
+}

@@ -212,11 +212,11 @@ pub fn set_disabled(
     Ok(())
 }
 
-/// Replaces the hash of a user's password.
+/// Replaces the hash of a user's password, or takes it away.
 ///
 /// # Errors
 /// When the database fails.
-pub fn set_password(connection: &mut AnyConnection, id: UserId, hash: &str) -> Result<()> {
+pub fn set_password(connection: &mut AnyConnection, id: UserId, hash: Option<&str>) -> Result<()> {
     diesel::update(table::table.filter(table::id.eq(id.to_string())))
         .set(table::password.eq(hash))
         .execute(connection)?;

@@ -106,41 +106,6 @@ fn what_is_there_is_left_alone_and_what_cannot_be_copied_is_told() {
     server.refused(&["backup", "copy.db"], 2, &["pg_dump"]);
 }
 
-#[test]
-fn what_was_revoked_since_a_backup_is_revoked_again_after_it_was_restored() {
-    let shell = Shell::new(Backend::Sqlite);
-    let make = |name: &str| {
-        let made = shell.json(&["key", "create", "--name", name, "--scope", "calls:read"]);
-        made[0]["id"].as_str().unwrap().to_owned()
-    };
-    let (kept, before, since) = (make("kept"), make("before"), make("since"));
-    let token = shell.json(&["token", "create", "--name", "t", "--access", "read"]);
-    let token = token[0]["id"].as_str().unwrap();
-    shell.ok(&["key", "revoke", &before]);
-    shell.ok(&["backup", "backup.db"]);
-    shell.ok(&["key", "revoke", &since]);
-    shell.ok(&["token", "revoke", token]);
-    let later = make("later");
-    shell.ok(&["key", "revoke", &later]);
-
-    let folder = shell.0.folder();
-    std::fs::rename(folder.join("test.db"), folder.join("old.db")).unwrap();
-    std::fs::rename(folder.join("backup.db"), folder.join("test.db")).unwrap();
-    let status = |id: &str| shell.json(&["key", "show", id])[0]["status"].clone();
-    assert_eq!(status(&since), "active");
-    let listed = shell.ok(&["revoke-as-in", "sqlite://old.db", "--dry-run"]);
-    assert_eq!(listed, format!("{since}\n{token}\n"));
-    assert_eq!(status(&since), "active");
-    assert_eq!(shell.ok(&["revoke-as-in", "sqlite://old.db"]), listed);
-    assert_eq!(["active", "revoked", "revoked"], [&kept, &before, &since].map(|id| status(id)));
-    let tokens = shell.json(&["token", "list"]);
-    assert_eq!(tokens[0]["status"], "revoked", "{tokens:?}");
-    assert_eq!(shell.ok(&["revoke-as-in", "sqlite://old.db"]), "");
-    shell.refused(&["revoke-as-in", "old.db"], 2, &["sqlite://"]);
-    shell.refused(&["revoke-as-in", "sqlite://none.db"], 1, &["none.db"]);
-    shell.ok(&["check"]);
-}
-
 /// A damaged database is not passed on as a good copy.
 #[test]
 fn a_damaged_database_is_not_copied() {

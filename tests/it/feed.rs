@@ -269,3 +269,24 @@ on_both! {
         assert_eq!((server.total(&live), server.total(&revoked)), (22, 1));
     }
 }
+
+/// By a clock that stands still, so that it is not staleness that tells.
+#[test]
+fn a_file_that_is_taken_away_or_replaced_is_not_ready_at_once() {
+    let server = TestServer::start(Backend::Sqlite);
+    let key = server.key("calls:read");
+    let (file, aside) =
+        ["test.db", "aside.db"].map(|name| server.database.folder().join(name)).into();
+    let ready = || server.client.send("GET", "/readyz", &[], None).status;
+    assert_eq!(ready(), 200);
+    std::fs::rename(&file, &aside).unwrap();
+    eventually("it is not ready", || ready() == 503);
+    std::fs::copy(&aside, &file).unwrap();
+    let reads = server.bitting.feed.reads();
+    eventually("it has been looked at again", || server.bitting.feed.reads() > reads + 1);
+    assert_eq!(ready(), 503);
+    // Within the bound known keys go on.
+    server.call(&key, "GET", "/v1/ping", None).expect(200, "");
+    std::fs::rename(&aside, &file).unwrap();
+    eventually("it is ready again", || ready() == 200);
+}

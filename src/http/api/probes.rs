@@ -10,10 +10,10 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// What is known of keys is recent enough to decide by.
+/// What is known of keys is recent enough to decide by, and the database is where it was.
 pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     let bitting = &state.bitting;
-    if bitting.feed.is_fresh(bitting.time.uptime()) {
+    if bitting.feed.is_ready(bitting.time.uptime()) {
         HttpResponse::Ok().json(json!({"status": "ready"}))
     } else {
         HttpResponse::ServiceUnavailable().json(json!({"status": "database out of reach"}))

@@ -40,8 +40,9 @@ pub async fn whoami(
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let found = state.run(move |bitting| {
-        let usage = bitting.usage_of_key(caller.number())?;
-        Ok((bitting.find_own_key(caller.id())?, usage))
+        let key = bitting.find_own_key(caller.id())?;
+        let usage = bitting.usage_of_key(key.number)?;
+        Ok((key, usage))
     });
     let (key, usage) = found.await?;
     Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage)))
@@ -68,7 +69,11 @@ pub async fn limits(
     query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let usage = state.run(move |bitting| bitting.usage_of_key(caller.number())).await?;
+    let found = state.run(move |bitting| {
+        let key = bitting.find_own_key(caller.id())?;
+        bitting.usage_of_key(key.number)
+    });
+    let usage = found.await?;
     let limits = Limits::default();
     Ok(HttpResponse::Ok().json(LimitsView { limits, usage: usage.windows }))
 }

@@ -151,6 +151,7 @@ impl AuditQuery {
                 ActorKind::User => "Users",
                 ActorKind::Token => "Admin tokens",
                 ActorKind::Cli => "The command line",
+                ActorKind::Server => "Servers",
             };
             Choice::new(kind.as_str(), words, self.actor_kind == Some(*kind))
         };

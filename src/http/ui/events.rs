@@ -83,11 +83,13 @@ pub fn action_words(action: Action) -> &'static str {
         Action::UserDisabled => "Disabled a user",
         Action::UserEnabled => "Enabled a user",
         Action::UserPasswordSet => "Set a user's password",
+        Action::UserPasswordForgotten => "Took a user's password away",
         Action::UserLinkMade => "Made a link to set a password",
         Action::LoginSucceeded => "Signed in",
         Action::LoginFailed => "Failed to sign in",
         Action::LoginEnded => "Signed out",
         Action::AccessDenied => "Was refused",
+        Action::DatabaseSetBack => "Found the database set back",
     }
 }
 
@@ -97,6 +99,7 @@ fn kind_words(kind: ActorKind) -> Option<&'static str> {
         ActorKind::User => None,
         ActorKind::Token => Some("admin token"),
         ActorKind::Cli => Some("command line"),
+        ActorKind::Server => None,
     }
 }
 
@@ -104,7 +107,7 @@ fn kind_words(kind: ActorKind) -> Option<&'static str> {
 fn by_them(actor: &Actor) -> Option<String> {
     let name = match (actor.kind, &actor.id) {
         (ActorKind::Token, Some(id)) => id,
-        (ActorKind::User | ActorKind::Token | ActorKind::Cli, _) => &actor.name,
+        (ActorKind::User | ActorKind::Token | ActorKind::Cli | ActorKind::Server, _) => &actor.name,
     };
     let kind = actor.kind.as_str().to_owned();
     let link = address("/audit", [("actor_type", Some(kind)), ("actor", Some(name.clone()))]);
@@ -149,6 +152,7 @@ fn details(action: &str, detail: &Value, names: &Names) -> Vec<String> {
         }
         "user.created" => text(&detail["role"], "As ").into_iter().collect(),
         "access.denied" => refused(detail),
+        "database.set_back" => set_back(detail),
         _ => Vec::new(),
     }
 }
@@ -180,6 +184,17 @@ fn attempted(action: &str) -> &str {
         "user.link_made" => "to make a link to set a user's password",
         other => other,
     }
+}
+
+/// What was lost with the database's last commits.
+fn set_back(detail: &Value) -> Vec<String> {
+    let named = |list: &str, all: &str, what: &str| {
+        let n = detail[all].as_u64().filter(|n| *n > 0)?;
+        Some(format!("{n} {what}: {}", joined(&detail[list])))
+    };
+    let unknown = named("unknown", "unknown_in_all", "no longer known and refused from now on");
+    let revived = named("revived", "revived_in_all", "accepted again, to be revoked again");
+    revived.into_iter().chain(unknown).collect()
 }
 
 fn text(value: &Value, before: &str) -> Option<String> {

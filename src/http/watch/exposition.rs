@@ -112,6 +112,8 @@ impl Gathered {
         page.gauge("bitting_feed_age_seconds", help, feed.age(time.uptime()).as_secs_f64())?;
         let help = "How long the last successful read of the change feed took";
         page.gauge("bitting_feed_read_seconds", help, feed.last_read_took().as_secs_f64())?;
+        let help = "Times that the database was found to have lost what was committed before";
+        page.counter("bitting_database_set_back", help, self.bitting.set_backs.times())?;
         let help = "How far the clock is behind the highest time seen";
         page.gauge("bitting_clock_behind_seconds", help, time.behind().as_secs_f64())
     }

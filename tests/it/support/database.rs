@@ -38,6 +38,11 @@ impl TestDatabase {
         Self { backend, url, folder }
     }
 
+    /// A database that is there already, or is about to be.
+    pub fn at(backend: Backend, url: String) -> Self {
+        Self { backend, url, folder: tempfile::tempdir().unwrap() }
+    }
+
     /// A folder for this test alone; the SQLite file `test.db` lies in it.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()

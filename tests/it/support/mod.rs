@@ -15,7 +15,10 @@ pub mod kinds;
 pub mod load;
 pub mod nginx;
 pub mod plans;
+pub mod postgres;
 pub mod raw;
+pub mod relay;
+pub mod restore;
 pub mod rules;
 pub mod server;
 

@@ -1,0 +1,71 @@
+//! `bitting revoke-as-in`: after a backup was restored, taking away again what had been taken away
+//! since, as far as the database from before tells.
+
+use super::output::{say, show};
+use super::{Failure, open, principal};
+use crate::config::Settings;
+use crate::domain::Error;
+use crate::domain::carry_over::{Held, Step};
+use crate::model::words::Word;
+use crate::store::Target;
+use crate::store::inspect::Inspection;
+use crate::store::migrate::Missing;
+
+/// Does it, or only says what it would do.
+pub(super) fn run(settings: &Settings, other: &str, dry_run: bool) -> Result<(), Failure> {
+    let other: Target = other.parse().map_err(|why| Failure::Usage(format!("{why}")))?;
+    let mut inspection = Inspection::open(&other)?;
+    inspection.look(&other)?;
+    let there = inspection.powers()?;
+    let bitting = open(settings, Missing::Refuse)?;
+    let principal = principal();
+    let steps = bitting.plan_to_carry_over(&principal, &there)?;
+    let mut left = 0;
+    for step in &steps {
+        match if dry_run { Ok(()) } else { bitting.carry_over(&principal, step) } {
+            Ok(()) => show(format_args!("{}", words(step)))?,
+            Err(Error::LastAdministrator) => {
+                left += 1;
+                say(format_args!(
+                    "not done, since no administrator would be left: {}",
+                    words(step)
+                ));
+            }
+            Err(why) => return Err(why.into()),
+        }
+    }
+    let would = if dry_run { "would be " } else { "" };
+    say(format_args!("{} {would}taken away here, as in {other}", steps.len() - left));
+    match left {
+        0 => Ok(()),
+        _ => Err(Failure::Failed(
+            "add another administrator with `bitting user add EMAIL --role admin` and run this again"
+                .to_owned(),
+        )),
+    }
+}
+
+fn words(step: &Step) -> String {
+    match step {
+        Step::Revoke(held) => format!("{} revoked", id(*held)),
+        Step::HandOver(held, _, heir) => format!("{} handed to {heir}", id(*held)),
+        Step::Disable(_, email) => format!("{email} disabled, with what keys they still had"),
+        Step::Narrow(_, email, role, may_grant) => {
+            let limits =
+                if may_grant.is_empty() { "nothing".to_owned() } else { may_grant.to_string() };
+            format!("{email} narrowed to {}, may grant {limits}", role.as_str())
+        }
+        Step::ForgetPassword(_, email) => format!(
+            "{email} has no password: make a link for them on the page of users, or run `bitting \
+             user set-password {email}`"
+        ),
+        Step::EndSessionsAndLinks => "every session and one-time link ended".to_owned(),
+    }
+}
+
+fn id(held: Held) -> String {
+    match held {
+        Held::Key(id) => id.to_string(),
+        Held::Token(id) => id.to_string(),
+    }
+}

@@ -1,0 +1,165 @@
+//! Reading the change feed: what was changed since the last time, or everything, if the database is
+//! no longer the one that was read.
+//!
+//! Every change of a key or token carries the id of its audit event as its revision, and revisions
+//! rise in the order of the commits; so "all with a greater revision" is the whole feed, for other
+//! processes, for the command line and for the first load alike. That holds for one database. After
+//! a restore or a failover that lost something, revisions are given out anew; so each read asks for
+//! the events that were seen last, and when one of them is gone or is another, nothing that was read
+//! before counts.
+
+use std::sync::atomic::Ordering;
+
+use super::Bitting;
+use super::change_feed::{Position, Reader, lock};
+use super::key_index::{Entry, KeyChange};
+use super::set_back::SetBack;
+use crate::model::secret::Digest;
+use crate::store::connection::{AnyConnection, Session};
+use crate::store::feed::{self, Bookmark, Look};
+use crate::store::{self, keys, tokens};
+
+/// Rows read at once.
+const ROWS_PER_READ: i64 = 10_000;
+
+/// How far one state of the database was read, and by what it will be known again.
+struct Read {
+    position: Position,
+    bookmark: Bookmark,
+}
+
+impl Bitting {
+    /// Reads the feed once, up to its end, and takes in what has changed.
+    ///
+    /// # Errors
+    /// When the database fails or cannot be believed; what was read before that is taken in.
+    pub fn read_feed(&self) -> store::Result<()> {
+        let mut reader = lock(&self.feed.reader);
+        let number = self.feed.begin();
+        let began = self.time.uptime();
+        let result = self.read_to_the_end(&mut reader);
+        if result.is_err() {
+            reader.session = None;
+        }
+        let took = self.time.uptime() - began;
+        self.feed.end(number, began, result.is_ok().then_some(took));
+        result
+    }
+
+    fn read_to_the_end(&self, reader: &mut Reader) -> store::Result<()> {
+        let file = self.database.check_file();
+        self.feed.file_lost.store(file.is_err(), Ordering::Release);
+        file?;
+        let Reader { session, position } = reader;
+        let session = match session {
+            Some(session) => session,
+            none => none.insert(self.database.dedicated()?),
+        };
+        let asked = self.feed.bookmarks();
+        let look = session.read(|connection| {
+            feed::forget_pages(connection)?;
+            look_for(connection, &asked)
+        })?;
+        let still_there = look.holds(&asked);
+        if still_there && look.keys <= position.keys && look.tokens <= position.tokens {
+            self.feed.turn_to(None, &asked, self.time.uptime());
+            return Ok(());
+        }
+        let read = if still_there { self.catch_up(session, *position, &asked)? } else { None };
+        match read {
+            Some(read) => {
+                *position = read.position;
+                self.feed.turn_to(Some(read.bookmark), &asked, self.time.uptime());
+            }
+            None => *position = self.start_anew(session, &asked)?,
+        }
+        Ok(())
+    }
+
+    /// Takes in what has changed since. `None` when the database was set back meanwhile.
+    fn catch_up(
+        &self,
+        session: &mut Session,
+        from: Position,
+        asked: &[Bookmark],
+    ) -> store::Result<Option<Read>> {
+        session.snapshot(|connection| {
+            if !look_for(connection, asked)?.holds(asked) {
+                return Ok(None);
+            }
+            if from.keys == 0 {
+                self.index.reserve(keys::count(connection)?);
+            }
+            let take_in = |changes: Vec<(Digest, Entry)>| {
+                changes.into_iter().for_each(|(digest, entry)| self.index.apply(digest, entry));
+            };
+            read_since(connection, from, take_in).map(Some)
+        })
+    }
+
+    /// Reads everything, and lets it replace what was known.
+    fn start_anew(&self, session: &mut Session, asked: &[Bookmark]) -> store::Result<Position> {
+        self.database.renew();
+        self.index.begin_to_replace();
+        let present = std::sync::Mutex::new(Vec::new());
+        let read = session.snapshot(|connection| {
+            let take_in = |mut changes: Vec<_>| lock(&present).append(&mut changes);
+            read_since(connection, Position::default(), take_in)
+        })?;
+        let present = std::mem::take(&mut *lock(&present));
+        let now = self.time.now();
+        let (replaced, requests) = self.meter.while_replacing(|| {
+            let replaced = self.index.replace(present, now);
+            self.feed.turn_to(Some(read.bookmark), asked, self.time.uptime());
+            replaced
+        });
+        self.set_backs.note(SetBack::of(&replaced, requests, now));
+        Ok(read.position)
+    }
+
+    /// Takes in a change that was committed here.
+    pub(super) fn took_effect(&self, digest: Digest, entry: impl Into<Entry>) {
+        let entry = entry.into();
+        self.feed.committed(entry.revision);
+        self.index.apply(digest, entry);
+    }
+}
+
+/// Asks the database for some bookmarks, and for the newest revisions.
+pub(super) fn look_for(
+    connection: &mut AnyConnection,
+    bookmarks: &[Bookmark],
+) -> store::Result<Look> {
+    let ids: Vec<i64> = bookmarks.iter().map(|bookmark| bookmark.id).collect();
+    feed::look(connection, &ids)
+}
+
+/// Reads all tokens and keys of one state of the database that have changed since.
+fn read_since(
+    connection: &mut AnyConnection,
+    from: Position,
+    take_in: impl Fn(Vec<(Digest, Entry)>) + Sync,
+) -> store::Result<Read> {
+    let mut position = from;
+    let changes = tokens::changed_since(connection, from.tokens)?;
+    position.tokens = changes.last().map_or(from.tokens, |last| last.revision);
+    take_in(changes.iter().map(|token| (token.digest, token.into())).collect());
+    std::thread::scope(|scope| {
+        loop {
+            let changes = keys::changed_since(connection, position.keys, ROWS_PER_READ)?;
+            position.keys = changes.last().map_or(position.keys, |last| last.revision);
+            let entries = |changes: Vec<KeyChange>| {
+                changes.iter().map(|key| (key.digest, key.into())).collect()
+            };
+            if (changes.len() as i64) < ROWS_PER_READ {
+                take_in(entries(changes));
+                return store::Result::Ok(());
+            }
+            // There are more, which are read meanwhile.
+            let take_in = &take_in;
+            scope.spawn(move || take_in(entries(changes)));
+        }
+    })?;
+    let event = position.event();
+    Ok(Read { position, bookmark: feed::look(connection, &[event])?.bookmark(event) })
+}

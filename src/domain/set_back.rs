@@ -1,0 +1,172 @@
+//! A database that was set back under running servers: a backup was restored, or a standby took over
+//! that lacked the last commits. What was lost is named, since nobody else knows it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use super::Bitting;
+use super::change_feed::lock;
+use super::key_index::{Entry, Holder, Replaced, Standing};
+use crate::model::actor::{Actor, ActorKind, Origin};
+use crate::model::audit::{Action, AuditEvent, AuditFilter};
+use crate::model::page::Limit;
+use crate::model::time::Moment;
+use crate::store::transaction::Exclusive;
+use crate::store::{self, audit};
+
+/// Ids named at most of each kind; how many there are is said too.
+const NAMED: usize = 100;
+/// Servers of one database notice within a moment of each other; what one of them has recorded so
+/// recently, the others need not record again.
+const RECENT: Duration = Duration::seconds(60);
+/// Findings that wait to be recorded at most: there are several only where a pooler leads from one
+/// database to another and back.
+const MOST_WAITING: usize = 20;
+
+/// How often the database was found set back, and what is still to be recorded of it.
+#[derive(Debug, Default)]
+pub struct SetBacks {
+    times: AtomicU64,
+    unrecorded: Mutex<Vec<SetBack>>,
+}
+
+impl SetBacks {
+    /// How often so far.
+    pub fn times(&self) -> u64 {
+        self.times.load(Ordering::Relaxed)
+    }
+
+    /// Says what was lost, and keeps it to be recorded.
+    pub(super) fn note(&self, set_back: SetBack) {
+        self.times.fetch_add(1, Ordering::Relaxed);
+        let SetBack { unknown, revived, requests } = &set_back;
+        tracing::error!(
+            unknown = unknown.named(),
+            unknown_in_all = unknown.all,
+            revived = revived.named(),
+            revived_in_all = revived.all,
+            requests_set_aside = requests,
+            "THE DATABASE WAS SET BACK: it has lost what was committed before, as after a restore or \
+             a failover to a standby that lagged behind. Everything was read anew. What is unknown \
+             was accepted until now and is refused; what is revived was revoked, is accepted again, \
+             and is to be revoked again"
+        );
+        let mut unrecorded = lock(&self.unrecorded);
+        unrecorded.truncate(MOST_WAITING - 1);
+        unrecorded.push(set_back);
+    }
+}
+
+/// Some ids, of which not all may be named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ids {
+    /// In order, the first [`NAMED`].
+    first: Vec<String>,
+    all: usize,
+}
+
+impl Ids {
+    fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+        let id = |entry: &Entry| match entry.holder() {
+            Holder::ApiKey { id, .. } => id.to_string(),
+            Holder::AdminToken { id, .. } => id.to_string(),
+        };
+        let mut first: Vec<String> = entries.map(id).collect();
+        let all = first.len();
+        first.sort_unstable();
+        first.truncate(NAMED);
+        Self { first, all }
+    }
+
+    fn named(&self) -> String {
+        self.first.join(" ")
+    }
+
+    /// Whether an event's member names all of them.
+    fn are_in(&self, listed: &Value) -> bool {
+        let listed = listed.as_array().map_or(&[][..], Vec::as_slice);
+        self.first.iter().all(|id| listed.iter().any(|listed| listed == id.as_str()))
+    }
+}
+
+/// What was lost, as far as this process knew it.
+#[derive(Debug, Clone)]
+pub(super) struct SetBack {
+    /// Keys and admin tokens that were accepted, and that the database does not know.
+    unknown: Ids,
+    /// Those that were revoked, and whose revocation was lost.
+    revived: Ids,
+    /// Requests of keys that are gone, which were counted and not written yet.
+    requests: i64,
+}
+
+impl SetBack {
+    pub(super) fn of(replaced: &Replaced, requests: i64, now: Moment) -> Self {
+        let lived = |entry: &&Entry| entry.standing(now) == Standing::Live;
+        let unknown = Ids::of(replaced.gone.iter().filter(lived));
+        Self { unknown, revived: Ids::of(replaced.revived.iter()), requests }
+    }
+
+    fn detail(&self) -> Value {
+        json!({
+            "unknown": self.unknown.first,
+            "unknown_in_all": self.unknown.all,
+            "revived": self.revived.first,
+            "revived_in_all": self.revived.all,
+            "requests_set_aside": self.requests,
+        })
+    }
+
+    fn is_told_by(&self, event: &AuditEvent) -> bool {
+        self.unknown.are_in(&event.detail["unknown"])
+            && self.revived.are_in(&event.detail["revived"])
+    }
+}
+
+impl Bitting {
+    /// Records in the audit log what was found lost; several servers that find the same record it
+    /// once.
+    ///
+    /// # Errors
+    /// When the database fails; it is recorded another time.
+    pub fn record_set_backs(&self) -> store::Result<()> {
+        while let Some(set_back) = self.set_backs.next() {
+            let now = self.time.now();
+            self.database.write(|connection| {
+                Exclusive::Keys.take(connection)?;
+                let filter = AuditFilter {
+                    action: Some(Action::DatabaseSetBack),
+                    from: Some(now - RECENT),
+                    ..AuditFilter::default()
+                };
+                let recent = audit::list(connection, &filter, None, Limit::default(), None)?;
+                if !recent.iter().any(|event| set_back.is_told_by(event)) {
+                    let action = Action::DatabaseSetBack;
+                    audit::insert(connection, now, action, &itself(), None, &set_back.detail())?;
+                }
+                store::Result::Ok(())
+            })?;
+            self.set_backs.recorded();
+        }
+        Ok(())
+    }
+}
+
+impl SetBacks {
+    fn next(&self) -> Option<SetBack> {
+        lock(&self.unrecorded).first().cloned()
+    }
+
+    fn recorded(&self) {
+        lock(&self.unrecorded).remove(0);
+    }
+}
+
+/// The server as the actor of what nobody asked it to do.
+fn itself() -> Origin {
+    let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
+    Origin { actor, address: None, request_id: None }
+}

@@ -1,0 +1,145 @@
+//! What each read of the change feed asks the database at once: whether it may be believed, whether
+//! it is still the one that was read before, and whether there is anything new.
+
+use chrono::NaiveDateTime;
+use diesel::connection::SimpleConnection;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamp};
+use diesel::sqlite::Sqlite;
+
+use super::connection::{AnyConnection, on_either};
+use super::error::Result;
+use super::standby;
+use crate::model::audit::Action;
+use crate::model::time::Moment;
+use crate::model::words::Word;
+
+/// An audit event that was read or written here. As long as the database holds it unchanged, nothing
+/// that was committed before it has been lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bookmark {
+    /// The event's id: the revision of the change it records.
+    pub id: i64,
+    /// What else tells it from an event that was given the same id later; none where the database
+    /// holds no such event.
+    event: Option<(NaiveDateTime, String, Option<String>)>,
+}
+
+impl Bookmark {
+    /// The event with this id, as it is about to be written.
+    pub fn new(id: i64, at: Moment, action: Action, key_id: Option<String>) -> Self {
+        Self { id, event: Some((at.naive_utc(), action.as_str().to_owned(), key_id)) }
+    }
+}
+
+/// What the database says of itself at one moment.
+#[derive(Debug)]
+pub struct Look {
+    /// The greatest revision of a key; 0 where there is none.
+    pub keys: i64,
+    /// The greatest revision of an admin token; 0 where there is none.
+    pub tokens: i64,
+    events: Vec<Bookmark>,
+}
+
+impl Look {
+    /// Whether the database still holds these events, which were asked for, as they were.
+    pub fn holds(&self, bookmarks: &[Bookmark]) -> bool {
+        bookmarks.iter().all(|bookmark| self.bookmark(bookmark.id) == *bookmark)
+    }
+
+    /// The event with this id, which was asked for.
+    pub fn bookmark(&self, id: i64) -> Bookmark {
+        let found = self.events.iter().find(|event| event.id == id);
+        found.cloned().unwrap_or(Bookmark { id, event: None })
+    }
+}
+
+type Row = (bool, i64, i64, Option<i64>, Option<NaiveDateTime>, Option<String>, Option<String>);
+
+/// Asks for the newest revisions and for some events, in one statement.
+///
+/// # Errors
+/// [`super::Error::Refused`] on a standby, which may lag behind; or when the database fails.
+pub fn look(connection: &mut AnyConnection, events: &[i64]) -> Result<Look> {
+    let query = LookQuery(events);
+    let rows: Vec<Row> = on_either!(connection => query.load(connection)?);
+    let (in_recovery, keys, tokens) =
+        rows.first().map_or((false, 0, 0), |row| (row.0, row.1, row.2));
+    if in_recovery {
+        return Err(standby::refusal());
+    }
+    let event = |(_, _, _, id, at, action, key_id): Row| {
+        Some(Bookmark { id: id?, event: Some((at?, action?, key_id)) })
+    };
+    Ok(Look { keys, tokens, events: rows.into_iter().filter_map(event).collect() })
+}
+
+/// Has SQLite read the file itself next. Else a file that was overwritten in place would not show:
+/// nothing but SQLite's own writes tells a connection that the pages it remembers are old.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_pages(connection: &mut AnyConnection) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(connection) => Ok(connection.batch_execute("PRAGMA shrink_memory")?),
+        AnyConnection::Postgres(_) => Ok(()),
+    }
+}
+
+/// Written out, since one prepared statement has to serve any number of events.
+struct LookQuery<'a>(&'a [i64]);
+
+const REVISIONS: &str = "COALESCE((SELECT MAX(revision) FROM api_keys), 0), \
+     COALESCE((SELECT MAX(revision) FROM admin_tokens), 0), \
+     e.id, e.at, e.action, e.key_id FROM (SELECT 1 AS one) AS always \
+     LEFT JOIN audit_events AS e ON e.id ";
+
+impl Query for LookQuery<'_> {
+    type SqlType = (
+        Bool,
+        BigInt,
+        BigInt,
+        Nullable<BigInt>,
+        Nullable<Timestamp>,
+        Nullable<Text>,
+        Nullable<Text>,
+    );
+}
+
+impl QueryId for LookQuery<'_> {
+    type QueryId = LookQuery<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryFragment<Sqlite> for LookQuery<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("SELECT 0, ");
+        out.push_sql(REVISIONS);
+        out.push_sql("IN (0");
+        // Any number of statements costs nothing to speak of where no network is between.
+        out.unsafe_to_cache_prepared();
+        for id in self.0 {
+            out.push_sql(",");
+            out.push_bind_param::<BigInt, _>(id)?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl QueryFragment<Pg> for LookQuery<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT pg_is_in_recovery(), ");
+        out.push_sql(REVISIONS);
+        out.push_sql("= ANY(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.0)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for LookQuery<'_> {}
+impl RunQueryDsl<PgConnection> for LookQuery<'_> {}

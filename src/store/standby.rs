@@ -1,0 +1,50 @@
+//! Standbys of PostgreSQL, which lag behind and take no changes: telling them from the primary.
+
+use diesel::prelude::*;
+
+use super::error::{Error, Result};
+
+/// Whether libpq has a choice, of which it would take the first that answers.
+pub(super) fn has_several_hosts(url: &str) -> bool {
+    let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    let named = parameters.split('&').filter(|parameter| parameter.starts_with("host"));
+    std::iter::once(place).chain(named).any(|hosts| hosts.contains(',') || hosts.contains("%2C"))
+}
+
+/// Why a connection that leads to a standby is of no use.
+pub(super) fn refusal() -> Error {
+    Error::Refused(
+        "this PostgreSQL server is a standby or takes no changes, and what it holds may lag behind; \
+         name the primary in --database-url, or all servers with target_session_attrs=read-write"
+            .to_owned(),
+    )
+}
+
+/// Fails on a connection that a pooler, a list of hosts or a failover has led to a standby: what is
+/// read there may be long revoked, and nothing can be written.
+pub(super) fn refuse(connection: &mut PgConnection) -> Result<()> {
+    let writable = diesel::dsl::sql::<diesel::sql_types::Bool>(
+        "NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'",
+    );
+    let writable: bool = diesel::select(writable).get_result(connection)?;
+    if writable { Ok(()) } else { Err(refusal()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_of_hosts_is_seen_wherever_they_are_named() {
+        for (url, several) in [
+            ("postgres://me:a,b@db/bitting", false),
+            ("postgres://db1,db2/bitting", true),
+            ("postgres://me@db1:5432,db2:5433/bitting?sslmode=require", true),
+            ("postgres:///bitting?host=db1,db2", true),
+            ("postgres://db/bitting?options=-c%20a,b", false),
+        ] {
+            assert_eq!(has_several_hosts(url), several, "{url}");
+        }
+    }
+}

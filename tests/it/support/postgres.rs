@@ -1,0 +1,189 @@
+//! PostgreSQL servers of a test's own, which it may stop, restore and fail over.
+
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use tempfile::TempDir;
+
+/// How long a server may take to start, to stop, or to be copied.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where PostgreSQL's programs are, the newest version's.
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let versions = versions.filter_map(|entry| Some(entry.ok()?.path()));
+    let newest = versions.filter(|path| version(path).is_some()).max_by_key(version)?;
+    Some(newest.join("bin")).filter(|programs| programs.join("pg_basebackup").exists())
+}
+
+/// Whether a test can start servers of its own; says so where it cannot, and fails where it must.
+pub fn can_start_servers() -> bool {
+    if programs().is_some() {
+        return true;
+    }
+    let required = std::env::var("BITTING_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
+    assert!(!required, "PostgreSQL's programs are not installed");
+    eprintln!("skipped: PostgreSQL's programs are not installed");
+    false
+}
+
+/// One of PostgreSQL's programs. The server refuses to run as root, whose tests run it as the user
+/// that its package brings.
+pub fn program(name: &str) -> Command {
+    let mut command = Command::new(programs().unwrap().join(name));
+    if let Some((user, group)) = ordinary_user() {
+        command.uid(user).gid(group);
+    }
+    command.current_dir("/").stdin(Stdio::null());
+    command
+}
+
+fn ordinary_user() -> Option<(u32, u32)> {
+    let ours = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap());
+    (ours == 0).then(|| {
+        let users = std::fs::read_to_string("/etc/passwd").unwrap();
+        let line = users.lines().find(|line| line.starts_with("postgres:")).unwrap();
+        let mut parts = line.split(':').skip(2).map(|part| part.parse().unwrap());
+        (parts.next().unwrap(), parts.next().unwrap())
+    })
+}
+
+#[track_caller]
+fn run(mut command: Command) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{command:?}: {status}");
+            return;
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            panic!("{command:?} does not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A server with its data in a folder of its own. It is stopped when it is dropped.
+pub struct Cluster {
+    folder: TempDir,
+    pub port: u16,
+    server: Option<Child>,
+}
+
+impl Cluster {
+    /// A new server.
+    pub fn new() -> Self {
+        let cluster = Self::at_home();
+        let mut command = program("initdb");
+        command.args(["-U", "bitting", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
+        command.arg("--no-sync").arg("-D").arg(cluster.data());
+        run(command);
+        cluster.started()
+    }
+
+    /// A standby of this server, which receives what is committed from now on.
+    pub fn standby(&self) -> Self {
+        let standby = Self::at_home();
+        let mut command = program("pg_basebackup");
+        command.args(["-h", "127.0.0.1", "-U", "bitting", "-R", "--no-sync", "-c", "fast"]);
+        command.arg("-p").arg(self.port.to_string()).arg("-D").arg(standby.data());
+        run(command);
+        standby.started()
+    }
+
+    fn at_home() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(
+            folder.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        std::fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .unwrap();
+        if let Some((user, group)) = ordinary_user() {
+            chown(&data, Some(user), Some(group)).unwrap();
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { folder, port, server: None }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn started(mut self) -> Self {
+        self.start();
+        self
+    }
+
+    /// Starts it and waits until it answers.
+    pub fn start(&mut self) {
+        let mut command = program("postgres");
+        command.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
+        command.arg("-k").arg(self.data());
+        let settings = ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=60"];
+        settings.iter().for_each(|setting| {
+            command.args(["-c", setting]);
+        });
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let server = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        self.server = Some(server);
+        let deadline = Instant::now() + PATIENCE;
+        while PgConnection::establish(&self.url("postgres")).is_err() {
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+            assert!(Instant::now() < deadline, "PostgreSQL does not start: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Stops it at once, as if its machine had gone.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = Command::new("kill").arg("-QUIT").arg(server.id().to_string()).status();
+            let _ = server.wait();
+        }
+    }
+
+    /// Makes a standby the primary, whatever it has received.
+    pub fn promote(&self) {
+        self.execute("postgres", "SELECT pg_promote(true, 30)");
+    }
+
+    /// Runs SQL in one of its databases.
+    pub fn execute(&self, database: &str, sql: &str) {
+        PgConnection::establish(&self.url(database)).unwrap().batch_execute(sql).unwrap();
+    }
+
+    /// The URL of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://bitting@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Copies a database to a file, or a file into an empty database.
+pub fn copy(name: &str, url: &str, file: &Path) {
+    let mut command = program(name);
+    command.arg("--no-owner").arg("-d").arg(url);
+    match name {
+        "pg_dump" => command.args(["--format=custom", "-f"]).arg(file),
+        _ => command.arg("--exit-on-error").arg(file),
+    };
+    run(command);
+}
