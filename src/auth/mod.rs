@@ -3,6 +3,7 @@
 //! A front door hands in what was presented and what its route needs, and is told either who the
 //! caller is or why not. Nothing here knows HTTP's types or SQL.
 
+pub mod advice;
 pub mod caller;
 pub mod decision;
 pub mod presented_key;

@@ -9,7 +9,7 @@ use crate::model::id::KeyId;
 use crate::model::secret::{Brand, Digest, SecretKind, bears_prefix, recognise};
 
 /// A longer credential is malformed, whatever it holds.
-const LONGEST: usize = 512;
+pub(super) const LONGEST: usize = 512;
 
 /// A credential that may be right; whether it exists is another question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Unusable {
 
 /// The headers a credential can come in.
 #[derive(Clone, Copy)]
-enum Carrier {
+pub(super) enum Carrier {
     Authorization,
     Authentication,
     Plain,
@@ -73,6 +73,14 @@ pub fn read<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     expected: Expected<'_>,
 ) -> Result<Presented, Unusable> {
+    let (carrier, value) = the_one(headers)?;
+    parse(carrier, value, expected).ok_or(Unusable::Malformed)
+}
+
+/// The one header that carries a credential.
+pub(super) fn the_one<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<(Carrier, &'a [u8]), Unusable> {
     let mut only = None;
     for (name, value) in headers {
         if let Some(carrier) = Carrier::named(name) {
@@ -82,8 +90,7 @@ pub fn read<'a>(
             only = Some((carrier, value));
         }
     }
-    let (carrier, value) = only.ok_or(Unusable::Missing)?;
-    parse(carrier, value, expected).ok_or(Unusable::Malformed)
+    only.ok_or(Unusable::Missing)
 }
 
 fn parse(carrier: Carrier, value: &[u8], expected: Expected<'_>) -> Option<Presented> {
@@ -114,7 +121,7 @@ fn parse(carrier: Carrier, value: &[u8], expected: Expected<'_>) -> Option<Prese
 }
 
 /// A scheme, at least one space, and the rest (RFC 9110 §11.4).
-fn split_scheme(value: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_scheme(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = value.iter().position(|byte| *byte == b' ')?;
     let (scheme, rest) = value.split_at(end);
     let start = rest.iter().position(|byte| *byte != b' ')?;
@@ -122,7 +129,7 @@ fn split_scheme(value: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `token="KEY"`, or the same without quotes.
-fn token_parameter(rest: &[u8]) -> Option<&[u8]> {
+pub(super) fn token_parameter(rest: &[u8]) -> Option<&[u8]> {
     let value = rest.strip_prefix(b"token=")?;
     match value {
         [b'"', inner @ .., b'"'] => Some(inner),
@@ -133,15 +140,23 @@ fn token_parameter(rest: &[u8]) -> Option<&[u8]> {
 /// `base64(KEY_ID:KEY)`, or `base64(KEY:)` as `curl -u KEY:` sends (RFC 7617).
 fn basic(rest: &[u8], expected: Expected<'_>) -> Option<Presented> {
     let mut buffer = [0u8; LONGEST];
-    let length = STANDARD.decode_slice(rest, &mut buffer).ok()?;
-    let decoded = &buffer[..length];
-    let colon = decoded.iter().position(|byte| *byte == b':')?;
-    let (user, password) = (&decoded[..colon], &decoded[colon + 1..]);
+    let (user, password) = user_and_password(rest, &mut buffer)?;
     if password.is_empty() {
         return secret(user, expected);
     }
     let id = std::str::from_utf8(user).ok()?.parse().ok()?;
     Some(Presented { key_id: Some(id), ..secret(password, expected)? })
+}
+
+/// What stands on either side of the first colon, once base64 is undone.
+pub(super) fn user_and_password<'a>(
+    rest: &[u8],
+    buffer: &'a mut [u8; LONGEST],
+) -> Option<(&'a [u8], &'a [u8])> {
+    let length = STANDARD.decode_slice(rest, buffer).ok()?;
+    let decoded = &buffer[..length];
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    Some((&decoded[..colon], &decoded[colon + 1..]))
 }
 
 /// What bears our prefix is judged as ours: a mistyped key of ours is never hashed.

@@ -15,7 +15,7 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const RANDOM_LENGTH: usize = 32;
 const CHECKSUM_LENGTH: usize = 6;
 /// Characters after the prefix.
-const BODY_LENGTH: usize = RANDOM_LENGTH + CHECKSUM_LENGTH;
+pub const BODY_LENGTH: usize = RANDOM_LENGTH + CHECKSUM_LENGTH;
 /// So many characters after a prefix are taken for a secret, or for a part of one.
 const SUSPECT_LENGTH: usize = 16;
 /// Random bytes at or above this are drawn again, so that no character is likelier than another.

@@ -187,6 +187,55 @@ fn a_right_key_wrongly_presented_is_invalid_and_not_repeated() {
     assert_eq!((server.total(&key), server.total(&other)), (0, 0));
 }
 
+/// What a refusal says is the same of a key that exists and of one that does not.
+#[test]
+fn a_refusal_says_what_the_credential_looks_like_and_not_whether_it_exists() {
+    let server = TestServer::start(Backend::Sqlite);
+    let (key, other) = (server.key("calls:read"), server.key("calls:read"));
+    let stranger = server.made_up(SecretKind::ApiKey);
+    let said = |name: &'static str, value: String| {
+        let answer = get(&server, "/v1/calls", &[(name, value.clone())]);
+        assert_invalid(&answer, &value);
+        answer.json()["detail"].as_str().unwrap().to_owned()
+    };
+    type Mistake = fn(&str) -> String;
+    let mistakes: [(&str, Mistake); 9] = [
+        ("quotation marks", |key| format!("'{key}'")),
+        ("shorter", |key| key[..30].to_owned()),
+        ("longer", |key| format!("{key}0")),
+        ("checksum", |key| format!("{}{}", &key[..36], "000000")),
+        ("placeholder", |_| "$KEY".to_owned()),
+        ("shortened form", |key| format!("{}...{}", &key[..8], &key[38..])),
+        ("backslash", |key| format!("{key}\\n")),
+        ("an id", |_| "key_01m80d9dhpekp8f7tjb36sz8br".to_owned()),
+        ("SHA-256", |_| "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into()),
+    ];
+    for (words, mistake) in mistakes {
+        let (mine, theirs) = (mistake(&key.secret), mistake(&stranger));
+        let forms = |text: String| accepted_forms(&MadeKey { id: key.id.clone(), secret: text });
+        for ((name, mine), (_, theirs)) in forms(mine).into_iter().zip(forms(theirs)) {
+            let detail = said(name, mine.clone());
+            assert!(detail.contains(words), "{name}: {mine}: {detail}");
+            assert_eq!(detail, said(name, theirs));
+        }
+    }
+    let (live, unknown) = (basic(&other.id, &key.secret), basic(&other.id, &stranger));
+    assert_eq!(said("Authorization", live), said("Authorization", unknown));
+    for (words, value) in [
+        ("No scheme", key.secret.clone()),
+        ("No scheme", format!("Bearer{}", key.secret)),
+        ("is the variable", "Bearer ".to_owned()),
+        ("scheme is not one", format!("ApiKey {}", key.secret)),
+        ("base64", format!("Basic {}", key.secret)),
+        ("user name", basic("me", &key.secret)),
+        ("alone belongs", format!("Bearer Bearer {}", key.secret)),
+    ] {
+        let detail = said("Authorization", value);
+        assert!(detail.contains(words), "{words}: {detail}");
+    }
+    assert!(said("X-API-Key", server.admin.clone()).contains("Authorization: Bearer alone"));
+}
+
 #[test]
 fn an_admin_token_comes_only_as_authorization_bearer() {
     let server = TestServer::start(Backend::Sqlite);

@@ -20,6 +20,7 @@ use pin_project_lite::pin_project;
 
 use super::entry::Entry;
 use super::observe::are_logged;
+use crate::auth::advice::advise;
 use crate::auth::caller::Caller;
 use crate::auth::decision::{Decision, Need, Refusal, Route};
 use crate::auth::presented_key::{self, Expected, Presented, Unusable};
@@ -29,6 +30,9 @@ use crate::http::extract::caller::{Accepted, OnBehalf, on_behalf_of};
 use crate::http::state::{Held, State};
 use crate::model::scope::Access;
 use crate::model::time::Moment;
+
+const KEY_IN_URL: &str = "A key in the URL is not read: URLs end up in logs and histories. If it \
+     is a real key, revoke it.";
 
 /// The guard of one route.
 #[derive(Clone)]
@@ -317,14 +321,18 @@ impl Guarded {
     }
 
     fn refuse(&self, request: ServiceRequest, refusal: Refusal) -> ServiceResponse {
-        let missing = refusal == Refusal::MissingKey;
+        let hint = if refusal == Refusal::InvalidKey {
+            Some(advise(by_name(request.headers()), &self.state.bitting.brand))
+        } else if refusal == Refusal::MissingKey && holds_a_key(request.query_string(), &self.state)
+        {
+            Some(KEY_IN_URL)
+        } else {
+            None
+        };
         let mut problem = Problem::of_refusal(refusal, &self.allow);
         self.state.settings.watch.refused(problem.code());
-        if missing && holds_a_key(request.query_string(), &self.state) {
-            problem = problem.with_hint(
-                "A key in the URL is not read: URLs end up in logs and histories. If it is a real \
-                 key, revoke it.",
-            );
+        if let Some(hint) = hint {
+            problem = problem.with_hint(hint);
         }
         request.into_response(problem.error_response())
     }
@@ -334,9 +342,13 @@ impl Guarded {
 pub(in crate::http) fn present(headers: &HeaderMap, state: &State) -> Result<Presented, Unusable> {
     let bitting = &state.bitting;
     presented_key::read(
-        headers.iter().map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value))),
+        by_name(headers),
         Expected { brand: &bitting.brand, foreign: bitting.index.holds_imported() },
     )
+}
+
+fn by_name(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    headers.iter().map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value)))
 }
 
 fn holds_a_key(query: &str, state: &State) -> bool {
