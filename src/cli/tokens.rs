@@ -51,7 +51,7 @@ pub(super) struct Create {
     /// What it may do with keys: read or write
     #[arg(long, value_name = "read|write")]
     access: String,
-    /// A time from now (90d), a date (2027-01-31, its end) or an RFC 3339 time; at most 365 days
+    /// A time from now (90d), a date (2027-01-31, its end) or an RFC 3339 time; at most a year (1y)
     #[arg(long, default_value = "90d", value_name = "WHEN")]
     expires: String,
     /// A scope it may give to keys; give it once for each [default: every scope]
@@ -73,7 +73,7 @@ pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Fail
                     plain(&id)
                 ))
             };
-            let id: TokenId = id.parse().map_err(|_| refused())?;
+            let id: TokenId = id.trim().parse().map_err(|_| refused())?;
             let bitting = open(settings, Missing::Refuse)?;
             let token = match bitting.revoke_token(id, reason.as_deref(), &principal()) {
                 Err(Error::NotFound) => {
@@ -93,7 +93,11 @@ pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Fail
 fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     let now = now();
     let expires_at = parse_expiry(&arguments.expires, now)
-        .and_then(|at| at.ok_or("an admin token always expires, after 365 days at most".to_owned()))
+        .and_then(|at| {
+            at.ok_or(
+                "an admin token always expires, after a year at most: give 1y or less".to_owned(),
+            )
+        })
         .map_err(|message| Failure::Usage(format!("--expires: {message}")))?;
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(arguments.name));

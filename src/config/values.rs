@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::model::time::parse_length;
+
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080")
 }
@@ -37,6 +39,6 @@ pub(super) fn parse_time(
     milliseconds: std::ops::RangeInclusive<u128>,
     expected: &'static str,
 ) -> Result<Duration, &'static str> {
-    let time = humantime::parse_duration(text).map_err(|_| expected)?;
+    let time = parse_length(text).map_err(|_| expected)?;
     if milliseconds.contains(&time.as_millis()) { Ok(time) } else { Err(expected) }
 }

@@ -61,12 +61,13 @@ pub fn parse_rfc3339(text: &str) -> Option<Moment> {
     (separated && !leap_second && written_alike).then_some(moment)
 }
 
-/// Reads an expiry as people type it: `90d`, `12h`, `2027-01-31` (the midnight UTC that ends that
+/// Reads an expiry as people type it: `90d`, `1y`, `2027-01-31` (the midnight UTC that ends that
 /// day), RFC 3339, or `never`.
 ///
 /// # Errors
 /// A sentence that says what is accepted.
 pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, String> {
+    let text = text.trim();
     if text == "never" {
         return Ok(None);
     }
@@ -77,17 +78,89 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, String> {
     if let Some(moment) = parse_rfc3339(text) {
         return Ok(Some(moment));
     }
-    let span = humantime::parse_duration(text).map_err(|_| expiry_hint(text))?;
-    let span = Duration::from_std(span).ok().filter(|span| !span.is_zero());
-    let span = span.ok_or_else(|| expiry_hint(text))?;
-    let end = now.checked_add_signed(span).ok_or_else(|| expiry_hint(text))?;
+    let span = Span::parse(text).map_err(|why| why.unwrap_or_else(|| expiry_hint(text)))?;
+    let end = span.after(now).filter(|end| *end > now).ok_or_else(|| expiry_hint(text))?;
     Ok(Some(to_millisecond(end)))
 }
 
 fn expiry_hint(text: &str) -> String {
     format!(
-        "{text:?} is no expiry: give a time from now (90d), a date (2027-01-31), an RFC 3339 time (2027-01-31T12:00:00Z) or never"
+        "{text:?} is no expiry: give a time from now (90d, 12months, 1y), a date (2027-01-31), an RFC 3339 time (2027-01-31T12:00:00Z) or never"
     )
+}
+
+/// A span as people write it. Years and months are those of the calendar.
+struct Span {
+    months: Months,
+    rest: Duration,
+}
+
+impl Span {
+    /// Reads `1y`, `18months`, `90d`, `1y 2w`.
+    ///
+    /// # Errors
+    /// A sentence, where there is more to say than that it is no span.
+    fn parse(text: &str) -> Result<Self, Option<String>> {
+        refuse_capital_m(text)?;
+        let (mut months, mut rest) = (0_u32, String::new());
+        for (count, unit) in counts(text).ok_or(None)? {
+            let months_each = match unit {
+                "y" | "yr" | "yrs" | "year" | "years" => 12,
+                "month" | "months" => 1,
+                _ => {
+                    rest = format!("{rest} {count}{unit}");
+                    continue;
+                }
+            };
+            let of_unit =
+                count.parse::<u32>().ok().and_then(|count| count.checked_mul(months_each));
+            months = of_unit.and_then(|more| months.checked_add(more)).ok_or(None)?;
+        }
+        let rest = match rest.as_str() {
+            "" => std::time::Duration::ZERO,
+            rest => humantime::parse_duration(rest.trim()).map_err(|_| None)?,
+        };
+        Ok(Self { months: Months::new(months), rest: Duration::from_std(rest).map_err(|_| None)? })
+    }
+
+    fn after(self, now: Moment) -> Option<Moment> {
+        now.checked_add_months(self.months)?.checked_add_signed(self.rest)
+    }
+}
+
+/// The numbers of a text, each with the unit behind it.
+fn counts(text: &str) -> Option<Vec<(&str, &str)>> {
+    let (mut parts, mut text) = (Vec::new(), text);
+    while !text.is_empty() {
+        let digits = text.find(|c: char| !c.is_ascii_digit())?;
+        let (count, after) = text.split_at(digits);
+        let after = after.trim_start();
+        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (unit, left) = after.split_at(letters);
+        if count.is_empty() || unit.is_empty() {
+            return None;
+        }
+        parts.push((count, unit));
+        text = left.trim_start();
+    }
+    Some(parts)
+}
+
+/// Reads a length of time, such as `250ms`, `5s` or `1h`.
+///
+/// # Errors
+/// A sentence, where there is more to say than that it is none.
+pub fn parse_length(text: &str) -> Result<std::time::Duration, Option<String>> {
+    refuse_capital_m(text)?;
+    humantime::parse_duration(text).map_err(|_| None)
+}
+
+/// An `M` that only its case tells from the `m` of minutes is not guessed at.
+fn refuse_capital_m(text: &str) -> Result<(), String> {
+    if counts(text).is_some_and(|parts| parts.iter().any(|(_, unit)| *unit == "M")) {
+        return Err(format!("{text:?} may mean months or minutes: write months or min"));
+    }
+    Ok(())
 }
 
 /// How long a thing may live at most.
@@ -107,7 +180,7 @@ impl LongestLife {
     pub fn check(self, expires_at: Moment, now: Moment) -> Result<Moment, String> {
         let (latest, words) = match self {
             Self::TenYears => (now.checked_add_months(Months::new(120)), "10 years"),
-            Self::OneYear => (now.checked_add_signed(Duration::days(365)), "365 days"),
+            Self::OneYear => (now.checked_add_months(Months::new(12)), "a year"),
         };
         let latest = latest.unwrap_or(Moment::MAX_UTC);
         if expires_at <= now {
@@ -156,9 +229,61 @@ mod tests {
         assert_eq!(read("2027-01-31"), Ok(Some("2027-02-01T00:00:00.000Z".into())));
         assert_eq!(read("2027-01-31T12:00:00+01:00"), Ok(Some("2027-01-31T11:00:00.000Z".into())));
         assert_eq!(read("never"), Ok(None));
-        for wrong in ["", "0", "90", "tomorrow", "2027-02-30", "NEVER", "999999999999d"] {
+        for wrong in [
+            "",
+            "0",
+            "0d",
+            "0y",
+            "90",
+            "d",
+            "tomorrow",
+            "2027-02-30",
+            "NEVER",
+            "999999999999d",
+            "99999999999y",
+            "1.5y",
+            "-1y",
+            "1y 90",
+            "1fortnight",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn years_and_months_are_those_of_the_calendar() {
+        let read =
+            |now: &str, text: &str| parse_expiry(text, at(now)).unwrap().map(format).unwrap();
+        for (now, text, end) in [
+            ("2026-11-21T12:00:00Z", "1y", "2027-11-21T12:00:00.000Z"),
+            ("2026-11-21T12:00:00Z", " 12months ", "2027-11-21T12:00:00.000Z"),
+            ("2027-11-21T12:00:00Z", "1year", "2028-11-21T12:00:00.000Z"),
+            ("2027-01-31T12:00:00Z", "1month", "2027-02-28T12:00:00.000Z"),
+            ("2028-02-29T12:00:00Z", "1y", "2029-02-28T12:00:00.000Z"),
+            ("2026-11-21T12:00:00Z", "1y6months", "2028-05-21T12:00:00.000Z"),
+            ("2026-11-21T12:00:00Z", "1 y 2 days 3h", "2027-11-23T15:00:00.000Z"),
+            ("2026-11-21T12:00:00Z", "10min", "2026-11-21T12:10:00.000Z"),
+            ("2026-11-21T12:00:00Z", "10m", "2026-11-21T12:10:00.000Z"),
+        ] {
+            assert_eq!(read(now, text), end, "{text} from {now}");
+        }
+        for now in ["2026-11-21T12:00:00Z", "2027-11-21T12:00:00Z", "2028-02-29T00:00:00Z"] {
+            for year in ["1y", "12months", "365d"] {
+                let end = at(&read(now, year));
+                assert_eq!(LongestLife::OneYear.check(end, at(now)), Ok(end), "{year} from {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_capital_m_is_refused_with_what_to_write() {
+        for text in ["1M", "1 M", "1y 6M"] {
+            let why = parse_expiry(text, at("2026-11-21T12:00:00Z")).unwrap_err();
+            assert!(why.contains("write months or min"), "{text}: {why}");
+            assert_eq!(parse_length(text).unwrap_err(), Some(why));
+        }
+        assert_eq!(parse_length("250ms"), Ok(std::time::Duration::from_millis(250)));
+        assert_eq!(parse_length("soon"), Err(None));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub struct NewToken {
     pub access: Access,
     /// The scopes it may give to keys: all of them unless said.
     pub may_grant: ScopeSet,
-    /// At most 365 days away.
+    /// At most a year away.
     pub expires_at: Moment,
 }
 

@@ -40,6 +40,9 @@ on_both! {
         assert_eq!((again["status"].as_str(), again["revoke_reason"].as_str()), (Some("revoked"), Some("left")));
         let unknown = "token_00000000000000000000000000";
         shell.refused(&["token", "revoke", unknown], 1, &[unknown]);
+        for year in ["1y", "12months", "365d"] {
+            shell.ok(&[&CREATE[..], &["--expires", year]].concat());
+        }
         for wrong in ["", "1", "key_00000000000000000000000000"] {
             shell.refused(&["token", "revoke", wrong], 2, &["token_ and 26 characters"]);
         }
@@ -88,8 +91,12 @@ fn a_bad_option_of_a_new_token_is_named_and_makes_nothing() {
         (&["--name", "a"], &["--access"]),
         (&["--access", "read"], &["--name"]),
         (&["--name", "", "--access", "read"], &["--name"]),
-        (&["--name", "a", "--access", "read", "--expires", "never"], &["--expires", "365 days"]),
-        (&["--name", "a", "--access", "read", "--expires", "366d"], &["--expires", "365 days"]),
+        (&["--name", "a", "--access", "read", "--expires", "never"], &["--expires", "a year"]),
+        (&["--name", "a", "--access", "read", "--expires", "367d"], &["--expires", "a year"]),
+        (
+            &["--name", "a", "--access", "read", "--expires", "1M"],
+            &["--expires", "write months or min"],
+        ),
         (&["--name", "a", "--access", "read", "--expires", "soon"], &["--expires"]),
         (&["--name", "a", "--access", "read", "--expires", "2020-01-01"], &["--expires"]),
         (&["--name", "a", "--access", "read", "--may-grant", "*"], &["--may-grant", "calls:read"]),
@@ -109,7 +116,7 @@ const HELP: [(&[&str], &[&str]); 10] = [
     (&["key", "list"], &["--status", "active", "retired", "--json"]),
     (&["key", "show"], &["<ID>", "--json"]),
     (&["key", "revoke"], &["<ID>", "--reason"]),
-    (&["token", "create"], &["--access", "--may-grant", "365 days", "[default: 90d]"]),
+    (&["token", "create"], &["--access", "--may-grant", "at most a year", "[default: 90d]"]),
     (&["token", "revoke"], &["<ID>", "--reason"]),
 ];
 
