@@ -228,7 +228,7 @@ fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
     let row = |user: &User| {
         [
             user.id.to_string(),
-            plain(user.email.as_str()),
+            plain(&user.email.to_string()),
             user.role.as_str().to_owned(),
             user.status().as_str().to_owned(),
             grants_in_words(user),

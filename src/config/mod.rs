@@ -261,7 +261,7 @@ fn first_admin(
         (None, Some(_)) => Err(BadSetting("BITTING_ADMIN_EMAIL: must be set too".to_owned())),
         (Some(email), Some(password)) => {
             let bad = |name: &str, why: String| BadSetting(format!("{name}: {why}"));
-            let email = email.parse().map_err(|why| bad("BITTING_ADMIN_EMAIL", why))?;
+            let email = Email::choose(&email).map_err(|why| bad("BITTING_ADMIN_EMAIL", why))?;
             let password = Password::choose(&password, &email);
             Ok(Some((email, password.map_err(|why| bad("BITTING_ADMIN_PASSWORD", why))?)))
         }

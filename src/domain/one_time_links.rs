@@ -185,7 +185,7 @@ fn first_user(email: Email) -> NewUser {
 }
 
 fn read_first(email: &str, password: &str) -> Result<(NewUser, Password)> {
-    let email = email.parse().map_err(|message: String| FieldErrors::one("email", message))?;
+    let email = Email::choose(email).map_err(|message| FieldErrors::one("email", message))?;
     let password = choose_password(password, &email)?;
     Ok((first_user(email), password))
 }

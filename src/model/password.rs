@@ -43,7 +43,10 @@ impl Password {
         }
         let folded = password.0.to_lowercase();
         let local = email.as_str().split('@').next().unwrap_or_default();
-        if [email.as_str(), local, PRODUCT].iter().any(|name| repeats(&folded, name)) {
+        if [email.as_str(), &email.to_string(), local, PRODUCT]
+            .iter()
+            .any(|name| repeats(&folded, name))
+        {
             return Err("must be more than a name or an e-mail address".to_owned());
         }
         if COMMON.contains(folded.as_str()) || repeats_a_common_one(&folded) {

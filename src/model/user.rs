@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::FieldErrors;
 use super::actor::{Actor, ActorKind};
 use super::fields::{FieldReader, as_text};
+use super::formats::LONGEST_EMAIL;
 use super::id::UserId;
 use super::key::read_scopes;
 use super::schema;
@@ -53,14 +54,52 @@ words! {
     }
 }
 
-/// An e-mail address, in lower case: it is compared without regard to case.
+/// An e-mail address in its one spelling: in lower case, since it is compared without regard to
+/// case, and with the domain in ASCII (IDNA), which is what browsers send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Email(String);
+
+/// What may stand before the @ beside letters and digits, by the HTML standard.
+const LOCAL_SIGNS: &str = ".!#$%&'*+/=?^_`{|}~-";
 
 impl Email {
     /// The address.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// An address that somebody shall sign in with: one that a browser's form can send.
+    ///
+    /// # Errors
+    /// A sentence for the field's error.
+    pub fn choose(text: &str) -> Result<Self, String> {
+        let email: Self = text.parse()?;
+        let (local, domain) = email.parts();
+        if !local.chars().all(|c| c.is_ascii_alphanumeric() || LOCAL_SIGNS.contains(c)) {
+            return Err(format!(
+                "has characters before the @ that browsers refuse when signing in: only a–z, 0–9 \
+                 and {LOCAL_SIGNS} can stand there"
+            ));
+        }
+        let label = |label: &str| {
+            let letters = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            letters && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
+        };
+        if domain.split('.').all(label) && idna::domain_to_ascii(domain).is_ok() {
+            Ok(email)
+        } else {
+            Err("has no domain name behind the @ that browsers accept when signing in".to_owned())
+        }
+    }
+
+    /// How it may be stored: as it is, or with its domain as people read it, as it was kept before
+    /// there was one spelling.
+    pub fn spellings(&self) -> [String; 2] {
+        [self.0.clone(), self.to_string()]
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once('@').unwrap_or_default()
     }
 }
 
@@ -71,20 +110,30 @@ impl FromStr for Email {
         let text = text.trim().to_lowercase();
         let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"".contains(c);
         let dots = |part: &str| part.split('.').all(|between| !between.is_empty());
-        let formed = text.split_once('@').is_some_and(|(local, domain)| {
+        let formed = |(local, domain): &(&str, &str)| {
             (1..=64).contains(&local.len()) && !domain.contains('@') && dots(local) && dots(domain)
+        };
+        let parts = text.split_once('@').filter(formed).filter(|_| text.chars().all(plain));
+        // A domain that is none may have been stored before such were refused.
+        let spelled = parts.map(|(local, domain)| match idna::domain_to_ascii(domain) {
+            Ok(ascii) => format!("{local}@{ascii}"),
+            Err(_) => text.clone(),
         });
-        if formed && text.len() <= 254 && text.chars().all(plain) {
-            Ok(Self(text))
-        } else {
-            Err("must be an e-mail address, such as ada@example.com".to_owned())
-        }
+        spelled
+            .filter(|email| email.len() <= LONGEST_EMAIL)
+            .map(Self)
+            .ok_or_else(|| "must be an e-mail address, such as ada@example.com".to_owned())
     }
 }
 
+/// As people read it, with the letters of the domain's language.
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let (local, domain) = self.parts();
+        match idna::domain_to_unicode(domain) {
+            (readable, Ok(())) => write!(f, "{local}@{readable}"),
+            (_, Err(_)) => f.write_str(&self.0),
+        }
     }
 }
 
@@ -159,7 +208,7 @@ impl NewUser {
     pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let email =
-            reader.parsed("email", || schema::line(254), |value| as_text(value)?.parse::<Email>());
+            reader.parsed("email", || schema::line(254), |value| Email::choose(as_text(value)?));
         let email = reader.required("email", email);
         let role = reader.choice("role");
         let may_grant = read_may_grant(&mut reader, role).unwrap_or_default();
@@ -232,6 +281,39 @@ mod tests {
             assert!(wrong.parse::<Email>().is_err(), "{wrong:?}");
         }
         assert!(format!("{}@example.com", "a".repeat(65)).parse::<Email>().is_err());
+    }
+
+    #[test]
+    fn a_domain_has_one_spelling() {
+        let ascii = "eva@xn--exmple-cua.com";
+        for typed in ["eva@exämple.com", "EVA@EXÄMPLE.com", "eva@exa\u{308}mple.com", ascii] {
+            let email: Email = typed.parse().unwrap();
+            assert_eq!((email.as_str(), &*email.to_string()), (ascii, "eva@exämple.com"));
+            assert_eq!(Email::choose(typed), Ok(email));
+        }
+        let strasse = Email::choose("a@straße.de").unwrap();
+        assert_eq!(strasse.spellings(), ["a@xn--strae-oqa.de", "a@straße.de"]);
+    }
+
+    #[test]
+    fn an_address_that_browsers_cannot_send_is_found_but_not_chosen() {
+        let label = "a".repeat(64);
+        for (text, complaint) in [
+            ("jörg@example.com", "before the @"),
+            ("a|\u{2019}b@example.com", "before the @"),
+            ("ada@ex_ample.com", "domain name"),
+            ("ada@-example.com", "domain name"),
+            ("ada@exam!ple.com", "domain name"),
+            ("ada@xn--a.com", "domain name"),
+            (&format!("ada@{label}.com"), "domain name"),
+        ] {
+            assert!(text.parse::<Email>().is_ok(), "{text}");
+            let why = Email::choose(text).unwrap_err();
+            assert!(why.contains(complaint), "{text}: {why}");
+        }
+        for text in ["o'hara+keys@sub.example-1.com", "root@localhost", "{a}@b.co"] {
+            assert!(Email::choose(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -84,7 +84,10 @@ pub fn find(connection: &mut AnyConnection, id: UserId) -> Result<Option<User>> 
 /// # Errors
 /// When the database fails.
 pub fn find_by_email(connection: &mut AnyConnection, email: &Email) -> Result<Option<User>> {
-    let found = table::table.filter(table::email.eq(email.as_str())).select(COLUMNS);
+    let found = table::table
+        .filter(table::email.eq_any(email.spellings()))
+        .order(table::email.eq(email.as_str().to_owned()).desc())
+        .select(COLUMNS);
     found.first(connection).optional()?.map(read).transpose()
 }
 
@@ -97,8 +100,10 @@ pub fn find_to_sign_in(
     connection: &mut AnyConnection,
     email: &str,
 ) -> Result<Option<(User, Option<String>)>> {
+    let spellings = email.parse().map(|email: Email| email.spellings().to_vec());
     let found: Option<(Row, Option<String>)> = table::table
-        .filter(table::email.eq(email))
+        .filter(table::email.eq_any(spellings.unwrap_or_default()))
+        .order(table::email.eq(email.to_owned()).desc())
         .select((COLUMNS, table::password))
         .first(connection)
         .optional()?;
@@ -129,7 +134,9 @@ fn matching(filter: &UserFilter) -> Query {
     let mut query = table::table.into_boxed();
     if let Some(text) = &filter.text {
         let email = lower(table::email.nullable());
-        query = query.filter(email.like(contains_pattern(text)).escape('\\'));
+        let spelled = text.parse().map_or(text.clone(), |email: Email| email.as_str().to_owned());
+        let holds = |text: &str| email.like(contains_pattern(text)).escape('\\');
+        query = query.filter(holds(text).or(holds(&spelled)));
     }
     if let Some(role) = filter.role {
         query = query.filter(table::role.eq(role.as_str()));

@@ -57,7 +57,7 @@ fn show(
     user: &User,
     fault: Option<Fault>,
 ) -> Result<HttpResponse, Problem> {
-    let email = user.email.as_str();
+    let email = &user.email.to_string();
     let mut answer = page(status, &SetPassword { form_token: &token.0, link, email, fault })?;
     // The address of this page is secret: not even our own files are asked for with it.
     let policy = HeaderValue::from_static("strict-origin");
