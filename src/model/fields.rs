@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::formats::{LONGEST_EMAIL, LONGEST_URL, check_email, check_phone_number, check_url};
 use super::schema::{self, ObjectSchema};
 use super::time::{Moment, parse_rfc3339};
+use super::visible::is_visible;
 use super::words::Word;
 
 /// The most tags a record has.
@@ -256,7 +257,8 @@ pub fn as_text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| "must be text".to_owned())
 }
 
-/// One line: trimmed, no control characters, at most so many characters.
+/// One line: trimmed, no control characters, at most so many characters; blank, or with something
+/// to be seen.
 ///
 /// # Errors
 /// The complaint.
@@ -266,6 +268,8 @@ pub fn check_line(text: &str, longest: usize) -> Result<String, String> {
         Err("must not contain control characters".to_owned())
     } else if text.chars().nth(longest).is_some() {
         Err(format!("must have at most {longest} characters"))
+    } else if !text.is_empty() && !is_visible(text) {
+        Err("has nothing visible in it: it would look empty".to_owned())
     } else {
         Ok(text.to_owned())
     }
@@ -351,5 +355,14 @@ mod tests {
         assert!(check_line(&"ü".repeat(100), 100).is_ok());
         assert!(check_line(&"ü".repeat(101), 100).is_err());
         assert_eq!(check_line("  a  ", 1), Ok("a".to_owned()));
+    }
+
+    #[test]
+    fn a_line_is_blank_or_can_be_seen() {
+        assert_eq!(check_line(" \u{3000} ", 9), Ok(String::new()));
+        for hidden in ["\u{200b}", " \u{ad} ", "\u{2800}\u{2800}"] {
+            assert!(check_line(hidden, 9).unwrap_err().contains("nothing visible"));
+            assert!(check_line(&format!("{hidden}a"), 9).is_ok());
+        }
     }
 }

@@ -23,6 +23,7 @@ pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod session;
+pub mod spreadsheet;
 pub mod table;
 pub mod terms;
 pub mod time;
@@ -31,6 +32,7 @@ pub mod transfer;
 pub mod usage;
 pub mod user;
 pub mod view;
+mod visible;
 pub mod words;
 
 pub use fields::{FieldError, FieldErrors};

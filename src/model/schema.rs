@@ -5,6 +5,7 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::scope::Scope;
+use super::visible::hidden_class;
 use super::words::Word;
 
 /// Gives a type the JSON Schema that a function makes; it stands where it is used.
@@ -37,19 +38,29 @@ const SPACE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u2
 
 /// One line of text, measured without the white space around it.
 pub fn line(longest: usize) -> Value {
-    let pattern = format!("^[{SPACE}]*[^{CONTROL}]{{0,{longest}}}[{SPACE}]*$");
-    measured(longest, pattern)
+    let blank_or_visible = format!("(?=[{SPACE}]*$|{})", visible());
+    measured(
+        longest,
+        format!("^{blank_or_visible}[{SPACE}]*[^{CONTROL}]{{0,{longest}}}[{SPACE}]*$"),
+    )
 }
 
-/// The same, and more than white space.
+/// The same, and something to be seen.
 fn filled_line(longest: usize) -> Value {
-    let rest = longest.saturating_sub(1);
-    measured(longest, format!("^[{SPACE}]*[^{CONTROL}{SPACE}][^{CONTROL}]{{0,{rest}}}[{SPACE}]*$"))
+    let (rest, visible) = (longest.saturating_sub(1), visible());
+    let text = format!("[^{CONTROL}{SPACE}][^{CONTROL}]{{0,{rest}}}");
+    measured(longest, format!("^(?={visible})[{SPACE}]*{text}[{SPACE}]*$"))
+}
+
+/// Anything up to a character that can be seen.
+fn visible() -> String {
+    format!(r"[\s\S]*[^{CONTROL}{SPACE}{}]", hidden_class())
 }
 
 fn measured(longest: usize, pattern: String) -> Value {
-    let about =
-        format!("One line of at most {longest} characters; white space around it is removed.");
+    let about = format!(
+        "One line of at most {longest} characters, something of which can be seen; white space around it is removed."
+    );
     json!({"type": "string", "pattern": pattern, "description": about})
 }
 
@@ -64,6 +75,13 @@ pub fn filled_text(longest: usize) -> Value {
     let control = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f";
     let pattern = format!("^[^{control}]*[^{control}{SPACE}][^{control}]*$");
     json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern})
+}
+
+/// What is searched for, measured without the white space around it.
+pub fn search_text(longest: usize) -> Value {
+    let (edge, rest) = (format!(r"[^\u0000{SPACE}]"), longest.saturating_sub(2));
+    let pattern = format!(r"^[{SPACE}]*{edge}([^\u0000]{{0,{rest}}}{edge})?[{SPACE}]*$");
+    json!({"type": "string", "pattern": pattern})
 }
 
 /// An e-mail address. Letters beyond ASCII are accepted as well, which a pattern that every
@@ -290,7 +308,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
         #[test]
-        fn text_is_described_as_it_is_read(text in "[ \\t\\n\\r\u{0}\u{1f}\u{7f}\u{85}\u{a0}\u{2028}\u{3000}aü\u{1f600}]{0,7}") {
+        fn text_is_described_as_it_is_read(text in "[ \\t\\n\\r\u{0}\u{1f}\u{7f}\u{85}\u{a0}\u{2028}\u{3000}\u{ad}\u{200b}\u{2800}aü\u{1f600}]{0,7}") {
             let value = json!(text);
             agree(&value, |reader| reader.line("field", 4));
             agree(&value, required_line);

@@ -85,6 +85,7 @@ mod time;
 mod token_pages;
 mod transfer;
 mod unknown_pages;
+mod typed_input;
 mod usage_page;
 mod user_pages;
 mod user_rights;

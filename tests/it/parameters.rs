@@ -84,9 +84,8 @@ fn a_bad_parameter_is_422_and_named() {
             "99999999999999999999",
             "abc",
             "",
-            "+5",
+            "%2B5",
             "5.0",
-            "%205",
             "0x5",
         ] {
             let answer = ask(format!("limit={limit}"));

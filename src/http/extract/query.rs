@@ -1,10 +1,11 @@
 //! Query parameters, strictly: a mistyped filter must not return everything.
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::http::error::Problem;
 use crate::model::FieldErrors;
@@ -64,8 +65,12 @@ impl<T: ReadQuery> FromRequest for PageQuery<T> {
 }
 
 impl QueryReader {
+    /// White space around a value is dropped: it comes with what people copy and paste.
     fn new(query: &str) -> Self {
-        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let trimmed = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
+            (name.into_owned(), value.trim().to_owned())
+        };
+        let pairs = form_urlencoded::parse(query.as_bytes()).map(trimmed).collect();
         Self { pairs, errors: FieldErrors::default(), asked: None }
     }
 
@@ -91,7 +96,7 @@ impl QueryReader {
         result.map_err(|message| self.errors.add(name, message)).ok()
     }
 
-    /// Text, as it is.
+    /// Text.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         self.parsed(name, text_schema, check_text)
     }
@@ -138,7 +143,7 @@ impl QueryReader {
 }
 
 fn text_schema() -> Value {
-    json!({"type": "string", "pattern": format!("^[^\\u0000]{{1,{LONGEST}}}$")})
+    schema::search_text(LONGEST)
 }
 
 fn check_text(text: &str) -> Result<String, String> {
@@ -163,6 +168,7 @@ mod tests {
             reader.finish().is_ok()
         };
         assert!(finish("") && finish("limit=5&owner=a%20b&from=2026-01-01T00:00:00%2B01:00"));
+        assert!(finish("limit=+5&owner=%20a%0A&from=%202026-01-01T00:00:00Z%C2%A0"));
         for wrong in [
             "limit=0",
             "limit=5&limit=5",
@@ -172,6 +178,7 @@ mod tests {
             "x",
             "cursor=abc",
             "owner=%00",
+            "owner=+%09",
         ] {
             assert!(!finish(wrong), "{wrong}");
         }
