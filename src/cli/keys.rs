@@ -24,7 +24,8 @@ pub(super) enum KeyCommand {
     #[command(after_help = "\
 Examples:
   bitting key create --name ci --scope calls:read
-  bitting key create --name sync --scope leads:read --scope leads:write --expires 90d
+  bitting key create --name sync --scope leads:read --scope leads:write --expires 1y
+  bitting key create --name door --scope calls:read --expires never
   KEY=$(bitting key create --name shell --scope calls:read)
 
 Write does not include read: give both where both are needed.")]
@@ -66,7 +67,8 @@ Examples:
   bitting key import keys.csv --json > report.jsonl
 
 Columns (or members): name, scopes, sha256, and if wanted description, owner, expires_at, display;
-those of `key export` are understood too. Scopes are separated by spaces in CSV, a list in JSON.
+those of `key export` are understood too. Cells are separated by commas, semicolons or tabs, scopes
+in one cell by spaces, commas or semicolons; in JSON they are a list.
 Lines that are wrong are refused and reported, the others imported; then the exit code is 1.
 Importing a file again changes nothing.
 
@@ -89,8 +91,8 @@ pub(super) struct Create {
     /// What it may do, such as calls:read; give it once for each
     #[arg(long, required = true, value_name = "SCOPE")]
     scope: Vec<String>,
-    /// A time from now (90d), a date (2027-01-31, its end), an RFC 3339 time, or never
-    #[arg(long, default_value = "never", value_name = "WHEN")]
+    /// A time from now (90d, 1y), a date (2027-01-31, its end), an RFC 3339 time, or never
+    #[arg(long, default_value = "90d", value_name = "WHEN")]
     expires: String,
     /// What it is for
     #[arg(long)]
@@ -154,7 +156,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
 }
 
 fn parse_id(text: &str) -> Result<KeyId, Failure> {
-    text.parse().map_err(|_| {
+    text.trim().parse().map_err(|_| {
         Failure::Usage(format!(
             "{:?} is not a key's id, which looks like key_ and 26 characters",
             plain(text)

@@ -11,15 +11,15 @@ use serde::Serialize;
 
 use super::keys::ListStatus;
 use super::output::{plain, say, show, show_json};
-use super::transfer_lines::{Format, Lines, Unreadable, to_io};
+use super::transfer_lines::{Format, Lines, Unreadable};
 use super::{Failure, open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::domain::principal::Principal;
 use crate::domain::transfer::Intake;
 use crate::model::id::KeyId;
-use crate::model::transfer::{COLUMNS, ExportedKey, ImportedKey};
-use crate::model::{FieldError, FieldErrors};
+use crate::model::transfer::{COLUMNS, ExportedKey, ImportedKey, columns_without_digest};
+use crate::model::{FieldError, FieldErrors, spreadsheet};
 use crate::store::migrate::Missing;
 
 /// Keys written in one transaction.
@@ -121,7 +121,7 @@ pub(super) fn import(arguments: &Import, settings: &Settings) -> Result<(), Fail
     });
     let lines = Lines::of(source, arguments.format.or(named)).map_err(|why| match why {
         Unreadable::Failed(why) => unreadable(arguments, &why),
-        Unreadable::Header(why) => Failure::Usage(format!("{}: {why}", name_of(arguments))),
+        Unreadable::Foreign(why) => Failure::Usage(format!("{}: {why}", name_of(arguments))),
     })?;
     let missing = if arguments.dry_run { Missing::Refuse } else { Missing::Create };
     let counts = Counts { dry_run: arguments.dry_run, ..Counts::default() };
@@ -243,33 +243,37 @@ impl Taking {
 
 pub(super) fn export(arguments: &Export, settings: &Settings) -> Result<(), Failure> {
     let bitting = open(settings, Missing::Refuse)?;
-    let (status, now) = (arguments.status.into(), bitting.time.now());
     let mut out = BufWriter::new(io::stdout().lock());
-    let columns = if arguments.with_digests { COLUMNS.len() } else { COLUMNS.len() - 1 };
     match arguments.format {
         Format::Csv => {
-            let mut csv =
-                csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-            csv.write_record(&COLUMNS[..columns]).map_err(to_io)?;
-            bitting.walk_keys(&principal(), |key| {
-                if key.status(now).is_among(status) {
-                    let cells = ExportedKey::new(&key, now, arguments.with_digests).cells();
-                    csv.write_record(cells).map_err(to_io)?;
-                }
-                Ok::<(), Failure>(())
-            })?;
-            Ok(csv.flush()?)
+            let mut lines = spreadsheet::Lines::to(out);
+            let without = columns_without_digest();
+            let columns = if arguments.with_digests { &COLUMNS[..] } else { without };
+            lines.write(columns.iter().map(ToString::to_string))?;
+            export_each(&bitting, arguments, |key| lines.write(key.cells()))?;
+            Ok(lines.finish()?)
         }
         Format::Jsonl => {
-            bitting.walk_keys(&principal(), |key| {
-                if key.status(now).is_among(status) {
-                    let key = ExportedKey::new(&key, now, arguments.with_digests);
-                    serde_json::to_writer(&mut out, &key).map_err(io::Error::from)?;
-                    writeln!(out)?;
-                }
-                Ok::<(), Failure>(())
+            export_each(&bitting, arguments, |key| {
+                serde_json::to_writer(&mut out, &key)?;
+                writeln!(out)
             })?;
             Ok(out.flush()?)
         }
     }
+}
+
+fn export_each(
+    bitting: &Bitting,
+    arguments: &Export,
+    mut each: impl FnMut(ExportedKey<'_>) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let (status, now) = (arguments.status.into(), bitting.time.now());
+    bitting.walk_keys(&principal(), |key, usage| {
+        if key.status(now).is_among(status) {
+            let exported = ExportedKey::new(key, usage, now);
+            each(if arguments.with_digests { exported.with_digest(key) } else { exported })?;
+        }
+        Ok(())
+    })
 }

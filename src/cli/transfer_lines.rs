@@ -9,12 +9,13 @@ use clap::ValueEnum;
 use serde_json::{Map, Value};
 
 use crate::model::FieldErrors;
-use crate::model::transfer::{COLUMNS, from_spreadsheet};
+use crate::model::spreadsheet::unguard;
+use crate::model::transfer::COLUMNS;
 
 /// How a file of keys is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Comma-separated values, with a header
+    /// Comma-separated values, with a header; `;` and tab are recognised too
     Csv,
     /// One JSON object a line
     Jsonl,
@@ -42,24 +43,60 @@ pub(super) enum Lines<R: Read> {
 pub(super) enum Unreadable {
     #[error(transparent)]
     Failed(#[from] io::Error),
+    /// It is no file of keys, or none that is read.
     #[error("{0}")]
-    Header(String),
+    Foreign(String),
 }
+
+/// What was read to learn what it is, and the rest.
+type Source<R> = io::Chain<io::Cursor<Vec<u8>>, BufReader<R>>;
 
 impl<R: Read> Lines<R> {
     /// Begins to read; what begins with a brace is JSON, unless the format is known.
     pub(super) fn of(source: R, format: Option<Format>) -> Result<Self, Unreadable> {
         let mut source = BufReader::with_capacity(BUFFER, source);
-        if source.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
-            source.consume(BYTE_ORDER_MARK.len());
+        let (mut start, mut blank) = (Vec::new(), true);
+        while blank && start.len() < LONGEST_LINE {
+            let read = (&mut source).take(LONGEST_LINE as u64).read_until(b'\n', &mut start)?;
+            blank = read > 0 && start.trim_ascii().is_empty();
         }
-        let first = source.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace());
-        let seen = if first == Some(&b'{') { Format::Jsonl } else { Format::Csv };
+        if start.starts_with(BYTE_ORDER_MARK) {
+            start.drain(..BYTE_ORDER_MARK.len());
+        }
+        refuse_foreign(&start)?;
+        let json = start.trim_ascii_start().starts_with(b"{");
+        let seen = if json { Format::Jsonl } else { Format::Csv };
+        let delimiter = delimiter_of(&start);
+        let source = io::Cursor::new(start).chain(source);
         Ok(match format.unwrap_or(seen) {
-            Format::Csv => Self::Csv(Box::new(CsvLines::of(source)?)),
+            Format::Csv => Self::Csv(Box::new(CsvLines::of(source, delimiter)?)),
             Format::Jsonl => Self::Json(JsonLines { source, number: 0, buffer: Vec::new() }),
         })
     }
+}
+
+/// Names the kinds of files that people have instead of those that are read.
+fn refuse_foreign(start: &[u8]) -> Result<(), Unreadable> {
+    let foreign = |what: &str| Err(Unreadable::Foreign(what.to_owned()));
+    match start.trim_ascii_start() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => foreign(
+            "this is UTF-16: save it as \"CSV UTF-8\", or convert it with iconv -f UTF-16 -t UTF-8",
+        ),
+        [b'P', b'K', 3, 4, ..] => {
+            foreign("this is a spreadsheet or another ZIP file: save it as \"CSV UTF-8\"")
+        }
+        [b'[', ..] => foreign(
+            "this is a JSON array: give one object a line, as jq -c '.[]' makes of an array",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// What stands between the headings: no heading has one of these in it.
+fn delimiter_of(start: &[u8]) -> u8 {
+    let headings = start.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let count = |delimiter: &u8| headings.iter().filter(|byte| *byte == delimiter).count();
+    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
 impl<R: Read> Iterator for Lines<R> {
@@ -75,7 +112,7 @@ impl<R: Read> Iterator for Lines<R> {
 
 /// One JSON object a line; blank lines are passed over.
 pub(super) struct JsonLines<R: Read> {
-    source: BufReader<R>,
+    source: Source<R>,
     number: u64,
     buffer: Vec<u8>,
 }
@@ -111,18 +148,19 @@ fn parse_object(line: &[u8]) -> Result<Map<String, Value>, FieldErrors> {
     }
 }
 
-/// Comma-separated values under a header.
+/// Values under a header, separated by commas, semicolons or tabs.
 pub(super) struct CsvLines<R: Read> {
-    reader: csv::Reader<Bounded<BufReader<R>>>,
+    reader: csv::Reader<Bounded<Source<R>>>,
     allowance: Rc<Cell<usize>>,
     columns: Vec<&'static str>,
     record: csv::ByteRecord,
 }
 
 impl<R: Read> CsvLines<R> {
-    fn of(source: BufReader<R>) -> Result<Self, Unreadable> {
+    fn of(source: Source<R>, delimiter: u8) -> Result<Self, Unreadable> {
         let allowance = Rc::new(Cell::new(LONGEST_LINE + BUFFER));
         let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
             .flexible(true)
             // The reader's own CRLF would leave its line numbers one behind.
             .terminator(csv::Terminator::Any(b'\n'))
@@ -175,17 +213,18 @@ impl<R: Read> CsvLines<R> {
 
 /// An empty cell is not given; scopes stand side by side in one.
 fn value_of(column: &str, cell: &str) -> Value {
-    let text = from_spreadsheet(cell);
+    let text = unguard(cell);
+    let between = |c: char| c.is_whitespace() || c == ',' || c == ';';
     match column {
         _ if text.is_empty() => Value::Null,
-        "scopes" => text.split_ascii_whitespace().collect(),
+        "scopes" => text.split(between).filter(|scope| !scope.is_empty()).collect(),
         _ => text.into(),
     }
 }
 
 /// What a heading says is not repeated: where there is none, the first line is a key's.
 fn read_header(header: &csv::ByteRecord) -> Result<Vec<&'static str>, Unreadable> {
-    let bad = |message: String| Err(Unreadable::Header(format!("line 1: {message}")));
+    let bad = |message: String| Err(Unreadable::Foreign(format!("line 1: {message}")));
     let mut columns = Vec::new();
     for (number, heading) in (1..).zip(header) {
         match COLUMNS.iter().find(|column| column.as_bytes() == heading.trim_ascii()) {
@@ -235,7 +274,7 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 /// What went wrong beneath, so that a reader that is gone is known for what it is.
-pub(super) fn to_io(error: csv::Error) -> io::Error {
+fn to_io(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(why) => why,
         _ => io::Error::new(ErrorKind::InvalidData, "is no CSV"),
@@ -286,6 +325,36 @@ mod tests {
     }
 
     #[test]
+    fn what_separates_cells_is_seen_in_the_headings() {
+        for delimiter in [",", ";", "\t"] {
+            let text = ["name,scopes,sha256", "\"a;b,c\",\"calls:read, leads:read;calls:write\",x"];
+            let quoted = text[1].replace("\",", &format!("\"{delimiter}"));
+            let text = format!("\n{}\r\n{quoted}\r\n", text[0].replace(',', delimiter));
+            let expected = r#"{"name":"a;b,c","scopes":["calls:read","leads:read","calls:write"],"sha256":"x"}"#;
+            assert_eq!(lines(text.as_bytes()), [(3, expected.to_owned())], "{delimiter:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_of_keys_is_told_what_it_is() {
+        let utf16 =
+            |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        for (text, expected) in [
+            ([&[0xff, 0xfe], &utf16("name,scopes")[..]].concat(), "UTF-16"),
+            (utf16("name;scopes"), "UTF-16"),
+            (b"\xfe\xff\0n".to_vec(), "UTF-16"),
+            (b"[{\"name\": \"sk_live\"}]".to_vec(), "JSON array"),
+            (b" \n[\n".to_vec(), "JSON array"),
+            (b"PK\x03\x04xl".to_vec(), "ZIP"),
+        ] {
+            for format in [None, Some(Format::Csv), Some(Format::Jsonl)] {
+                let why = Lines::of(&text[..], format).err().unwrap().to_string();
+                assert!(why.contains(expected) && !why.contains("sk_live"), "{why}");
+            }
+        }
+    }
+
+    #[test]
     fn json_is_read_line_by_line() {
         let text = b"\n {\"name\":\"a\"}\r\n\n[1]\n{\"sk_live\n{\"b\":\xff}\n{}";
         let read = lines(text);
@@ -321,7 +390,7 @@ mod tests {
             ("name,scopes", "no heading sha256"),
             ("name,scopes,sha256,name", "heading 4 repeats name"),
             ("sk_live_x,scopes,sha256", "heading 1 is none of"),
-            ("name;scopes;sha256", "heading 1 is none of"),
+            ("name;scopes;sha", "heading 3 is none of"),
             ("", "no heading name"),
         ] {
             let why = Lines::of(header.as_bytes(), None).err().unwrap().to_string();

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::keyring::NewKeyDetail;
 use super::principal::{Principal, require};
+use super::usage_meter::Unwritten;
 use super::{Bitting, Error, Result};
 use crate::model::audit::Action;
 use crate::model::id::{KeyId, PublicId};
@@ -14,6 +15,7 @@ use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::transfer::ImportedKey;
+use crate::model::usage::{Usage, Windows};
 use crate::store::transaction::Exclusive;
 use crate::store::{self, AnyConnection, audit, tokens, transfer};
 
@@ -118,26 +120,32 @@ impl Bitting {
         }
     }
 
-    /// Hands over every key of one state of the database, from the oldest to the newest, a few at
-    /// a time.
+    /// Hands over every key of one state of the database with its figures, from the oldest to the
+    /// newest, a few at a time. What this process has counted and not written is not among them:
+    /// it is the command line, which counts nothing.
     ///
     /// # Errors
     /// Whatever `each` returns, [`Error::Forbidden`], or when the database fails.
     pub fn walk_keys<E: From<Error>>(
         &self,
         principal: &Principal,
-        mut each: impl FnMut(ApiKey) -> std::result::Result<(), E>,
+        mut each: impl FnMut(&ApiKey, &Usage) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         require(principal.oversees()).map_err(E::from)?;
+        let windows = Windows::ending(self.time.now());
         // `None`: the last of them has been handed over.
         let mut last = Some(KeyNumber(0));
         let walked = self.database.snapshot(|connection| {
             transfer::be_patient(connection)?;
             while let Some(KeyNumber(after)) = last {
-                let some = transfer::after(connection, after.into(), KEYS_PER_READ)
-                    .map_err(Walk::Store)?;
+                let some = transfer::after(connection, after.into(), KEYS_PER_READ)?;
                 last = some.last().map(|key| key.number);
-                some.into_iter().try_for_each(&mut each).map_err(Walk::Stopped)?;
+                let numbers: Vec<KeyNumber> = some.iter().map(|key| key.number).collect();
+                let figures = self.figures(connection, &numbers, &windows, Unwritten::new())?;
+                for key in &some {
+                    let usage = figures.get(&key.number).cloned().unwrap_or_default();
+                    each(key, &usage).map_err(Walk::Stopped)?;
+                }
             }
             Ok(())
         });

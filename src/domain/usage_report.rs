@@ -22,12 +22,23 @@ impl Bitting {
     pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
         let windows = Windows::ending(self.time.now());
         let unwritten = self.meter.unwritten(Keys::These(keys));
-        let (mut figures, pending) = self.database.snapshot(|connection| {
-            let figures = usage::figures(connection, keys, &windows)?;
-            Result::Ok((figures, self.pending(connection, Keys::These(keys), unwritten)?))
-        })?;
-        for count in pending {
-            figures.entry(count.key).or_default().add_minute(&count, &windows);
+        let read = |connection: &mut AnyConnection| {
+            Result::Ok(self.figures(connection, keys, &windows, unwritten)?)
+        };
+        self.database.snapshot(read)
+    }
+
+    /// The same, within the caller's snapshot.
+    pub(super) fn figures(
+        &self,
+        connection: &mut AnyConnection,
+        keys: &[KeyNumber],
+        windows: &Windows,
+        unwritten: Unwritten,
+    ) -> store::Result<HashMap<KeyNumber, Usage>> {
+        let mut figures = usage::figures(connection, keys, windows)?;
+        for count in self.pending(connection, Keys::These(keys), unwritten)? {
+            figures.entry(count.key).or_default().add_minute(&count, windows);
         }
         for key in keys {
             figures.entry(*key).or_default();

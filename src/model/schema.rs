@@ -5,7 +5,7 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::scope::Scope;
-use super::visible::hidden_class;
+use super::visible::UNSEEN;
 use super::words::Word;
 
 /// Gives a type the JSON Schema that a function makes; it stands where it is used.
@@ -38,29 +38,24 @@ const SPACE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u2
 
 /// One line of text, measured without the white space around it.
 pub fn line(longest: usize) -> Value {
-    let blank_or_visible = format!("(?=[{SPACE}]*$|{})", visible());
-    measured(
-        longest,
-        format!("^{blank_or_visible}[{SPACE}]*[^{CONTROL}]{{0,{longest}}}[{SPACE}]*$"),
-    )
+    line_that(&format!("(?=[{SPACE}]*$|{})", visible()), longest)
 }
 
 /// The same, and something to be seen.
 fn filled_line(longest: usize) -> Value {
-    let (rest, visible) = (longest.saturating_sub(1), visible());
-    let text = format!("[^{CONTROL}{SPACE}][^{CONTROL}]{{0,{rest}}}");
-    measured(longest, format!("^(?={visible})[{SPACE}]*{text}[{SPACE}]*$"))
+    line_that(&format!("(?={})", visible()), longest)
 }
 
 /// Anything up to a character that can be seen.
 fn visible() -> String {
-    format!(r"[\s\S]*[^{CONTROL}{SPACE}{}]", hidden_class())
+    format!(r"[\s\S]*[^{}]", *UNSEEN)
 }
 
-fn measured(longest: usize, pattern: String) -> Value {
-    let about = format!(
-        "One line of at most {longest} characters, something of which can be seen; white space around it is removed."
-    );
+/// A line of which something is asked beforehand.
+fn line_that(asked: &str, longest: usize) -> Value {
+    let pattern = format!("^{asked}[{SPACE}]*[^{CONTROL}]{{0,{longest}}}[{SPACE}]*$");
+    let about =
+        format!("One line of at most {longest} characters; white space around it is removed.");
     json!({"type": "string", "pattern": pattern, "description": about})
 }
 
@@ -77,10 +72,9 @@ pub fn filled_text(longest: usize) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern})
 }
 
-/// What is searched for, measured without the white space around it.
+/// What is searched for: more than white space.
 pub fn search_text(longest: usize) -> Value {
-    let (edge, rest) = (format!(r"[^\u0000{SPACE}]"), longest.saturating_sub(2));
-    let pattern = format!(r"^[{SPACE}]*{edge}([^\u0000]{{0,{rest}}}{edge})?[{SPACE}]*$");
+    let pattern = format!(r"^(?=[\s\S]*[^{SPACE}])[^\u0000]{{1,{longest}}}$");
     json!({"type": "string", "pattern": pattern})
 }
 

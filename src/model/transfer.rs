@@ -15,27 +15,50 @@ use super::key::{ApiKey, KeyLabel, Status, read_scopes};
 use super::scope::{Scope, ScopeSet};
 use super::secret::{Brand, Digest, mask};
 use super::time::{self, LongestLife, Moment, parse_expiry};
+use super::usage::Usage;
 use super::words::Word;
 
-/// The columns of an export, in their order; the last one only where digests are wanted.
-pub const COLUMNS: [&str; 13] = [
+/// The columns of every file of keys, in their order; the last one only where digests are wanted.
+pub const COLUMNS: [&str; 19] = [
     "id",
     "name",
     "description",
     "owner",
     "scopes",
-    "expires_at",
-    "display",
     "status",
+    "display",
     "created_at",
     "created_by",
+    "expires_at",
     "revoked_at",
+    "revoked_by",
     "revoke_reason",
+    "last_used_at",
+    "lifetime_total",
+    "24h",
+    "7d",
+    "30d",
     "sha256",
 ];
 
+/// Those of a file without digests.
+pub fn columns_without_digest() -> &'static [&'static str] {
+    &COLUMNS[..COLUMNS.len() - 1]
+}
+
 /// Those that an import has no use for: it makes them anew.
-const IGNORED: [&str; 4] = ["id", "created_at", "created_by", "revoke_reason"];
+const IGNORED: [&str; 10] = [
+    "id",
+    "created_at",
+    "created_by",
+    "revoked_by",
+    "revoke_reason",
+    "last_used_at",
+    "lifetime_total",
+    "24h",
+    "7d",
+    "30d",
+];
 
 /// Longer texts could be whole keys.
 const LONGEST_DISPLAY: usize = 24;
@@ -168,7 +191,7 @@ fn quiet_about_scopes(message: String) -> String {
 fn read_expiry(text: &str, now: Moment) -> Result<Option<Moment>, String> {
     let expires_at = parse_expiry(text, now).map_err(|_| {
         "must be an RFC 3339 time (2027-01-31T12:00:00Z), a date (2027-01-31, its end), a time \
-         from now (90d) or never"
+         from now (90d, 12months, 1y; M is neither months nor minutes) or never"
             .to_owned()
     })?;
     expires_at.map(|at| LongestLife::TenYears.check(at, now)).transpose()
@@ -200,23 +223,33 @@ pub struct ExportedKey<'a> {
     description: Option<&'a str>,
     owner: Option<&'a str>,
     scopes: ScopeSet,
-    #[serde(with = "time::rfc3339::option")]
-    expires_at: Option<Moment>,
-    display: &'a str,
     status: Status,
+    display: &'a str,
     #[serde(with = "time::rfc3339")]
     created_at: Moment,
     created_by: &'a Actor,
     #[serde(with = "time::rfc3339::option")]
+    expires_at: Option<Moment>,
+    #[serde(with = "time::rfc3339::option")]
     revoked_at: Option<Moment>,
+    revoked_by: Option<&'a Actor>,
     revoke_reason: Option<&'a str>,
+    #[serde(with = "time::rfc3339::option")]
+    last_used_at: Option<Moment>,
+    lifetime_total: i64,
+    #[serde(rename = "24h")]
+    day: i64,
+    #[serde(rename = "7d")]
+    week: i64,
+    #[serde(rename = "30d")]
+    month: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
 
 impl<'a> ExportedKey<'a> {
-    /// The key in its state at a moment, with its digest where that is wanted.
-    pub fn new(key: &'a ApiKey, now: Moment, with_digest: bool) -> Self {
+    /// The key in its state at a moment with its figures, without its digest.
+    pub fn new(key: &'a ApiKey, usage: &Usage, now: Moment) -> Self {
         let revocation = key.revocation.as_ref();
         Self {
             id: key.id,
@@ -224,53 +257,55 @@ impl<'a> ExportedKey<'a> {
             description: key.label.description.as_deref(),
             owner: key.label.owner.as_deref(),
             scopes: key.scopes,
-            expires_at: key.expires_at,
-            display: &key.display,
             status: key.status(now),
+            display: &key.display,
             created_at: key.created_at,
             created_by: &key.created_by,
+            expires_at: key.expires_at,
             revoked_at: revocation.map(|revocation| revocation.at),
+            revoked_by: revocation.map(|revocation| &revocation.by),
             revoke_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
-            sha256: with_digest.then(|| key.digest.to_hex()),
+            last_used_at: usage.last_used_at(),
+            lifetime_total: usage.lifetime.total(),
+            day: usage.windows.day.total(),
+            week: usage.windows.week.total(),
+            month: usage.windows.month.total(),
+            sha256: None,
         }
+    }
+
+    /// The same with its digest.
+    pub fn with_digest(self, key: &ApiKey) -> Self {
+        Self { sha256: Some(key.digest.to_hex()), ..self }
     }
 
     /// The cells of a CSV line, in the order of [`COLUMNS`].
     pub fn cells(&self) -> Vec<String> {
-        let text = |text: Option<&str>| to_spreadsheet(text.unwrap_or_default());
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let time = |at: Option<Moment>| at.map(time::format).unwrap_or_default();
         let mut cells = vec![
             self.id.to_string(),
-            text(Some(self.name)),
+            self.name.to_owned(),
             text(self.description),
             text(self.owner),
             self.scopes.to_string(),
-            time(self.expires_at),
-            text(Some(self.display)),
             self.status.as_str().to_owned(),
+            self.display.to_owned(),
             time::format(self.created_at),
-            text(Some(&self.created_by.name)),
+            self.created_by.name.clone(),
+            time(self.expires_at),
             time(self.revoked_at),
+            text(self.revoked_by.map(|by| by.name.as_str())),
             text(self.revoke_reason),
+            time(self.last_used_at),
+            self.lifetime_total.to_string(),
+            self.day.to_string(),
+            self.week.to_string(),
+            self.month.to_string(),
         ];
         cells.extend(self.sha256.clone());
         cells
     }
-}
-
-/// Whether a spreadsheet would take this for a formula, were it not for the apostrophes.
-fn is_formula(text: &str) -> bool {
-    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
-}
-
-/// Text that no spreadsheet takes for a formula: one apostrophe more, where there is need.
-pub fn to_spreadsheet(text: &str) -> String {
-    if is_formula(text) { format!("'{text}") } else { text.to_owned() }
-}
-
-/// Undoes [`to_spreadsheet`], and nothing else.
-pub fn from_spreadsheet(text: &str) -> &str {
-    text.strip_prefix('\'').filter(|_| is_formula(text)).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -331,9 +366,7 @@ mod tests {
         for secret in ["sk_live_51HxTopSecret", &ours, "test"] {
             for field in COLUMNS {
                 let value = match field {
-                    "id" | "created_at" | "created_by" | "revoke_reason" if secret != ours => {
-                        continue;
-                    }
+                    ignored if IGNORED.contains(&ignored) && secret != ours => continue,
                     "name" | "owner" | "description" | "display" if secret.starts_with("sk") => {
                         continue;
                     }
@@ -353,31 +386,7 @@ mod tests {
         assert_eq!(read(with("display", "btk_9xas…EeVW")).unwrap().display, "btk_9xas…EeVW");
     }
 
-    #[test]
-    fn a_formula_becomes_text() {
-        for (text, written) in [
-            ("=1+1", "'=1+1"),
-            ("+1", "'+1"),
-            ("-1", "'-1"),
-            ("@a", "'@a"),
-            ("\ta", "'\ta"),
-            ("'=1", "''=1"),
-            ("'a", "'a"),
-            ("a=1", "a=1"),
-            ("", ""),
-        ] {
-            assert_eq!(to_spreadsheet(text), written);
-        }
-    }
-
     proptest! {
-        #[test]
-        fn every_text_survives_the_spreadsheet(text in "['=+@\t\r-]{0,3}.{0,5}") {
-            let written = to_spreadsheet(&text);
-            prop_assert!(!written.starts_with(['=', '+', '-', '@', '\t', '\r']));
-            prop_assert_eq!(from_spreadsheet(&written), text);
-        }
-
         #[test]
         fn a_digest_survives_its_text(bytes: [u8; 32]) {
             let digest = Digest::of(&bytes);

@@ -1,5 +1,7 @@
 //! What can be seen of a text: a name of invisible characters looks as if there were none.
 
+use std::sync::LazyLock;
+
 /// Characters that show nothing, beside white space and control characters: what Unicode calls
 /// default-ignorable, the marks of annotations, and letters and signs that are drawn empty.
 const HIDDEN: [(char, char); 20] = [
@@ -27,21 +29,31 @@ const HIDDEN: [(char, char); 20] = [
 
 /// Whether anything of a text can be seen.
 pub fn is_visible(text: &str) -> bool {
-    let hidden = |c: char| HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
-    text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !hidden(c))
+    text.chars().any(is_seen)
 }
 
-/// The hidden characters as the inside of a character class; those above U+FFFF are left out, since
-/// dialects of regular expressions write them differently.
-pub fn hidden_class() -> String {
-    let basic = HIDDEN.iter().map(|(first, last)| (u32::from(*first), u32::from(*last)));
-    let basic = basic.filter(|(_, last)| *last <= 0xffff);
-    let range = |(first, last)| match first == last {
+fn is_seen(c: char) -> bool {
+    let hidden = HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
+    !c.is_whitespace() && !c.is_control() && !hidden
+}
+
+/// What cannot be seen, as the inside of a character class. What lies above U+FFFF is left out,
+/// since dialects of regular expressions write it differently.
+pub static UNSEEN: LazyLock<String> = LazyLock::new(|| {
+    let unseen = |code: &u32| char::from_u32(*code).is_some_and(|c| !is_seen(c));
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for code in (0..=0xffff).filter(unseen) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == code => *last = code,
+            Some(_) | None => ranges.push((code, code)),
+        }
+    }
+    let range = |(first, last): (u32, u32)| match first == last {
         true => format!("\\u{first:04x}"),
         false => format!("\\u{first:04x}-\\u{last:04x}"),
     };
-    basic.map(range).collect()
-}
+    ranges.into_iter().map(range).collect()
+});
 
 #[cfg(test)]
 mod tests {

@@ -58,7 +58,7 @@ on_both! {
         assert_eq!(exact, api["data"][0]);
         let file = auditor.get("/audit/export?action=key.revoked").body;
         let line = file.lines().nth(1).unwrap();
-        assert!(line.contains(",2026-11-21T12:02:00.000Z,key.revoked,user,"), "{line}");
+        assert!(line.contains(",\"2026-11-21T12:02:00.000Z\",\"key.revoked\",\"user\","), "{line}");
         assert_eq!(file.lines().count(), 2);
     }
 }

@@ -86,7 +86,8 @@ fn parts(tally: &Value) -> String {
 
 /// The lines of a CSV file, each by the names of its columns.
 fn lines(answer: &Answer) -> Vec<Map<String, Value>> {
-    let mut reader = csv::Reader::from_reader(answer.body.as_bytes());
+    let mut reader =
+        csv::Reader::from_reader(answer.body.trim_start_matches('\u{feff}').as_bytes());
     let line = |line: Result<std::collections::HashMap<String, String>, csv::Error>| {
         line.unwrap().into_iter().map(|(name, cell)| (name, json!(cell))).collect()
     };

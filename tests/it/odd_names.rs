@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use bitting::model::spreadsheet::unguard;
 use scraper::{Html, Selector};
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::support::html::texts;
 use crate::support::{Answer, Browser, TestServer, on_both};
 
 const ADMIN: &str = "ada@example.com";
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "<script>alert(1)</script>",
     "\"><img onerror=alert(1) src=x>",
     "'><svg onload=alert(1)>",
@@ -22,6 +23,8 @@ const NAMES: [&str; 10] = [
     "+1+1",
     "-1+1",
     "@SUM(1)",
+    "a;=1+1",
+    "a,\"b\";@SUM(1)",
 ];
 
 /// Only what the pages themselves are made of, and the name somewhere as text, or as what a field
@@ -49,10 +52,12 @@ fn check_file(path: &str, text: &str) -> BTreeSet<String> {
     let mut cells = BTreeSet::new();
     for line in reader.records() {
         for cell in &line.unwrap() {
-            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{path}: {cell:?}");
-            cells.insert(cell.to_owned());
+            // Where a spreadsheet separates by something else than commas, a cell begins there too.
+            for part in cell.split([';', '\t', '\r', '\n']) {
+                assert!(!part.starts_with(['=', '+', '-', '@']), "{path}: {cell:?}");
+            }
             // What was put in front of a formula is taken away again.
-            cells.insert(cell.strip_prefix('\'').unwrap_or(cell).to_owned());
+            cells.insert(unguard(cell));
         }
     }
     cells
@@ -110,7 +115,13 @@ on_both! {
             }
         }
         let export = ["key", "export", "--database-url", &server.database.url];
-        let cells = check_file("key export", &run_ok(&server.database.folder(), &export));
+        let exported = run_ok(&server.database.folder(), &export);
+        let cells = check_file("key export", &exported);
         assert!(NAMES.iter().all(|name| cells.contains(*name)));
+        // What people open begins with the mark that Excel needs; what programs read does not.
+        let opened = admin.get("/keys/export").body;
+        assert!(opened.starts_with("\u{feff}\"id\",\"name\",") && exported.starts_with("\"id\",\"name\","));
+        let headings = |file: &str| file.lines().next().unwrap().trim_start_matches('\u{feff}').to_owned();
+        assert_eq!(headings(&opened), headings(&exported));
     }
 }

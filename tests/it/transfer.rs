@@ -106,6 +106,25 @@ on_both! {
 }
 
 on_both! {
+    fn keys_come_in_however_a_spreadsheet_separates_them(backend) {
+        let shell = Shell::new(backend);
+        let file = |delimiter: char, secret: &str, scopes: &str| {
+            let cells = [&sha256(secret), "\"a;\'=1\"", &format!("\"{scopes}\"")].join(&delimiter.to_string());
+            format!("\u{feff}sha256{delimiter}name{delimiter}scopes\r\n{cells}\r\n")
+        };
+        for (n, (delimiter, scopes)) in
+            [(',', "calls:read leads:read"), (';', "calls:read,leads:read"), ('\t', "calls:read; leads:read")].into_iter().enumerate()
+        {
+            let output = import(&shell, "keys.csv", file(delimiter, &format!("secret {n}"), scopes), &[]);
+            assert_eq!(said(&output), "1 imported, 0 already there, 0 refused\n", "{}", errors(&output));
+        }
+        for key in shell.json(&["key", "list"]) {
+            assert_eq!((&key["name"], &key["scopes"]), (&json!("a;=1"), &json!(["calls:read", "leads:read"])));
+        }
+    }
+}
+
+on_both! {
     fn bad_lines_are_refused_one_by_one_and_the_good_ones_imported(backend) {
         let shell = Shell::new(backend);
         let token = shell.ok(&["token", "create", "--name", "t", "--access", "read", "--expires", "1d"]);
@@ -168,7 +187,8 @@ on_both! {
         let made = [
             create("'=cmd", &["--scope", "leads:write", "--expires", "90d", "--owner", "@\"a\", b"]),
             create("-1", &["--description", "\ttwo\r\nlines,\n'+x"]),
-            create("ü 名", &[]),
+            create("ü 名", &["--expires", "never"]),
+            create("a;=1;'=2", &[]),
         ];
         let gone = create("gone", &[]);
         here.ok(&["key", "revoke", gone["id"].as_str().unwrap(), "--reason", "=lost"]);
@@ -192,7 +212,7 @@ on_both! {
             let output = import(&there, &file, &active, &[]);
             assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
         }
-        assert!(here.ok(&["key", "export"]).contains(",'=lost\r\n"));
+        assert!(here.ok(&["key", "export"]).contains(",\"'=lost\","));
 
         let server = Binary::serve(&there.0.folder(), &["--database-url", &there.0.url]);
         let arrived = there.json(&["key", "list"]);
@@ -240,6 +260,13 @@ fn keys_come_from_standard_input_and_what_is_no_file_of_keys_is_told() {
         assert_eq!(output.status.code(), Some(2));
         let errors = errors(&output);
         assert!(errors.contains(expected) && !errors.contains("sk_live"), "{errors}");
+    }
+    let (utf16, array): (Vec<u8>, _) =
+        (csv.encode_utf16().flat_map(u16::to_le_bytes).collect(), format!("[{}]", line("a")));
+    for (text, expected) in [(utf16, "UTF-16"), (array.into_bytes(), "JSON array")] {
+        let output = import(&shell, "keys", text, &[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(errors(&output).contains(expected), "{}", errors(&output));
     }
     let output = import(&shell, "keys", &csv, &["--dry-run"]);
     assert!(errors(&output).contains("there is no such database"), "{}", errors(&output));

@@ -3,7 +3,7 @@
 use scraper::{Html, Selector};
 use serde_json::json;
 
-use crate::support::{Backend, Browser, TestServer, on_both};
+use crate::support::{Answer, Backend, Browser, TestServer, on_both};
 
 const ADMIN: &str = "ada@example.com";
 const MEMBER: &str = "bob@example.com";
@@ -98,7 +98,7 @@ on_both! {
         assert_eq!(texts(&page, ".sums dd:not(.small)"), ["2", "2", "2"]);
         assert!(texts(&page, MOST)[0].starts_with("<b>mine</b> 2 2 2"), "{page}");
         assert!(!page.contains("secret plan") && !page.contains(&foreign.id) && page.contains(&id));
-        assert!(member.get("/usage/export").body.lines().last().unwrap().ends_with(",2,2,0,0,0,0,0"));
+        assert!(member.get("/usage/export").body.lines().last().unwrap().ends_with(r#","2","2","0","0","0","0","0""#));
         let admin = Browser::signed_in(&server.client.base, ADMIN).get("/usage").body;
         assert_eq!(texts(&admin, ".sums dd:not(.small)"), ["3", "3", "3"]);
         assert_eq!(Browser::new(&server.client.base).get("/usage").status, 303);
@@ -114,16 +114,20 @@ on_both! {
         let browser = Browser::signed_in(&server.client.base, ADMIN);
         let file = browser.get("/usage/export?window=24h");
         assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
-        let lines: Vec<&str> = file.body.lines().collect();
+        // Every cell stands in quotation marks.
+        let plain = |file: &Answer| file.body.replace('"', "");
+        let text = plain(&file);
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 26);
         let columns = "total,ok,client_error,server_error,forbidden,rate_limited,retired";
-        assert_eq!(lines[0], format!("start,{columns}"));
+        assert_eq!(lines[0], format!("\u{feff}start,{columns}"));
         assert_eq!(lines[25], "2026-11-21T12:00:00.000Z,2,1,0,0,1,0,0");
+        assert_eq!(file.body.lines().last().unwrap(), r#""2026-11-21T12:00:00.000Z","2","1","0","0","1","0","0""#);
         let file = browser.get("/usage/export?window=7d&by=resource");
         assert_eq!(file.header("content-disposition"), "attachment; filename=\"usage-7d-by-resource.csv\"");
         let expected = format!(
-            "resource,access,{columns}\r\ncalls,read,1,1,0,0,0,0,0\r\ncalls,write,1,0,0,0,1,0,0\r\n"
+            "\u{feff}resource,access,{columns}\r\ncalls,read,1,1,0,0,0,0,0\r\ncalls,write,1,0,0,0,1,0,0\r\n"
         );
-        assert_eq!(file.body, expected);
+        assert_eq!(plain(&file), expected);
     }
 }

@@ -19,9 +19,8 @@ use crate::http::state::State;
 use crate::model::actor::ActorKind;
 use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
 use crate::model::page::{Cursor, Limit, PageRequest};
-use crate::model::schema;
-use crate::model::time;
 use crate::model::words::Word;
+use crate::model::{schema, spreadsheet, time};
 
 const COLUMNS: [&str; 10] = [
     "id",
@@ -253,10 +252,7 @@ pub async fn export(
                     let next = part
                         .next
                         .map(|cursor| PageRequest { limit: part.limit, cursor: Some(cursor) });
-                    (
-                        Ok(part.items.into_iter().map(|event| csv::line(cells(event))).collect()),
-                        next,
-                    )
+                    (Ok(spreadsheet::text(part.items.into_iter().map(cells))), next)
                 }
             })
         }

@@ -1,4 +1,4 @@
-//! Files for spreadsheets.
+//! Files for spreadsheets, as answers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt, stream};
 use crate::domain::principal::Principal;
 use crate::http::error::Problem;
 use crate::http::state::State;
-use crate::model::transfer::to_spreadsheet;
+use crate::model::spreadsheet::{BYTE_ORDER_MARK, text};
 
 /// A file of these columns for somebody signed in. Its lines are sent as they are read: a long file
 /// never lies in memory, and one that breaks off in the middle is cut, so that nobody takes it for
@@ -22,7 +22,8 @@ pub fn answer(
     columns: &[&str],
     lines: impl Stream<Item = Result<String, Problem>> + 'static,
 ) -> HttpResponse {
-    let head = Ok(line(columns.iter().map(ToString::to_string)));
+    let headings = text([columns.iter().map(ToString::to_string)]);
+    let head = Ok(format!("{BYTE_ORDER_MARK}{headings}"));
     let (state, reader) = (state.clone(), Arc::new(reader));
     let body = stream::iter([head]).chain(lines).then(move |part| {
         let (state, reader) = (state.clone(), reader.clone());
@@ -47,46 +48,4 @@ fn tell_broken_off(reader: &Principal, why: &Problem) {
         cause = why.cause(),
         "an export was broken off"
     );
-}
-
-/// A line of CSV (RFC 4180).
-pub fn line(cells: impl IntoIterator<Item = String>) -> String {
-    let cells: Vec<String> = cells.into_iter().map(|text| cell(&text)).collect();
-    let mut line = cells.join(",");
-    line.push_str("\r\n");
-    line
-}
-
-/// A cell that no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
-    let safe = to_spreadsheet(text);
-    if safe != text || safe.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", safe.replace('"', "\"\""))
-    } else {
-        safe
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_text_and_never_a_formula() {
-        for (text, written) in [
-            ("plain text", "plain text"),
-            ("", ""),
-            ("=1+1", "\"'=1+1\""),
-            ("+1", "\"'+1\""),
-            ("-1", "\"'-1\""),
-            ("@SUM(A1)", "\"'@SUM(A1)\""),
-            ("\t=1", "\"'\t=1\""),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("1-1", "1-1"),
-        ] {
-            assert_eq!(cell(text), written);
-        }
-    }
 }

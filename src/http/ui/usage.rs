@@ -17,6 +17,7 @@ use crate::http::state::State;
 use crate::model::breakdown::Breakdown;
 use crate::model::key::{KeySort, Status, TableFilter};
 use crate::model::scope::{Access, Resource};
+use crate::model::spreadsheet::text;
 use crate::model::time::{self, Moment};
 use crate::model::usage::{OTHER, Outcome, PerWindow, Tally};
 use crate::model::words::{Word, words};
@@ -163,24 +164,22 @@ pub async fn export(
         Lines::Resource => &["resource", "access"],
     };
     let columns: Vec<&str> = first.iter().copied().chain(["total"]).chain(outcomes).collect();
-    let text: String = match lines {
+    let text = match lines {
         Lines::Time => {
             let series = window.of(&windows).series().iter();
-            series.map(|(start, tally)| csv_line(&[&time::format(*start)], tally)).collect()
+            text(series.map(|(start, tally)| cells(&[&time::format(*start)], tally)))
         }
-        Lines::Resource => by_resource(&windows)
-            .map(|(name, access, _)| {
-                let tally = asked(window.of(&windows), name, access);
-                csv_line(&[name, access.as_str()], &tally)
-            })
-            .collect(),
+        Lines::Resource => text(by_resource(&windows).map(|(name, access, _)| {
+            let tally = asked(window.of(&windows), name, access);
+            cells(&[name, access.as_str()], &tally)
+        })),
     };
     let file = format!("usage-{}-by-{}.csv", window.as_str(), lines.as_str());
     Ok(csv::answer(&state, viewer.principal, &file, &columns, stream::iter([Ok(text)])))
 }
 
-fn csv_line(first: &[&str], tally: &Tally) -> String {
+fn cells(first: &[&str], tally: &Tally) -> Vec<String> {
     let counts = Outcome::ALL.iter().map(|outcome| tally.of(*outcome));
     let figures = std::iter::once(tally.total()).chain(counts).map(|n| n.to_string());
-    csv::line(first.iter().map(ToString::to_string).chain(figures))
+    first.iter().map(ToString::to_string).chain(figures).collect()
 }

@@ -6,8 +6,6 @@ use super::prose::Prose;
 
 /// A longer pattern is folded away: the description says the same in words.
 const LONGEST_PATTERN_IN_LINE: usize = 40;
-/// One that is longer still helps nobody who reads: it stands in the document alone.
-const LONGEST_PATTERN: usize = 200;
 /// Where the document keeps its named schemas.
 const SCHEMAS: &str = "#/components/schemas/";
 
@@ -35,8 +33,7 @@ impl Field {
     /// What a schema says of one.
     pub fn of(within: &str, name: &str, schema: &Value, required: bool) -> Self {
         let pattern = pattern(schema).or_else(|| pattern(&schema["items"]));
-        let folded = LONGEST_PATTERN_IN_LINE + 1..=LONGEST_PATTERN;
-        let long = pattern.filter(|pattern| folded.contains(&pattern.len()));
+        let long = pattern.filter(|pattern| pattern.len() > LONGEST_PATTERN_IN_LINE);
         Self {
             within: within.to_owned(),
             name: name.to_owned(),
