@@ -1,130 +1,111 @@
-// The pages of the API document: code can be copied, and calls can be tried. The key that is typed
-// in stays in this page, and is gone when the page is left; so is everything that was answered.
+// The pages of the API document. From one section to another the page is not left, only its content
+// is replaced: so a key that was pasted is kept in this variable, and stored nowhere.
 import { enableCopying } from "./copy.js";
+import { enableTrying, forgetAnswers } from "./docs-try.js";
 
-const DULL = ["content-length", "content-type", "date", "cache-control", "x-content-type-options"];
+let pasted = "";
+let language = "request";
+let shown = location.pathname;
+let loading = new AbortController();
 
-const bar = document.getElementById("try");
-const key = document.getElementById("key");
-const forms = document.querySelectorAll("form[data-path]");
-let leaving = new AbortController();
+// Marks the language that was chosen last in every example, and has the button copy that one.
+function applyLanguage() {
+  for (const figure of document.querySelectorAll(".examples")) {
+    figure.querySelector(`input[value=${language}]`).checked = true;
+    figure.querySelector("[data-copy]").dataset.copy = figure.querySelector(`.${language} code`).id;
+  }
+}
 
-enableCopying();
+function chooseLanguage({ target }) {
+  if (!target.closest(".languages")) return;
+  language = target.value;
+  // Examples above may become longer or shorter; the one at hand stays where it is.
+  const before = target.getBoundingClientRect().top;
+  applyLanguage();
+  scrollBy(0, target.getBoundingClientRect().top - before);
+}
 
-// The folded list of sections has done its work once one is chosen.
-document.querySelector(".contents details").addEventListener("click", (event) => {
-  if (event.target.closest("a")) event.currentTarget.open = false;
+function prepare() {
+  enableCopying();
+  enableTrying();
+  applyLanguage();
+  const bar = document.getElementById("try");
+  const key = document.getElementById("key");
+  if (bar) {
+    bar.hidden = false;
+    bar.addEventListener("submit", (event) => event.preventDefault());
+    key.value = pasted;
+    key.addEventListener("input", () => {
+      pasted = key.value;
+    });
+  }
+  // The folded list of sections has done its work once one is chosen.
+  document.querySelector(".contents details").addEventListener("click", (event) => {
+    if (event.target.closest("a")) event.currentTarget.open = false;
+  });
+}
+
+const sections = () => document.querySelector(".contents.wide");
+
+// Puts another section in the place of this one.
+async function load(url) {
+  loading.abort();
+  loading = new AbortController();
+  const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: loading.signal });
+  if (!answer.ok || answer.redirected) throw new Error(`answered ${answer.status}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const scrolled = sections().scrollTop;
+  forgetAnswers();
+  document.title = page.title;
+  document.body.replaceChildren(...page.body.childNodes);
+  shown = new URL(url).pathname;
+  prepare();
+  sections().scrollTop = scrolled;
+  document.getElementById("main").focus({ preventScroll: true });
+}
+
+// Tries to show an address without leaving the page; what cannot be shown so is opened as usual.
+async function open(url, settle) {
+  try {
+    await load(url);
+    settle();
+  } catch (why) {
+    if (why.name !== "AbortError") location.assign(url);
+  }
+}
+
+document.addEventListener("change", chooseLanguage);
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const url = new URL(link.href);
+  const within = url.origin === location.origin && /^\/docs(\/|$)/.test(url.pathname);
+  if (!within || (url.pathname === shown && url.hash)) return;
+  event.preventDefault();
+  const top = scrollY;
+  open(url, () => {
+    history.replaceState({ top }, "");
+    history.pushState(null, "", url);
+    if (url.hash) location.replace(url.hash);
+    else scrollTo(0, 0);
+  });
 });
 
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-// The request that a form describes.
-function request(form) {
-  const headers = new Headers();
-  const query = new URLSearchParams();
-  let path = form.dataset.path;
-  let body;
-  const credential = key?.value.trim();
-  if (credential) headers.set("Authorization", `Bearer ${credential}`);
-  for (const field of form.querySelectorAll("[data-in]")) {
-    const value = field.value.trim();
-    if (field.dataset.in === "path") path = path.replace(`{${field.name}}`, encodeURIComponent(value));
-    else if (value === "") continue;
-    else if (field.dataset.in === "query") query.append(field.name, value);
-    else if (field.dataset.in === "header") headers.set(field.name, value);
-    else {
-      headers.set("Content-Type", form.dataset.type);
-      body = value;
-    }
-  }
-  const asked = query.toString();
-  const url = asked ? `${path}?${asked}` : path;
-  const { method } = form.dataset;
-  return new Request(url, {
-    method, headers, body, credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer", signal: leaving.signal,
+addEventListener("popstate", ({ state }) => {
+  if (location.pathname === shown) return;
+  open(new URL(location.href), () => {
+    if (location.hash) location.replace(location.hash);
+    if (state) scrollTo(0, state.top);
   });
-}
-
-function readable(text, type) {
-  if (!/json/.test(type)) return text;
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
-function show(place, answer, text) {
-  const named = [...answer.headers].filter(([name]) => !DULL.includes(name));
-  if (named.length) {
-    const list = element("dl", "", "headers");
-    for (const [name, value] of named) list.append(element("dt", name), element("dd", value));
-    place.append(list);
-  }
-  if (text) {
-    const body = element("pre", "", "block");
-    body.tabIndex = 0;
-    body.setAttribute("role", "group");
-    body.setAttribute("aria-label", "Body of the answer");
-    body.append(element("code", readable(text, answer.headers.get("content-type") ?? "")));
-    place.append(body);
-  }
-}
-
-// Takes away what an earlier request has left.
-function clear(form) {
-  const place = form.nextElementSibling;
-  const says = place.querySelector("[role=status]");
-  says.textContent = "";
-  says.className = "";
-  place.replaceChildren(says);
-  return { place, says };
-}
-
-async function send(form) {
-  const { place, says } = clear(form);
-  const button = form.querySelector("button");
-  button.disabled = true;
-  const began = performance.now();
-  try {
-    const answer = await fetch(request(form));
-    const text = await answer.text();
-    const took = Math.round(performance.now() - began);
-    says.className = answer.ok ? "good" : "bad";
-    says.textContent = `${answer.status} ${answer.statusText} in ${took} ms`;
-    show(place, answer, text);
-  } catch (why) {
-    if (why.name === "AbortError") return;
-    says.className = "bad";
-    says.textContent = `No answer: ${why.message}`;
-  } finally {
-    button.disabled = false;
-  }
-}
-
-for (const form of forms) {
-  form.parentElement.hidden = false;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(form);
-  });
-}
-if (bar) {
-  bar.hidden = false;
-  bar.addEventListener("submit", (event) => event.preventDefault());
-}
+});
 
 addEventListener("pagehide", () => {
-  leaving.abort();
-  leaving = new AbortController();
+  loading.abort();
+  pasted = "";
+  const key = document.getElementById("key");
   if (key) key.value = "";
-  for (const form of forms) {
-    form.reset();
-    clear(form);
-  }
+  forgetAnswers();
 });
+
+prepare();

@@ -15,11 +15,12 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const MARK: &str = "mark.svg";
 
-static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
     [
         stored("bitting.css", CSS, include_bytes!("../../static/bitting.css")),
         stored("docs.css", CSS, include_bytes!("../../static/docs.css")),
         stored("docs.js", SCRIPT, include_bytes!("../../static/docs.js")),
+        stored("docs-try.js", SCRIPT, include_bytes!("../../static/docs-try.js")),
         stored("copy.js", SCRIPT, include_bytes!("../../static/copy.js")),
         stored("key.js", SCRIPT, include_bytes!("../../static/key.js")),
         stored("key-made.js", SCRIPT, include_bytes!("../../static/key-made.js")),

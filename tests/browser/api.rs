@@ -114,13 +114,86 @@ fn nothing_of_a_key_stays_when_the_page_is_left() {
     reader.unfold("keys_list");
     reader.paste(&server.admin);
     reader.send("keys_list");
-    reader.go("/docs");
+    reader.go("/login");
     window.back();
     window.find("h1");
     assert_eq!(reader.key_field(), "");
     assert!(!window.source().contains(made["id"].as_str().unwrap()));
     let kept = window.run("return [localStorage.length, sessionStorage.length, document.cookie]");
     assert_eq!(kept, serde_json::json!([0, 0, ""]));
+}
+
+#[test]
+fn a_pasted_key_survives_a_change_of_section_and_is_stored_nowhere() {
+    let reader = Reader::open("/docs/calls", true);
+    let (server, window) = (&reader.server, &reader.window);
+    let key = server.key("calls:read contacts:read");
+    reader.paste(&key.secret);
+    // Whoever goes from one section to another has this mark on the window as long as it is the same.
+    window.run("window.kept = true");
+    window.find(".contents.wide a[href='/docs/contacts']").click();
+    window.find("#contacts_list");
+    assert!(window.url().ends_with("/docs/contacts"), "{}", window.url());
+    assert_eq!(window.run("return document.title"), "Contacts · API · Bitting");
+    assert_eq!(window.run("return document.activeElement.id"), "main");
+    assert_eq!(reader.key_field(), key.secret);
+    reader.unfold("contacts_list");
+    let (says, answer) = reader.send("contacts_list");
+    assert!(says.starts_with("200"), "{says} {answer}");
+
+    // By way of the quick start, which has no field for it, and to an operation.
+    window.find("header nav a[href='/docs']").click();
+    window.find("#reference a[href='/docs/calls#calls_create']").click();
+    window.find("#calls_create:target");
+    assert!(window.url().ends_with("/docs/calls#calls_create"), "{}", window.url());
+    assert_eq!(reader.key_field(), key.secret);
+    window.find("#calls_list h2 a").click();
+    crate::support::eventually("it is at the list", || window.url().ends_with("#calls_list"));
+
+    // Backwards through all of it.
+    for selector in ["#calls_create:target", "#reference", "#contacts_list", "#calls_list"] {
+        window.back();
+        window.find(selector);
+    }
+    assert!(window.url().ends_with("/docs/calls"), "{}", window.url());
+    assert_eq!(reader.key_field(), key.secret);
+    assert_eq!(window.run("return window.kept"), true);
+
+    let kept = window.run("return [localStorage.length, sessionStorage.length, document.cookie]");
+    assert_eq!(kept, serde_json::json!([0, 0, ""]));
+    assert!(!window.run("return JSON.stringify(history.state)").to_string().contains(&key.secret));
+    for url in window.requested() {
+        assert!(!url.contains(&key.secret), "{url}");
+    }
+    window.reload();
+    window.find("h1");
+    assert_eq!(reader.key_field(), "");
+}
+
+/// The examples of a request that can be seen, as their first words.
+fn examples_seen(window: &Window, operation: &str) -> Vec<String> {
+    let all = window.find_all(&format!("#{operation} .examples pre"));
+    let seen = all.iter().map(|example| example.text()).filter(|text| !text.is_empty());
+    seen.map(|text| text.split([' ', '\n']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_language_of_examples_is_chosen_with_and_without_scripts() {
+    for scripts in [true, false] {
+        let reader = Reader::open("/docs/calls", scripts);
+        let window = &reader.window;
+        assert_eq!(examples_seen(window, "calls_list"), ["curl"]);
+        window.find("#calls_list .languages input[value='python']").click();
+        assert_eq!(examples_seen(window, "calls_list"), ["import"]);
+        // Scripts choose it for every other example too, and on the pages to come.
+        let other = if scripts { "import" } else { "curl" };
+        assert_eq!(examples_seen(window, "calls_create"), [other]);
+        window.find(".contents.wide a[href='/docs/contacts']").click();
+        window.find("#contacts_list");
+        assert_eq!(examples_seen(window, "contacts_list"), [other]);
+        window.find("#contacts_list .languages input[value='javascript']").click();
+        assert_eq!(examples_seen(window, "contacts_list"), ["const"]);
+    }
 }
 
 #[test]

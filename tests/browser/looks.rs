@@ -3,7 +3,7 @@
 //! names.
 //!
 //! Each page is held against axe's rules, asks no other host, says nothing on the console, does not
-//! scroll sideways, and is no larger than is promised. Its pictures are written to `target/screenshots`, to be looked at.
+//! scroll sideways, cuts no text off, breaks no word, and is no larger than is promised. Its pictures are written to `target/screenshots`, to be looked at.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,6 +95,9 @@ impl Gallery {
                 complain(format!("{look} is {} wide", size[0]));
             }
             self.picture(&format!("{}-{page}-{look}.png", self.name), width, &size[1]);
+            for cut in self.window.run(include_str!("cut.js")).as_array().unwrap() {
+                complain(format!("{look} {}", cut.as_str().unwrap()));
+            }
             // Long pages take long: what they are made of is held against every rule elsewhere.
             if self.name == MANY && (width == 1280) == dark {
                 continue;

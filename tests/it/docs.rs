@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use scraper::{ElementRef, Html, Selector};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::support::browser::Browser;
 use crate::support::html::{attributes, text, texts};
 use crate::support::{Answer, Backend, TestServer};
 
-/// No page is larger, with everything it loads.
+/// No page is larger.
 const LARGEST: usize = 100_000;
+/// Nor are the files it is made of, which a browser keeps.
+const LARGEST_FILES: usize = 50_000;
 
 fn get(server: &TestServer, path: &str) -> Answer {
     let answer = server.client.send("GET", path, &[], None);
@@ -71,7 +74,7 @@ fn pages_load_nothing_inline_and_nothing_from_elsewhere_and_are_small() {
         assert_eq!(page.headers.get_all("content-security-policy").iter().count(), 1);
 
         let html = Html::parse_document(&page.body);
-        let mut size = page.body.len();
+        let mut size = 0;
         for element in html.root_element().descendants().filter_map(ElementRef::wrap) {
             let name = element.value().name();
             assert_ne!(name, "style", "{path}");
@@ -92,8 +95,11 @@ fn pages_load_nothing_inline_and_nothing_from_elsewhere_and_are_small() {
                 }
             }
         }
-        size += get(&server, "/static/copy.js").body.len();
-        assert!(size > 30_000 && size < LARGEST, "{path} takes {size} bytes");
+        for imported in ["/static/copy.js", "/static/docs-try.js"] {
+            size += get(&server, imported).body.len();
+        }
+        assert!(size > 30_000 && size < LARGEST_FILES, "{path} loads {size} bytes");
+        assert!(page.body.len() < LARGEST, "{path} has {} bytes", page.body.len());
     }
 }
 
@@ -110,7 +116,9 @@ fn every_link_leads_to_something() {
             let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
             let path = if path.is_empty() { here } else { path };
             let Some((_, there)) = pages.iter().find(|(known, _)| known == path) else {
-                panic!("{here} leads to {link}");
+                let answer = server.client.send("GET", path, &[], None);
+                assert!(answer.status < 400 && anchor.is_empty(), "{here} leads to {link}");
+                continue;
             };
             if !anchor.is_empty() {
                 followed += 1;
@@ -267,33 +275,82 @@ fn page_objects(page: &Answer) -> Vec<String> {
     attributes(page, ".object", "id")
 }
 
-#[test]
-fn the_example_requests_can_be_sent_as_they_are() {
-    let server = TestServer::start(Backend::Sqlite);
-    let everything = bitting::model::scope::ScopeSet::all().to_string();
-    let (key, token) = (server.key(&everything), server.admin.clone());
-    let mut sent = 0;
-    for (_, page) in pages(&server) {
+/// The examples in one language: what each is called, and its code.
+fn examples(server: &TestServer, language: &str) -> Vec<(String, String)> {
+    let mut examples = Vec::new();
+    for (_, page) in pages(server) {
         let html = Html::parse_document(&page.body);
-        for command in html.select(&Selector::parse("code[id$='-request']").unwrap()) {
-            let id = command.attr("id").unwrap().trim_end_matches("-request");
-            let command: String = command.text().collect();
-            assert!(command.contains(&format!("http://{}/", server.address)), "{command}");
-            let status = Command::new("sh")
-                .args(["-c", &format!("{command} -sS -o /dev/null -w '%{{http_code}}'")])
-                .env("KEY", &key.secret)
-                .env("TOKEN", &token)
-                .output()
-                .unwrap();
-            let status = String::from_utf8(status.stdout).unwrap();
-            // What the examples name does not exist.
-            let expected =
-                if command.contains("_01k462ttvyfgx8yqhb3966v3mg") { "404" } else { "20" };
-            assert!(status.starts_with(expected), "{id} is answered {status}: {command}");
-            sent += 1;
+        let found = format!("code[id$='-{language}']");
+        for code in html.select(&Selector::parse(&found).unwrap()) {
+            let operation = code.attr("id").unwrap().trim_end_matches(&format!("-{language}"));
+            let code: String = code.text().collect();
+            assert!(code.contains(&format!("http://{}/", server.address)), "{code}");
+            examples.push((operation.to_owned(), code));
         }
     }
-    assert_eq!(sent, operations(&document(&server)).len());
+    let distinct: BTreeSet<&String> = examples.iter().map(|(operation, _)| operation).collect();
+    assert_eq!(distinct.len(), operations(&document(server)).len(), "in {language}");
+    examples
+}
+
+/// Runs examples with a key and a token that may do everything. `run` makes the arguments of the
+/// program, which is to print a line with the status of each.
+fn assert_answered(
+    language: &str,
+    program: &str,
+    run: impl Fn(&[(String, String)]) -> Vec<String>,
+) {
+    let server = TestServer::start(Backend::Sqlite);
+    let everything = bitting::model::scope::ScopeSet::all().to_string();
+    let key = server.key(&everything);
+    let examples = examples(&server, language);
+    let ran = Command::new(program)
+        .args(run(&examples))
+        .env("KEY", &key.secret)
+        .env("TOKEN", &server.admin)
+        .output()
+        .unwrap_or_else(|why| panic!("{program} is missing ({why}): tests/run installs it"));
+    let (out, errors) =
+        (String::from_utf8(ran.stdout).unwrap(), String::from_utf8_lossy(&ran.stderr));
+    let statuses: Vec<&str> =
+        out.lines().filter_map(|line| line.strip_prefix("answered ")).collect();
+    assert_eq!(statuses.len(), examples.len(), "{out}{errors}");
+    for ((operation, code), status) in examples.iter().zip(statuses) {
+        // What the examples name does not exist.
+        let expected = if code.contains("_01k462ttvyfgx8yqhb3966v3mg") { "404" } else { "20" };
+        assert!(status.starts_with(expected), "{operation} is answered {status}: {code}{errors}");
+    }
+}
+
+#[test]
+fn the_examples_for_curl_can_be_sent_as_they_are() {
+    assert_answered("request", "sh", |examples| {
+        let line = |(_, command): &(String, String)| {
+            format!("{command} -sS -o /dev/null -w 'answered %{{http_code}}\n'")
+        };
+        vec!["-c".to_owned(), examples.iter().map(line).collect::<Vec<_>>().join("\n")]
+    });
+}
+
+#[test]
+fn the_examples_in_python_can_be_run_as_they_are() {
+    assert_answered("python", "python3", |examples| {
+        let each = |(_, code): &(String, String)| {
+            format!("{code}\nprint('answered', response.status_code)\n")
+        };
+        vec!["-c".to_owned(), examples.iter().map(each).collect()]
+    });
+}
+
+#[test]
+fn the_examples_in_javascript_can_be_run_as_they_are() {
+    assert_answered("javascript", "node", |examples| {
+        let each = |(_, code): &(String, String)| {
+            format!("{{\n{code}\nconsole.log('answered', response.status);\n}}\n")
+        };
+        let script = examples.iter().map(each).collect();
+        vec!["--input-type=module".to_owned(), "-e".to_owned(), script]
+    });
 }
 
 #[test]
@@ -303,6 +360,65 @@ fn the_quick_start_names_this_server() {
     assert!(page.body.contains(&format!("http://{}/v1/whoami", server.address)));
     assert!(page.body.contains("\\bbt[ka]_[0-9A-Za-z]{38}\\b"), "the pattern for secret scanners");
     assert_eq!(texts(&page, "h1"), ["The API"]);
+}
+
+fn signed_in(server: &TestServer, role: Value) -> Browser {
+    server.db_user("first@example.com", json!({"role": "admin"}));
+    server.db_user("ada@example.com", role);
+    Browser::signed_in(&server.client.base, "ada@example.com")
+}
+
+#[test]
+fn the_pages_ask_for_no_credential_and_read_none() {
+    let server = TestServer::start(Backend::Sqlite);
+    let revoked = server.key("calls:read");
+    server.revoke(&revoked);
+    for path in ["/docs", "/docs/calls", "/docs/errors"] {
+        for value in [format!("Bearer {}", revoked.secret), "Bearer nonsense".to_owned()] {
+            let page = server.client.send("GET", path, &[("authorization", &value)], None);
+            assert_eq!((page.status, &page.body), (200, &get(&server, path).body), "{path}");
+        }
+    }
+}
+
+/// The quick start as somebody reads it.
+fn quick_start(server: &TestServer, role: Option<Value>) -> Answer {
+    match role {
+        None => get(server, "/docs"),
+        Some(role) => signed_in(server, role).get("/docs"),
+    }
+}
+
+#[test]
+fn the_quick_start_leads_each_reader_to_their_first_key() {
+    for (role, button, command_line) in [
+        (None, vec!["/login?next=%2Fkeys%2Fnew"], true),
+        (Some(json!({"role": "member", "may_grant": ["calls:read"]})), vec!["/keys/new"], false),
+        (Some(json!({"role": "admin"})), vec!["/keys/new"], true),
+        (Some(json!({"role": "auditor"})), vec![], false),
+    ] {
+        let server = TestServer::start(Backend::Sqlite);
+        let page = quick_start(&server, role.clone());
+        assert_eq!(attributes(&page, "main a.primary", "href"), button, "{role:?}");
+        assert_eq!(page.body.contains("bitting key create"), command_line, "{role:?}");
+    }
+}
+
+#[test]
+fn somebody_signed_in_keeps_their_navigation() {
+    let server = TestServer::start(Backend::Sqlite);
+    let browser = signed_in(&server, json!({"role": "member"}));
+    let keys = browser.get("/keys");
+    let menu = "header nav a, header .who a";
+    for path in ["/docs", "/docs/calls", "/docs/errors"] {
+        let page = browser.get(path);
+        assert_eq!(attributes(&page, menu, "href"), attributes(&keys, menu, "href"), "{path}");
+        assert_eq!(texts(&page, "header [aria-current]"), ["API"], "{path}");
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert_eq!(texts(&page, "header form button"), ["Sign out"]);
+    }
+    let next = attributes(&get(&server, "/docs/calls"), menu, "href");
+    assert_eq!(next, ["/docs", "/login?next=%2Fdocs%2Fcalls"]);
 }
 
 #[test]

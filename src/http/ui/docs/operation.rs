@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::example::{Example, ExampleRequest};
 use super::fields::{Field, items, kind, members, resolved, text};
 use super::prose::{Listing, Prose};
 
@@ -20,7 +21,16 @@ pub enum Needs {
 impl Needs {
     /// Whether it is asked for a key or a token at all.
     pub fn credential(&self) -> bool {
-        !matches!(self, Self::Nothing)
+        self.variable().is_some()
+    }
+
+    /// The environment variable that its examples take the credential from.
+    pub fn variable(&self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::AnyKey | Self::Scope(..) => Some("KEY"),
+            Self::AdminToken(_) => Some("TOKEN"),
+        }
     }
 }
 
@@ -45,7 +55,14 @@ pub struct Body {
     /// Whether fields that are not named are refused.
     pub closed: bool,
     /// One that would be accepted.
-    pub example: String,
+    pub example: Value,
+}
+
+impl Body {
+    /// The example as people read it.
+    pub fn example(&self) -> String {
+        pretty(&self.example)
+    }
 }
 
 /// An answer that is no error.
@@ -128,44 +145,23 @@ impl Operation {
         ids.filter_map(Value::as_str).next().map(str::to_owned)
     }
 
-    /// A request of it as a command.
-    pub fn command(&self, address: &str) -> Listing {
+    /// A request of it to a server at this address, in every language.
+    pub fn examples(&self, address: &str) -> [Example; 3] {
         let path = self.example_id.as_ref().map(|id| self.path.replace("{id}", id));
-        let url = quoted(&format!("{address}{}", path.as_ref().unwrap_or(&self.path)));
-        let mut parts = Vec::new();
-        if self.method != "GET" && !(self.method == "POST" && self.body.is_some()) {
-            parts.push(format!("-X {}", self.method));
-        }
-        match self.needs {
-            Needs::Nothing => {}
-            Needs::AnyKey | Needs::Scope(..) => {
-                parts.push("-H \"Authorization: Bearer $KEY\"".to_owned());
-            }
-            Needs::AdminToken(_) => parts.push("-H \"Authorization: Bearer $TOKEN\"".to_owned()),
-        }
-        if let Some(body) = &self.body {
-            let media_type = body.media_types.first().map_or("application/json", String::as_str);
-            parts.push(format!("-H 'Content-Type: {media_type}'"));
-            parts.push(format!("-d {}", quoted(&body.example)));
-        }
-        parts.push(url);
-        Listing(format!("curl {}", parts.join(" \\\n  ")))
+        let request = ExampleRequest {
+            method: &self.method,
+            url: format!("{address}{}", path.as_ref().unwrap_or(&self.path)),
+            credential: self.needs.variable(),
+            body: self.body.as_ref().map(|body| (self.media_type(), &body.example)),
+            answered: self.answers.iter().any(|answer| !answer.shape.is_empty()),
+        };
+        request.examples()
     }
 
     /// The media type that a body is sent with.
     pub fn media_type(&self) -> &str {
         let first = self.body.as_ref().and_then(|body| body.media_types.first());
-        first.map_or("", String::as_str)
-    }
-}
-
-/// A word for the shell; as it is, where nothing in it means anything to one.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/:.-_%".contains(&byte);
-    if word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        first.map_or("application/json", String::as_str)
     }
 }
 
@@ -199,7 +195,7 @@ fn body(document: &Value, body: &Value) -> Option<Body> {
         media_types: content.iter().map(|(media_type, _)| (*media_type).clone()).collect(),
         fields: Field::list(schema),
         closed: schema["additionalProperties"] == false,
-        example: pretty(&first["example"]),
+        example: first["example"].clone(),
     })
 }
 
@@ -243,17 +239,4 @@ fn answer(document: &Value, status: &str, response: &Value) -> Answer {
 /// JSON as people read it.
 pub fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_means_something_to_a_shell_is_quoted() {
-        assert_eq!(quoted("http://127.0.0.1:8080/v1/calls"), "http://127.0.0.1:8080/v1/calls");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted("http://[::1]/{id}"), "'http://[::1]/{id}'");
-    }
 }

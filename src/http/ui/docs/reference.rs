@@ -71,6 +71,14 @@ impl Reference {
         }
     }
 
+    /// The operation with this name for programs, and the section it stands in.
+    pub fn operation(&self, id: &str) -> Option<(&Section, &Operation)> {
+        self.sections.iter().find_map(|section| {
+            let operation = section.operations.iter().find(|operation| operation.id == id)?;
+            Some((section, operation))
+        })
+    }
+
     /// The section with this name in paths.
     pub fn section(&self, slug: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.slug == slug)
