@@ -24,7 +24,7 @@ function until() {
   const chosen = form.querySelector("input[name=expires]:checked");
   if (chosen?.value === "date") {
     const day = form.elements.expires_on.valueAsDate;
-    if (!day) return "until a day that you have not chosen yet";
+    if (!day) return "until a date you have not chosen yet";
     const words = { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
     return `until the end of ${new Intl.DateTimeFormat("en-GB", words).format(day)}`;
   }
@@ -35,8 +35,8 @@ function say() {
   const may = grants();
   sentence.hidden = false;
   sentence.textContent = may.length
-    ? `This key will be able to ${listed(may)}, ${until()}.`
-    : "This key will not be able to do anything: tick at least one box.";
+    ? `This key will be able to ${listed(may)} ${until()}.`
+    : "This key will not be able to do anything: select at least one box.";
 }
 
 if (form) {

@@ -12,33 +12,32 @@ use crate::model::secret::{BODY_LENGTH, Brand, Digest, SecretKind, bears_prefix,
 const WELL_FORMED: &str = "It has the form of a key, but is not one that this server accepts: was \
      it made for another server or database? With Basic, the user name must be its id.";
 const TOKEN_NOT_BEARER: &str =
-    "It has the form of an admin token, which is read from Authorization: Bearer alone.";
-const NO_SCHEME: &str = "No scheme and space stand before it: write Authorization: Bearer KEY.";
-const UNKNOWN_SCHEME: &str = "Its scheme is not one that is read here, or is not written exactly \
-     so: write Authorization: Bearer KEY.";
-const SCHEME_TWICE: &str = "A scheme stands where the key alone belongs: write \
+    "It looks like an admin token, which is accepted only as Authorization: Bearer.";
+const NO_SCHEME: &str =
+    "The scheme and a space are missing before it: write Authorization: Bearer KEY.";
+const UNKNOWN_SCHEME: &str =
+    "Its scheme is not supported or is misspelt: write Authorization: Bearer KEY.";
+const SCHEME_TWICE: &str = "There is a scheme where only the key belongs: write \
      Authorization: Bearer KEY, or X-API-Key: KEY.";
 const EMPTY: &str = "There is no key in it: is the variable that should hold it empty?";
 const TOKEN_FORM: &str = "After the scheme Token, write token=\"KEY\".";
-const BASIC_FORM: &str = "After the scheme Basic stands base64 of KEY_ID:KEY; to send the key as \
-     it is, write Authorization: Bearer KEY.";
+const BASIC_FORM: &str = "The scheme Basic is followed by KEY_ID:KEY in base64; to send the key as it is, write Authorization: Bearer KEY.";
 const BASIC_USER: &str = "With Basic, the user name is the key's id and the password the key, or \
      the user name is the key and the password is empty.";
-const QUOTED: &str = "It stands in quotation marks: send it without them.";
+const QUOTED: &str = "It is in quotation marks: send it without them.";
 const NOT_FILLED_IN: &str = "It looks like the name of a variable or a placeholder that was not \
-     replaced by the key: shells replace none within single quotes.";
-const ESCAPE: &str = "It ends with a backslash and a letter, such as \\n, where a line break may \
-     have been meant: take them away.";
+     replaced by the key: shells do not replace variables in single quotes.";
+const ESCAPE: &str = "It ends with a backslash and a letter, such as \\n, perhaps meant as a line break: remove them.";
 const SHORTENED: &str = "It looks like the shortened form that lists show: the whole key was shown \
-     only when it was made. If nobody has kept it, make another one.";
+     only when it was made. If nobody kept it, make another one.";
 const ID: &str = "It looks like an id, which names a key and is no secret: send the key itself.";
 const DIGEST: &str = "It looks like a SHA-256: send the key itself, not its digest.";
-const NOT_ASCII: &str = "It holds characters that no key has, such as typographic quotation marks \
-     or dashes: copy it anew.";
-const SPACE: &str = "There is white space within it: was it broken into several lines?";
-const OTHER_PREFIX: &str = "It does not begin as this server's keys do: is it for another service?";
-const WRONG_CASE: &str = "Its upper and lower case was changed: send it as it was shown.";
-const OTHER_CHARACTERS: &str = "It holds something other than letters and digits: copy it anew.";
+const NOT_ASCII: &str = "It contains characters that no key has, such as typographic quotation marks or dashes: copy it again.";
+const SPACE: &str = "It contains white space: was it split into several lines?";
+const OTHER_PREFIX: &str = "It does not begin like this server's keys: is it for another service?";
+const WRONG_CASE: &str = "Its upper and lower case has changed: send it as it was shown.";
+const OTHER_CHARACTERS: &str =
+    "It contains something other than letters and digits: copy it again.";
 const TOO_SHORT: &str = "It is shorter than a key: was it cut when it was copied?";
 const TOO_LONG: &str = "It is longer than a key: was something copied with it?";
 const CHECKSUM: &str = "Its checksum is wrong: a character was mistyped or left out.";

@@ -30,24 +30,24 @@ Examples:
 
 Write does not include read: give both where both are needed.")]
     Create(Create),
-    /// List keys, the newest first
+    /// List keys, newest first
     List {
         /// Only keys in this state
         #[arg(long, value_enum, default_value = "all")]
         status: ListStatus,
-        /// One JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Show one key with its figures
+    /// Show one key with its usage
     Show {
         /// The key's id, key_…
         id: String,
-        /// As a JSON object
+        /// Print the key as a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// End a key for good; every running server refuses it within a second
+    /// Revoke a key permanently; every running server refuses it within a second
     #[command(after_help = "Examples:\n  bitting key revoke key_01… --reason \"leaked in a log\"")]
     Revoke {
         /// The key's id, key_…
@@ -59,17 +59,17 @@ Write does not include read: give both where both are needed.")]
         #[arg(long)]
         json: bool,
     },
-    /// Take in keys made elsewhere by their SHA-256; nobody needs a new one
+    /// Import keys made elsewhere by their SHA-256, so that nobody needs a new key
     #[command(after_help = "\
 Examples:
   bitting key import keys.csv --dry-run
   bitting key import - --format jsonl < keys.jsonl
   bitting key import keys.csv --json > report.jsonl
 
-Columns (or members): name, scopes, sha256, and if wanted description, owner, expires_at, display;
-those of `key export` are understood too. Cells are separated by commas, semicolons or tabs, scopes
+Columns (or members): name, scopes, sha256, and optionally description, owner, expires_at, display;
+the columns of `key export` work too. Cells are separated by commas, semicolons or tabs, scopes
 in one cell by spaces, commas or semicolons; in JSON they are a list.
-Lines that are wrong are refused and reported, the others imported; then the exit code is 1.
+Invalid lines are reported and skipped, and the others are imported; the exit code is then 1.
 Importing a file again changes nothing.
 
 Only keys made of at least 128 random bits are safe to import: of a password that can be guessed,
@@ -85,10 +85,10 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// What people call it, 1 to 100 characters
+    /// A name for people, 1 to 100 characters
     #[arg(long)]
     name: String,
-    /// What it may do, such as calls:read; give it once for each
+    /// A scope, such as calls:read; repeat the option for more
     #[arg(long, required = true, value_name = "SCOPE")]
     scope: Vec<String>,
     /// A time from now (90d, 1y), a date (2027-01-31, its end), an RFC 3339 time, or never
@@ -97,7 +97,7 @@ pub(super) struct Create {
     /// What it is for
     #[arg(long)]
     description: Option<String>,
-    /// Whose it is: a customer or a team of yours; it grants nothing
+    /// Whose it is: a customer or a team of yours; has no effect on what the key may do
     #[arg(long)]
     owner: Option<String>,
     /// Print a JSON object that holds the key
@@ -144,7 +144,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
             let before = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
             let key = bitting.revoke_key(id, reason.as_deref(), &principal(), None)?;
             if before.revocation.is_some() {
-                say(format_args!("it had been revoked before; nothing was changed"));
+                say(format_args!("it was already revoked; nothing was changed"));
             }
             if json {
                 return show_key(&bitting, &key, true);
@@ -158,7 +158,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
 fn parse_id(text: &str) -> Result<KeyId, Failure> {
     text.trim().parse().map_err(|_| {
         Failure::Usage(format!(
-            "{:?} is not a key's id, which looks like key_ and 26 characters",
+            "{:?} is not the id of a key, which is key_ followed by 26 characters",
             plain(text)
         ))
     })
@@ -166,7 +166,9 @@ fn parse_id(text: &str) -> Result<KeyId, Failure> {
 
 fn not_found(error: crate::domain::Error, id: KeyId) -> Failure {
     match error {
-        crate::domain::Error::NotFound => Failure::Failed(format!("there is no key {id}")),
+        crate::domain::Error::NotFound => {
+            Failure::Failed(format!("there is no key {id}; `bitting key list` shows the ids"))
+        }
         other => other.into(),
     }
 }
@@ -199,7 +201,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
         .expires_at
         .map_or("never expires".to_owned(), |at| format!("expires {}", format_time(at)));
     say(format_args!(
-        "{} may {}, {until}. The key is shown only now:",
+        "{} may {}, {until}. The key is shown only once:",
         issued.key.id, issued.key.scopes
     ));
     show_once(issued.key.id, format_args!("{}", issued.secret.expose()))
@@ -232,7 +234,7 @@ fn list(status: StatusFilter, json: bool, settings: &Settings) -> Result<(), Fai
         return Ok(());
     }
     if rows.is_empty() {
-        say(format_args!("No such keys. `bitting key create --help` says how to make one."));
+        say(format_args!("No keys found. `bitting key create --help` explains how to make one."));
     }
     show_table(
         ["ID", "NAME", "KEY", "STATUS", "SCOPES", "EXPIRES", "LAST USED", "24H", "30D"],

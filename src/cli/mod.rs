@@ -41,13 +41,13 @@ const EXAMPLES: &str = "\
 Examples:
   bitting                                            serve on 127.0.0.1:8080, in ./bitting.db
   bitting key create --name ci --scope calls:read    make a key; it is printed once
-  bitting key list --status active                   what is in use
-  bitting key revoke key_01… --reason leaked         refuse it everywhere within a second
+  bitting key list --status active                   list the keys in use
+  bitting key revoke key_01… --reason leaked         every server refuses it within a second
   bitting token create --name deploy --access write --expires 90d
                                                      manage keys by program
   bitting user list                                  who may sign in to the pages
 
-Exit codes: 0 done, 1 it could not be done, 2 it was asked for wrongly.";
+Exit codes: 0 success, 1 failure, 2 wrong usage.";
 
 /// Issues API keys, enforces what each may read or write, and counts every use.
 #[derive(Debug, Parser)]
@@ -63,7 +63,7 @@ struct Arguments {
 enum Command {
     /// Run the server (the default); the first start makes the database
     Serve {
-        /// Fill an empty database with a made-up practice and 30 days of use, to look at
+        /// Fill an empty database with sample data and 30 days of use
         #[arg(long)]
         demo: bool,
     },
@@ -80,25 +80,25 @@ enum Command {
     /// Add, list, change, disable and enable the users of the pages
     #[command(subcommand)]
     User(users::UserCommand),
-    /// Look settings, database and clock over, read every page, and say what is wrong
+    /// Check settings, database and clock, read every database page, and report problems
     #[command(after_help = "\
-Without --reset-clock it changes nothing and works while a server runs. Exit codes: 0 nothing is wrong, 1 something is.")]
+Without --reset-clock it changes nothing and works while a server runs. Exit codes: 0 no problem found, 1 problems found.")]
     Check {
-        /// Forget a highest time that was seen by a clock far ahead; every server must be stopped
+        /// Forget the highest time seen, after a clock ran far ahead; every server must be stopped
         #[arg(long)]
         reset_clock: bool,
-        /// One JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Copy the SQLite database into a new file, also while a server writes
+    /// Copy the SQLite database into a new file, even while a server is writing
     Backup {
-        /// The file to make; one that exists is left as it is
+        /// The file to write; an existing file is never overwritten
         file: PathBuf,
     },
     /// Take away again what had been taken away since a backup: after restoring it
     #[command(after_help = "\
-Example, with the database from before set aside as old.db:
+Example, with the earlier database kept as old.db:
   bitting revoke-as-in sqlite://old.db --dry-run
 
 Revokes keys and admin tokens that are revoked there, disables users, narrows roles and limits, and
@@ -106,7 +106,7 @@ forgets passwords that were changed since. Every session and one-time link ends.
     RevokeAsIn {
         /// The other database, sqlite://FILE or postgres://…
         url: String,
-        /// Only say what it would do
+        /// Only report what would be done
         #[arg(long)]
         dry_run: bool,
     },
@@ -221,7 +221,7 @@ fn parse() -> Result<Arguments, Failure> {
         let said = said.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For "));
         let said = said.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
         let said = said.strip_prefix("error: ").unwrap_or(&said);
-        Failure::Usage(format!("{}; --help says more", plain(said)))
+        Failure::Usage(format!("{}; see --help", plain(said)))
     })
 }
 
@@ -294,8 +294,7 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
         let _ = show(format_args!("listening on http://{}", server.address));
         if settings.keys_may_be_overheard() {
             tracing::warn!(
-                "listening beyond this machine without an https --public-url: keys may cross the \
-                 network in the clear"
+                "listening beyond this machine without an https --public-url: keys may cross the network unencrypted"
             );
         }
         if let Some(address) = server.metrics_address {
@@ -320,7 +319,7 @@ fn present(server: &Server, settings: &Settings) {
     if let Some(demo) = &server.demo {
         let url = address_of(server, settings);
         say(format_args!(
-            "The database now holds a demo. Shown only now:\n  sign in at {url}/login\n  \
+            "The database now holds a demo. This is shown only once:\n  sign in at {url}/login\n  \
              e-mail    {}\n  password  {}\n  API key   {}",
             demo.email,
             demo.password,
@@ -343,7 +342,7 @@ fn invite(server: &Server, settings: &Settings) {
         }
         Ok(None) => {}
         // What it serves without users goes on.
-        Err(error) => tracing::warn!(%error, "whether there is a user could not be found out"),
+        Err(error) => tracing::warn!(%error, "could not find out whether there is a user"),
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn check(settings: &Settings, reset_clock: bool, json: bool) -> Resul
     }
     match findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count() {
         0 => Ok(()),
-        wrong => Err(Failure::Failed(format!("{wrong} of {} checks went wrong", findings.len()))),
+        wrong => Err(Failure::Failed(format!("{wrong} of {} checks failed", findings.len()))),
     }
 }
 
@@ -70,11 +70,11 @@ fn configuration(settings: &Settings) -> Finding {
 pub(super) fn back_up(settings: &Settings, to: &Path) -> Result<(), Failure> {
     if let Target::Postgres(_) = settings.database {
         return Err(Failure::Usage(
-            "backup copies an SQLite database; copy a PostgreSQL one with pg_dump".to_owned(),
+            "backup copies SQLite databases only; use pg_dump for PostgreSQL".to_owned(),
         ));
     }
     backup::copy(&settings.database, to)?;
-    show(format_args!("{} is copied to {}", settings.database, to.display()))
+    show(format_args!("{} was copied to {}", settings.database, to.display()))
 }
 
 /// Asks the server on this machine whether it is ready.

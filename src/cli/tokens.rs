@@ -22,15 +22,15 @@ Examples:
   bitting token create --name deploy --access write --expires 90d
   bitting token create --name crm --access write --may-grant leads:read --may-grant leads:write
 
-An admin token manages keys and nothing else. Write includes read here.")]
+An admin token manages keys and nothing else. For admin tokens, write includes read.")]
     Create(Create),
-    /// List admin tokens, the newest first
+    /// List admin tokens, newest first
     List {
-        /// One JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// End an admin token for good; the keys it made stay
+    /// Revoke an admin token permanently; the keys it made keep working
     Revoke {
         /// The token's id, token_…
         id: String,
@@ -45,7 +45,7 @@ An admin token manages keys and nothing else. Write includes read here.")]
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// What people call it, 1 to 100 characters
+    /// A name for people, 1 to 100 characters
     #[arg(long)]
     name: String,
     /// What it may do with keys: read or write
@@ -54,7 +54,7 @@ pub(super) struct Create {
     /// A time from now (90d), a date (2027-01-31, its end) or an RFC 3339 time; at most a year (1y)
     #[arg(long, default_value = "90d", value_name = "WHEN")]
     expires: String,
-    /// A scope it may give to keys; give it once for each [default: every scope]
+    /// A scope it may give to keys; repeat the option for more [default: every scope]
     #[arg(long, value_name = "SCOPE", num_args = 1..)]
     may_grant: Vec<String>,
     /// Print a JSON object that holds the token
@@ -69,7 +69,7 @@ pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Fail
         TokenCommand::Revoke { id, reason, json } => {
             let refused = || {
                 Failure::Usage(format!(
-                    "{:?} is not a token's id, which looks like token_ and 26 characters",
+                    "{:?} is not the id of a token, which is token_ followed by 26 characters",
                     plain(&id)
                 ))
             };
@@ -77,7 +77,9 @@ pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Fail
             let bitting = open(settings, Missing::Refuse)?;
             let token = match bitting.revoke_token(id, reason.as_deref(), &principal()) {
                 Err(Error::NotFound) => {
-                    return Err(Failure::Failed(format!("there is no token {id}")));
+                    return Err(Failure::Failed(format!(
+                        "there is no token {id}; `bitting token list` shows the ids"
+                    )));
                 }
                 other => other?,
             };
@@ -95,7 +97,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     let expires_at = parse_expiry(&arguments.expires, now)
         .and_then(|at| {
             at.ok_or(
-                "an admin token always expires, after a year at most: give 1y or less".to_owned(),
+                "an admin token always expires, after at most a year; give 1y or less".to_owned(),
             )
         })
         .map_err(|message| Failure::Usage(format!("--expires: {message}")))?;
@@ -116,7 +118,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
         return show_once(issued.token.id, format_args!("{json}"));
     }
     say(format_args!(
-        "{} may {} keys, expires {}. The token is shown only now:",
+        "{} may {} keys, expires {}. The token is shown only once:",
         issued.token.id,
         issued.token.access.as_str(),
         format_time(issued.token.expires_at)

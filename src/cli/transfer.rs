@@ -31,20 +31,20 @@ type ShortDigest = [u8; 16];
 pub(super) struct Import {
     /// A file of keys, or - for standard input
     file: PathBuf,
-    /// How it is written [default: by its name, or else by its first character]
+    /// The format [default: by the file's name, or else by its first character]
     #[arg(long)]
     format: Option<Format>,
-    /// Check everything, and write nothing
+    /// Check everything, but write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Report on every line, and at the end in all, as JSON objects
+    /// Report on every line, and with a summary at the end, as JSON objects
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// How to write it
+    /// The format
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
     /// Only keys in this state
@@ -137,7 +137,9 @@ pub(super) fn import(arguments: &Import, settings: &Settings) -> Result<(), Fail
     progress.finish_and_clear();
     if let Err(why) = taken {
         let summary = intake.report.summary();
-        say(format_args!("stopped early: {summary}; to begin again from the start does no harm"));
+        say(format_args!(
+            "stopped early: {summary}; it is safe to import the file again from the start"
+        ));
         return Err(why);
     }
     if arguments.json {
@@ -215,7 +217,7 @@ impl Taking {
         if self.seen.insert(short) {
             Ok(key)
         } else {
-            Err(FieldErrors::one("sha256", "stands in an earlier line too"))
+            Err(FieldErrors::one("sha256", "is on an earlier line too"))
         }
     }
 
@@ -231,7 +233,8 @@ impl Taking {
                 Intake::New(id) => self.report.note(line, Outcome::Imported { id })?,
                 Intake::AlreadyThere(id) => self.report.note(line, Outcome::AlreadyThere { id })?,
                 Intake::OfAToken => {
-                    let errors = FieldErrors::one("sha256", "is that of an admin token");
+                    let errors =
+                        FieldErrors::one("sha256", "belongs to an admin token; import keys only");
                     self.report.note(line, Outcome::Refused { errors: &errors.0 })?;
                 }
             }

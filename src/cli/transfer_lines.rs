@@ -27,7 +27,7 @@ const LONGEST_LINE: usize = 64 * 1024;
 const BUFFER: usize = 64 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-const NOT_UTF8: &str = "is not UTF-8";
+const NOT_UTF8: &str = "is not UTF-8; save the file as UTF-8";
 
 /// A line's number, from 1, and its fields or why they cannot be read.
 pub(super) type Line = (u64, Result<Map<String, Value>, FieldErrors>);
@@ -143,8 +143,8 @@ impl<R: Read> JsonLines<R> {
 fn parse_object(line: &[u8]) -> Result<Map<String, Value>, FieldErrors> {
     match serde_json::from_slice(line) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(refused("is JSON, but no object")),
-        Err(why) => Err(refused(format!("is no JSON object: wrong at column {}", why.column()))),
+        Ok(_) => Err(refused("must be a JSON object")),
+        Err(why) => Err(refused(format!("must be a JSON object: see column {}", why.column()))),
     }
 }
 
@@ -189,7 +189,7 @@ impl<R: Read> CsvLines<R> {
             Err(refused(too_long()))
         } else if self.record.len() != self.columns.len() {
             let (cells, columns) = (self.record.len(), self.columns.len());
-            Err(refused(format!("has {cells} cells under {columns} headings")))
+            Err(refused(format!("has {cells} cells, but there are {columns} headings")))
         } else {
             self.fields()
         };
@@ -232,12 +232,12 @@ fn read_header(header: &csv::ByteRecord) -> Result<Vec<&'static str>, Unreadable
                 return bad(format!("heading {number} repeats {column}"));
             }
             Some(column) => columns.push(*column),
-            None => return bad(format!("heading {number} is none of {}", COLUMNS.join(", "))),
+            None => return bad(format!("heading {number} is not one of {}", COLUMNS.join(", "))),
         }
     }
     for required in ["name", "scopes", "sha256"] {
         if !columns.contains(&required) {
-            return bad(format!("there is no heading {required}"));
+            return bad(format!("the heading {required} is missing"));
         }
     }
     Ok(columns)
@@ -265,7 +265,7 @@ impl<R: Read> Read for Bounded<R> {
         }
         let left = self.allowance.get().checked_sub(length);
         let endless = || {
-            let message = format!("{}; is a quotation mark not closed?", too_long());
+            let message = format!("{}; check for a quotation mark that is not closed", too_long());
             io::Error::new(ErrorKind::InvalidData, message)
         };
         self.allowance.set(left.ok_or_else(endless)?);
@@ -277,12 +277,12 @@ impl<R: Read> Read for Bounded<R> {
 fn to_io(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(why) => why,
-        _ => io::Error::new(ErrorKind::InvalidData, "is no CSV"),
+        _ => io::Error::new(ErrorKind::InvalidData, "is not valid CSV"),
     }
 }
 
 fn too_long() -> String {
-    format!("has more than {} KiB", LONGEST_LINE / 1024)
+    format!("is longer than {} KiB", LONGEST_LINE / 1024)
 }
 
 fn refused(message: impl fmt::Display) -> FieldErrors {
@@ -317,8 +317,8 @@ mod tests {
                         .to_owned()
                 ),
                 (4, r#"{"name":"two\nlines","scopes":null,"sha256":"=1"}"#.to_owned()),
-                (6, "line has 2 cells under 3 headings".to_owned()),
-                (7, "name is not UTF-8".to_owned()),
+                (6, "line has 2 cells, but there are 3 headings".to_owned()),
+                (7, "name is not UTF-8; save the file as UTF-8".to_owned()),
                 (8, r#"{"name":"last","scopes":null,"sha256":null}"#.to_owned()),
             ]
         );
@@ -361,8 +361,8 @@ mod tests {
         let numbers: Vec<u64> = read.iter().map(|line| line.0).collect();
         assert_eq!(numbers, [2, 4, 5, 6, 7]);
         assert_eq!((read[0].1.as_str(), read[4].1.as_str()), (r#"{"name":"a"}"#, "{}"));
-        assert_eq!(read[1].1, "line is JSON, but no object");
-        assert!(read[2].1.starts_with("line is no JSON object") && !read[2].1.contains("sk_"));
+        assert_eq!(read[1].1, "line must be a JSON object");
+        assert!(read[2].1.starts_with("line must be a JSON object") && !read[2].1.contains("sk_"));
     }
 
     #[test]
@@ -371,11 +371,11 @@ mod tests {
         let json = format!("{{\"a\":\"{long}\"}}\n{{}}\n");
         assert_eq!(
             lines(json.as_bytes()),
-            [(1, "line has more than 64 KiB".to_owned()), (2, "{}".to_owned())]
+            [(1, "line is longer than 64 KiB".to_owned()), (2, "{}".to_owned())]
         );
         let csv = format!("name,scopes,sha256\n{long},,\na,,\n");
         let read = lines(csv.as_bytes());
-        assert_eq!((read[0].1.as_str(), read.len()), ("line has more than 64 KiB", 2));
+        assert_eq!((read[0].1.as_str(), read.len()), ("line is longer than 64 KiB", 2));
 
         let endless = io::Cursor::new("name,scopes,sha256\na,,\n\"").chain(io::repeat(b'x'));
         let mut lines = Lines::of(endless, None).unwrap();
@@ -387,11 +387,11 @@ mod tests {
     #[test]
     fn a_bad_header_says_which_heading_and_not_what() {
         for (header, expected) in [
-            ("name,scopes", "no heading sha256"),
+            ("name,scopes", "the heading sha256 is missing"),
             ("name,scopes,sha256,name", "heading 4 repeats name"),
-            ("sk_live_x,scopes,sha256", "heading 1 is none of"),
-            ("name;scopes;sha", "heading 3 is none of"),
-            ("", "no heading name"),
+            ("sk_live_x,scopes,sha256", "heading 1 is not one of"),
+            ("name;scopes;sha", "heading 3 is not one of"),
+            ("", "the heading name is missing"),
         ] {
             let why = Lines::of(header.as_bytes(), None).err().unwrap().to_string();
             assert!(why.contains(expected) && !why.contains("sk_live"), "{header}: {why}");

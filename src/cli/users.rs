@@ -27,27 +27,27 @@ Examples:
   bitting user add ada@example.com
   bitting user add bo@example.com --role member --may-grant calls:read --may-grant calls:write
 
-The first user is an administrator. A member may grant nothing unless said.")]
+The first user is an administrator. A member may grant only the scopes that are given.")]
     Add {
         /// What they sign in with
         email: String,
-        /// admin, member or auditor [default: member, of the first user admin]
+        /// admin, member or auditor [default: member; for the first user, admin]
         #[arg(long)]
         role: Option<String>,
-        /// A scope they may give to keys as a member; give it once for each
+        /// A scope they may give to keys as a member; repeat the option for more
         #[arg(long, value_name = "SCOPE", num_args = 1..)]
         may_grant: Vec<String>,
         /// Print the user as a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// List users, the newest first
+    /// List users, newest first
     List {
-        /// One JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Change what a user may do, from their next request on; their keys stay as they are
+    /// Change what a user may do, as of their next request; their keys are not affected
     Set {
         /// Whom to change
         email: String,
@@ -66,14 +66,14 @@ The first user is an administrator. A member may grant nothing unless said.")]
         /// Whose password to set
         email: String,
     },
-    /// Keep a user out, and revoke their keys and admin tokens or hand them to another user
+    /// Disable a user, and revoke their keys and admin tokens or hand them to another user
     Disable {
         /// Whom to disable
         email: String,
         /// Hand the keys and admin tokens to this user instead of revoking them
         #[arg(long, value_name = "EMAIL")]
         transfer_to: Option<String>,
-        /// Do not ask first; nothing is asked anyway where standard input is no terminal
+        /// Do not ask for confirmation; without a terminal on standard input, nothing is asked anyway
         #[arg(long)]
         yes: bool,
     },
@@ -108,7 +108,7 @@ pub(super) fn run(command: UserCommand, settings: &Settings) -> Result<(), Failu
             let password = ask_password(&parse_email(&email)?)?;
             let (bitting, user) = find(settings, &email)?;
             bitting.set_password(&principal(), user.id, &password)?;
-            tell(&user, "has a new password, and no session any more", false)
+            tell(&user, "has a new password; all their sessions have ended", false)
         }
         UserCommand::Disable { email, transfer_to, yes } => {
             disable(settings, &email, transfer_to.as_deref(), yes)
@@ -147,7 +147,9 @@ fn find(settings: &Settings, email: &str) -> Result<(Bitting, User), Failure> {
 
 fn find_in(bitting: &Bitting, email: &Email) -> Result<User, Failure> {
     bitting.find_user_by_email(&principal(), email).map_err(|why| match why {
-        Error::NotFound => Failure::Failed(format!("there is no user {email}")),
+        Error::NotFound => {
+            Failure::Failed(format!("there is no user {email}; `bitting user list` shows them"))
+        }
         other => other.into(),
     })
 }
@@ -159,8 +161,8 @@ fn ask_password(email: &Email) -> Result<Password, Failure> {
         let first = rpassword::prompt_password("Password, at least 15 characters: ")?;
         // What breaks a rule need not be typed twice.
         choose_password(&first, email)?;
-        if rpassword::prompt_password("The same once more: ")? != first {
-            return Err(Failure::Usage("the two passwords differ".to_owned()));
+        if rpassword::prompt_password("Repeat the password: ")? != first {
+            return Err(Failure::Usage("the two passwords differ; try again".to_owned()));
         }
         first
     } else {
@@ -185,12 +187,12 @@ fn disable(
     say(format_args!(
         "{}",
         match &heir {
-            None => format!("Disabling {email} revokes {touched} for good."),
+            None => format!("Disabling {email} permanently revokes {touched}."),
             Some(heir) => format!("Disabling {email} hands {touched} to {}.", heir.email),
         }
     ));
     if !yes && io::stdin().is_terminal() {
-        say(format_args!("Type yes to go on:"));
+        say(format_args!("Type yes to continue:"));
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
         if line.trim() != "yes" {

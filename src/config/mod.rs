@@ -31,7 +31,7 @@ pub struct Options {
     /// Read settings from this file [default: bitting.toml, if there is one]
     #[arg(long, global = true, env = "BITTING_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080]
     #[arg(long, global = true, env = "BITTING_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
     /// sqlite://FILE or postgres://…; DATABASE_URL is read too [default: sqlite://bitting.db]
@@ -43,7 +43,7 @@ pub struct Options {
         value_name = "URL"
     )]
     pub database_url: Option<String>,
-    /// Threads that serve requests [default: one a core]
+    /// Threads that serve requests [default: one per core]
     #[arg(long, global = true, env = "BITTING_WORKERS", value_name = "NUMBER")]
     pub workers: Option<String>,
     /// text or json [default: text]
@@ -55,7 +55,7 @@ pub struct Options {
     /// The address people reach the server at, such as `https://keys.example.com`
     #[arg(long, global = true, env = "BITTING_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Networks whose X-Forwarded-For or Forwarded is believed, separated by commas [default: none]
+    /// Networks whose X-Forwarded-For or Forwarded is trusted, separated by commas [default: none]
     #[arg(long, global = true, env = "BITTING_TRUSTED_PROXIES", value_name = "CIDRS")]
     pub trusted_proxies: Option<String>,
     /// 2 to 8 letters that begin every key; fixed when the database is made [default: bt]
@@ -64,10 +64,10 @@ pub struct Options {
     /// How often counts are written [default: 250ms]
     #[arg(long, global = true, env = "BITTING_USAGE_FLUSH", value_name = "TIME")]
     pub usage_flush: Option<String>,
-    /// How long keys are accepted while the database is out of reach [default: 5s]
+    /// How long keys are accepted while the database cannot be reached [default: 5s]
     #[arg(long, global = true, env = "BITTING_MAX_STALENESS", value_name = "TIME")]
     pub max_staleness: Option<String>,
-    /// Where to serve metrics, at /metrics, to whoever asks [default: nowhere]
+    /// Where to serve metrics, at /metrics, without authentication [default: nowhere]
     #[arg(long, global = true, env = "BITTING_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<String>,
 }
@@ -152,7 +152,7 @@ pub struct Settings {
     pub brand: Option<Brand>,
     /// How often counts are written.
     pub usage_flush: Duration,
-    /// How long keys are accepted while the database is out of reach.
+    /// How long keys are accepted while the database cannot be reached.
     pub max_staleness: Duration,
     /// The first administrator, if one is to be made without a link.
     pub first_admin: Option<(Email, Password)>,

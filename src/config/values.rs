@@ -30,7 +30,7 @@ pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
 fn parse_network(text: &str) -> Result<IpNet, String> {
     let single = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(single).ok_or_else(|| {
-        format!("{text:?} is no network; give them as 10.0.0.0/8, separated by commas")
+        format!("{text:?} is not a network; write 10.0.0.0/8, and separate several by commas")
     })
 }
 

@@ -58,7 +58,7 @@ impl Bitting {
         };
         check_limits(role, new.may_grant)?;
         if users::find_by_email(connection, &new.email)?.is_some() {
-            return Err(FieldErrors::one("email", "belongs to a user already").into());
+            return Err(FieldErrors::one("email", "already belongs to a user").into());
         }
         let now = self.time.now();
         let user = User {

@@ -27,8 +27,8 @@ const NOTABLE: Duration = Duration::seconds(2);
 /// Clocks that differ by more than this decide expiries wrongly.
 const TOO_FAR: Duration = Duration::seconds(60);
 
-const RESTORE: &str = "stop the server, keep the file for whoever looks into it, restore a backup";
-const REPORT: &str = "restore a backup from before, or report it with this line";
+const RESTORE: &str = "stop the server, keep the file for investigation, and restore a backup";
+const REPORT: &str = "restore an earlier backup, or report this line as a bug";
 
 /// Looks everything over; what cannot be reached ends it.
 pub fn examine(target: &Target, brand: Option<&Brand>, clock: &dyn Clock) -> Vec<Finding> {
@@ -55,8 +55,7 @@ pub fn examine(target: &Target, brand: Option<&Brand>, clock: &dyn Clock) -> Vec
             contents(&mut inspection, clock, &mut findings);
         }
         Err(why) => {
-            let remedy = "see that the database runs, is reachable, and is Bitting's and undamaged; \
-                          if it is damaged, restore a backup";
+            let remedy = "check that the database is running, reachable, Bitting's own and undamaged; if it is damaged, restore a backup";
             findings.push(Finding::wrong("database", why.to_string(), remedy));
         }
     }
@@ -87,10 +86,13 @@ fn permissions(path: &Path, file: &Metadata, folder: &Path) -> Finding {
         );
     }
     match mode & 0o007 {
-        0 => Finding::ok("permissions", format!("{mode:03o}, no stranger may read or write")),
+        0 => Finding::ok(
+            "permissions",
+            format!("{mode:03o}: other users of this machine cannot read or write it"),
+        ),
         _ => Finding::warning(
             "permissions",
-            format!("{mode:03o}: every user of this machine may read names, addresses and counts"),
+            format!("{mode:03o}: every user of this machine can read names, addresses and counts"),
             format!("chmod o-rwx {}", present(path).join(" ")),
         ),
     }
@@ -104,11 +106,11 @@ fn present(path: &Path) -> Vec<String> {
 
 fn space(folder: &Path) -> Finding {
     let Ok(disk) = rustix::fs::statvfs(folder) else {
-        return Finding::warning("free space", "unknown", "look at it with df");
+        return Finding::warning("free space", "unknown", "check it with df");
     };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let text = format!("{} MiB", free >> 20);
-    let remedy = "free some: without space keys cannot be made or revoked, and counts are not kept";
+    let remedy = "free some space: without it, keys cannot be made or revoked, and counts are lost";
     match free {
         ..NO_SPACE => Finding::wrong("free space", text, remedy),
         NO_SPACE..LITTLE_SPACE => Finding::warning("free space", text, remedy),
@@ -124,7 +126,7 @@ fn log_size(path: &Path) -> Finding {
     if length <= LARGE_LOG {
         return Finding::ok("write-ahead log", text);
     }
-    let remedy = "some program keeps a read of this file open; end it, or restart the server";
+    let remedy = "another program keeps a read transaction open; end it, or restart the server";
     Finding::warning("write-ahead log", text, remedy)
 }
 
@@ -140,8 +142,8 @@ fn identity(mark: &Mark, outdated: bool, brand: Option<&Brand>, target: &Target)
     if outdated {
         return Finding::warning(
             "database",
-            format!("{target} is an earlier version's"),
-            "make a backup, then run `bitting migrate`, or start the server, which does the same",
+            format!("{target} was made by an earlier version"),
+            "make a backup, then run `bitting migrate` or start the server, which migrates too",
         );
     }
     Finding::ok("database", format!("{target}, brand {stored}, up to date"))
@@ -176,18 +178,18 @@ fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<F
         Ok(true) => Finding::ok("journal", "writes ahead"),
         Ok(false) => Finding::warning(
             "journal",
-            "the file is not in WAL mode, so readers and the writer wait for each other",
+            "the file is not in WAL mode, so readers and the writer block each other",
             "start the server once, which sets it",
         ),
         Err(why) => Finding::wrong("journal", why.to_string(), RESTORE),
     });
     findings.push(match inspection.damages() {
-        Ok(damages) if damages.is_empty() => Finding::ok("pages", "all can be read"),
+        Ok(damages) if damages.is_empty() => Finding::ok("pages", "all pages can be read"),
         Ok(damages) => Finding::wrong("pages", damages.join("; ").replace('\n', " "), RESTORE),
         Err(why) => Finding::wrong("pages", why.to_string(), RESTORE),
     });
     findings.push(match inspection.credentials() {
-        Ok(number) => Finding::ok("credentials", format!("all {number} can be read")),
+        Ok(number) => Finding::ok("credentials", format!("all {number} pages can be read")),
         Err(why) => Finding::wrong("credentials", why.to_string(), RESTORE),
     });
     match inspection.broken_invariants() {
@@ -195,7 +197,7 @@ fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<F
             findings.push(Finding::ok("records", "keys, events and counts agree"));
         }
         Ok(broken) => findings.extend(broken.into_iter().map(|(invariant, rows)| {
-            Finding::wrong("records", format!("not true of {rows}: {invariant}"), REPORT)
+            Finding::wrong("records", format!("violated by {rows}: {invariant}"), REPORT)
         })),
         Err(why) => findings.push(Finding::wrong("records", why.to_string(), RESTORE)),
     }
@@ -222,18 +224,18 @@ fn server_findings(server: &ServerFacts, now: Moment) -> Vec<Finding> {
         ));
     }
     findings.push(if server.unsafe_settings.is_empty() {
-        Finding::ok("durability", "what is committed outlives a crash")
+        Finding::ok("durability", "committed changes survive a crash")
     } else {
         Finding::warning(
             "durability",
-            format!("off: {}; a crash may lose what was acknowledged", server.unsafe_settings),
-            "switch them on in postgresql.conf",
+            format!("off: {}; a crash may lose acknowledged changes", server.unsafe_settings),
+            "turn them on in postgresql.conf",
         )
     });
     let theirs = Moment::from_timestamp_millis((server.clock * 1000.0) as i64).unwrap_or_default();
     let apart = (theirs - now).abs();
     let text = format!("{} s from this machine's", apart.num_seconds());
-    let remedy = "let both machines keep time (NTP): each server judges expiries by its own clock";
+    let remedy = "synchronise both machines' clocks (NTP): each server judges expiries by its own";
     findings.push(if apart > TOO_FAR {
         Finding::wrong("database clock", text, remedy)
     } else if apart > NOTABLE {

@@ -188,7 +188,7 @@ fn find_heir(
         return Err(refused("must be an administrator, since there are admin tokens to hand over"));
     }
     if heir.role == Role::Auditor {
-        return Err(refused("must not be an auditor, who changes nothing"));
+        return Err(refused("must not be an auditor, who cannot hold keys"));
     }
     Ok(heir)
 }

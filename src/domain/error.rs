@@ -19,13 +19,13 @@ pub enum Error {
     #[error("the key is {}", crate::model::words::Word::as_str(*.0))]
     Retired(Status),
     /// There is another version than the request demands.
-    #[error("the record has been changed meanwhile")]
+    #[error("the record has changed in the meantime; read it again")]
     PreconditionFailed,
     /// The same request is being carried out.
     #[error("the first request with this key is still running")]
     InProgress,
     /// Another request came under the same key.
-    #[error("the key was used for another request")]
+    #[error("the idempotency key was used for another request; use a new one")]
     Mismatch,
     /// The input breaks rules; all of them are named.
     #[error("{0}")]
@@ -48,7 +48,7 @@ pub enum Error {
     #[error("not found")]
     Foreign,
     /// It would leave nobody who administers.
-    #[error("this is the last administrator who may sign in; make another one first")]
+    #[error("this is the last administrator who can sign in; make another one first")]
     LastAdministrator,
     /// The address or the password is wrong, or the user is disabled; which of it is not told.
     #[error("wrong e-mail address or password")]
@@ -60,7 +60,7 @@ pub enum Error {
         seconds: i64,
     },
     /// Too many passwords are being checked at the moment.
-    #[error("too many sign in at the moment; try again")]
+    #[error("too many people are signing in at the moment; try again")]
     Busy,
     /// The database failed.
     #[error(transparent)]

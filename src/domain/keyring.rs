@@ -329,5 +329,9 @@ fn find_visible(
 
 /// What is said of a cursor that was not made for this list.
 pub(super) fn foreign_cursor() -> Error {
-    FieldErrors::one("cursor", "is not a cursor of this list").into()
+    FieldErrors::one(
+        "cursor",
+        "is not a cursor of this list; leave it out to begin with the first page",
+    )
+    .into()
 }

@@ -222,7 +222,7 @@ impl Bitting {
                 self.database.write(|connection| sessions::set_last_seen(connection, id, now));
             // Reading goes on while nothing can be written.
             if let Err(error) = noted {
-                tracing::debug!(%error, "a session's last request was not noted");
+                tracing::debug!(%error, "a session's last request was not recorded");
             }
         }
         Ok(found)

@@ -106,8 +106,7 @@ impl Timekeeper {
         if behind && !watch.behind {
             tracing::warn!(
                 behind_seconds = (highest - wall_ms) / 1000,
-                "the clock is behind the highest time seen; going by that time until the clock \
-                 has caught up"
+                "the clock is behind the highest time seen; using that time until the clock has caught up"
             );
         }
         watch.behind = behind;

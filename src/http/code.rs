@@ -7,57 +7,57 @@ use crate::model::words::{Word, words};
 words! {
     /// What went wrong, as a word that programs can rely on.
     Code {
-        /// The body is no JSON.
+        /// The body is not valid JSON.
         MalformedJson = "malformed_json",
-        /// The `Idempotency-Key` is none.
+        /// The `Idempotency-Key` header is malformed or was sent more than once.
         InvalidIdempotencyKey = "invalid_idempotency_key",
-        /// Two credentials.
+        /// The request presents more than one credential.
         MultipleCredentials = "multiple_credentials",
-        /// The request is not HTTP as it should be.
+        /// The request is not valid HTTP.
         BadRequest = "bad_request",
-        /// No credential.
+        /// The request presents no credential.
         MissingKey = "missing_key",
-        /// Malformed, wrong checksum, or unknown.
+        /// The credential is malformed, has a wrong checksum, or is unknown.
         InvalidKey = "invalid_key",
-        /// Somebody ended the key.
+        /// The key has been revoked.
         KeyRevoked = "key_revoked",
-        /// The key's time has passed.
+        /// The key has expired.
         KeyExpired = "key_expired",
-        /// The key lacks a scope.
+        /// The credential lacks the scope that this request needs.
         InsufficientScope = "insufficient_scope",
-        /// An API key where an admin token is needed, or the other way round.
+        /// An API key was sent where an admin token is needed, or the other way round.
         WrongCredential = "wrong_credential",
-        /// Who is signed in may not do this, or it does not come from a page of ours.
+        /// The caller may not do this, or the form was not sent from one of this server's pages.
         Forbidden = "forbidden",
         /// The e-mail address or the password is wrong.
         WrongPassword = "wrong_password",
-        /// Too many logins failed before.
+        /// Too many attempts to sign in have failed.
         TooManyAttempts = "too_many_attempts",
-        /// It would leave nobody who administers.
+        /// The change would leave no administrator who can sign in.
         LastAdministrator = "last_administrator",
-        /// No such path, or no such thing.
+        /// Nothing exists at this path or with this id.
         NotFound = "not_found",
-        /// No such method there.
+        /// The path does not offer this method.
         MethodNotAllowed = "method_not_allowed",
-        /// The body did not come in time.
+        /// The body did not arrive in time.
         RequestTimeout = "request_timeout",
-        /// Retired keys are never edited.
+        /// The key has been revoked or has expired, and can no longer be edited.
         KeyRetired = "key_retired",
         /// The first request with this `Idempotency-Key` is still running.
         IdempotencyInProgress = "idempotency_in_progress",
-        /// The record is not the version that was asked for.
+        /// The record is not the version that the request asks for.
         PreconditionFailed = "precondition_failed",
         /// The body is too large.
         BodyTooLarge = "body_too_large",
-        /// The body is of another type, or encoded.
+        /// The body has a media type or an encoding that is not supported.
         UnsupportedMediaType = "unsupported_media_type",
-        /// Fields or parameters break rules.
+        /// One or more fields or parameters are invalid.
         ValidationFailed = "validation_failed",
-        /// The `Idempotency-Key` stands for another request.
+        /// The `Idempotency-Key` was already used for a different request.
         IdempotencyMismatch = "idempotency_mismatch",
-        /// A fault of the server's own.
+        /// The server failed.
         Internal = "internal",
-        /// The database is out of reach.
+        /// The server cannot reach its database.
         Unavailable = "unavailable",
     }
 }
@@ -70,7 +70,7 @@ impl Code {
             Self::InvalidIdempotencyKey => (StatusCode::BAD_REQUEST, "Invalid idempotency key"),
             Self::MultipleCredentials => (StatusCode::BAD_REQUEST, "More than one credential"),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad request"),
-            Self::MissingKey => (StatusCode::UNAUTHORIZED, "No key"),
+            Self::MissingKey => (StatusCode::UNAUTHORIZED, "Missing key"),
             Self::InvalidKey => (StatusCode::UNAUTHORIZED, "Invalid key"),
             Self::KeyRevoked => (StatusCode::UNAUTHORIZED, "Revoked key"),
             Self::KeyExpired => (StatusCode::UNAUTHORIZED, "Expired key"),
@@ -92,7 +92,7 @@ impl Code {
             }
             Self::ValidationFailed => (StatusCode::UNPROCESSABLE_ENTITY, "Validation failed"),
             Self::IdempotencyMismatch => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "Another request had this key")
+                (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key reused")
             }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),

@@ -17,7 +17,7 @@ use crate::model::words::Word;
 use crate::model::{FieldErrors, key::Status};
 
 const UNAVAILABLE: &str =
-    "The database cannot be reached at present; nothing was changed. Try again.";
+    "The database cannot be reached at the moment, and nothing was changed. Try again shortly.";
 
 /// A refusal or fault, as it is told to clients.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ struct Parts {
     scope: Option<String>,
     /// The methods that are offered.
     allow: Option<String>,
-    /// After how many seconds it is worth trying again.
+    /// How many seconds to wait before trying again.
     retry_after: Option<i64>,
     /// For the log only.
     cause: Option<String>,
@@ -61,7 +61,7 @@ impl Problem {
 
     /// A fault of the server's own; the cause is logged and not told.
     pub fn internal(cause: impl ToString) -> Self {
-        let detail = "Something went wrong here; quote the request id when you report it.";
+        let detail = "Something went wrong on the server. Quote the request id when you report it.";
         Self::new(Code::Internal, detail).caused_by(cause)
     }
 
@@ -77,7 +77,7 @@ impl Problem {
 
     /// A method that is not offered.
     pub fn method_not_allowed(allow: &str) -> Self {
-        let detail = format!("This path offers {allow}.");
+        let detail = format!("This path supports {allow}.");
         let mut problem = Self::new(Code::MethodNotAllowed, detail);
         problem.0.allow = Some(allow.to_owned());
         problem
@@ -101,31 +101,35 @@ impl Problem {
         match refusal {
             Refusal::MultipleCredentials => Self::new(
                 Code::MultipleCredentials,
-                "More than one credential was presented; send exactly one, once.",
+                "More than one credential was presented. Send exactly one, once.",
             ),
             Refusal::MissingKey => Self::new(
                 Code::MissingKey,
-                "No key was presented; send it as Authorization: Bearer KEY.",
+                "No key was presented. Send it as Authorization: Bearer KEY.",
             ),
             Refusal::InvalidKey => {
                 Self::new(Code::InvalidKey, "The credential is malformed or unknown.")
             }
-            Refusal::KeyRevoked => Self::new(Code::KeyRevoked, "This key has been revoked."),
-            Refusal::KeyExpired => Self::new(Code::KeyExpired, "This key has expired."),
+            Refusal::KeyRevoked => {
+                Self::new(Code::KeyRevoked, "This key has been revoked. Use another one.")
+            }
+            Refusal::KeyExpired => {
+                Self::new(Code::KeyExpired, "This key has expired. Use another one.")
+            }
             // The change feed says once in the log why.
             Refusal::Unavailable => Self::new(Code::Unavailable, UNAVAILABLE),
             Refusal::WrongCredential(Need::AdminToken) => Self::new(
                 Code::WrongCredential,
-                "Keys are managed with an admin token; an API key never manages keys.",
+                "Keys are managed with an admin token; an API key cannot manage keys.",
             ),
             Refusal::WrongCredential(Need::Scope(_) | Need::AnyKey) => Self::new(
                 Code::WrongCredential,
-                "An admin token manages keys and nothing else; call this with an API key.",
+                "An admin token can only manage keys. Call this with an API key.",
             ),
             Refusal::NotFound => Self::new(Code::NotFound, "There is nothing at this path."),
             Refusal::MethodNotAllowed => Self::method_not_allowed(allow),
             Refusal::InsufficientScope { required, granted } => {
-                Self::insufficient_scope(required, granted, "This needs the scope")
+                Self::insufficient_scope(required, granted, "This request needs the scope")
             }
         }
     }
@@ -240,27 +244,29 @@ impl From<FieldErrors> for Problem {
 impl From<domain::Error> for Problem {
     fn from(error: domain::Error) -> Self {
         match error {
-            domain::Error::NotFound | domain::Error::Foreign => {
-                Self::new(Code::NotFound, "There is nothing with this id.")
-            }
+            domain::Error::NotFound | domain::Error::Foreign => Self::new(
+                Code::NotFound,
+                "Nothing has this id. Check the id, or list what there is.",
+            ),
             domain::Error::Retired(Status::Revoked) => Self::new(
                 Code::KeyRetired,
-                "This key has been revoked; retired keys are never edited.",
+                "This key has been revoked and can no longer be edited. Make a new one.",
             ),
-            domain::Error::Retired(_) => {
-                Self::new(Code::KeyRetired, "This key has expired; retired keys are never edited.")
-            }
+            domain::Error::Retired(_) => Self::new(
+                Code::KeyRetired,
+                "This key has expired and can no longer be edited. Make a new one.",
+            ),
             domain::Error::InProgress => Self::new(
                 Code::IdempotencyInProgress,
-                "The first request with this Idempotency-Key is still running; try again.",
+                "The first request with this Idempotency-Key is still running. Try again shortly.",
             ),
             domain::Error::Mismatch => Self::new(
                 Code::IdempotencyMismatch,
-                "Another body was sent with this Idempotency-Key before; take a new one.",
+                "This Idempotency-Key was already used with a different request. Use a new one.",
             ),
             domain::Error::PreconditionFailed => Self::new(
                 Code::PreconditionFailed,
-                "This is not the version that If-Match or If-None-Match asks for; read it again.",
+                "The record is not the version that If-Match or If-None-Match names. Read it again.",
             ),
             domain::Error::Invalid(errors) => errors.into(),
             domain::Error::NotGranted { required, granted } => {
@@ -268,7 +274,7 @@ impl From<domain::Error> for Problem {
                 Self::insufficient_scope(required.to_string(), granted, "You may not grant all of")
             }
             domain::Error::Forbidden => {
-                Self::new(Code::Forbidden, "Your role does not allow this.")
+                Self::new(Code::Forbidden, "Your role does not allow this. Ask an administrator.")
             }
             domain::Error::Ended(Ended::Revoked) => Self::of_refusal(Refusal::KeyRevoked, ""),
             domain::Error::Ended(Ended::Expired) => Self::of_refusal(Refusal::KeyExpired, ""),
@@ -276,20 +282,22 @@ impl From<domain::Error> for Problem {
             domain::Error::Ended(Ended::SignedOut) => Self::signed_out(),
             domain::Error::LastAdministrator => Self::new(
                 Code::LastAdministrator,
-                "This is the last administrator who may sign in; make another one first.",
+                "This is the last administrator who can sign in. Make another one first.",
             ),
-            domain::Error::WrongPassword => {
-                Self::new(Code::WrongPassword, "The e-mail address or the password is wrong.")
-            }
+            domain::Error::WrongPassword => Self::new(
+                Code::WrongPassword,
+                "The e-mail address or the password is wrong. Try again.",
+            ),
             domain::Error::TooManyAttempts { seconds } => {
-                let detail = format!("Too many attempts have failed; try again in {seconds} s.");
+                let detail = format!("Too many attempts have failed. Try again in {seconds} s.");
                 let mut problem = Self::new(Code::TooManyAttempts, detail);
                 problem.0.retry_after = Some(seconds);
                 problem
             }
-            domain::Error::Busy => {
-                Self::new(Code::Unavailable, "Too many sign in at the moment; try again.")
-            }
+            domain::Error::Busy => Self::new(
+                Code::Unavailable,
+                "Too many people are signing in at the moment. Try again shortly.",
+            ),
             domain::Error::Store(why) => Self::unavailable(why),
             domain::Error::Randomness(why) => Self::unavailable(why),
         }

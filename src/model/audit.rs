@@ -28,9 +28,9 @@ words! {
         UserCreated = "user.created",
         /// A user's role or grant limits were changed.
         UserUpdated = "user.updated",
-        /// A user may sign in no more.
+        /// A user was disabled.
         UserDisabled = "user.disabled",
-        /// A user may sign in again.
+        /// A user was enabled again.
         UserEnabled = "user.enabled",
         /// A user's password was set.
         UserPasswordSet = "user.password_set",
@@ -40,11 +40,11 @@ words! {
         UserLinkMade = "user.link_made",
         /// Somebody signed in.
         LoginSucceeded = "login.succeeded",
-        /// Somebody did not get in.
+        /// An attempt to sign in failed.
         LoginFailed = "login.failed",
         /// Somebody signed out, or a session was ended.
         LoginEnded = "login.ended",
-        /// Somebody known tried what they may not do.
+        /// Somebody known tried to do something they may not do.
         AccessDenied = "access.denied",
         /// A server found that the database has lost what was committed before.
         DatabaseSetBack = "database.set_back",
@@ -54,7 +54,7 @@ words! {
 /// One line of the audit log.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct AuditEvent {
-    /// Rises in the order in which changes were committed.
+    /// Increases in the order in which changes were committed.
     pub id: i64,
     /// When.
     #[serde(with = "time::rfc3339")]
@@ -66,11 +66,11 @@ pub struct AuditEvent {
     pub actor: Actor,
     /// The key it was done to, if any.
     pub key_id: Option<String>,
-    /// From where, if over the network.
+    /// The address it came from, if it came over the network.
     pub address: Option<String>,
-    /// In which request, if in one.
+    /// The request it was part of, if any.
     pub request_id: Option<String>,
-    /// What else there is to know, as a JSON object.
+    /// Further details, as a JSON object.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub detail: serde_json::Value,
 }
@@ -83,12 +83,12 @@ impl Action {
 /// Which events to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct AuditFilter {
-    /// Only this action.
+    /// Only events with this action.
     pub action: Option<Action>,
     /// Everything but signing in; asked for on the page alone.
     #[schemars(skip)]
     pub but_signing_in: bool,
-    /// Only what was done to this key.
+    /// Only events of this key.
     pub key_id: Option<String>,
     /// Only at or after this moment.
     pub from: Option<Moment>,

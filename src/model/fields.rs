@@ -100,7 +100,7 @@ impl<'a> FieldReader<'a> {
         for field in self.object.keys() {
             if !self.known.contains(&field.as_str()) {
                 let shown: String = field.chars().take(60).collect();
-                self.errors.add(&shown, "is not a field that can be set here");
+                self.errors.add(&shown, "is not a field that can be set");
             }
         }
         match built {
@@ -254,7 +254,7 @@ impl<'a> FieldReader<'a> {
 /// # Errors
 /// The complaint, when it is no text.
 pub fn as_text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| "must be text".to_owned())
+    value.as_str().ok_or_else(|| "must be a string".to_owned())
 }
 
 /// One line: trimmed, no control characters, at most so many characters; blank, or with something
@@ -267,9 +267,9 @@ pub fn check_line(text: &str, longest: usize) -> Result<String, String> {
     if text.chars().any(char::is_control) {
         Err("must not contain control characters".to_owned())
     } else if text.chars().nth(longest).is_some() {
-        Err(format!("must have at most {longest} characters"))
+        Err(format!("must be at most {longest} characters long"))
     } else if !text.is_empty() && !is_visible(text) {
-        Err("has nothing visible in it: it would look empty".to_owned())
+        Err("has no visible characters; use at least one".to_owned())
     } else {
         Ok(text.to_owned())
     }
@@ -283,14 +283,14 @@ pub fn check_text(text: &str, longest: usize) -> Result<String, String> {
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Err("must not contain control characters other than line breaks and tabs".to_owned())
     } else if text.chars().nth(longest).is_some() {
-        Err(format!("must have at most {longest} characters"))
+        Err(format!("must be at most {longest} characters long"))
     } else {
         Ok(text.to_owned())
     }
 }
 
 fn check_tag(value: &Value) -> Result<String, String> {
-    let tag = check_line(value.as_str().ok_or("must be a list of text")?, LONGEST_TAG)?;
+    let tag = check_line(value.as_str().ok_or("must be a list of strings")?, LONGEST_TAG)?;
     if tag.is_empty() { Err("must not contain an empty tag".to_owned()) } else { Ok(tag) }
 }
 
@@ -361,7 +361,7 @@ mod tests {
     fn a_line_is_blank_or_can_be_seen() {
         assert_eq!(check_line(" \u{3000} ", 9), Ok(String::new()));
         for hidden in ["\u{200b}", " \u{ad} ", "\u{2800}\u{2800}"] {
-            assert!(check_line(hidden, 9).unwrap_err().contains("nothing visible"));
+            assert!(check_line(hidden, 9).unwrap_err().contains("no visible characters"));
             assert!(check_line(&format!("{hidden}a"), 9).is_ok());
         }
     }

@@ -27,9 +27,9 @@ words! {
     Status {
         /// It is accepted.
         Active = "active",
-        /// It was ended by somebody.
+        /// Somebody has revoked it.
         Revoked = "revoked",
-        /// Its time has passed.
+        /// It has expired.
         Expired = "expired",
     }
 }
@@ -45,7 +45,7 @@ pub struct Revocation {
     pub reason: Option<String>,
 }
 
-/// What may be said when a key is revoked.
+/// What can be recorded when a key is revoked.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 pub struct RevokeRequest {
     /// Why, in your own words.
@@ -100,7 +100,7 @@ pub struct ApiKey {
     /// The user whose key it is now: who made it, or to whom it was handed. None where it was made
     /// by program or at the command line.
     pub user: Option<UserId>,
-    /// From when on it is refused; never if absent.
+    /// When it expires; never if absent.
     pub expires_at: Option<Moment>,
     /// How it was ended, if it was.
     pub revocation: Option<Revocation>,
@@ -124,7 +124,7 @@ pub struct KeyLabel {
     pub name: String,
     /// At most 500 characters.
     pub description: Option<String>,
-    /// Whose key it is, at most 200 characters; it grants nothing.
+    /// Whose key it is, at most 200 characters; it has no effect on what the key may do.
     pub owner: Option<String>,
 }
 
@@ -156,7 +156,7 @@ pub struct NewKey {
     pub label: KeyLabel,
     /// What it may do; never empty.
     pub scopes: ScopeSet,
-    /// From when on it is refused; never if absent.
+    /// When it expires; never if absent.
     pub expires_at: Option<Moment>,
 }
 
@@ -209,10 +209,10 @@ pub fn scopes_schema() -> Value {
 pub fn read_scopes(value: &Value) -> Result<ScopeSet, String> {
     let items = value.as_array().ok_or("must be a list of scopes, such as [\"calls:read\"]")?;
     if items.is_empty() {
-        return Err("must hold at least one scope: an empty set would allow nothing".to_owned());
+        return Err("must contain at least one scope".to_owned());
     }
     if items.len() > MOST_SCOPES {
-        return Err(format!("must hold at most {MOST_SCOPES} scopes"));
+        return Err(format!("must contain at most {MOST_SCOPES} scopes"));
     }
     let parse = |item| as_text(item)?.parse::<Scope>().map_err(|unknown| unknown.to_string());
     items.iter().map(parse).collect()
@@ -221,13 +221,13 @@ pub fn read_scopes(value: &Value) -> Result<ScopeSet, String> {
 words! {
     /// Which keys to list.
     StatusFilter {
-        /// Those that are accepted.
+        /// Keys that are accepted.
         Active = "active",
-        /// Those that somebody ended.
+        /// Keys that were revoked.
         Revoked = "revoked",
-        /// Those whose time has passed, and that nobody ended.
+        /// Keys that have expired and were not revoked.
         Expired = "expired",
-        /// Revoked and expired ones.
+        /// Revoked and expired keys.
         Retired = "retired",
         /// Every key.
         All = "all",
@@ -280,12 +280,12 @@ words! {
 /// Which keys to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct KeyFilter {
-    /// Only those in this state.
+    /// Only keys in this state.
     pub status: Option<StatusFilter>,
-    /// Only those with this text in name, description, owner, id or display, in any case.
+    /// Only keys with this text in their name, description, owner, id or display form; case is ignored.
     #[schemars(rename = "q")]
     pub text: Option<String>,
-    /// Only those of exactly this owner.
+    /// Only keys of exactly this owner.
     pub owner: Option<String>,
 }
 

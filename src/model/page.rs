@@ -68,7 +68,8 @@ impl Cursor {
     /// # Errors
     /// A sentence for the field's error.
     pub fn decode(text: &str) -> Result<Self, String> {
-        let refused = || "is not a cursor of this list".to_owned();
+        let refused =
+            || "is not a cursor of this list; leave it out to begin with the first page".to_owned();
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
         let (sum, position) = bytes.split_at_checked(4).ok_or_else(refused)?;
         if position.is_empty() || crc32fast::hash(position).to_be_bytes() != sum {
@@ -98,7 +99,7 @@ schema::described!(Cursor, "Cursor", Cursor::schema());
 pub struct PageRequest {
     /// How many items a page has at most.
     pub limit: Limit,
-    /// Where to go on: the `next_cursor` of the page before. The first page without.
+    /// Where to continue: the `next_cursor` of the previous page. Leave it out for the first page.
     pub cursor: Option<Cursor>,
 }
 
@@ -146,7 +147,7 @@ struct Meta {
     /// How many items were asked for.
     #[schemars(with = "Limit")]
     limit: usize,
-    /// What to ask for as `cursor` to go on; null on the last page.
+    /// What to pass as `cursor` for the next page; null on the last page.
     #[schemars(with = "Option<Cursor>")]
     next_cursor: Option<String>,
 }

@@ -39,7 +39,7 @@ impl Password {
         let password = Self::presented(text);
         let length = password.0.chars().count();
         if !(SHORTEST..=LONGEST).contains(&length) {
-            return Err(format!("must have {SHORTEST} to {LONGEST} characters"));
+            return Err(format!("must be {SHORTEST} to {LONGEST} characters long"));
         }
         let folded = password.0.to_lowercase();
         let local = email.as_str().split('@').next().unwrap_or_default();
@@ -47,10 +47,10 @@ impl Password {
             .iter()
             .any(|name| repeats(&folded, name))
         {
-            return Err("must be more than a name or an e-mail address".to_owned());
+            return Err("must not be a name or an e-mail address".to_owned());
         }
         if COMMON.contains(folded.as_str()) || repeats_a_common_one(&folded) {
-            return Err("is one of the most common ones, or repeats one".to_owned());
+            return Err("is too common; choose another one".to_owned());
         }
         Ok(password)
     }

@@ -55,7 +55,7 @@ fn visible() -> String {
 fn line_that(asked: &str, longest: usize) -> Value {
     let pattern = format!("^{asked}[{SPACE}]*[^{CONTROL}]{{0,{longest}}}[{SPACE}]*$");
     let about =
-        format!("One line of at most {longest} characters; white space around it is removed.");
+        format!("One line of at most {longest} characters; surrounding white space is removed.");
     json!({"type": "string", "pattern": pattern, "description": about})
 }
 

@@ -109,7 +109,7 @@ pub struct Scope {
 
 /// Text that names no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a scope; the scopes are {all}", all = ScopeSet::all().to_string().replace(' ', ", "))]
+#[error("{0:?} is not a scope; choose from {all}", all = ScopeSet::all().to_string().replace(' ', ", "))]
 pub struct UnknownScope(pub String);
 
 impl Scope {

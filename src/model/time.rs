@@ -85,7 +85,7 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, String> {
 
 fn expiry_hint(text: &str) -> String {
     format!(
-        "{text:?} is no expiry: give a time from now (90d, 12months, 1y), a date (2027-01-31), an RFC 3339 time (2027-01-31T12:00:00Z) or never"
+        "{text:?} is not an expiry; give a time from now (90d, 12months, 1y), a date (2027-01-31), an RFC 3339 time (2027-01-31T12:00:00Z) or never"
     )
 }
 
@@ -158,7 +158,7 @@ pub fn parse_length(text: &str) -> Result<std::time::Duration, Option<String>> {
 /// An `M` that only its case tells from the `m` of minutes is not guessed at.
 fn refuse_capital_m(text: &str) -> Result<(), String> {
     if counts(text).is_some_and(|parts| parts.iter().any(|(_, unit)| *unit == "M")) {
-        return Err(format!("{text:?} may mean months or minutes: write months or min"));
+        return Err(format!("{text:?} may mean months or minutes; write months or min"));
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ impl AdminToken {
 /// Which admin tokens to list.
 #[derive(Debug, Clone, Default)]
 pub struct TokenFilter {
-    /// Only those in this state.
+    /// Only tokens in this state.
     pub status: Option<StatusFilter>,
     /// Only those with this text in their name, id, display or maker's name, in any case.
     pub text: Option<String>,

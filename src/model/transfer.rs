@@ -133,7 +133,10 @@ fn refuse_secrets(object: &Map<String, Value>, brand: &Brand) -> Result<(), Fiel
     let mut errors = FieldErrors::default();
     for (field, value) in object {
         let Some(field) = COLUMNS.iter().find(|column| *column == field) else {
-            errors.add("line", format!("has a field that is none of {}", COLUMNS.join(", ")));
+            errors.add(
+                "line",
+                format!("has an unknown field; the fields are {}", COLUMNS.join(", ")),
+            );
             continue;
         };
         let secret = texts(value).any(|text| match *field {
@@ -167,10 +170,10 @@ fn refuse_the_key_itself(
 fn refuse_the_retired(reader: &mut FieldReader<'_>) {
     let status: Option<Status> = reader.choice("status");
     if status.is_some_and(|status| status != Status::Active) {
-        reader.complain("status", "must be active: a retired key is not taken in");
+        reader.complain("status", "must be active: keys that have ended cannot be imported");
     }
     if reader.value("revoked_at").is_some() {
-        reader.complain("revoked_at", "must be empty: a revoked key is not taken in");
+        reader.complain("revoked_at", "must be empty: revoked keys cannot be imported");
     }
 }
 
@@ -183,7 +186,7 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
 fn quiet_about_scopes(message: String) -> String {
     if message.contains(" is not a scope") {
         let all = Scope::all().map(|scope| scope.to_string()).collect::<Vec<_>>().join(", ");
-        return format!("must hold nothing but scopes, which are {all}");
+        return format!("must contain only scopes; the scopes are {all}");
     }
     message
 }
@@ -200,7 +203,7 @@ fn read_expiry(text: &str, now: Moment) -> Result<Option<Moment>, String> {
 fn read_digest(text: &str) -> Result<Digest, String> {
     let digest: Digest = text.trim().parse()?;
     if digest == Digest::of(b"") {
-        return Err("is the SHA-256 of nothing".to_owned());
+        return Err("is the SHA-256 of an empty text; give that of a key".to_owned());
     }
     Ok(digest)
 }

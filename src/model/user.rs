@@ -20,11 +20,11 @@ use super::words::words;
 words! {
     /// What a user is.
     Role {
-        /// Manages every key, admin tokens and users.
+        /// Manages all keys, admin tokens and users.
         Admin = "admin",
         /// Makes and manages keys of their own, within the limits an administrator set.
         Member = "member",
-        /// Reads everything and changes nothing.
+        /// Can read everything and change nothing.
         Auditor = "auditor",
     }
 }
@@ -38,8 +38,8 @@ impl Role {
         match self {
             _ if may_grant == ScopeSet::EMPTY => Ok(()),
             Self::Member => Ok(()),
-            Self::Admin => Err("is for members alone: an administrator may grant everything"),
-            Self::Auditor => Err("is for members alone: an auditor makes no keys"),
+            Self::Admin => Err("is for members only: an administrator may grant everything"),
+            Self::Auditor => Err("is for members only: an auditor cannot make keys"),
         }
     }
 }

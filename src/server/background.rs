@@ -99,7 +99,7 @@ impl Health {
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(%error, "{} failed; it is tried again until it works", self.what);
+                    tracing::warn!(%error, "{} failed; it will be retried until it succeeds", self.what);
                 }
                 None
             }
@@ -108,7 +108,7 @@ impl Health {
 }
 
 fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
-    let mut health = Health::of("reading changes of keys");
+    let mut health = Health::of("reading changes to keys");
     let mut ended = Instant::now();
     while !stopping.load(Ordering::Acquire) {
         bitting.feed.wait(FEED_INTERVAL);
@@ -128,8 +128,7 @@ fn write_usage(
     interval: Duration,
     mut refusals: RefusalSummary,
 ) -> io::Result<()> {
-    let (mut flush, mut care) =
-        (Health::of("writing counts"), Health::of("caring for what is old"));
+    let (mut flush, mut care) = (Health::of("writing counts"), Health::of("housekeeping"));
     let mut record = Health::of("recording that the database was set back");
     let (mut cared_at, mut folded_at) = (Instant::now(), Instant::now());
     while !stopping.load(Ordering::Acquire) {
@@ -165,7 +164,7 @@ fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
         }
     }
     if let Err(why) = bitting.fold_journal() {
-        tracing::debug!(%why, "the journal is left to whoever runs next");
+        tracing::debug!(%why, "the journal is left for the next server to fold");
     }
     bitting.save_high_water()
 }

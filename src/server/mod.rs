@@ -161,7 +161,7 @@ impl Server {
         });
         stop.await;
         let deadline = Instant::now() + STOP_LIMIT;
-        tracing::info!("stopping: running requests are finished, counts are written");
+        tracing::info!("stopping: finishing requests and writing counts");
         self.stopping.store(true, Ordering::Relaxed);
         handle.stop(true).await;
         serving.await.map_err(io::Error::other)??;
@@ -181,7 +181,7 @@ fn make_demo(bitting: &Bitting) -> Result<Option<Box<Demo>>, StartError> {
         Wish::Made(demo) => return Ok(Some(demo)),
         Wish::MadeBefore => return Ok(None),
         Wish::NotEmpty => "the database is not empty; no demo was made and nothing was changed",
-        Wish::Unfinished => "making a demo in this database was broken off, and it is incomplete",
+        Wish::Unfinished => "making a demo in this database was interrupted, so it is incomplete",
     };
     Err(StartError::NoDemo { database: bitting.database.target().to_string(), why })
 }

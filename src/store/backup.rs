@@ -29,7 +29,7 @@ pub fn copy(target: &Target, to: &Path) -> Result<()> {
     let mut session = target.open()?;
     migrate::look(&mut session.connection, target)?;
     let AnyConnection::Sqlite(connection) = &mut session.connection else {
-        return Err(Error::Refused(format!("{target}: only an SQLite database is copied")));
+        return Err(Error::Refused(format!("{target}: only SQLite databases can be copied")));
     };
     if to.symlink_metadata().is_ok() {
         return Err(exists(to));
@@ -43,7 +43,10 @@ pub fn copy(target: &Target, to: &Path) -> Result<()> {
 }
 
 fn exists(to: &Path) -> Error {
-    Error::Refused(format!("{}: exists already and was left as it is; name another", to.display()))
+    Error::Refused(format!(
+        "{}: already exists and was left as it is; name another file",
+        to.display()
+    ))
 }
 
 fn draft_of(to: &Path) -> PathBuf {

@@ -23,8 +23,7 @@ pub enum Error {
     Refused(String),
     /// The brand was fixed when the database was made.
     #[error(
-        "--brand is {given}, but this database was made with {stored}, and it stays so for good; \
-         leave --brand out"
+        "--brand is {given}, but this database was made with {stored}, which cannot be changed; leave out --brand"
     )]
     Brand {
         /// What was asked for.

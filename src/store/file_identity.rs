@@ -28,8 +28,7 @@ impl FileIdentity {
             return Ok(());
         }
         Err(Error::Refused(format!(
-            "{}: the file was deleted or replaced while it was in use; put it back, or restart on \
-             the one that is there",
+            "{}: the file was deleted or replaced while it was in use; put it back, or restart the server to use the one that is there",
             self.path.display()
         )))
     }

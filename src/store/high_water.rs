@@ -24,8 +24,7 @@ pub fn reset(target: &Target, now: Moment) -> Result<Moment> {
     let mut session = target.open_alone()?;
     let in_use = || {
         Error::Refused(format!(
-            "{target}: in use by another process, which would write its own time again; stop every \
-             server first"
+            "{target}: in use by another process, which would write its own time back; stop every server first"
         ))
     };
     if let AnyConnection::Postgres(connection) = &mut session.connection {

@@ -81,8 +81,7 @@ pub fn open(
 fn explain(error: Error, target: &Target) -> Error {
     match (error, target) {
         (Error::Statement(why), Target::Sqlite(path)) => Error::Refused(format!(
-            "{}: {why}; check that the file is an undamaged Bitting database that this user may \
-             write, or restore a backup",
+            "{}: {why}; check that the file is an undamaged Bitting database that this user may write to, or restore a backup",
             path.display()
         )),
         (error, _) => error,
@@ -95,8 +94,7 @@ fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
     match std::fs::metadata(path) {
         Ok(file) if file.is_dir() => refused("is a folder; name a file in it".to_owned()),
         Ok(file) if file.len() < SMALLEST_FILE => refused(
-            "is no database, or one that is cut off; name another file, restore a backup, or, \
-                 if nothing in it is wanted, delete it to start anew"
+            "is not a database, or is truncated; name another file, restore a backup, or, if you need nothing in it, delete it to start afresh"
                 .to_owned(),
         ),
         Ok(_) => Ok(()),
@@ -104,8 +102,7 @@ fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
             create_file(path)
         }
         Err(why) if why.kind() == ErrorKind::NotFound => refused(
-            "there is no such database; `bitting serve` or `bitting migrate` makes it, \
-             --database-url names another"
+            "this database does not exist; make it with `bitting serve` or `bitting migrate`, or name another with --database-url"
                 .to_owned(),
         ),
         Err(why) => refused(format!("cannot be read: {why}")),
@@ -126,8 +123,7 @@ fn create_file(path: &Path) -> Result<()> {
     let _ = std::fs::remove_file(draft);
     made.map_err(|why| {
         Error::Refused(format!(
-            "{}: cannot be made: {why}; choose a folder that exists and that this user may write \
-             with --database-url",
+            "{}: cannot be created: {why}; with --database-url, choose a folder that exists and that this user may write to",
             path.display()
         ))
     })
@@ -157,7 +153,7 @@ fn bring_up_to_date(
     match (&state, missing) {
         (State::Empty, Missing::Refuse) => {
             return Err(Error::Refused(format!(
-                "{target}: the database is empty; `bitting migrate` prepares it"
+                "{target}: the database is empty; prepare it with `bitting migrate`"
             )));
         }
         (State::Foreign, _) => return Err(foreign(target)),

@@ -96,8 +96,8 @@ on_both! {
         let rows = texts(&page, "tbody tr");
         assert_eq!(rows.len(), 3, "{rows:?}");
         assert_eq!(rows[0], "Firefox on Linux 127.0.0.1 just now just now End");
-        assert!(rows[2].contains("this one") && rows[2].ends_with("Sign out"), "{rows:?}");
-        assert_eq!(texts(&page, ".under.remark"), ["this one"]);
+        assert!(rows[2].contains("this session") && rows[2].ends_with("Sign out"), "{rows:?}");
+        assert_eq!(texts(&page, ".under.remark"), ["this session"]);
         let ends = attributes(&page, "tbody form", "action");
         // Somebody else's session is none of theirs.
         assert_eq!(ada.submit("/account", &ends[0], &[]).status, 303);

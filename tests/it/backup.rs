@@ -89,11 +89,11 @@ fn what_is_there_is_left_alone_and_what_cannot_be_copied_is_told() {
     shell.refused(&["backup", "copy.db"], 1, &["test.db"]);
     shell.ok(&["migrate"]);
     std::fs::write(shell.0.folder().join("there"), "mine").unwrap();
-    shell.refused(&["backup", "there"], 1, &["there: exists already"]);
-    shell.refused(&["backup", "test.db"], 1, &["exists already"]);
+    shell.refused(&["backup", "there"], 1, &["there: already exists"]);
+    shell.refused(&["backup", "test.db"], 1, &["already exists"]);
     shell.refused(&["backup", "missing/copy.db"], 1, &["missing/copy.db"]);
     std::os::unix::fs::symlink("nowhere", shell.0.folder().join("link")).unwrap();
-    shell.refused(&["backup", "link"], 1, &["exists already"]);
+    shell.refused(&["backup", "link"], 1, &["already exists"]);
     assert_eq!(std::fs::read(shell.0.folder().join("there")).unwrap(), b"mine");
     assert_eq!(names(&shell.0.folder()), ["link", "test.db", "there"]);
 

@@ -263,8 +263,8 @@ on_both! {
         shell.refused(&["key", "revoke", unknown], 1, &[unknown]);
         shell.refused(&["key", "show", unknown], 1, &[unknown]);
         for wrong in ["1", "", "key_0", &id.to_uppercase(), "token_00000000000000000000000000", "key_\u{202e}"] {
-            shell.refused(&["key", "revoke", wrong], 2, &["key_ and 26 characters"]);
-            shell.refused(&["key", "show", wrong], 2, &["key_ and 26 characters"]);
+            shell.refused(&["key", "revoke", wrong], 2, &["key_ followed by 26 characters"]);
+            shell.refused(&["key", "show", wrong], 2, &["key_ followed by 26 characters"]);
         }
         shell.refused(&["key", "revoke", id, "--reason", "a\nb"], 2, &["--reason"]);
     }

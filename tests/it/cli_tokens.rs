@@ -44,7 +44,7 @@ on_both! {
             shell.ok(&[&CREATE[..], &["--expires", year]].concat());
         }
         for wrong in ["", "1", "key_00000000000000000000000000"] {
-            shell.refused(&["token", "revoke", wrong], 2, &["token_ and 26 characters"]);
+            shell.refused(&["token", "revoke", wrong], 2, &["token_ followed by 26 characters"]);
         }
     }
 }

@@ -71,25 +71,25 @@ fn a_mistake_changes_nothing() {
     let input = format!("{PASSWORD}\n");
     for (arguments, input, says) in [
         (&["user", "add", "ada"][..], &*input, "the e-mail address must be"),
-        (&["user", "add", "ada@example.com"], "", "the password must have 15"),
-        (&["user", "add", "ada@example.com"], "short\n", "the password must have 15"),
+        (&["user", "add", "ada@example.com"], "", "the password must be 15"),
+        (&["user", "add", "ada@example.com"], "short\n", "the password must be 15"),
         (&["user", "add", "ada@example.com", "--role", "owner"], &input, "--role must be admin"),
         (&["user", "add", "a@example.com", "--may-grant", "calls"], &input, "--may-grant"),
         (&["user", "add", "a@example.com", "--role", "member"], &input, "--role of the first"),
         (
             &["user", "add", "a@example.com", "--role", "auditor", "--may-grant", "calls:read"],
             &input,
-            "--may-grant is for members alone: an auditor makes no keys",
+            "--may-grant is for members only: an auditor cannot make keys",
         ),
         (
             &["user", "add", "a@example.com", "--role", "admin", "--may-grant", "calls:read"],
             &input,
-            "--may-grant is for members alone: an administrator may grant everything",
+            "--may-grant is for members only: an administrator may grant everything",
         ),
         (
             &["user", "set", "a@example.com", "--role", "auditor", "--may-grant", "calls:read"],
             "",
-            "--may-grant is for members alone",
+            "--may-grant is for members only",
         ),
         (&["user", "set", "ada@example.com"], "", "give --role or --may-grant"),
         (&["user", "set-password", "ada"], &input, "must be an e-mail address"),
@@ -103,7 +103,7 @@ fn a_mistake_changes_nothing() {
     let limits = ["user", "set", "ada@example.com", "--may-grant", "calls:read"];
     assert_fails(&run(place, &limits), 2, "an administrator may grant everything");
     let again = run_with(place, &["user", "add", "ADA@example.com"], &input);
-    assert_fails(&again, 2, "belongs to a user already");
+    assert_fails(&again, 2, "already belongs to a user");
     for arguments in [
         &["user", "set", "bo@example.com", "--role", "admin"][..],
         &["user", "set-password", "bo@example.com"],
@@ -154,7 +154,7 @@ fn a_running_server_follows() {
     run_ok(place, &["user", "set", "bo@example.com", "--role", "admin"]);
     let output = run(place, &["user", "disable", "ada@example.com"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("revokes 1 key and 0 admin tokens for good"), "{said}");
+    assert!(said.contains("permanently revokes 1 key and 0 admin tokens"), "{said}");
     let done = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(done, "ada@example.com disabled; 1 key and 0 admin tokens revoked\n");
     let ping = || server.client.with_key(&key, "GET", "/v1/ping", None);

@@ -222,18 +222,18 @@ fn a_refusal_says_what_the_credential_looks_like_and_not_whether_it_exists() {
     let (live, unknown) = (basic(&other.id, &key.secret), basic(&other.id, &stranger));
     assert_eq!(said("Authorization", live), said("Authorization", unknown));
     for (words, value) in [
-        ("No scheme", key.secret.clone()),
-        ("No scheme", format!("Bearer{}", key.secret)),
+        ("scheme and a space are missing", key.secret.clone()),
+        ("scheme and a space are missing", format!("Bearer{}", key.secret)),
         ("is the variable", "Bearer ".to_owned()),
-        ("scheme is not one", format!("ApiKey {}", key.secret)),
+        ("scheme is not supported", format!("ApiKey {}", key.secret)),
         ("base64", format!("Basic {}", key.secret)),
         ("user name", basic("me", &key.secret)),
-        ("alone belongs", format!("Bearer Bearer {}", key.secret)),
+        ("only the key belongs", format!("Bearer Bearer {}", key.secret)),
     ] {
         let detail = said("Authorization", value);
         assert!(detail.contains(words), "{words}: {detail}");
     }
-    assert!(said("X-API-Key", server.admin.clone()).contains("Authorization: Bearer alone"));
+    assert!(said("X-API-Key", server.admin.clone()).contains("only as Authorization: Bearer"));
 }
 
 #[test]

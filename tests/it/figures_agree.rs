@@ -188,7 +188,7 @@ on_both! {
                 let spark = texts(&row, ".spark title").concat();
                 assert!(spark.starts_with(&format!("{} requests in 30 days", own[2])), "{spark}");
             } else {
-                assert_eq!(numbers(&row, "td[data-label=\"In all\"]"), [number(&shown["lifetime_total"])]);
+                assert_eq!(numbers(&row, "td[data-label=\"Total\"]"), [number(&shown["lifetime_total"])]);
                 assert_eq!(numbers(&row, "td[data-label=\"Attempts since\"]"), [number(&usage["30d"]["retired"])]);
             }
             for window in WINDOWS {

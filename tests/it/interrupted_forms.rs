@@ -139,7 +139,7 @@ fn what_was_typed_is_there_again_after_signing_in() {
 
         let again = stage.send(&path, &form_token(&signed_in), &hidden(&signed_in));
         assert_eq!(again.status, 200, "{path}: {again:#?}");
-        assert!(text(&again, "#restored").contains("Nothing was sent yet"), "{again:#?}");
+        assert!(text(&again, "#restored").contains("Nothing has been sent yet"), "{again:#?}");
         for (name, value) in &fields {
             assert!(shows(&again, name, value), "{path}: {name}={value}: {again:#?}");
         }
@@ -161,7 +161,7 @@ fn a_form_that_was_open_when_one_signed_in_anew_is_shown_again() {
         let before = stage.db_state();
         let again = stage.send(&path, &token, &fields);
         assert_eq!(again.status, 403, "{path}: {again:#?}");
-        assert!(text(&again, "#restored").contains("Nothing was sent yet"), "{again:#?}");
+        assert!(text(&again, "#restored").contains("Nothing has been sent yet"), "{again:#?}");
         for (name, value) in &fields {
             assert!(shows(&again, name, value), "{path}: {name}={value}: {again:#?}");
         }
@@ -211,7 +211,8 @@ fn what_is_not_said_to_be_ours_or_is_too_long_is_not_kept() {
     let typed = [("form_token", &*token), ("name", "n8n")];
     to_login(&stage.browser.post_with("/keys/new", &typed, &[]));
     to_login(&stage.send("/keys/new", "AAAA", &stage.fields("name=n8n")));
-    to_login(&stage.send("/keys/new", &token, &vec![("name".to_owned(), "x".repeat(20_000))]));
+    let long = vec![("scope".to_owned(), "x".repeat(1000)); 20];
+    to_login(&stage.send("/keys/new", &token, &long));
     to_login(&stage.send("/account/password", &token, &stage.fields("password=x")));
     let headers = [("origin", "http://evil.example")];
     assert_eq!(stage.browser.post_with("/keys/new", &typed, &headers).status, 403);
@@ -224,7 +225,7 @@ fn the_login_page_says_that_a_session_has_ended() {
     assert_eq!(notice("/login"), "", "it lives");
     stage.end_session();
     let asked = stage.browser.get("/keys");
-    assert_eq!(notice(asked.header("location")), "Your session has ended. Sign in to go on.");
+    assert_eq!(notice(asked.header("location")), "Your session has ended. Sign in to continue.");
     stage.browser.log_in(EMAIL, PASSWORD);
     stage.browser.submit("/keys", "/logout", &[]);
     assert_eq!(notice("/login?next=%2Fkeys"), "", "signed out by oneself");

@@ -127,7 +127,7 @@ on_both! {
         }
         let ended = page(&admin.get("/keys/retired"));
         assert_eq!(cell(&ended, "How it ended"), ["Revoked by ada@example.com it is in a log"]);
-        assert_eq!((cell(&ended, "In all"), cell(&ended, "Attempts since")), (vec!["3".to_owned()], vec!["2".to_owned()]));
+        assert_eq!((cell(&ended, "Total"), cell(&ended, "Attempts since")), (vec!["3".to_owned()], vec!["2".to_owned()]));
         assert_eq!(names(&page(&admin.get("/keys"))), [""; 0]);
         let shown = page(&admin.get(&format!("/keys/{}", key.id)));
         let ended = texts(&shown, "#ended").concat();

@@ -35,7 +35,7 @@ on_both! {
         assert!(!browser.is_signed_in());
         let wrong = browser.log_in(EMAIL, "not the right password");
         assert_eq!(wrong.status, 401);
-        assert!(wrong.body.contains("The e-mail address or the password is wrong."));
+        assert!(wrong.body.contains("The e-mail address or the password is wrong. Try again."));
         assert!(wrong.body.contains("value=\"ada@example.com\""));
         assert!(!wrong.body.contains("not the right password"));
 

@@ -54,7 +54,7 @@ on_both! {
         let secret = text(&made, "#new-key");
         assert!(secret.starts_with("btk_") && secret.len() == 42, "{secret}");
         assert_eq!(made.body.matches(&secret).count(), 1);
-        assert_eq!(text(&made, ".sentence"), "This key will be able to read calls and write leads, until 19 February 2027.");
+        assert_eq!(text(&made, ".sentence"), "This key can read calls and write leads until 19 February 2027.");
         assert!(text(&made, "#sample").contains("/v1/calls"));
         let me = server.client.with_key(&secret, "GET", "/v1/whoami", None).ok();
         assert_eq!((&me["name"], &me["scopes"]), (&json!("n8n"), &json!(["calls:read", "leads:write"])));

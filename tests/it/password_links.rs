@@ -38,7 +38,7 @@ on_both! {
         let set = |secret: &str, password: &str| {
             browser.submit(&path_of(secret), "/password", &[("token", secret), ("password", password)])
         };
-        for (password, complaint) in [("too short", "15 to 256"), ("passwordpassword", "most common"), (EMAIL, "15 to 256")] {
+        for (password, complaint) in [("too short", "15 to 256"), ("passwordpassword", "too common"), (EMAIL, "15 to 256")] {
             let refused = set(&secret, password);
             assert_eq!(refused.status, 422);
             assert!(text(&refused, "#password-error").contains(complaint), "{refused:#?}");
@@ -47,7 +47,7 @@ on_both! {
         assert!(before.is_signed_in());
         let done = set(&secret, OTHER);
         assert_eq!((done.status, done.header("location")), (303, "/login?password=chosen"), "{done:#?}");
-        assert_eq!(text(&browser.get(done.header("location")), "#notice"), "Your password is set. Sign in with it.");
+        assert_eq!(text(&browser.get(done.header("location")), "#notice"), "Your password has been set. Sign in with it.");
         assert!(!before.is_signed_in());
         assert_eq!(browser.get(&path_of(&secret)).status, 404);
         let login = crate::support::browser::form_token(&browser.get("/login"));

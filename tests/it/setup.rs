@@ -27,8 +27,8 @@ on_both! {
         let browser = Browser::new(&server.client.base);
         for (email, password, complaint) in [
             ("ada", PASSWORD, "email must be"),
-            (EMAIL, "too short", "password must have 15"),
-            (EMAIL, "passwordpassword", "password is one of the most common"),
+            (EMAIL, "too short", "password must be 15"),
+            (EMAIL, "passwordpassword", "password is too common"),
         ] {
             let fields = [("token", &*token), ("email", email), ("password", password)];
             let answer = browser.submit(&page, "/setup", &fields);
@@ -67,7 +67,7 @@ on_both! {
         server.pass(Duration::from_millis(1));
         let late = browser.get(&page_of(&link));
         assert_eq!(late.status, 404);
-        assert!(late.body.contains("Start the server again") && !late.body.contains("Sign in at"), "{late:#?}");
+        assert!(late.body.contains("Restart the server") && !late.body.contains("Sign in at"), "{late:#?}");
         for wrong in ["/setup", "/setup?token=", "/setup?token=x"] {
             assert_eq!(browser.get(wrong).status, 404, "{wrong}");
         }

@@ -167,7 +167,7 @@ on_both! {
         assert_eq!(said(&output), "0 imported, 2 already there, 10 refused\n");
         let errors = errors(&output);
         assert!(errors.contains("line 2: name is required\n"), "{errors}");
-        assert!(errors.contains("line 3: scopes must hold nothing but scopes"), "{errors}");
+        assert!(errors.contains("line 3: scopes must contain only scopes"), "{errors}");
         assert!(errors.contains("; expires_at must be in the future\n"), "{errors}");
         for secret in [&ours.expose()[4..], "sk_live", token.trim_end(), "calls:*"] {
             assert!(!errors.contains(secret), "{secret}: {errors}");
@@ -252,9 +252,9 @@ fn keys_come_from_standard_input_and_what_is_no_file_of_keys_is_told() {
     // Nothing is made by what cannot be read, nor by a trial.
     shell.refused(&["key", "import", "no-such-file"], 1, &["no-such-file"]);
     for (text, expected) in [
-        ("", "no heading name"),
-        ("name,scopes\n", "no heading sha256"),
-        ("name,scopes,sk_live_1\n", "heading 3 is none of id, name"),
+        ("", "the heading name is missing"),
+        ("name,scopes\n", "the heading sha256 is missing"),
+        ("name,scopes,sk_live_1\n", "heading 3 is not one of id, name"),
     ] {
         let output = import(&shell, "keys", text, &[]);
         assert_eq!(output.status.code(), Some(2));
@@ -269,7 +269,7 @@ fn keys_come_from_standard_input_and_what_is_no_file_of_keys_is_told() {
         assert!(errors(&output).contains(expected), "{}", errors(&output));
     }
     let output = import(&shell, "keys", &csv, &["--dry-run"]);
-    assert!(errors(&output).contains("there is no such database"), "{}", errors(&output));
+    assert!(errors(&output).contains("this database does not exist"), "{}", errors(&output));
     assert!(!database.exists());
 
     for (format, text) in [("csv", csv), ("jsonl", line("b").to_string())] {
@@ -292,7 +292,9 @@ fn keys_come_from_standard_input_and_what_is_no_file_of_keys_is_told() {
     assert_eq!(output.status.code(), Some(1));
     let errors = errors(&output);
     assert!(
-        errors.contains("line 3: has more than 64 KiB; is a quotation mark not closed?"),
+        errors.contains(
+            "line 3: is longer than 64 KiB; check for a quotation mark that is not closed"
+        ),
         "{errors}"
     );
     assert!(errors.contains("stopped early: 1 imported"), "{errors}");

@@ -67,7 +67,7 @@ on_both! {
 on_both! {
     fn somebody_is_added_and_gets_a_link_once(backend) {
         let (server, admin) = start(backend);
-        assert_eq!(text(&admin.get("/users"), "#empty h2"), "You are alone here");
+        assert_eq!(text(&admin.get("/users"), "#empty h2"), "You are the only user");
         let form = admin.get("/users/new");
         assert_eq!(attributes(&form, "input[name=role][checked]", "value"), ["member"]);
         assert_eq!(attributes(&form, "input[name=may_grant][checked]", "value"), [""; 0]);
@@ -111,7 +111,7 @@ on_both! {
             let added = admin.submit("/users/new", "/users/new", &fields);
             for refused in [added, admin.submit(&page, &page, &fields[1..])] {
                 assert_eq!((refused.status, attributes(&refused, "#faults a", "href")), (422, vec!["#may_grant".into()]));
-                assert!(text(&refused, "#may_grant-error").contains("for members alone"), "{refused:#?}");
+                assert!(text(&refused, "#may_grant-error").contains("for members only"), "{refused:#?}");
                 // The boxes are in sight, whatever role is chosen.
                 assert_eq!(attributes(&refused, "#may_grant", "class"), ["card"]);
             }

@@ -25,7 +25,9 @@ pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
 /// Reads the parameter that chooses one key.
 pub fn read_key(query: &mut QueryReader) -> Option<String> {
     let id = |text: &str| {
-        let id = text.parse::<KeyId>().map_err(|_| "must be a key's id".to_owned())?;
+        let id = text.parse::<KeyId>().map_err(|_| {
+            "must be the id of a key, such as key_01k462ttvyfgx8yqhb3966v3mg".to_owned()
+        })?;
         Ok(id.to_string())
     };
     query.parsed("key_id", || schema::id(KeyId::PREFIX), id)

@@ -1,4 +1,4 @@
-//! What any live key may ask about itself.
+//! What any live key can ask about itself.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::Response;

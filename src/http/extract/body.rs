@@ -67,7 +67,9 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
 fn check_type(request: &HttpRequest) -> Result<(), Problem> {
     let refused = |detail: &str| Err(Problem::new(Code::UnsupportedMediaType, detail));
     if request.headers().contains_key(CONTENT_ENCODING) {
-        return refused("An encoded body is not read; send it without Content-Encoding.");
+        return refused(
+            "Encoded bodies are not supported. Send the body without Content-Encoding.",
+        );
     }
     let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = given.unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -87,8 +89,12 @@ pub(super) fn read(
 ) -> impl Future<Output = Result<BytesMut, Problem>> + 'static {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
-    let too_large =
-        || Problem::new(Code::BodyTooLarge, format!("The body is over {LARGEST} bytes."));
+    let too_large = || {
+        Problem::new(
+            Code::BodyTooLarge,
+            format!("The body is larger than {LARGEST} bytes. Send less at once."),
+        )
+    };
     let whole = async move {
         if announced > LARGEST {
             return Err(too_large());
@@ -96,7 +102,7 @@ pub(super) fn read(
         let mut bytes = BytesMut::with_capacity(announced);
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| {
-                Problem::new(Code::BadRequest, "The body broke off before its end.")
+                Problem::new(Code::BadRequest, "The body ended too early. Send the request again.")
             })?;
             if bytes.len() + chunk.len() > LARGEST {
                 return Err(too_large());
@@ -111,7 +117,9 @@ pub(super) fn read(
     async move {
         let late = || {
             let seconds = patience.as_secs();
-            let detail = format!("The body did not arrive within {seconds} seconds.");
+            let detail = format!(
+                "The body did not arrive within {seconds} seconds. Send the request again."
+            );
             Problem::new(Code::RequestTimeout, detail)
         };
         let bytes = tokio::time::timeout(patience, whole).await.map_err(|_| late())??;

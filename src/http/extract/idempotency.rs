@@ -36,7 +36,7 @@ fn read(request: &HttpRequest) -> Result<Option<Identity>, Problem> {
     let key = key.ok_or_else(|| {
         Problem::new(
             Code::InvalidIdempotencyKey,
-            "An Idempotency-Key has 1 to 255 visible ASCII characters and is given once.",
+            "Send one Idempotency-Key of 1 to 255 visible ASCII characters.",
         )
     })?;
     let credential = caller()?.public_id();

@@ -20,10 +20,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     let value = Strict { doubled: &doubled }.deserialize(&mut deserializer);
     let value = value.and_then(|value| deserializer.end().map(|()| value));
     value.map_err(|error| match doubled.take() {
-        Some(member) => FieldErrors::one(&member, "is given twice").into(),
+        Some(member) => FieldErrors::one(&member, "must not be given twice").into(),
         None => Problem::new(
             Code::MalformedJson,
-            format!("The body is no JSON: line {}, column {}.", error.line(), error.column()),
+            format!(
+                "The body is not valid JSON: see line {}, column {}.",
+                error.line(),
+                error.column()
+            ),
         ),
     })
 }
@@ -103,7 +107,7 @@ mod tests {
     fn a_doubled_member_is_named() {
         let problem = parse(br#"{"a": {"b": 1, "b": 2}}"#).unwrap_err();
         assert_eq!(problem.code(), Code::ValidationFailed);
-        assert!(problem.to_string().contains("b is given twice"));
+        assert!(problem.to_string().contains("b must not be given twice"));
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl QueryReader {
         let result = match mine.as_slice() {
             [] => return None,
             [(_, value)] => parse(value),
-            _ => Err("must be given once".to_owned()),
+            _ => Err("must be given only once".to_owned()),
         };
         result.map_err(|message| self.errors.add(name, message)).ok()
     }
@@ -136,7 +136,7 @@ impl QueryReader {
     pub fn finish(mut self) -> Result<(), Problem> {
         for (name, _) in &self.pairs {
             let shown: String = name.chars().take(60).collect();
-            self.errors.add(&shown, "is not a parameter here");
+            self.errors.add(&shown, "is not a known parameter");
         }
         Ok(self.errors.into_result()?)
     }
@@ -148,7 +148,7 @@ fn text_schema() -> Value {
 
 fn check_text(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
-        Err(format!("must have 1 to {LONGEST} characters"))
+        Err(format!("must be 1 to {LONGEST} characters long"))
     } else {
         Ok(text.to_owned())
     }

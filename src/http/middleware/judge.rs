@@ -31,8 +31,7 @@ use crate::http::state::{Held, State};
 use crate::model::scope::Access;
 use crate::model::time::Moment;
 
-const KEY_IN_URL: &str = "A key in the URL is not read: URLs end up in logs and histories. If it \
-     is a real key, revoke it.";
+const KEY_IN_URL: &str = "A key in a URL is ignored, since URLs end up in logs and histories. Send it in a header; if it is a real key, revoke it.";
 
 /// The guard of one route.
 #[derive(Clone)]

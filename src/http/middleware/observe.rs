@@ -174,7 +174,10 @@ fn fault_below(response: &ServiceResponse) -> Option<Problem> {
     let error = response.response().error()?;
     Some(match response.status() {
         status if status.is_server_error() => Problem::internal(error),
-        status => Problem::new(Code::of_status(status), "The request could not be understood."),
+        status => Problem::new(
+            Code::of_status(status),
+            "The request could not be understood. Check its syntax.",
+        ),
     })
 }
 

@@ -178,7 +178,7 @@ impl Page {
         let noted = self
             .state
             .run(move |bitting| bitting.note_denial(&Principal::user(user, &visit), None, attempt));
-        let detail = "Your role does not allow this page.";
+        let detail = "Your role does not allow this page. Ask an administrator for access.";
         refuse(noted.await.err().unwrap_or(Problem::new(Code::Forbidden, detail)))
     }
 
@@ -258,18 +258,15 @@ fn refuse(problem: Problem) -> HttpResponse {
 fn not_our_page() -> Problem {
     Problem::new(
         Code::Forbidden,
-        "This form does not come from a page of this site that you opened lately, or your browser \
-         sends no cookies. Open the page again and send it once more.",
+        "This form was not sent from a page of this site that you opened recently, or your browser \
+         sends no cookies. Open the page again and send the form once more.",
     )
 }
 
 fn hidden_origin() -> Problem {
     Problem::new(
         Code::Forbidden,
-        "Your browser was told not to say where this form comes from (it sent Origin: null), so it \
-         cannot be told from somebody else's. A proxy in front of this server probably adds the \
-         header Referrer-Policy: no-referrer: remove it there, or make it same-origin, then open \
-         the page again.",
+        "Your browser did not say which site this form comes from (it sent Origin: null), so it cannot be trusted. A proxy in front of this server probably adds the header Referrer-Policy: no-referrer. Remove it there, or set it to same-origin, then open the page again.",
     )
 }
 

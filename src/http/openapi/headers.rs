@@ -6,18 +6,18 @@ use serde_json::{Map, Value, json};
 const HEADERS: [(&str, &str); 8] = [
     (
         "X-Request-Id",
-        "Names this request. A request's own is kept when it is 1 to 64 of A-Za-z0-9._- and looks like no key.",
+        "Identifies this request. The client's own is kept if it has 1 to 64 characters of A-Za-z0-9._- and does not look like a key.",
     ),
-    ("Location", "The path of what was made."),
+    ("Location", "The path of what was created."),
     (
         "WWW-Authenticate",
-        "What credential is asked for, and what was wrong with the one presented (RFC 6750).",
+        "Which credential is required, and what was wrong with the one presented (RFC 6750).",
     ),
-    ("Allow", "The methods that this path offers."),
-    ("Retry-After", "After how many seconds it is worth trying again."),
-    ("ETag", "The version of the record; another one after each change."),
-    ("Link", "Where the list goes on, as `rel=\"next\"` (RFC 8288); not on the last page."),
-    ("Idempotency-Replayed", "`true` when this is the answer that was given before."),
+    ("Allow", "The methods that this path supports."),
+    ("Retry-After", "How many seconds to wait before trying again."),
+    ("ETag", "The version of the record; it changes with every change to the record."),
+    ("Link", "The next page of the list, as `rel=\"next\"` (RFC 8288); absent on the last page."),
+    ("Idempotency-Replayed", "`true` if this response is a repeat of an earlier one."),
 ];
 
 fn described(about: &str, required: bool) -> Value {

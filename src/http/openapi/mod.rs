@@ -28,7 +28,7 @@ fn security_schemes() -> Value {
         },
         "adminToken": {
             "type": "http", "scheme": "bearer",
-            "description": "An admin token: `Authorization: Bearer TOKEN`. Write includes read here.",
+            "description": "An admin token: `Authorization: Bearer TOKEN`. For admin tokens, write includes read.",
         },
         "basic": {
             "type": "http", "scheme": "basic",
@@ -37,7 +37,7 @@ fn security_schemes() -> Value {
         },
         "token": {
             "type": "http", "scheme": "token",
-            "description": "`Authorization: Token token=\"KEY\"`; the quotes may be left out.",
+            "description": "`Authorization: Token token=\"KEY\"`; the quotes are optional.",
         },
         "apiKeyHeader": header("X-API-Key", "`X-API-Key: KEY`."),
         "apikey": header("apikey", "`apikey: KEY`."),
@@ -123,10 +123,10 @@ fn tags(paths: &Map<String, Value>) -> Vec<Value> {
 /// What the operations with a tag are about.
 fn about(tag: &str) -> &'static str {
     match tag {
-        "this_key" => "What any live key may ask about itself",
+        "this_key" => "What any live key can ask about itself",
         "keys" => "Making, changing and revoking keys with an admin token",
         "audit" => "What was done to keys and tokens, and by whom",
-        "probes" => "Whether the server lives, and whether it can decide",
+        "probes" => "Whether the server is alive, and whether it is ready",
         resource => {
             let known = Resource::ALL.into_iter().find(|known| known.as_str() == resource);
             known.map(Resource::about).unwrap_or_default()

@@ -98,7 +98,7 @@ impl<'a> Operation<'a> {
     pub fn on_id<I: JsonSchema>(&mut self) -> &mut Self {
         let schema = self.schemas.of::<I>();
         self.parameters.push(json!({
-            "name": "id", "in": "path", "required": true, "description": "Which one.",
+            "name": "id", "in": "path", "required": true, "description": "The id.",
             "schema": schema,
         }));
         self.fails(&[Code::NotFound])
@@ -157,8 +157,10 @@ impl<'a> Operation<'a> {
             "required": true,
             "content": {"application/merge-patch+json": content, "application/json": content},
         }));
-        self.says("A JSON merge patch (RFC 7396): a field that is absent stays, null removes.")
-            .fails(&problems::OF_BODIES)
+        self.says(
+            "A JSON merge patch (RFC 7396): absent fields stay as they are, null removes a value.",
+        )
+        .fails(&problems::OF_BODIES)
     }
 
     fn body_schema<T: JsonSchema>(&mut self, mut schema: Value) -> Value {
@@ -257,8 +259,8 @@ impl<'a> Operation<'a> {
     /// It honours `If-Match` and `If-None-Match`.
     pub fn conditional(&mut self) -> &mut Self {
         let tags = || json!({"type": "string"});
-        let one = "Only if the record is one of these versions: entity tags, or `*`.";
-        let none = "Only if the record is none of these versions: entity tags, or `*`.";
+        let one = "Only if the record is at one of these versions: entity tags, or `*`.";
+        let none = "Only if the record is at none of these versions: entity tags, or `*`.";
         self.header("If-Match", one, tags())
             .header("If-None-Match", none, tags())
             .fails(&[Code::PreconditionFailed])

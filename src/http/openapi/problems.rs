@@ -69,21 +69,21 @@ pub(super) fn schema(schemas: &mut Schemas) -> Value {
     code["description"] = "What went wrong, as a word that programs can rely on.".into();
     json!({
         "type": "object",
-        "description": "A refusal or fault (RFC 9457).",
+        "description": "An error (RFC 9457).",
         "required": ["type", "title", "status", "detail", "code", "request_id"],
         "properties": {
-            "type": text("A URN that ends in the code."),
-            "title": text("What went wrong, in a few words that are always the same."),
+            "type": text("A URN that ends with the code."),
+            "title": text("What went wrong, in a few words that never change."),
             "status": {
                 "type": "integer", "minimum": 400, "maximum": 599,
                 "description": "The HTTP status.",
             },
             "detail": text("What went wrong this time, for people."),
             "code": code,
-            "request_id": text("The same as the header X-Request-Id; quote it in a report."),
+            "request_id": text("The value of the header X-Request-Id; quote it when you report a problem."),
             "errors": {
                 "type": "array", "items": schemas.of::<FieldError>(),
-                "description": "With `validation_failed`: every bad field or parameter.",
+                "description": "With `validation_failed`: every invalid field or parameter.",
             },
             "required": text("With `insufficient_scope`: the scope that was needed."),
             "granted": words("With `insufficient_scope`: the scopes that the credential has."),

@@ -25,7 +25,7 @@ use crate::model::time::Moment;
 use crate::model::user::Role;
 
 const PASSWORD_FIELDS: [Field; 2] = [
-    ("current_password", "current_password", "The present password"),
+    ("current_password", "current_password", "The current password"),
     ("password", "password", "The new password"),
 ];
 /// What is said of a password that was changed.

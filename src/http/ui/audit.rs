@@ -165,7 +165,7 @@ fn read_day(query: &mut QueryReader, name: &'static str) -> Option<NaiveDate> {
         |text| {
             let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
             day.filter(|_| text.len() == 10)
-                .ok_or_else(|| "must be a day, such as 2027-01-31".to_owned())
+                .ok_or_else(|| "must be a date, such as 2027-01-31".to_owned())
         },
     )
 }

@@ -83,7 +83,7 @@ pub fn action_words(action: Action) -> &'static str {
         Action::UserDisabled => "Disabled a user",
         Action::UserEnabled => "Enabled a user",
         Action::UserPasswordSet => "Set a user's password",
-        Action::UserPasswordForgotten => "Took a user's password away",
+        Action::UserPasswordForgotten => "Invalidated a user's password",
         Action::UserLinkMade => "Made a link to set a password",
         Action::LoginSucceeded => "Signed in",
         Action::LoginFailed => "Failed to sign in",

@@ -73,7 +73,7 @@ pub fn refusals<T>(
     match (result, fields.first()) {
         (Err(domain::Error::LastAdministrator), Some((_, id, _))) => {
             let sentence =
-                "This is the last administrator who may sign in: make another one first.";
+                "This is the last administrator who can sign in. Make another one first.";
             let sentence = sentence.to_owned();
             Ok(Err(Refused { status: StatusCode::CONFLICT, faults: vec![Fault { id, sentence }] }))
         }

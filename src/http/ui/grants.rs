@@ -39,18 +39,27 @@ impl Grant {
     }
 }
 
-/// What a key will be able to do, and how long. `static/new-key.js` says the same while the form
+/// What a key will be able to do, and until when. `static/new-key.js` says the same while the form
 /// is filled in.
-pub fn sentence(scopes: ScopeSet, expires_at: Option<Moment>) -> String {
+pub fn promise(scopes: ScopeSet, expires_at: Option<Moment>) -> String {
     if scopes.is_empty() {
-        return "This key will not be able to do anything: tick at least one box.".to_owned();
+        return "This key will not be able to do anything: select at least one box.".to_owned();
     }
+    format!("This key will be able to {}.", abilities(scopes, expires_at))
+}
+
+/// What a key that has been made can do, and until when.
+pub fn sentence(scopes: ScopeSet, expires_at: Option<Moment>) -> String {
+    format!("This key can {}.", abilities(scopes, expires_at))
+}
+
+fn abilities(scopes: ScopeSet, expires_at: Option<Moment>) -> String {
     let parts: Vec<String> = Grant::list(scopes).iter().map(Grant::words).collect();
     let until = match expires_at {
         Some(end) => format!("until {}", long_day(end)),
         None => "until somebody revokes it".to_owned(),
     };
-    format!("This key will be able to {}, {until}.", listed(&parts))
+    format!("{} {until}", listed(&parts))
 }
 
 /// A first request that the scope allows: method, path and perhaps a body.
@@ -83,15 +92,15 @@ mod tests {
 
     #[test]
     fn a_sentence_says_what_a_key_may_do() {
-        let said = |scopes: &str| sentence(scopes.parse().unwrap(), None);
+        let said = |scopes: &str| promise(scopes.parse().unwrap(), None);
         assert_eq!(
             said("calls:read calls:write knowledge_base:write contacts:read"),
             "This key will be able to read and write calls, read contacts and write knowledge \
-             base, until somebody revokes it."
+             base until somebody revokes it."
         );
         assert!(said("").starts_with("This key will not be able to do anything"));
         let end = parse_rfc3339("2027-02-20T00:00:00Z");
         let until = sentence("leads:write".parse().unwrap(), end);
-        assert_eq!(until, "This key will be able to write leads, until 20 February 2027.");
+        assert_eq!(until, "This key can write leads until 20 February 2027.");
     }
 }

@@ -227,12 +227,12 @@ fn remark(key: &ApiKey, usage: &Usage, now: Moment) -> Option<String> {
     }
     let soon = key.expires_at.filter(|end| *end <= now + SOON).map(|end| {
         let when = When::relative(end, now).words;
-        format!("This key expires {when}. Replace it before that, so that nothing stops working.")
+        format!("This key expires {when}. Replace it before then, so that nothing stops working.")
     });
     let idle = usage.last_used_at().map(|at| (now - at).num_days()).filter(|days| *days >= 90);
     soon.or(idle.map(|days| {
         format!(
-            "Nobody has used this key for {}. Does anything still need it?",
+            "This key has not been used for {}. If nothing needs it any longer, revoke it.",
             counted(days, "day")
         )
     }))
@@ -243,7 +243,7 @@ pub(super) fn consequence(key: &ApiKey, usage: &Usage, now: Moment) -> String {
     let recent = usage.windows.day.total();
     let last = usage.last_used_at().map(|at| When::ago(at, now).words);
     let in_use = match (last, recent) {
-        (None, _) => "It was never used.".to_owned(),
+        (None, _) => "It has never been used.".to_owned(),
         (Some(last), 0) => format!("It was last used {last}."),
         (Some(last), n) => format!(
             "It is in use: {} in the last 24 hours, the last {last}.",

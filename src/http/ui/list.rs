@@ -132,7 +132,7 @@ type ColumnHead = (&'static str, &'static str, Option<KeySort>);
 
 const ACTIVE_COLUMNS: [ColumnHead; 8] = [
     ("Key", "", Some(KeySort::Name)),
-    ("May do", "", None),
+    ("Permissions", "", None),
     ("Expires", "", Some(KeySort::Expiry)),
     ("Last used", "", Some(KeySort::LastUsed)),
     ("24 h", "number", None),
@@ -143,11 +143,11 @@ const ACTIVE_COLUMNS: [ColumnHead; 8] = [
 
 const RETIRED_COLUMNS: [ColumnHead; 7] = [
     ("Key", "", Some(KeySort::Name)),
-    ("Could do", "", None),
+    ("Permissions", "", None),
     ("How it ended", "", None),
     ("Ended", "", Some(KeySort::Retired)),
     ("Last used", "", Some(KeySort::LastUsed)),
-    ("In all", "number", None),
+    ("Total", "number", None),
     ("Attempts since", "number", None),
 ];
 
@@ -244,7 +244,7 @@ fn filters(query: &ListQuery, owners: Vec<String>, sort: KeySort, retired: bool)
         Choice::new(expiry.map_or("", Word::as_str), *words, filter.expiry == *expiry)
     };
     let own = if retired {
-        (KeySort::Retired, "Ended last")
+        (KeySort::Retired, "Recently ended")
     } else {
         (KeySort::Expiry, "Expires soonest")
     };
@@ -252,8 +252,8 @@ fn filters(query: &ListQuery, owners: Vec<String>, sort: KeySort, retired: bool)
         own,
         (KeySort::Newest, "Newest first"),
         (KeySort::Name, "Name"),
-        (KeySort::LastUsed, "Used last"),
-        (KeySort::MostUsed, "Used most"),
+        (KeySort::LastUsed, "Recently used"),
+        (KeySort::MostUsed, "Most used"),
     ];
     let order = |(by, words): (KeySort, &str)| Choice::new(by.as_str(), words, by == sort);
     Filters {

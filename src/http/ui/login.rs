@@ -21,10 +21,9 @@ const KEPT_BY: &str = "kept_by";
 /// Where a password that was chosen by a link leads.
 pub const PASSWORD_CHOSEN: &str = "/login?password=chosen";
 
-const ENDED: &str = "Your session has ended. Sign in to go on.";
-const ENDED_AND_KEPT: &str =
-    "Your session has ended. Sign in to go on; what you typed is kept, and nothing was sent yet.";
-const CHOSEN: &str = "Your password is set. Sign in with it.";
+const ENDED: &str = "Your session has ended. Sign in to continue.";
+const ENDED_AND_KEPT: &str = "Your session has ended. Sign in to continue; what you typed has been kept, and nothing has been sent yet.";
+const CHOSEN: &str = "Your password has been set. Sign in with it.";
 
 #[derive(Template, Default)]
 #[template(path = "login.html")]

@@ -7,7 +7,7 @@ use askama::Template;
 use super::expiry::{Life, lives};
 use super::fault::{Fault, faults};
 use super::frame::{Frame, Section, Viewer};
-use super::grants::{first_request, sentence};
+use super::grants::{first_request, promise, sentence};
 use super::new_key_form::{FIELDS, Typed};
 use super::permissions::Row;
 use super::{page, public_address, see_other};
@@ -165,7 +165,7 @@ pub async fn create(
         }
         let again = |status, typed: Typed, faults, replaced, twin| {
             let end = typed.end(now).unwrap_or_default();
-            let sentence = sentence(typed.ticked(), end);
+            let sentence = promise(typed.ticked(), end);
             let nonce = nonce.expose();
             let shown = Shown { typed, faults, replaced, twin, nonce, sentence };
             Sent::Again(status, Box::new(shown), now)

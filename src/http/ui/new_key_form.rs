@@ -119,11 +119,9 @@ impl Typed {
 
     fn reword(&self, field: &mut String, message: &mut String) {
         match (field.as_str(), message.as_str()) {
-            ("scopes", "is required") => {
-                "is still empty: tick at least one box".clone_into(message)
-            }
+            ("scopes", "is required") => "is empty: select at least one box".clone_into(message),
             ("name", "is required") => {
-                "is missing: give the key one, so that you know it again".clone_into(message);
+                "is missing: choose one by which you will recognise the key".clone_into(message);
             }
             ("expires_at", _) if self.expires == "date" => "expires_on".clone_into(field),
             _ => {}

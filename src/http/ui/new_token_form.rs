@@ -115,7 +115,7 @@ impl Typed {
         match self.bounds.as_str() {
             "all" => {}
             "some" if self.may_grant.is_empty() => {
-                errors.add("may_grant", "is still empty: tick at least one box");
+                errors.add("may_grant", "is empty: select at least one box");
             }
             "some" => {
                 object.insert("may_grant".to_owned(), json!(self.may_grant));

@@ -26,8 +26,8 @@ struct SetPassword<'a> {
 }
 
 fn no_good() -> Problem {
-    let detail = "This link is not good, or not any more: it is good once and for 24 hours, and \
-                  only the newest one is. Ask an administrator for another.";
+    let detail = "This link is not valid, or no longer valid: a link works once, within 24 hours, \
+                  and only the newest one works. Ask an administrator for another.";
     Problem::new(Code::NotFound, detail)
 }
 

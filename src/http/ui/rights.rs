@@ -26,11 +26,9 @@ pub struct RoleChoice {
 /// A role in the words of the pages.
 pub fn role_words(role: Role) -> &'static str {
     match role {
-        Role::Admin => "Manages every key, admin tokens and users",
-        Role::Member => {
-            "Makes and manages keys of their own, within limits that administrators set"
-        }
-        Role::Auditor => "Reads everything and changes nothing",
+        Role::Admin => "Manages all keys, admin tokens and users",
+        Role::Member => "Makes and manages their own keys, within limits set by administrators",
+        Role::Auditor => "Can read everything and change nothing",
     }
 }
 

@@ -26,13 +26,13 @@ async fn no_good(state: &State) -> Problem {
     let detail = match state.run(|bitting| bitting.has_users()).await {
         Err(problem) => return problem,
         Ok(true) => {
-            "This link is good no more, and no other is made: there is an administrator already. \
-             Sign in at /login; an administrator can add you, or make you a link to set a new \
-             password by."
+            "This link is no longer valid, since there is an administrator already. Sign in at \
+             /login. If you cannot, ask an administrator to add you, or for a link to set a new \
+             password."
         }
         Ok(false) => {
-            "This link is not good, or not any more: it is good once and for an hour. Start the \
-             server again for a new one."
+            "This link is not valid, or no longer valid: it works once, within an hour. Restart the \
+             server for a new one."
         }
     };
     Problem::new(Code::NotFound, detail)

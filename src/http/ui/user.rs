@@ -21,8 +21,8 @@ use crate::model::time::Moment;
 use crate::model::user::{Role, User, UserChange};
 
 const DISABLE_FIELDS: [Field; 2] = [
-    ("holdings", "holdings", "What becomes of what they have"),
-    ("transfer_to", "transfer_to", "Who gets it"),
+    ("holdings", "holdings", "What happens to what they have"),
+    ("transfer_to", "transfer_to", "The new holder"),
 ];
 
 #[derive(Template)]

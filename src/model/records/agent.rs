@@ -11,9 +11,9 @@ use crate::model::words::words;
 words! {
     /// Whether an agent takes calls.
     AgentStatus {
-        /// It does.
+        /// The agent takes calls.
         Active = "active",
-        /// It does not, for now.
+        /// The agent takes no calls for now.
         Paused = "paused",
     }
 }
@@ -23,17 +23,17 @@ words! {
 pub struct Agent {
     /// What people call it.
     pub name: String,
-    /// Which voice it speaks with; the name is the voice provider's.
+    /// The voice it speaks with, as the voice provider names it.
     pub voice_id: String,
     /// What it says first.
     pub greeting: Option<String>,
-    /// How it is told to behave.
+    /// The instructions it follows.
     pub prompt: Option<String>,
-    /// Where it is reached, E.164.
+    /// The number it can be reached at, E.164.
     pub phone_number: Option<String>,
-    /// The article it knows.
+    /// The article it answers from.
     pub knowledge_base_id: Option<String>,
-    /// Whether it takes calls; active unless said.
+    /// Whether it takes calls; `active` by default.
     pub status: AgentStatus,
 }
 
@@ -66,6 +66,6 @@ impl Fields for Agent {
 /// Which agents to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct AgentFilter {
-    /// Only those in this state.
+    /// Only agents in this state.
     pub status: Option<AgentStatus>,
 }

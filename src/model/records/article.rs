@@ -60,7 +60,7 @@ fn content_schema() -> Value {
 
 fn check_content(text: &str) -> Result<String, String> {
     if text.len() > LONGEST_CONTENT {
-        Err(format!("must have at most {LONGEST_CONTENT} bytes of UTF-8"))
+        Err(format!("must be at most {LONGEST_CONTENT} bytes of UTF-8"))
     } else {
         check_text(text, LONGEST_CONTENT)
     }
@@ -69,7 +69,7 @@ fn check_content(text: &str) -> Result<String, String> {
 /// Which articles to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct ArticleFilter {
-    /// Only those that have all these words.
+    /// Only articles that contain all these words.
     #[schemars(rename = "q", with = "Option<String>")]
     pub terms: Option<Terms>,
 }

@@ -16,23 +16,23 @@ words! {
     Direction {
         /// The caller called us.
         Inbound = "inbound",
-        /// We called.
+        /// We called them.
         Outbound = "outbound",
     }
 }
 
 words! {
-    /// How far a call has come.
+    /// The state of a call.
     CallStatus {
-        /// Not answered yet.
+        /// The call has not been answered yet.
         Ringing = "ringing",
-        /// Being spoken.
+        /// The call is in progress.
         InProgress = "in_progress",
-        /// Ended after being answered.
+        /// The call was answered and has ended.
         Completed = "completed",
-        /// Never answered.
+        /// The call was never answered.
         Missed = "missed",
-        /// Broken off by a fault.
+        /// The call was cut off by a fault.
         Failed = "failed",
     }
 }
@@ -40,11 +40,11 @@ words! {
 words! {
     /// How the caller felt.
     Sentiment {
-        /// Pleased.
+        /// The caller was pleased.
         Positive = "positive",
-        /// Neither.
+        /// The caller was neither pleased nor displeased.
         Neutral = "neutral",
-        /// Displeased.
+        /// The caller was displeased.
         Negative = "negative",
     }
 }
@@ -80,7 +80,7 @@ pub struct Call {
     pub to: Option<String>,
     /// The agent that spoke.
     pub agent_id: Option<String>,
-    /// How far it has come.
+    /// The state of the call.
     pub status: Option<CallStatus>,
     /// Length in seconds.
     pub duration_seconds: Option<i64>,
@@ -174,15 +174,15 @@ fn read_turn(n: usize, value: &Value) -> Result<Turn, String> {
 /// Which calls to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct CallFilter {
-    /// Only those of this agent.
+    /// Only calls of this agent.
     pub agent_id: Option<String>,
-    /// Only those in this direction.
+    /// Only calls in this direction.
     pub direction: Option<Direction>,
-    /// Only those in this state.
+    /// Only calls in this state.
     pub status: Option<CallStatus>,
-    /// Only those that began (or, where that is not known, were recorded) at or after this.
+    /// Only calls that began (or, if that is not known, were recorded) at or after this time.
     pub from: Option<Moment>,
-    /// Only those that began (or, where that is not known, were recorded) before this.
+    /// Only calls that began (or, if that is not known, were recorded) before this time.
     pub to: Option<Moment>,
 }
 

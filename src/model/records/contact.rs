@@ -10,15 +10,15 @@ use crate::model::scope::Resource;
 /// The fields of a contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Contact {
-    /// Who they are.
+    /// Their name.
     pub name: String,
     /// Their number, E.164.
     pub phone: Option<String>,
-    /// Their address.
+    /// Their e-mail address.
     pub email: Option<String>,
     /// Whom they work for.
     pub company: Option<String>,
-    /// What else is known of them.
+    /// Anything else to know about them.
     pub notes: Option<String>,
     /// Labels.
     pub tags: Vec<String>,
@@ -43,7 +43,7 @@ impl Fields for Contact {
 /// Which contacts to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct ContactFilter {
-    /// Only those with this text in their name, e-mail address or number, whatever its case.
+    /// Only contacts with this text in their name, e-mail address or number; case is ignored.
     #[schemars(rename = "q")]
     pub text: Option<String>,
 }

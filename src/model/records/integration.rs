@@ -23,9 +23,9 @@ words! {
         Customerly = "customerly",
         /// Clari.
         Clari = "clari",
-        /// Whatever takes a request.
+        /// Any system that accepts a request.
         Webhook = "webhook",
-        /// None of these.
+        /// Another system.
         Other = "other",
     }
 }
@@ -39,9 +39,9 @@ pub struct Integration {
     pub kind: IntegrationKind,
     /// What it is for.
     pub description: Option<String>,
-    /// Whether it is in use; it is unless said.
+    /// Whether it is in use; `true` by default.
     pub enabled: bool,
-    /// Whatever the system needs to know; empty unless said. A patch is merged into it, member by
+    /// Settings for the system; empty by default. A patch is merged into them, member by
     /// member.
     pub settings: Map<String, Value>,
 }
@@ -65,6 +65,6 @@ impl Fields for Integration {
 /// Which integrations to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct IntegrationFilter {
-    /// Only those with this system.
+    /// Only integrations with this system.
     pub kind: Option<IntegrationKind>,
 }

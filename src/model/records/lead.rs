@@ -9,11 +9,11 @@ use crate::model::scope::Resource;
 use crate::model::words::words;
 
 words! {
-    /// How far a lead has come.
+    /// The stage a lead has reached.
     LeadStatus {
         /// Nobody has spoken to them yet.
         New = "new",
-        /// Somebody has.
+        /// Somebody has spoken to them.
         Contacted = "contacted",
         /// They are worth pursuing.
         Qualified = "qualified",
@@ -31,9 +31,9 @@ pub struct Lead {
     pub phone: Option<String>,
     /// Their address.
     pub email: Option<String>,
-    /// How far they have come; new unless said.
+    /// The stage they have reached; `new` by default.
     pub status: LeadStatus,
-    /// Where they come from.
+    /// Where they came from.
     pub source: Option<String>,
     /// How promising they are, 0 to 100.
     pub score: Option<i64>,
@@ -61,8 +61,8 @@ impl Fields for Lead {
 /// Which leads to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct LeadFilter {
-    /// Only those who have come so far.
+    /// Only leads at this stage.
     pub status: Option<LeadStatus>,
-    /// Only those from there.
+    /// Only leads from this source.
     pub source: Option<String>,
 }

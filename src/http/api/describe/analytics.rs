@@ -27,7 +27,7 @@ pub fn overview(operation: &mut Operation<'_>) {
     };
     operation
         .named(TAG, "overview", "Count the calls and leads of a period")
-        .says("The period has at most 366 days.")
+        .says("The period is at most 366 days long.")
         .query(read_period)
         .answers::<Overview>(200, "The figures.", json_of(example));
 }
@@ -36,6 +36,6 @@ pub fn overview(operation: &mut Operation<'_>) {
 pub fn usage(operation: &mut Operation<'_>) {
     operation
         .named(TAG, "usage", "Show the requests of all keys by outcome, resource, access and time")
-        .says("This request is not in them yet.")
+        .says("This request itself is not counted yet.")
         .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
 }

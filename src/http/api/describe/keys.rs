@@ -89,7 +89,7 @@ pub fn create(operation: &mut Operation<'_>) {
     operation
         .named(TAG, "create", "Make a key")
         .says(
-            "The key itself stands in this answer only. It needs a right to every scope it gives.",
+            "The key itself is in this response only. The token needs the right to grant every scope of the key.",
         )
         .takes::<KeyView<'_>, _>(
             "KeyInput",
@@ -98,7 +98,7 @@ pub fn create(operation: &mut Operation<'_>) {
         )
         .answers_either::<NewKeyView<'_>, KeyView<'_>>(
             201,
-            "It was made.",
+            "The key was created.",
             json!({
                 "now": {"summary": "The first time", "value": example_new()},
                 "before": {"summary": "With an `Idempotency-Key`, again", "value": example_view()},
@@ -106,7 +106,7 @@ pub fn create(operation: &mut Operation<'_>) {
         )
         .with_header(201, "Location")
         .once(201)
-        .says("An answer that is given again has no `key`.");
+        .says("A repeated response has no `key`.");
 }
 
 /// `GET /v1/keys/{id}`
@@ -125,21 +125,21 @@ pub fn update(operation: &mut Operation<'_>) {
         .on_id::<KeyId>()
         .patches::<KeyView<'_>, _>("KeyPatch", KeyLabel::read, &json!({"description": "Workflows"}))
         .fails(&[Code::KeyRetired])
-        .answers::<KeyDetailView<'_>>(200, "It was changed.", example_detail());
+        .answers::<KeyDetailView<'_>>(200, "The key was changed.", example_detail());
 }
 
 /// `POST /v1/keys/{id}/revoke`
 pub fn revoke(operation: &mut Operation<'_>) {
     operation
         .named(TAG, "revoke", "Revoke a key")
-        .says("Irreversible. A second time it answers the first revocation.")
+        .says("This cannot be undone. Revoking a key again returns the first revocation.")
         .on_id::<KeyId>()
         .takes::<RevokeRequest, _>(
             "KeyRevocation",
             RevokeRequest::read,
             &json!({"reason": "leaked"}),
         )
-        .answers::<KeyDetailView<'_>>(200, "It is revoked.", example_detail())
+        .answers::<KeyDetailView<'_>>(200, "The key is revoked.", example_detail())
         .once(200);
 }
 

@@ -40,7 +40,7 @@ fn written<F: Listed>(operation: &mut Operation<'_>, status: u16, about: &str) {
     operation
         .answers_either::<Record<F>, Stamp<F>>(status, about, examples)
         .with_header(status, "ETag")
-        .says("Without the scope to read, the answer holds id and times only.");
+        .says("Without the read scope, the response holds only the id and times.");
 }
 
 /// `GET /v1/…`
@@ -64,7 +64,7 @@ pub fn create<F: Listed>(operation: &mut Operation<'_>) {
         F::read,
         &F::example(),
     );
-    written::<F>(operation, 201, "It was created.");
+    written::<F>(operation, 201, "The record was created.");
     operation.with_header(201, "Location").once(201);
 }
 
@@ -74,7 +74,7 @@ pub fn find<F: Listed>(operation: &mut Operation<'_>) {
         .named(tag::<F>(), "find", format!("Show {}", F::ONE))
         .on_id::<RecordId<F>>()
         .answers::<Record<F>>(200, "The record.", json_of(example::<F>()))
-        .answers_nothing(304, "`If-None-Match` names this version.")
+        .answers_nothing(304, "The record is still the version that `If-None-Match` names.")
         .with_header(200, "ETag")
         .with_header(304, "ETag")
         .conditional();
@@ -87,7 +87,7 @@ pub fn update<F: Listed>(operation: &mut Operation<'_>) {
         .on_id::<RecordId<F>>()
         .patches::<F, F>(&format!("{}Patch", F::schema_name()), F::read, &example_patch::<F>())
         .conditional();
-    written::<F>(operation, 200, "It was changed.");
+    written::<F>(operation, 200, "The record was changed.");
 }
 
 /// `DELETE /v1/…/{id}`
@@ -95,7 +95,7 @@ pub fn delete<F: Listed>(operation: &mut Operation<'_>) {
     operation
         .named(tag::<F>(), "delete", format!("Delete {}", F::ONE))
         .on_id::<RecordId<F>>()
-        .says("A second time it is 404.")
-        .answers_nothing(204, "It is gone.")
+        .says("Deleting it again returns 404.")
+        .answers_nothing(204, "The record was deleted.")
         .conditional();
 }

@@ -1,4 +1,4 @@
-//! What any live key may ask about itself.
+//! What any live key can ask about itself.
 
 use serde_json::json;
 
@@ -15,8 +15,8 @@ const TAG: &str = "this_key";
 pub fn whoami(operation: &mut Operation<'_>) {
     let example = example_key().map(|key| json_of(WhoAmIView::new(&key, &Usage::default())));
     operation
-        .named(TAG, "whoami", "Show the key that asks")
-        .says("The figures do not include this request.")
+        .named(TAG, "whoami", "Show the calling key")
+        .says("The figures do not include this request itself.")
         .answers::<WhoAmIView<'_>>(200, "The key and its figures.", json!(example));
 }
 
@@ -24,7 +24,7 @@ pub fn whoami(operation: &mut Operation<'_>) {
 pub fn ping(operation: &mut Operation<'_>) {
     let schema = json!({
         "type": "object", "required": ["ping"],
-        "properties": {"ping": {"const": "pong", "description": "Always the same."}},
+        "properties": {"ping": {"const": "pong", "description": "The response is always the same."}},
     });
     let examples = json!({"example": {"value": {"ping": "pong"}}});
     operation.named(TAG, "ping", "Test a credential").answers_as(
@@ -38,6 +38,6 @@ pub fn ping(operation: &mut Operation<'_>) {
 /// `GET /v1/admin/limits`
 pub fn limits(operation: &mut Operation<'_>) {
     operation
-        .named(TAG, "limits", "Show the limits and figures of the key that asks")
+        .named(TAG, "limits", "Show the calling key's limits and figures")
         .answers::<LimitsView>(200, "Limits and figures.", json_of(LimitsView::default()));
 }
