@@ -216,5 +216,5 @@ fn without_scripts_the_pages_say_the_same_and_offer_nothing_that_needs_them() {
         }
     }
     window.find(".contents.wide a[href='/docs/errors']").click();
-    assert!(window.find("#key_revoked").text().contains("Somebody ended the key."));
+    assert!(window.find("#key_revoked").text().contains("The key has been revoked."));
 }

@@ -39,7 +39,7 @@ fn a_form_outlives_its_session(scripts: bool) {
     if !scripts {
         window.find("#resume button").click();
     }
-    assert!(window.find("#restored").text().contains("Nothing was sent yet"));
+    assert!(window.find("#restored").text().contains("Nothing has been sent yet"));
     assert!(window.url().ends_with("/keys/new"), "{}", window.url());
     assert_eq!(window.find("#name").attribute("value"), "kept & well");
     assert_eq!(window.find("#description").text(), "on \"two\" lines");
