@@ -3,105 +3,75 @@
 //! Everything is read as text and parsed in one place, so that a bad value is refused with the same
 //! words wherever it stands.
 
+mod file;
+mod setting;
 mod values;
 
-use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use ipnet::IpNet;
-use serde::Deserialize;
 
 use crate::model::password::Password;
 use crate::model::secret::Brand;
 use crate::model::user::Email;
 use crate::store::Target;
 
-use values::{parse_address, parse_networks, parse_time, parse_url};
+use file::File;
+use setting::{Setting, variable};
+use values::{
+    parse_address, parse_database_wait, parse_log_format, parse_log_level, parse_max_staleness,
+    parse_networks, parse_origin, parse_usage_flush, parse_workers,
+};
 
 const DEFAULT_FILE: &str = "bitting.toml";
 
-/// The options as given on the command line or in the environment.
+/// The options as given on the command line. What they do not say is looked up in the environment
+/// and the file, and only there: clap would take an empty variable for a value.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings (flag over environment over bitting.toml)")]
 pub struct Options {
     /// Read settings from this file [default: bitting.toml, if there is one]
-    #[arg(long, global = true, env = "BITTING_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<String>,
     /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080]
-    #[arg(long, global = true, env = "BITTING_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
     /// sqlite://FILE or postgres://…; DATABASE_URL is read too [default: sqlite://bitting.db]
-    #[arg(
-        long,
-        global = true,
-        env = "BITTING_DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
+    /// How long `serve` waits at start for a PostgreSQL server that cannot be reached [default: 60s]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub database_wait: Option<String>,
     /// Threads that serve requests [default: one per core]
-    #[arg(long, global = true, env = "BITTING_WORKERS", value_name = "NUMBER")]
+    #[arg(long, global = true, value_name = "NUMBER")]
     pub workers: Option<String>,
     /// text or json [default: text]
-    #[arg(long, global = true, env = "BITTING_LOG_FORMAT", value_name = "FORMAT")]
+    #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<String>,
     /// error, warn, info, debug or trace [default: info]
-    #[arg(long, global = true, env = "BITTING_LOG_LEVEL", value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
-    /// The address people reach the server at, such as `https://keys.example.com`
-    #[arg(long, global = true, env = "BITTING_PUBLIC_URL", value_name = "URL")]
+    /// The address people reach the server at, such as `https://keys.example.com`; it has no path
+    #[arg(long, global = true, value_name = "URL")]
     pub public_url: Option<String>,
     /// Networks whose X-Forwarded-For or Forwarded is trusted, separated by commas [default: none]
-    #[arg(long, global = true, env = "BITTING_TRUSTED_PROXIES", value_name = "CIDRS")]
+    #[arg(long, global = true, value_name = "CIDRS")]
     pub trusted_proxies: Option<String>,
     /// 2 to 8 letters that begin every key; fixed when the database is made [default: bt]
-    #[arg(long, global = true, env = "BITTING_BRAND", value_name = "LETTERS")]
+    #[arg(long, global = true, value_name = "LETTERS")]
     pub brand: Option<String>,
     /// How often counts are written [default: 250ms]
-    #[arg(long, global = true, env = "BITTING_USAGE_FLUSH", value_name = "TIME")]
+    #[arg(long, global = true, value_name = "TIME")]
     pub usage_flush: Option<String>,
     /// How long keys are accepted while the database cannot be reached [default: 5s]
-    #[arg(long, global = true, env = "BITTING_MAX_STALENESS", value_name = "TIME")]
+    #[arg(long, global = true, value_name = "TIME")]
     pub max_staleness: Option<String>,
     /// Where to serve metrics, at /metrics, without authentication [default: nowhere]
-    #[arg(long, global = true, env = "BITTING_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<String>,
-}
-
-/// The same in `bitting.toml`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    listen: Option<String>,
-    #[serde(alias = "database-url")]
-    database_url: Option<String>,
-    workers: Option<toml::Value>,
-    #[serde(alias = "log-format")]
-    log_format: Option<String>,
-    #[serde(alias = "log-level")]
-    log_level: Option<String>,
-    #[serde(alias = "public-url")]
-    public_url: Option<String>,
-    #[serde(alias = "trusted-proxies")]
-    trusted_proxies: Option<OneOrMany>,
-    brand: Option<String>,
-    #[serde(alias = "usage-flush")]
-    usage_flush: Option<String>,
-    #[serde(alias = "max-staleness")]
-    max_staleness: Option<String>,
-    #[serde(alias = "metrics-listen")]
-    metrics_listen: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
 }
 
 /// How log lines look.
@@ -138,13 +108,15 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Which database.
     pub database: Target,
+    /// How long a server waits at its start for a database out of reach.
+    pub database_wait: Duration,
     /// Threads that serve requests.
     pub workers: usize,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Down to which level.
     pub log_level: tracing::Level,
-    /// The address people reach the server at.
+    /// The origin people reach the server at, as browsers write it: without a slash at the end.
     pub public_url: Option<String>,
     /// Networks whose `X-Forwarded-For` or `Forwarded` is believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -178,75 +150,48 @@ impl Settings {
 pub struct BadSetting(String);
 
 impl Options {
-    /// Adds the file's settings and the defaults, and checks everything.
+    /// Adds the environment's and the file's settings and the defaults, and checks everything.
     ///
     /// # Errors
     /// [`BadSetting`] naming the first option or key that is wrong.
     pub fn resolve(self) -> Result<Settings, BadSetting> {
-        let file = read_file(self.config.as_deref())?;
-        let database_url =
-            self.database_url.or_else(|| variable("DATABASE_URL")).or(file.database_url);
-        let proxies = file.trusted_proxies.map(|networks| match networks {
-            OneOrMany::One(text) => text,
-            OneOrMany::Many(list) => list.join(","),
-        });
-        let workers = self.workers.or_else(|| file.workers.map(|value| value.to_string()));
+        let named = Setting::new("config", self.config, None).text()?;
+        let file = File::read(named.as_deref())?;
+        let setting = Setting::new;
+        let database_url = variable("DATABASE_URL")?.or(file.database_url);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
-            listen: parse("listen", self.listen.or(file.listen), "127.0.0.1:8080", parse_address)?,
-            metrics_listen: optional(
-                "metrics-listen",
-                self.metrics_listen.or(file.metrics_listen),
-                parse_address,
-            )?,
+            listen: setting("listen", self.listen, file.listen)
+                .parse_or("127.0.0.1:8080", parse_address)?,
+            metrics_listen: setting("metrics-listen", self.metrics_listen, file.metrics_listen)
+                .parse(parse_address)?,
             demo: false,
             patience: Patience::default(),
-            database: parse("database-url", database_url, "sqlite://bitting.db", Target::from_str)?,
-            workers: parse("workers", workers, &cores.to_string(), |text| {
-                let number: Option<usize> = text.parse().ok();
-                number.filter(|n| (1..=1024).contains(n)).ok_or("must be a number from 1 to 1024")
-            })?,
-            log_format: parse("log-format", self.log_format.or(file.log_format), "text", |text| {
-                match text {
-                    "text" => Ok(LogFormat::Text),
-                    "json" => Ok(LogFormat::Json),
-                    _ => Err("must be text or json"),
-                }
-            })?,
-            log_level: parse("log-level", self.log_level.or(file.log_level), "info", |text| {
-                let level: Result<tracing::Level, _> = text.parse();
-                level.map_err(|_| "must be error, warn, info, debug or trace")
-            })?,
-            public_url: optional("public-url", self.public_url.or(file.public_url), parse_url)?,
-            trusted_proxies: parse(
-                "trusted-proxies",
-                self.trusted_proxies.or(proxies),
-                "",
-                parse_networks,
-            )?,
-            brand: optional("brand", self.brand.or(file.brand), Brand::from_str)?,
-            usage_flush: parse(
-                "usage-flush",
-                self.usage_flush.or(file.usage_flush),
-                "250ms",
-                |text| parse_time(text, 10..=10_000, "must be a time from 10ms to 10s"),
-            )?,
-            max_staleness: parse(
-                "max-staleness",
-                self.max_staleness.or(file.max_staleness),
-                "5s",
-                |text| parse_time(text, 1000..=3_600_000, "must be a time from 1s to 1h"),
-            )?,
+            database: setting("database-url", self.database_url, database_url)
+                .parse_or("sqlite://bitting.db", Target::from_str)?,
+            database_wait: setting("database-wait", self.database_wait, file.database_wait)
+                .parse_or("60s", parse_database_wait)?,
+            workers: setting("workers", self.workers, file.workers)
+                .parse_or(&cores.to_string(), parse_workers)?,
+            log_format: setting("log-format", self.log_format, file.log_format)
+                .parse_or("text", parse_log_format)?,
+            log_level: setting("log-level", self.log_level, file.log_level)
+                .parse_or("info", parse_log_level)?,
+            public_url: setting("public-url", self.public_url, file.public_url)
+                .parse(parse_origin)?,
+            trusted_proxies: setting("trusted-proxies", self.trusted_proxies, file.trusted_proxies)
+                .parse_or("", parse_networks)?,
+            brand: setting("brand", self.brand, file.brand).parse(Brand::from_str)?,
+            usage_flush: setting("usage-flush", self.usage_flush, file.usage_flush)
+                .parse_or("250ms", parse_usage_flush)?,
+            max_staleness: setting("max-staleness", self.max_staleness, file.max_staleness)
+                .parse_or("5s", parse_max_staleness)?,
             first_admin: first_admin(
-                variable("BITTING_ADMIN_EMAIL"),
-                variable("BITTING_ADMIN_PASSWORD"),
+                variable("BITTING_ADMIN_EMAIL")?,
+                variable("BITTING_ADMIN_PASSWORD")?,
             )?,
         })
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The first administrator comes from the environment alone: a password on the command line can be
@@ -262,51 +207,14 @@ fn first_admin(
         (Some(email), Some(password)) => {
             let bad = |name: &str, why: String| BadSetting(format!("{name}: {why}"));
             let email = Email::choose(&email).map_err(|why| bad("BITTING_ADMIN_EMAIL", why))?;
+            if password.trim() != password {
+                let why = "begins or ends with a space, which nobody sees; take it off";
+                return Err(bad("BITTING_ADMIN_PASSWORD", why.to_owned()));
+            }
             let password = Password::choose(&password, &email);
             Ok(Some((email, password.map_err(|why| bad("BITTING_ADMIN_PASSWORD", why))?)))
         }
     }
-}
-
-fn read_file(named: Option<&Path>) -> Result<File, BadSetting> {
-    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-    let option = if named.is_some() { "--config (BITTING_CONFIG): " } else { "" };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(why) if named.is_none() && why.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(File::default());
-        }
-        Err(why) => return Err(BadSetting(format!("{option}{}: {why}", path.display()))),
-    };
-    toml::from_str(&text).map_err(|why| {
-        let line = why.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        BadSetting(format!("{}: line {line}: {}", path.display(), why.message()))
-    })
-}
-
-fn parse<T, E: Display>(
-    name: &str,
-    given: Option<String>,
-    default: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<T, BadSetting> {
-    let text = given.as_deref().unwrap_or(default);
-    parse(text).map_err(|why| bad(name, why))
-}
-
-fn optional<T, E: Display>(
-    name: &str,
-    given: Option<String>,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>, BadSetting> {
-    given.map(|text| parse(&text).map_err(|why| bad(name, why))).transpose()
-}
-
-/// Names the option in all its spellings; the value is not repeated, since it may be a secret.
-fn bad(name: &str, why: impl Display) -> BadSetting {
-    let key = name.replace('-', "_");
-    let variable = key.to_uppercase();
-    BadSetting(format!("--{name} (BITTING_{variable}, {key} in {DEFAULT_FILE}): {why}"))
 }
 
 #[cfg(test)]
@@ -317,7 +225,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("b.toml");
         std::fs::write(&path, text).unwrap();
-        let options = Options { config: Some(path), ..options };
+        let options = Options { config: Some(path.display().to_string()), ..options };
         options.resolve().map_err(|bad| bad.to_string())
     }
 

@@ -1,9 +1,13 @@
 //! The values of options, as people write them.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::LogFormat;
 
 use crate::model::time::parse_length;
 
@@ -11,14 +15,47 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080")
 }
 
-pub(super) fn parse_url(text: &str) -> Result<String, &'static str> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match rest {
-        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => {
-            Ok(text.trim_end_matches('/').to_owned())
-        }
-        _ => Err("must be an address such as https://keys.example.com"),
+pub(super) fn parse_workers(text: &str) -> Result<usize, &'static str> {
+    let number: Option<usize> = text.parse().ok();
+    number.filter(|n| (1..=1024).contains(n)).ok_or("must be a number from 1 to 1024")
+}
+
+pub(super) fn parse_log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be text or json"),
     }
+}
+
+pub(super) fn parse_log_level(text: &str) -> Result<tracing::Level, &'static str> {
+    text.parse().map_err(|_| "must be error, warn, info, debug or trace")
+}
+
+/// A URL of nothing but a scheme, a host and perhaps a port, in the spelling that browsers compare
+/// origins by.
+pub(super) fn parse_origin(text: &str) -> Result<String, String> {
+    let expected = || "must be an address such as https://keys.example.com".to_owned();
+    let url = Url::parse(text).map_err(|_| expected())?;
+    let named = match url.host() {
+        Some(Host::Domain(host)) => !host.is_empty(),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    };
+    if !named || !matches!(url.scheme(), "https" | "http") {
+        return Err(expected());
+    }
+    let origin = url.origin().ascii_serialization();
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("must hold no user and no password; write {origin}"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!(
+            "must not go on after the host: Bitting is served at the root of a host of its own and \
+             not under a path; write {origin}, and let the proxy pass every path of that host on"
+        ));
+    }
+    Ok(origin)
 }
 
 pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
@@ -34,11 +71,57 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
     })
 }
 
-pub(super) fn parse_time(
+pub(super) fn parse_database_wait(text: &str) -> Result<Duration, &'static str> {
+    parse_time(text, 0..=86_400_000, "must be 0 or a time up to 1d, such as 60s")
+}
+
+pub(super) fn parse_usage_flush(text: &str) -> Result<Duration, &'static str> {
+    parse_time(text, 10..=10_000, "must be a time from 10ms to 10s")
+}
+
+pub(super) fn parse_max_staleness(text: &str) -> Result<Duration, &'static str> {
+    parse_time(text, 1000..=3_600_000, "must be a time from 1s to 1h")
+}
+
+fn parse_time(
     text: &str,
-    milliseconds: std::ops::RangeInclusive<u128>,
+    milliseconds: RangeInclusive<u128>,
     expected: &'static str,
 ) -> Result<Duration, &'static str> {
     let time = parse_length(text).map_err(|_| expected)?;
     if milliseconds.contains(&time.as_millis()) { Ok(time) } else { Err(expected) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_address_is_written_as_browsers_write_an_origin() {
+        for (text, origin) in [
+            ("https://keys.example.com", "https://keys.example.com"),
+            ("https://keys.example.com/", "https://keys.example.com"),
+            ("HTTPS://Keys.Example.com:443", "https://keys.example.com"),
+            ("http://127.0.0.1:80/", "http://127.0.0.1"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("https://schlüssel.example:8443", "https://xn--schlssel-95a.example:8443"),
+        ] {
+            assert_eq!(parse_origin(text).as_deref(), Ok(origin), "{text}");
+        }
+        for (text, what_to_write) in [
+            ("keys.example.com", "https://keys.example.com"),
+            ("ftp://keys.example.com", "https://keys.example.com"),
+            ("https://", "https://keys.example.com"),
+            ("https://keys example.com", "https://keys.example.com"),
+            ("https://example.com/bitting", "write https://example.com,"),
+            ("https://example.com/bitting/", "write https://example.com,"),
+            ("https://example.com//", "write https://example.com,"),
+            ("https://example.com?x=1", "write https://example.com,"),
+            ("https://example.com/#keys", "write https://example.com,"),
+            ("https://me:hunter2@example.com", "write https://example.com"),
+        ] {
+            let why = parse_origin(text).unwrap_err();
+            assert!(why.contains(what_to_write) && !why.contains("hunter2"), "{text}: {why}");
+        }
+    }
 }

@@ -41,6 +41,10 @@ impl Password {
         if !(SHORTEST..=LONGEST).contains(&length) {
             return Err(format!("must be {SHORTEST} to {LONGEST} characters long"));
         }
+        // No form sends them, whatever is typed: nobody could sign in with it.
+        if password.0.contains(char::is_control) {
+            return Err("must have no line breaks or other control characters".to_owned());
+        }
         let folded = password.0.to_lowercase();
         let local = email.as_str().split('@').next().unwrap_or_default();
         if [email.as_str(), &email.to_string(), local, PRODUCT]
@@ -97,6 +101,15 @@ mod tests {
         assert!(choose(&decomposed).is_err());
         assert!(choose(&"aé漢🔑 ".repeat(60)[..]).is_err());
         assert!(choose(&"aé漢🔑".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn what_no_form_can_send_is_refused() {
+        for wrong in
+            ["fifteen and more\n", "fifteen\tand more", "fifteen and\0more", "\u{85}fifteen and"]
+        {
+            assert!(choose(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

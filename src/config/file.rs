@@ -1,0 +1,81 @@
+//! `bitting.toml`: which keys it may have, and where in it something is wrong.
+
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer};
+
+use super::setting::Setting;
+use super::{BadSetting, DEFAULT_FILE};
+
+/// What the file says, every setting as text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listen: Option<String>,
+    #[serde(alias = "database-url")]
+    pub(super) database_url: Option<String>,
+    #[serde(alias = "database-wait", default, deserialize_with = "number_or_text")]
+    pub(super) database_wait: Option<String>,
+    #[serde(default, deserialize_with = "number_or_text")]
+    pub(super) workers: Option<String>,
+    #[serde(alias = "log-format")]
+    pub(super) log_format: Option<String>,
+    #[serde(alias = "log-level")]
+    pub(super) log_level: Option<String>,
+    #[serde(alias = "public-url")]
+    pub(super) public_url: Option<String>,
+    #[serde(default, alias = "trusted-proxies", deserialize_with = "text_or_list")]
+    pub(super) trusted_proxies: Option<String>,
+    pub(super) brand: Option<String>,
+    #[serde(alias = "usage-flush")]
+    pub(super) usage_flush: Option<String>,
+    #[serde(alias = "max-staleness")]
+    pub(super) max_staleness: Option<String>,
+    #[serde(alias = "metrics-listen")]
+    pub(super) metrics_listen: Option<String>,
+}
+
+impl File {
+    /// Reads the file of this name, which must be there, or the usual one, which need not.
+    pub(super) fn read(named: Option<&str>) -> Result<Self, BadSetting> {
+        let path = Path::new(named.unwrap_or(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(why) if named.is_none() && why.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(why) => {
+                let why = format!("{}: {why}", path.display());
+                return Err(match named {
+                    Some(_) => Setting::new("config", None, None).refuse(why),
+                    None => BadSetting(why),
+                });
+            }
+        };
+        toml::from_str(&text).map_err(|why| {
+            let line = why.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            BadSetting(format!("{}: line {line}: {}", path.display(), why.message()))
+        })
+    }
+}
+
+fn number_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(match toml::Value::deserialize(value)? {
+        toml::Value::String(text) => text,
+        other => other.to_string(),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn text_or_list<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(match OneOrMany::deserialize(value)? {
+        OneOrMany::One(text) => text,
+        OneOrMany::Many(list) => list.iter().map(|text| text.trim()).collect::<Vec<_>>().join(","),
+    }))
+}
