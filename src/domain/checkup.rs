@@ -1,6 +1,6 @@
 //! Looking over what a server stands on: the database, its file, and the clock. Nothing is changed.
 
-use std::fs::{Metadata, OpenOptions};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -10,9 +10,10 @@ use crate::clock::Clock;
 use crate::model::finding::Finding;
 use crate::model::secret::Brand;
 use crate::model::time::{Moment, format};
-use crate::store::Target;
-use crate::store::inspect::{Inspection, ServerFacts};
+use crate::store::inspect::Inspection;
 use crate::store::migrate::Mark;
+use crate::store::preconditions::{self, ServerFacts};
+use crate::store::{self, Target};
 
 /// Less free space than this is soon none.
 const LITTLE_SPACE: u64 = 256 << 20;
@@ -44,19 +45,30 @@ pub fn examine(target: &Target, brand: Option<&Brand>, clock: &dyn Clock) -> Vec
             }
         }
     }
-    let opened = Inspection::open(target).and_then(|mut inspection| {
-        let look = inspection.look(target)?;
-        Ok((inspection, look))
-    });
-    match opened {
-        Ok((mut inspection, look)) => {
+    let unusable = |why: store::Error| {
+        let remedy = "check that the database is running, reachable, Bitting's own and undamaged; \
+                      if it is damaged, restore a backup";
+        Finding::wrong("database", why.to_string(), remedy)
+    };
+    let mut inspection = match Inspection::open(target) {
+        Ok(inspection) => inspection,
+        Err(why) => {
+            findings.push(unusable(why));
+            return findings;
+        }
+    };
+    match inspection.look(target) {
+        Ok(look) => {
             findings.push(identity(&look.mark, look.outdated, brand, target));
             findings.push(remembered_time(&look.mark, clock.wall()));
             contents(&mut inspection, clock, &mut findings);
         }
         Err(why) => {
-            let remedy = "check that the database is running, reachable, Bitting's own and undamaged; if it is damaged, restore a backup";
-            findings.push(Finding::wrong("database", why.to_string(), remedy));
+            findings.push(unusable(why));
+            // An empty one may be unfit to be filled, too.
+            if let Ok(Some(server)) = inspection.server() {
+                findings.extend(preconditions::of_server(&server));
+            }
         }
     }
     findings
@@ -66,25 +78,19 @@ fn file_findings(path: &Path, file: &Metadata) -> Vec<Finding> {
     let place = path.display();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    vec![permissions(path, file, folder), space(folder), log_size(path), {
+    vec![permissions(path, file), space(folder), log_size(path), {
         let megabytes = file.len().div_ceil(1 << 20);
         Finding::ok("file", format!("{place}, {megabytes} MiB"))
     }]
 }
 
-fn permissions(path: &Path, file: &Metadata, folder: &Path) -> Finding {
-    let mode = file.mode() & 0o777;
-    let writable = OpenOptions::new().write(true).open(path).map_err(|why| why.to_string());
-    let folder_writable = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK);
-    let folder_writable =
-        folder_writable.map_err(|why| format!("its folder: {}", std::io::Error::from(why)));
-    if let Err(why) = writable.map(drop).and(folder_writable) {
-        return Finding::wrong(
-            "permissions",
-            format!("this user may not write the database: {why}"),
-            "run the check as the server's user; give that user the file and its folder",
-        );
+fn permissions(path: &Path, file: &Metadata) -> Finding {
+    if let Some(denied) = preconditions::of_file(path) {
+        return denied;
     }
+    let mode = file.mode() & 0o777;
+    let files = preconditions::files_of(path).into_iter();
+    let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
     match mode & 0o007 {
         0 => Finding::ok(
             "permissions",
@@ -93,15 +99,9 @@ fn permissions(path: &Path, file: &Metadata, folder: &Path) -> Finding {
         _ => Finding::warning(
             "permissions",
             format!("{mode:03o}: every user of this machine can read names, addresses and counts"),
-            format!("chmod o-rwx {}", present(path).join(" ")),
+            format!("chmod o-rwx {}", files.join(" ")),
         ),
     }
-}
-
-/// The database's files, as far as they are there: SQLite keeps two more beside it while it is open.
-fn present(path: &Path) -> Vec<String> {
-    let files = ["", "-wal", "-shm"].map(|ending| format!("{}{ending}", path.display()));
-    files.into_iter().filter(|file| Path::new(file).exists()).collect()
 }
 
 fn space(folder: &Path) -> Finding {
@@ -189,7 +189,7 @@ fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<F
         Err(why) => Finding::wrong("pages", why.to_string(), RESTORE),
     });
     findings.push(match inspection.credentials() {
-        Ok(number) => Finding::ok("credentials", format!("all {number} pages can be read")),
+        Ok(number) => Finding::ok("credentials", format!("all {number} can be read")),
         Err(why) => Finding::wrong("credentials", why.to_string(), RESTORE),
     });
     match inspection.broken_invariants() {
@@ -216,13 +216,7 @@ fn server_findings(server: &ServerFacts, now: Moment) -> Vec<Finding> {
     } else {
         Finding::warning("server", version, "use 13 or newer; older ones are not tested")
     }];
-    if server.encoding != "UTF8" {
-        findings.push(Finding::wrong(
-            "encoding",
-            format!("the database is {}", server.encoding),
-            "make one with ENCODING 'UTF8' and move the data there with pg_dump",
-        ));
-    }
+    findings.extend(preconditions::of_server(server));
     findings.push(if server.unsafe_settings.is_empty() {
         Finding::ok("durability", "committed changes survive a crash")
     } else {

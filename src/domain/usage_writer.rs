@@ -1,6 +1,6 @@
 //! Bringing counts to the database, and moving old ones on: what runs in the background.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use chrono::Duration;
 
@@ -33,10 +33,15 @@ pub struct Flushes {
     nanoseconds: AtomicU64,
     /// Counters noted in the journal since it was last folded.
     journaled: AtomicUsize,
+    /// Whether the last write failed.
+    failing: AtomicBool,
+    /// Whether this user may not write the database's file any longer.
+    denied: AtomicBool,
 }
 
 impl Flushes {
     fn note(&self, took: std::time::Duration, successful: bool) {
+        self.failing.store(!successful, Ordering::Relaxed);
         if successful {
             let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
@@ -44,6 +49,11 @@ impl Flushes {
         } else {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether the database takes what is written, as far as is known.
+    pub fn are_taken(&self) -> bool {
+        !self.failing.load(Ordering::Relaxed) && !self.denied.load(Ordering::Relaxed)
     }
 
     /// Batches written.
@@ -161,6 +171,20 @@ impl Bitting {
     /// When the database fails.
     pub fn save_high_water(&self) -> store::Result<()> {
         let high_water = self.time.high_water();
-        self.database.write(|connection| migrate::raise_high_water(connection, high_water))
+        let saved =
+            self.database.write(|connection| migrate::raise_high_water(connection, high_water));
+        self.flushes.failing.store(saved.is_err(), Ordering::Relaxed);
+        saved
+    }
+
+    /// Looks whether the database may be written at all, which nothing else tells while there is
+    /// nothing to write, or while a file that was opened before is still in use.
+    ///
+    /// # Errors
+    /// When this user may not write its files.
+    pub fn check_writable(&self) -> store::Result<()> {
+        let may = self.database.check_writable();
+        self.flushes.denied.store(may.is_err(), Ordering::Relaxed);
+        may
     }
 }

@@ -133,11 +133,11 @@ fn write_usage(
     let (mut cared_at, mut folded_at) = (Instant::now(), Instant::now());
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
-        flush.note(bitting.flush_usage());
+        let is_due = bitting.is_journal_due(folded_at.elapsed());
+        flush.note(write_counts(bitting, is_due));
         record.note(bitting.record_set_backs());
-        if bitting.is_journal_due(folded_at.elapsed()) {
+        if is_due {
             folded_at = Instant::now();
-            flush.note(bitting.fold_journal());
         }
         refusals.look();
         if cared_at.elapsed() >= CARE_INTERVAL {
@@ -146,17 +146,32 @@ fn write_usage(
         }
     }
     refusals.tell();
-    write_the_rest(bitting).map_err(io::Error::other)
+    write_the_rest(bitting)
+}
+
+/// Writes what has been counted, and folds the journal if it is time. Where nothing has been counted
+/// and the last write failed, another one tells whether the database can be written again.
+fn write_counts(bitting: &Bitting, fold: bool) -> store::Result<()> {
+    if !bitting.flush_usage()? && !bitting.flushes.are_taken() {
+        bitting.save_high_water()?;
+    }
+    if fold {
+        bitting.fold_journal()?;
+    }
+    bitting.check_writable()
 }
 
 /// Writes everything that is still in memory, before the process ends.
-fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
+fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
+    let lost = |what: &str, why: store::Error| Err(io::Error::other(format!("{what}: {why}")));
     let mut tries = 0;
     loop {
         match bitting.flush_usage() {
             Ok(true) => {}
             Ok(false) => break,
-            Err(why) if tries == LAST_FLUSHES => return Err(why),
+            Err(why) if tries == LAST_FLUSHES => {
+                return lost("the last counts could not be written and are lost", why);
+            }
             Err(_) => {
                 tries += 1;
                 thread::sleep(LAST_FLUSH_PAUSE);
@@ -166,7 +181,7 @@ fn write_the_rest(bitting: &Bitting) -> store::Result<()> {
     if let Err(why) = bitting.fold_journal() {
         tracing::debug!(%why, "the journal is left for the next server to fold");
     }
-    bitting.save_high_water()
+    bitting.save_high_water().or_else(|why| lost("the highest time seen could not be saved", why))
 }
 
 /// Saves the highest time, rolls counts up, and drops old answers and sessions.

@@ -15,10 +15,11 @@ use diesel::sql_types::Text;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use uuid::Uuid;
 
-use super::connection::{AnyConnection, Target};
+use super::connection::AnyConnection;
 use super::error::{Error, Result};
 use super::inspect::Inspection;
 use super::migrate;
+use super::target::Target;
 
 /// Copies the database to a file that does not exist yet.
 ///

@@ -1,10 +1,9 @@
-//! One connection type for both databases, chosen by the URL's scheme, and the pools.
+//! One connection type for both databases, and the pools.
 //!
 //! SQLite has a pool of readers and a single writer, so that writers wait in line instead of
 //! polling for the lock. PostgreSQL has one pool for both.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,7 +13,10 @@ use diesel::prelude::*;
 
 use super::error::{Error, Result};
 use super::file_identity::FileIdentity;
+use super::libpq;
+use super::preconditions;
 use super::standby;
+use super::target::Target;
 
 /// How long to wait for a connection, and for SQLite's write lock: together under 5 s, after
 /// which a client is told to come back.
@@ -49,50 +51,6 @@ macro_rules! on_either {
     };
 }
 pub(super) use on_either;
-
-/// Which database to use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A file.
-    Sqlite(PathBuf),
-    /// A connection URL; it may hold a password.
-    Postgres(String),
-}
-
-impl FromStr for Target {
-    type Err = Error;
-    fn from_str(url: &str) -> Result<Self> {
-        let refused = |why: &str| Err(Error::Url(format!("database URL: {why}")));
-        match url.split_once("://") {
-            Some(("sqlite", "" | "/" | ":memory:")) => {
-                refused("sqlite:// needs a file name, such as sqlite://bitting.db")
-            }
-            Some(("sqlite", path)) if path.contains(['?', '#']) => {
-                refused("sqlite:// takes a file name without ? or #")
-            }
-            Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path))),
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
-            _ => refused("must begin with sqlite:// or postgres://"),
-        }
-    }
-}
-
-/// For people: the file, or the server without the password.
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "{}", path.display()),
-            Self::Postgres(url) => {
-                let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-                let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-                // A question mark before the @ belongs to an ill-written password.
-                let place = if parameters.contains('@') { "…" } else { place };
-                let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-                write!(f, "{scheme}://{place}")
-            }
-        }
-    }
-}
 
 /// A pooled connection. One that was left inside a transaction is thrown away.
 pub struct Session {
@@ -182,7 +140,8 @@ fn connect_sqlite(path: &Path) -> Result<SqliteConnection> {
 
 /// A file name as an SQLite URI, which alone can say that the file must exist.
 pub(super) fn sqlite_uri(path: &Path, mode: &str) -> String {
-    let mut uri = String::from("file:");
+    // With two slashes nothing that follows is taken for the name of a host.
+    let mut uri = String::from(if path.is_absolute() { "file://" } else { "file:" });
     for character in path.to_string_lossy().chars() {
         match character {
             '%' => uri.push_str("%25"),
@@ -206,30 +165,15 @@ fn connect_postgres(url: &str) -> Result<PgConnection> {
         full.push_str("&target_session_attrs=read-write");
     }
     let mut connection = PgConnection::establish(&full).map_err(|why| {
-        let why = reason(&why.to_string());
-        Error::Refused(format!("{}: {why}", Target::Postgres(url.to_owned())))
+        let why = why.to_string();
+        let told = format!("{}: {}", Target::Postgres(url.to_owned()), libpq::reason(&why));
+        if libpq::may_pass(&why) { Error::Away(told) } else { Error::Refused(told) }
     })?;
     connection.batch_execute(
         "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; \
          SET idle_in_transaction_session_timeout = 10000; SET application_name = 'bitting';",
     )?;
     Ok(connection)
-}
-
-/// What libpq says, on one line. Its words about the URL itself repeat parts of it, among them
-/// of the password, and are left out.
-fn reason(message: &str) -> String {
-    if !message.starts_with("connection to server") {
-        return "the server's name is not found, or the URL is not of the form \
-                postgres://USER:PASSWORD@HOST:PORT/DATABASE with every other character \
-                percent-encoded"
-            .to_owned();
-    }
-    if message.contains("session is read-only") || message.contains("hot standby mode") {
-        return standby::refusal().to_string();
-    }
-    let said = message.rsplit_once(" failed: ").map_or(message, |(_, said)| said);
-    said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 type Pool = r2d2::Pool<Connector>;
@@ -325,6 +269,15 @@ impl Database {
         self.file.as_ref().map_or(Ok(()), FileIdentity::check)
     }
 
+    /// Whether this user may still write the SQLite file.
+    ///
+    /// # Errors
+    /// When permissions or the file system forbid it.
+    pub fn check_writable(&self) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        preconditions::demand(&self.target, preconditions::of_file(file.path()))
+    }
+
     /// Has every pooled connection opened anew: the database was set back, and one that was open
     /// before may lead to another server, or remember pages of an SQLite file as they were.
     pub fn renew(&self) {
@@ -360,38 +313,5 @@ impl Database {
             standby::refuse(connection)?;
         }
         Ok(session)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scheme_chooses_and_a_typo_makes_no_database() {
-        assert_eq!("sqlite://a/b.db".parse::<Target>().unwrap(), Target::Sqlite("a/b.db".into()));
-        assert!(matches!("postgresql://h/d".parse(), Ok(Target::Postgres(_))));
-        for wrong in [
-            "bitting.db",
-            "sqlite:bitting.db",
-            "mysql://h/d",
-            "sqlite://",
-            "sqlite://:memory:",
-            "sqlite://a?mode=rw",
-            "",
-        ] {
-            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_password_is_not_shown() {
-        for (url, shown) in [
-            ("postgres://me:pass@word@host:5432/db?password=x", "postgres://host:5432/db"),
-            ("postgres://host/db?user=a@b&password=x", "postgres://…"),
-            ("postgres://me:pa?s@host/db", "postgres://…"),
-        ] {
-            assert_eq!(url.parse::<Target>().unwrap().to_string(), shown);
-        }
     }
 }

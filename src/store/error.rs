@@ -1,5 +1,7 @@
 //! What can go wrong between the program and its database.
 
+use super::libpq;
+
 /// The result of everything in this layer.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -21,6 +23,9 @@ pub enum Error {
     /// The database is not one to work with; the text says which, why, and what to do.
     #[error("{0}")]
     Refused(String),
+    /// The database server is out of reach now, as it may not be later; the text says which and why.
+    #[error("{0}")]
+    Away(String),
     /// The brand was fixed when the database was made.
     #[error(
         "--brand is {given}, but this database was made with {stored}, which cannot be changed; leave out --brand"
@@ -35,7 +40,7 @@ pub enum Error {
 
 /// Says whose words they are, where they do not say so themselves: `database is locked`.
 fn said_by_the_database(error: &diesel::result::Error) -> String {
-    let text = with_causes(error);
+    let text = libpq::with_advice(&with_causes(error));
     if text.starts_with("database ") { text } else { format!("database: {text}") }
 }
 

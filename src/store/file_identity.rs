@@ -21,6 +21,11 @@ impl FileIdentity {
         Self { path: path.to_owned(), device_and_inode: look_up(path) }
     }
 
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Fails when another file has the name now, or none.
     pub(super) fn check(&self) -> Result<()> {
         let now = look_up(&self.path);

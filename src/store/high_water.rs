@@ -3,10 +3,11 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::connection::{AnyConnection, Target};
+use super::connection::AnyConnection;
 use super::error::{Error, Result};
 use super::migrate;
 use super::schema::bitting;
+use super::target::Target;
 use crate::model::time::Moment;
 
 #[derive(QueryableByName)]

@@ -3,12 +3,14 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Double, Text};
+use diesel::sql_types::{BigInt, Text};
 
-use super::connection::{AnyConnection, Session, Target};
+use super::connection::{AnyConnection, Session};
 use super::error::Result;
 use super::migrate::{self, Look};
 use super::powers::{self, Powers};
+use super::preconditions::ServerFacts;
+use super::target::Target;
 use super::{keys, tokens};
 
 /// Damages listed at most; one is enough to know.
@@ -88,26 +90,6 @@ const INVARIANTS: [(&str, &str); 11] = [
 
 /// A database that is looked over.
 pub struct Inspection(Session);
-
-/// What a PostgreSQL server says of itself.
-#[derive(Debug, QueryableByName)]
-pub struct ServerFacts {
-    /// Such as 150006 for 15.6.
-    #[diesel(sql_type = BigInt)]
-    pub version: i64,
-    /// How it stores text.
-    #[diesel(sql_type = Text)]
-    pub encoding: String,
-    /// Which of the settings that keep a committed change through a crash are off.
-    #[diesel(sql_type = Text)]
-    pub unsafe_settings: String,
-    /// Whether it is a standby.
-    #[diesel(sql_type = Bool)]
-    pub standby: bool,
-    /// Its clock, in seconds since 1970.
-    #[diesel(sql_type = Double)]
-    pub clock: f64,
-}
 
 #[derive(QueryableByName)]
 struct Number {
@@ -241,16 +223,6 @@ impl Inspection {
     /// # Errors
     /// When the database fails.
     pub fn server(&mut self) -> Result<Option<ServerFacts>> {
-        let AnyConnection::Postgres(connection) = &mut self.0.connection else { return Ok(None) };
-        let facts = diesel::sql_query(
-            "SELECT CAST(current_setting('server_version_num') AS BIGINT) AS version, \
-             current_setting('server_encoding') AS encoding, \
-             pg_is_in_recovery() AS standby, CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION) AS clock, \
-             (SELECT COALESCE(string_agg(name, ', '), '') FROM pg_catalog.pg_settings WHERE \
-             name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off') \
-             AS unsafe_settings",
-        )
-        .get_result(connection)?;
-        Ok(Some(facts))
+        ServerFacts::of(&mut self.0.connection)
     }
 }

@@ -9,16 +9,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use chrono::NaiveDateTime;
+use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use uuid::Uuid;
 
-use super::connection::{AnyConnection, Database, Session, Target, sqlite_uri};
+use super::connection::{AnyConnection, Database, Session, sqlite_uri};
 use super::error::{Error, Result};
+use super::libpq;
+use super::preconditions::{self, ServerFacts};
 use super::schema::{bitting, usage_rollup};
+use super::target::Target;
 use super::transaction::Exclusive;
 use crate::model::secret::Brand;
 use crate::model::time::Moment;
@@ -68,6 +74,9 @@ pub fn open(
 ) -> Result<(Database, Mark)> {
     if let Target::Sqlite(path) = target {
         prepare_file(path, missing)?;
+        if missing == Missing::Create {
+            preconditions::demand(target, preconditions::of_file(path))?;
+        }
     }
     let database = Database::new(target.clone(), connections);
     let mark = database
@@ -174,12 +183,18 @@ fn bring_up_to_date(
         }
         _ => {}
     }
+    if let Some(server) = ServerFacts::of(&mut session.connection)? {
+        preconditions::demand(target, preconditions::of_server(&server))?;
+    }
     if let AnyConnection::Sqlite(connection) = &mut session.connection {
         connection.batch_execute("PRAGMA journal_mode = WAL;")?;
     }
     session.write(|connection| {
         Exclusive::Schema.take(connection)?;
-        run_migrations(connection)?;
+        // Whoever may not make tables can still work on those that are there.
+        if !matches!(state, State::Ours { .. }) || has_pending(connection)? {
+            run_migrations(connection)?;
+        }
         mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
     })
 }
@@ -286,40 +301,43 @@ fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
     }
 }
 
-/// Whether migrations have not been run. It only reads, where diesel's own question would make the
-/// table of those that were run: a standby, or a user who may only read, could not ask it.
-fn has_pending(connection: &mut AnyConnection) -> Result<bool> {
-    let known = match connection {
-        AnyConnection::Sqlite(_) => versions::<diesel::sqlite::Sqlite>(SQLITE),
-        AnyConnection::Postgres(_) => versions::<diesel::pg::Pg>(POSTGRES),
-    };
-    let known =
-        known.map_err(|why| Error::Refused(format!("the database's version is unknown: {why}")))?;
-    let run: Vec<Version> =
-        diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection)?;
-    Ok(!known.iter().all(|known| run.iter().any(|run| run.version == *known)))
-}
-
 #[derive(QueryableByName)]
-struct Version {
-    #[diesel(sql_type = diesel::sql_types::Text)]
+struct Applied {
+    #[diesel(sql_type = Text)]
     version: String,
 }
 
-fn versions<DB: diesel::backend::Backend>(
-    migrations: EmbeddedMigrations,
-) -> diesel::migration::Result<Vec<String>> {
-    let migrations = MigrationSource::<DB>::migrations(&migrations)?;
+/// Whether something has not been run in a database of ours. It only reads, unlike diesel's own
+/// function of that name, which first makes the table: whoever looks may not be allowed to.
+fn has_pending(connection: &mut AnyConnection) -> Result<bool> {
+    let applied: Vec<Applied> =
+        diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection)?;
+    let known = match connection {
+        AnyConnection::Sqlite(_) => versions::<Sqlite>(SQLITE),
+        AnyConnection::Postgres(_) => versions::<Pg>(POSTGRES),
+    };
+    let is_applied = |version: &String| applied.iter().any(|applied| applied.version == *version);
+    Ok(!known?.iter().all(is_applied))
+}
+
+fn versions<DB: Backend>(migrations: EmbeddedMigrations) -> Result<Vec<String>>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let migrations: Vec<Box<dyn Migration<DB>>> = migrations
+        .migrations()
+        .map_err(|why| Error::Refused(format!("this program's migrations are unknown: {why}")))?;
     Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }
 
 fn pending<C, DB>(connection: &mut C, migrations: EmbeddedMigrations) -> Result<()>
 where
-    DB: diesel::backend::Backend,
+    DB: Backend,
     C: Connection<Backend = DB> + MigrationHarness<DB>,
     EmbeddedMigrations: MigrationSource<DB>,
 {
     let refused = |why: Box<dyn std::error::Error + Send + Sync>| {
+        let why = libpq::with_advice(&why.to_string());
         Error::Refused(format!("migrating the database failed and was undone: {why}"))
     };
     let pending: Vec<Box<dyn Migration<DB>>> =

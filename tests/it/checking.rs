@@ -206,6 +206,19 @@ fn what_cannot_be_reached_and_what_strangers_can_is_found() {
     assert!(database["remedy"].as_str().unwrap().contains("bitting migrate"), "{database}");
 }
 
+/// Whether anything listens is not looked at.
+#[test]
+fn the_settings_are_told_as_such() {
+    let shell = Shell::new(Backend::Sqlite);
+    shell.ok(&["migrate"]);
+    for listen in ["127.0.0.1:8123", "0.0.0.0:8123"] {
+        let (_, findings) = check(&shell, &["--listen", listen]);
+        let finding = findings.iter().find(|finding| finding["check"] == "configuration").unwrap();
+        let message = finding["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("configured to listen on {listen}")), "{message}");
+    }
+}
+
 #[test]
 fn a_server_is_asked_whether_it_is_ready() {
     let folder = tempfile::tempdir().unwrap();

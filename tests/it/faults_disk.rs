@@ -62,13 +62,16 @@ fn a_file_system_that_becomes_read_only_puts_writes_off_and_loses_no_count() {
     let path = format!("/v1/keys/{id}");
     let revoke = format!("{path}/revoke");
     server.client.with_key(&token, "POST", &revoke, None).expect(503, "unavailable");
-    assert_eq!(server.client.send("GET", "/readyz", &[], None).status, 200);
+    let ready = || server.client.send("GET", "/readyz", &[], None).status;
+    eventually("the server is not ready", || ready() == 503);
+    assert_eq!(server.client.send("GET", "/healthz", &[], None).status, 200);
     server.client.with_key(key, "GET", "/v1/ping", None).expect(200, "");
     reads += 1;
     eventually("it is told", || server.log().contains("writing counts failed"));
     drop(fault);
 
     eventually("writes are done again", || post() == 201);
+    eventually("the server is ready again", || ready() == 200);
     let shown = server.client.with_key(&token, "GET", &path, None).ok();
     assert_eq!(shown["usage"]["24h"]["total"], counted + reads, "{shown}");
     let (code, log) = server.terminate();
@@ -78,4 +81,21 @@ fn a_file_system_that_becomes_read_only_puts_writes_off_and_loses_no_count() {
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["usage"]["24h"]["total"], counted + reads, "{shown}");
     binary::run_ok(folder.path(), &["check"]);
+}
+
+#[test]
+fn a_stop_that_cannot_write_the_last_counts_says_that_they_are_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let create = ["key", "create", "--name", "k", "--scope", "calls:read"];
+    let key = binary::run_ok(folder.path(), &create);
+    let server = Binary::serve(folder.path(), &["--usage-flush", "50ms"]);
+    let Some(_fault) = ReadOnly::of(&server) else { return };
+    eventually("writing fails", || {
+        server.client.with_key(&key, "GET", "/v1/calls", None).expect(200, "");
+        server.log().contains("writing counts failed")
+    });
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("the last counts could not be written and are lost"), "{log}");
+    assert!(!log.contains("counts are written"), "{log}");
 }

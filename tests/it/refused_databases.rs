@@ -2,8 +2,7 @@
 //! only or out of reach. One line that names it and says what to do, and not a byte changed.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
@@ -27,25 +26,17 @@ fn refused(folder: &Path, url: &str, commands: &[&[&str]], expected: &[&str]) {
 }
 
 #[track_caller]
-fn told(mut command: Command, expected: &[&str]) {
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("cannot start");
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-        }
-        std::thread::yield_now();
-    }
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+fn told(command: Command, expected: &[&str]) {
+    let shown = format!("{command:?}");
+    let Output { status, stdout, stderr } = binary::ended(command);
     let errors = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(1), "{command:?}: {errors}");
-    assert_eq!(errors.trim_end().lines().count(), 1, "{command:?}: {errors}");
+    assert_eq!(status.code(), Some(1), "{shown}: {errors}");
+    assert_eq!(errors.trim_end().lines().count(), 1, "{shown}: {errors}");
     for part in expected {
-        assert!(errors.contains(part), "{command:?}: no {part:?} in {errors}");
+        assert!(errors.contains(part), "{shown}: no {part:?} in {errors}");
     }
-    assert!(!errors.contains("hunter2"), "{command:?} tells the password: {errors}");
-    assert!(stdout.is_empty(), "{command:?}");
+    assert!(!errors.contains("hunter2"), "{shown} tells the password: {errors}");
+    assert!(stdout.is_empty(), "{shown}");
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -197,8 +188,13 @@ fn a_postgresql_server_out_of_reach_is_told_without_the_password() {
         (format!("postgres://me:x@hunter2@{place}"), &["not found", "percent-encoded"]),
         (format!("postgres://me:hunter2?x@{place}"), &["postgres://"]),
         (format!("postgres://{place}?hunter2=1"), &["postgres://"]),
+        (
+            format!("postgres://me:hunter2@{place}?sslmode=require"),
+            &["sslmode value \"require\" invalid when SSL support is not compiled in", "tunnel"],
+        ),
     ] {
-        refused(folder.path(), &url, &COMMANDS[..2], expected);
+        let serve = [COMMANDS[0], &["--database-wait", "0"]].concat();
+        refused(folder.path(), &url, &[&serve, COMMANDS[1]], expected);
     }
     assert!(names(folder.path()).is_empty());
 }

@@ -10,12 +10,16 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// What is known of keys is recent enough to decide by, and the database is where it was.
+/// What is known of keys is recent enough to decide by, the database is where it was, and what happens
+/// can be written down.
 pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     let bitting = &state.bitting;
-    if bitting.feed.is_ready(bitting.time.uptime()) {
-        HttpResponse::Ok().json(json!({"status": "ready"}))
+    let unready = |status| HttpResponse::ServiceUnavailable().json(json!({"status": status}));
+    if !bitting.feed.is_ready(bitting.time.uptime()) {
+        unready("database out of reach")
+    } else if !bitting.flushes.are_taken() {
+        unready("database cannot be written")
     } else {
-        HttpResponse::ServiceUnavailable().json(json!({"status": "database out of reach"}))
+        HttpResponse::Ok().json(json!({"status": "ready"}))
     }
 }

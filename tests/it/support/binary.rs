@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::client::Client;
 
@@ -15,9 +16,36 @@ pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The program for whom the modes of files count, which they do not for root.
+pub fn unprivileged(folder: &Path, arguments: &[&str]) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return command(folder, arguments);
+    }
+    let mut command = Command::new("setpriv");
+    let capabilities = "-dac_override,-dac_read_search";
+    command.args(["--bounding-set", capabilities, "--inh-caps", capabilities]);
+    command.arg(env!("CARGO_BIN_EXE_bitting")).args(arguments);
+    command.current_dir(folder).env_clear().stdin(Stdio::null());
+    command
+}
+
 /// Runs a command to its end.
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
+}
+
+/// Runs a command that is to end by itself; one that goes on to serve is killed.
+pub fn ended(mut command: Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("cannot start");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+        }
+        std::thread::yield_now();
+    }
+    child.wait_with_output().unwrap()
 }
 
 /// Runs a command that must succeed, and returns its standard output.

@@ -38,6 +38,17 @@ impl TestDatabase {
         Self { backend, url, folder }
     }
 
+    /// A database of PostgreSQL's that is made in another way, such as `ENCODING 'LATIN1'`.
+    pub fn postgres(options: &str) -> Self {
+        let database = Self::new(Backend::Postgres);
+        let (server, name) = database.url.rsplit_once('/').unwrap();
+        let mut connection = PgConnection::establish(&format!("{server}/postgres")).unwrap();
+        connection.batch_execute(&format!("DROP DATABASE {name}")).unwrap();
+        let make = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
+        connection.batch_execute(&make).unwrap();
+        database
+    }
+
     /// A database that is there already, or is about to be.
     pub fn at(backend: Backend, url: String) -> Self {
         Self { backend, url, folder: tempfile::tempdir().unwrap() }

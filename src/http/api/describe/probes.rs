@@ -4,26 +4,28 @@ use serde_json::json;
 
 use crate::http::openapi::operation::Operation;
 
-fn status(operation: &mut Operation<'_>, status: u16, about: &str, word: &str) {
+fn status(operation: &mut Operation<'_>, status: u16, about: &str, words: &[&str]) {
     let schema = json!({
         "type": "object", "required": ["status"],
-        "properties": {"status": {"const": word, "description": "The state in one word."}},
+        "properties": {"status": {"enum": words, "description": "The state in one word."}},
     });
-    let examples = json!({"example": {"value": {"status": word}}});
+    let examples = json!({"example": {"value": {"status": words[0]}}});
     operation.answers_as(status, about, schema, examples);
 }
 
 /// `GET /healthz`
 pub fn healthz(operation: &mut Operation<'_>) {
     operation.named("probes", "healthz", "Is the process alive?");
-    status(operation, 200, "The process is alive.", "ok");
+    status(operation, 200, "The process is alive.", &["ok"]);
 }
 
 /// `GET /readyz`
 pub fn readyz(operation: &mut Operation<'_>) {
     operation.named("probes", "readyz", "Is the server ready?").says(
-        "Returns 503 once the database has been unreachable for `--max-staleness`, if not sooner.",
+        "Returns 503 once the database has been unreachable for `--max-staleness`, if not \
+             sooner, and as soon as it cannot be written.",
     );
-    status(operation, 200, "The server is ready.", "ready");
-    status(operation, 503, "The database cannot be reached.", "database out of reach");
+    status(operation, 200, "The server is ready.", &["ready"]);
+    let unready = ["database out of reach", "database cannot be written"];
+    status(operation, 503, "The database cannot be reached or written.", &unready);
 }
