@@ -7,30 +7,28 @@ mod keys;
 mod operate;
 mod output;
 mod revoke_as_in;
+mod serve;
 mod tokens;
 mod transfer;
 mod transfer_lines;
 mod users;
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{BadSetting, LogFormat, Options, Settings};
+use crate::config::{BadSetting, Options, Settings};
 use crate::domain::principal::Principal;
 use crate::domain::{self, Bitting};
 use crate::http::{openapi, routes};
 use crate::model::FieldErrors;
-use crate::model::key::KeyFilter;
-use crate::model::page::PageRequest;
 use crate::model::secret::mask;
-use crate::server::{self, Server, StartError};
+use crate::server::{self, StartError};
 use crate::store;
 use crate::store::Target;
 use crate::store::migrate::Missing;
@@ -46,6 +44,9 @@ Examples:
   bitting token create --name deploy --access write --expires 90d
                                                      manage keys by program
   bitting user list                                  who may sign in to the pages
+
+Every setting is also a variable and a key of bitting.toml: --log-level is BITTING_LOG_LEVEL and
+log_level, and so on.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage.";
 
@@ -134,9 +135,23 @@ enum Failure {
     /// It could not be done.
     #[error("{0}")]
     Failed(String),
+    /// The same, and it stands in the log already.
+    #[error("{0}")]
+    Logged(Box<Failure>),
     /// Whoever read the output has seen enough, as `head` does after a few lines.
     #[error("nobody reads the output")]
     ReaderGone,
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::ReaderGone => ExitCode::SUCCESS,
+            Self::Failed(_) => ExitCode::FAILURE,
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Logged(failure) => failure.exit_code(),
+        }
+    }
 }
 
 impl From<BadSetting> for Failure {
@@ -201,13 +216,11 @@ impl From<serde_json::Error> for Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let (failure, code) = match parse().and_then(run) {
-        Ok(()) | Err(Failure::ReaderGone) => return ExitCode::SUCCESS,
-        Err(failure @ Failure::Failed(_)) => (failure, ExitCode::FAILURE),
-        Err(failure @ Failure::Usage(_)) => (failure, ExitCode::from(2)),
-    };
-    say(format_args!("error: {}", mask(&failure.to_string())));
-    code
+    let Err(failure) = parse().and_then(run) else { return ExitCode::SUCCESS };
+    if !matches!(failure, Failure::Logged(_) | Failure::ReaderGone) {
+        say(format_args!("error: {}", mask(&failure.to_string())));
+    }
+    failure.exit_code()
 }
 
 /// Reads the command line. Help is printed as clap does it, a mistake is told on one line.
@@ -229,7 +242,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { command, options } = arguments;
     let settings = || options.resolve();
     match command.unwrap_or(Command::Serve { demo: false }) {
-        Command::Serve { demo } => serve(&Settings { demo, ..settings()? }),
+        Command::Serve { demo } => serve::run(&Settings { demo, ..settings()? }),
         Command::Migrate => {
             let settings = settings()?;
             open(&settings, Missing::Create)?;
@@ -266,97 +279,10 @@ fn open(settings: &Settings, missing: Missing) -> Result<Bitting, Failure> {
 
 /// Whoever has the database may do everything; the operating system's user name is noted.
 fn principal() -> Principal {
-    let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "command line".to_owned());
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let name = ["USER", "LOGNAME"].into_iter().find_map(variable);
+    let name = name.unwrap_or_else(|| "command line".to_owned());
     Principal::command_line(name)
-}
-
-fn start_logging(settings: &Settings) {
-    let level = settings.log_level;
-    let filter = EnvFilter::new(format!("warn,bitting={level}"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let lines = lines.with_ansi(io::stderr().is_terminal());
-    // Fails only where logging has been started before.
-    let _ = match settings.log_format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
-}
-
-fn serve(settings: &Settings) -> Result<(), Failure> {
-    start_logging(settings);
-    server::block_on(async {
-        let stop = server::stop_signal()?;
-        let server = Server::start(settings, Arc::new(SystemClock))?;
-        present(&server, settings);
-        invite(&server, settings);
-        // It serves whether or not somebody reads this.
-        let _ = show(format_args!("listening on http://{}", server.address));
-        if settings.keys_may_be_overheard() {
-            tracing::warn!(
-                "listening beyond this machine without an https --public-url: keys may cross the network unencrypted"
-            );
-        }
-        if let Some(address) = server.metrics_address {
-            let _ = show(format_args!("metrics on http://{address}/metrics"));
-        }
-        let known = server.bitting.index.len();
-        tracing::info!(database = %settings.database, credentials = known, "ready");
-        if known == 0 {
-            greet(&server.bitting)?;
-        }
-        Ok(server.run(stop).await?)
-    })
-}
-
-/// Where pages are found.
-fn address_of(server: &Server, settings: &Settings) -> String {
-    settings.public_url.clone().unwrap_or_else(|| format!("http://{}", server.address))
-}
-
-/// What gets somebody into the demo that has just been made: told here, this once.
-fn present(server: &Server, settings: &Settings) {
-    if let Some(demo) = &server.demo {
-        let url = address_of(server, settings);
-        say(format_args!(
-            "The database now holds a demo. This is shown only once:\n  sign in at {url}/login\n  \
-             e-mail    {}\n  password  {}\n  API key   {}",
-            demo.email,
-            demo.password,
-            demo.key.secret.expose()
-        ));
-    }
-}
-
-/// While there is no user, a link by which the first administrator is made. It is for who started
-/// the server, and not for the log.
-fn invite(server: &Server, settings: &Settings) {
-    match server.bitting.make_setup_link() {
-        Ok(Some(link)) => {
-            let url = address_of(server, settings);
-            say(format_args!(
-                "There is no user yet. Make the first administrator here, once and within an \
-                 hour:\n  {url}/setup?token={}",
-                link.expose()
-            ));
-        }
-        Ok(None) => {}
-        // What it serves without users goes on.
-        Err(error) => tracing::warn!(%error, "could not find out whether there is a user"),
-    }
-}
-
-/// What to do next, for somebody who has just started it for the first time.
-fn greet(bitting: &Bitting) -> Result<(), Failure> {
-    let (filter, first) = (KeyFilter::default(), PageRequest::default());
-    if bitting.list_keys(&principal(), &filter, &first)?.items.is_empty() {
-        say(format_args!(
-            "There is no key yet. In another terminal, on the same database ({}):\n  bitting key \
-             create --name first --scope calls:read --expires 90d",
-            bitting.database.target()
-        ));
-    }
-    Ok(())
 }
 
 /// The time commands go by before the database is opened.

@@ -59,11 +59,12 @@ fn configuration(settings: &Settings) -> Finding {
     if settings.keys_may_be_overheard() {
         return Finding::warning(
             "configuration",
-            format!("listens on {}, and no https --public-url is set", settings.listen),
+            format!("configured to listen on {} without an https --public-url", settings.listen),
             "put a proxy with TLS in front and set --public-url, or listen on 127.0.0.1",
         );
     }
-    Finding::ok("configuration", format!("listens on {}", settings.listen))
+    // Whether a server does, `bitting healthcheck` finds out.
+    Finding::ok("configuration", format!("configured to listen on {}", settings.listen))
 }
 
 /// Copies the SQLite database.
@@ -91,8 +92,8 @@ pub(super) fn ask_health(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// Where a server that listens everywhere can be asked.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+/// Where this machine reaches a server that listens everywhere.
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

@@ -18,6 +18,7 @@ pub mod openapi;
 pub mod routes;
 pub mod state;
 pub mod ui;
+pub mod waiting;
 pub mod watch;
 
 use actix_http::Request;

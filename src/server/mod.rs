@@ -2,6 +2,7 @@
 
 mod background;
 mod limits;
+mod opening;
 mod refusals;
 
 use std::io;
@@ -81,6 +82,27 @@ pub fn open(
     Ok(Bitting::new(database, &mark, clock, settings.max_staleness)?)
 }
 
+/// The ports of a server that does not serve yet. They are taken before the database is touched.
+pub struct Ports {
+    /// Where it is going to serve.
+    pub address: SocketAddr,
+    listener: TcpListener,
+    metrics: Option<(TcpListener, SocketAddr)>,
+}
+
+impl Ports {
+    /// Takes the ports.
+    ///
+    /// # Errors
+    /// [`StartError`] with one sentence for people.
+    pub fn take(settings: &Settings) -> Result<Self, StartError> {
+        let (listener, address) = listen(settings.listen, "--listen")?;
+        limits::cut_off_silent_readers(&listener, settings.patience.answer)?;
+        let metrics = settings.metrics_listen.map(|at| listen(at, "--metrics-listen"));
+        Ok(Self { address, listener, metrics: metrics.transpose()? })
+    }
+}
+
 /// A server that is listening.
 pub struct Server {
     /// Where it listens.
@@ -105,12 +127,20 @@ impl Server {
     /// [`StartError`] with one sentence for people; the port is tried before the database is
     /// touched.
     pub fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let (listener, address) = listen(settings.listen, "--listen")?;
-        limits::cut_off_silent_readers(&listener, settings.patience.answer)?;
-        let metrics = settings.metrics_listen.map(|at| listen(at, "--metrics-listen"));
-        let (metrics_listener, metrics_address) = metrics.transpose()?.unzip();
+        let ports = Ports::take(settings)?;
+        let bitting = open(settings, clock, Missing::Create)?;
+        Self::on(ports, bitting, settings)
+    }
+
+    /// Loads every key and starts to serve. Must be called inside actix's runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] with one sentence for people.
+    pub fn on(ports: Ports, bitting: Bitting, settings: &Settings) -> Result<Self, StartError> {
+        let Ports { address, listener, metrics } = ports;
+        let (metrics_listener, metrics_address) = metrics.unzip();
         let connections = limits::connections(settings.workers);
-        let bitting = Arc::new(open(settings, clock, Missing::Create)?);
+        let bitting = Arc::new(bitting);
         let demo = if settings.demo { make_demo(&bitting)? } else { None };
         bitting.read_feed()?;
         if let Some((email, password)) = &settings.first_admin {
@@ -161,7 +191,7 @@ impl Server {
         });
         stop.await;
         let deadline = Instant::now() + STOP_LIMIT;
-        tracing::info!("stopping: finishing requests and writing counts");
+        tracing::info!("stopping: finishing running requests, then writing the last counts");
         self.stopping.store(true, Ordering::Relaxed);
         handle.stop(true).await;
         serving.await.map_err(io::Error::other)??;
@@ -171,7 +201,9 @@ impl Server {
         }
         let background = self.background;
         let flushed = actix_web::rt::task::spawn_blocking(move || background.stop(deadline)).await;
-        Ok(flushed.map_err(io::Error::other)??)
+        flushed.map_err(io::Error::other)??;
+        tracing::info!("stopped: all counts are written");
+        Ok(())
     }
 }
 

@@ -1,0 +1,154 @@
+//! Opening the database of a server that has its ports already, and waiting for a PostgreSQL server
+//! that is not there yet: after a power failure it may start later than we do.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
+use actix_web::rt::task::JoinHandle;
+use actix_web::{App, HttpServer, rt};
+use futures_util::future::{Either, select};
+use tokio::sync::oneshot;
+
+use super::{Ports, StartError, open};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::domain::Bitting;
+use crate::http::waiting;
+use crate::store;
+use crate::store::migrate::Missing;
+
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often the log says that it is still waited for.
+const TELL: Duration = Duration::from_secs(10);
+/// Clients that are told so at once.
+const CLIENTS: usize = 64;
+
+impl Ports {
+    /// Opens the database, and waits for one that is out of reach as long as the settings say.
+    /// Meanwhile the ports answer that there is none, and `waiting` is called once. There is nothing
+    /// to return when the process is asked to stop before.
+    ///
+    /// # Errors
+    /// [`StartError`] at once for what waiting does not mend, such as a wrong password; the same
+    /// when the time is over.
+    pub async fn open_database(
+        &self,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        mut stop: impl Future<Output = ()> + Unpin,
+        waiting: impl FnOnce(),
+    ) -> Result<Option<Bitting>, StartError> {
+        let mut wait = Wait { since: Instant::now(), told: None };
+        let (mut room, mut waiting) = (None, Some(waiting));
+        let opened = loop {
+            let why = match until(&mut stop, attempt(settings, clock.clone())?).await {
+                None => break Ok(None),
+                Some(Err(StartError::Store(store::Error::Away(why)))) => why,
+                Some(opened) => break opened.map(Some),
+            };
+            if wait.since.elapsed() >= settings.database_wait {
+                break Err(wait.is_over(why, settings.database_wait));
+            }
+            wait.tell(&why, settings.database_wait);
+            if let Some(waiting) = waiting.take() {
+                room = Some(Room::open(self)?);
+                waiting();
+            }
+            if until(&mut stop, tokio::time::sleep(PAUSE)).await.is_none() {
+                break Ok(None);
+            }
+        };
+        if let Some(room) = room {
+            room.close().await;
+        }
+        opened
+    }
+}
+
+/// What comes first: nothing, when that is the stop.
+async fn until<T>(
+    stop: &mut (impl Future<Output = ()> + Unpin),
+    what: impl Future<Output = T>,
+) -> Option<T> {
+    match select(stop, std::pin::pin!(what)).await {
+        Either::Left(((), _)) => None,
+        Either::Right((result, _)) => Some(result),
+    }
+}
+
+/// Opens the database on a thread of its own, which nobody needs to wait for: a connection to a
+/// machine that is off takes seconds to fail.
+fn attempt(
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+) -> io::Result<impl Future<Output = Result<Bitting, StartError>>> {
+    let (settings, (done, opened)) = (settings.clone(), oneshot::channel());
+    thread::Builder::new().name("opening".to_owned()).spawn(move || {
+        let _ = done.send(open(&settings, clock, Missing::Create));
+    })?;
+    Ok(async move {
+        let ended = |_| Err(io::Error::other("opening the database was cut off").into());
+        opened.await.unwrap_or_else(ended)
+    })
+}
+
+/// How long it has been waited for, and what has been said of it.
+struct Wait {
+    since: Instant,
+    told: Option<Instant>,
+}
+
+impl Wait {
+    fn tell(&mut self, why: &str, limit: Duration) {
+        if self.told.is_some_and(|told| told.elapsed() < TELL) {
+            return;
+        }
+        let (waited, limit) = (self.since.elapsed().as_secs(), humantime::format_duration(limit));
+        tracing::warn!(
+            waited,
+            "the database cannot be reached: {why}; it is waited for, {limit} at most"
+        );
+        self.told = Some(Instant::now());
+    }
+
+    fn is_over(&self, why: String, limit: Duration) -> StartError {
+        let why = match self.told {
+            None => why,
+            Some(_) => {
+                let limit = humantime::format_duration(limit);
+                format!("{why}; it was waited for {limit} (--database-wait)")
+            }
+        };
+        store::Error::Away(why).into()
+    }
+}
+
+/// What answers on the ports meanwhile.
+struct Room {
+    handle: ServerHandle,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl Room {
+    fn open(ports: &Ports) -> io::Result<Self> {
+        let server = HttpServer::new(|| App::new().configure(waiting::answers)).workers(1);
+        let mut server = server.max_connections(CLIENTS).shutdown_timeout(1).disable_signals();
+        // The same ports under another descriptor: they stay taken when this one is closed.
+        server = server.listen(ports.listener.try_clone()?)?;
+        if let Some((metrics, _)) = &ports.metrics {
+            server = server.listen(metrics.try_clone()?)?;
+        }
+        let service = server.keep_alive(KeepAlive::Disabled).run();
+        Ok(Self { handle: service.handle(), serving: rt::spawn(service) })
+    }
+
+    async fn close(self) {
+        self.handle.stop(true).await;
+        let _ = self.serving.await;
+    }
+}

@@ -1,0 +1,126 @@
+//! A server that is started before its PostgreSQL: it waits, says so, and can be stopped.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::relay::Relay;
+use crate::support::{Backend, Binary, TestDatabase, binary, eventually};
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The database under another port.
+fn elsewhere(database: &TestDatabase, port: u16) -> String {
+    let (server, name) = database.url.rsplit_once('/').unwrap();
+    let (user, _) = server.split_once('@').unwrap();
+    format!("{user}@127.0.0.1:{port}/{name}")
+}
+
+fn serve(database: &TestDatabase, url: &str, more: &[&str]) -> Command {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", url];
+    binary::command(&database.folder(), &[&arguments, more].concat())
+}
+
+#[test]
+fn a_server_waits_for_its_database_and_says_so_meanwhile() {
+    let database = TestDatabase::new(Backend::Postgres);
+    // A pooler that is there before its server.
+    let relay = Relay::to(free_port());
+    let url = elsewhere(&database, relay.port);
+    let server = Binary::start(serve(&database, &url, &["--metrics-listen", "127.0.0.1:0"]));
+    let send = |method, path| server.client.send(method, path, &[], None);
+    for _ in 0..3 {
+        assert_eq!(send("GET", "/healthz").status, 200);
+        assert_eq!(send("HEAD", "/healthz").status, 200);
+        assert_eq!(send("GET", "/readyz").status, 503);
+        for (method, path) in
+            [("GET", "/v1/ping"), ("POST", "/v1/keys"), ("GET", "/login"), ("DELETE", "/nothing")]
+        {
+            let answer = send(method, path);
+            answer.expect(503, "unavailable");
+            assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:?}");
+        }
+    }
+    let log = server.log();
+    assert_eq!(log.matches("the database cannot be reached").count(), 1, "{log}");
+    assert!(log.contains("closed the connection") && log.contains("1m at most"), "{log}");
+
+    let (server_of_database, _) = database.url.rsplit_once('/').unwrap();
+    relay.lead_to(server_of_database.rsplit_once(':').unwrap().1.parse().unwrap());
+    // Asked by a program of its own: a connection may be cut when the real server takes over.
+    let address = server.client.base.trim_start_matches("http://");
+    eventually("the server is ready", || {
+        let asked = ["healthcheck", "--listen", address];
+        binary::run(&database.folder(), &asked).status.success()
+    });
+    let create = ["key", "create", "--name", "k", "--scope", "calls:read"];
+    let key = binary::run_ok(
+        &database.folder(),
+        &[&create[..], &["--database-url", &database.url]].concat(),
+    );
+    server.client.with_key(&key, "GET", "/v1/calls", None).expect(200, "");
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn a_server_that_waits_stops_at_once() {
+    let database = TestDatabase::new(Backend::Postgres);
+    // Refused at once, and an address from which no answer comes.
+    for place in [format!("127.0.0.1:{}", free_port()), "192.0.2.1:5432".to_owned()] {
+        let url = format!("postgres://me:hunter2@{place}/db?connect_timeout=30");
+        let mut command = serve(&database, &url, &["--database-wait", "1h"]);
+        let log = database.folder().join("log");
+        command.stderr(std::fs::File::create(&log).unwrap());
+        let mut child = command.spawn().unwrap();
+        let signals = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
+        };
+        eventually("the server listens for signals", signals);
+        let ended = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(ended.success());
+        let since = Instant::now();
+        let status = child.wait().unwrap();
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(status.code(), Some(0), "{log}");
+        // A connection is tried for half a minute.
+        assert!(since.elapsed() < Duration::from_secs(15));
+        assert!(!log.contains("hunter2"), "{log}");
+    }
+}
+
+#[test]
+fn waiting_has_an_end() {
+    let database = TestDatabase::new(Backend::Postgres);
+    let url = elsewhere(&database, free_port());
+    for (wait, said) in [("0", ""), ("1s", "it was waited for 1s (--database-wait)")] {
+        let output = binary::ended(serve(&database, &url, &["--database-wait", wait]));
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{log}");
+        let last = log.lines().last().unwrap();
+        assert!(last.contains("Connection refused") && last.contains(said), "{log}");
+        assert_eq!(log.contains("waited for"), !said.is_empty(), "{log}");
+    }
+}
+
+#[test]
+fn what_waiting_does_not_mend_is_refused_at_once() {
+    let database = TestDatabase::new(Backend::Postgres);
+    let latin = TestDatabase::postgres("ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'");
+    for (url, said) in [
+        (format!("{}_gone", database.url), "does not exist"),
+        (database.url.replace("bitting@", "nobody_of_this_name@"), "does not exist"),
+        (format!("{}?sslmode=require", database.url), "SSL support is not compiled in"),
+        (latin.url.clone(), "LATIN1"),
+        ("sqlite://missing/x.db".to_owned(), "folder"),
+    ] {
+        let output = binary::ended(serve(&database, &url, &["--database-wait", "1h"]));
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{log}");
+        assert!(log.contains(said) && !log.contains("waited for"), "{log}");
+    }
+}
