@@ -110,7 +110,7 @@ impl<A> FastPath<A> {
         state.tally.count(key.number(), cell, now, || client_of(request.head(), state));
         let mut response = pong();
         let id = RequestId::choose(request.head().headers(), state);
-        frame(response.headers_mut(), &id);
+        frame(response.headers_mut(), &id, state);
         if let (Some(measure), Some(began)) = (&self.measure, began) {
             measure.answered(Access::Read, StatusCode::OK, began);
         }

@@ -1,7 +1,7 @@
 //! The files in `deploy/`, as far as they can be tried here: a request through a real nginx, and
 //! systemd's own look at the unit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::nginx::{NAME, Nginx, deployed, free_port};
@@ -18,7 +18,7 @@ fn addresses_behind_nginx(change: fn(String) -> String) -> Option<Vec<String>> {
     let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
     let server = Binary::serve(folder.path(), &["--trusted-proxies", "127.0.0.1"]);
     let port = free_port();
-    let _proxy = Nginx::start(folder.path(), &server.client.base, port, change)?;
+    let proxy = Nginx::start(folder.path(), &server.client.base, port, change)?;
     let url = format!("https://{NAME}:{port}/v1/calls");
     let ask = || {
         Command::new(&curl)
@@ -33,6 +33,14 @@ fn addresses_behind_nginx(change: fn(String) -> String) -> Option<Vec<String>> {
     eventually("nginx answers", || ask().status.success());
     let answer = String::from_utf8(ask().stdout).unwrap();
     assert!(answer.ends_with("200") && answer.contains("\"data\":[]"), "{answer}");
+    let sent_on = Command::new(&curl)
+        .args(["-sS", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}"])
+        .args(["-H", "Host: elsewhere.example.com"])
+        .arg(format!("http://127.0.0.1:{}/keys?q=a", proxy.plain))
+        .output()
+        .unwrap();
+    let sent_on = String::from_utf8(sent_on.stdout).unwrap();
+    assert_eq!(sent_on, "301 https://keys.example.com/keys?q=a");
     assert_eq!(server.terminate().0, Some(0));
     let shown = binary::run_ok(folder.path(), &["key", "show", id, "--json"]);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
@@ -98,5 +106,30 @@ fn the_image_copies_what_there_is() {
     for compiled in ["migrations", "src", "static", "templates"] {
         let there = root.join(compiled).exists();
         assert!(!there || sources.contains(&compiled), "{compiled} is not copied");
+    }
+}
+
+/// Each setting that the containers are to take from outside, and that may be left out.
+#[test]
+fn the_containers_take_what_only_their_keeper_knows() {
+    let file = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("compose.yaml"));
+    let file = file.unwrap();
+    for name in ["BITTING_PUBLIC_URL", "BITTING_TRUSTED_PROXIES"] {
+        assert!(file.contains(&format!("      {name}: ${{{name}:-}}\n")), "{name}");
+    }
+}
+
+/// The metrics know no keys: the alert has to lead to where they are named.
+#[test]
+fn the_alert_about_retired_keys_leads_to_them() {
+    let rules = deployed("prometheus-rules.yml");
+    let alert = rules.split("- alert: ").find(|alert| alert.starts_with("BittingRetiredKeyInUse"));
+    let alert = alert.unwrap();
+    let column = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/keys_retired.html"),
+    );
+    assert!(column.unwrap().contains("data-label=\"Attempts since\""));
+    for part in ["/keys/retired", "Attempts since", "bitting key show"] {
+        assert!(alert.contains(part), "no {part} in {alert}");
     }
 }

@@ -1,5 +1,7 @@
 //! What guards the pages: where a form comes from, whose it is, and which cookies count.
 
+use std::sync::Arc;
+
 use bitting::config::Options;
 use bitting::http::endpoint::Guard;
 use bitting::http::routes::endpoints;
@@ -260,5 +262,24 @@ fn pages_are_kept_out_of_frames_and_caches_and_tell_no_other_site() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
         assert_eq!(browser.send("HEAD", path, &[], None).status, answer.status);
+    }
+}
+
+/// Browsers then ask for nothing without TLS, not even the first time somebody types the name.
+#[test]
+fn an_https_address_is_remembered_by_browsers() {
+    for (public_url, remembered) in [
+        (Some("https://keys.example.com"), true),
+        (Some("http://keys.example.com"), false),
+        (None, false),
+    ] {
+        let options = Options { public_url: public_url.map(str::to_owned), ..Options::default() };
+        let server = TestServer::on(Arc::new(TestDatabase::new(Backend::Sqlite)), options);
+        for path in ["/login", "/keys", "/", "/nothing", "/assets/none"] {
+            let answer = server.client.send("GET", path, &[], None);
+            let said = answer.headers.get("strict-transport-security");
+            assert_eq!(said.is_some(), remembered, "{public_url:?} {path}: {answer:?}");
+            assert!(said.is_none_or(|said| said == "max-age=31536000"));
+        }
     }
 }

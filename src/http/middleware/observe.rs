@@ -14,7 +14,8 @@ use actix_web::dev::{
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    HeaderValue, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 use pin_project_lite::pin_project;
@@ -156,7 +157,7 @@ where
         let noted = answer.request().extensions().get::<RequestId>().copied();
         let id = noted.unwrap_or_else(|| RequestId::choose(answer.request().headers(), this.state));
         let mut response = render_problem(answer, &id);
-        frame(response.headers_mut(), &id);
+        frame(response.headers_mut(), &id, this.state);
         if this.state.stopping.load(Ordering::Relaxed)
             || asks_for_upgrade(response.request().head())
         {
@@ -218,7 +219,7 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
 /// The headers every response has. What tells a browser how to treat a page is left out of the
 /// API's answers: `nosniff` keeps JSON from being taken for one, and each header costs as much as
 /// finding a key. Appending is cheaper than inserting, which makes room for what it replaces.
-pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId) {
+pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId, state: &State) {
     let (mut is_json, mut says_what_to_keep) = (false, false);
     // One walk over the few there are costs less than looking two up.
     for (name, value) in headers.iter() {
@@ -234,6 +235,9 @@ pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId) {
     }
     if is_json {
         return;
+    }
+    if state.settings.is_encrypted() {
+        headers.append(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     if !headers.contains_key(REFERRER_POLICY) {
         headers.append(REFERRER_POLICY, HeaderValue::from_static("same-origin"));

@@ -21,12 +21,16 @@ pub fn free_port() -> u16 {
 }
 
 /// Ended when it is dropped.
-pub struct Nginx(Child);
+pub struct Nginx {
+    process: Child,
+    /// Where it listens without TLS.
+    pub plain: u16,
+}
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = self.process.wait();
     }
 }
 
@@ -49,9 +53,11 @@ impl Nginx {
         assert!(made.status.success(), "{made:?}");
         let place = folder.display();
         let upstream = upstream.trim_start_matches("http://");
+        let plain = free_port();
         let site = deployed("nginx.conf")
             .replace("/etc/ssl/keys.example.com", &place.to_string())
             .replace("listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"))
+            .replace("listen 80;", &format!("listen 127.0.0.1:{plain};"))
             .replace("127.0.0.1:8080;", &format!("{upstream};"));
         let site = change(site);
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -70,6 +76,6 @@ impl Nginx {
         let tested = configured(&["-t"]).output().unwrap();
         let said = String::from_utf8_lossy(&tested.stderr).into_owned();
         assert!(tested.status.success() && !said.contains("[warn]"), "{said}");
-        Some(Self(configured(&[]).spawn().unwrap()))
+        Some(Self { process: configured(&[]).spawn().unwrap(), plain })
     }
 }
