@@ -35,6 +35,6 @@ while (walker.nextNode()) {
   if (!text.data.trim() || !element.checkVisibility()) continue;
   if (element.closest(".hidden-label, .skip, svg, thead")) continue;
   if (!element.closest(SCROLLS)) checkBoxes(element);
-  if (!element.closest("code, pre")) checkWords(text, element);
+  if (!element.closest("pre, .secret")) checkWords(text, element);
 }
 return [...found];

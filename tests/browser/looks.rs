@@ -163,6 +163,7 @@ impl Gallery {
             ("token-revoke", self.token_page("/revoke")),
             ("password", self.password_page()),
             ("not-found", of(active, "x")),
+            ("docs", "/docs".to_owned()),
         ] {
             // What nothing matches looks the same whatever there is.
             if page.ends_with("no-match") && self.name == "long" {
