@@ -1,9 +1,10 @@
 //! `/audit`: who did what, when and from where.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::{Days, NaiveDate};
+use futures_util::future::ready;
 use futures_util::stream;
 use serde_json::json;
 
@@ -233,6 +234,7 @@ pub async fn show(
 
 /// `GET /audit/export`
 pub async fn export(
+    request: HttpRequest,
     viewer: Viewer,
     state: web::Data<State>,
     PageQuery(query): PageQuery<AuditQuery>,
@@ -257,7 +259,8 @@ pub async fn export(
             })
         }
     });
-    Ok(csv::answer(&state, viewer.principal, "audit.csv", &COLUMNS, lines))
+    let lines = ready(Ok(lines));
+    csv::answer(&request, &state, viewer.principal, "audit.csv", &COLUMNS, lines).await
 }
 
 fn cells(event: AuditEvent) -> [String; 10] {

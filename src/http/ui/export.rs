@@ -1,6 +1,6 @@
 //! `/keys/export`: the filtered list as CSV, for spreadsheets.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
 
 use super::csv::answer;
@@ -19,27 +19,29 @@ const KEYS_AT_ONCE: usize = 200;
 
 /// `GET /keys/export`
 pub async fn export(
+    request: HttpRequest,
     viewer: Viewer,
     state: web::Data<State>,
     PageQuery(query): PageQuery<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
     let retired = query.filter.keys.status == Some(StatusFilter::Retired);
     let sort = query.sort.unwrap_or(default_sort(retired));
-    let principal = viewer.principal.clone();
-    let numbers =
-        state.run(move |bitting| bitting.numbers_of_keys(&principal, &query.filter, sort));
-    let parts: Vec<Vec<KeyNumber>> =
-        numbers.await?.chunks(KEYS_AT_ONCE).map(<[_]>::to_vec).collect();
-    let reading = state.clone();
-    let rows = stream::unfold(parts.into_iter(), move |mut parts| {
-        let state = reading.clone();
-        async move {
-            let part = parts.next()?;
-            let text = state.run(move |bitting| rows_of(bitting, &part)).await;
-            Some((text, parts))
-        }
-    });
-    Ok(answer(&state, viewer.principal, "keys.csv", columns_without_digest(), rows))
+    let (principal, reading) = (viewer.principal.clone(), state.clone());
+    let rows = async move {
+        let numbers =
+            reading.run(move |bitting| bitting.numbers_of_keys(&principal, &query.filter, sort));
+        let parts: Vec<Vec<KeyNumber>> =
+            numbers.await?.chunks(KEYS_AT_ONCE).map(<[_]>::to_vec).collect();
+        Ok(stream::unfold(parts.into_iter(), move |mut parts| {
+            let state = reading.clone();
+            async move {
+                let part = parts.next()?;
+                let text = state.run(move |bitting| rows_of(bitting, &part)).await;
+                Some((text, parts))
+            }
+        }))
+    };
+    answer(&request, &state, viewer.principal, "keys.csv", columns_without_digest(), rows).await
 }
 
 fn rows_of(bitting: &Bitting, numbers: &[KeyNumber]) -> domain::Result<String> {

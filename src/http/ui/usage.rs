@@ -1,7 +1,7 @@
 //! `/usage`: the requests of all keys together; a member's page is about theirs.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use futures_util::stream;
 
@@ -151,31 +151,40 @@ impl ReadQuery for Export {
 
 /// `GET /usage/export`
 pub async fn export(
+    request: HttpRequest,
     viewer: Viewer,
     state: web::Data<State>,
     PageQuery(Export { window, lines }): PageQuery<Export>,
 ) -> Result<HttpResponse, Problem> {
-    let principal = viewer.principal.clone();
-    let found = state.run(move |bitting| bitting.overall_usage(&principal));
-    let windows = found.await?;
     let outcomes = Outcome::ALL.iter().map(|outcome| outcome.as_str());
     let first: &[&str] = match lines {
         Lines::Time => &["start"],
         Lines::Resource => &["resource", "access"],
     };
     let columns: Vec<&str> = first.iter().copied().chain(["total"]).chain(outcomes).collect();
-    let text = match lines {
-        Lines::Time => {
-            let series = window.of(&windows).series().iter();
-            text(series.map(|(start, tally)| cells(&[&time::format(*start)], tally)))
-        }
-        Lines::Resource => text(by_resource(&windows).map(|(name, access, _)| {
-            let tally = asked(window.of(&windows), name, access);
-            cells(&[name, access.as_str()], &tally)
-        })),
-    };
     let file = format!("usage-{}-by-{}.csv", window.as_str(), lines.as_str());
-    Ok(csv::answer(&state, viewer.principal, &file, &columns, stream::iter([Ok(text)])))
+    let (principal, reading) = (viewer.principal.clone(), state.clone());
+    let lines = async move {
+        let found = reading.run(move |bitting| bitting.overall_usage(&principal));
+        Ok(stream::iter([Ok(lines.of(&found.await?, window))]))
+    };
+    csv::answer(&request, &state, viewer.principal, &file, &columns, lines).await
+}
+
+impl Lines {
+    /// The lines themselves.
+    fn of(self, windows: &PerWindow<Breakdown>, window: Window) -> String {
+        match self {
+            Lines::Time => {
+                let series = window.of(windows).series().iter();
+                text(series.map(|(start, tally)| cells(&[&time::format(*start)], tally)))
+            }
+            Lines::Resource => text(by_resource(windows).map(|(name, access, _)| {
+                let tally = asked(window.of(windows), name, access);
+                cells(&[name, access.as_str()], &tally)
+            })),
+        }
+    }
 }
 
 fn cells(first: &[&str], tally: &Tally) -> Vec<String> {
