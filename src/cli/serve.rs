@@ -8,12 +8,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::operate::reachable;
 use super::output::{say, show};
 use super::{Failure, principal};
 use crate::clock::SystemClock;
 use crate::config::{LogFormat, Settings};
+use crate::http::watch::malformed::Malformed;
 use crate::model::key::KeyFilter;
 use crate::model::page::PageRequest;
 use crate::model::secret::mask;
@@ -39,8 +42,8 @@ fn start_logging(settings: &Settings) {
     let lines = lines.with_ansi(io::stderr().is_terminal());
     // Fails only where logging has been started before.
     let _ = match settings.log_format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => lines.with_target(false).finish().with(Malformed).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().with(Malformed).try_init(),
     };
 }
 

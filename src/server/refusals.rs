@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::error::Code;
 use crate::http::state::HttpSettings;
-use crate::http::watch::RefusalCounts;
+use crate::http::watch::{RefusalCounts, malformed};
 
 /// How often refusals are told of, if there were any.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -13,13 +13,13 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// What has not been told of yet.
 pub(super) struct RefusalSummary {
     shared: Arc<HttpSettings>,
-    told: RefusalCounts,
+    told: (RefusalCounts, u64),
     told_at: Instant,
 }
 
 impl RefusalSummary {
     pub(super) fn new(shared: Arc<HttpSettings>) -> Self {
-        let told = shared.watch.refusals();
+        let told = (shared.watch.refusals(), malformed::count());
         Self { shared, told, told_at: Instant::now() }
     }
 
@@ -32,16 +32,18 @@ impl RefusalSummary {
 
     /// Tells what there is to tell.
     pub(super) fn tell(&mut self) {
-        let (now, before) = (self.shared.watch.refusals(), self.told);
+        let (now, before) = ((self.shared.watch.refusals(), malformed::count()), self.told);
         let seconds = self.told_at.elapsed().as_secs();
         (self.told, self.told_at) = (now, Instant::now());
         if now == before {
             return;
         }
         // What there was none of is left out of the line.
-        let of = |code: Code| Some(now[code as usize] - before[code as usize]).filter(|n| *n > 0);
+        let some = |n: u64| Some(n).filter(|n| *n > 0);
+        let of = |code: Code| some(now.0[code as usize] - before.0[code as usize]);
         tracing::info!(
             seconds,
+            malformed = some(now.1 - before.1),
             multiple_credentials = of(Code::MultipleCredentials),
             missing_key = of(Code::MissingKey),
             invalid_key = of(Code::InvalidKey),

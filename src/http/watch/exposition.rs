@@ -13,6 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, 
 use prometheus_client::metrics::MetricType::{self, Counter, Gauge, Histogram};
 use prometheus_client::registry::Registry;
 
+use super::malformed;
 use crate::domain::Bitting;
 use crate::http::error::Code;
 use crate::http::state::HttpSettings;
@@ -79,6 +80,8 @@ impl Gathered {
                 metric.encode_histogram::<NoLabelSet>(sum, count, &took.buckets, None)
             })
         })?;
+        let help = "Requests that were no HTTP/1.1";
+        page.counter("bitting_malformed_requests", help, malformed::count())?;
         let open = self.shared.watch.connections() as u64;
         page.gauge("bitting_connections", "Connections that are open", open as f64)?;
         let most = self.shared.watch.most_connections() as f64;

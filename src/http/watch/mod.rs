@@ -4,6 +4,7 @@
 //! Nothing here knows whose a request was: no counter grows with the number of keys or clients.
 
 pub mod exposition;
+pub mod malformed;
 pub mod requests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
