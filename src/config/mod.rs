@@ -92,12 +92,14 @@ pub struct Patience {
     pub body: Duration,
     /// For the client to take any of its answer.
     pub answer: Duration,
+    /// For a sign of life, before the system asks for one.
+    pub silence: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        let (headers, body) = (Duration::from_secs(5), Duration::from_secs(30));
-        Self { headers, body, answer: Duration::from_secs(60) }
+        let [headers, body, answer, silence] = [5, 30, 60, 60].map(Duration::from_secs);
+        Self { headers, body, answer, silence }
     }
 }
 

@@ -2,10 +2,11 @@
 //! request, a route and a boxed future of it. It never refuses: whatever it does not answer goes on
 //! to the application, which decides for itself.
 
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use actix_http::Request;
+use actix_http::{Payload, Request};
 use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{
@@ -17,6 +18,7 @@ use futures_util::TryFutureExt;
 use futures_util::future::{Either, LocalBoxFuture, MapOk, Ready, ready};
 
 use super::api::this_key::pong;
+use super::exchange::Exchange;
 use super::middleware::entry::client_of;
 use super::middleware::judge::present;
 use super::middleware::measure::Measure;
@@ -84,11 +86,16 @@ where
 
     forward_ready!(app);
 
-    fn call(&self, request: Request) -> Self::Future {
-        match self.answer(&request) {
-            Some(response) => Either::Left(ready(Ok(response))),
-            None => Either::Right(self.app.call(request).map_ok(ServiceResponse::into)),
+    fn call(&self, mut request: Request) -> Self::Future {
+        // A body has to be watched, even where nobody reads it.
+        let has_body = !matches!(request.payload(), Payload::None);
+        if !has_body && let Some(response) = self.answer(&request) {
+            return Either::Left(ready(Ok(response)));
         }
+        if let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned() {
+            exchange.begin(&mut request);
+        }
+        Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod constant;
 mod cookies;
 pub mod endpoint;
 pub mod error;
+pub mod exchange;
 pub mod extract;
 pub mod fast_path;
 pub mod middleware;

@@ -1,16 +1,15 @@
 //! What clients may take of the machine: descriptors, and time to read an answer.
 
-use std::any::Any;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::dev::Extensions;
-use rustix::net::sockopt::set_tcp_user_timeout;
+use rustix::net::sockopt::{
+    set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
+    set_tcp_user_timeout,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::http::state::HttpSettings;
+use crate::config::Patience;
 
 /// Descriptors kept back for the database, the threads and the metrics.
 const KEPT_BACK: u64 = 64;
@@ -18,6 +17,8 @@ const KEPT_BACK: u64 = 64;
 const PER_WORKER: u64 = 8;
 /// Connections that one worker takes at most, whatever there is.
 const MOST_PER_WORKER: u64 = 25_000;
+/// How often a silent client is asked whether it is still there, before it is taken to be gone.
+const PROBES: u32 = 4;
 
 /// How many connections are taken; more wait in the system's queue until one is closed. Without
 /// this, taking one more than there are descriptors would fail over and over.
@@ -41,33 +42,18 @@ fn share(descriptors: u64, workers: u64) -> Connections {
     Connections { per_worker: per_worker as usize, in_all: (per_worker * workers) as usize }
 }
 
-/// Lets the system end a connection whose client takes nothing of its answer for so long, and with
-/// it the answer. Connections that are accepted inherit it.
+/// Lets the system end a connection whose client takes nothing of its answer for so long, or is
+/// gone without having said so. Connections that are accepted inherit it.
 ///
 /// # Errors
 /// When the system does not know this.
-pub(super) fn cut_off_silent_readers(listener: &TcpListener, patience: Duration) -> io::Result<()> {
-    let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
-    Ok(set_tcp_user_timeout(listener, milliseconds)?)
-}
-
-/// Counts a connection from its beginning to its end.
-pub(super) fn count_connections(
-    shared: Arc<HttpSettings>,
-) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
-    move |_, connection| {
-        shared.watch.connected();
-        connection.insert(Open(shared.clone()));
-    }
-}
-
-/// Lives as long as its connection.
-struct Open(Arc<HttpSettings>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.watch.disconnected();
-    }
+pub(super) fn cut_off_who_is_gone(listener: &TcpListener, patience: Patience) -> io::Result<()> {
+    let milliseconds = u32::try_from(patience.answer.as_millis()).unwrap_or(u32::MAX);
+    set_tcp_user_timeout(listener, milliseconds)?;
+    set_socket_keepalive(listener, true)?;
+    set_tcp_keepidle(listener, patience.silence)?;
+    set_tcp_keepintvl(listener, patience.silence / PROBES)?;
+    Ok(set_tcp_keepcnt(listener, PROBES)?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The server: built from settings, listening, stopped gracefully.
 
 mod background;
+mod connection;
 mod limits;
 mod opening;
 mod refusals;
@@ -11,8 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::dev::{Server as HttpService, ServerHandle};
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_server::{Server as Listening, ServerBuilder, ServerHandle};
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
+use futures_util::future::ready;
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -26,9 +33,12 @@ use crate::store;
 use crate::store::migrate::{self, Missing};
 
 use background::Background;
+use connection::{Connection, Crowd, LINGER};
 
 /// Connections to the database that reads may use at once.
 const CONNECTIONS: u32 = 8;
+/// Connections to the metrics at once: they must not take the descriptors of the others.
+const METRICS_CONNECTIONS: usize = 16;
 /// How long running requests may go on once the server is stopping.
 const STOP_PATIENCE_SECONDS: u64 = 7;
 /// How long stopping may take in all: requests, then the last counts.
@@ -97,7 +107,7 @@ impl Ports {
     /// [`StartError`] with one sentence for people.
     pub fn take(settings: &Settings) -> Result<Self, StartError> {
         let (listener, address) = listen(settings.listen, "--listen")?;
-        limits::cut_off_silent_readers(&listener, settings.patience.answer)?;
+        limits::cut_off_who_is_gone(&listener, settings.patience)?;
         let metrics = settings.metrics_listen.map(|at| listen(at, "--metrics-listen"));
         Ok(Self { address, listener, metrics: metrics.transpose()? })
     }
@@ -113,8 +123,8 @@ pub struct Server {
     pub bitting: Arc<Bitting>,
     /// The demo, if this start has made one.
     pub demo: Option<Box<Demo>>,
-    service: HttpService,
-    metrics: Option<HttpService>,
+    service: Listening,
+    metrics: Option<Listening>,
     stopping: Arc<AtomicBool>,
     background: Background,
 }
@@ -156,21 +166,12 @@ impl Server {
             watch: Watch::new(connections.in_all, requests),
             ..HttpSettings::default()
         });
-        let factory = {
+        let state = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             let shared = shared.clone();
-            move || http::service(State::new(bitting.clone(), shared.clone(), stopping.clone()))
+            move || State::new(bitting.clone(), shared.clone(), stopping.clone())
         };
-        let service = HttpServer::new(factory)
-            .workers(settings.workers)
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(settings.patience.headers)
-            .max_connections(connections.per_worker)
-            .on_connect(limits::count_connections(shared.clone()))
-            .shutdown_timeout(STOP_PATIENCE_SECONDS)
-            .disable_signals()
-            .listen(listener)?
-            .run();
+        let service = serve(listener, settings.workers, connections.per_worker, state)?;
         let metrics = metrics_listener
             .map(|listener| serve_metrics(listener, bitting.clone(), shared.clone()))
             .transpose()?;
@@ -229,19 +230,61 @@ fn listen(
     Ok((listener, address))
 }
 
+/// Serves the application on a port. This is what actix-web's `HttpServer` does, but for the streams,
+/// which are ours.
+fn serve(
+    listener: TcpListener,
+    workers: usize,
+    per_worker: usize,
+    state: impl Fn() -> State + Clone + Send + 'static,
+) -> io::Result<Listening> {
+    let builder = ServerBuilder::new()
+        .workers(workers)
+        .max_concurrent_connections(per_worker)
+        .shutdown_timeout(STOP_PATIENCE_SECONDS)
+        .disable_signals();
+    let stop = builder.graceful_shutdown_signal();
+    let address = listener.local_addr()?;
+    let worker = move || {
+        let (state, stop) = (state(), stop.clone());
+        let crowd = Crowd::new(state.settings.clone(), per_worker);
+        let http = HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(state.settings.patience.headers)
+            .client_disconnect_timeout(LINGER)
+            .local_addr(address)
+            .on_connect_ext(|connection: &Connection<TcpStream>, extensions| {
+                extensions.insert(connection.exchange());
+            })
+            .graceful_shutdown_signal(move || {
+                let stop = stop.clone();
+                async move { stop.notified().await }
+            })
+            .finish(map_config(http::service(state), |()| AppConfig::default()));
+        let admit = fn_service(move |stream: TcpStream| {
+            let client = stream.peer_addr().ok();
+            let connection = crowd.admit(stream);
+            ready(Ok::<_, DispatchError>((connection, Protocol::Http1, client)))
+        });
+        admit.and_then(http)
+    };
+    Ok(builder.listen("http", listener, worker)?.run())
+}
+
 /// Serves the metrics on a port and a thread of their own, so that they can be seen when the server
 /// is busy, and not by its clients.
 fn serve_metrics(
     listener: TcpListener,
     bitting: Arc<Bitting>,
     shared: Arc<HttpSettings>,
-) -> io::Result<HttpService> {
+) -> io::Result<Listening> {
     let registry = web::Data::new(exposition::registry(bitting, shared));
     let app = move || {
         let page = web::get().to(exposition::metrics);
         App::new().app_data(registry.clone()).route("/metrics", page)
     };
-    Ok(HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run())
+    let server = HttpServer::new(app).workers(1).max_connections(METRICS_CONNECTIONS);
+    Ok(server.disable_signals().listen(listener)?.run())
 }
 
 /// Runs a future to its end on actix's runtime, which the server needs.
@@ -249,19 +292,21 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     actix_web::rt::System::new().block_on(future)
 }
 
-/// Done when the operating system asks the process to stop: SIGTERM or Ctrl-C.
+/// Done when the operating system asks the process to stop: by SIGTERM, Ctrl-C, or SIGHUP, which a
+/// terminal sends when it is closed.
 ///
 /// # Errors
 /// When signals cannot be listened for.
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
-        futures_util::future::select(
-            std::pin::pin!(terminate.recv()),
-            std::pin::pin!(interrupt.recv()),
-        )
-        .await;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
+        }
     })
 }

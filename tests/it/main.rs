@@ -22,6 +22,7 @@ mod checking;
 mod cli;
 mod cli_tokens;
 mod cli_users;
+mod connections;
 mod constants;
 mod counting;
 mod counting_faults;

@@ -146,6 +146,12 @@ on_both! {
     }
 }
 
+on_both! {
+    fn a_closed_terminal_under_load_loses_no_answer_and_no_count(backend) {
+        stopped_under_load_nothing_is_lost(backend, "HUP");
+    }
+}
+
 /// The request's body is still on its way when the signal comes.
 #[test]
 fn a_request_that_is_running_is_answered_and_counted() {

@@ -1,6 +1,10 @@
 //! Bodies: small enough and in time; those of the API of the right type, and a JSON object.
 
+use std::io;
+use std::time::Duration;
+
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{self, BytesMut};
@@ -82,50 +86,50 @@ fn check_type(request: &HttpRequest) -> Result<(), Problem> {
     }
 }
 
-/// Reads a body, if it is small enough and comes in time.
+/// Reads a body, if it is small enough and comes in time; the connection sees to the time.
 pub(super) fn read(
     request: &HttpRequest,
     mut payload: Payload,
 ) -> impl Future<Output = Result<BytesMut, Problem>> + 'static {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let state = request.app_data::<web::Data<State>>();
+    let patience = state.map_or(Patience::default().body, |state| state.settings.patience.body);
+    let (request, state) = (request.clone(), state.cloned());
     let too_large = || {
         Problem::new(
             Code::BodyTooLarge,
             format!("The body is larger than {LARGEST} bytes. Send less at once."),
         )
     };
-    let whole = async move {
+    async move {
         if announced > LARGEST {
             return Err(too_large());
         }
         let mut bytes = BytesMut::with_capacity(announced);
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| {
-                Problem::new(Code::BadRequest, "The body ended too early. Send the request again.")
-            })?;
+            let chunk = chunk.map_err(|why| broken_off(&why, patience))?;
             if bytes.len() + chunk.len() > LARGEST {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&chunk);
         }
+        if let Some(state) = state {
+            judge_again(&request, &state)?;
+        }
         Ok(bytes)
-    };
-    let state = request.app_data::<web::Data<State>>();
-    let patience = state.map_or(Patience::default().body, |state| state.settings.patience.body);
-    let (request, state) = (request.clone(), state.cloned());
-    async move {
-        let late = || {
+    }
+}
+
+fn broken_off(why: &PayloadError, patience: Duration) -> Problem {
+    match why {
+        PayloadError::Io(why) if why.kind() == io::ErrorKind::TimedOut => {
             let seconds = patience.as_secs();
             let detail = format!(
                 "The body did not arrive within {seconds} seconds. Send the request again."
             );
             Problem::new(Code::RequestTimeout, detail)
-        };
-        let bytes = tokio::time::timeout(patience, whole).await.map_err(|_| late())??;
-        if let Some(state) = state {
-            judge_again(&request, &state)?;
         }
-        Ok(bytes)
+        _ => Problem::new(Code::BadRequest, "The body ended too early. Send the request again."),
     }
 }

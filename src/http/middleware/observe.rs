@@ -3,6 +3,7 @@
 
 use std::future::{Ready, ready as ready_now};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -24,6 +25,7 @@ use super::page::AsPage;
 use crate::auth::caller::Caller;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
+use crate::http::exchange::Exchange;
 use crate::http::state::{Held, State};
 use crate::http::ui;
 use crate::model::secret::mask;
@@ -158,7 +160,10 @@ where
         let id = noted.unwrap_or_else(|| RequestId::choose(answer.request().headers(), this.state));
         let mut response = render_problem(answer, &id);
         frame(response.headers_mut(), &id, this.state);
-        if this.state.stopping.load(Ordering::Relaxed)
+        let exchange = response.request().conn_data::<Rc<Exchange>>();
+        let leaves_body = exchange.is_some_and(|exchange| exchange.settle());
+        if leaves_body
+            || this.state.stopping.load(Ordering::Relaxed)
             || asks_for_upgrade(response.request().head())
         {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);

@@ -97,8 +97,8 @@ impl Watch {
         if open >= self.most_connections && !self.full.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 connections = open,
-                "as many connections as there are descriptors for; further ones wait until some \
-                 are closed"
+                "as many connections as there are descriptors for; those that have been idle or \
+                 unfinished for longest are closed to make room"
             );
         }
     }

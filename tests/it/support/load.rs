@@ -37,6 +37,11 @@ impl Line {
         self.stream.write_all(requests.concat().as_bytes()).unwrap();
     }
 
+    /// The connection itself, for what is no request.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Waits for so many answers; returns their statuses in order.
     pub fn read(&mut self, answers: usize) -> Vec<u16> {
         (0..answers).map(|_| self.next_status()).collect()

@@ -63,9 +63,17 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]).chain(fetched);
     let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
     if found.is_none() {
-        eprintln!("skipped: {name} is not installed");
+        skipped(&format!("{name} is not installed"));
     }
     found
+}
+
+/// Says why a test is skipped; fails where everything has to run (`BITTING_REQUIRE_TOOLS=1`).
+#[track_caller]
+pub fn skipped(why: &str) {
+    let required = std::env::var_os("BITTING_REQUIRE_TOOLS").is_some_and(|value| value == "1");
+    assert!(!required, "this must not be skipped: {why}");
+    eprintln!("skipped: {why}");
 }
 
 /// Waits until something becomes true; fails when it does not within ten seconds.

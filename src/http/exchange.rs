@@ -1,0 +1,196 @@
+//! Where the exchange on one connection stands. The application says when a request has begun and
+//! what became of its body; the server's stream goes by it when it waits for the client.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use actix_http::{Payload, Request};
+use actix_web::error::PayloadError;
+use actix_web::web::Bytes;
+use futures_util::Stream;
+use tokio::time::Instant;
+
+use crate::config::Patience;
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Its client, to begin a request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// The rest of a body.
+    Body,
+    /// Us, to answer.
+    Answering,
+    /// Nothing: no more is read, and what is left to be said is sent.
+    Closing,
+    /// Nothing: its place is needed.
+    GivenUp,
+}
+
+/// The exchange on one connection, shared by its stream and the application.
+pub struct Exchange {
+    phase: Cell<Phase>,
+    /// By when the head or body that is awaited must be there.
+    deadline: Cell<Option<Instant>>,
+    late: Cell<bool>,
+    body_wanted: Cell<bool>,
+    /// The last bytes that came.
+    tail: Cell<u32>,
+    task: RefCell<Option<Waker>>,
+    patience: Patience,
+}
+
+impl Exchange {
+    /// The exchange on a new connection.
+    pub fn new(patience: Patience) -> Self {
+        Self {
+            phase: Cell::new(Phase::Idle),
+            deadline: Cell::new(None),
+            late: Cell::new(false),
+            body_wanted: Cell::new(false),
+            tail: Cell::new(0),
+            task: RefCell::new(None),
+            patience,
+        }
+    }
+
+    /// The head of a request has arrived. From now on its body is awaited.
+    pub(super) fn begin(self: &Rc<Self>, request: &mut Request) {
+        self.body_wanted.set(false);
+        if matches!(request.payload(), Payload::None) {
+            self.phase.set(Phase::Answering);
+            return;
+        }
+        self.phase.set(Phase::Body);
+        self.deadline.set(Some(Instant::now() + self.patience.body));
+        let body = Body { exchange: self.clone(), payload: request.take_payload() };
+        *request.payload() = Payload::Stream { payload: Box::pin(body) };
+    }
+
+    /// The answer is known. Says whether the connection has to end with it, because the rest of the
+    /// body will not be read.
+    pub(super) fn settle(&self) -> bool {
+        if self.phase.get() == Phase::Body {
+            self.phase.set(Phase::Closing);
+        }
+        self.is_closing()
+    }
+
+    /// Bytes have come from the client.
+    pub fn received(&self, bytes: &[u8]) {
+        let last = &bytes[bytes.len().saturating_sub(4)..];
+        self.tail.set(last.iter().fold(self.tail.get(), |tail, byte| tail << 8 | u32::from(*byte)));
+        if self.phase.get() == Phase::Idle {
+            self.await_head(Phase::Head);
+        }
+    }
+
+    /// Bytes of an answer have been sent. What came behind the end of its request begins another.
+    pub fn sent(&self) {
+        if matches!(self.phase.get(), Phase::Head | Phase::Answering) {
+            // Where a body ends is not seen here.
+            let ended = self.body_wanted.get() || ends_a_head(self.tail.get());
+            self.await_head(if ended { Phase::Idle } else { Phase::Head });
+        }
+    }
+
+    fn await_head(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.deadline.set(None);
+        self.body_wanted.set(false);
+    }
+
+    /// Until when the rest of a head or body is waited for. For a head, the time starts with the
+    /// first call: most heads come in one piece and need no clock.
+    pub fn deadline(&self) -> Option<Instant> {
+        let patience = match self.phase.get() {
+            Phase::Head => self.patience.headers,
+            Phase::Body => self.patience.body,
+            Phase::Idle | Phase::Answering | Phase::Closing | Phase::GivenUp => return None,
+        };
+        let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + patience);
+        self.deadline.set(Some(deadline));
+        Some(deadline)
+    }
+
+    /// The deadline has passed: nothing more is read.
+    pub fn expire(&self) {
+        self.late.set(true);
+        self.phase.set(Phase::Closing);
+    }
+
+    /// Whether nothing more is read.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.phase.get(), Phase::Closing | Phase::GivenUp)
+    }
+
+    /// Whether the handler has asked for the body of the request at hand.
+    pub fn is_body_wanted(&self) -> bool {
+        self.body_wanted.get()
+    }
+
+    /// The connection's task has looked at all there is, and rests until it is woken.
+    pub fn rests(&self, waker: &Waker) {
+        let mut task = self.task.borrow_mut();
+        if !task.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *task = Some(waker.clone());
+        }
+    }
+
+    /// Ends the connection if it only waits for its client; says whether it did. One that has not
+    /// rested yet may have a request that nobody has looked at.
+    pub fn give_up(&self) -> bool {
+        if !matches!(self.phase.get(), Phase::Idle | Phase::Head | Phase::Body) {
+            return false;
+        }
+        let Some(task) = self.task.take() else { return false };
+        self.phase.set(Phase::GivenUp);
+        task.wake();
+        true
+    }
+
+    /// Whether the connection was ended because its place is needed.
+    pub fn is_given_up(&self) -> bool {
+        self.phase.get() == Phase::GivenUp
+    }
+}
+
+/// Whether these bytes end with an empty line.
+fn ends_a_head(tail: u32) -> bool {
+    let [_, bytes @ ..] = tail.to_be_bytes();
+    bytes == *b"\n\r\n" || bytes.ends_with(b"\n\n")
+}
+
+/// A body on its way to its handler.
+struct Body {
+    exchange: Rc<Exchange>,
+    payload: Payload,
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.exchange.body_wanted.set(true);
+        let chunk = ready!(Pin::new(&mut self.payload).poll_next(context));
+        let exchange = &self.exchange;
+        Poll::Ready(match chunk {
+            None => {
+                if exchange.phase.get() == Phase::Body {
+                    exchange.phase.set(Phase::Answering);
+                }
+                None
+            }
+            // Actix only knows that no more was read.
+            Some(Err(_)) if exchange.late.get() => {
+                Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into())))
+            }
+            chunk => chunk,
+        })
+    }
+}

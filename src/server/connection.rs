@@ -1,0 +1,240 @@
+//! The life of a connection: a stream that waits for its client no longer than it may, and ends in
+//! such a way that the client can read its last answer.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep, sleep_until};
+
+use crate::http::exchange::Exchange;
+use crate::http::state::HttpSettings;
+
+/// What actix writes for `Expect: 100-continue`, before the application has seen the request.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// How long a client may go on sending after its last answer. Closing while bytes arrive resets the
+/// connection, and a reset destroys an answer that has not been read yet.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// The connections of one worker, the oldest first. While every place is taken, the oldest that only
+/// waits for its client makes room for the next.
+pub(super) struct Crowd {
+    shared: Arc<HttpSettings>,
+    most: usize,
+    count: Cell<usize>,
+    /// How many of them are on their way out to make room.
+    leaving: Cell<usize>,
+    exchanges: RefCell<VecDeque<Weak<Exchange>>>,
+}
+
+impl Crowd {
+    /// Room for so many.
+    pub(super) fn new(shared: Arc<HttpSettings>, most: usize) -> Rc<Self> {
+        Rc::new(Self {
+            shared,
+            most,
+            count: Cell::new(0),
+            leaving: Cell::new(0),
+            exchanges: RefCell::default(),
+        })
+    }
+
+    /// Takes one more.
+    pub(super) fn admit<S>(self: &Rc<Self>, stream: S) -> Connection<S> {
+        self.shared.watch.connected();
+        self.count.set(self.count.get() + 1);
+        self.make_room_if_full();
+        let exchange = Rc::new(Exchange::new(self.shared.patience));
+        let mut exchanges = self.exchanges.borrow_mut();
+        // Those that have ended are dropped now and then, so that nobody has to search for his own.
+        if exchanges.len() >= 2 * self.count.get() {
+            exchanges.retain(|exchange| exchange.strong_count() > 0);
+        }
+        exchanges.push_back(Rc::downgrade(&exchange));
+        Connection {
+            stream,
+            exchange,
+            crowd: self.clone(),
+            timer: None,
+            held: &[],
+            answered: false,
+            end: End::Open,
+        }
+    }
+
+    fn make_room_if_full(&self) {
+        if self.count.get() - self.leaving.get() >= self.most {
+            self.make_room();
+        }
+    }
+
+    fn make_room(&self) {
+        let mut exchanges = self.exchanges.borrow_mut();
+        for _ in 0..exchanges.len() {
+            let Some(oldest) = exchanges.pop_front() else { return };
+            match oldest.upgrade() {
+                Some(exchange) if exchange.give_up() => {
+                    self.leaving.set(self.leaving.get() + 1);
+                    return;
+                }
+                Some(_) => exchanges.push_back(oldest),
+                None => {}
+            }
+        }
+    }
+}
+
+/// How far a connection is with ending.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It is not.
+    Open,
+    /// Its reader has been woken, to be told that there is no more to read.
+    Told,
+    /// We have closed our side.
+    HalfClosed,
+}
+
+/// The stream of one connection, as actix reads and writes it.
+pub(super) struct Connection<S> {
+    stream: S,
+    exchange: Rc<Exchange>,
+    crowd: Rc<Crowd>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// What is kept back of [`CONTINUE`] until the handler asks for the body.
+    held: &'static [u8],
+    /// Whether an answer was sent after the last time there was nothing to read.
+    answered: bool,
+    end: End,
+}
+
+impl<S> Connection<S> {
+    /// What the application goes by.
+    pub(super) fn exchange(&self) -> Rc<Exchange> {
+        self.exchange.clone()
+    }
+
+    /// Whether the client is too late with what it has begun. The timer is set in `poll_flush`,
+    /// where actix goes by when it has looked at everything that was read.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(timer) = &mut self.timer else { return false };
+        let late = self.exchange.deadline() == Some(timer.deadline())
+            && timer.as_mut().poll(context).is_ready();
+        if late {
+            self.exchange.expire();
+        }
+        late
+    }
+
+    /// Sees to it that the task is woken when the client is too late, and when reading is over.
+    fn set_timer(&mut self, context: &mut Context<'_>) {
+        if let Some(deadline) = self.exchange.deadline() {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            if !self.is_late(context) {
+                return;
+            }
+        }
+        self.timer = None;
+        if self.exchange.is_closing() && self.end == End::Open {
+            self.end = End::Told;
+            context.waker().wake_by_ref();
+        }
+    }
+}
+
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        let Crowd { count, leaving, .. } = &*self.crowd;
+        count.set(count.get() - 1);
+        leaving.set(leaving.get() - usize::from(self.exchange.is_given_up()));
+        self.crowd.shared.watch.disconnected();
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.exchange.is_closing() || this.is_late(context) {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if read.is_pending() {
+            this.answered = false;
+        } else if buffer.filled().len() > before {
+            this.exchange.received(&buffer.filled()[before..]);
+        }
+        read
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if bytes.starts_with(CONTINUE) && !this.exchange.is_body_wanted() {
+            this.held = CONTINUE;
+            return Poll::Ready(Ok(CONTINUE.len()));
+        }
+        this.held = &[];
+        let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
+        this.answered = true;
+        this.exchange.sent();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.held.is_empty() && this.exchange.is_body_wanted() {
+            let written = ready!(Pin::new(&mut this.stream).poll_write(context, this.held))?;
+            this.held = &this.held[written..];
+        }
+        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        if this.end != End::HalfClosed {
+            this.set_timer(context);
+            this.crowd.make_room_if_full();
+            this.exchange.rests(context.waker());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.end != End::HalfClosed {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            this.end = End::HalfClosed;
+            let lingers = this.answered && !this.exchange.is_given_up();
+            this.timer = lingers.then(|| Box::pin(sleep(LINGER)));
+        }
+        if let Some(timer) = &mut this.timer
+            && timer.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Ok(()));
+        }
+        let mut waste = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut waste);
+            match Pin::new(&mut this.stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Pending if this.timer.is_some() => return Poll::Pending,
+                Poll::Pending | Poll::Ready(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
