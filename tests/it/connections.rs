@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use bitting::config::{Options, Patience};
 use bitting::model::secret::SecretKind;
+use serde_json::json;
 
 use crate::support::load::{Line, request};
 use crate::support::server::MadeKey;
 use crate::support::{
-    Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both, raw, skipped, tool,
+    Backend, Binary, Browser, TestDatabase, TestServer, binary, eventually, on_both, raw, skipped,
+    tool,
 };
 
 const BRIEF: Duration = Duration::from_millis(500);
@@ -387,6 +389,43 @@ fn told_to_continue(server: &TestServer, key: &MadeKey, body: &str) -> u16 {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
     raw::status(&line)
+}
+
+on_both! {
+    fn head_of_an_exported_file_reads_nothing(backend) {
+        let server = start(backend, Patience::default());
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let cookies = browser.cookies();
+        let cookies: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let wanted = |method: &str, path: &str, more: &str| {
+            let cookie = format!("Cookie: {}{more}", cookies.join("; "));
+            head(method, path, "", &cookie)
+        };
+        // What is not there cannot be read.
+        let tables = ["api_keys", "audit_events", "usage_minutes"];
+        let rename = |from: &str, to: &str| {
+            for table in tables {
+                server.database.db_execute(&format!("ALTER TABLE {from}{table} RENAME TO {to}{table}"));
+            }
+        };
+        rename("", "aside_");
+        for path in ["/keys/export", "/audit/export", "/usage/export", "/usage/export?by=resource"] {
+            let answers = |method: &str| {
+                let last = wanted(method, path, "\r\nConnection: close");
+                let both = wanted(method, path, "") + &last;
+                let answer = raw::exchange(server.address, both.as_bytes());
+                (answer.matches("HTTP/1.1 200 ").count(), answer)
+            };
+            let (good, answer) = answers("HEAD");
+            assert_eq!(good, 2, "{path}: {answer}");
+            assert!(answer.contains("text/csv") && answer.contains("attachment"), "{answer}");
+            assert!(answer.ends_with("\r\n\r\n") && !answer.contains("total"), "{answer}");
+            // As a sign that it could have failed.
+            assert!(answers("GET").0 < 2, "{path}");
+        }
+        rename("aside_", "");
+    }
 }
 
 #[test]
