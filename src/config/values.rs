@@ -17,7 +17,7 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
 
 pub(super) fn parse_workers(text: &str) -> Result<usize, &'static str> {
     let number: Option<usize> = text.parse().ok();
-    number.filter(|n| (1..=1024).contains(n)).ok_or("must be a number from 1 to 1024")
+    number.filter(|n| (1..=512).contains(n)).ok_or("must be a number from 1 to 512")
 }
 
 pub(super) fn parse_log_format(text: &str) -> Result<LogFormat, &'static str> {

@@ -28,6 +28,8 @@ enum Phase {
     Answering,
     /// Nothing: no more is read, and what is left to be said is sent.
     Closing,
+    /// Its client, for the last time: its place is needed.
+    Leaving,
     /// Nothing: its place is needed.
     GivenUp,
 }
@@ -85,7 +87,7 @@ impl Exchange {
     pub fn received(&self, bytes: &[u8]) {
         let last = &bytes[bytes.len().saturating_sub(4)..];
         self.tail.set(last.iter().fold(self.tail.get(), |tail, byte| tail << 8 | u32::from(*byte)));
-        if self.phase.get() == Phase::Idle {
+        if matches!(self.phase.get(), Phase::Idle | Phase::Leaving) {
             self.await_head(Phase::Head);
         }
     }
@@ -111,7 +113,7 @@ impl Exchange {
         let patience = match self.phase.get() {
             Phase::Head => self.patience.headers,
             Phase::Body => self.patience.body,
-            Phase::Idle | Phase::Answering | Phase::Closing | Phase::GivenUp => return None,
+            _ => return None,
         };
         let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + patience);
         self.deadline.set(Some(deadline));
@@ -142,21 +144,32 @@ impl Exchange {
         }
     }
 
-    /// Ends the connection if it only waits for its client; says whether it did. One that has not
-    /// rested yet may have a request that nobody has looked at.
+    /// Ends the connection if it only waits for its client; says whether it did. One that is idle
+    /// stays after all if a request has come that it has not looked at yet.
     pub fn give_up(&self) -> bool {
-        if !matches!(self.phase.get(), Phase::Idle | Phase::Head | Phase::Body) {
-            return false;
-        }
+        let next = match self.phase.get() {
+            Phase::Idle => Phase::Leaving,
+            Phase::Head | Phase::Body => Phase::GivenUp,
+            _ => return false,
+        };
         let Some(task) = self.task.take() else { return false };
-        self.phase.set(Phase::GivenUp);
+        self.phase.set(next);
         task.wake();
         true
     }
 
-    /// Whether the connection was ended because its place is needed.
+    /// Nothing has come: it leaves, if it was to.
+    pub fn leave(&self) -> bool {
+        let leaving = self.phase.get() == Phase::Leaving;
+        if leaving {
+            self.phase.set(Phase::GivenUp);
+        }
+        leaving
+    }
+
+    /// Whether the connection is to end because its place is needed.
     pub fn is_given_up(&self) -> bool {
-        self.phase.get() == Phase::GivenUp
+        matches!(self.phase.get(), Phase::Leaving | Phase::GivenUp)
     }
 }
 

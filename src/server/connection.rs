@@ -68,6 +68,12 @@ impl Crowd {
         }
     }
 
+    /// Takes one back that was to make room.
+    fn keep(&self, exchange: &Rc<Exchange>) {
+        self.leaving.set(self.leaving.get() - 1);
+        self.exchanges.borrow_mut().push_back(Rc::downgrade(exchange));
+    }
+
     fn make_room_if_full(&self) {
         if self.count.get() - self.leaving.get() >= self.most {
             self.make_room();
@@ -174,7 +180,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         if read.is_pending() {
             this.answered = false;
+            if this.exchange.leave() {
+                return Poll::Ready(Ok(()));
+            }
         } else if buffer.filled().len() > before {
+            if this.exchange.is_given_up() {
+                this.crowd.keep(&this.exchange);
+            }
             this.exchange.received(&buffer.filled()[before..]);
         }
         read

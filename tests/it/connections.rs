@@ -89,7 +89,7 @@ on_both! {
             ("DELETE", call, &*key.secret, 404),
             ("POST", "/nothing", "", 404),
             ("PUT", "/v1/calls", &*key.secret, 405),
-            ("POST", "/keys/new", "", 303),
+            ("GET", "/keys", "", 303),
         ] {
             for framing in [CHUNKED, "Content-Length: 100000"] {
                 let wanted = head(method, path, key, framing);
@@ -358,7 +358,7 @@ on_both! {
             ("PUT", "/v1/calls", &*key.secret, json, 405),
             ("POST", "/v1/calls", &*key.secret, large, 413),
             ("POST", "/v1/calls", &*key.secret, CHUNKED_TEXT, 415),
-            ("POST", "/keys/new", "", json, 303),
+            ("POST", "/keys", "", json, 405),
         ] {
             let mut stream = connect(server.address);
             let wanted = head(method, path, secret, &format!("{more}\r\nExpect: 100-continue"));
@@ -400,7 +400,9 @@ on_both! {
         let cookies: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let wanted = |method: &str, path: &str, more: &str| {
             let cookie = format!("Cookie: {}{more}", cookies.join("; "));
-            head(method, path, "", &cookie)
+            // The names of cookies end with the port.
+            let host = format!("Host: {}", server.address);
+            head(method, path, "", &cookie).replace("Host: test", &host)
         };
         // What is not there cannot be read.
         let tables = ["api_keys", "audit_events", "usage_minutes"];
