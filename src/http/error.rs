@@ -232,7 +232,7 @@ impl ResponseError for Problem {
 impl From<FieldErrors> for Problem {
     fn from(errors: FieldErrors) -> Self {
         let mut problem = Self::new(Code::ValidationFailed, errors.summary());
-        problem.0.members.insert("errors".to_owned(), json!(errors.0));
+        problem.0.members.insert("errors".to_owned(), json!(errors));
         problem
     }
 }

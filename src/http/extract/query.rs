@@ -1,6 +1,7 @@
 //! Query parameters, strictly: a mistyped filter must not return everything.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
@@ -134,9 +135,9 @@ impl QueryReader {
     /// # Errors
     /// 422 with every complaint.
     pub fn finish(mut self) -> Result<(), Problem> {
-        for (name, _) in &self.pairs {
-            let shown: String = name.chars().take(60).collect();
-            self.errors.add(&shown, "is not a parameter here");
+        let mut unknown: HashSet<&str> = self.pairs.iter().map(|(name, _)| name.as_str()).collect();
+        for (name, _) in self.pairs.iter().filter(|(name, _)| unknown.remove(name.as_str())) {
+            self.errors.add(name, "is not a parameter here");
         }
         Ok(self.errors.into_result()?)
     }
