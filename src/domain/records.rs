@@ -6,7 +6,7 @@ use super::credential::Credential;
 use super::idempotency::Keep;
 use super::keyring::foreign_cursor;
 use super::{Bitting, Error, Result};
-use crate::model::page::{Page, PageRequest};
+use crate::model::page::{Cursor, Page, PageRequest};
 use crate::model::precondition::{Preconditions, Verdict};
 use crate::model::records::{Record, RecordId, Stamp, patch_fields};
 use crate::model::scope::Access;
@@ -64,7 +64,8 @@ impl Bitting {
         let after = after.transpose().map_err(|_| foreign_cursor())?;
         let limit = request.limit;
         let found = self.database.read(|connection| F::list(connection, filter, limit, after))?;
-        Ok(Page::of(found, limit, |record| record.stamp.id.to_string()))
+        let next = found.next.map(|id| Cursor(id.to_string()));
+        Ok(Page { items: found.records, limit, next })
     }
 
     /// Changes a record by merging a patch into it (RFC 7396); `writer` is the key that asks, if one

@@ -57,7 +57,7 @@ words! {
         IdempotencyMismatch = "idempotency_mismatch",
         /// A fault of the server's own.
         Internal = "internal",
-        /// The database is out of reach.
+        /// The database is out of reach, or asked for too much at once.
         Unavailable = "unavailable",
     }
 }

@@ -290,6 +290,11 @@ impl From<domain::Error> for Problem {
             domain::Error::Busy => {
                 Self::new(Code::Unavailable, "Too many sign in at the moment; try again.")
             }
+            domain::Error::Store(why) if why.is_timeout() => {
+                let detail = "The database took too long to answer; nothing was changed. Ask for \
+                              less, with narrower filters, or try again.";
+                Self::new(Code::Unavailable, detail).caused_by(why)
+            }
             domain::Error::Store(why) => Self::unavailable(why),
             domain::Error::Randomness(why) => Self::unavailable(why),
         }

@@ -143,7 +143,7 @@ struct List<'a, T> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PageMeta")]
 struct Meta {
-    /// How many items were asked for.
+    /// How many items were asked for; a page may have fewer and still not be the last.
     #[schemars(with = "Limit")]
     limit: usize,
     /// What to ask for as `cursor` to go on; null on the last page.

@@ -18,6 +18,7 @@ use crate::config::Settings;
 use crate::domain::demo::{Demo, Wish};
 use crate::domain::{self, Bitting};
 use crate::http::state::{HttpSettings, State};
+use crate::http::turns;
 use crate::http::watch::requests::Requests;
 use crate::http::watch::{Watch, exposition};
 use crate::http::{self, routes};
@@ -28,6 +29,7 @@ use background::Background;
 
 /// Connections to the database that reads may use at once.
 const CONNECTIONS: u32 = 8;
+const _: () = assert!(turns::OF_KEYS + 3 <= CONNECTIONS as usize, "managing and pages need some");
 /// How long running requests may go on once the server is stopping.
 const STOP_PATIENCE_SECONDS: u64 = 7;
 /// How long stopping may take in all: requests, then the last counts.

@@ -26,6 +26,14 @@ fn db_statements<F: RecordKind>(
     noted(|| server.bitting.list_records::<F>(filter, &request).unwrap())
 }
 
+/// The index on a table's ids.
+fn key_of(backend: Backend, table: &str) -> String {
+    match backend {
+        Backend::Sqlite => format!("sqlite_autoindex_{table}_1"),
+        Backend::Postgres => format!("{table}_pkey"),
+    }
+}
+
 /// The first page and a later one.
 fn assert_goes_by<F: RecordKind>(server: &TestServer, what: &str, filter: &F::Filter, index: &str) {
     let kind = kind(F::RESOURCE.as_str());
@@ -33,6 +41,13 @@ fn assert_goes_by<F: RecordKind>(server: &TestServer, what: &str, filter: &F::Fi
         for statement in db_statements::<F>(server, filter, cursor) {
             for plan in db_plans(&server.database, &statement) {
                 let case = format!("{} by {what}: {statement:.300}\n{plan}", kind.resource);
+                let known = statement.contains("IN (") || statement.contains("ANY(");
+                if known && !statement.contains("OCTET_LENGTH") {
+                    // The rows of a page, whose ids are known by now.
+                    let key = key_of(server.database.backend, kind.resource);
+                    assert!(plan.contains(&key) && !plan.contains("Seq Scan"), "{case}");
+                    continue;
+                }
                 assert!(plan.contains(index), "not by {index}: {case}");
                 for wrong in ["Seq Scan", "Sort", "TEMP B-TREE", "Bitmap"] {
                     assert!(!plan.contains(wrong), "{wrong}: {case}");
@@ -58,10 +73,7 @@ on_both! {
         if backend == Backend::Postgres {
             server.database.db_execute("VACUUM ANALYZE");
         }
-        let key_of = |table: &str| match backend {
-            Backend::Sqlite => format!("sqlite_autoindex_{table}_1"),
-            Backend::Postgres => format!("{table}_pkey"),
-        };
+        let key_of = |table: &str| key_of(backend, table);
 
         assert_goes_by::<Agent>(&server, "nothing", &AgentFilter::default(), &key_of("agents"));
         let paused = AgentFilter { status: Some(AgentStatus::Paused) };

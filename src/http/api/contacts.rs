@@ -21,6 +21,10 @@ impl Listed for Contact {
         })
     }
 
+    fn is_search(filter: &ContactFilter) -> bool {
+        filter.text.is_some()
+    }
+
     fn read_filter(query: &mut QueryReader) -> ContactFilter {
         ContactFilter { text: query.text("q") }
     }

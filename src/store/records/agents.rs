@@ -4,7 +4,7 @@ use chrono::{Duration, NaiveDateTime};
 use diesel::dsl::max;
 use diesel::prelude::*;
 
-use super::{RecordStore, clear, exists, only, page, statements};
+use super::{Found, RecordStore, clear, exists, only, page, statements};
 use crate::model::FieldErrors;
 use crate::model::page::Limit;
 use crate::model::records::agent::{Agent, AgentFilter};
@@ -110,9 +110,9 @@ impl RecordStore for Agent {
         filter: &AgentFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = agents::table.into_boxed();
         only!(query; agents::status => filter.status.map(Word::as_str),);
-        page!(agents, Row, query, connection, limit, after)
+        Ok(page!(agents[greeting, prompt], Row, query, connection, limit, after))
     }
 }

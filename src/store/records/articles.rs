@@ -5,7 +5,7 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 
 use super::article_words;
-use super::{RecordStore, clear, from_json, page, statements, to_json};
+use super::{Found, RecordStore, clear, from_json, page, statements, to_json};
 use crate::model::page::Limit;
 use crate::model::records::article::{Article, ArticleFilter};
 use crate::model::records::{Record, RecordId, Stamp};
@@ -92,11 +92,11 @@ impl RecordStore for Article {
         filter: &ArticleFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = knowledge_base::table.into_boxed();
         if let Some(terms) = &filter.terms {
             query = article_words::with_all(query, connection, terms, limit, after);
         }
-        page!(knowledge_base, Row, query, connection, limit, after)
+        Ok(page!(knowledge_base[content, source_url, tags], Row, query, connection, limit, after))
     }
 }

@@ -4,7 +4,7 @@ use chrono::NaiveDateTime;
 use diesel::dsl::{IntoBoxed, Select, not};
 use diesel::prelude::*;
 
-use super::{RecordStore, exists, from_json, only, page, statements, to_json};
+use super::{Found, RecordStore, exists, from_json, only, page, statements, to_json};
 use crate::model::FieldErrors;
 use crate::model::page::Limit;
 use crate::model::records::call::{Call, CallFilter};
@@ -134,14 +134,16 @@ impl RecordStore for Call {
         filter: &CallFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = calls::table.into_boxed();
         chosen!(query, filter);
         if filter.from.is_some() || filter.to.is_some() {
             let ids = ids_of_period(connection, filter, limit, after)?;
             query = query.filter(calls::id.eq_any(ids));
         }
-        page!(calls, Row, query, connection, limit, after)
+        Ok(
+            page!(calls[summary, recording_url, transcript, tags], Row, query, connection, limit, after),
+        )
     }
 }
 

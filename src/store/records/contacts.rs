@@ -1,12 +1,12 @@
 //! Contacts in the database.
 //!
 //! Looking for text compares it with one contact after the other, from the newest on, until the
-//! page is full: little where it is frequent, the whole table where it is nowhere.
+//! page is full or enough have been compared: little where it is frequent.
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::{RecordStore, from_json, page, statements, to_json};
+use super::{Found, RecordStore, from_json, page, statements, to_json};
 use crate::model::page::Limit;
 use crate::model::records::contact::{Contact, ContactFilter};
 use crate::model::records::{Record, RecordId, Stamp};
@@ -15,6 +15,10 @@ use crate::store::error::{Error, Result};
 use crate::store::rows;
 use crate::store::schema::contacts;
 use crate::store::text::{contains_pattern, lower};
+
+/// With so many contacts a search compares its text for one page, and goes on with the next one: so
+/// no request takes long, however many there are.
+const SEARCHED: i64 = 200_000;
 
 #[derive(Queryable)]
 struct Row {
@@ -87,9 +91,11 @@ impl RecordStore for Contact {
         filter: &ContactFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = contacts::table.into_boxed();
+        let mut end = None;
         if let Some(text) = &filter.text {
+            end = end_of_search(connection, after)?;
             let pattern = contains_pattern(text);
             let matches = lower(contacts::name.nullable())
                 .like(pattern.clone())
@@ -98,6 +104,24 @@ impl RecordStore for Contact {
                 .or(contacts::phone.like(pattern).escape('\\'));
             query = query.filter(matches);
         }
-        page!(contacts, Row, query, connection, limit, after)
+        if let Some(end) = end {
+            query = query.filter(contacts::id.ge(end.to_string()));
+        }
+        let found = page!(contacts[notes, tags], Row, query, connection, limit, after);
+        Ok(Found { next: found.next.or(end), ..found })
     }
+}
+
+/// The last contact that a search looks at for one page, where others follow.
+fn end_of_search(
+    connection: &mut AnyConnection,
+    after: Option<RecordId<Contact>>,
+) -> Result<Option<RecordId<Contact>>> {
+    let mut query = contacts::table.select(contacts::id).into_boxed();
+    if let Some(id) = after {
+        query = query.filter(contacts::id.lt(id.to_string()));
+    }
+    let last = query.order(contacts::id.desc()).offset(SEARCHED).limit(1);
+    let last: Option<String> = last.first(connection).optional()?;
+    rows::optional_id("contact id", last)
 }

@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::{RecordStore, from_json, only, page, statements, to_json};
+use super::{Found, RecordStore, from_json, only, page, statements, to_json};
 use crate::model::page::Limit;
 use crate::model::records::integration::{Integration, IntegrationFilter};
 use crate::model::records::{Record, RecordId, Stamp};
@@ -80,9 +80,9 @@ impl RecordStore for Integration {
         filter: &IntegrationFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = integrations::table.into_boxed();
         only!(query; integrations::kind => filter.kind.map(Word::as_str),);
-        page!(integrations, Row, query, connection, limit, after)
+        Ok(page!(integrations[description, settings], Row, query, connection, limit, after))
     }
 }

@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::{RecordStore, from_json, only, page, statements, to_json};
+use super::{Found, RecordStore, from_json, only, page, statements, to_json};
 use crate::model::page::Limit;
 use crate::model::records::lead::{Lead, LeadFilter};
 use crate::model::records::{Record, RecordId, Stamp};
@@ -88,12 +88,12 @@ impl RecordStore for Lead {
         filter: &LeadFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = leads::table.into_boxed();
         only!(query;
             leads::source => filter.source.as_deref(),
             leads::status => filter.status.map(Word::as_str),
         );
-        page!(leads, Row, query, connection, limit, after)
+        Ok(page!(leads[tags], Row, query, connection, limit, after))
     }
 }

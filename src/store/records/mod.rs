@@ -86,7 +86,7 @@ pub trait RecordStore: Fields {
     /// When the database fails.
     fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<()>;
 
-    /// Records from the newest to the oldest, one more than the limit where there are so many.
+    /// Records from the newest to the oldest.
     ///
     /// # Errors
     /// When the database fails.
@@ -95,7 +95,15 @@ pub trait RecordStore: Fields {
         filter: &Self::Filter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>>;
+    ) -> Result<Found<Self>>;
+}
+
+/// One page of a list.
+pub struct Found<F> {
+    /// From the newest to the oldest; fewer than the limit where they are long.
+    pub records: Vec<Record<F>>,
+    /// Behind which record to go on, unless this was the last page.
+    pub next: Option<RecordId<F>>,
 }
 
 /// The methods of [`RecordStore`] that are one plain statement: `statements!(table, Row, Columns)`.
@@ -146,19 +154,56 @@ macro_rules! statements {
 }
 use statements;
 
-/// The page of a boxed query, which has its filters: `page!(table, Row, query, connection, limit,
-/// after)`.
+/// So many bytes of text the records of a page have together, unless it is a single one.
+const LONGEST_PAGE: i64 = 1024 * 1024;
+
+/// The page of a boxed query, which has its filters: `page!(table[long columns], Row, query,
+/// connection, limit, after)`.
+///
+/// The rows themselves are read when it is known how many of them are given out: neither database
+/// has to read a long text to say how long it is.
 macro_rules! page {
-    ($table:ident, $row:ty, $query:ident, $connection:ident, $limit:ident, $after:ident) => {{
+    (
+        $table:ident[$($long:ident),+],
+        $row:ty, $query:ident, $connection:ident, $limit:ident, $after:ident
+    ) => {{
+        const LENGTH: &str = concat!(
+            "CAST(0",
+            $(" + COALESCE(OCTET_LENGTH(", stringify!($table), ".", stringify!($long), "), 0)",)+
+            " AS BIGINT)"
+        );
         if let Some(id) = $after {
             $query = $query.filter($table::id.lt(id.to_string()));
         }
-        let query = $query.then_order_by($table::id.desc()).limit($limit.get() as i64 + 1);
-        let rows: Vec<$row> = query.load($connection)?;
-        rows.into_iter().map(Record::try_from).collect()
+        let lengths: Vec<(String, i64)> = $query
+            .then_order_by($table::id.desc())
+            .limit($limit.get() as i64 + 1)
+            .select(($table::id, diesel::dsl::sql::<diesel::sql_types::BigInt>(LENGTH)))
+            .load($connection)?;
+        let (ids, more) = super::on_one_page(lengths, $limit);
+        let next = ids.last().filter(|_| more).map(|id| rows::parse("record id", id));
+        let query = $table::table.filter($table::id.eq_any(&ids)).order($table::id.desc());
+        let rows: Vec<$row> =
+            if ids.is_empty() { Vec::new() } else { query.load($connection)? };
+        let records = rows.into_iter().map(Record::try_from).collect::<Result<_>>()?;
+        Found { records, next: next.transpose()? }
     }};
 }
 use page;
+
+/// The ids of the records that are given out, and whether others follow. Each comes with the length
+/// of its text.
+fn on_one_page(lengths: Vec<(String, i64)>, limit: Limit) -> (Vec<String>, bool) {
+    let (found, mut room) = (lengths.len(), LONGEST_PAGE);
+    let fits = |(place, (_, length)): &(usize, (String, i64))| {
+        room -= length;
+        *place == 0 || room >= 0
+    };
+    let page = lengths.into_iter().take(limit.get()).enumerate().take_while(fits);
+    let ids: Vec<String> = page.map(|(_, (id, _))| id).collect();
+    let more = found > ids.len();
+    (ids, more)
+}
 
 /// Restricts a boxed query to the rows that have these values, where one is given:
 /// `only!(query; column => value, …)`, the choosiest column first. Each has an index on it and `id`,

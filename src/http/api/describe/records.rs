@@ -54,6 +54,10 @@ pub fn list<F: Listed>(operation: &mut Operation<'_>) {
             "A page, newest first.",
             json_of(example::<F>().map(page_of)),
         )
+        .says(
+            "A page ends early where its records have more than 1 MiB of text together; \
+             `next_cursor` alone tells whether the list goes on.",
+        )
         .with_optional_header(200, "Link");
 }
 
