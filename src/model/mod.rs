@@ -10,7 +10,7 @@ pub mod audit;
 pub mod breakdown;
 pub mod fields;
 pub mod finding;
-mod formats;
+pub mod formats;
 pub mod id;
 pub mod idempotency;
 pub mod key;

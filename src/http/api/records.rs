@@ -18,7 +18,7 @@ use crate::http::state::State;
 use crate::http::turns::Effort;
 use crate::model::idempotency::Answer;
 use crate::model::precondition::{Preconditions, Verdict};
-use crate::model::records::{Record, RecordId};
+use crate::model::records::{Record, RecordId, WriterFilter};
 use crate::model::scope::Access;
 
 /// A kind that can be listed, and what the API document says of it.
@@ -37,6 +37,12 @@ pub trait Listed: RecordKind<Filter: JsonSchema> {
     fn read_filter(query: &mut QueryReader) -> Self::Filter;
 }
 
+/// Reads the query parameters that choose records by the keys that wrote them.
+pub fn read_writers(query: &mut QueryReader) -> WriterFilter {
+    let (created_by, updated_by) = (query.key_id("created_by"), query.key_id("updated_by"));
+    WriterFilter { created_by, updated_by }
+}
+
 /// Lists records of one kind.
 pub async fn list<F: Listed>(
     caller: KeyCaller,
@@ -45,11 +51,13 @@ pub async fn list<F: Listed>(
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = F::read_filter(&mut query);
+    let writers = read_writers(&mut query);
     let wanted = query.page();
     query.finish()?;
     let effort = if F::is_search(&filter) { Effort::Search } else { Effort::Little };
-    let found =
-        state.run_for(&caller, effort, move |bitting| bitting.list_records::<F>(&filter, &wanted));
+    let found = state.run_for(&caller, effort, move |bitting| {
+        bitting.list_records::<F>(&filter, &writers, &wanted)
+    });
     let page = found.await?;
     Ok(listing::answer(&request, &page))
 }

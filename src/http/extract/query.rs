@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::http::error::Problem;
 use crate::model::FieldErrors;
+use crate::model::formats::{LONGEST_EMAIL, check_email, check_phone_number};
+use crate::model::id::{KeyId, PublicId};
 use crate::model::page::{Cursor, Limit, PageRequest};
 use crate::model::schema;
 use crate::model::terms::Terms;
@@ -123,6 +125,29 @@ impl QueryReader {
         })
     }
 
+    /// The id of a key.
+    pub fn key_id(&mut self, name: &'static str) -> Option<KeyId> {
+        self.parsed(
+            name,
+            || schema::id(KeyId::PREFIX),
+            |text| text.parse().map_err(|_| "must be a key's id".to_owned()),
+        )
+    }
+
+    /// An e-mail address.
+    pub fn email(&mut self, name: &'static str) -> Option<String> {
+        self.parsed(
+            name,
+            || schema::email(LONGEST_EMAIL),
+            |text| check_email(text).map_err(with_plus),
+        )
+    }
+
+    /// A telephone number.
+    pub fn phone_number(&mut self, name: &'static str) -> Option<String> {
+        self.parsed(name, schema::phone_number, |text| check_phone_number(text).map_err(with_plus))
+    }
+
     /// `limit` and `cursor`.
     pub fn page(&mut self) -> PageRequest {
         let limit = self.parsed("limit", Limit::schema, Limit::parse).unwrap_or_default();
@@ -141,6 +166,11 @@ impl QueryReader {
         }
         Ok(self.errors.into_result()?)
     }
+}
+
+/// What a plus in an address becomes is the most likely mistake.
+fn with_plus(complaint: String) -> String {
+    format!("{complaint}; in a URL, a plus is written %2B")
 }
 
 fn text_schema() -> Value {

@@ -11,6 +11,7 @@ pub mod calls;
 pub mod contacts;
 pub mod integrations;
 pub mod leads;
+mod period;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,8 +20,9 @@ use super::connection::AnyConnection;
 use super::error::{Error, Result};
 use super::rows;
 use crate::model::FieldErrors;
+use crate::model::id::KeyId;
 use crate::model::page::Limit;
-use crate::model::records::{Fields, Record, RecordId};
+use crate::model::records::{Fields, Record, RecordId, WriterFilter, Writers};
 use crate::model::time::Moment;
 
 /// How one kind of record is stored.
@@ -37,14 +39,15 @@ pub trait RecordStore: Fields {
         Ok(FieldErrors::default())
     }
 
-    /// Takes a record that is about to be deleted out of those that refer to it, which are thereby
-    /// changed.
+    /// Takes a record that a key is about to delete out of those that refer to it, which are
+    /// thereby changed.
     ///
     /// # Errors
     /// When the database fails.
     fn clear_references(
         _connection: &mut AnyConnection,
         _id: RecordId<Self>,
+        _by: Option<KeyId>,
         _now: Moment,
     ) -> Result<()> {
         Ok(())
@@ -93,6 +96,7 @@ pub trait RecordStore: Fields {
     fn list(
         connection: &mut AnyConnection,
         filter: &Self::Filter,
+        writers: &WriterFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
     ) -> Result<Found<Self>>;
@@ -242,10 +246,10 @@ macro_rules! exists {
 }
 use exists;
 
-/// Makes a column null where it names this id; their time of change is `now`, or just above
-/// the last one that any of them has: `clear!(table, column, id, connection, now)`.
+/// Makes a column null where it names this id, on behalf of a key; their time of change is `now`, or
+/// just above the last one that any of them has: `clear!(table, column, id, connection, by, now)`.
 macro_rules! clear {
-    ($table:ident, $column:ident, $id:expr, $connection:ident, $now:expr) => {{
+    ($table:ident, $column:ident, $id:expr, $connection:ident, $by:ident, $now:expr) => {{
         let id = $id.to_string();
         let latest: Option<NaiveDateTime> = $table::table
             .filter($table::$column.eq(&id))
@@ -254,11 +258,23 @@ macro_rules! clear {
         let after = latest.map(|latest| latest + Duration::milliseconds(1));
         let at = after.map_or($now.naive_utc(), |after| after.max($now.naive_utc()));
         diesel::update($table::table.filter($table::$column.eq(&id)))
-            .set(($table::$column.eq(None::<String>), $table::updated_at.eq(at)))
+            .set((
+                $table::$column.eq(None::<String>),
+                $table::updated_at.eq(at),
+                $table::updated_by.eq($by.map(|by| by.to_string())),
+            ))
             .execute($connection)?;
     }};
 }
 use clear;
+
+/// The two columns of a record's writers.
+fn writers(created_by: Option<String>, updated_by: Option<String>) -> Result<Writers> {
+    Ok(Writers {
+        created_by: rows::optional_id("key id", created_by)?,
+        updated_by: rows::optional_id("key id", updated_by)?,
+    })
+}
 
 /// What a column holds as JSON.
 fn to_json<T: Serialize>(value: &T) -> Result<String> {
