@@ -8,6 +8,7 @@ pub mod actor;
 pub mod analytics;
 pub mod audit;
 pub mod breakdown;
+pub mod failed_request;
 pub mod fields;
 pub mod finding;
 pub mod formats;

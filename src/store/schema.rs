@@ -327,6 +327,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    key_errors (id) {
+        id -> BigInt,
+        key_number -> BigInt,
+        at -> BigInt,
+        method -> Text,
+        route -> Nullable<Text>,
+        status -> BigInt,
+        code -> Text,
+        address -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     key_forms (digest) {
         digest -> Binary,
         key_id -> Text,
