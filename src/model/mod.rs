@@ -9,6 +9,7 @@ pub mod analytics;
 pub mod audit;
 pub mod breakdown;
 pub mod failed_request;
+pub mod field_errors;
 pub mod fields;
 pub mod finding;
 pub mod formats;
@@ -36,4 +37,4 @@ pub mod view;
 mod visible;
 pub mod words;
 
-pub use fields::{FieldError, FieldErrors};
+pub use field_errors::{FieldError, FieldErrors};

@@ -10,7 +10,7 @@ use super::schemas::Schemas;
 use crate::auth::decision::{Need, Refusal};
 use crate::domain;
 use crate::http::error::{Code, Problem};
-use crate::model::fields::MOST_NAMED;
+use crate::model::field_errors::MOST_NAMED;
 use crate::model::key::Status;
 use crate::model::words::Word;
 use crate::model::{FieldError, FieldErrors, schema};
