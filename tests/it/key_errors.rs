@@ -89,7 +89,7 @@ on_both! {
             }
             server.db_flush();
         }
-        let errors = errors_of(&servers[0], &key);
+        let errors = errors_of(&servers[1], &key);
         let minute = |minute: &str| {
             let at = |error: &&Value| error["at"].as_str().unwrap().contains(minute);
             errors.iter().filter(at).count()

@@ -18,6 +18,7 @@ use crate::model::usage::{PerWindow, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 const TAG: &str = "keys";
+const ACTIVITY: &str = "activity";
 const EXAMPLE_SECRET: &str = "btk_ThisIsWhereTheKeyStandsInFullJustOnce0";
 
 fn example_input() -> Value {
@@ -153,7 +154,7 @@ pub(super) fn example_windows() -> PerWindow<Breakdown> {
 /// `GET /v1/keys/{id}/usage`
 pub fn usage(operation: &mut Operation<'_>) {
     operation
-        .named(TAG, "usage", "Show a key's requests by outcome, resource, access and time")
+        .named(ACTIVITY, "usage", "Show a key's requests by outcome, resource, access and time")
         .on_id::<KeyId>()
         .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
 }
@@ -169,7 +170,7 @@ pub fn errors(operation: &mut Operation<'_>) {
         address: Some("203.0.113.8".to_owned()),
     };
     operation
-        .named(TAG, "errors", "Show a key's last requests that were refused or failed")
+        .named(ACTIVITY, "errors", "Show a key's last requests that were refused or failed")
         .says("At most 20 are kept of a key. They are shown about a second after the answer.")
         .on_id::<KeyId>()
         .answers::<KeyErrors>(200, "The newest first.", json_of(KeyErrors { data: vec![failed] }));
