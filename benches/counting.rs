@@ -17,6 +17,7 @@
 #[path = "../tests/it/support/mod.rs"]
 mod support;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use bitting::clock::ManualClock;
 use bitting::config::Options;
 use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
-use bitting::domain::worker_tally::{Client, WorkerTally};
+use bitting::domain::worker_tally::WorkerTally;
 use bitting::model::key::{KeyNumber, KeySort, TableFilter};
 use bitting::model::scope::{Access, Resource};
 use bitting::model::usage::{Cell, Minute, Outcome};
@@ -168,10 +169,12 @@ impl Bench {
         }
     }
 
-    fn count(&self, numbers: impl Iterator<Item = u32>, client: Option<Client<'_>>) {
+    fn count(&self, numbers: impl Iterator<Item = u32>, address: Option<IpAddr>) {
         let cell = Cell::new(Some(Resource::Calls), Access::Read, Outcome::Ok);
         for number in numbers {
-            self.worker.count(KeyNumber(number), cell, self.bitting.time.now(), || client);
+            self.worker.count(KeyNumber(number), cell, self.bitting.time.now(), address, || {
+                Some("bench/1.0")
+            });
         }
     }
 
@@ -197,9 +200,8 @@ impl Bench {
         let mut sources = Vec::new();
         for host in 1..=6 {
             self.pass(Duration::from_secs(60));
-            let client =
-                Client { address: [192, 0, 2, host].into(), user_agent: Some("bench/1.0") };
-            self.count((0..sizes.counters).map(|n| (n * stride + 1) as u32), Some(client));
+            let address = [192, 0, 2, host].into();
+            self.count((0..sizes.counters).map(|n| (n * stride + 1) as u32), Some(address));
             while let (took, true) = self.time(|| self.bitting.flush_usage().unwrap()) {
                 sources.push(took);
             }

@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use bitting::domain::records::RecordKind;
 use bitting::model::page::{Cursor, Limit, PageRequest};
+use bitting::model::records::WriterFilter;
 use bitting::model::records::agent::{Agent, AgentFilter, AgentStatus};
 use bitting::model::records::call::{Call, CallFilter, CallStatus, Direction};
 use bitting::model::records::contact::{Contact, ContactFilter};
@@ -50,7 +51,10 @@ impl Bench {
             let mut times: Vec<f64> = (0..15)
                 .map(|_| {
                     let began = Instant::now();
-                    self.server.bitting.list_records::<F>(&filter, &request).unwrap();
+                    self.server
+                        .bitting
+                        .list_records::<F>(&filter, &WriterFilter::default(), &request)
+                        .unwrap();
                     began.elapsed().as_secs_f64() * 1e6
                 })
                 .collect();
@@ -95,7 +99,7 @@ fn measure_all(backend: Backend, rows: u64) -> Figures {
     }
     bench.measure::<Contact>("nothing", ContactFilter::default());
     for text in ["ada", "nobody"] {
-        let filter = ContactFilter { text: Some(text.to_owned()) };
+        let filter = ContactFilter { text: Some(text.to_owned()), ..ContactFilter::default() };
         bench.measure::<Contact>(&format!("q={text}"), filter);
     }
     bench.measure::<Integration>("nothing", IntegrationFilter::default());
@@ -103,9 +107,9 @@ fn measure_all(backend: Backend, rows: u64) -> Figures {
     bench.measure::<Integration>("kind", IntegrationFilter { kind });
     bench.measure::<Lead>("nothing", LeadFilter::default());
     let status = Some(LeadStatus::Converted);
-    bench.measure::<Lead>("status", LeadFilter { status, source: None });
+    bench.measure::<Lead>("status", LeadFilter { status, ..LeadFilter::default() });
     let source = Some("fair".to_owned());
-    bench.measure::<Lead>("source", LeadFilter { status: None, source });
+    bench.measure::<Lead>("source", LeadFilter { source, ..LeadFilter::default() });
     bench.figures
 }
 

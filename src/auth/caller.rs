@@ -26,7 +26,7 @@ impl KeyCaller {
 
     /// The key as use cases look at it again.
     pub fn credential(&self) -> Credential {
-        Credential::Key(self.number)
+        Credential::Key(self.number, self.id)
     }
 
     /// Whether the key may read this resource, whatever it is doing now.

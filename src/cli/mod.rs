@@ -170,8 +170,7 @@ impl From<FieldErrors> for Failure {
             "password" => "the password".to_owned(),
             other => format!("--{}", other.replace('_', "-")),
         };
-        let parts = errors.0.iter().map(|e| format!("{} {}", option(&e.field), e.message));
-        Self::Usage(parts.collect::<Vec<_>>().join("; "))
+        Self::Usage(errors.summary_naming(option))
     }
 }
 

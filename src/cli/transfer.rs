@@ -17,9 +17,10 @@ use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::domain::principal::Principal;
 use crate::domain::transfer::Intake;
+use crate::model::FieldErrors;
 use crate::model::id::KeyId;
+use crate::model::spreadsheet;
 use crate::model::transfer::{COLUMNS, ExportedKey, ImportedKey, columns_without_digest};
-use crate::model::{FieldError, FieldErrors, spreadsheet};
 use crate::store::migrate::Missing;
 
 /// Keys written in one transaction.
@@ -61,7 +62,7 @@ pub(super) struct Export {
 enum Outcome<'a> {
     Imported { id: Option<KeyId> },
     AlreadyThere { id: KeyId },
-    Refused { errors: &'a [FieldError] },
+    Refused { errors: &'a FieldErrors },
 }
 
 #[derive(Serialize)]
@@ -94,9 +95,8 @@ impl Report {
             Outcome::Refused { errors } => {
                 self.counts.refused += 1;
                 if !self.json {
-                    let faults = FieldErrors(errors.to_vec());
                     let line =
-                        format_args!("line {line}: {}", plain(&faults.summary())).to_string();
+                        format_args!("line {line}: {}", plain(&errors.summary())).to_string();
                     self.progress.suspend(|| say(format_args!("{line}")));
                 }
             }
@@ -201,7 +201,7 @@ impl Taking {
                 .and_then(|key| self.refuse_a_second(key));
             match key {
                 Ok(key) => self.batch.push((number, key)),
-                Err(errors) => self.report.note(number, Outcome::Refused { errors: &errors.0 })?,
+                Err(errors) => self.report.note(number, Outcome::Refused { errors: &errors })?,
             }
             if self.batch.len() == BATCH {
                 self.take_batch()?;
@@ -235,7 +235,7 @@ impl Taking {
                 Intake::OfAToken => {
                     let errors =
                         FieldErrors::one("sha256", "belongs to an admin token; import keys only");
-                    self.report.note(line, Outcome::Refused { errors: &errors.0 })?;
+                    self.report.note(line, Outcome::Refused { errors: &errors })?;
                 }
             }
         }

@@ -2,19 +2,29 @@
 //! once more in the transaction that changes something: it may have ended in between.
 
 use super::{Bitting, Result};
-use crate::model::id::{SessionId, TokenId};
+use crate::model::id::{KeyId, SessionId, TokenId};
 use crate::model::key::{KeyNumber, Status};
 use crate::store::{AnyConnection, keys, sessions, tokens};
 
 /// An API key, an admin token or a session, as it is found in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
-    /// An API key.
-    Key(KeyNumber),
+    /// An API key, by its row number and its public id.
+    Key(KeyNumber, KeyId),
     /// An admin token.
     Token(TokenId),
     /// A user's session.
     Session(SessionId),
+}
+
+impl Credential {
+    /// The public id of an API key.
+    pub(super) fn key_id(self) -> Option<KeyId> {
+        match self {
+            Self::Key(_, id) => Some(id),
+            Self::Token(_) | Self::Session(_) => None,
+        }
+    }
 }
 
 /// Why a credential that was accepted is no longer.
@@ -42,7 +52,7 @@ impl Bitting {
     ) -> Result<()> {
         let now = self.time.now();
         let status = match credential {
-            Credential::Key(number) => keys::status(connection, number, now)?,
+            Credential::Key(number, _) => keys::status(connection, number, now)?,
             Credential::Token(id) => tokens::find(connection, id)?.map(|token| token.status(now)),
             Credential::Session(id) => {
                 let session = sessions::find_by_id(connection, id)?;

@@ -21,6 +21,7 @@ pub mod key_index;
 pub mod key_summaries;
 pub mod key_table;
 pub mod keyring;
+mod last_errors;
 pub mod login;
 pub mod login_throttle;
 pub mod one_time_links;

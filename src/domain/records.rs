@@ -6,9 +6,9 @@ use super::credential::Credential;
 use super::idempotency::Keep;
 use super::keyring::foreign_cursor;
 use super::{Bitting, Error, Result};
-use crate::model::page::{Page, PageRequest};
+use crate::model::page::{Cursor, Page, PageRequest};
 use crate::model::precondition::{Preconditions, Verdict};
-use crate::model::records::{Record, RecordId, Stamp, patch_fields};
+use crate::model::records::{Record, RecordId, Stamp, WriterFilter, Writers, patch_fields};
 use crate::model::scope::Access;
 use crate::store::{self, AnyConnection};
 
@@ -31,11 +31,14 @@ impl Bitting {
         keep: Option<Keep<'_, Record<F>>>,
     ) -> Result<Record<F>> {
         let fields = F::from_object(object)?;
+        let by = writer.and_then(Credential::key_id);
         self.write_record(writer, keep, |connection| {
             // Inside the transaction, so that with a single writer ids rise as records are stored.
             let now = self.time.now();
             let id = RecordId::from_number(self.next_id(now));
-            let record = Record { stamp: Stamp { id, created_at: now, updated_at: now }, fields };
+            let stamp = Stamp { id, created_at: now, updated_at: now };
+            let record =
+                Record { stamp, writers: Writers { created_by: by, updated_by: by }, fields };
             check_references(&record.fields, connection)?;
             F::insert(connection, &record)?;
             F::index(connection, &record)?;
@@ -58,13 +61,16 @@ impl Bitting {
     pub fn list_records<F: RecordKind>(
         &self,
         filter: &F::Filter,
+        writers: &WriterFilter,
         request: &PageRequest,
     ) -> Result<Page<Record<F>>> {
         let after = request.cursor.as_ref().map(|cursor| cursor.0.parse::<RecordId<F>>());
         let after = after.transpose().map_err(|_| foreign_cursor())?;
         let limit = request.limit;
-        let found = self.database.read(|connection| F::list(connection, filter, limit, after))?;
-        Ok(Page::of(found, limit, |record| record.stamp.id.to_string()))
+        let found =
+            self.database.read(|connection| F::list(connection, filter, writers, limit, after))?;
+        let next = found.next.map(|id| Cursor(id.to_string()));
+        Ok(Page { items: found.records, limit, next })
     }
 
     /// Changes a record by merging a patch into it (RFC 7396); `writer` is the key that asks, if one
@@ -80,13 +86,16 @@ impl Bitting {
         preconditions: &Preconditions,
         patch: Map<String, Value>,
     ) -> Result<Record<F>> {
+        let by = writer.and_then(Credential::key_id);
         self.write_record(writer, None, |connection| {
             let found = find_to_change(connection, id, preconditions)?;
             let mut document = document(&found.fields)?;
             patch_fields(&mut document, patch);
             let fields = F::from_object(&document)?;
             check_references(&fields, connection)?;
-            let record = Record { stamp: found.stamp.changed(self.time.now()), fields };
+            let stamp = found.stamp.changed(self.time.now());
+            let record =
+                Record { stamp, writers: Writers { updated_by: by, ..found.writers }, fields };
             F::update(connection, &record)?;
             F::index(connection, &record)?;
             Ok(record)
@@ -104,9 +113,10 @@ impl Bitting {
         id: RecordId<F>,
         preconditions: &Preconditions,
     ) -> Result<()> {
+        let by = writer.and_then(Credential::key_id);
         self.write_record(writer, None, |connection| {
             find_to_change(connection, id, preconditions)?;
-            F::clear_references(connection, id, self.time.now())?;
+            F::clear_references(connection, id, by, self.time.now())?;
             Ok(F::delete(connection, id)?)
         })
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::key_index::{Holder, Replaced};
+use super::last_errors::LastErrors;
 use super::row_numbers::{RowNumbers, Table};
 use super::worker_tally::{Counters, Taken, WorkerTally};
+use crate::model::failed_request::FailedRequest;
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::model::usage::{Count, Source};
@@ -30,6 +32,8 @@ pub struct Batch {
     pub sources: Vec<(KeyNumber, Source)>,
     /// When admin tokens were last accepted.
     pub tokens: Vec<(u32, Moment)>,
+    /// The last requests of keys that were refused or failed.
+    pub errors: Vec<(KeyNumber, FailedRequest)>,
 }
 
 impl Batch {
@@ -37,6 +41,7 @@ impl Batch {
     pub(super) fn set_aside(&mut self, gone: &Gone) -> i64 {
         self.sources.retain(|(key, _)| !gone.keys.contains(key));
         self.tokens.retain(|(token, _)| !gone.tokens.contains(token));
+        self.errors.retain(|(key, _)| !gone.keys.contains(key));
         gone.set_aside(&mut self.counts)
     }
 }
@@ -74,6 +79,7 @@ pub(super) struct Collected {
     /// The last of the sources that went into a batch.
     last_source: Option<(KeyNumber, String)>,
     tokens: BTreeMap<u32, Moment>,
+    errors: LastErrors,
     /// An empty map that a worker is given for its full one: it has room already.
     spare: Counters,
 }
@@ -95,7 +101,9 @@ impl Collected {
     }
 
     fn take_from_one(&mut self, worker: &WorkerTally, numbers: &RowNumbers) -> i64 {
-        let Taken { counters, sources, tokens } = worker.take(std::mem::take(&mut self.spare));
+        let Taken { counters, sources, tokens, errors } =
+            worker.take(std::mem::take(&mut self.spare));
+        self.errors.take_in(errors, |key| numbers.row(Table::Keys, key.0).map(KeyNumber));
         let mut counts = Vec::new();
         self.spare = counters.drain_into(&mut counts);
         let set_aside = numbers.find_rows(&mut counts);
@@ -118,11 +126,15 @@ impl Collected {
     pub(super) fn set_aside(&mut self, gone: &Gone) -> i64 {
         self.sources.retain(|(key, _), _| !gone.keys.contains(key));
         self.tokens.retain(|token, _| !gone.tokens.contains(token));
+        self.errors.retain(|key| !gone.keys.contains(&key));
         gone.set_aside(&mut self.counts)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.counts.is_empty() && self.sources.is_empty() && self.tokens.is_empty()
+        self.counts.is_empty()
+            && self.sources.is_empty()
+            && self.tokens.is_empty()
+            && self.errors.is_empty()
     }
 
     /// Moves counters to the first minute of their hour, so that a long outage cannot fill the
@@ -141,6 +153,7 @@ impl Collected {
             counts: std::mem::take(&mut self.counts),
             sources,
             tokens: std::mem::take(&mut self.tokens).into_iter().collect(),
+            errors: std::mem::take(&mut self.errors).into_rows(),
         }
     }
 

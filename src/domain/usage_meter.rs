@@ -141,7 +141,6 @@ mod tests {
     use super::*;
     use crate::domain::key_index::{Entry, Holder, KeyChange, KeyIndex};
     use crate::domain::usage_batch::{FINE_COUNTERS, SOURCES_IN_A_BATCH};
-    use crate::domain::worker_tally::Client;
     use crate::model::id::{KeyId, PublicId};
     use crate::model::scope::{Access, ScopeSet};
     use crate::model::secret::Digest;
@@ -162,6 +161,10 @@ mod tests {
         meter.freeze(|| ()).map(|(batch, ())| batch)
     }
 
+    fn address(host: u8) -> IpAddr {
+        [192, 0, 2, host].into()
+    }
+
     fn cell() -> Cell {
         Cell::new(None, Access::Read, Outcome::Ok)
     }
@@ -174,9 +177,9 @@ mod tests {
     fn a_batch_that_failed_is_the_same_when_it_is_tried_again() {
         let meter = meter();
         let worker = meter.worker();
-        worker.count(KEY, cell(), start(), || None);
+        worker.count(KEY, cell(), start(), None, || None);
         let first = frozen(&meter).unwrap();
-        worker.count(KEY, cell(), start(), || None);
+        worker.count(KEY, cell(), start(), None, || None);
         let again = frozen(&meter).unwrap();
         assert_eq!((first.sequence, &first.counts), (again.sequence, &again.counts));
         assert_eq!(sum(meter.unwritten(Keys::These(&[KEY]))), 2);
@@ -209,7 +212,7 @@ mod tests {
             Holder::ApiKey { number, .. } => number,
             Holder::AdminToken { .. } => unreachable!(),
         };
-        let count = |key| worker.count(key, cell(), start(), || None);
+        let count = |key| worker.count(key, cell(), start(), None, || None);
         let of_lost = number(&lost);
         // One of each is in a batch, one is collected, and one is with the worker.
         for step in 0..3 {
@@ -239,10 +242,10 @@ mod tests {
     fn a_source_is_noted_once_a_minute() {
         let meter = meter();
         let worker = meter.worker();
-        let client = Client { address: IpAddr::from([192, 0, 2, 1]), user_agent: Some("curl") };
         let mut noted = Vec::new();
         for second in [0, 1, 61] {
-            worker.count(KEY, cell(), start() + Duration::seconds(second), || Some(client));
+            let at = start() + Duration::seconds(second);
+            worker.count(KEY, cell(), at, Some(address(1)), || Some("curl"));
             let batch = frozen(&meter).unwrap();
             noted.push(batch.sources.len());
             meter.written(batch.sequence);
@@ -251,13 +254,29 @@ mod tests {
     }
 
     #[test]
+    fn every_other_address_is_noted_and_room_is_bounded() {
+        let meter = meter();
+        let worker = meter.worker();
+        let addresses = |hosts: &[u8]| {
+            for host in hosts {
+                worker.count(KEY, cell(), start(), Some(address(*host)), || None);
+            }
+            let batch = frozen(&meter).unwrap();
+            meter.written(batch.sequence);
+            batch.sources.iter().map(|(_, source)| source.address.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(addresses(&[1, 1, 1, 2, 1, 1]), ["192.0.2.1", "192.0.2.2"]);
+        assert_eq!(addresses(&[1, 2, 1, 3, 1]), ["192.0.2.3"]);
+        assert_eq!(addresses(&(0..=255).collect::<Vec<_>>()).len(), 16 - 3);
+    }
+
+    #[test]
     fn many_sources_are_spread_over_batches() {
         let meter = meter();
         let worker = meter.worker();
-        let client = Client { address: IpAddr::from([192, 0, 2, 1]), user_agent: None };
         let keys = 2 * SOURCES_IN_A_BATCH + 1;
         for key in (0..).take(keys) {
-            worker.count(KeyNumber(key), cell(), start(), || Some(client));
+            worker.count(KeyNumber(key), cell(), start(), Some(address(1)), || None);
         }
         let (mut sizes, mut noted) = (Vec::new(), Vec::new());
         while let Some(batch) = frozen(&meter) {
@@ -275,8 +294,7 @@ mod tests {
         let meter = meter();
         let worker = meter.worker();
         let use_key = |key, host| {
-            let client = Client { address: IpAddr::from([192, 0, 2, host]), user_agent: None };
-            worker.count(KeyNumber(key), cell(), start(), || Some(client));
+            worker.count(KeyNumber(key), cell(), start(), Some(address(host)), || None);
         };
         let busy = SOURCES_IN_A_BATCH as u32;
         use_key(busy, 0);
@@ -293,12 +311,12 @@ mod tests {
     fn a_long_outage_keeps_the_counts_and_not_the_minutes() {
         let meter = meter();
         let worker = meter.worker();
-        worker.count(KeyNumber(0), cell(), start(), || None);
+        worker.count(KeyNumber(0), cell(), start(), None, || None);
         meter.freeze(|| ());
         for minute in 0..40 {
             for key in 0..6_000 {
                 let at = start() + Duration::minutes(minute);
-                worker.count(KeyNumber(key), cell(), at, || None);
+                worker.count(KeyNumber(key), cell(), at, None, || None);
             }
             meter.freeze(|| ());
         }
@@ -317,7 +335,7 @@ mod tests {
             for (step, minute, worker) in steps {
                 match step {
                     0 | 1 => {
-                        workers[worker].count(KEY, cell(), start() + Duration::minutes(minute), || None);
+                        workers[worker].count(KEY, cell(), start() + Duration::minutes(minute), None, || None);
                         counted += 1;
                     }
                     // A commit that went through, whose answer may have been lost (step 3).

@@ -8,11 +8,12 @@ use super::principal::Principal;
 use super::usage_meter::Unwritten;
 use super::{Bitting, Result};
 use crate::model::breakdown::Breakdown;
+use crate::model::failed_request::FailedRequest;
 use crate::model::key::{KeyNumber, KeySort, TableFilter};
 use crate::model::time::Moment;
 use crate::model::usage::{Count, Keys, PerWindow, Source, Usage, Windows};
 use crate::store::ledger::Ledger;
-use crate::store::{self, AnyConnection, addresses, usage, usage_journal};
+use crate::store::{self, AnyConnection, addresses, key_errors, usage, usage_journal};
 
 impl Bitting {
     /// The figures of some keys; every one of them is in the answer.
@@ -103,6 +104,15 @@ impl Bitting {
     /// When the database fails.
     pub fn addresses_of_key(&self, key: KeyNumber) -> Result<Vec<Source>> {
         Ok(self.database.read(|connection| addresses::list(connection, key))?)
+    }
+
+    /// The last requests of a key that were refused or failed, the newest first; those that are not
+    /// written yet are not among them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn errors_of_key(&self, key: KeyNumber) -> Result<Vec<FailedRequest>> {
+        Ok(self.database.read(|connection| key_errors::list(connection, key))?)
     }
 }
 

@@ -10,7 +10,7 @@ use super::usage_meter::Batch;
 use crate::model::usage::{Count, Hour, Minute};
 use crate::store::feed::Bookmark;
 use crate::store::transaction::Exclusive;
-use crate::store::{self, addresses, migrate, rollup, tokens, usage, usage_journal};
+use crate::store::{self, addresses, key_errors, migrate, rollup, tokens, usage, usage_journal};
 
 /// An hour is rolled up so long after it has ended, so that few counts come late.
 const GRACE: Duration = Duration::minutes(2);
@@ -108,6 +108,7 @@ impl Bitting {
         }
         usage_journal::append(connection, self.meter.process(), batch.sequence, &batch.counts)?;
         addresses::note(connection, &batch.sources)?;
+        key_errors::note(connection, &batch.errors)?;
         for (token, at) in &batch.tokens {
             tokens::set_last_used(connection, *token, *at)?;
         }

@@ -8,23 +8,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use super::last_errors::LastErrors;
+use crate::model::failed_request::FailedRequest;
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::model::usage::{Cell, Count, Minute, Source};
 
+/// So many addresses of a key are noted in a minute: more than are kept of it.
+const ADDRESSES_A_MINUTE: usize = 16;
 /// How much of a user agent is kept.
 const LONGEST_USER_AGENT: usize = 200;
 /// A table with more room than this for each of its counters gives it back.
 const ROOM_PER_COUNTER: usize = 8;
-
-/// Where a request came from.
-#[derive(Debug, Clone, Copy)]
-pub struct Client<'a> {
-    /// The client's address.
-    pub address: IpAddr,
-    /// What it calls itself.
-    pub user_agent: Option<&'a str>,
-}
 
 /// One worker's counts. Only that worker adds to it, so its lock is hardly ever waited for.
 #[derive(Default)]
@@ -35,8 +30,9 @@ struct Tally {
     counters: Counters,
     sources: Vec<(KeyNumber, Source)>,
     tokens: HashMap<u32, Moment>,
-    /// Which source was noted of whom in this minute: once is enough.
-    noted: foldhash::HashMap<KeyNumber, (IpAddr, u32)>,
+    errors: LastErrors,
+    /// Which sources were noted of whom in this minute: address and user agent, once.
+    noted: foldhash::HashMap<KeyNumber, Vec<(IpAddr, u32)>>,
     noted_in: Option<Minute>,
 }
 
@@ -46,8 +42,10 @@ struct Counter {
     minute: Minute,
     key: KeyNumber,
     n: u32,
+    /// Stands for the address of the last request.
+    from: u32,
     /// Milliseconds from the start of the minute to the last request.
-    since: u32,
+    since: u16,
     cell: Cell,
 }
 
@@ -55,7 +53,7 @@ const _: () = assert!(size_of::<Counter>() == 24);
 
 impl Counter {
     fn count(&self) -> Count {
-        let &Self { minute, key, n, since, cell } = self;
+        let &Self { minute, key, n, from: _, since, cell } = self;
         Count { key, minute, cell, n: n.into(), last_at: minute.start_ms() + i64::from(since) }
     }
 }
@@ -73,8 +71,16 @@ impl Counters {
         with_hash.filter(move |counter| counter.key == key)
     }
 
-    /// Counts one request. Returns whether it is the first in its line.
-    fn add(&mut self, key: KeyNumber, cell: Cell, minute: Minute, since: u32) -> bool {
+    /// Counts one request. Returns whether it comes from another address than the one before it in
+    /// its line, or is the first.
+    fn add(
+        &mut self,
+        key: KeyNumber,
+        cell: Cell,
+        (minute, since): (Minute, u16),
+        address: Option<IpAddr>,
+    ) -> bool {
+        let from = address.map_or(0, |address| self.hasher.hash_one(address) as u32);
         let same =
             |counter: &Counter| (counter.key, counter.cell, counter.minute) == (key, cell, minute);
         let hash = |counter: &Counter| self.hasher.hash_one(counter.key);
@@ -83,10 +89,10 @@ impl Counters {
                 let counter = entry.get_mut();
                 counter.n += 1;
                 counter.since = counter.since.max(since);
-                false
+                std::mem::replace(&mut counter.from, from) != from
             }
             Entry::Vacant(entry) => {
-                entry.insert(Counter { minute, key, n: 1, since, cell });
+                entry.insert(Counter { minute, key, n: 1, from, since, cell });
                 true
             }
         }
@@ -111,25 +117,33 @@ pub(super) struct Taken {
     pub(super) sources: Vec<(KeyNumber, Source)>,
     /// When admin tokens were last accepted.
     pub(super) tokens: HashMap<u32, Moment>,
+    /// What was refused or failed.
+    pub(super) errors: LastErrors,
 }
 
 impl WorkerTally {
-    /// Counts one request of a key. Who sent it is asked for when a counter begins, since it may have
-    /// to be noted then.
+    /// Counts one request of a key. What the client calls itself is asked for when its address may
+    /// have to be noted.
     pub fn count<'a>(
         &self,
         key: KeyNumber,
         cell: Cell,
         at: Moment,
-        client: impl FnOnce() -> Option<Client<'a>>,
+        address: Option<IpAddr>,
+        user_agent: impl FnOnce() -> Option<&'a str>,
     ) {
         let minute = Minute::of(at);
-        let since = u32::try_from(at.timestamp_millis() - minute.start_ms()).unwrap_or_default();
+        let since = u16::try_from(at.timestamp_millis() - minute.start_ms()).unwrap_or_default();
         let mut tally = self.lock();
-        let first = tally.counters.add(key, cell, minute, since);
-        if first && let Some(client) = client() {
-            tally.note(key, client, at, minute);
+        let other = tally.counters.add(key, cell, (minute, since), address);
+        if other && let Some(address) = address {
+            tally.note(key, address, user_agent(), at);
         }
+    }
+
+    /// Notes that a request of a key was refused or failed.
+    pub fn note_error(&self, key: KeyNumber, failed: FailedRequest) {
+        self.lock().errors.note(key, failed);
     }
 
     /// Notes that an admin token was accepted.
@@ -145,6 +159,7 @@ impl WorkerTally {
             counters: std::mem::replace(&mut tally.counters, empty),
             sources: std::mem::take(&mut tally.sources),
             tokens: std::mem::take(&mut tally.tokens),
+            errors: std::mem::take(&mut tally.errors),
         }
     }
 
@@ -161,17 +176,19 @@ impl WorkerTally {
 }
 
 impl Tally {
-    fn note(&mut self, key: KeyNumber, client: Client<'_>, at: Moment, minute: Minute) {
-        if self.noted_in != Some(minute) {
+    fn note(&mut self, key: KeyNumber, address: IpAddr, user_agent: Option<&str>, at: Moment) {
+        let minute = Some(Minute::of(at));
+        if self.noted_in != minute {
             self.noted.clear();
-            self.noted_in = Some(minute);
+            self.noted_in = minute;
         }
-        let agent = client.user_agent.map_or(0, |agent| crc32fast::hash(agent.as_bytes()));
-        if self.noted.insert(key, (client.address, agent)) == Some((client.address, agent)) {
+        let source = (address, user_agent.map_or(0, |agent| crc32fast::hash(agent.as_bytes())));
+        let noted = self.noted.entry(key).or_default();
+        if noted.len() == ADDRESSES_A_MINUTE || noted.contains(&source) {
             return;
         }
-        let user_agent =
-            client.user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
-        self.sources.push((key, Source { address: client.address.to_string(), user_agent, at }));
+        noted.push(source);
+        let user_agent = user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
+        self.sources.push((key, Source { address: address.to_string(), user_agent, at }));
     }
 }

@@ -57,7 +57,7 @@ words! {
         IdempotencyMismatch = "idempotency_mismatch",
         /// The server failed.
         Internal = "internal",
-        /// The server cannot reach its database.
+        /// The database cannot be reached, or too much is asked of it at once.
         Unavailable = "unavailable",
     }
 }

@@ -236,7 +236,7 @@ impl ResponseError for Problem {
 impl From<FieldErrors> for Problem {
     fn from(errors: FieldErrors) -> Self {
         let mut problem = Self::new(Code::ValidationFailed, errors.summary());
-        problem.0.members.insert("errors".to_owned(), json!(errors.0));
+        problem.0.members.insert("errors".to_owned(), json!(errors));
         problem
     }
 }
@@ -298,6 +298,11 @@ impl From<domain::Error> for Problem {
                 Code::Unavailable,
                 "Too many people are signing in at the moment. Try again shortly.",
             ),
+            domain::Error::Store(why) if why.is_timeout() => {
+                let detail = "The database took too long to answer; nothing was changed. Ask for \
+                              less, with narrower filters, or try again.";
+                Self::new(Code::Unavailable, detail).caused_by(why)
+            }
             domain::Error::Store(why) => Self::unavailable(why),
             domain::Error::Randomness(why) => Self::unavailable(why),
         }

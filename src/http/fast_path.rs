@@ -18,8 +18,9 @@ use futures_util::TryFutureExt;
 use futures_util::future::{Either, LocalBoxFuture, MapOk, Ready, ready};
 
 use super::api::this_key::pong;
+use super::client_address::client_address;
 use super::exchange::Exchange;
-use super::middleware::entry::client_of;
+use super::middleware::entry::user_agent_of;
 use super::middleware::judge::present;
 use super::middleware::measure::Measure;
 use super::middleware::observe::{RequestId, are_logged, asks_for_upgrade, frame};
@@ -114,7 +115,9 @@ impl<A> FastPath<A> {
         let Ok(Caller::Key(key)) = decision.verdict else { return None };
         state.note_accepted();
         let cell = Cell::new(None, Access::Read, Outcome::Ok);
-        state.tally.count(key.number(), cell, now, || client_of(request.head(), state));
+        let head = request.head();
+        let address = client_address(head, &state.settings);
+        state.tally.count(key.number(), cell, now, address, || user_agent_of(head, state));
         let mut response = pong();
         let id = RequestId::choose(request.head().headers(), state);
         frame(response.headers_mut(), &id, state);

@@ -18,6 +18,7 @@ pub mod middleware;
 pub mod openapi;
 pub mod routes;
 pub mod state;
+pub mod turns;
 pub mod ui;
 pub mod waiting;
 pub mod watch;

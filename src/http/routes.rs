@@ -97,6 +97,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .patch(keys::update, describe::keys::update),
         Endpoint::new("/v1/keys/{id}/revoke", AdminToken)
             .post(keys::revoke, describe::keys::revoke),
+        Endpoint::new("/v1/keys/{id}/errors", AdminToken).get(keys::errors, describe::keys::errors),
         Endpoint::new("/v1/keys/{id}/usage", AdminToken).get(keys::usage, describe::keys::usage),
         Endpoint::new("/v1/audit", AdminToken).get(audit::list, describe::audit::list),
         // Probes.

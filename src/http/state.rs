@@ -13,10 +13,12 @@ use ipnet::IpNet;
 use super::constant::Constant;
 use super::error::Problem;
 use super::middleware::measure::Measure;
+use super::turns::{Effort, Turns};
 use super::ui::docs::Reference;
 use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
 use super::{openapi, routes};
+use crate::auth::caller::KeyCaller;
 use crate::config::Patience;
 use crate::domain::worker_tally::WorkerTally;
 use crate::domain::{self, Bitting};
@@ -35,6 +37,8 @@ pub struct HttpSettings {
     pub watch: Watch,
     /// The API document, made when it is first asked for.
     pub document: OnceLock<Constant>,
+    /// Who may use the database now.
+    pub turns: Turns,
 }
 
 impl HttpSettings {
@@ -132,6 +136,26 @@ impl State {
             Ok(result) => result.map_err(Problem::from),
             Err(_) => Err(Problem::internal("a use case was cut off")),
         }
+    }
+
+    /// The same on behalf of a key, when its turn has come.
+    ///
+    /// # Errors
+    /// The same, or 503 when its turn does not come in time.
+    pub async fn run_for<T: Send + 'static>(
+        &self,
+        key: &KeyCaller,
+        effort: Effort,
+        use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.settings.turns.take(key.number(), effort).await?;
+        // It ends with the use case, also where the client has gone before.
+        let in_turn = move |bitting: &Bitting| {
+            let result = use_case(bitting);
+            drop(turn);
+            result
+        };
+        self.run(in_turn).await
     }
 }
 

@@ -3,10 +3,9 @@
 //! One reader serves the API's bodies, the command line's options and merged PATCH documents, so
 //! that a rule is written once. It never stops at the first fault: the answer names them all.
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::FieldErrors;
 use super::formats::{LONGEST_EMAIL, LONGEST_URL, check_email, check_phone_number, check_url};
 use super::schema::{self, ObjectSchema};
 use super::time::{Moment, parse_rfc3339};
@@ -17,54 +16,6 @@ use super::words::Word;
 const MOST_TAGS: usize = 50;
 /// The longest tag, in characters.
 const LONGEST_TAG: usize = 50;
-
-/// One complaint about one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct FieldError {
-    /// The field as the client wrote it, `transcript[2].role` for a part of one.
-    pub field: String,
-    /// What is wrong, to be read after the field's name.
-    pub message: String,
-}
-
-/// Every complaint about one input; never empty when returned as an error.
-#[derive(Debug, Clone, PartialEq, Eq, Default, thiserror::Error)]
-#[error("{}", self.summary())]
-pub struct FieldErrors(pub Vec<FieldError>);
-
-impl FieldErrors {
-    /// A single complaint.
-    pub fn one(field: &str, message: impl Into<String>) -> Self {
-        let mut errors = Self::default();
-        errors.add(field, message);
-        errors
-    }
-
-    /// Adds a complaint, unless the field has one already.
-    pub fn add(&mut self, field: &str, message: impl Into<String>) {
-        if !self.names(field) {
-            self.0.push(FieldError { field: field.to_owned(), message: message.into() });
-        }
-    }
-
-    fn names(&self, field: &str) -> bool {
-        self.0.iter().any(|error| error.field == field)
-    }
-
-    /// An error, if there is any complaint.
-    ///
-    /// # Errors
-    /// The complaints themselves.
-    pub fn into_result(self) -> Result<(), Self> {
-        if self.0.is_empty() { Ok(()) } else { Err(self) }
-    }
-
-    /// All of them in one sentence.
-    pub fn summary(&self) -> String {
-        let parts = self.0.iter().map(|error| format!("{} {}", error.field, error.message));
-        parts.collect::<Vec<_>>().join("; ")
-    }
-}
 
 /// Reads an object field by field and collects what is wrong with it.
 ///
@@ -99,12 +50,11 @@ impl<'a> FieldReader<'a> {
     pub fn finish<T>(mut self, built: Option<T>) -> Result<T, FieldErrors> {
         for field in self.object.keys() {
             if !self.known.contains(&field.as_str()) {
-                let shown: String = field.chars().take(60).collect();
-                self.errors.add(&shown, "is not a field that can be set");
+                self.errors.add(field, "is not a field that can be set");
             }
         }
         match built {
-            Some(built) if self.errors.0.is_empty() => Ok(built),
+            Some(built) if self.errors.is_empty() => Ok(built),
             _ => Err(self.errors),
         }
     }
@@ -305,7 +255,7 @@ mod tests {
         let mut reader = FieldReader::new(&object);
         read(&mut reader);
         let errors = reader.finish(Some(())).err().unwrap_or_default();
-        errors.0.into_iter().map(|error| error.field).collect()
+        errors.into_iter().map(|error| error.field).collect()
     }
 
     #[test]

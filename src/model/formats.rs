@@ -4,10 +4,13 @@
 /// The longest URL, in characters.
 pub(super) const LONGEST_URL: usize = 2048;
 /// The longest e-mail address, in bytes.
-pub(super) const LONGEST_EMAIL: usize = 254;
+pub const LONGEST_EMAIL: usize = 254;
 
 /// E.164: a plus, no leading zero, at most 15 digits.
-pub(super) fn check_phone_number(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// The complaint.
+pub fn check_phone_number(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix('+').unwrap_or_default().as_bytes();
     let formed = (2..=15).contains(&digits.len())
         && digits[0] != b'0'
@@ -21,7 +24,10 @@ pub(super) fn check_phone_number(text: &str) -> Result<String, String> {
 
 /// What mail servers agree on: no quotes or comments before the @, a domain with a dot behind it;
 /// letters beyond ASCII (RFC 6531) on both sides.
-pub(super) fn check_email(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// The complaint.
+pub fn check_email(text: &str) -> Result<String, String> {
     let dotted = |part: &str, allowed: fn(char) -> bool| {
         part.split('.').all(|atom| !atom.is_empty() && atom.chars().all(allowed))
     };

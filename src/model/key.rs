@@ -313,7 +313,7 @@ mod tests {
 
     fn read(object: Value) -> Result<NewKey, Vec<String>> {
         NewKey::from_object(object.as_object().unwrap(), now())
-            .map_err(|errors| errors.0.into_iter().map(|error| error.field).collect())
+            .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
     }
 
     #[test]

@@ -8,9 +8,11 @@ pub mod actor;
 pub mod analytics;
 pub mod audit;
 pub mod breakdown;
+pub mod failed_request;
+pub mod field_errors;
 pub mod fields;
 pub mod finding;
-mod formats;
+pub mod formats;
 pub mod id;
 pub mod idempotency;
 pub mod key;
@@ -35,4 +37,4 @@ pub mod view;
 mod visible;
 pub mod words;
 
-pub use fields::{FieldError, FieldErrors};
+pub use field_errors::{FieldError, FieldErrors};

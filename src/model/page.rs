@@ -144,7 +144,7 @@ struct List<'a, T> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PageMeta")]
 struct Meta {
-    /// How many items were asked for.
+    /// How many items were asked for; a page may have fewer and still not be the last.
     #[schemars(with = "Limit")]
     limit: usize,
     /// What to pass as `cursor` for the next page; null on the last page.

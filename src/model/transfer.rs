@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(key.display, "imported…0a08");
         assert_eq!(key.expires_at, parse_rfc3339("2027-02-01T00:00:00Z"));
         let fields =
-            |errors: FieldErrors| errors.0.into_iter().map(|error| error.field).collect::<Vec<_>>();
+            |errors: FieldErrors| errors.into_iter().map(|error| error.field).collect::<Vec<_>>();
         assert_eq!(fields(read(json!({})).unwrap_err()), ["name", "scopes", "sha256"]);
         for (field, value) in [
             ("name", json!(" ")),

@@ -26,6 +26,7 @@ use crate::config::Settings;
 use crate::domain::demo::{Demo, Wish};
 use crate::domain::{self, Bitting};
 use crate::http::state::{HttpSettings, State};
+use crate::http::turns;
 use crate::http::watch::requests::Requests;
 use crate::http::watch::{Watch, exposition};
 use crate::http::{self, routes};
@@ -37,6 +38,7 @@ use connection::{Connection, Crowd, LINGER};
 
 /// Connections to the database that reads may use at once.
 const CONNECTIONS: u32 = 8;
+const _: () = assert!(turns::OF_KEYS + 3 <= CONNECTIONS as usize, "managing and pages need some");
 /// Connections to the metrics at once: they must not take the descriptors of the others.
 const METRICS_CONNECTIONS: usize = 16;
 /// How long running requests may go on once the server is stopping.

@@ -38,6 +38,15 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether PostgreSQL ended a statement because it took too long.
+    pub fn is_timeout(&self) -> bool {
+        use diesel::result::Error::DatabaseError;
+        let Self::Statement(DatabaseError(_, said)) = self else { return false };
+        said.message().contains("statement timeout")
+    }
+}
+
 /// Says whose words they are, where they do not say so themselves: `database is locked`.
 fn said_by_the_database(error: &diesel::result::Error) -> String {
     let text = libpq::with_advice(&with_causes(error));

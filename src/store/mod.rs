@@ -16,6 +16,7 @@ mod file_identity;
 pub mod high_water;
 pub mod idempotency;
 pub mod inspect;
+pub mod key_errors;
 pub mod key_forms;
 pub mod key_summaries;
 pub mod key_table;

@@ -164,6 +164,8 @@ diesel::table! {
         phone_number -> Nullable<Text>,
         knowledge_base_id -> Nullable<Text>,
         status -> Text,
+        created_by -> Nullable<Text>,
+        updated_by -> Nullable<Text>,
     }
 }
 
@@ -185,6 +187,8 @@ diesel::table! {
         tags -> Text,
         started_at -> Nullable<Timestamp>,
         occurred_at -> Timestamp,
+        created_by -> Nullable<Text>,
+        updated_by -> Nullable<Text>,
     }
 }
 
@@ -209,6 +213,8 @@ diesel::table! {
         content -> Text,
         source_url -> Nullable<Text>,
         tags -> Text,
+        created_by -> Nullable<Text>,
+        updated_by -> Nullable<Text>,
     }
 }
 
@@ -224,6 +230,8 @@ diesel::table! {
         source -> Nullable<Text>,
         score -> Nullable<BigInt>,
         tags -> Text,
+        created_by -> Nullable<Text>,
+        updated_by -> Nullable<Text>,
     }
 }
 
@@ -238,6 +246,8 @@ diesel::table! {
         company -> Nullable<Text>,
         notes -> Nullable<Text>,
         tags -> Text,
+        created_by -> Nullable<Text>,
+        updated_by -> Nullable<Text>,
     }
 }
 
@@ -251,6 +261,8 @@ diesel::table! {
         description -> Nullable<Text>,
         enabled -> Bool,
         settings -> Text,
+        created_by -> Nullable<Text>,
+        updated_by -> Nullable<Text>,
     }
 }
 
@@ -311,6 +323,19 @@ diesel::table! {
         one -> BigInt,
         minute -> BigInt,
         key_number -> BigInt,
+    }
+}
+
+diesel::table! {
+    key_errors (id) {
+        id -> BigInt,
+        key_number -> BigInt,
+        at -> BigInt,
+        method -> Text,
+        route -> Nullable<Text>,
+        status -> BigInt,
+        code -> Text,
+        address -> Nullable<Text>,
     }
 }
 

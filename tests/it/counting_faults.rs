@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use bitting::clock::ManualClock;
 use bitting::config::Options;
-use bitting::domain::worker_tally::Client;
 use bitting::model::key::KeyNumber;
 use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Outcome};
@@ -89,7 +88,7 @@ on_both! {
         let server = TestServer::start(backend);
         let (worker, cell) = (server.bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
         for round in 1..=50 {
-            worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
+            worker.count(KeyNumber(1), cell, server.bitting.time.now(), None, || None);
             std::thread::scope(|scope| for _ in 0..4 {
                 scope.spawn(|| server.bitting.flush_usage().unwrap());
             });
@@ -108,9 +107,9 @@ fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
         (server.bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
     for round in 1..=2 {
         // The connection was lost, and its transaction commits while the batch is tried again.
-        worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
+        worker.count(KeyNumber(1), cell, server.bitting.time.now(), None, || None);
         server.db_flush();
-        worker.count(KeyNumber(1), cell, server.bitting.time.now(), || None);
+        worker.count(KeyNumber(1), cell, server.bitting.time.now(), None, || None);
         let mut lost = diesel::PgConnection::establish(&server.database.url).unwrap();
         let process = server.bitting.meter.process();
         lost.batch_execute(&format!(
@@ -146,8 +145,8 @@ fn two_servers_that_note_the_same_addresses_at_once_do_not_hinder_each_other() {
                 let worker = server.bitting.meter.worker();
                 for key in 1..=50 {
                     let address = IpAddr::from([192, 0, 2, round]);
-                    let client = Client { address, user_agent: Some("agent") };
-                    worker.count(KeyNumber(key), cell, server.bitting.time.now(), || Some(client));
+                    let now = server.bitting.time.now();
+                    worker.count(KeyNumber(key), cell, now, Some(address), || Some("agent"));
                 }
                 scope.spawn(|| server.bitting.flush_usage().unwrap());
             }
@@ -185,7 +184,7 @@ on_both! {
         let (worker, cell) = (bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
         for number in 1..=2_000 {
             for _ in 0..number % 7 {
-                worker.count(KeyNumber(number), cell, bitting.time.now(), || None);
+                worker.count(KeyNumber(number), cell, bitting.time.now(), None, || None);
             }
         }
         let check = || {

@@ -76,7 +76,7 @@ impl Application {
 
     fn count(&mut self, counted: Counted) {
         let Counted { key, resource, access, outcome, at } = counted;
-        self.worker.count(key, Cell::new(resource, access, outcome), at, || None);
+        self.worker.count(key, Cell::new(resource, access, outcome), at, None, || None);
         self.counted.push(counted);
     }
 
@@ -253,7 +253,7 @@ on_both! {
                 for minute in 0..minutes {
                     let at = now + TimeDelta::minutes(minute + place as i64);
                     let cell = Cell::new(Some(Resource::Leads), Access::Write, *outcome);
-                    application.worker.count(KeyNumber(key), cell, at, || None);
+                    application.worker.count(KeyNumber(key), cell, at, None, || None);
                     sent += 1;
                 }
             }
@@ -270,7 +270,7 @@ on_both! {
         for (hours, moved) in [(0, "usage_hours"), (33 * 24, "usage_totals")] {
             application.pass(Duration::from_secs(hours * 3600));
             application.worker.count(
-                KEYS[1], Cell::new(None, Access::Read, Outcome::Ok), application.bitting.time.now(), || None
+                KEYS[1], Cell::new(None, Access::Read, Outcome::Ok), application.bitting.time.now(), None, || None
             );
             while application.bitting.flush_usage().unwrap() {}
             application.bitting.fold_journal().unwrap();
@@ -312,7 +312,7 @@ on_both! {
             scope.spawn(|| while !stop.load(Ordering::SeqCst) {
                 begun.fetch_add(1, Ordering::SeqCst);
                 let cell = Cell::new(None, Access::Read, Outcome::Ok);
-                application.worker.count(KEYS[1], cell, bitting.time.now(), || None);
+                application.worker.count(KEYS[1], cell, bitting.time.now(), None, || None);
                 if done.fetch_add(1, Ordering::SeqCst) % 50 == 0 {
                     application.pass(Duration::from_secs(10));
                 }

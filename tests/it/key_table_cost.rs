@@ -166,7 +166,7 @@ fn steady_use_makes_the_file_grow_no_more_once_a_month_is_in_it() {
                     (Access::Write, Outcome::Forbidden),
                 ] {
                     let cell = Cell::new(Some(Resource::Calls), access, outcome);
-                    worker.count(KeyNumber(key), cell, now, || None);
+                    worker.count(KeyNumber(key), cell, now, None, || None);
                 }
             }
             bitting.flush_usage().unwrap();

@@ -2,7 +2,52 @@
 
 use serde_json::{Value, json};
 
+use crate::support::server::MadeKey;
 use crate::support::{Backend, TestServer};
+
+/// However much is wrong with a request, its answer is short: the first hundred complaints, and how
+/// many more there are.
+#[test]
+fn a_request_full_of_faults_has_a_short_answer() {
+    let server = TestServer::start(Backend::Sqlite);
+    let key = server.key("contacts:write knowledge_base:write");
+    let admin = MadeKey { id: String::new(), secret: server.admin.clone() };
+    let object = |prefix: &str, count: usize| -> Value {
+        (0..count).map(|n| (format!("{prefix}{n}"), Value::Null)).collect()
+    };
+    let names = |count: usize| (0..count).map(|n| format!("x{n}")).collect::<Vec<_>>().join("&");
+    let contact = server.call(&key, "POST", "/v1/contacts", Some(&json!({"name": "Ada"}))).ok();
+    let contact = format!("/v1/contacts/{}", contact["id"].as_str().unwrap());
+    let many = object("x", 15_000);
+    let cases = [
+        (&key, "GET", format!("/v1/ping?{}", names(9_000)), None, 9_000),
+        (&admin, "GET", format!("/v1/keys?{}&{0}", names(4_000)), None, 4_000),
+        // The name is missing too.
+        (&key, "POST", "/v1/contacts".to_owned(), Some(&many), 15_001),
+        (&key, "PATCH", contact, Some(&many), 15_000),
+        (&admin, "POST", "/v1/keys".to_owned(), Some(&many), 15_002),
+    ];
+    for (key, method, path, body, faults) in cases {
+        let answer = server.call(key, method, &path, body);
+        let problem = answer.expect(422, "validation_failed").json();
+        assert_eq!(answer.fields().len(), 100, "{method} {path:.40}");
+        let detail = problem["detail"].as_str().unwrap();
+        let more = format!("; and {} more", faults - 100);
+        assert!(detail.ends_with(&more), "{method} {path:.40}: {detail:.200}");
+        assert!(answer.body.len() < 20_000, "{method} {path:.40}: {}", answer.body.len());
+    }
+    // One long name is one long name.
+    let name = "x".repeat(100_000);
+    let doubled = format!("{{\"{name}\": 1, \"{name}\": 2}}");
+    let (bearer, json) = (format!("Bearer {}", key.secret), ("content-type", "application/json"));
+    for (path, body) in [("/v1/contacts", doubled), ("/v1/contacts", format!("{{\"{name}\": 1}}"))]
+    {
+        let headers = [("authorization", bearer.as_str()), json];
+        let answer = server.client.send("POST", path, &headers, Some(&body));
+        answer.expect(422, "validation_failed");
+        assert!(answer.body.len() < 2_000, "{}", answer.body.len());
+    }
+}
 
 /// A mistyped parameter must not be taken for none.
 #[test]

@@ -101,7 +101,7 @@ on_both! {
             ("status=paused", &["two"]),
         ]);
         fill("/v1/leads", &[
-            json!({"name": "one", "source": "web"}),
+            json!({"name": "one", "source": "web", "email": "ada@example.com", "phone": "+14155550100"}),
             json!({"name": "two", "status": "qualified", "source": "web"}),
             json!({"name": "three", "status": "qualified", "source": "Web"}),
             json!({"name": "four", "status": "qualified"}),
@@ -113,6 +113,11 @@ on_both! {
             ("source=web", &["two", "one"]),
             ("source=we", &[]),
             ("source=web&status=qualified", &["two"]),
+            ("email=ada@example.com", &["one"]),
+            ("email=Ada@example.com", &[]),
+            ("email=ada@example.com&status=qualified", &[]),
+            ("phone=%2B14155550100", &["one"]),
+            ("phone=%2B14155550100&email=ada@example.com", &["one"]),
         ]);
         fill("/v1/integrations", &[
             json!({"name": "one", "kind": "clari"}),
@@ -137,6 +142,10 @@ on_both! {
             ("q=a_1", &["Ada_1"]),
             ("q=_", &["Ada_1"]),
             ("q=%5C", &[]),
+            ("email=ada@example.org", &["Ada 100"]),
+            ("email=ada@example.org&q=100", &["Ada 100"]),
+            ("email=ada@example.org&q=j", &[]),
+            ("phone=%2B4930123456", &["JÖRG 100%"]),
         ]);
         for (query, named) in [
             ("agents?status=Active", "status"),
@@ -148,7 +157,12 @@ on_both! {
             ("leads?q=a", "q"),
             ("contacts?q=", "q"),
             ("contacts?q=%00", "q"),
-            ("contacts?email=a@b.co", "email"),
+            ("contacts?company=a", "company"),
+            ("contacts?email=a", "email"),
+            // What becomes of a plus.
+            ("contacts?phone=+4930123456", "phone"),
+            ("leads?email=a+b@example.com", "email"),
+            ("leads?updated_since=today", "updated_since"),
             ("integrations?kind=Clari", "kind"),
             ("integrations?enabled=true", "enabled"),
         ] {
@@ -207,6 +221,56 @@ on_both! {
             let seen: HashSet<String> = seen.into_iter().collect();
             let missed = (1..=MANY).map(|n| kind.id(n)).find(|id| !seen.contains(id) && !doomed.contains(id));
             assert_eq!(missed, None, "{}", kind.resource);
+        }
+    }
+}
+
+on_both! {
+    fn what_was_changed_since_is_found_however_much_it_is(backend) {
+        let server = TestServer::start(backend);
+        let key = server.key(&all_scopes());
+        for resource in ["contacts", "leads"] {
+            let kind = kinds().into_iter().find(|kind| kind.resource == resource).unwrap();
+            // One a minute from 00:01 on, of which the first 500 have another address.
+            kind.db_fill(&server.database, 5000);
+            let at = |minute: i64| {
+                let start = bitting::model::time::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+                bitting::model::time::format(start + chrono::Duration::minutes(minute))
+            };
+            let walk = |query: &str| {
+                let (mut seen, mut cursor) = (Vec::new(), String::new());
+                loop {
+                    let path = format!("{}?limit=100&{query}{cursor}", kind.path());
+                    let page = server.call(&key, "GET", &path, None).ok();
+                    let items = page["data"].as_array().unwrap().iter();
+                    seen.extend(items.map(|item| item["id"].as_str().unwrap().to_owned()));
+                    match page["meta"]["next_cursor"].as_str() {
+                        Some(next) => cursor = format!("&cursor={next}"),
+                        None => return seen,
+                    }
+                }
+            };
+            let ids = |first, last| (first..=last).rev().map(|n| kind.id(n)).collect::<Vec<_>>();
+            for (query, first, last) in [
+                (format!("updated_since={}", at(1)), 1, 5000),
+                (format!("updated_since={}", at(4990)), 4990, 5000),
+                (format!("updated_since={}", at(3000)), 3000, 5000),
+                (format!("updated_since={}&email=old@example.com", at(100)), 100, 500),
+                (format!("updated_since={}&phone=%2B14155550100", at(400)), 400, 500),
+            ] {
+                let found = walk(&query);
+                assert!(found == ids(first, last), "{query}: {}", found.len());
+            }
+            if resource == "contacts" {
+                assert_eq!(walk(&format!("updated_since={}&q=old@", at(490))), ids(490, 500));
+            }
+            // Whenever it was made, it is found when it was changed.
+            let patch = json!({"name": "changed"});
+            let old = format!("{}/{}", kind.path(), kind.id(7));
+            server.call(&key, "PATCH", &old, Some(&patch)).ok();
+            let new = server.call(&key, "POST", &kind.path(), Some(&kind.least())).ok();
+            let found = walk("updated_since=2026-11-21T12:00:00Z");
+            assert_eq!(found, [new["id"].as_str().unwrap().to_owned(), kind.id(7)]);
         }
     }
 }

@@ -71,6 +71,8 @@ on_both! {
                 "id": id,
                 "created_at": "2026-11-21T12:00:00.000Z",
                 "updated_at": "2026-11-21T12:00:00.000Z",
+                "created_by": key.id,
+                "updated_by": key.id,
             });
             for field in &kind.fields {
                 expected[field.name] = given[field.name].clone();
@@ -313,8 +315,10 @@ on_both! {
                 let (mut freed, kept) = (referring(&gone), referring(&stays));
                 assert_eq!(freed[field.name], gone["id"]);
                 server.pass(Duration::from_secs(60));
-                server.call(&key, "DELETE", &other.path_of(&gone), None).expect(204, "");
+                let cleaner = server.key(&other.scope("write"));
+                server.call(&cleaner, "DELETE", &other.path_of(&gone), None).expect(204, "");
                 freed[field.name] = Value::Null;
+                freed["updated_by"] = json!(cleaner.id);
                 let now = bitting::model::time::format(server.bitting.time.now());
                 freed["updated_at"] = json!(now);
                 for record in [&freed, &kept] {
@@ -327,6 +331,59 @@ on_both! {
                     assert_eq!(answer.expect(422, "validation_failed").fields(), [field.name]);
                 }
             }
+        }
+    }
+}
+
+on_both! {
+    /// So that what a leaked key wrote can be found.
+    fn a_record_says_which_keys_wrote_it_and_is_found_by_them(backend) {
+        let (server, key) = start(backend);
+        for kind in kinds() {
+            kind.db_fill(&server.database, 1);
+            server.database.db_execute(&format!(
+                "UPDATE {} SET created_by = NULL, updated_by = NULL", kind.resource
+            ));
+            let leaked = server.key(&kind.scope("write"));
+            let first = make(&server, &key, &kind, &kind.least());
+            let told = server.call(&leaked, "POST", &kind.path(), Some(&kind.least())).ok();
+            let of_leaked = server.call(&key, "GET", &kind.path_of(&told), None).ok();
+            server.call(&leaked, "PATCH", &kind.path_of(&first), Some(&kind.least())).ok();
+            let first = server.call(&key, "GET", &kind.path_of(&first), None).ok();
+            let writers = |record: &Value| [record["created_by"].clone(), record["updated_by"].clone()];
+            assert_eq!(writers(&first), [json!(key.id), json!(leaked.id)], "{}", kind.resource);
+            assert_eq!(writers(&of_leaked), [json!(leaked.id), json!(leaked.id)]);
+            let list = |query: String| {
+                let page = server.call(&key, "GET", &format!("{}?{query}", kind.path()), None).ok();
+                page["data"].as_array().unwrap().clone()
+            };
+            let old = list("limit=100".to_owned()).pop().unwrap();
+            assert_eq!(writers(&old), [Value::Null, Value::Null]);
+            let (mine, theirs) = (&key.id, &leaked.id);
+            for (query, found) in [
+                (format!("created_by={mine}"), vec![&first]),
+                (format!("created_by={theirs}"), vec![&of_leaked]),
+                (format!("updated_by={theirs}"), vec![&of_leaked, &first]),
+                (format!("updated_by={theirs}&created_by={mine}"), vec![&first]),
+                (format!("updated_by={mine}"), vec![]),
+            ] {
+                assert_eq!(list(query.clone()).iter().collect::<Vec<_>>(), found, "{query}");
+            }
+            // Together with what the kind itself is searched by.
+            let also = match kind.resource {
+                "contacts" => "q=ada",
+                "knowledge_base" => "q=ada",
+                "calls" => "from=2026-11-21T00:00:00Z",
+                "leads" => "updated_since=2026-11-21T00:00:00Z",
+                "agents" => "status=active",
+                _ => "kind=callrail",
+            };
+            for query in [format!("created_by={theirs}"), format!("updated_by={theirs}&limit=1")] {
+                let found = list(format!("{also}&{query}"));
+                assert_eq!(found, std::slice::from_ref(&of_leaked), "{also}&{query}");
+            }
+            let wrong = server.call(&key, "GET", &format!("{}?created_by=x", kind.path()), None);
+            assert_eq!(wrong.expect(422, "validation_failed").fields(), ["created_by"]);
         }
     }
 }

@@ -269,7 +269,7 @@ on_both! {
         let lost = db_issue(&here);
         let cell = Cell::new(None, Access::Read, Outcome::Ok);
         let (worker, of_lost) = (here.meter.worker(), number(&here, &lost));
-        let count = |key| worker.count(key, cell, here.time.now(), || None);
+        let count = |key| worker.count(key, cell, here.time.now(), None, || None);
         for _ in 0..5 {
             [of_lost, number(&here, &kept)].into_iter().for_each(count);
         }
@@ -306,7 +306,7 @@ on_both! {
         let (worker, cell) = (bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
         let use_key = |times| {
             for _ in 0..times {
-                worker.count(key.key.number, cell, bitting.time.now(), || None);
+                worker.count(key.key.number, cell, bitting.time.now(), None, || None);
                 assert!(bitting.flush_usage().unwrap());
             }
         };

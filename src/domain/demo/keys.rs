@@ -8,7 +8,6 @@ use super::Stage;
 use crate::domain::Result;
 use crate::domain::keyring::IssuedKey;
 use crate::domain::principal::Principal;
-use crate::domain::worker_tally::Client;
 use crate::model::key::{ApiKey, NewKey, Status};
 use crate::model::scope::{Access, Resource, Scope};
 use crate::model::time::{Moment, format};
@@ -247,10 +246,9 @@ impl Stage {
                     continue;
                 }
                 let cell = self.cell(plan, retired);
-                let client = client.and_then(|(address, agent)| {
-                    Some(Client { address: address.parse().ok()?, user_agent: Some(agent) })
-                });
-                self.tally.count(key.number, cell, at, || client);
+                let address = client.and_then(|(address, _)| address.parse().ok());
+                let agent = client.map(|(_, agent)| agent);
+                self.tally.count(key.number, cell, at, address, || agent);
             }
         }
     }

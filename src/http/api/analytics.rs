@@ -6,6 +6,7 @@ use crate::auth::caller::KeyCaller;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;
+use crate::http::turns::Effort;
 use crate::model::analytics::{Period, PeriodFilter};
 use crate::model::usage::Keys;
 
@@ -16,24 +17,26 @@ pub fn read_period(query: &mut QueryReader) -> PeriodFilter {
 
 /// Calls and leads of a period.
 pub async fn overview(
-    _caller: KeyCaller,
+    caller: KeyCaller,
     state: web::Data<State>,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let PeriodFilter { from, to } = read_period(&mut query);
     query.finish()?;
-    let found =
-        state.run(move |bitting| bitting.overview(Period::between(from, to, bitting.time.now())?));
+    let found = state.run_for(&caller, Effort::Search, move |bitting| {
+        bitting.overview(Period::between(from, to, bitting.time.now())?)
+    });
     Ok(HttpResponse::Ok().json(found.await?))
 }
 
 /// The requests of all keys by outcome, resource, access and time; this request is not in them yet.
 pub async fn usage(
-    _caller: KeyCaller,
+    caller: KeyCaller,
     state: web::Data<State>,
     query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let found = state.run(|bitting| bitting.usage_breakdown(Keys::All));
+    let found =
+        state.run_for(&caller, Effort::Search, |bitting| bitting.usage_breakdown(Keys::All));
     Ok(HttpResponse::Ok().json(found.await?))
 }

@@ -8,8 +8,6 @@ use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;
 use crate::model::audit::AuditFilter;
-use crate::model::id::{KeyId, PublicId};
-use crate::model::schema;
 
 /// Reads the parameters that choose among events.
 pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
@@ -24,13 +22,7 @@ pub fn read_filter(query: &mut QueryReader) -> AuditFilter {
 
 /// Reads the parameter that chooses one key.
 pub fn read_key(query: &mut QueryReader) -> Option<String> {
-    let id = |text: &str| {
-        let id = text.parse::<KeyId>().map_err(|_| {
-            "must be the id of a key, such as key_01k462ttvyfgx8yqhb3966v3mg".to_owned()
-        })?;
-        Ok(id.to_string())
-    };
-    query.parsed("key_id", || schema::id(KeyId::PREFIX), id)
+    query.key_id("key_id").map(|id| id.to_string())
 }
 
 /// Lists events.

@@ -26,6 +26,10 @@ impl Listed for Call {
         })
     }
 
+    fn is_search(filter: &CallFilter) -> bool {
+        filter.from.is_some() || filter.to.is_some()
+    }
+
     fn read_filter(query: &mut QueryReader) -> CallFilter {
         CallFilter {
             agent_id: query.text("agent_id"),

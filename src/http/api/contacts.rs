@@ -21,7 +21,16 @@ impl Listed for Contact {
         })
     }
 
+    fn is_search(filter: &ContactFilter) -> bool {
+        filter.text.is_some() || filter.updated_since.is_some()
+    }
+
     fn read_filter(query: &mut QueryReader) -> ContactFilter {
-        ContactFilter { text: query.text("q") }
+        ContactFilter {
+            text: query.text("q"),
+            email: query.email("email"),
+            phone: query.phone_number("phone"),
+            updated_since: query.moment("updated_since"),
+        }
     }
 }

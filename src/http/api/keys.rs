@@ -10,6 +10,7 @@ use crate::domain::{self, Bitting};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
+use crate::model::failed_request::KeyErrors;
 use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
 use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey, RevokeRequest};
@@ -161,6 +162,21 @@ pub async fn revoke(
         Once::Now(answer) => kept::now(answer),
         Once::Before(answer) => kept::before(&answer),
     }
+}
+
+/// A key's last requests that were refused or failed.
+pub async fn errors(
+    manager: Manager,
+    state: web::Data<State>,
+    query: QueryReader,
+    id: Id<KeyId>,
+) -> Result<HttpResponse, Problem> {
+    query.finish()?;
+    let found = state.run(move |bitting| {
+        let key = bitting.find_key(&manager.principal(bitting)?, id.0)?;
+        bitting.errors_of_key(key.number)
+    });
+    Ok(HttpResponse::Ok().json(KeyErrors { data: found.await? }))
 }
 
 /// A key's requests by outcome, resource, access and time.

@@ -19,6 +19,10 @@ impl Listed for Article {
         })
     }
 
+    fn is_search(filter: &ArticleFilter) -> bool {
+        filter.terms.is_some()
+    }
+
     fn read_filter(query: &mut QueryReader) -> ArticleFilter {
         ArticleFilter { terms: query.terms("q") }
     }

@@ -22,7 +22,17 @@ impl Listed for Lead {
         })
     }
 
+    fn is_search(filter: &LeadFilter) -> bool {
+        filter.updated_since.is_some()
+    }
+
     fn read_filter(query: &mut QueryReader) -> LeadFilter {
-        LeadFilter { status: query.choice("status"), source: query.text("source") }
+        LeadFilter {
+            status: query.choice("status"),
+            source: query.text("source"),
+            email: query.email("email"),
+            phone: query.phone_number("phone"),
+            updated_since: query.moment("updated_since"),
+        }
     }
 }

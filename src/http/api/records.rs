@@ -15,9 +15,10 @@ use crate::domain::records::RecordKind;
 use crate::http::error::Problem;
 use crate::http::extract::{Id, Idempotency, JsonObject, QueryReader};
 use crate::http::state::State;
+use crate::http::turns::Effort;
 use crate::model::idempotency::Answer;
 use crate::model::precondition::{Preconditions, Verdict};
-use crate::model::records::{Record, RecordId};
+use crate::model::records::{Record, RecordId, WriterFilter};
 use crate::model::scope::Access;
 
 /// A kind that can be listed, and what the API document says of it.
@@ -28,21 +29,36 @@ pub trait Listed: RecordKind<Filter: JsonSchema> {
     const MANY: &'static str;
     /// The body of a request that makes one, with every field that needs no other record.
     fn example() -> Value;
+    /// Whether as much as the whole table may have to be read to find them.
+    fn is_search(_filter: &Self::Filter) -> bool {
+        false
+    }
     /// Reads the query parameters that choose among its records.
     fn read_filter(query: &mut QueryReader) -> Self::Filter;
 }
 
+/// Reads the query parameters that choose records by the keys that wrote them.
+pub fn read_writers(query: &mut QueryReader) -> WriterFilter {
+    let (created_by, updated_by) = (query.key_id("created_by"), query.key_id("updated_by"));
+    WriterFilter { created_by, updated_by }
+}
+
 /// Lists records of one kind.
 pub async fn list<F: Listed>(
-    _caller: KeyCaller,
+    caller: KeyCaller,
     state: web::Data<State>,
     request: HttpRequest,
     mut query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     let filter = F::read_filter(&mut query);
+    let writers = read_writers(&mut query);
     let wanted = query.page();
     query.finish()?;
-    let page = state.run(move |bitting| bitting.list_records::<F>(&filter, &wanted)).await?;
+    let effort = if F::is_search(&filter) { Effort::Search } else { Effort::Little };
+    let found = state.run_for(&caller, effort, move |bitting| {
+        bitting.list_records::<F>(&filter, &writers, &wanted)
+    });
+    let page = found.await?;
     Ok(listing::answer(&request, &page))
 }
 
@@ -59,7 +75,7 @@ pub async fn create<F: RecordKind>(
         let location = format!("/v1/{}/{}", F::RESOURCE.as_str(), record.stamp.id);
         Ok(written(201, &caller, record)?.with_location(location))
     };
-    let made = state.run(move |bitting| {
+    let made = state.run_for(&caller, Effort::Little, move |bitting| {
         bitting.once(idempotency.attempt(&body.0), caller.credential(), |turn| {
             bitting.create_record::<F>(Some(caller.credential()), &body.0, keep(turn, &answer))
         })
@@ -72,14 +88,16 @@ pub async fn create<F: RecordKind>(
 
 /// Shows a record, unless the client has this version already.
 pub async fn find<F: RecordKind>(
-    _caller: KeyCaller,
+    caller: KeyCaller,
     state: web::Data<State>,
     query: QueryReader,
     id: Id<RecordId<F>>,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let record = state.run(move |bitting| bitting.find_record::<F>(id.0)).await?;
+    let found =
+        state.run_for(&caller, Effort::Little, move |bitting| bitting.find_record::<F>(id.0));
+    let record = found.await?;
     let tag = record.stamp.entity_tag();
     let etag = (ETAG, tag.to_string());
     match preconditions.judge(&tag, Access::Read) {
@@ -99,7 +117,7 @@ pub async fn update<F: RecordKind>(
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let changed = state.run(move |bitting| {
+    let changed = state.run_for(&caller, Effort::Little, move |bitting| {
         bitting.update_record::<F>(Some(caller.credential()), id.0, &preconditions, body.0)
     });
     let record = changed.await?;
@@ -115,7 +133,7 @@ pub async fn delete<F: RecordKind>(
     preconditions: Preconditions,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let deleted = state.run(move |bitting| {
+    let deleted = state.run_for(&caller, Effort::Little, move |bitting| {
         bitting.delete_record::<F>(Some(caller.credential()), id.0, &preconditions)
     });
     deleted.await?;

@@ -12,6 +12,7 @@ use crate::auth::caller::KeyCaller;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;
+use crate::http::turns::Effort;
 use crate::model::usage::{PerWindow, Tally};
 use crate::model::view::WhoAmIView;
 
@@ -39,7 +40,7 @@ pub async fn whoami(
     query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let found = state.run(move |bitting| {
+    let found = state.run_for(&caller, Effort::Little, move |bitting| {
         let key = bitting.find_own_key(caller.id())?;
         let usage = bitting.usage_of_key(key.number)?;
         Ok((key, usage))
@@ -69,7 +70,7 @@ pub async fn limits(
     query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let found = state.run(move |bitting| {
+    let found = state.run_for(&caller, Effort::Little, move |bitting| {
         let key = bitting.find_own_key(caller.id())?;
         bitting.usage_of_key(key.number)
     });

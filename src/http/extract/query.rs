@@ -1,6 +1,7 @@
 //! Query parameters, strictly: a mistyped filter must not return everything.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
@@ -9,6 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::http::error::Problem;
 use crate::model::FieldErrors;
+use crate::model::formats::{LONGEST_EMAIL, check_email, check_phone_number};
+use crate::model::id::{KeyId, PublicId};
 use crate::model::page::{Cursor, Limit, PageRequest};
 use crate::model::schema;
 use crate::model::terms::Terms;
@@ -122,6 +125,33 @@ impl QueryReader {
         })
     }
 
+    /// The id of a key.
+    pub fn key_id(&mut self, name: &'static str) -> Option<KeyId> {
+        self.parsed(
+            name,
+            || schema::id(KeyId::PREFIX),
+            |text| {
+                text.parse().map_err(|_| {
+                    "must be the id of a key, such as key_01k462ttvyfgx8yqhb3966v3mg".to_owned()
+                })
+            },
+        )
+    }
+
+    /// An e-mail address.
+    pub fn email(&mut self, name: &'static str) -> Option<String> {
+        self.parsed(
+            name,
+            || schema::email(LONGEST_EMAIL),
+            |text| check_email(text).map_err(with_plus),
+        )
+    }
+
+    /// A telephone number.
+    pub fn phone_number(&mut self, name: &'static str) -> Option<String> {
+        self.parsed(name, schema::phone_number, |text| check_phone_number(text).map_err(with_plus))
+    }
+
     /// `limit` and `cursor`.
     pub fn page(&mut self) -> PageRequest {
         let limit = self.parsed("limit", Limit::schema, Limit::parse).unwrap_or_default();
@@ -134,12 +164,17 @@ impl QueryReader {
     /// # Errors
     /// 422 with every complaint.
     pub fn finish(mut self) -> Result<(), Problem> {
-        for (name, _) in &self.pairs {
-            let shown: String = name.chars().take(60).collect();
-            self.errors.add(&shown, "is not a known parameter");
+        let mut unknown: HashSet<&str> = self.pairs.iter().map(|(name, _)| name.as_str()).collect();
+        for (name, _) in self.pairs.iter().filter(|(name, _)| unknown.remove(name.as_str())) {
+            self.errors.add(name, "is not a known parameter");
         }
         Ok(self.errors.into_result()?)
     }
+}
+
+/// What a plus in an address becomes is the most likely mistake.
+fn with_plus(complaint: String) -> String {
+    format!("{complaint}; in a URL, a plus is written %2B")
 }
 
 fn text_schema() -> Value {

@@ -2,19 +2,31 @@
 //! when its handler is dropped.
 
 use actix_web::dev::{RequestHead, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::USER_AGENT;
+use actix_web::http::{Method, StatusCode};
 
 use crate::auth::decision::{Need, Refusal};
 use crate::domain::key_index::Holder;
-use crate::domain::worker_tally::Client;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::state::{Held, State};
+use crate::model::failed_request::FailedRequest;
 use crate::model::key::KeyNumber;
 use crate::model::scope::{Access, Resource};
 use crate::model::time::Moment;
 use crate::model::usage::{Cell, Outcome};
+use crate::model::words::Word;
+
+/// The methods that are kept as they are; another is the client's own word.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
 
 /// The line of the tally that a request will be counted under.
 pub struct Entry {
@@ -25,6 +37,7 @@ pub struct Entry {
     /// When the request was judged: the moment it is counted under.
     at: Moment,
     outcome: Option<Outcome>,
+    has_route: bool,
 }
 
 impl Entry {
@@ -44,7 +57,7 @@ impl Entry {
             Some(Need::Scope(resource)) => Some(resource),
             Some(Need::AnyKey | Need::AdminToken) | None => None,
         };
-        Self { state, key, resource, access, at, outcome: None }
+        Self { state, key, resource, access, at, outcome: None, has_route: need.is_some() }
     }
 
     /// Notes a refusal whose status does not tell its outcome.
@@ -78,18 +91,40 @@ impl Entry {
 
     /// Counts the request: its status is known.
     pub(super) fn close(mut self, response: &ServiceResponse) {
+        let Some(key) = self.key.take() else { return };
         let status = response.status();
-        let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
-        let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status.as_u16()));
-        if let Some(key) = self.key.take().filter(|_| !unavailable) {
+        if status.is_client_error() || status.is_server_error() {
+            self.state.tally.note_error(key, self.failed(response));
+        }
+        if status != StatusCode::SERVICE_UNAVAILABLE {
+            let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status.as_u16()));
             self.count(key, outcome, Some(response.request().head()));
+        }
+    }
+
+    /// What is kept of a request that was refused or failed: nothing that the client could put a
+    /// secret into.
+    fn failed(&self, response: &ServiceResponse) -> FailedRequest {
+        let (request, status) = (response.request(), response.status());
+        let stated = response.response().extensions().get::<Problem>().map(Problem::code);
+        let known = METHODS.iter().find(|method| *method == request.method());
+        let address = client_address(request.head(), &self.state.settings);
+        FailedRequest {
+            at: self.at,
+            method: known.map_or("OTHER", |method| method.as_str()).to_owned(),
+            route: self.has_route.then(|| request.match_pattern()).flatten(),
+            status: status.as_u16(),
+            code: stated.unwrap_or_else(|| Code::of_status(status)).as_str().to_owned(),
+            address: address.map(|address| address.to_string()),
         }
     }
 
     fn count(&self, key: KeyNumber, outcome: Outcome, request: Option<&RequestHead>) {
         let cell = Cell::new(self.resource, self.access, outcome);
-        let client = || request.and_then(|request| client_of(request, &self.state));
-        self.state.tally.count(key, cell, self.at, client);
+        let settings = &self.state.settings;
+        let address = request.and_then(|request| client_address(request, settings));
+        let agent = || request.and_then(|request| user_agent_of(request, &self.state));
+        self.state.tally.count(key, cell, self.at, address, agent);
     }
 }
 
@@ -102,14 +137,12 @@ impl Drop for Entry {
     }
 }
 
-/// Who sent a request, as it may be noted.
-pub(in crate::http) fn client_of<'a>(
+/// What a client calls itself, as it may be noted.
+pub(in crate::http) fn user_agent_of<'a>(
     request: &'a RequestHead,
     state: &State,
-) -> Option<Client<'a>> {
-    let address = client_address(request, &state.settings)?;
+) -> Option<&'a str> {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     // A secret that was sent as a user agent must not be stored.
-    let user_agent = user_agent.filter(|agent| !state.bitting.brand.may_occur_in(agent));
-    Some(Client { address, user_agent })
+    user_agent.filter(|agent| !state.bitting.brand.may_occur_in(agent))
 }

@@ -125,6 +125,7 @@ fn about(tag: &str) -> &'static str {
     match tag {
         "this_key" => "What any live key can ask about itself",
         "keys" => "Making, changing and revoking keys with an admin token",
+        "activity" => "What a key was used for, and which of its requests failed last",
         "audit" => "What was done to keys and tokens, and by whom",
         "probes" => "Whether the server is alive, and whether it is ready",
         resource => {

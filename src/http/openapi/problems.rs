@@ -10,6 +10,7 @@ use super::schemas::Schemas;
 use crate::auth::decision::{Need, Refusal};
 use crate::domain;
 use crate::http::error::{Code, Problem};
+use crate::model::field_errors::MOST_NAMED;
 use crate::model::key::Status;
 use crate::model::words::Word;
 use crate::model::{FieldError, FieldErrors, schema};
@@ -83,7 +84,9 @@ pub(super) fn schema(schemas: &mut Schemas) -> Value {
             "request_id": text("The value of the header X-Request-Id; quote it when you report a problem."),
             "errors": {
                 "type": "array", "items": schemas.of::<FieldError>(),
-                "description": "With `validation_failed`: every invalid field or parameter.",
+                "maxItems": MOST_NAMED,
+                "description": "With `validation_failed`: every invalid field or parameter, the first \
+                                hundred of them where there are more.",
             },
             "required": text("With `insufficient_scope`: the scope that was needed."),
             "granted": words("With `insufficient_scope`: the scopes that the credential has."),

@@ -21,7 +21,7 @@ pub type Field = (&'static str, &'static str, &'static str);
 /// with the first.
 pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<Fault> {
     let mut found = Vec::new();
-    for error in errors.0 {
+    for error in errors {
         let place = fields.iter().position(|(rule, _, _)| *rule == error.field);
         let Some((_, id, label)) = place.or(Some(0)).and_then(|place| fields.get(place)) else {
             continue;

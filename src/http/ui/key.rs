@@ -16,6 +16,7 @@ use crate::http::extract::{Id, PageQuery};
 use crate::http::state::State;
 use crate::model::audit::{AuditEvent, AuditFilter};
 use crate::model::breakdown::Breakdown;
+use crate::model::failed_request::FailedRequest;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, SOON, Status};
 use crate::model::page::PageRequest;
@@ -39,6 +40,7 @@ struct KeyPage {
     granted_used: String,
     scopes: Vec<ScopeLine>,
     sources: Vec<SourceLine>,
+    errors: Vec<ErrorLine>,
     events: Vec<Event>,
 }
 
@@ -158,12 +160,35 @@ struct SourceLine {
     at: When,
 }
 
+/// A request that was refused or failed.
+struct ErrorLine {
+    at: When,
+    what: String,
+    status: u16,
+    code: String,
+    address: Option<String>,
+}
+
+impl ErrorLine {
+    fn new(failed: FailedRequest, now: Moment) -> Self {
+        let route = failed.route.as_deref().unwrap_or("(no such path)");
+        Self {
+            at: When::ago(failed.at, now),
+            what: format!("{} {route}", failed.method),
+            status: failed.status,
+            code: failed.code,
+            address: failed.address,
+        }
+    }
+}
+
 /// Everything that is read for the page.
 struct Found {
     key: ApiKey,
     usage: Usage,
     windows: PerWindow<Breakdown>,
     sources: Vec<Source>,
+    errors: Vec<FailedRequest>,
     events: Vec<AuditEvent>,
     names: Names,
     now: Moment,
@@ -186,6 +211,7 @@ pub async fn show(
             usage: bitting.usage_of_key(key.number)?,
             windows: bitting.usage_breakdown(Keys::These(&[key.number]))?,
             sources: bitting.addresses_of_key(key.number)?,
+            errors: bitting.errors_of_key(key.number)?,
             events,
             now: bitting.time.now(),
             key,
@@ -195,7 +221,7 @@ pub async fn show(
 }
 
 fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
-    let Found { key, usage, windows, sources, events, names, now } = found;
+    let Found { key, usage, windows, sources, errors, events, names, now } = found;
     let (scopes, used) = scope_lines(&key, &windows);
     let granted = key.scopes.iter().count();
     let source = |source: Source| SourceLine {
@@ -215,6 +241,7 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
         granted_used: format!("granted {granted}, used {used} in 30 days"),
         scopes,
         sources: sources.into_iter().map(source).collect(),
+        errors: errors.into_iter().map(|failed| ErrorLine::new(failed, now)).collect(),
         events: events.into_iter().map(|event| Event::new(event, &names, now)).collect(),
         key: Facts::new(key, &usage, now),
     }

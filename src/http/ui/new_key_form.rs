@@ -111,7 +111,7 @@ impl Typed {
         if let Err((field, message)) = end {
             errors.add(field, message);
         }
-        for error in &mut errors.0 {
+        for error in errors.named_mut() {
             self.reword(&mut error.field, &mut error.message);
         }
         Err(faults(errors, &FIELDS))

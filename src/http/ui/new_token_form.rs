@@ -123,7 +123,7 @@ impl Typed {
             _ => errors.add("bounds", "must be chosen"),
         }
         let token = NewToken::from_object(&object, now);
-        for mut error in token.as_ref().err().cloned().unwrap_or_default().0 {
+        for mut error in token.as_ref().err().cloned().unwrap_or_default() {
             let unclear = !object.contains_key("expires_at");
             match error.field.as_str() {
                 // It was said above why there is none.
@@ -134,7 +134,7 @@ impl Typed {
             errors.add(&error.field, error.message);
         }
         match token {
-            Ok(token) if errors.0.is_empty() => Ok(token),
+            Ok(token) if errors.is_empty() => Ok(token),
             _ => Err(faults(errors, &FIELDS)),
         }
     }

@@ -82,7 +82,7 @@ mod tests {
 
     fn read(object: Value) -> Result<Article, Vec<String>> {
         Article::from_object(object.as_object().unwrap())
-            .map_err(|errors| errors.0.into_iter().map(|error| error.field).collect())
+            .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
     }
 
     #[test]

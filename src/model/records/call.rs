@@ -192,7 +192,7 @@ mod tests {
 
     fn read(object: Value) -> Result<Call, Vec<String>> {
         Call::from_object(object.as_object().unwrap())
-            .map_err(|errors| errors.0.into_iter().map(|error| error.field).collect())
+            .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Fields;
 use crate::model::fields::FieldReader;
 use crate::model::scope::Resource;
+use crate::model::time::Moment;
 
 /// The fields of a contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -46,4 +47,10 @@ pub struct ContactFilter {
     /// Only contacts with this text in their name, e-mail address or number; case is ignored.
     #[schemars(rename = "q")]
     pub text: Option<String>,
+    /// Only those with this address, letter by letter.
+    pub email: Option<String>,
+    /// Only those with this number.
+    pub phone: Option<String>,
+    /// Only those that were made or changed at or after this.
+    pub updated_since: Option<Moment>,
 }

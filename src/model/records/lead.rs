@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Fields;
 use crate::model::fields::FieldReader;
 use crate::model::scope::Resource;
+use crate::model::time::Moment;
 use crate::model::words::words;
 
 words! {
@@ -65,4 +66,10 @@ pub struct LeadFilter {
     pub status: Option<LeadStatus>,
     /// Only leads from this source.
     pub source: Option<String>,
+    /// Only those with this address, letter by letter.
+    pub email: Option<String>,
+    /// Only those with this number.
+    pub phone: Option<String>,
+    /// Only those that were made or changed at or after this.
+    pub updated_since: Option<Moment>,
 }

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 
 use super::FieldErrors;
 use super::fields::FieldReader;
-use super::id::{InvalidId, format_id, parse_id};
+use super::id::{InvalidId, KeyId, format_id, parse_id};
 use super::idempotency::Keepable;
 use super::precondition::EntityTag;
 use super::schema;
@@ -139,6 +139,31 @@ impl<F: Fields> Stamp<F> {
     }
 }
 
+/// Which keys wrote a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Writers {
+    /// The key that made it; null where that was not recorded.
+    pub created_by: Option<KeyId>,
+    /// The key that changed it last; null where that was not recorded.
+    pub updated_by: Option<KeyId>,
+}
+
+/// Which records to list, by the keys that wrote them.
+#[derive(Debug, Clone, Copy, Default, JsonSchema)]
+pub struct WriterFilter {
+    /// Only those that this key made.
+    pub created_by: Option<KeyId>,
+    /// Only those that this key changed last.
+    pub updated_by: Option<KeyId>,
+}
+
+impl WriterFilter {
+    /// Whether it leaves anything out.
+    pub fn is_given(&self) -> bool {
+        self.created_by.is_some() || self.updated_by.is_some()
+    }
+}
+
 /// A stored record.
 #[derive(Serialize, JsonSchema)]
 #[serde(bound = "F: Fields")]
@@ -147,6 +172,9 @@ pub struct Record<F> {
     /// Id and times.
     #[serde(flatten)]
     pub stamp: Stamp<F>,
+    /// Who wrote it.
+    #[serde(flatten)]
+    pub writers: Writers,
     /// The rest.
     #[serde(flatten)]
     pub fields: F,

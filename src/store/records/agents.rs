@@ -4,11 +4,12 @@ use chrono::{Duration, NaiveDateTime};
 use diesel::dsl::max;
 use diesel::prelude::*;
 
-use super::{RecordStore, clear, exists, only, page, statements};
+use super::{Found, RecordStore, clear, exists, only, page, statements, writers};
 use crate::model::FieldErrors;
+use crate::model::id::KeyId;
 use crate::model::page::Limit;
 use crate::model::records::agent::{Agent, AgentFilter};
-use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::records::{Record, RecordId, Stamp, WriterFilter};
 use crate::model::time::Moment;
 use crate::model::words::Word;
 use crate::store::connection::AnyConnection;
@@ -28,6 +29,8 @@ struct Row {
     phone_number: Option<String>,
     knowledge_base_id: Option<String>,
     status: String,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 #[derive(AsChangeset, Insertable)]
@@ -41,6 +44,8 @@ struct Columns<'a> {
     phone_number: Option<&'a str>,
     knowledge_base_id: Option<&'a str>,
     status: &'static str,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 impl<'a> Columns<'a> {
@@ -55,6 +60,8 @@ impl<'a> Columns<'a> {
             phone_number: agent.phone_number.as_deref(),
             knowledge_base_id: agent.knowledge_base_id.as_deref(),
             status: agent.status.as_str(),
+            created_by: record.writers.created_by.map(|by| by.to_string()),
+            updated_by: record.writers.updated_by.map(|by| by.to_string()),
         })
     }
 }
@@ -68,6 +75,7 @@ impl TryFrom<Row> for Record<Agent> {
                 created_at: row.created_at.and_utc(),
                 updated_at: row.updated_at.and_utc(),
             },
+            writers: writers(row.created_by, row.updated_by)?,
             fields: Agent {
                 name: row.name,
                 voice_id: row.voice_id,
@@ -87,9 +95,10 @@ impl RecordStore for Agent {
     fn clear_references(
         connection: &mut AnyConnection,
         id: RecordId<Self>,
+        by: Option<KeyId>,
         now: Moment,
     ) -> Result<()> {
-        clear!(calls, agent_id, id, connection, now);
+        clear!(calls, agent_id, id, connection, by, now);
         Ok(())
     }
 
@@ -108,11 +117,16 @@ impl RecordStore for Agent {
     fn list(
         connection: &mut AnyConnection,
         filter: &AgentFilter,
+        writers: &WriterFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = agents::table.into_boxed();
-        only!(query; agents::status => filter.status.map(Word::as_str),);
-        page!(agents, Row, query, connection, limit, after)
+        only!(query;
+            agents::created_by => writers.created_by.map(|by| by.to_string()),
+            agents::updated_by => writers.updated_by.map(|by| by.to_string()),
+            agents::status => filter.status.map(Word::as_str),
+        );
+        Ok(page!(agents[greeting, prompt], Row, query, connection, limit, after))
     }
 }

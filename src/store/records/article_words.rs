@@ -7,7 +7,6 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text};
 
-use crate::model::page::Limit;
 use crate::model::records::RecordId;
 use crate::model::records::article::Article;
 use crate::model::terms::Terms;
@@ -76,7 +75,7 @@ type Query = knowledge_base::BoxedQuery<'static, <AnyConnection as Connection>::
 /// Of so many of the newest articles PostgreSQL looks at the words one after the other.
 const LOOKED_AT: usize = 1000;
 
-/// Restricts a query to the next page of articles that have all these words.
+/// Restricts a query to the next articles that have all these words: to so many of them, or to all.
 ///
 /// FTS5 lists what it found from the newest to the oldest. PostgreSQL's index knows no order: what
 /// many articles have is found among the newest of them, and only if they do not fill the page is
@@ -85,23 +84,32 @@ pub(super) fn with_all(
     query: Query,
     connection: &AnyConnection,
     terms: &Terms,
-    limit: Limit,
+    most: Option<usize>,
     after: Option<RecordId<Article>>,
 ) -> Query {
     let before = after.unwrap_or(RecordId::from_number(u128::MAX));
     let (last_row, before) = (last_row(before), before.to_string());
-    let limit = limit.get() + 1;
-    match connection {
-        AnyConnection::Sqlite(_) => query.filter(
+    match (connection, most) {
+        (AnyConnection::Sqlite(_), most) => query.filter(
             sql::<Bool>(
                 "id IN (SELECT id FROM knowledge_base_words WHERE knowledge_base_words MATCH ",
             )
             .bind::<Text, _>(quoted(terms, '"', " "))
             .sql(&format!(" AND rowid <= {last_row} AND id < "))
             .bind::<Text, _>(before)
-            .sql(&format!(" ORDER BY rowid DESC LIMIT {limit})")),
+            .sql(&match most {
+                Some(limit) => format!(" ORDER BY rowid DESC LIMIT {limit})"),
+                None => ")".to_owned(),
+            }),
         ),
-        AnyConnection::Postgres(_) => {
+        (AnyConnection::Postgres(_), None) => query.filter(
+            sql::<Bool>("id IN (SELECT id FROM knowledge_base_words WHERE words @@ ")
+                .bind::<Text, _>(quoted(terms, '\'', " & "))
+                .sql("::tsquery AND id < ")
+                .bind::<Text, _>(before)
+                .sql(")"),
+        ),
+        (AnyConnection::Postgres(_), Some(limit)) => {
             let expression = quoted(terms, '\'', " & ");
             query.filter(
                 sql::<Bool>(

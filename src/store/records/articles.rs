@@ -5,10 +5,11 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 
 use super::article_words;
-use super::{RecordStore, clear, from_json, page, statements, to_json};
+use super::{Found, RecordStore, clear, from_json, only, page, statements, to_json, writers};
+use crate::model::id::KeyId;
 use crate::model::page::Limit;
 use crate::model::records::article::{Article, ArticleFilter};
-use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::records::{Record, RecordId, Stamp, WriterFilter};
 use crate::model::time::Moment;
 use crate::store::connection::AnyConnection;
 use crate::store::error::{Error, Result};
@@ -24,6 +25,8 @@ struct Row {
     content: String,
     source_url: Option<String>,
     tags: String,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 #[derive(AsChangeset, Insertable)]
@@ -34,6 +37,8 @@ struct Columns<'a> {
     content: &'a str,
     source_url: Option<&'a str>,
     tags: String,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 impl<'a> Columns<'a> {
@@ -45,6 +50,8 @@ impl<'a> Columns<'a> {
             content: &article.content,
             source_url: article.source_url.as_deref(),
             tags: to_json(&article.tags)?,
+            created_by: record.writers.created_by.map(|by| by.to_string()),
+            updated_by: record.writers.updated_by.map(|by| by.to_string()),
         })
     }
 }
@@ -58,6 +65,7 @@ impl TryFrom<Row> for Record<Article> {
                 created_at: row.created_at.and_utc(),
                 updated_at: row.updated_at.and_utc(),
             },
+            writers: writers(row.created_by, row.updated_by)?,
             fields: Article {
                 title: row.title,
                 content: row.content,
@@ -74,10 +82,11 @@ impl RecordStore for Article {
     fn clear_references(
         connection: &mut AnyConnection,
         id: RecordId<Self>,
+        by: Option<KeyId>,
         now: Moment,
     ) -> Result<()> {
         article_words::remove(connection, id)?;
-        clear!(agents, knowledge_base_id, id, connection, now);
+        clear!(agents, knowledge_base_id, id, connection, by, now);
         Ok(())
     }
 
@@ -90,13 +99,21 @@ impl RecordStore for Article {
     fn list(
         connection: &mut AnyConnection,
         filter: &ArticleFilter,
+        writers: &WriterFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = knowledge_base::table.into_boxed();
         if let Some(terms) = &filter.terms {
-            query = article_words::with_all(query, connection, terms, limit, after);
+            // A page's worth of what has the words is a page where nothing else is asked for.
+            let enough = !writers.is_given();
+            let most = enough.then(|| limit.get() + 1);
+            query = article_words::with_all(query, connection, terms, most, after);
         }
-        page!(knowledge_base, Row, query, connection, limit, after)
+        only!(query;
+            knowledge_base::created_by => writers.created_by.map(|by| by.to_string()),
+            knowledge_base::updated_by => writers.updated_by.map(|by| by.to_string()),
+        );
+        Ok(page!(knowledge_base[content, source_url, tags], Row, query, connection, limit, after))
     }
 }

@@ -1,14 +1,15 @@
 //! Calls in the database.
 
 use chrono::NaiveDateTime;
-use diesel::dsl::{IntoBoxed, Select, not};
 use diesel::prelude::*;
 
-use super::{RecordStore, exists, from_json, only, page, statements, to_json};
+use super::period::by_period;
+use super::{Found, RecordStore, exists, from_json, only, page, statements, to_json, writers};
 use crate::model::FieldErrors;
 use crate::model::page::Limit;
 use crate::model::records::call::{Call, CallFilter};
-use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::records::{Record, RecordId, Stamp, WriterFilter};
+use crate::model::time::Moment;
 use crate::model::words::Word;
 use crate::store::connection::AnyConnection;
 use crate::store::error::{Error, Result};
@@ -33,6 +34,8 @@ struct Row {
     tags: String,
     started_at: Option<NaiveDateTime>,
     _occurred_at: NaiveDateTime,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 #[derive(AsChangeset, Insertable)]
@@ -52,6 +55,8 @@ struct Columns<'a> {
     tags: String,
     started_at: Option<NaiveDateTime>,
     occurred_at: NaiveDateTime,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 impl<'a> Columns<'a> {
@@ -72,6 +77,8 @@ impl<'a> Columns<'a> {
             tags: to_json(&call.tags)?,
             started_at: call.started_at.map(|at| at.naive_utc()),
             occurred_at: call.started_at.unwrap_or(stamp.created_at).naive_utc(),
+            created_by: record.writers.created_by.map(|by| by.to_string()),
+            updated_by: record.writers.updated_by.map(|by| by.to_string()),
         })
     }
 }
@@ -85,6 +92,7 @@ impl TryFrom<Row> for Record<Call> {
                 created_at: row.created_at.and_utc(),
                 updated_at: row.updated_at.and_utc(),
             },
+            writers: writers(row.created_by, row.updated_by)?,
             fields: Call {
                 direction: rows::word("direction", &row.direction)?,
                 caller: row.caller,
@@ -103,16 +111,14 @@ impl TryFrom<Row> for Record<Call> {
     }
 }
 
-/// Restricts a boxed query by every filter but the period.
-macro_rules! chosen {
-    ($query:ident, $filter:ident) => {
-        only!($query;
-            calls::agent_id => $filter.agent_id.as_deref(),
-            calls::status => $filter.status.map(Word::as_str),
-            calls::direction => $filter.direction.map(Word::as_str),
-        );
-    };
-}
+by_period!(calls.occurred_at of Call,
+    |filter: &CallFilter, writers| from filter.from, to filter.to;
+    created_by => writers.created_by.map(|by| by.to_string()),
+    updated_by => writers.updated_by.map(|by| by.to_string()),
+    agent_id => filter.agent_id.as_deref(),
+    status => filter.status.map(Word::as_str),
+    direction => filter.direction.map(Word::as_str),
+);
 
 impl RecordStore for Call {
     type Filter = CallFilter;
@@ -132,110 +138,20 @@ impl RecordStore for Call {
     fn list(
         connection: &mut AnyConnection,
         filter: &CallFilter,
+        writers: &WriterFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
-        let mut query = calls::table.into_boxed();
-        chosen!(query, filter);
-        if filter.from.is_some() || filter.to.is_some() {
-            let ids = ids_of_period(connection, filter, limit, after)?;
-            query = query.filter(calls::id.eq_any(ids));
-        }
-        page!(calls, Row, query, connection, limit, after)
+    ) -> Result<Found<Self>> {
+        let mut query = if filter.from.is_some() || filter.to.is_some() {
+            let ids = ids_of_period(connection, filter, writers, limit, after)?;
+            calls::table.select(calls::id).filter(calls::id.eq_any(ids)).into_boxed()
+        } else {
+            chosen(filter, writers)
+        };
+        let page = page!(
+            calls[summary, recording_url, transcript, tags],
+            Row, query, connection, limit, after
+        );
+        Ok(page)
     }
-}
-
-/// How far to look for the calls of a period at first.
-const REACH: i64 = 2000;
-
-/// One page of a period's calls. They are sought in two ways in turn, each time eight times as far:
-/// by time, all of the period, to be sorted; and by id, from the newest on, until the page is full.
-/// So a page costs what the cheaper way does: little where the period has few calls, is recent, or
-/// is most of the table, and more only where it has many and as many others lie before them.
-fn ids_of_period(
-    connection: &mut AnyConnection,
-    filter: &CallFilter,
-    limit: Limit,
-    after: Option<RecordId<Call>>,
-) -> Result<Vec<String>> {
-    let page = limit.get() as i64 + 1;
-    let mut reach = REACH;
-    loop {
-        let beyond = by_time(filter).order(calls::occurred_at).offset(reach).limit(1);
-        let is_short = beyond.load::<String>(connection)?.is_empty();
-        if is_short {
-            return Ok(sorted(filter, after).limit(page).load(connection)?);
-        }
-        let end = by_id(filter, after).offset(reach).limit(1).load::<String>(connection)?.pop();
-        let found: Vec<String> =
-            walked(filter, after, end.as_deref()).limit(page).load(connection)?;
-        if end.is_none() || found.len() as i64 == page {
-            return Ok(found);
-        }
-        reach = reach.saturating_mul(8);
-    }
-}
-
-type Ids<'a> =
-    IntoBoxed<'a, Select<calls::table, calls::id>, <AnyConnection as Connection>::Backend>;
-
-/// The calls of a period, whatever the other filters.
-fn by_time(filter: &CallFilter) -> Ids<'_> {
-    let mut query = calls::table.select(calls::id).into_boxed();
-    if let Some(from) = filter.from {
-        query = query.filter(calls::occurred_at.ge(from.naive_utc()));
-    }
-    if let Some(to) = filter.to {
-        query = query.filter(calls::occurred_at.lt(to.naive_utc()));
-    }
-    query
-}
-
-/// The calls of a period, found by the index on time: no other has this order, and a negated
-/// comparison is none that SQLite looks up in an index.
-fn sorted(filter: &CallFilter, after: Option<RecordId<Call>>) -> Ids<'_> {
-    let mut query = by_time(filter);
-    if let Some(agent_id) = &filter.agent_id {
-        query = query.filter(not(calls::agent_id.assume_not_null().ne(agent_id)));
-    }
-    if let Some(status) = filter.status {
-        query = query.filter(not(calls::status.assume_not_null().ne(status.as_str())));
-    }
-    if let Some(direction) = filter.direction {
-        query = query.filter(not(calls::direction.ne(direction.as_str())));
-    }
-    if let Some(id) = after {
-        query = query.filter(not(calls::id.ge(id.to_string())));
-    }
-    query.order(calls::id.concat("").desc())
-}
-
-/// The calls of any time, in the order of an index.
-fn by_id(filter: &CallFilter, after: Option<RecordId<Call>>) -> Ids<'_> {
-    let mut query = calls::table.select(calls::id).into_boxed();
-    chosen!(query, filter);
-    if let Some(id) = after {
-        query = query.filter(calls::id.lt(id.to_string()));
-    }
-    query.then_order_by(calls::id.desc())
-}
-
-/// The calls of a period down to an id, in the order of the ids; negated as above, so that
-/// SQLite does not take the index on time.
-fn walked<'a>(
-    filter: &'a CallFilter,
-    after: Option<RecordId<Call>>,
-    end: Option<&'a str>,
-) -> Ids<'a> {
-    let mut query = by_id(filter, after);
-    if let Some(end) = end {
-        query = query.filter(calls::id.ge(end));
-    }
-    if let Some(from) = filter.from {
-        query = query.filter(not(calls::occurred_at.lt(from.naive_utc())));
-    }
-    if let Some(to) = filter.to {
-        query = query.filter(not(calls::occurred_at.ge(to.naive_utc())));
-    }
-    query
 }

@@ -3,10 +3,10 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::{RecordStore, from_json, only, page, statements, to_json};
+use super::{Found, RecordStore, from_json, only, page, statements, to_json, writers};
 use crate::model::page::Limit;
 use crate::model::records::integration::{Integration, IntegrationFilter};
-use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::records::{Record, RecordId, Stamp, WriterFilter};
 use crate::model::words::Word;
 use crate::store::connection::AnyConnection;
 use crate::store::error::{Error, Result};
@@ -23,6 +23,8 @@ struct Row {
     description: Option<String>,
     enabled: bool,
     settings: String,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 #[derive(AsChangeset, Insertable)]
@@ -34,6 +36,8 @@ struct Columns<'a> {
     description: Option<&'a str>,
     enabled: bool,
     settings: String,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 impl<'a> Columns<'a> {
@@ -46,6 +50,8 @@ impl<'a> Columns<'a> {
             description: integration.description.as_deref(),
             enabled: integration.enabled,
             settings: to_json(&integration.settings)?,
+            created_by: record.writers.created_by.map(|by| by.to_string()),
+            updated_by: record.writers.updated_by.map(|by| by.to_string()),
         })
     }
 }
@@ -59,6 +65,7 @@ impl TryFrom<Row> for Record<Integration> {
                 created_at: row.created_at.and_utc(),
                 updated_at: row.updated_at.and_utc(),
             },
+            writers: writers(row.created_by, row.updated_by)?,
             fields: Integration {
                 name: row.name,
                 kind: rows::word("kind", &row.kind)?,
@@ -78,11 +85,16 @@ impl RecordStore for Integration {
     fn list(
         connection: &mut AnyConnection,
         filter: &IntegrationFilter,
+        writers: &WriterFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
+    ) -> Result<Found<Self>> {
         let mut query = integrations::table.into_boxed();
-        only!(query; integrations::kind => filter.kind.map(Word::as_str),);
-        page!(integrations, Row, query, connection, limit, after)
+        only!(query;
+            integrations::created_by => writers.created_by.map(|by| by.to_string()),
+            integrations::updated_by => writers.updated_by.map(|by| by.to_string()),
+            integrations::kind => filter.kind.map(Word::as_str),
+        );
+        Ok(page!(integrations[description, settings], Row, query, connection, limit, after))
     }
 }

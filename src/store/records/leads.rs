@@ -3,10 +3,12 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::{RecordStore, from_json, only, page, statements, to_json};
+use super::period::by_period;
+use super::{Found, RecordStore, from_json, only, page, statements, to_json, writers};
 use crate::model::page::Limit;
 use crate::model::records::lead::{Lead, LeadFilter};
-use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::records::{Record, RecordId, Stamp, WriterFilter};
+use crate::model::time::Moment;
 use crate::model::words::Word;
 use crate::store::connection::AnyConnection;
 use crate::store::error::{Error, Result};
@@ -25,6 +27,8 @@ struct Row {
     source: Option<String>,
     score: Option<i64>,
     tags: String,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 #[derive(AsChangeset, Insertable)]
@@ -38,6 +42,8 @@ struct Columns<'a> {
     source: Option<&'a str>,
     score: Option<i64>,
     tags: String,
+    created_by: Option<String>,
+    updated_by: Option<String>,
 }
 
 impl<'a> Columns<'a> {
@@ -52,6 +58,8 @@ impl<'a> Columns<'a> {
             source: lead.source.as_deref(),
             score: lead.score,
             tags: to_json(&lead.tags)?,
+            created_by: record.writers.created_by.map(|by| by.to_string()),
+            updated_by: record.writers.updated_by.map(|by| by.to_string()),
         })
     }
 }
@@ -65,6 +73,7 @@ impl TryFrom<Row> for Record<Lead> {
                 created_at: row.created_at.and_utc(),
                 updated_at: row.updated_at.and_utc(),
             },
+            writers: writers(row.created_by, row.updated_by)?,
             fields: Lead {
                 name: row.name,
                 phone: row.phone,
@@ -78,6 +87,16 @@ impl TryFrom<Row> for Record<Lead> {
     }
 }
 
+by_period!(leads.updated_at of Lead,
+    |filter: &LeadFilter, writers| from filter.updated_since, to None;
+    email => filter.email.as_deref(),
+    phone => filter.phone.as_deref(),
+    created_by => writers.created_by.map(|by| by.to_string()),
+    updated_by => writers.updated_by.map(|by| by.to_string()),
+    source => filter.source.as_deref(),
+    status => filter.status.map(Word::as_str),
+);
+
 impl RecordStore for Lead {
     type Filter = LeadFilter;
 
@@ -86,14 +105,18 @@ impl RecordStore for Lead {
     fn list(
         connection: &mut AnyConnection,
         filter: &LeadFilter,
+        writers: &WriterFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>> {
-        let mut query = leads::table.into_boxed();
-        only!(query;
-            leads::source => filter.source.as_deref(),
-            leads::status => filter.status.map(Word::as_str),
-        );
-        page!(leads, Row, query, connection, limit, after)
+    ) -> Result<Found<Self>> {
+        // An address or number has few leads, whenever they were changed.
+        let is_narrow = filter.email.is_some() || filter.phone.is_some();
+        let mut query = if filter.updated_since.is_some() && !is_narrow {
+            let ids = ids_of_period(connection, filter, writers, limit, after)?;
+            leads::table.select(leads::id).filter(leads::id.eq_any(ids)).into_boxed()
+        } else {
+            compared(chosen(filter, writers), filter)
+        };
+        Ok(page!(leads[tags], Row, query, connection, limit, after))
     }
 }

@@ -11,6 +11,7 @@ pub mod calls;
 pub mod contacts;
 pub mod integrations;
 pub mod leads;
+mod period;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,8 +20,9 @@ use super::connection::AnyConnection;
 use super::error::{Error, Result};
 use super::rows;
 use crate::model::FieldErrors;
+use crate::model::id::KeyId;
 use crate::model::page::Limit;
-use crate::model::records::{Fields, Record, RecordId};
+use crate::model::records::{Fields, Record, RecordId, WriterFilter, Writers};
 use crate::model::time::Moment;
 
 /// How one kind of record is stored.
@@ -37,14 +39,15 @@ pub trait RecordStore: Fields {
         Ok(FieldErrors::default())
     }
 
-    /// Takes a record that is about to be deleted out of those that refer to it, which are thereby
-    /// changed.
+    /// Takes a record that a key is about to delete out of those that refer to it, which are
+    /// thereby changed.
     ///
     /// # Errors
     /// When the database fails.
     fn clear_references(
         _connection: &mut AnyConnection,
         _id: RecordId<Self>,
+        _by: Option<KeyId>,
         _now: Moment,
     ) -> Result<()> {
         Ok(())
@@ -86,16 +89,25 @@ pub trait RecordStore: Fields {
     /// When the database fails.
     fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<()>;
 
-    /// Records from the newest to the oldest, one more than the limit where there are so many.
+    /// Records from the newest to the oldest.
     ///
     /// # Errors
     /// When the database fails.
     fn list(
         connection: &mut AnyConnection,
         filter: &Self::Filter,
+        writers: &WriterFilter,
         limit: Limit,
         after: Option<RecordId<Self>>,
-    ) -> Result<Vec<Record<Self>>>;
+    ) -> Result<Found<Self>>;
+}
+
+/// One page of a list.
+pub struct Found<F> {
+    /// From the newest to the oldest; fewer than the limit where they are long.
+    pub records: Vec<Record<F>>,
+    /// Behind which record to go on, unless this was the last page.
+    pub next: Option<RecordId<F>>,
 }
 
 /// The methods of [`RecordStore`] that are one plain statement: `statements!(table, Row, Columns)`.
@@ -146,19 +158,56 @@ macro_rules! statements {
 }
 use statements;
 
-/// The page of a boxed query, which has its filters: `page!(table, Row, query, connection, limit,
-/// after)`.
+/// So many bytes of text the records of a page have together, unless it is a single one.
+const LONGEST_PAGE: i64 = 1024 * 1024;
+
+/// The page of a boxed query, which has its filters: `page!(table[long columns], Row, query,
+/// connection, limit, after)`.
+///
+/// The rows themselves are read when it is known how many of them are given out: neither database
+/// has to read a long text to say how long it is.
 macro_rules! page {
-    ($table:ident, $row:ty, $query:ident, $connection:ident, $limit:ident, $after:ident) => {{
+    (
+        $table:ident[$($long:ident),+],
+        $row:ty, $query:ident, $connection:ident, $limit:ident, $after:ident
+    ) => {{
+        const LENGTH: &str = concat!(
+            "CAST(0",
+            $(" + COALESCE(OCTET_LENGTH(", stringify!($table), ".", stringify!($long), "), 0)",)+
+            " AS BIGINT)"
+        );
         if let Some(id) = $after {
             $query = $query.filter($table::id.lt(id.to_string()));
         }
-        let query = $query.then_order_by($table::id.desc()).limit($limit.get() as i64 + 1);
-        let rows: Vec<$row> = query.load($connection)?;
-        rows.into_iter().map(Record::try_from).collect()
+        let lengths: Vec<(String, i64)> = $query
+            .then_order_by($table::id.desc())
+            .limit($limit.get() as i64 + 1)
+            .select(($table::id, diesel::dsl::sql::<diesel::sql_types::BigInt>(LENGTH)))
+            .load($connection)?;
+        let (ids, more) = super::on_one_page(lengths, $limit);
+        let next = ids.last().filter(|_| more).map(|id| rows::parse("record id", id));
+        let query = $table::table.filter($table::id.eq_any(&ids)).order($table::id.desc());
+        let rows: Vec<$row> =
+            if ids.is_empty() { Vec::new() } else { query.load($connection)? };
+        let records = rows.into_iter().map(Record::try_from).collect::<Result<_>>()?;
+        Found { records, next: next.transpose()? }
     }};
 }
 use page;
+
+/// The ids of the records that are given out, and whether others follow. Each comes with the length
+/// of its text.
+fn on_one_page(lengths: Vec<(String, i64)>, limit: Limit) -> (Vec<String>, bool) {
+    let (found, mut room) = (lengths.len(), LONGEST_PAGE);
+    let fits = |(place, (_, length)): &(usize, (String, i64))| {
+        room -= length;
+        *place == 0 || room >= 0
+    };
+    let page = lengths.into_iter().take(limit.get()).enumerate().take_while(fits);
+    let ids: Vec<String> = page.map(|(_, (id, _))| id).collect();
+    let more = found > ids.len();
+    (ids, more)
+}
 
 /// Restricts a boxed query to the rows that have these values, where one is given:
 /// `only!(query; column => value, …)`, the choosiest column first. Each has an index on it and `id`,
@@ -197,10 +246,10 @@ macro_rules! exists {
 }
 use exists;
 
-/// Makes a column null where it names this id; their time of change is `now`, or just above
-/// the last one that any of them has: `clear!(table, column, id, connection, now)`.
+/// Makes a column null where it names this id, on behalf of a key; their time of change is `now`, or
+/// just above the last one that any of them has: `clear!(table, column, id, connection, by, now)`.
 macro_rules! clear {
-    ($table:ident, $column:ident, $id:expr, $connection:ident, $now:expr) => {{
+    ($table:ident, $column:ident, $id:expr, $connection:ident, $by:ident, $now:expr) => {{
         let id = $id.to_string();
         let latest: Option<NaiveDateTime> = $table::table
             .filter($table::$column.eq(&id))
@@ -209,11 +258,23 @@ macro_rules! clear {
         let after = latest.map(|latest| latest + Duration::milliseconds(1));
         let at = after.map_or($now.naive_utc(), |after| after.max($now.naive_utc()));
         diesel::update($table::table.filter($table::$column.eq(&id)))
-            .set(($table::$column.eq(None::<String>), $table::updated_at.eq(at)))
+            .set((
+                $table::$column.eq(None::<String>),
+                $table::updated_at.eq(at),
+                $table::updated_by.eq($by.map(|by| by.to_string())),
+            ))
             .execute($connection)?;
     }};
 }
 use clear;
+
+/// The two columns of a record's writers.
+fn writers(created_by: Option<String>, updated_by: Option<String>) -> Result<Writers> {
+    Ok(Writers {
+        created_by: rows::optional_id("key id", created_by)?,
+        updated_by: rows::optional_id("key id", updated_by)?,
+    })
+}
 
 /// What a column holds as JSON.
 fn to_json<T: Serialize>(value: &T) -> Result<String> {

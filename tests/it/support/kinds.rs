@@ -39,6 +39,13 @@ fn otherwise(name: &'static str, rule: Rule, default: Value) -> Field {
 }
 
 const TAGS: (&str, &str) = ("tags", "'[]'");
+const EMAIL: (&str, &str) =
+    ("email", "CASE WHEN n * 10 <= total THEN 'old@example.com' ELSE 'new@example.com' END");
+const PHONE: (&str, &str) =
+    ("phone", "CASE WHEN n * 10 <= total THEN '+14155550100' ELSE '+14155550199' END");
+/// Which key wrote it.
+const WRITER: &str = "CASE WHEN n * 10 <= total THEN 'key_00000000000000000000000001' \
+                      ELSE 'key_00000000000000000000000002' END";
 
 /// What happened long ago is what most filters look for: the oldest tenth differs from the rest.
 pub fn kinds() -> Vec<Kind> {
@@ -102,7 +109,7 @@ pub fn kinds() -> Vec<Kind> {
                 optional("notes", Text(10_000)),
                 otherwise("tags", Tags, json!([])),
             ],
-            row: &[("name", "'Ada ' || n"), TAGS],
+            row: &[("name", "'Ada ' || n"), EMAIL, PHONE, TAGS],
         },
         Kind {
             resource: "integrations",
@@ -155,6 +162,8 @@ pub fn kinds() -> Vec<Kind> {
                 ("name", "'Ada ' || n"),
                 ("status", "CASE WHEN n * 10 <= total THEN 'converted' ELSE 'new' END"),
                 ("source", "CASE WHEN n * 10 <= total THEN 'fair' ELSE 'web' END"),
+                EMAIL,
+                PHONE,
                 TAGS,
             ],
         },
@@ -185,7 +194,7 @@ impl Kind {
         required.map(|field| (field.name, field.rule.good()[0].clone())).collect()
     }
 
-    /// Stores so many records, the oldest first, without the application.
+    /// Stores so many records, the oldest first, one changed each minute, without the application.
     pub fn db_fill(&self, database: &TestDatabase, total: u64) {
         let time = |sql: &str| match database.backend {
             super::Backend::Sqlite => {
@@ -195,14 +204,16 @@ impl Kind {
                 sql.replace("MINUTE", "TIMESTAMP '2026-01-01' + n * INTERVAL '1 minute'")
             }
         };
-        let columns: Vec<&str> = self.row.iter().map(|(column, _)| *column).collect();
-        let values: Vec<String> = self.row.iter().map(|(_, sql)| time(sql)).collect();
+        let written = [("updated_at", "MINUTE"), ("created_by", WRITER), ("updated_by", WRITER)];
+        let row = || self.row.iter().chain(&written);
+        let columns: Vec<&str> = row().map(|(column, _)| *column).collect();
+        let values: Vec<String> = row().map(|(_, sql)| time(sql)).collect();
         let values = values.join(", ").replace("total", &total.to_string());
         database.db_execute(&format!(
             "WITH RECURSIVE rows(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM rows WHERE n < {total})
-             INSERT INTO {} (id, created_at, updated_at, {})
+             INSERT INTO {} (id, created_at, {})
              SELECT '{}_0000000000000' || CAST(1000000000000 + n AS TEXT),
-                    '2026-01-01 00:00:00', '2026-01-01 00:00:00', {values} FROM rows",
+                    '2026-01-01 00:00:00', {values} FROM rows",
             self.resource,
             columns.join(", "),
             self.prefix,

@@ -9,6 +9,7 @@ use crate::http::extract::QueryReader;
 use crate::http::openapi::operation::Operation;
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::breakdown::Breakdown;
+use crate::model::failed_request::{FailedRequest, KeyErrors};
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey, RevokeRequest};
 use crate::model::page::Page;
@@ -17,6 +18,7 @@ use crate::model::usage::{PerWindow, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 const TAG: &str = "keys";
+const ACTIVITY: &str = "activity";
 const EXAMPLE_SECRET: &str = "btk_ThisIsWhereTheKeyStandsInFullJustOnce0";
 
 fn example_input() -> Value {
@@ -152,7 +154,24 @@ pub(super) fn example_windows() -> PerWindow<Breakdown> {
 /// `GET /v1/keys/{id}/usage`
 pub fn usage(operation: &mut Operation<'_>) {
     operation
-        .named(TAG, "usage", "Show a key's requests by outcome, resource, access and time")
+        .named(ACTIVITY, "usage", "Show a key's requests by outcome, resource, access and time")
         .on_id::<KeyId>()
         .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
+}
+
+/// `GET /v1/keys/{id}/errors`
+pub fn errors(operation: &mut Operation<'_>) {
+    let failed = FailedRequest {
+        at: example_time(),
+        method: "GET".to_owned(),
+        route: Some("/v1/leads".to_owned()),
+        status: 403,
+        code: "insufficient_scope".to_owned(),
+        address: Some("203.0.113.8".to_owned()),
+    };
+    operation
+        .named(ACTIVITY, "errors", "Show a key's last requests that were refused or failed")
+        .says("At most 20 are kept of a key. They are shown about a second after the answer.")
+        .on_id::<KeyId>()
+        .answers::<KeyErrors>(200, "The newest first.", json_of(KeyErrors { data: vec![failed] }));
 }

@@ -3,17 +3,20 @@
 use serde_json::{Map, Value, json};
 
 use super::{EXAMPLE_NUMBER, example_time, json_of, page_of};
-use crate::http::api::records::Listed;
+use crate::http::api::records::{Listed, read_writers};
 use crate::http::extract::QueryReader;
 use crate::http::openapi::operation::Operation;
+use crate::model::id::{KeyId, PublicId};
 use crate::model::page::Page;
-use crate::model::records::{Record, RecordId, Stamp};
+use crate::model::records::{Record, RecordId, Stamp, Writers};
 
 /// A record as it would be made of the kind's own example.
 fn example<F: Listed>() -> Option<Record<F>> {
     let (id, at) = (RecordId::from_number(EXAMPLE_NUMBER), example_time());
     let fields = F::from_object(F::example().as_object()?).ok()?;
-    Some(Record { stamp: Stamp { id, created_at: at, updated_at: at }, fields })
+    let by = Some(KeyId::from_number(EXAMPLE_NUMBER));
+    let writers = Writers { created_by: by, updated_by: by };
+    Some(Record { stamp: Stamp { id, created_at: at, updated_at: at }, writers, fields })
 }
 
 /// A change of the kind's example: its last field.
@@ -48,11 +51,16 @@ pub fn list<F: Listed>(operation: &mut Operation<'_>) {
     operation
         .named(tag::<F>(), "list", format!("List {}", F::MANY))
         .query(F::read_filter)
+        .query(read_writers)
         .query(QueryReader::page)
         .answers::<Page<Record<F>>>(
             200,
             "A page, newest first.",
             json_of(example::<F>().map(page_of)),
+        )
+        .says(
+            "A page ends early where its records have more than 1 MiB of text together; \
+             `next_cursor` alone tells whether the list goes on.",
         )
         .with_optional_header(200, "Link");
 }

@@ -106,9 +106,8 @@ fn section(document: &Value, tag: &Value) -> Section {
     let answered = operations.iter().flat_map(|(_, _, value)| members(&value["responses"]));
     let named = answered.flat_map(|(_, answer)| references(&answer["content"]["application/json"]));
     let objects = Object::reached(document, named.collect());
-    let example_id = operations.iter().find_map(|(_, _, value)| Operation::answered_id(value));
     let shown = |(path, method, value): (&String, &String, &Value)| Operation {
-        example_id: example_id.clone(),
+        example_id: example_id(document, path),
         ..Operation::of(document, path, method, value)
     };
     Section {
@@ -118,6 +117,14 @@ fn section(document: &Value, tag: &Value) -> Section {
         operations: operations.into_iter().map(shown).collect(),
         objects,
     }
+}
+
+/// An id for a path that names one thing of many: that of an example among what is answered of them.
+fn example_id(document: &Value, path: &str) -> Option<String> {
+    let (many, _) = path.split_once("/{id}")?;
+    let paths = members(&document["paths"]).filter(|(path, _)| path.starts_with(many));
+    let mut operations = paths.flat_map(|(_, item)| members(item));
+    operations.find_map(|(_, value)| Operation::answered_id(value))
 }
 
 /// A name of the API as a heading: `knowledge_base` becomes `Knowledge base`.

@@ -1,0 +1,125 @@
+//! Turns at the database. However much is asked with API keys, connections are left for managing
+//! keys and for pages; and few requests at once may read whole tables, no two of them with one key.
+//!
+//! Whoever waits for a turn holds neither a thread nor a connection.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error::{Code, Problem};
+use crate::model::key::KeyNumber;
+
+/// So many requests with API keys use the database at once; it has more connections than that.
+pub const OF_KEYS: usize = 5;
+/// So many of them may search.
+const OF_SEARCHES: usize = 2;
+/// How long a turn is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How much of the database a request reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// A few rows.
+    Little,
+    /// As much as there is, perhaps.
+    Search,
+}
+
+/// Shared by all workers.
+pub struct Turns {
+    all: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
+    /// Of each key that searches or waits to: its one search.
+    own: Mutex<HashMap<KeyNumber, Arc<Semaphore>>>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let of = |number| Arc::new(Semaphore::new(number));
+        Self { all: of(OF_KEYS), searches: of(OF_SEARCHES), own: Mutex::default() }
+    }
+}
+
+/// A turn, until it is dropped.
+pub struct Turn {
+    _held: Vec<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    /// Waits for a key's turn.
+    ///
+    /// # Errors
+    /// 503 when it does not come in time.
+    pub async fn take(&self, key: KeyNumber, effort: Effort) -> Result<Turn, Problem> {
+        // The scarcest first, so that nobody waits for it while keeping others from the rest.
+        let needed = match effort {
+            Effort::Little => vec![self.all.clone()],
+            Effort::Search => vec![self.own(key), self.searches.clone(), self.all.clone()],
+        };
+        let taking = async {
+            let mut held = Vec::with_capacity(needed.len());
+            for turn in needed {
+                held.push(turn.acquire_owned().await.map_err(Problem::internal)?);
+            }
+            Ok(Turn { _held: held })
+        };
+        tokio::time::timeout(PATIENCE, taking).await.map_err(|_| too_busy(effort))?
+    }
+
+    fn own(&self, key: KeyNumber) -> Arc<Semaphore> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|_, turn| Arc::strong_count(turn) > 1);
+        own.entry(key).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
+    }
+}
+
+fn too_busy(effort: Effort) -> Problem {
+    let detail = match effort {
+        Effort::Little => {
+            "Too many requests are running; nothing was changed. Try again, with fewer at once."
+        }
+        Effort::Search => {
+            "Too many searches are running. Try again, with one search of this key at a time."
+        }
+    };
+    Problem::new(Code::Unavailable, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// Those turns of as many requests that come at once.
+    fn taken(turns: &Turns, requests: impl Iterator<Item = (u32, Effort)>) -> Vec<Turn> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let take = |(key, effort)| {
+            let taking = turns.take(KeyNumber(key), effort);
+            async move { taking.now_or_never() }
+        };
+        let taken = runtime.block_on(join_all(requests.map(take)));
+        taken.into_iter().flatten().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn searches_leave_turns_for_others_and_one_key_for_other_keys() {
+        let turns = Turns::default();
+        let first = taken(&turns, (0..10).map(|_| (1, Effort::Search)));
+        assert_eq!(first.len(), 1);
+        let second = taken(&turns, (2..10).map(|key| (key, Effort::Search)));
+        assert_eq!(second.len(), OF_SEARCHES - 1);
+        let rest = taken(&turns, (0..10).map(|_| (1, Effort::Little)));
+        assert_eq!(rest.len(), OF_KEYS - OF_SEARCHES);
+        drop(first);
+        assert_eq!(taken(&turns, (0..10).map(|_| (1, Effort::Search))).len(), 1);
+        drop((second, rest));
+        // What is kept of keys goes with their searches.
+        taken(&turns, std::iter::once((11, Effort::Search)));
+        assert_eq!(turns.own.lock().unwrap().len(), 1);
+    }
+}
