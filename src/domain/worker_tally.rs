@@ -1,6 +1,6 @@
 //! What one worker counts, in memory: which keys were used how, and from where.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,9 +31,31 @@ struct Tally {
     sources: Vec<(KeyNumber, Source)>,
     tokens: HashMap<u32, Moment>,
     errors: LastErrors,
-    /// Which sources were noted of whom in this minute: address and user agent, once.
-    noted: foldhash::HashMap<KeyNumber, Vec<(IpAddr, u32)>>,
+    /// Which sources were noted of whom in this minute.
+    noted: foldhash::HashMap<KeyNumber, NotedSources>,
     noted_in: Option<Minute>,
+}
+
+/// An address, and a hash of what the client there calls itself.
+type SourceKey = (IpAddr, u32);
+
+/// The sources of one key that were noted in this minute. Most keys have one, which allocates
+/// nothing.
+struct NotedSources {
+    first: SourceKey,
+    others: Vec<SourceKey>,
+}
+
+impl NotedSources {
+    /// Whether this source is to be noted: it was not yet, and there is room.
+    fn admit(&mut self, source: SourceKey) -> bool {
+        let known = self.first == source || self.others.contains(&source);
+        let admitted = !known && self.others.len() + 1 < ADDRESSES_A_MINUTE;
+        if admitted {
+            self.others.push(source);
+        }
+        admitted
+    }
 }
 
 /// One line of the tally. Each is in another place in memory, and waiting for that is most of what
@@ -183,11 +205,16 @@ impl Tally {
             self.noted_in = minute;
         }
         let source = (address, user_agent.map_or(0, |agent| crc32fast::hash(agent.as_bytes())));
-        let noted = self.noted.entry(key).or_default();
-        if noted.len() == ADDRESSES_A_MINUTE || noted.contains(&source) {
+        let new = match self.noted.entry(key) {
+            hash_map::Entry::Occupied(mut noted) => noted.get_mut().admit(source),
+            hash_map::Entry::Vacant(noted) => {
+                noted.insert(NotedSources { first: source, others: Vec::new() });
+                true
+            }
+        };
+        if !new {
             return;
         }
-        noted.push(source);
         let user_agent = user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
         self.sources.push((key, Source { address: address.to_string(), user_agent, at }));
     }
