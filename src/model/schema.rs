@@ -84,7 +84,8 @@ pub fn email(longest: usize) -> Value {
     let atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
     let label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
     let pattern = format!(r"^(?=.{{1,64}}@){atom}(\.{atom})*@{label}(\.{label})+$");
-    json!({"type": "string", "maxLength": longest, "pattern": pattern})
+    let examples = ["ada@example.com"];
+    json!({"type": "string", "maxLength": longest, "pattern": pattern, "examples": examples})
 }
 
 /// True or false.
