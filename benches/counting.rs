@@ -17,6 +17,7 @@
 #[path = "../tests/it/support/mod.rs"]
 mod support;
 
+use bitting::model::records::resources;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -29,7 +30,7 @@ use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
 use bitting::domain::worker_tally::WorkerTally;
 use bitting::model::key::{KeyNumber, KeySort, TableFilter};
-use bitting::model::scope::{Access, Resource};
+use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Minute, Outcome};
 use bitting::server;
 use bitting::store::migrate::Missing;
@@ -170,7 +171,7 @@ impl Bench {
     }
 
     fn count(&self, numbers: impl Iterator<Item = u32>, address: Option<IpAddr>) {
-        let cell = Cell::new(Some(Resource::Calls), Access::Read, Outcome::Ok);
+        let cell = Cell::new(Some(resources::CALLS), Access::Read, Outcome::Ok);
         for number in numbers {
             self.worker.count(KeyNumber(number), cell, self.bitting.time.now(), address, || {
                 Some("bench/1.0")

@@ -43,7 +43,7 @@ struct Bench {
 
 impl Bench {
     fn measure<F: RecordKind>(&mut self, what: &str, filter: F::Filter) {
-        let resource = F::RESOURCE.as_str();
+        let resource = bitting::model::records::resources::name(F::RESOURCE);
         let kind = kinds().into_iter().find(|kind| kind.resource == resource).unwrap();
         let middle = Cursor(kind.id(self.rows / 2));
         for (page, cursor) in [("first", None), ("middle", Some(middle))] {

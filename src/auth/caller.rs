@@ -1,16 +1,17 @@
 //! Who a right credential proves. Only the decision makes one of these.
 
 use crate::domain::credential::Credential;
+use crate::model::catalog::{Catalog, Permissions, ResourceNumber};
 use crate::model::id::{KeyId, TokenId};
 use crate::model::key::KeyNumber;
-use crate::model::scope::{Access, Resource, Scope, ScopeSet};
+use crate::model::scope::Access;
 
 /// An API key that was accepted for the request at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyCaller {
     pub(super) id: KeyId,
     pub(super) number: KeyNumber,
-    pub(super) scopes: ScopeSet,
+    pub(super) permissions: Permissions,
 }
 
 impl KeyCaller {
@@ -30,8 +31,8 @@ impl KeyCaller {
     }
 
     /// Whether the key may read this resource, whatever it is doing now.
-    pub fn may_read(&self, resource: Resource) -> bool {
-        Scope::new(resource, Access::Read).is_some_and(|scope| self.scopes.contains(scope))
+    pub fn may_read(&self, catalog: &Catalog, resource: ResourceNumber) -> bool {
+        catalog.allows(self.permissions, resource, Access::Read)
     }
 }
 
@@ -40,7 +41,7 @@ impl KeyCaller {
 pub struct TokenCaller {
     pub(super) id: TokenId,
     pub(super) number: u32,
-    pub(super) may_grant: ScopeSet,
+    pub(super) may_grant: Permissions,
 }
 
 impl TokenCaller {
@@ -59,8 +60,8 @@ impl TokenCaller {
         Credential::Token(self.id)
     }
 
-    /// The scopes it may give to keys.
-    pub fn may_grant(&self) -> ScopeSet {
+    /// What it may give to keys.
+    pub fn may_grant(&self) -> Permissions {
         self.may_grant
     }
 }

@@ -6,7 +6,8 @@
 use super::caller::{Caller, KeyCaller, TokenCaller};
 use super::presented_key::{Presented, Unusable};
 use crate::domain::key_index::{Entry, Holder, Standing};
-use crate::model::scope::{Access, Resource, Scope};
+use crate::model::catalog::{Catalog, ResourceNumber};
+use crate::model::scope::Access;
 use crate::model::secret::SecretKind;
 use crate::model::time::Moment;
 
@@ -14,7 +15,7 @@ use crate::model::time::Moment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// An API key with the scope for the resource and the method.
-    Scope(Resource),
+    Scope(ResourceNumber),
     /// Any live API key.
     AnyKey,
     /// An admin token; one with read for what only reads.
@@ -94,6 +95,7 @@ pub fn decide(
     fresh: bool,
     now: Moment,
     route: Route,
+    catalog: &Catalog,
 ) -> Decision {
     let refused = |refusal| Decision { holder: None, verdict: Err(refusal) };
     let presented = match presented {
@@ -118,7 +120,7 @@ pub fn decide(
         Standing::Revoked => Err(Refusal::KeyRevoked),
         Standing::Expired => Err(Refusal::KeyExpired),
         Standing::Live if !fresh => Err(Refusal::Unavailable),
-        Standing::Live => permit(&holder, route),
+        Standing::Live => permit(&holder, route, catalog),
     };
     Decision { holder: Some(holder), verdict }
 }
@@ -132,24 +134,24 @@ fn presented_id_matches(presented: &Presented, holder: &Holder) -> bool {
 }
 
 /// Whether a live credential may do what the route offers.
-fn permit(holder: &Holder, route: Route) -> Result<Caller, Refusal> {
+fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Refusal> {
     let Route::Known { need, access, offered } = route else { return Err(Refusal::NotFound) };
     match (need, holder) {
         (Need::Scope(_) | Need::AnyKey, Holder::AdminToken { .. })
         | (Need::AdminToken, Holder::ApiKey { .. }) => Err(Refusal::WrongCredential(need)),
         _ if !offered => Err(Refusal::MethodNotAllowed),
-        (Need::AnyKey, &Holder::ApiKey { id, number, scopes }) => {
-            Ok(Caller::Key(KeyCaller { id, number, scopes }))
+        (Need::AnyKey, &Holder::ApiKey { id, number, permissions }) => {
+            Ok(Caller::Key(KeyCaller { id, number, permissions }))
         }
-        (Need::Scope(resource), &Holder::ApiKey { id, number, scopes }) => {
-            match Scope::new(resource, access) {
-                Some(scope) if scopes.contains(scope) => {
-                    Ok(Caller::Key(KeyCaller { id, number, scopes }))
-                }
-                _ => Err(Refusal::InsufficientScope {
-                    required: format!("{}:{}", resource.as_str(), access.as_str()),
-                    granted: scopes.iter().map(|scope| scope.to_string()).collect(),
-                }),
+        (Need::Scope(resource), &Holder::ApiKey { id, number, permissions }) => {
+            if catalog.allows(permissions, resource, access) {
+                Ok(Caller::Key(KeyCaller { id, number, permissions }))
+            } else {
+                let granted = catalog.scopes_of(permissions);
+                Err(Refusal::InsufficientScope {
+                    required: format!("{}:{}", catalog.name_of(Some(resource)), access.as_str()),
+                    granted: granted.iter().map(ToString::to_string).collect(),
+                })
             }
         }
         (Need::AdminToken, &Holder::AdminToken { id, number, access: granted, may_grant }) => {
@@ -173,9 +175,14 @@ mod tests {
     use crate::model::actor::{Actor, ActorKind};
     use crate::model::id::{KeyId, PublicId, TokenId};
     use crate::model::key::KeyNumber;
+    use crate::model::records::resources;
     use crate::model::secret::Digest;
     use crate::model::time::parse_rfc3339;
     use crate::model::token::AdminToken;
+
+    fn catalog() -> Catalog {
+        resources::catalog()
+    }
 
     fn now() -> Moment {
         parse_rfc3339("2026-11-21T12:00:00Z").unwrap()
@@ -186,35 +193,41 @@ mod tests {
     }
 
     fn key(scopes: &str, expires_at: Option<Moment>, revoked: bool) -> Entry {
-        Entry::from(&KeyChange {
-            digest: Digest::of(b"x"),
-            number: KeyNumber(7),
-            id: KeyId::from_number(5),
-            scopes: scopes.parse().unwrap(),
-            expires_at,
-            revoked,
-            imported: false,
-            revision: 1,
-        })
+        Entry::new(
+            &KeyChange {
+                digest: Digest::of(b"x"),
+                number: KeyNumber(7),
+                id: KeyId::from_number(5),
+                scopes: scopes.parse().unwrap(),
+                expires_at,
+                revoked,
+                imported: false,
+                revision: 1,
+            },
+            &catalog(),
+        )
     }
 
     fn token(access: Access) -> Entry {
-        Entry::from(&AdminToken {
-            number: 3,
-            id: TokenId::from_number(9),
-            digest: Digest::of(b"x"),
-            name: String::new(),
-            access,
-            may_grant: "calls:read".parse().unwrap(),
-            display: String::new(),
-            created_at: now(),
-            created_by: Actor { kind: ActorKind::Cli, id: None, name: String::new() },
-            user: None,
-            expires_at: now() + chrono::Duration::days(1),
-            revocation: None,
-            last_used_at: None,
-            revision: 1,
-        })
+        Entry::new(
+            &AdminToken {
+                number: 3,
+                id: TokenId::from_number(9),
+                digest: Digest::of(b"x"),
+                name: String::new(),
+                access,
+                may_grant: "calls:read".parse().unwrap(),
+                display: String::new(),
+                created_at: now(),
+                created_by: Actor { kind: ActorKind::Cli, id: None, name: String::new() },
+                user: None,
+                expires_at: now() + chrono::Duration::days(1),
+                revocation: None,
+                last_used_at: None,
+                revision: 1,
+            },
+            &catalog(),
+        )
     }
 
     fn route(need: Need, access: Access) -> Route {
@@ -230,7 +243,7 @@ mod tests {
         let management =
             Route::Known { need: Need::AdminToken, access: Access::Write, offered: false };
         let calls = |offered| Route::Known {
-            need: Need::Scope(Resource::Calls),
+            need: Need::Scope(resources::CALLS),
             access: Access::Write,
             offered,
         };
@@ -323,7 +336,7 @@ mod tests {
                 Lookup::Found(token(Access::Read)),
                 true,
                 calls(false),
-                wrong(Need::Scope(Resource::Calls)),
+                wrong(Need::Scope(resources::CALLS)),
             ),
             (
                 "token on a path unknown",
@@ -346,7 +359,7 @@ mod tests {
             ),
         ];
         for (case, presented, lookup, fresh, route, expected) in rows {
-            let decision = decide(&presented, lookup, fresh, now(), route);
+            let decision = decide(&presented, lookup, fresh, now(), route, &catalog());
             assert_eq!(decision.verdict, Err(expected), "{case}");
         }
     }
@@ -360,19 +373,19 @@ mod tests {
             (
                 api,
                 key("calls:read", later, false),
-                route(Need::Scope(Resource::Calls), Access::Read),
+                route(Need::Scope(resources::CALLS), Access::Read),
             ),
             (
                 api,
                 key("calls:write", None, false),
-                route(Need::Scope(Resource::Calls), Access::Write),
+                route(Need::Scope(resources::CALLS), Access::Write),
             ),
             (api, key("leads:write", None, false), route(Need::AnyKey, Access::Write)),
             (admin, token(Access::Read), route(Need::AdminToken, Access::Read)),
             (admin, token(Access::Write), route(Need::AdminToken, Access::Read)),
             (admin, token(Access::Write), route(Need::AdminToken, Access::Write)),
         ] {
-            let decision = decide(&presented, Lookup::Found(entry), true, now(), route);
+            let decision = decide(&presented, Lookup::Found(entry), true, now(), route, &catalog());
             assert!(decision.verdict.is_ok(), "{route:?}");
         }
     }
@@ -381,7 +394,9 @@ mod tests {
     fn a_retired_key_still_says_whose_it_was() {
         let revoked = Lookup::Found(key("calls:read", None, true));
         let api = Ok(presented(SecretKind::ApiKey));
-        assert!(decide(&api, revoked, true, now(), Route::Unknown).holder.is_some());
-        assert!(decide(&api, Lookup::Unknown, true, now(), Route::Unknown).holder.is_none());
+        assert!(decide(&api, revoked, true, now(), Route::Unknown, &catalog()).holder.is_some());
+        assert!(
+            decide(&api, Lookup::Unknown, true, now(), Route::Unknown, &catalog()).holder.is_none()
+        );
     }
 }

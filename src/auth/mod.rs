@@ -36,7 +36,7 @@ pub fn judge_from_memory(
             None => return None,
         },
     };
-    Some(decide(presented, lookup, fresh, now, route))
+    Some(decide(presented, lookup, fresh, now, route, &bitting.catalog))
 }
 
 /// Decides about a credential that memory does not know: it may have been made elsewhere a moment
@@ -54,7 +54,7 @@ pub async fn judge_after_feed(
         (None, Ok(())) => Lookup::Unknown,
         (None, Err(_)) => Lookup::OutOfReach,
     };
-    decide(presented, lookup, fresh, bitting.time.now(), route)
+    decide(presented, lookup, fresh, bitting.time.now(), route, &bitting.catalog)
 }
 
 /// Whether what is looked up from now on is recent enough. To be asked before the look-up: asked

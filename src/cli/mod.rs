@@ -250,7 +250,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Openapi => {
             let settings = settings()?;
             let url = settings.public_url.as_deref();
-            let document = openapi::document(&routes::endpoints(), url);
+            let document = openapi::document(&routes::endpoints(), &settings.catalog(), url);
             show(format_args!("{}", document.trim_end()))
         }
         Command::Key(command) => keys::run(command, &settings()?),

@@ -197,7 +197,10 @@ impl Taking {
             };
             let now = self.bitting.time.now();
             let key = fields
-                .and_then(|fields| ImportedKey::from_object(&fields, &self.bitting.brand, now))
+                .and_then(|fields| {
+                    let Bitting { brand, catalog, .. } = &self.bitting;
+                    ImportedKey::from_object(&fields, brand, catalog, now)
+                })
                 .and_then(|key| self.refuse_a_second(key));
             match key {
                 Ok(key) => self.batch.push((number, key)),

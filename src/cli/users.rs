@@ -11,8 +11,8 @@ use crate::config::Settings;
 use crate::domain::disabling::Holdings;
 use crate::domain::one_time_links::choose_password;
 use crate::domain::{Bitting, Error};
+use crate::model::catalog::Catalog;
 use crate::model::password::Password;
-use crate::model::scope::ScopeSet;
 use crate::model::time::format as format_time;
 use crate::model::user::{Email, NewUser, User, UserChange};
 use crate::model::view::UserView;
@@ -89,33 +89,33 @@ pub(super) fn run(command: UserCommand, settings: &Settings) -> Result<(), Failu
         UserCommand::Add { email, role, may_grant, json } => {
             let mut object = rights(role, &may_grant);
             object.insert("email".to_owned(), json!(email));
-            let new = NewUser::from_object(&object)?;
+            let new = NewUser::from_object(&object, &settings.catalog())?;
             let password = ask_password(&new.email)?;
             let bitting = open(settings, Missing::Create)?;
             let user = bitting.add_user(&principal(), &new, Some(&password))?;
-            tell(&user, "added", json)
+            tell(&user, "added", settings, json)
         }
         UserCommand::List { json } => list(json, settings),
         UserCommand::Set { email, role, may_grant, json } => {
             if role.is_none() && may_grant.is_empty() {
                 return Err(Failure::Usage("give --role or --may-grant".to_owned()));
             }
-            let change = UserChange::from_object(&rights(role, &may_grant))?;
+            let change = UserChange::from_object(&rights(role, &may_grant), &settings.catalog())?;
             let (bitting, user) = find(settings, &email)?;
-            tell(&bitting.change_user(&principal(), user.id, &change)?, "changed", json)
+            tell(&bitting.change_user(&principal(), user.id, &change)?, "changed", settings, json)
         }
         UserCommand::SetPassword { email } => {
             let password = ask_password(&parse_email(&email)?)?;
             let (bitting, user) = find(settings, &email)?;
             bitting.set_password(&principal(), user.id, &password)?;
-            tell(&user, "has a new password; all their sessions have ended", false)
+            tell(&user, "has a new password; all their sessions have ended", settings, false)
         }
         UserCommand::Disable { email, transfer_to, yes } => {
             disable(settings, &email, transfer_to.as_deref(), yes)
         }
         UserCommand::Enable { email } => {
             let (bitting, user) = find(settings, &email)?;
-            tell(&bitting.enable_user(&principal(), user.id)?, "enabled", false)
+            tell(&bitting.enable_user(&principal(), user.id)?, "enabled", settings, false)
         }
     }
 }
@@ -215,17 +215,19 @@ fn in_words(holdings: Holdings) -> String {
     format!("{keys} key{} and {tokens} admin token{}", plural(keys), plural(tokens))
 }
 
-fn tell(user: &User, what: &str, json: bool) -> Result<(), Failure> {
+fn tell(user: &User, what: &str, settings: &Settings, json: bool) -> Result<(), Failure> {
     if json {
-        return show_json(&UserView::new(user));
+        return show_json(&UserView::new(user, &user.grants(&settings.catalog())));
     }
     show(format_args!("{} ({}) {what}", user.email, user.role.as_str()))
 }
 
 fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
     let users = open(settings, Missing::Refuse)?.list_users(&principal())?;
+    let catalog = settings.catalog();
     if json {
-        return users.iter().try_for_each(|user| show_json(&UserView::new(user)));
+        let show = |user| show_json(&UserView::new(user, &user.grants(&catalog)));
+        return users.iter().try_for_each(show);
     }
     let row = |user: &User| {
         [
@@ -233,7 +235,7 @@ fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
             plain(&user.email.to_string()),
             user.role.as_str().to_owned(),
             user.status().as_str().to_owned(),
-            grants_in_words(user),
+            grants_in_words(user, &catalog),
             user.last_login_at.map_or("never".to_owned(), format_time),
         ]
     };
@@ -242,9 +244,9 @@ fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
 }
 
 /// What a user may grant, in a table's cell.
-fn grants_in_words(user: &User) -> String {
-    let grants = user.grants();
-    if grants == ScopeSet::all() {
+fn grants_in_words(user: &User, catalog: &Catalog) -> String {
+    let grants = user.grants(catalog);
+    if grants == catalog.scopes() {
         "everything".to_owned()
     } else {
         grants.to_string().replace(' ', ",")

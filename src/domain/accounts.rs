@@ -56,7 +56,7 @@ impl Bitting {
             }
             (_, role) => role.unwrap_or(Role::Member),
         };
-        check_limits(role, new.may_grant)?;
+        check_limits(role, &new.may_grant)?;
         if users::find_by_email(connection, &new.email)?.is_some() {
             return Err(FieldErrors::one("email", "already belongs to a user").into());
         }
@@ -65,14 +65,14 @@ impl Bitting {
             id: UserId::from_number(self.next_id(now)),
             email: new.email.clone(),
             role,
-            may_grant: new.may_grant,
+            may_grant: new.may_grant.clone(),
             created_at: now,
             disabled_at: None,
             last_login_at: None,
         };
         users::insert(connection, &user, hash)?;
         let detail = json!({
-            "user_id": user.id, "email": user.email, "role": role, "may_grant": user.grants(),
+            "user_id": user.id, "email": user.email, "role": role, "may_grant": user.grants(&self.catalog),
         });
         self.record_user(connection, principal, Action::UserCreated, &detail)?;
         Ok(user)
@@ -171,10 +171,10 @@ impl Bitting {
             let before = users::find(connection, id)?.ok_or(Error::NotFound)?;
             let user = User {
                 role: change.role.unwrap_or(before.role),
-                may_grant: change.may_grant.unwrap_or(before.may_grant),
+                may_grant: change.may_grant.clone().unwrap_or_else(|| before.may_grant.clone()),
                 ..before.clone()
             };
-            check_limits(user.role, change.may_grant.unwrap_or_default())?;
+            check_limits(user.role, &change.may_grant.clone().unwrap_or_default())?;
             differs = user != before;
             if !differs {
                 return Ok((user, Vec::new()));
@@ -184,14 +184,14 @@ impl Bitting {
                 keep_an_administrator(connection, &before)?;
             }
             let rights =
-                |role: Role, may_grant: ScopeSet| json!({"role": role, "may_grant": may_grant});
+                |role: Role, may_grant: &ScopeSet| json!({"role": role, "may_grant": may_grant});
             let detail = json!({
                 "user_id": id, "email": user.email,
-                "before": rights(before.role, before.may_grant),
-                "after": rights(user.role, user.may_grant),
+                "before": rights(before.role, &before.may_grant),
+                "after": rights(user.role, &user.may_grant),
             });
             self.record_user(connection, principal, Action::UserUpdated, &detail)?;
-            users::set_rights(connection, id, user.role, user.may_grant)?;
+            users::set_rights(connection, id, user.role, &user.may_grant)?;
             let revoked = if demoted {
                 self.revoke_tokens_of(connection, principal, id, "user_demoted")?
             } else {
@@ -278,7 +278,7 @@ impl Bitting {
     }
 }
 
-fn check_limits(role: Role, may_grant: ScopeSet) -> Result<()> {
+fn check_limits(role: Role, may_grant: &ScopeSet) -> Result<()> {
     Ok(role.bound_by(may_grant).map_err(|why| FieldErrors::one("may_grant", why))?)
 }
 

@@ -64,7 +64,7 @@ fn plan(there: &Powers, here: &Powers) -> Vec<Step> {
             held.push(Step::Disable(id, email.clone()));
         }
         let (role, may_grant) = narrowed(&account.user, &before.user);
-        if (role, may_grant) != (account.user.role, account.user.may_grant) {
+        if (role, &may_grant) != (account.user.role, &account.user.may_grant) {
             held.push(Step::Narrow(id, email.clone(), role, may_grant));
         }
         if account.password.is_some() && account.password != before.password {
@@ -109,12 +109,12 @@ fn order(step: &Step) -> (u8, u128) {
 fn narrowed(here: &User, there: &User) -> (Role, ScopeSet) {
     match (here.role, there.role) {
         (Role::Admin | Role::Auditor | Role::Member, Role::Admin)
-        | (Role::Auditor, Role::Auditor) => (here.role, here.may_grant),
+        | (Role::Auditor, Role::Auditor) => (here.role, here.may_grant.clone()),
         (Role::Admin, Role::Auditor) => (Role::Auditor, ScopeSet::EMPTY),
-        (Role::Admin, Role::Member) => (Role::Member, there.may_grant),
+        (Role::Admin, Role::Member) => (Role::Member, there.may_grant.clone()),
         (Role::Member, Role::Member) => {
-            let both = here.may_grant.iter().filter(|scope| there.may_grant.contains(*scope));
-            (Role::Member, both.collect())
+            let both = here.may_grant.iter().filter(|scope| there.may_grant.contains(scope));
+            (Role::Member, both.cloned().collect())
         }
         // One may see everything, the other make keys: what both may do is to see their own.
         (Role::Member, Role::Auditor) | (Role::Auditor, Role::Member) => {
@@ -150,7 +150,7 @@ impl Bitting {
             Step::HandOver(held, heir, _) => self.hand_over(principal, *held, *heir),
             Step::Disable(user, _) => self.disable_user(principal, *user, None).map(drop),
             Step::Narrow(user, _, role, may_grant) => {
-                let change = UserChange { role: Some(*role), may_grant: Some(*may_grant) };
+                let change = UserChange { role: Some(*role), may_grant: Some(may_grant.clone()) };
                 self.change_user(principal, *user, &change).map(drop)
             }
             Step::ForgetPassword(user, _) => self.forget_password(principal, *user),

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use super::Bitting;
 use super::change_feed::{Position, Reader, lock};
-use super::key_index::{Entry, KeyChange};
+use super::key_index::{Credential, Entry, KeyChange, KeyIndex};
 use super::set_back::SetBack;
 use crate::model::secret::Digest;
 use crate::store::connection::{AnyConnection, Session};
@@ -93,7 +93,7 @@ impl Bitting {
             let take_in = |changes: Vec<(Digest, Entry)>| {
                 changes.into_iter().for_each(|(digest, entry)| self.index.apply(digest, entry));
             };
-            read_since(connection, from, take_in).map(Some)
+            read_since(connection, from, &self.index, take_in).map(Some)
         })
     }
 
@@ -104,7 +104,7 @@ impl Bitting {
         let present = std::sync::Mutex::new(Vec::new());
         let read = session.snapshot(|connection| {
             let take_in = |mut changes: Vec<_>| lock(&present).append(&mut changes);
-            read_since(connection, Position::default(), take_in)
+            read_since(connection, Position::default(), &self.index, take_in)
         })?;
         let present = std::mem::take(&mut *lock(&present));
         let now = self.time.now();
@@ -118,8 +118,8 @@ impl Bitting {
     }
 
     /// Takes in a change that was committed here.
-    pub(super) fn took_effect(&self, digest: Digest, entry: impl Into<Entry>) {
-        let entry = entry.into();
+    pub(super) fn took_effect<'a>(&self, digest: Digest, credential: impl Into<Credential<'a>>) {
+        let entry = self.index.entry(credential);
         self.feed.committed(entry.revision);
         self.index.apply(digest, entry);
     }
@@ -138,18 +138,19 @@ pub(super) fn look_for(
 fn read_since(
     connection: &mut AnyConnection,
     from: Position,
+    index: &KeyIndex,
     take_in: impl Fn(Vec<(Digest, Entry)>) + Sync,
 ) -> store::Result<Read> {
     let mut position = from;
     let changes = tokens::changed_since(connection, from.tokens)?;
     position.tokens = changes.last().map_or(from.tokens, |last| last.revision);
-    take_in(changes.iter().map(|token| (token.digest, token.into())).collect());
+    take_in(changes.iter().map(|token| (token.digest, index.entry(token))).collect());
     std::thread::scope(|scope| {
         loop {
             let changes = keys::changed_since(connection, position.keys, ROWS_PER_READ)?;
             position.keys = changes.last().map_or(position.keys, |last| last.revision);
             let entries = |changes: Vec<KeyChange>| {
-                changes.iter().map(|key| (key.digest, key.into())).collect()
+                changes.iter().map(|key| (key.digest, index.entry(key))).collect()
             };
             if (changes.len() as i64) < ROWS_PER_READ {
                 take_in(entries(changes));

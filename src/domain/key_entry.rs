@@ -1,6 +1,7 @@
 //! What the key index holds of a key or an admin token.
 
-use super::row_numbers::Table;
+use super::policies::{CredentialKind, Policy};
+use crate::model::catalog::{Catalog, Permissions};
 use crate::model::id::{KeyId, PublicId, TokenId};
 use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::scope::{Access, ScopeSet};
@@ -15,30 +16,8 @@ pub struct Entry {
     pub(super) expires_ms: i64,
     pub(super) revision: i64,
     pub(super) number: u32,
-    pub(super) scopes: ScopeSet,
-    pub(super) kind: EntryKind,
+    pub(super) policy: Policy,
     pub(super) revoked: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EntryKind {
-    ApiKey,
-    ImportedKey,
-    ReadToken,
-    WriteToken,
-}
-
-impl EntryKind {
-    fn of_key(imported: bool) -> Self {
-        if imported { Self::ImportedKey } else { Self::ApiKey }
-    }
-
-    pub(super) fn table(self) -> Table {
-        match self {
-            Self::ApiKey | Self::ImportedKey => Table::Keys,
-            Self::ReadToken | Self::WriteToken => Table::Tokens,
-        }
-    }
 }
 
 /// Whose credential it is, and what it was given.
@@ -52,7 +31,7 @@ pub enum Holder {
         /// (`row_numbers`).
         number: KeyNumber,
         /// What it may do.
-        scopes: ScopeSet,
+        permissions: Permissions,
     },
     /// An admin token.
     AdminToken {
@@ -63,7 +42,7 @@ pub enum Holder {
         /// What it may do with keys.
         access: Access,
         /// What it may grant.
-        may_grant: ScopeSet,
+        may_grant: Permissions,
     },
 }
 
@@ -79,6 +58,20 @@ pub enum Standing {
 }
 
 impl Entry {
+    /// What the index holds of a credential, its scopes compiled.
+    pub fn new<'a>(credential: impl Into<Credential<'a>>, catalog: &Catalog) -> Self {
+        let Credential { id, number, scopes, expires_at, kind, revoked, revision } =
+            credential.into();
+        Self {
+            id: [(id >> 64) as u64, id as u64],
+            expires_ms: expires_at.map_or(i64::MAX, |end| end.timestamp_millis()),
+            revision,
+            number,
+            policy: Policy { kind, permissions: catalog.compile(scopes) },
+            revoked,
+        }
+    }
+
     /// Whose credential it is.
     pub fn holder(&self) -> Holder {
         let id = u128::from(self.id[0]) << 64 | u128::from(self.id[1]);
@@ -86,16 +79,16 @@ impl Entry {
             id: TokenId::from_number(id),
             number: self.number,
             access,
-            may_grant: self.scopes,
+            may_grant: self.policy.permissions,
         };
-        match self.kind {
-            EntryKind::ApiKey | EntryKind::ImportedKey => Holder::ApiKey {
+        match self.policy.kind {
+            CredentialKind::ApiKey | CredentialKind::ImportedKey => Holder::ApiKey {
                 id: KeyId::from_number(id),
                 number: KeyNumber(self.number),
-                scopes: self.scopes,
+                permissions: self.policy.permissions,
             },
-            EntryKind::ReadToken => token(Access::Read),
-            EntryKind::WriteToken => token(Access::Write),
+            CredentialKind::ReadToken => token(Access::Read),
+            CredentialKind::WriteToken => token(Access::Write),
         }
     }
 
@@ -111,51 +104,59 @@ impl Entry {
     }
 }
 
-fn halves(id: u128) -> [u64; 2] {
-    [(id >> 64) as u64, id as u64]
+/// What a key or an admin token is, as far as the index holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Credential<'a> {
+    id: u128,
+    number: u32,
+    scopes: &'a ScopeSet,
+    expires_at: Option<Moment>,
+    kind: CredentialKind,
+    revoked: bool,
+    revision: i64,
 }
 
-impl From<&KeyChange> for Entry {
-    fn from(key: &KeyChange) -> Self {
+impl<'a> From<&'a KeyChange> for Credential<'a> {
+    fn from(key: &'a KeyChange) -> Self {
         Self {
-            id: halves(key.id.number()),
-            expires_ms: key.expires_at.map_or(i64::MAX, |end| end.timestamp_millis()),
-            revision: key.revision,
+            id: key.id.number(),
             number: key.number.0,
-            scopes: key.scopes,
-            kind: EntryKind::of_key(key.imported),
+            scopes: &key.scopes,
+            expires_at: key.expires_at,
+            kind: CredentialKind::of_key(key.imported),
             revoked: key.revoked,
-        }
-    }
-}
-
-impl From<&ApiKey> for Entry {
-    fn from(key: &ApiKey) -> Self {
-        Self {
-            id: halves(key.id.number()),
-            expires_ms: key.expires_at.map_or(i64::MAX, |end| end.timestamp_millis()),
             revision: key.revision,
-            number: key.number.0,
-            scopes: key.scopes,
-            kind: EntryKind::of_key(key.imported),
-            revoked: key.revocation.is_some(),
         }
     }
 }
 
-impl From<&AdminToken> for Entry {
-    fn from(token: &AdminToken) -> Self {
+impl<'a> From<&'a ApiKey> for Credential<'a> {
+    fn from(key: &'a ApiKey) -> Self {
         Self {
-            id: halves(token.id.number()),
-            expires_ms: token.expires_at.timestamp_millis(),
-            revision: token.revision,
+            id: key.id.number(),
+            number: key.number.0,
+            scopes: &key.scopes,
+            expires_at: key.expires_at,
+            kind: CredentialKind::of_key(key.imported),
+            revoked: key.revocation.is_some(),
+            revision: key.revision,
+        }
+    }
+}
+
+impl<'a> From<&'a AdminToken> for Credential<'a> {
+    fn from(token: &'a AdminToken) -> Self {
+        Self {
+            id: token.id.number(),
             number: token.number,
-            scopes: token.may_grant,
+            scopes: &token.may_grant,
+            expires_at: Some(token.expires_at),
             kind: match token.access {
-                Access::Read => EntryKind::ReadToken,
-                Access::Write => EntryKind::WriteToken,
+                Access::Read => CredentialKind::ReadToken,
+                Access::Write => CredentialKind::WriteToken,
             },
             revoked: token.revocation.is_some(),
+            revision: token.revision,
         }
     }
 }

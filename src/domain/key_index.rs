@@ -6,14 +6,14 @@
 //! [`KeyIndex::replace`], for a database that was set back.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::key_entry::EntryKind;
-pub use super::key_entry::{Entry, Holder, Standing};
+pub use super::key_entry::{Credential, Entry, Holder, Standing};
 use super::places::Places;
+use super::policies::{CredentialKind, Policies, Policy, PolicyNumber};
 use super::row_numbers::RowNumbers;
-use crate::model::scope::ScopeSet;
+use crate::model::catalog::Catalog;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 pub use crate::store::keys::KeyChange;
@@ -28,24 +28,24 @@ fn state(entry: &Entry) -> i64 {
     entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
 }
 
-/// A credential at its place in memory, where it stays: 72 bytes. Scopes, expiry and all else that
-/// it was made with never change; only its state does.
+/// A credential at its place in memory, where it stays: 72 bytes. What it was made with never
+/// changes; only its state and its policy do.
 struct Record {
     digest: Digest,
     id: [u64; 2],
     expires_ms: i64,
     /// The revision, and below it [`GONE`] and [`REVOKED`]: all change at once.
     state: AtomicI64,
+    /// Its [`PolicyNumber`].
+    policy: AtomicU32,
     /// As in [`Holder`].
     number: u32,
-    scopes: ScopeSet,
-    kind: EntryKind,
 }
 
 impl Record {
     /// What it holds; none when the database does not know the credential any longer.
-    fn entry(&self) -> Option<Entry> {
-        let &Self { id, expires_ms, number, scopes, kind, .. } = self;
+    fn entry(&self, policies: &Policies) -> Option<Entry> {
+        let &Self { id, expires_ms, number, .. } = self;
         let state = self.state.load(Ordering::Acquire);
         let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
         (state & GONE == 0).then_some(Entry {
@@ -53,10 +53,20 @@ impl Record {
             expires_ms,
             revision,
             number,
-            scopes,
-            kind,
+            policy: self.policy(policies),
             revoked,
         })
+    }
+
+    fn policy(&self, policies: &Policies) -> Policy {
+        policies.get(PolicyNumber(self.policy.load(Ordering::Relaxed)))
+    }
+
+    /// Takes over a state, and returns the one before. The policy is stored first: whoever sees the
+    /// new revision sees the policy that came with it.
+    fn update(&self, entry: &Entry, policy: PolicyNumber) -> i64 {
+        self.policy.store(policy.0, Ordering::Relaxed);
+        self.state.swap(state(entry), Ordering::AcqRel)
     }
 }
 
@@ -72,6 +82,8 @@ pub struct Replaced {
 /// The map from digest to entry.
 #[derive(Default)]
 pub struct KeyIndex {
+    catalog: Arc<Catalog>,
+    policies: Policies,
     records: boxcar::Vec<Record>,
     places: Places,
     /// Held by who changes something; readers do not know it.
@@ -91,6 +103,16 @@ struct Writing {
 }
 
 impl KeyIndex {
+    /// An empty index, whose credentials' scopes are those of the catalog.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        Self { catalog, ..Self::default() }
+    }
+
+    /// What the index would hold of a credential.
+    pub fn entry<'a>(&self, credential: impl Into<Credential<'a>>) -> Entry {
+        Entry::new(credential, &self.catalog)
+    }
+
     fn write(&self) -> MutexGuard<'_, Writing> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +125,7 @@ impl KeyIndex {
 
     /// The credential with this digest, if it is known.
     pub fn find(&self, digest: &Digest) -> Option<Entry> {
-        self.with_digest(digest).find_map(Record::entry)
+        self.with_digest(digest).find_map(|record| record.entry(&self.policies))
     }
 
     /// More than one only after a replacement, and all but one of them are gone then.
@@ -114,16 +136,17 @@ impl KeyIndex {
     }
 
     /// Takes in a credential's state, unless a later one is there already.
-    pub fn apply(&self, digest: Digest, entry: impl Into<Entry>) {
-        let entry = entry.into();
+    pub fn apply(&self, digest: Digest, entry: Entry) {
         let mut writing = self.write();
         if let Some(meanwhile) = &mut writing.meanwhile {
             meanwhile.push((digest, entry));
         }
-        let present = self.with_digest(&digest).find_map(|r| Some((r, r.entry()?)));
+        let present = self.with_digest(&digest).find_map(|r| Some((r, r.entry(&self.policies)?)));
         match present {
             Some((_, present)) if present.revision >= entry.revision => {}
-            Some((record, _)) => record.state.store(state(&entry), Ordering::Release),
+            Some((record, _)) => {
+                record.update(&entry, self.policies.intern(entry.policy));
+            }
             None => self.put(digest, &entry),
         }
     }
@@ -134,29 +157,34 @@ impl KeyIndex {
             self.bring_back(record, entry);
             return;
         }
-        if entry.kind == EntryKind::ImportedKey {
+        if entry.policy.kind == CredentialKind::ImportedKey {
             self.holds_imported.store(true, Ordering::Relaxed);
         }
         self.make_room(self.records.count() + 1);
-        let &Entry { id, expires_ms, scopes, kind, .. } = entry;
-        let number = self.numbers.admit(kind.table(), entry.number);
+        let &Entry { id, expires_ms, policy, .. } = entry;
+        let number = self.numbers.admit(policy.kind.table(), entry.number);
         let state = AtomicI64::new(state(entry));
-        let place =
-            self.records.push(Record { digest, id, expires_ms, state, number, scopes, kind });
+        let policy = AtomicU32::new(self.policies.intern(policy).0);
+        let place = self.records.push(Record { digest, id, expires_ms, state, policy, number });
         self.places.put(hash(&digest), place);
     }
 
     /// Whether a record is of this credential, whatever its state: the same digest can come back as
     /// another key.
     fn is_of(&self, record: &Record, entry: &Entry) -> bool {
-        let row = self.numbers.stands_for(record.kind.table(), record.number);
-        (record.id, record.expires_ms, record.scopes, record.kind, row)
-            == (entry.id, entry.expires_ms, entry.scopes, entry.kind, entry.number)
+        let kind = self.kind(record);
+        let row = self.numbers.stands_for(kind.table(), record.number);
+        (record.id, record.expires_ms, kind, row)
+            == (entry.id, entry.expires_ms, entry.policy.kind, entry.number)
+    }
+
+    fn kind(&self, record: &Record) -> CredentialKind {
+        record.policy(&self.policies).kind
     }
 
     fn bring_back(&self, record: &Record, entry: &Entry) {
-        self.numbers.set_gone(record.kind.table(), record.number, false);
-        let before = record.state.swap(state(entry), Ordering::AcqRel);
+        self.numbers.set_gone(entry.policy.kind.table(), record.number, false);
+        let before = record.update(entry, self.policies.intern(entry.policy));
         if before & GONE != 0 {
             self.gone.fetch_sub(1, Ordering::Relaxed);
         }
@@ -165,7 +193,7 @@ impl KeyIndex {
     fn let_go(&self, record: &Record) {
         record.state.fetch_or(GONE, Ordering::AcqRel);
         self.gone.fetch_add(1, Ordering::Relaxed);
-        self.numbers.set_gone(record.kind.table(), record.number, true);
+        self.numbers.set_gone(self.kind(record).table(), record.number, true);
     }
 
     /// Begins to remember what is taken in while the database is read for [`Self::replace`].
@@ -187,7 +215,7 @@ impl KeyIndex {
         }
         let mut replaced = Replaced::default();
         for (_, record) in self.records.iter() {
-            let before = record.entry();
+            let before = record.entry(&self.policies);
             match present.get(&record.digest) {
                 Some(after) if self.is_of(record, after) => {
                     self.bring_back(record, after);
@@ -198,7 +226,8 @@ impl KeyIndex {
                 _ => {
                     let Some(before) = before else { continue };
                     self.let_go(record);
-                    let number = self.numbers.stands_for(record.kind.table(), record.number);
+                    let table = before.policy.kind.table();
+                    let number = self.numbers.stands_for(table, record.number);
                     replaced.gone.push(Entry { number, ..before });
                 }
             }
@@ -240,14 +269,19 @@ mod tests {
     use crate::domain::row_numbers::Table;
     use crate::model::id::{KeyId, PublicId};
     use crate::model::key::KeyNumber;
+    use crate::model::records::resources;
     use crate::model::time::parse_rfc3339;
+
+    fn catalog() -> Arc<Catalog> {
+        Arc::new(resources::catalog())
+    }
 
     fn change(revision: i64, revoked: bool) -> KeyChange {
         KeyChange {
             digest: Digest::of(b"secret"),
             number: KeyNumber(7),
             id: KeyId::from_number(u128::MAX - 5),
-            scopes: ScopeSet::all(),
+            scopes: catalog().scopes(),
             expires_at: parse_rfc3339("2026-11-21T12:00:00Z"),
             revoked,
             imported: false,
@@ -258,27 +292,27 @@ mod tests {
     #[test]
     fn a_record_is_small_and_keeps_what_it_was_given() {
         assert_eq!(size_of::<Record>(), 72);
-        let index = KeyIndex::default();
-        index.apply(Digest::of(b"secret"), &change(1, false));
+        let index = KeyIndex::new(catalog());
+        index.apply(Digest::of(b"secret"), index.entry(&change(1, false)));
         let expected = Holder::ApiKey {
             id: KeyId::from_number(u128::MAX - 5),
             number: KeyNumber(7),
-            scopes: ScopeSet::all(),
+            permissions: catalog().compile(&catalog().scopes()),
         };
         assert_eq!(index.find(&Digest::of(b"secret")).map(|entry| entry.holder()), Some(expected));
     }
 
     #[test]
     fn an_older_state_never_replaces_a_newer_one() {
-        let index = KeyIndex::default();
+        let index = KeyIndex::new(catalog());
         let digest = Digest::of(b"secret");
         let now = parse_rfc3339("2026-11-21T11:59:59.999Z").unwrap();
         let standing = || index.find(&digest).map(|entry| entry.standing(now));
         assert_eq!(standing(), None);
-        index.apply(digest, &change(2, false));
+        index.apply(digest, index.entry(&change(2, false)));
         assert_eq!(standing(), Some(Standing::Live));
-        index.apply(digest, &change(3, true));
-        index.apply(digest, &change(2, false));
+        index.apply(digest, index.entry(&change(3, true)));
+        index.apply(digest, index.entry(&change(2, false)));
         assert_eq!(standing(), Some(Standing::Revoked));
         assert_eq!(index.len(), 1);
     }
@@ -286,20 +320,20 @@ mod tests {
     #[test]
     fn a_replacement_counts_whatever_was_known_before() {
         let now = parse_rfc3339("2026-11-21T11:00:00Z").unwrap();
-        let index = KeyIndex::default();
+        let index = KeyIndex::new(catalog());
         let [kept, lost, new] = [b"kept", b"lost", b"new!"].map(|text| Digest::of(text));
         let key = |id, number, revision, revoked| KeyChange {
             id: KeyId::from_number(id),
             number: KeyNumber(number),
             ..change(revision, revoked)
         };
-        index.apply(kept, &key(1, 1, 9, true));
-        index.apply(lost, &key(2, 2, 10, false));
+        index.apply(kept, index.entry(&key(1, 1, 9, true)));
+        index.apply(lost, index.entry(&key(2, 2, 10, false)));
 
         index.begin_to_replace();
-        index.apply(new, &key(4, 3, 8, true));
+        index.apply(new, index.entry(&key(4, 3, 8, true)));
         let present = [(kept, key(1, 1, 3, false)), (new, key(4, 3, 7, false))];
-        let present: Vec<_> = present.iter().map(|(d, key)| (*d, Entry::from(key))).collect();
+        let present: Vec<_> = present.iter().map(|(d, key)| (*d, index.entry(key))).collect();
         let replaced = index.replace(present.clone(), now);
         assert_eq!((replaced.gone.len(), replaced.revived.len()), (1, 1));
         assert_eq!(index.find(&kept).unwrap().standing(now), Standing::Live);
@@ -309,7 +343,7 @@ mod tests {
 
         // Its number is given to another key: both are told apart in memory.
         let other = Digest::of(b"other");
-        index.apply(other, &key(5, 2, 9, false));
+        index.apply(other, index.entry(&key(5, 2, 9, false)));
         let number = index.find(&other).unwrap().number;
         assert_ne!(number, 2);
         assert_eq!(index.numbers.row(Table::Keys, number), Some(2));
@@ -318,7 +352,7 @@ mod tests {
         // The first database is back, and takes no further memory.
         let records = index.records.count();
         let first = [(kept, key(1, 1, 9, true)), (lost, key(2, 2, 10, false))];
-        index.replace(first.iter().map(|(d, key)| (*d, Entry::from(key))).collect(), now);
+        index.replace(first.iter().map(|(d, key)| (*d, index.entry(key))).collect(), now);
         assert_eq!(index.find(&lost).unwrap().number, 2);
         assert!(index.find(&other).is_none() && index.find(&new).is_none());
         assert_eq!((index.len(), index.records.count()), (2, records));
@@ -326,13 +360,16 @@ mod tests {
 
     #[test]
     fn what_is_known_is_found_at_every_moment_while_the_index_grows() {
-        let index = KeyIndex::default();
+        let index = KeyIndex::new(catalog());
         let digest = |n: u32| Digest::of(&n.to_le_bytes());
-        let known = std::sync::atomic::AtomicU32::new(0);
+        let known = AtomicU32::new(0);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for n in 0..50_000 {
-                    index.apply(digest(n), &KeyChange { number: KeyNumber(n), ..change(1, false) });
+                    index.apply(
+                        digest(n),
+                        index.entry(&KeyChange { number: KeyNumber(n), ..change(1, false) }),
+                    );
                     known.store(n + 1, Ordering::Release);
                 }
             });

@@ -79,9 +79,9 @@ impl Bitting {
             let principal = self.confirm(connection, principal)?;
             Exclusive::Keys.take(connection)?;
             require(principal.manages_keys())?;
-            let granted = principal.may_grant();
-            if !granted.includes(key.scopes) {
-                return Err(Error::NotGranted { required: key.scopes, granted });
+            let granted = principal.may_grant(&self.catalog);
+            if !granted.includes(&key.scopes) {
+                return Err(Error::NotGranted { required: key.scopes.clone(), granted });
             }
             first(connection, key.id)?;
             key.revision = self.record(connection, Action::KeyCreated, origin, key.id, &detail)?;
@@ -298,7 +298,7 @@ impl Bitting {
 pub(super) struct NewKeyDetail<'a> {
     name: &'a str,
     owner: Option<&'a str>,
-    scopes: ScopeSet,
+    scopes: &'a ScopeSet,
     #[serde(with = "rfc3339::option")]
     expires_at: Option<Moment>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -310,7 +310,7 @@ impl<'a> NewKeyDetail<'a> {
         Self {
             name: &key.label.name,
             owner: key.label.owner.as_deref(),
-            scopes: key.scopes,
+            scopes: &key.scopes,
             expires_at: key.expires_at,
             imported: key.imported,
         }

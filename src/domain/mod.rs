@@ -27,6 +27,7 @@ pub mod login_throttle;
 pub mod one_time_links;
 pub mod passwords;
 mod places;
+pub mod policies;
 pub mod principal;
 pub mod records;
 pub mod row_numbers;
@@ -47,6 +48,7 @@ use std::time::Duration;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::clock::Clock;
+use crate::model::catalog::Catalog;
 use crate::model::secret::Brand;
 use crate::model::time::Moment;
 use crate::store::migrate::Mark;
@@ -69,6 +71,8 @@ pub struct Bitting {
     pub database: Database,
     /// What begins every secret.
     pub brand: Brand,
+    /// Which resources and scopes there are.
+    pub catalog: Arc<Catalog>,
     /// What time it is.
     pub time: Timekeeper,
     /// Every key and token, in memory.
@@ -99,6 +103,7 @@ impl Bitting {
     pub fn new(
         database: Database,
         mark: &Mark,
+        catalog: Catalog,
         clock: Arc<dyn Clock>,
         max_staleness: Duration,
     ) -> Result<Self> {
@@ -106,13 +111,15 @@ impl Bitting {
             Error::Store(store::Error::Unreadable(format!("brand {:?} {why}", mark.brand)))
         })?;
         let ids = Mutex::new(ContextV7::new());
-        let index = KeyIndex::default();
+        let catalog = Arc::new(catalog);
+        let index = KeyIndex::new(catalog.clone());
         let meter = UsageMeter::new(Uuid::now_v7().to_string(), index.numbers.clone());
         Ok(Self {
             database,
             brand,
             time: Timekeeper::new(clock, mark.high_water),
             index,
+            catalog,
             feed: ChangeFeed::new(max_staleness),
             meter,
             set_backs: SetBacks::default(),

@@ -10,6 +10,7 @@ use super::credential::{Credential, Ended};
 use super::{Bitting, Error, Result};
 use crate::model::actor::{Actor, ActorKind, Origin, Visit};
 use crate::model::audit::Action;
+use crate::model::catalog::Catalog;
 use crate::model::id::{KeyId, SessionId, TokenId, UserId};
 use crate::model::key::ApiKey;
 use crate::model::scope::ScopeSet;
@@ -85,11 +86,11 @@ impl Principal {
     }
 
     /// The scopes they may give to keys.
-    pub fn may_grant(&self) -> ScopeSet {
+    pub fn may_grant(&self, catalog: &Catalog) -> ScopeSet {
         match &self.rights {
-            Rights::CommandLine => ScopeSet::all(),
-            Rights::Token { may_grant } => *may_grant,
-            Rights::User(user) => user.grants(),
+            Rights::CommandLine => catalog.scopes(),
+            Rights::Token { may_grant } => may_grant.clone(),
+            Rights::User(user) => user.grants(catalog),
             Rights::Visitor => ScopeSet::EMPTY,
         }
     }
@@ -188,8 +189,8 @@ impl Bitting {
         };
         let mut detail = detail.clone();
         if let Error::NotGranted { required, granted } = &refusal {
-            let refused = required.iter().filter(|scope| !granted.contains(*scope));
-            detail["not_granted"] = json!(refused.collect::<ScopeSet>());
+            let refused = required.iter().filter(|scope| !granted.contains(scope));
+            detail["not_granted"] = json!(refused.cloned().collect::<ScopeSet>());
         }
         self.note_denial(principal, key, detail)?;
         Err(refusal)

@@ -139,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::key_index::{Entry, Holder, KeyChange, KeyIndex};
+    use crate::domain::key_index::{Holder, KeyChange, KeyIndex};
     use crate::domain::usage_batch::{FINE_COUNTERS, SOURCES_IN_A_BATCH};
     use crate::model::id::{KeyId, PublicId};
     use crate::model::scope::{Access, ScopeSet};
@@ -196,18 +196,18 @@ mod tests {
             digest: Digest::of(&[id]),
             number,
             id: KeyId::from_number(id.into()),
-            scopes: ScopeSet::EMPTY,
+            scopes: ScopeSet::default(),
             expires_at: None,
             revoked: false,
             imported: false,
             revision: 1,
         };
-        let entry = |key: &KeyChange| (key.digest, Entry::from(key));
         let index = KeyIndex::default();
+        let entry = |key: &KeyChange| (key.digest, index.entry(key));
         let meter = UsageMeter::new("p".into(), index.numbers.clone());
         let worker = meter.worker();
         let (kept, lost, new) = (change(1, KEY), change(2, KeyNumber(2)), change(3, KeyNumber(2)));
-        [&kept, &lost].into_iter().for_each(|key| index.apply(key.digest, key));
+        [&kept, &lost].into_iter().for_each(|key| index.apply(key.digest, index.entry(key)));
         let number = |key: &KeyChange| match index.find(&key.digest).unwrap().holder() {
             Holder::ApiKey { number, .. } => number,
             Holder::AdminToken { .. } => unreachable!(),

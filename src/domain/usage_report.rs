@@ -8,10 +8,11 @@ use super::principal::Principal;
 use super::usage_meter::Unwritten;
 use super::{Bitting, Result};
 use crate::model::breakdown::Breakdown;
+use crate::model::catalog::Catalog;
 use crate::model::failed_request::FailedRequest;
 use crate::model::key::{KeyNumber, KeySort, TableFilter};
 use crate::model::time::Moment;
-use crate::model::usage::{Count, Keys, PerWindow, Source, Usage, Windows};
+use crate::model::usage::{Cell, Count, Keys, PerWindow, Source, Usage, Windows};
 use crate::store::ledger::Ledger;
 use crate::store::{self, AnyConnection, addresses, key_errors, usage, usage_journal};
 
@@ -83,7 +84,7 @@ impl Bitting {
             Result::Ok((ledger, self.pending(connection, keys, unwritten)?))
         })?;
         ledger.minutes.extend(pending.iter().map(|count| (count.minute, count.cell, count.n)));
-        Ok(add_up(&ledger, &windows, now))
+        Ok(add_up(&ledger, &self.catalog, &windows, now))
     }
 
     /// The requests of all keys that the principal may know of, retired ones too.
@@ -116,7 +117,13 @@ impl Bitting {
     }
 }
 
-fn add_up(ledger: &Ledger, windows: &Windows, now: Moment) -> PerWindow<Breakdown> {
+fn add_up(
+    ledger: &Ledger,
+    catalog: &Catalog,
+    windows: &Windows,
+    now: Moment,
+) -> PerWindow<Breakdown> {
+    let name = |cell: &Cell| catalog.name_of(cell.resource());
     let mut report = PerWindow {
         day: Breakdown::over(steps(windows.day.start(), now, Duration::hours(1))),
         week: Breakdown::over(steps(windows.week.start(), now, Duration::days(1))),
@@ -124,25 +131,25 @@ fn add_up(ledger: &Ledger, windows: &Windows, now: Moment) -> PerWindow<Breakdow
     };
     for (hour, cell, n) in &ledger.hours {
         if *hour >= windows.first_whole_hour() {
-            report.day.add(*cell, hour.start(), *n);
+            report.day.add(name(cell), *cell, hour.start(), *n);
         }
         if *hour >= windows.week {
-            report.week.add(*cell, hour.start(), *n);
+            report.week.add(name(cell), *cell, hour.start(), *n);
         }
-        report.month.add(*cell, hour.start(), *n);
+        report.month.add(name(cell), *cell, hour.start(), *n);
     }
     for (minute, cell, n) in &ledger.part_hour {
-        report.day.add(*cell, minute.start(), *n);
+        report.day.add(name(cell), *cell, minute.start(), *n);
     }
     for (minute, cell, n) in &ledger.minutes {
         if *minute >= windows.day {
-            report.day.add(*cell, minute.start(), *n);
+            report.day.add(name(cell), *cell, minute.start(), *n);
         }
         if minute.hour() >= windows.week {
-            report.week.add(*cell, minute.start(), *n);
+            report.week.add(name(cell), *cell, minute.start(), *n);
         }
         if minute.hour() >= windows.month {
-            report.month.add(*cell, minute.start(), *n);
+            report.month.add(name(cell), *cell, minute.start(), *n);
         }
     }
     report

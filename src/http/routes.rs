@@ -21,8 +21,8 @@ use crate::model::records::call::Call;
 use crate::model::records::contact::Contact;
 use crate::model::records::integration::Integration;
 use crate::model::records::lead::Lead;
-use crate::model::scope::Resource::{
-    Agents, Analytics, Calls, Contacts, Integrations, KnowledgeBase, Leads,
+use crate::model::records::resources::{
+    AGENTS, ANALYTICS, CALLS, CONTACTS, INTEGRATIONS, KNOWLEDGE_BASE, LEADS,
 };
 use crate::model::user::Role;
 
@@ -38,51 +38,51 @@ const ADMINISTRATORS: PageNeed = PageNeed::User(&[Role::Admin]);
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         // The protected API.
-        Endpoint::new("/v1/agents", Scope(Agents))
+        Endpoint::new("/v1/agents", Scope(AGENTS))
             .get(records::list::<Agent>, describe::records::list::<Agent>)
             .post(records::create::<Agent>, describe::records::create::<Agent>),
-        Endpoint::new("/v1/agents/{id}", Scope(Agents))
+        Endpoint::new("/v1/agents/{id}", Scope(AGENTS))
             .get(records::find::<Agent>, describe::records::find::<Agent>)
             .patch(records::update::<Agent>, describe::records::update::<Agent>)
             .delete(records::delete::<Agent>, describe::records::delete::<Agent>),
-        Endpoint::new("/v1/calls", Scope(Calls))
+        Endpoint::new("/v1/calls", Scope(CALLS))
             .get(records::list::<Call>, describe::records::list::<Call>)
             .post(records::create::<Call>, describe::records::create::<Call>),
-        Endpoint::new("/v1/calls/{id}", Scope(Calls))
+        Endpoint::new("/v1/calls/{id}", Scope(CALLS))
             .get(records::find::<Call>, describe::records::find::<Call>)
             .patch(records::update::<Call>, describe::records::update::<Call>)
             .delete(records::delete::<Call>, describe::records::delete::<Call>),
-        Endpoint::new("/v1/knowledge_base", Scope(KnowledgeBase))
+        Endpoint::new("/v1/knowledge_base", Scope(KNOWLEDGE_BASE))
             .get(records::list::<Article>, describe::records::list::<Article>)
             .post(records::create::<Article>, describe::records::create::<Article>),
-        Endpoint::new("/v1/knowledge_base/{id}", Scope(KnowledgeBase))
+        Endpoint::new("/v1/knowledge_base/{id}", Scope(KNOWLEDGE_BASE))
             .get(records::find::<Article>, describe::records::find::<Article>)
             .patch(records::update::<Article>, describe::records::update::<Article>)
             .delete(records::delete::<Article>, describe::records::delete::<Article>),
-        Endpoint::new("/v1/contacts", Scope(Contacts))
+        Endpoint::new("/v1/contacts", Scope(CONTACTS))
             .get(records::list::<Contact>, describe::records::list::<Contact>)
             .post(records::create::<Contact>, describe::records::create::<Contact>),
-        Endpoint::new("/v1/contacts/{id}", Scope(Contacts))
+        Endpoint::new("/v1/contacts/{id}", Scope(CONTACTS))
             .get(records::find::<Contact>, describe::records::find::<Contact>)
             .patch(records::update::<Contact>, describe::records::update::<Contact>)
             .delete(records::delete::<Contact>, describe::records::delete::<Contact>),
-        Endpoint::new("/v1/integrations", Scope(Integrations))
+        Endpoint::new("/v1/integrations", Scope(INTEGRATIONS))
             .get(records::list::<Integration>, describe::records::list::<Integration>)
             .post(records::create::<Integration>, describe::records::create::<Integration>),
-        Endpoint::new("/v1/integrations/{id}", Scope(Integrations))
+        Endpoint::new("/v1/integrations/{id}", Scope(INTEGRATIONS))
             .get(records::find::<Integration>, describe::records::find::<Integration>)
             .patch(records::update::<Integration>, describe::records::update::<Integration>)
             .delete(records::delete::<Integration>, describe::records::delete::<Integration>),
-        Endpoint::new("/v1/leads", Scope(Leads))
+        Endpoint::new("/v1/leads", Scope(LEADS))
             .get(records::list::<Lead>, describe::records::list::<Lead>)
             .post(records::create::<Lead>, describe::records::create::<Lead>),
-        Endpoint::new("/v1/leads/{id}", Scope(Leads))
+        Endpoint::new("/v1/leads/{id}", Scope(LEADS))
             .get(records::find::<Lead>, describe::records::find::<Lead>)
             .patch(records::update::<Lead>, describe::records::update::<Lead>)
             .delete(records::delete::<Lead>, describe::records::delete::<Lead>),
-        Endpoint::new("/v1/analytics/overview", Scope(Analytics))
+        Endpoint::new("/v1/analytics/overview", Scope(ANALYTICS))
             .get(analytics::overview, describe::analytics::overview),
-        Endpoint::new("/v1/analytics/usage", Scope(Analytics))
+        Endpoint::new("/v1/analytics/usage", Scope(ANALYTICS))
             .get(analytics::usage, describe::analytics::usage),
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami, describe::this_key::whoami),

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use ipnet::IpNet;
 
 use super::constant::Constant;
@@ -80,11 +80,20 @@ impl State {
         Self { bitting, tally, settings, stopping, requests, request_ids, reference }
     }
 
+    /// The state of the application that a request came to.
+    ///
+    /// # Errors
+    /// 500 where the application has none, which no request of a real server meets.
+    pub fn of(request: &HttpRequest) -> Result<&Self, Problem> {
+        let state = request.app_data::<web::Data<Self>>();
+        state.map(|state| state.get_ref()).ok_or_else(|| Problem::internal("no state"))
+    }
+
     /// The API document.
     pub fn document(&self) -> &Constant {
         let public_url = self.settings.public_url.as_deref();
         self.settings.document.get_or_init(|| {
-            let text = openapi::document(&routes::endpoints(), public_url);
+            let text = openapi::document(&routes::endpoints(), &self.bitting.catalog, public_url);
             Constant::new("application/json", text)
         })
     }

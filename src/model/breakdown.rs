@@ -16,7 +16,7 @@ use super::usage::{Cell, Tally, tally_entries, tally_schema};
 #[derive(Debug, Clone, Default)]
 pub struct Breakdown {
     tally: Tally,
-    by_resource: BTreeMap<&'static str, ByAccess>,
+    by_resource: BTreeMap<String, ByAccess>,
     series: BTreeMap<Moment, Tally>,
 }
 
@@ -53,10 +53,14 @@ impl Breakdown {
         Self { series: starts.map(|start| (start, Tally::default())).collect(), ..Self::default() }
     }
 
-    /// Adds requests made at a moment inside the window.
-    pub fn add(&mut self, cell: Cell, at: Moment, n: i64) {
+    /// Adds requests of a resource, by the name it is shown under, made at a moment inside the
+    /// window.
+    pub fn add(&mut self, resource: &str, cell: Cell, at: Moment, n: i64) {
         self.tally.add(cell.outcome(), n);
-        let by_access = self.by_resource.entry(cell.resource_name()).or_default();
+        if !self.by_resource.contains_key(resource) {
+            self.by_resource.insert(resource.to_owned(), ByAccess::default());
+        }
+        let Some(by_access) = self.by_resource.get_mut(resource) else { return };
         match cell.access() {
             Access::Read => by_access.read.add(cell.outcome(), n),
             Access::Write => by_access.write.add(cell.outcome(), n),
@@ -72,7 +76,7 @@ impl Breakdown {
     }
 
     /// Requests by the name of the resource; only of those that had any.
-    pub fn by_resource(&self) -> &BTreeMap<&'static str, ByAccess> {
+    pub fn by_resource(&self) -> &BTreeMap<String, ByAccess> {
         &self.by_resource
     }
 
@@ -99,7 +103,7 @@ impl Serialize for Breakdown {
 #[allow(dead_code, reason = "it only lends its description")]
 struct Details {
     /// Requests by resource, `other` being the paths of none, and by access.
-    by_resource: BTreeMap<&'static str, ByAccess>,
+    by_resource: BTreeMap<String, ByAccess>,
     /// Requests over time: by the hour in the 24-hour window, by the day in the others.
     series: Vec<Point>,
 }
@@ -127,14 +131,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::scope::Resource;
+    use crate::model::catalog::ResourceNumber;
     use crate::model::time::parse_rfc3339;
     use crate::model::usage::Outcome;
     use crate::model::words::Word;
 
     fn any_cell() -> impl Strategy<Value = Cell> {
-        (0usize..8, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
-            let resource = resource.checked_sub(1).map(|n| Resource::ALL[n]);
+        (0u16..4096, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
+            let resource = Some(ResourceNumber(resource)).filter(|number| number.0 > 0);
             Cell::new(resource, Access::ALL[access], Outcome::ALL[outcome])
         })
     }
@@ -145,7 +149,7 @@ mod tests {
             let start = parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
             let mut breakdown = Breakdown::over((0..24).map(|hour| start + Duration::hours(hour)));
             for (cell, second, n) in adds {
-                breakdown.add(cell, start + Duration::seconds(second), n);
+                breakdown.add(if cell.resource().is_some() { "calls" } else { "other" }, cell, start + Duration::seconds(second), n);
             }
             let by_resource: i64 = breakdown.by_resource.values().map(|by| by.read.total() + by.write.total()).sum();
             prop_assert_eq!(breakdown.tally.total(), breakdown.series.values().map(Tally::total).sum::<i64>());

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::FieldErrors;
 use super::actor::Actor;
+use super::catalog::Catalog;
 use super::fields::{FieldReader, as_text};
 use super::id::{KeyId, UserId};
-use super::schema;
 use super::scope::{Scope, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
@@ -165,16 +165,20 @@ impl NewKey {
     ///
     /// # Errors
     /// Every complaint about it.
-    pub fn from_object(object: &Map<String, Value>, now: Moment) -> Result<Self, FieldErrors> {
+    pub fn from_object(
+        object: &Map<String, Value>,
+        catalog: &Catalog,
+        now: Moment,
+    ) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
-        let key = Self::read(&mut reader, now);
+        let key = Self::read(&mut reader, catalog, now);
         reader.finish(key)
     }
 
     /// Reads every field.
-    pub fn read(reader: &mut FieldReader<'_>, now: Moment) -> Option<Self> {
+    pub fn read(reader: &mut FieldReader<'_>, catalog: &Catalog, now: Moment) -> Option<Self> {
         let label = KeyLabel::read(reader);
-        let scopes = reader.parsed("scopes", scopes_schema, read_scopes);
+        let scopes = read_scopes_field(reader, "scopes", catalog);
         let scopes = reader.required("scopes", scopes);
         let expires_at = read_expiry(reader, LongestLife::TenYears, now);
         Some(Self { label: label?, scopes: scopes?, expires_at })
@@ -194,19 +198,26 @@ pub fn read_expiry(
 /// The most scopes one list names.
 const MOST_SCOPES: usize = 100;
 
-/// What [`read_scopes`] accepts.
-pub fn scopes_schema() -> Value {
-    let mut schema = schema::scopes();
-    schema["minItems"] = 1.into();
-    schema["maxItems"] = MOST_SCOPES.into();
-    schema
+/// Reads a field that is a list of scopes and not empty.
+pub fn read_scopes_field(
+    reader: &mut FieldReader<'_>,
+    field: &'static str,
+    catalog: &Catalog,
+) -> Option<ScopeSet> {
+    let schema = || {
+        let mut schema = catalog.schema();
+        schema["minItems"] = 1.into();
+        schema["maxItems"] = MOST_SCOPES.into();
+        schema
+    };
+    reader.parsed(field, schema, |value| read_scopes(value, catalog))
 }
 
 /// Reads a list of scopes that is not empty.
 ///
 /// # Errors
 /// The complaint.
-pub fn read_scopes(value: &Value) -> Result<ScopeSet, String> {
+pub fn read_scopes(value: &Value, catalog: &Catalog) -> Result<ScopeSet, String> {
     let items = value.as_array().ok_or("must be a list of scopes, such as [\"calls:read\"]")?;
     if items.is_empty() {
         return Err("must contain at least one scope".to_owned());
@@ -214,8 +225,9 @@ pub fn read_scopes(value: &Value) -> Result<ScopeSet, String> {
     if items.len() > MOST_SCOPES {
         return Err(format!("must contain at most {MOST_SCOPES} scopes"));
     }
-    let parse = |item| as_text(item)?.parse::<Scope>().map_err(|unknown| unknown.to_string());
-    items.iter().map(parse).collect()
+    let scopes: Result<ScopeSet, String> =
+        items.iter().map(|item| catalog.parse_scope(as_text(item)?)).collect();
+    Ok(catalog.in_order(&scopes?))
 }
 
 words! {
@@ -305,6 +317,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::records::resources;
     use crate::model::time::parse_rfc3339;
 
     fn now() -> Moment {
@@ -312,7 +325,8 @@ mod tests {
     }
 
     fn read(object: Value) -> Result<NewKey, Vec<String>> {
-        NewKey::from_object(object.as_object().unwrap(), now())
+        let catalog = resources::catalog();
+        NewKey::from_object(object.as_object().unwrap(), &catalog, now())
             .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
     }
 

@@ -8,6 +8,7 @@ pub mod actor;
 pub mod analytics;
 pub mod audit;
 pub mod breakdown;
+pub mod catalog;
 pub mod failed_request;
 pub mod field_errors;
 pub mod fields;

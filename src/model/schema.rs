@@ -4,7 +4,6 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use super::scope::Scope;
 use super::visible::UNSEEN;
 use super::words::Word;
 
@@ -145,12 +144,6 @@ pub fn tags(most: usize, longest: usize) -> Value {
 /// A public id.
 pub fn id(prefix: &str) -> Value {
     json!({"type": "string", "pattern": format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$")})
-}
-
-/// A list of scopes.
-pub fn scopes() -> Value {
-    let words: Vec<String> = Scope::all().map(|scope| scope.to_string()).collect();
-    json!({"type": "array", "items": {"type": "string", "enum": words}})
 }
 
 /// An object's fields, as they are read.

@@ -1,12 +1,17 @@
-//! Scopes: which resources a key may read or write, as text and as a set of bits.
+//! Scopes: which resources a key may read or write, as text and as an ordered set.
 //!
-//! Write does not include read, and an empty set allows nothing.
+//! A scope is a name and an access, well-formed but not necessarily known: a resource may have left
+//! the configuration while keys still carry its scopes. Which scopes exist, and what they compile
+//! to, is said by the [`catalog`](super::catalog). Write does not include read, and an empty set
+//! allows nothing.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 /// What a request does to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -29,121 +34,76 @@ impl Access {
             Self::Write => "write",
         }
     }
+
+    /// The access with this word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|access| access.as_str() == text)
+    }
 }
 
-/// A part of the protected API that scopes are granted over.
-///
-/// The discriminants are stored in the usage tables: append, never renumber. 0 is "none of these".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Resource {
-    /// Phone calls.
-    Calls = 1,
-    /// Leads.
-    Leads = 2,
-    /// Voice agents.
-    Agents = 3,
-    /// Figures computed from the other resources; they can only be read.
-    Analytics = 4,
-    /// Contacts.
-    Contacts = 5,
-    /// Articles that agents answer from.
-    KnowledgeBase = 6,
-    /// Connections to other products.
-    Integrations = 7,
+/// The longest name of a resource, in characters.
+const LONGEST_NAME: usize = 40;
+
+/// The name of a resource in scopes, paths and counts: a lower-case letter, then up to 39
+/// lower-case letters, digits and underscores.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceName(Arc<str>);
+
+impl ResourceName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-impl Resource {
-    /// Every resource, in the order in which they are listed.
-    pub const ALL: [Self; 7] = [
-        Self::Calls,
-        Self::Leads,
-        Self::Agents,
-        Self::Analytics,
-        Self::Contacts,
-        Self::KnowledgeBase,
-        Self::Integrations,
-    ];
-
-    /// The name in scopes, paths and counts.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Calls => "calls",
-            Self::Leads => "leads",
-            Self::Agents => "agents",
-            Self::Analytics => "analytics",
-            Self::Contacts => "contacts",
-            Self::KnowledgeBase => "knowledge_base",
-            Self::Integrations => "integrations",
+impl FromStr for ResourceName {
+    type Err = UnknownScope;
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+        if begins && text.len() <= LONGEST_NAME && text.chars().all(word) {
+            Ok(Self(text.into()))
+        } else {
+            Err(UnknownScope::of(text))
         }
     }
+}
 
-    /// What it is, for who reads of it or decides about access to it.
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Calls => "Phone calls with status, transcript and recording",
-            Self::Leads => "People who may become customers",
-            Self::Agents => "Voice agents and what they say",
-            Self::Analytics => "Figures over calls, leads and usage",
-            Self::Contacts => "The address book",
-            Self::KnowledgeBase => "Articles that agents answer from",
-            Self::Integrations => "Connections to other products",
-        }
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
+}
 
-    /// Whether the resource can be accessed so at all.
-    fn offers(self, access: Access) -> bool {
-        match (self, access) {
-            (Self::Analytics, Access::Write) => false,
-            (_, Access::Read | Access::Write) => true,
-        }
+impl Serialize for ResourceName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
 /// One right: an access to a resource, written `calls:read`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
-    resource: Resource,
-    access: Access,
+    /// What it is a right to.
+    pub resource: ResourceName,
+    /// What may be done to it.
+    pub access: Access,
 }
 
-/// Text that names no scope.
+/// Text that names no scope, cut to 60 characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a scope; choose from {all}", all = ScopeSet::all().to_string().replace(' ', ", "))]
-pub struct UnknownScope(pub String);
+#[error("{0:?} is not a scope")]
+pub struct UnknownScope(String);
 
-impl Scope {
-    /// The right to this access, where the resource offers it.
-    pub fn new(resource: Resource, access: Access) -> Option<Self> {
-        resource.offers(access).then_some(Self { resource, access })
-    }
-
-    /// Every scope there is, in the order in which they are listed.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Resource::ALL
-            .into_iter()
-            .flat_map(|resource| Access::ALL.map(|access| Self::new(resource, access)))
-            .flatten()
-    }
-
-    /// What it is a right to.
-    pub fn resource(self) -> Resource {
-        self.resource
-    }
-
-    /// What may be done to it.
-    pub fn access(self) -> Access {
-        self.access
-    }
-
-    fn bit(self) -> u16 {
-        1 << ((self.resource as u16 - 1) * 2 + self.access as u16)
+impl UnknownScope {
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.chars().take(60).collect())
     }
 }
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.resource.as_str(), self.access.as_str())
+        write!(f, "{}:{}", self.resource, self.access.as_str())
     }
 }
 
@@ -151,51 +111,64 @@ impl FromStr for Scope {
     type Err = UnknownScope;
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
         let named = text.split_once(':').and_then(|(resource, access)| {
-            let resource = Resource::ALL.into_iter().find(|r| r.as_str() == resource)?;
-            let access = Access::ALL.into_iter().find(|a| a.as_str() == access)?;
-            Self::new(resource, access)
+            Some(Self { resource: resource.parse().ok()?, access: Access::parse(access)? })
         });
-        named.ok_or_else(|| UnknownScope(text.chars().take(60).collect()))
+        named.ok_or_else(|| UnknownScope::of(text))
     }
 }
 
-/// A set of scopes, as bits. The empty set allows nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct ScopeSet(u16);
+/// A set of scopes, in the order in which they were put in. The empty set allows nothing.
+#[derive(Debug, Clone, Default)]
+pub struct ScopeSet(Vec<Scope>);
 
 impl ScopeSet {
     /// No right at all.
-    pub const EMPTY: Self = Self(0);
-
-    /// Every scope there is.
-    pub fn all() -> Self {
-        Scope::all().collect()
-    }
+    pub const EMPTY: Self = Self(Vec::new());
 
     /// Whether the scope is in the set.
-    pub fn contains(self, scope: Scope) -> bool {
-        self.0 & scope.bit() != 0
+    pub fn contains(&self, scope: &Scope) -> bool {
+        self.0.contains(scope)
     }
 
     /// Whether every scope of `other` is in the set.
-    pub fn includes(self, other: Self) -> bool {
-        other.0 & !self.0 == 0
+    pub fn includes(&self, other: &Self) -> bool {
+        other.0.iter().all(|scope| self.contains(scope))
     }
 
     /// Whether the set allows nothing.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// The scopes, in the order in which they are listed.
-    pub fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::all().filter(move |scope| self.contains(*scope))
+    /// How many scopes there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The scopes, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
     }
 }
 
+/// Sets are equal whatever their order is.
+impl PartialEq for ScopeSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.includes(other)
+    }
+}
+
+impl Eq for ScopeSet {}
+
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+        let mut set = Vec::new();
+        for scope in scopes {
+            if !set.contains(&scope) {
+                set.push(scope);
+            }
+        }
+        Self(set)
     }
 }
 
@@ -220,11 +193,19 @@ impl FromStr for ScopeSet {
 
 impl Serialize for ScopeSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().map(|scope| scope.to_string()))
+        serializer.collect_seq(self.iter().map(Scope::to_string))
     }
 }
 
-super::schema::described!(ScopeSet, "Scopes", super::schema::scopes());
+/// The `format` of a scope in a JSON Schema. A type cannot know which scopes there are: whoever has
+/// a catalog puts them in instead.
+pub const SCOPE_FORMAT: &str = "scope";
+
+super::schema::described!(
+    ScopeSet,
+    "Scopes",
+    json!({"type": "array", "items": {"type": "string", "format": SCOPE_FORMAT}})
+);
 
 #[cfg(test)]
 mod tests {
@@ -233,15 +214,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_thirteen_scopes_each_with_its_own_bit() {
-        let all: Vec<Scope> = Scope::all().collect();
-        assert_eq!(all.len(), 13);
-        assert_eq!(ScopeSet::all().0.count_ones(), 13);
-        assert!(all.iter().all(|scope| scope.to_string().parse() == Ok(*scope)));
-    }
-
-    #[test]
-    fn what_is_no_scope_is_refused() {
+    fn what_is_not_written_as_a_scope_is_refused() {
+        let long = format!("{}:read", "a".repeat(41));
         for wrong in [
             "",
             "*",
@@ -252,28 +226,36 @@ mod tests {
             "calls:read ",
             " calls:read",
             "calls:admin",
-            "analytics:write",
-            "keys:write",
             "calls:read:write",
+            "1calls:read",
+            "_calls:read",
+            "call-s:read",
+            &long,
         ] {
             assert!(wrong.parse::<Scope>().is_err(), "{wrong:?}");
         }
+        assert!(long[1..].parse::<Scope>().is_ok());
     }
 
     #[test]
     fn write_does_not_include_read() {
         let set: ScopeSet = "calls:write".parse().unwrap();
-        assert!(!set.contains("calls:read".parse().unwrap()));
-        assert!(!ScopeSet::EMPTY.includes(set) && set.includes(ScopeSet::EMPTY));
+        assert!(!set.contains(&"calls:read".parse().unwrap()));
+        assert!(!ScopeSet::EMPTY.includes(&set) && set.includes(&ScopeSet::EMPTY));
     }
 
     proptest! {
         #[test]
-        fn a_set_survives_its_text(picked in prop::collection::vec(0usize..13, 0..20)) {
-            let all: Vec<Scope> = Scope::all().collect();
-            let set: ScopeSet = picked.iter().map(|n| all[*n]).collect();
-            prop_assert_eq!(set.to_string().parse(), Ok(set));
-            prop_assert!(all.iter().enumerate().all(|(n, s)| set.contains(*s) == picked.contains(&n)));
+        fn a_set_survives_its_text(names in prop::collection::vec(("[a-z][a-z0-9_]{0,3}", any::<bool>()), 0..20)) {
+            let scope = |(name, writes): &(String, bool)| -> Scope {
+                format!("{name}:{}", Access::ALL[usize::from(*writes)].as_str()).parse().unwrap()
+            };
+            let set: ScopeSet = names.iter().map(scope).collect();
+            prop_assert_eq!(set.to_string().parse(), Ok(set.clone()));
+            let written: Vec<String> = set.iter().map(ToString::to_string).collect();
+            let again: ScopeSet = set.to_string().parse().unwrap();
+            prop_assert_eq!(again.iter().map(ToString::to_string).collect::<Vec<_>>(), written);
+            prop_assert!(names.iter().all(|name| set.contains(&scope(name))));
         }
     }
 }

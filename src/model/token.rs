@@ -4,11 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::FieldErrors;
 use super::actor::Actor;
+use super::catalog::Catalog;
 use super::fields::{FieldReader, as_text};
 use super::id::{TokenId, UserId};
-use super::key::{
-    Revocation, Status, StatusFilter, read_expiry, read_scopes, scopes_schema, status_at,
-};
+use super::key::{Revocation, Status, StatusFilter, read_expiry, read_scopes_field, status_at};
 use super::scope::{Access, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
@@ -80,19 +79,22 @@ impl NewToken {
     ///
     /// # Errors
     /// Every complaint about it.
-    pub fn from_object(object: &Map<String, Value>, now: Moment) -> Result<Self, FieldErrors> {
+    pub fn from_object(
+        object: &Map<String, Value>,
+        catalog: &Catalog,
+        now: Moment,
+    ) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let name = reader.line("name", 100);
         let name = reader.required("name", name);
         let schema = || json!({"type": "string", "enum": Access::ALL});
         let access = reader.parsed("access", schema, |value| {
             let text = as_text(value)?;
-            let access = Access::ALL.into_iter().find(|access| access.as_str() == text);
-            access.ok_or_else(|| "must be read or write".to_owned())
+            Access::parse(text).ok_or_else(|| "must be read or write".to_owned())
         });
         let access = reader.required("access", access);
-        let may_grant =
-            reader.parsed("may_grant", scopes_schema, read_scopes).unwrap_or_else(ScopeSet::all);
+        let may_grant = read_scopes_field(&mut reader, "may_grant", catalog);
+        let may_grant = may_grant.unwrap_or_else(|| catalog.scopes());
         let expires_at = read_expiry(&mut reader, LongestLife::OneYear, now);
         let expires_at = reader.required("expires_at", expires_at);
         let token = name.zip(access).zip(expires_at).map(|((name, access), expires_at)| Self {

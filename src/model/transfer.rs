@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 
 use super::FieldErrors;
 use super::actor::Actor;
+use super::catalog::Catalog;
 use super::fields::{FieldReader, as_text, check_line};
 use super::id::KeyId;
 use super::key::{ApiKey, KeyLabel, Status, read_scopes};
-use super::scope::{Scope, ScopeSet};
+use super::scope::ScopeSet;
 use super::secret::{Brand, Digest, mask};
 use super::time::{self, LongestLife, Moment, parse_expiry};
 use super::usage::Usage;
@@ -87,6 +88,7 @@ impl ImportedKey {
     pub fn from_object(
         object: &Map<String, Value>,
         brand: &Brand,
+        catalog: &Catalog,
         now: Moment,
     ) -> Result<Self, FieldErrors> {
         refuse_secrets(object, brand)?;
@@ -95,8 +97,9 @@ impl ImportedKey {
             reader.value(field);
         }
         let label = KeyLabel::read(&mut reader);
-        let scopes =
-            parsed(&mut reader, "scopes", |value| read_scopes(value).map_err(quiet_about_scopes));
+        let scopes = parsed(&mut reader, "scopes", |value| {
+            read_scopes(value, catalog).map_err(|message| quiet_about_scopes(message, catalog))
+        });
         let scopes = reader.required("scopes", scopes);
         let expires_at =
             parsed(&mut reader, "expires_at", |value| read_expiry(as_text(value)?, now));
@@ -183,9 +186,9 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_str().into_iter().chain(items.iter().filter_map(Value::as_str))
 }
 
-fn quiet_about_scopes(message: String) -> String {
+fn quiet_about_scopes(message: String, catalog: &Catalog) -> String {
     if message.contains(" is not a scope") {
-        let all = Scope::all().map(|scope| scope.to_string()).collect::<Vec<_>>().join(", ");
+        let all = catalog.scopes().to_string().replace(' ', ", ");
         return format!("must contain only scopes; the scopes are {all}");
     }
     message
@@ -225,7 +228,7 @@ pub struct ExportedKey<'a> {
     name: &'a str,
     description: Option<&'a str>,
     owner: Option<&'a str>,
-    scopes: ScopeSet,
+    scopes: &'a ScopeSet,
     status: Status,
     display: &'a str,
     #[serde(with = "time::rfc3339")]
@@ -259,7 +262,7 @@ impl<'a> ExportedKey<'a> {
             name: &key.label.name,
             description: key.label.description.as_deref(),
             owner: key.label.owner.as_deref(),
-            scopes: key.scopes,
+            scopes: &key.scopes,
             status: key.status(now),
             display: &key.display,
             created_at: key.created_at,
@@ -313,6 +316,7 @@ impl<'a> ExportedKey<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::records::resources;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -323,7 +327,12 @@ mod tests {
 
     fn read(object: Value) -> Result<ImportedKey, FieldErrors> {
         let now = parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
-        ImportedKey::from_object(object.as_object().unwrap(), &"bt".parse().unwrap(), now)
+        ImportedKey::from_object(
+            object.as_object().unwrap(),
+            &"bt".parse().unwrap(),
+            &resources::catalog(),
+            now,
+        )
     }
 
     fn with(field: &str, value: impl Into<Value>) -> Value {

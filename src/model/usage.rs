@@ -9,9 +9,10 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, json};
 
+use super::catalog::ResourceNumber;
 use super::key::KeyNumber;
 use super::schema::from_value;
-use super::scope::{Access, Resource};
+use super::scope::Access;
 use super::time::{self, Moment};
 use super::words::{Word, words};
 
@@ -59,8 +60,8 @@ pub struct Cell(u16);
 
 impl Cell {
     /// The cell of a request; a path of no resource counts as other.
-    pub fn new(resource: Option<Resource>, access: Access, outcome: Outcome) -> Self {
-        let resource = resource.map_or(0, |resource| resource as u16);
+    pub fn new(resource: Option<ResourceNumber>, access: Access, outcome: Outcome) -> Self {
+        let resource = resource.map_or(0, |resource| resource.0);
         Self(resource << 4 | (access as u16) << 3 | outcome as u16)
     }
 
@@ -72,8 +73,7 @@ impl Cell {
     /// Reads a stored number; `None` for one that this program never wrote.
     pub fn from_number(number: i64) -> Option<Self> {
         let cell = Self(u16::try_from(number).ok()?);
-        let known = cell.0 >> 4 <= Resource::ALL.len() as u16
-            && usize::from(cell.0 & 7) < Outcome::ALL.len();
+        let known = usize::from(cell.0 & 7) < Outcome::ALL.len();
         known.then_some(cell)
     }
 
@@ -82,10 +82,9 @@ impl Cell {
         Outcome::ALL[usize::from(self.0 & 7)]
     }
 
-    /// The name under which the resource is shown.
-    pub(super) fn resource_name(self) -> &'static str {
-        let known = Resource::ALL.into_iter().find(|resource| *resource as u16 == self.0 >> 4);
-        known.map_or(OTHER, Resource::as_str)
+    /// The resource; `None` for paths of none.
+    pub fn resource(self) -> Option<ResourceNumber> {
+        Some(ResourceNumber(self.0 >> 4)).filter(|number| number.0 > 0)
     }
 
     pub(super) fn access(self) -> Access {
@@ -283,8 +282,8 @@ mod tests {
     use super::*;
 
     fn any_cell() -> impl Strategy<Value = Cell> {
-        (0usize..8, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
-            let resource = resource.checked_sub(1).map(|n| Resource::ALL[n]);
+        (0u16..4096, 0usize..2, 0usize..6).prop_map(|(resource, access, outcome)| {
+            let resource = Some(ResourceNumber(resource)).filter(|number| number.0 > 0);
             Cell::new(resource, Access::ALL[access], Outcome::ALL[outcome])
         })
     }

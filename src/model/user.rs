@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::FieldErrors;
 use super::actor::{Actor, ActorKind};
+use super::catalog::Catalog;
 use super::fields::{FieldReader, as_text};
 use super::formats::LONGEST_EMAIL;
 use super::id::UserId;
@@ -34,9 +35,9 @@ impl Role {
     ///
     /// # Errors
     /// A sentence for the field's error.
-    pub fn bound_by(self, may_grant: ScopeSet) -> Result<(), &'static str> {
+    pub fn bound_by(self, may_grant: &ScopeSet) -> Result<(), &'static str> {
         match self {
-            _ if may_grant == ScopeSet::EMPTY => Ok(()),
+            _ if may_grant.is_empty() => Ok(()),
             Self::Member => Ok(()),
             Self::Admin => Err("is for members only: an administrator may grant everything"),
             Self::Auditor => Err("is for members only: an auditor cannot make keys"),
@@ -158,10 +159,10 @@ pub struct User {
 
 impl User {
     /// The scopes they may give to keys.
-    pub fn grants(&self) -> ScopeSet {
+    pub fn grants(&self, catalog: &Catalog) -> ScopeSet {
         match self.role {
-            Role::Admin => ScopeSet::all(),
-            Role::Member => self.may_grant,
+            Role::Admin => catalog.scopes(),
+            Role::Member => self.may_grant.clone(),
             Role::Auditor => ScopeSet::default(),
         }
     }
@@ -205,13 +206,16 @@ impl NewUser {
     ///
     /// # Errors
     /// Every complaint about it.
-    pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+    pub fn from_object(
+        object: &Map<String, Value>,
+        catalog: &Catalog,
+    ) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let email =
             reader.parsed("email", || schema::line(254), |value| Email::choose(as_text(value)?));
         let email = reader.required("email", email);
         let role = reader.choice("role");
-        let may_grant = read_may_grant(&mut reader, role).unwrap_or_default();
+        let may_grant = read_may_grant(&mut reader, role, catalog).unwrap_or_default();
         reader.finish(email.map(|email| Self { email, role, may_grant }))
     }
 }
@@ -230,34 +234,46 @@ impl UserChange {
     ///
     /// # Errors
     /// Every complaint about it.
-    pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+    pub fn from_object(
+        object: &Map<String, Value>,
+        catalog: &Catalog,
+    ) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let role = reader.choice("role");
-        let may_grant = read_may_grant(&mut reader, role);
+        let may_grant = read_may_grant(&mut reader, role, catalog);
         reader.finish(Some(Self { role, may_grant }))
     }
 }
 
 /// Limits that the role, if it is given, is bound by.
-fn read_may_grant(reader: &mut FieldReader<'_>, role: Option<Role>) -> Option<ScopeSet> {
-    reader.parsed("may_grant", schema::scopes, |value| {
-        let limits = read_limits(value)?;
-        role.map_or(Ok(()), |role| role.bound_by(limits))?;
-        Ok(limits)
-    })
+fn read_may_grant(
+    reader: &mut FieldReader<'_>,
+    role: Option<Role>,
+    catalog: &Catalog,
+) -> Option<ScopeSet> {
+    reader.parsed(
+        "may_grant",
+        || catalog.schema(),
+        |value| {
+            let limits = read_limits(value, catalog)?;
+            role.map_or(Ok(()), |role| role.bound_by(&limits))?;
+            Ok(limits)
+        },
+    )
 }
 
 /// Limits may be empty: then nothing can be granted.
-fn read_limits(value: &Value) -> Result<ScopeSet, String> {
+fn read_limits(value: &Value, catalog: &Catalog) -> Result<ScopeSet, String> {
     match value.as_array() {
         Some(scopes) if scopes.is_empty() => Ok(ScopeSet::default()),
-        _ => read_scopes(value),
+        _ => read_scopes(value, catalog),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::records::resources;
 
     #[test]
     fn an_address_is_kept_in_lower_case() {
@@ -327,10 +343,11 @@ mod tests {
             disabled_at: None,
             last_login_at: None,
         };
-        assert_eq!(user.grants().to_string(), "calls:read");
+        let catalog = resources::catalog();
+        assert_eq!(user.grants(&catalog).to_string(), "calls:read");
         user.role = Role::Auditor;
-        assert_eq!(user.grants(), ScopeSet::default());
+        assert_eq!(user.grants(&catalog), ScopeSet::default());
         user.role = Role::Admin;
-        assert_eq!(user.grants(), ScopeSet::all());
+        assert_eq!(user.grants(&catalog), catalog.scopes());
     }
 }

@@ -29,7 +29,7 @@ pub struct KeyView<'a> {
     /// Whose key it is, in your own words; it grants nothing.
     owner: Option<&'a str>,
     /// What it may do.
-    scopes: ScopeSet,
+    scopes: &'a ScopeSet,
     /// Its state now.
     status: Status,
     /// What may be shown of the secret: its beginning and its end.
@@ -71,7 +71,7 @@ impl<'a> KeyView<'a> {
             name: &key.label.name,
             description: key.label.description.as_deref(),
             owner: key.label.owner.as_deref(),
-            scopes: key.scopes,
+            scopes: &key.scopes,
             status: key.status(now),
             display: &key.display,
             created_at: key.created_at,
@@ -131,7 +131,7 @@ pub struct WhoAmIView<'a> {
     /// Whose key it is, in your own words; it grants nothing.
     owner: Option<&'a str>,
     /// What it may do.
-    scopes: ScopeSet,
+    scopes: &'a ScopeSet,
     /// From when on it is refused; never if null.
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
@@ -147,7 +147,7 @@ impl<'a> WhoAmIView<'a> {
             id: key.id,
             name: &key.label.name,
             owner: key.label.owner.as_deref(),
-            scopes: key.scopes,
+            scopes: &key.scopes,
             expires_at: key.expires_at,
             usage: &usage.windows,
         }
@@ -164,7 +164,7 @@ pub struct TokenView<'a> {
     /// What it may do with keys; write includes read here.
     access: Access,
     /// The scopes it may give to keys.
-    may_grant: ScopeSet,
+    may_grant: &'a ScopeSet,
     /// Its state now.
     status: Status,
     /// What may be shown of the secret: its beginning and its end.
@@ -196,7 +196,7 @@ impl<'a> TokenView<'a> {
             id: token.id,
             name: &token.name,
             access: token.access,
-            may_grant: token.may_grant,
+            may_grant: &token.may_grant,
             status: token.status(now),
             display: &token.display,
             created_at: token.created_at,
@@ -231,7 +231,7 @@ pub struct UserView<'a> {
     id: UserId,
     email: &'a Email,
     role: Role,
-    may_grant: ScopeSet,
+    may_grant: &'a ScopeSet,
     status: UserStatus,
     #[serde(with = "time::rfc3339")]
     created_at: Moment,
@@ -242,13 +242,13 @@ pub struct UserView<'a> {
 }
 
 impl<'a> UserView<'a> {
-    /// The user, with what they may grant in their role.
-    pub fn new(user: &'a User) -> Self {
+    /// The user, and what they may grant in their role.
+    pub fn new(user: &'a User, may_grant: &'a ScopeSet) -> Self {
         Self {
             id: user.id,
             email: &user.email,
             role: user.role,
-            may_grant: user.grants(),
+            may_grant,
             status: user.status(),
             created_at: user.created_at,
             disabled_at: user.disabled_at,

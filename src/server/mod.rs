@@ -91,7 +91,7 @@ pub fn open(
 ) -> Result<Bitting, StartError> {
     let (target, brand) = (&settings.database, settings.brand.as_ref());
     let (database, mark) = migrate::open(target, CONNECTIONS, brand, clock.wall(), missing)?;
-    Ok(Bitting::new(database, &mark, clock, settings.max_staleness)?)
+    Ok(Bitting::new(database, &mark, settings.catalog(), clock, settings.max_staleness)?)
 }
 
 /// The ports of a server that does not serve yet. They are taken before the database is touched.

@@ -57,7 +57,7 @@ pub(super) fn matching(filter: &KeyFilter, user: Option<UserId>, now: Moment) ->
 
 fn shown(filter: &TableFilter, user: Option<UserId>, now: Moment) -> Query {
     let mut query = matching(&filter.keys, user, now);
-    if let Some(scope) = filter.scope {
+    if let Some(scope) = &filter.scope {
         query = with_scope(query, scope);
     }
     match filter.expiry {
@@ -69,7 +69,7 @@ fn shown(filter: &TableFilter, user: Option<UserId>, now: Moment) -> Query {
 }
 
 /// The scopes are one text, separated by spaces.
-fn with_scope(query: Query, scope: Scope) -> Query {
+fn with_scope(query: Query, scope: &Scope) -> Query {
     let name = scope.to_string();
     let like = |pattern: String| table::scopes.like(pattern.replace('_', "\\_")).escape('\\');
     query.filter(

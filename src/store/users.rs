@@ -196,7 +196,7 @@ pub fn set_rights(
     connection: &mut AnyConnection,
     id: UserId,
     role: Role,
-    may_grant: ScopeSet,
+    may_grant: &ScopeSet,
 ) -> Result<()> {
     diesel::update(table::table.filter(table::id.eq(id.to_string())))
         .set((table::role.eq(role.as_str()), table::may_grant.eq(may_grant.to_string())))

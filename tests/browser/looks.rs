@@ -5,6 +5,7 @@
 //! Each page is held against axe's rules, asks no other host, says nothing on the console, does not
 //! scroll sideways, cuts no text off, breaks no word, and is no larger than is promised. Its pictures are written to `target/screenshots`, to be looked at.
 
+use bitting::model::records::resources;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -355,7 +356,7 @@ fn pages_with_ten_thousand_keys() {
 fn pages_with_the_longest_names() {
     let server = TestServer::start(Backend::Sqlite);
     let scopes: Vec<String> =
-        bitting::model::scope::Scope::all().map(|scope| scope.to_string()).collect();
+        resources::catalog().scopes().iter().map(|scope| scope.to_string()).collect();
     let long = |name: &str| {
         let (owner, description) = ("Ω".repeat(200), "words and words ".repeat(31));
         let more = json!({"name": name, "owner": owner, "description": description});

@@ -7,7 +7,8 @@ use bitting::auth::decision::Need;
 use bitting::domain::principal::Principal;
 use bitting::http::endpoint::Guard;
 use bitting::http::routes::endpoints;
-use bitting::model::scope::{Resource, Scope};
+use bitting::model::catalog::ResourceNumber;
+use bitting::model::records::resources;
 use bitting::model::secret::{Secret, SecretKind};
 use serde_json::json;
 use std::time::Duration;
@@ -22,7 +23,7 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 enum Rule {
     Anybody,
     AnyKey,
-    Scope(Resource),
+    Scope(ResourceNumber),
     AdminToken,
     /// A page, which no key and no token opens.
     Page,
@@ -33,7 +34,7 @@ enum Rule {
 /// The rule for a path, by its words.
 fn rule_for(path: &str) -> Rule {
     let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    let resource = |word: &str| Resource::ALL.into_iter().find(|found| found.as_str() == word);
+    let resource = |word: &str| resources::catalog().named(word).map(|found| found.number);
     match words.as_slice() {
         ["healthz" | "readyz" | "docs" | "openapi.json" | "favicon.ico" | ""] => Rule::Anybody,
         ["static" | "docs", _] => Rule::Anybody,
@@ -103,9 +104,9 @@ fn refusal(status: u16, code: &'static str, challenge: Option<&str>) -> Expected
 }
 
 /// The scope that a method needs, as text; `analytics:write` is needed by nothing that exists.
-fn needed_scope(resource: Resource, method: &str) -> String {
+fn needed_scope(resource: ResourceNumber, method: &str) -> String {
     let access = if matches!(method, "GET" | "HEAD") { "read" } else { "write" };
-    format!("{}:{access}", resource.as_str())
+    format!("{}:{access}", resources::name(resource))
 }
 
 /// The contract's table, the first row that applies.
@@ -208,7 +209,9 @@ impl Table {
             Credential::ExpiredToken => self.expired_token.clone(),
             Credential::EveryScope => self.every_scope.secret.clone(),
             Credential::WrongScope => self.key(all_scopes(|scope| scope != needed)),
-            Credential::RightScope if needed.parse::<Scope>().is_ok() => self.key(needed),
+            Credential::RightScope if resources::catalog().parse_scope(&needed).is_ok() => {
+                self.key(needed)
+            }
             Credential::RightScope => self.every_scope.secret.clone(),
             Credential::ReadToken => self.read_token.clone(),
             Credential::WriteToken => self.server.admin.clone(),
@@ -261,7 +264,12 @@ impl Table {
 }
 
 fn all_scopes(wanted: impl Fn(String) -> bool) -> String {
-    let scopes = Scope::all().map(|scope| scope.to_string());
+    let scopes = resources::catalog()
+        .scopes()
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .into_iter();
     scopes.filter(|scope| wanted(scope.clone())).collect::<Vec<_>>().join(" ")
 }
 

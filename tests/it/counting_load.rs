@@ -1,5 +1,6 @@
 //! Counting at full speed while everything else goes on: at the end every figure is what was sent.
 
+use bitting::model::records::resources;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +11,6 @@ use bitting::auth::caller::KeyCaller;
 use bitting::auth::decision::Need;
 use bitting::config::Options;
 use bitting::http::endpoint::Endpoint;
-use bitting::model::scope::Resource;
 use bitting::model::time::format;
 use bitting::model::usage::{Keys, Outcome};
 use bitting::model::words::Word;
@@ -171,7 +171,7 @@ async fn breaks(_caller: KeyCaller) -> HttpResponse {
 }
 
 fn breaking() -> Endpoint {
-    Endpoint::new("/v1/broken", Need::Scope(Resource::Calls)).get(breaks, |_| {})
+    Endpoint::new("/v1/broken", Need::Scope(resources::CALLS)).get(breaks, |_| {})
 }
 
 /// Everything else that goes on meanwhile, until `done`.

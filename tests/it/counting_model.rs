@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use bitting::model::catalog::ResourceNumber;
 use bitting::model::key::KeyNumber;
-use bitting::model::scope::{Access, Resource};
+use bitting::model::records::resources;
+use bitting::model::scope::Access;
 use bitting::model::time::{Moment, format};
 use bitting::model::usage::Outcome;
 use bitting::model::words::Word;
@@ -14,7 +16,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Copy)]
 pub struct Counted {
     pub key: KeyNumber,
-    pub resource: Option<Resource>,
+    pub resource: Option<ResourceNumber>,
     pub access: Access,
     pub outcome: Outcome,
     pub at: Moment,
@@ -58,7 +60,7 @@ fn tally(counted: &[&Counted]) -> Value {
 fn by_resource(counted: &[&Counted]) -> Value {
     let mut by_resource = json!({});
     for one in counted {
-        let resource = one.resource.map_or("other", Resource::as_str);
+        let resource = one.resource.map_or("other", resources::name);
         if by_resource.get(resource).is_none() {
             by_resource[resource] = json!({"read": 0, "write": 0});
         }

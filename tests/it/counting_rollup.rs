@@ -1,6 +1,7 @@
 //! Ageing counts: whatever is counted, written, rolled up or late, the figures are those of a plain
 //! model, and they are read by seeks.
 
+use bitting::model::records::resources;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,8 +10,9 @@ use bitting::clock::ManualClock;
 use bitting::config::Options;
 use bitting::domain::Bitting;
 use bitting::domain::worker_tally::WorkerTally;
+use bitting::model::catalog::ResourceNumber;
 use bitting::model::key::KeyNumber;
-use bitting::model::scope::{Access, Resource};
+use bitting::model::scope::Access;
 use bitting::model::time::{Moment, format};
 use bitting::model::usage::{Cell, Keys, Outcome, Usage, Windows};
 use bitting::model::words::Word;
@@ -160,7 +162,7 @@ on_both! {
                     Step::Count { key, seconds_ago, cell: (resource, access, outcome) } => {
                         application.count(Counted {
                             key: KEYS[key],
-                            resource: resource.checked_sub(1).map(|place| Resource::ALL[place]),
+                            resource: Some(ResourceNumber(resource as u16)).filter(|number| number.0 > 0),
                             access: Access::ALL[access],
                             outcome: Outcome::ALL[outcome],
                             at: bitting.time.now() - TimeDelta::seconds(seconds_ago),
@@ -187,7 +189,7 @@ on_both! {
 
 fn one_request(key: KeyNumber, at: Moment) -> Counted {
     let (access, outcome) = (Access::Read, Outcome::Ok);
-    Counted { key, resource: Some(Resource::Calls), access, outcome, at }
+    Counted { key, resource: Some(resources::CALLS), access, outcome, at }
 }
 
 on_both! {
@@ -252,7 +254,7 @@ on_both! {
                 let minutes = if key % 4 == 0 { 3 } else { 1 };
                 for minute in 0..minutes {
                     let at = now + TimeDelta::minutes(minute + place as i64);
-                    let cell = Cell::new(Some(Resource::Leads), Access::Write, *outcome);
+                    let cell = Cell::new(Some(resources::LEADS), Access::Write, *outcome);
                     application.worker.count(KeyNumber(key), cell, at, None, || None);
                     sent += 1;
                 }

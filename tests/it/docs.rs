@@ -1,6 +1,7 @@
 //! The pages of the API document: they say everything that it says, lead nowhere else, and are
 //! small. And the files that pages are made of.
 
+use bitting::model::records::resources;
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -301,7 +302,7 @@ fn assert_answered(
     run: impl Fn(&[(String, String)]) -> Vec<String>,
 ) {
     let server = TestServer::start(Backend::Sqlite);
-    let everything = bitting::model::scope::ScopeSet::all().to_string();
+    let everything = resources::catalog().scopes().to_string();
     let key = server.key(&everything);
     let examples = examples(&server, language);
     let ran = Command::new(program)

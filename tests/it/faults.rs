@@ -1,6 +1,7 @@
 //! Faults inside and around the program: an audit event that cannot be written, a locked database,
 //! a handler that panics.
 
+use bitting::model::records::resources;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,6 @@ use bitting::auth::decision::Need;
 use bitting::domain::principal::Principal;
 use bitting::http::endpoint::Endpoint;
 use bitting::http::{self, routes};
-use bitting::model::scope::Resource;
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 
@@ -179,7 +179,7 @@ on_both! {
         let server = TestServer::start(backend);
         let key = server.key("calls:read calls:write");
         let panicking = || {
-            let endpoint = Endpoint::new("/v1/panic", Need::Scope(Resource::Calls));
+            let endpoint = Endpoint::new("/v1/panic", Need::Scope(resources::CALLS));
             endpoint.get(panics, |_| {}).post(panics, |_| {})
         };
         with_one_more_endpoint(&server, panicking, |address| {

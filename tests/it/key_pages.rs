@@ -1,5 +1,6 @@
 //! The lists of keys as pages: what they show, to whom, filtered, sorted, in pages and as a file.
 
+use bitting::model::records::resources;
 use std::time::Duration;
 
 use scraper::{Html, Selector};
@@ -267,7 +268,7 @@ fn a_long_list_has_pages_of_fifty() {
 fn fifty_of_the_longest_make_no_page_too_large() {
     let server = start(Backend::Sqlite);
     let scopes: Vec<String> =
-        bitting::model::scope::Scope::all().map(|scope| scope.to_string()).collect();
+        resources::catalog().scopes().iter().map(|scope| scope.to_string()).collect();
     for n in 0..100 {
         let (name, owner) =
             (format!("{n:03}{}", "<".repeat(97)), format!("{n:03}{}", "Ω".repeat(197)));

@@ -1,6 +1,7 @@
 //! What lists cost where there is much to list: they are read by seeks, which the plans show, and the
 //! file they are read from stops growing.
 
+use bitting::model::records::resources;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use bitting::model::actor::ActorKind;
 use bitting::model::audit::{ActorIs, AuditFilter};
 use bitting::model::key::{KeyFilter, KeyNumber, KeySort, NewKey, StatusFilter, TableFilter};
 use bitting::model::page::{Cursor, Limit, PageRequest};
-use bitting::model::scope::{Access, Resource};
+use bitting::model::scope::Access;
 use bitting::model::token::TokenFilter;
 use bitting::model::usage::{Cell, Outcome};
 use bitting::model::user::UserFilter;
@@ -135,7 +136,12 @@ fn the_audit_log_goes_by_an_index_that_has_its_order() {
 fn db_issue(bitting: &Bitting, keys: usize) {
     for n in 1..=keys {
         let new = json!({"name": format!("key {n}"), "scopes": ["calls:read"]});
-        let new = NewKey::from_object(new.as_object().unwrap(), bitting.time.now()).unwrap();
+        let new = NewKey::from_object(
+            new.as_object().unwrap(),
+            &resources::catalog(),
+            bitting.time.now(),
+        )
+        .unwrap();
         let made = bitting.issue_key(new, &Principal::command_line("test"), None).unwrap();
         assert_eq!(made.key.number.0 as usize, n);
     }
@@ -165,7 +171,7 @@ fn steady_use_makes_the_file_grow_no_more_once_a_month_is_in_it() {
                     (Access::Write, Outcome::Ok),
                     (Access::Write, Outcome::Forbidden),
                 ] {
-                    let cell = Cell::new(Some(Resource::Calls), access, outcome);
+                    let cell = Cell::new(Some(resources::CALLS), access, outcome);
                     worker.count(KeyNumber(key), cell, now, None, || None);
                 }
             }

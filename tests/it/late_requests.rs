@@ -11,6 +11,7 @@ use bitting::model::actor::Visit;
 use bitting::model::id::SessionId;
 use bitting::model::key::NewKey;
 use bitting::model::password::Password;
+use bitting::model::records::resources;
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, Role, User, UserChange};
 use serde_json::{Map, Value, json};
@@ -325,10 +326,10 @@ on_both! {
         let before = db_made(&server);
 
         let now = bitting.time.now();
-        let new_key = NewKey::from_object(&serde_json::from_str(NEW_KEY).unwrap(), now).unwrap();
+        let new_key = NewKey::from_object(&serde_json::from_str(NEW_KEY).unwrap(), &resources::catalog(), now).unwrap();
         let new_token = json!({"name": "t", "access": "read", "expires_at": "2027-01-01T00:00:00Z"});
-        let new_token = NewToken::from_object(&object(new_token), now).unwrap();
-        let new_user = NewUser::from_object(&object(json!({"email": "x@example.com"}))).unwrap();
+        let new_token = NewToken::from_object(&object(new_token), &resources::catalog(), now).unwrap();
+        let new_user = NewUser::from_object(&object(json!({"email": "x@example.com"})), &resources::catalog()).unwrap();
         let password = Password::choose(PASSWORD, &ada.email).unwrap();
         let nonce = bitting.form_nonce().unwrap();
         let refusals = [

@@ -3,13 +3,13 @@
 use bitting::domain::records::RecordKind;
 use bitting::model::id::{KeyId, PublicId};
 use bitting::model::page::{Cursor, Limit, PageRequest};
-use bitting::model::records::WriterFilter;
 use bitting::model::records::agent::{Agent, AgentFilter, AgentStatus};
 use bitting::model::records::article::{Article, ArticleFilter};
 use bitting::model::records::call::{Call, CallFilter, CallStatus, Direction};
 use bitting::model::records::contact::{Contact, ContactFilter};
 use bitting::model::records::integration::{Integration, IntegrationFilter, IntegrationKind};
 use bitting::model::records::lead::{Lead, LeadFilter, LeadStatus};
+use bitting::model::records::{WriterFilter, resources};
 use bitting::model::time::parse_rfc3339;
 
 use crate::support::kinds::{Kind, kinds};
@@ -47,7 +47,7 @@ fn assert_goes_by_writers<F: RecordKind>(server: &TestServer)
 where
     F::Filter: Default,
 {
-    let (old, table) = (KeyId::from_number(1), F::RESOURCE.as_str());
+    let (old, table) = (KeyId::from_number(1), resources::name(F::RESOURCE));
     let created = WriterFilter { created_by: Some(old), ..WriterFilter::default() };
     let updated = WriterFilter { updated_by: Some(old), ..WriterFilter::default() };
     for (writers, what) in [(created, "created_by"), (updated, "updated_by")] {
@@ -63,7 +63,7 @@ fn assert_goes<F: RecordKind>(
     writers: &WriterFilter,
     index: &str,
 ) {
-    let kind = kind(F::RESOURCE.as_str());
+    let kind = kind(resources::name(F::RESOURCE));
     for cursor in [None, Some(kind.id(ROWS / 20))] {
         for statement in db_statements::<F>(server, filter, writers, cursor) {
             for plan in db_plans(&server.database, &statement) {
@@ -180,7 +180,7 @@ on_both! {
 
 /// The first page of a period and a later one.
 fn assert_goes_by_time<F: RecordKind>(server: &TestServer, filter: &F::Filter) {
-    let table = F::RESOURCE.as_str();
+    let table = resources::name(F::RESOURCE);
     for cursor in [None, Some(kind(table).id(ROWS / 20))] {
         for statement in db_statements::<F>(server, filter, &WriterFilter::default(), cursor) {
             for plan in db_plans(&server.database, &statement) {

@@ -1,5 +1,6 @@
 //! Managing keys by program: making them, what is refused, and what is shown of one.
 
+use bitting::model::records::resources;
 use std::time::Duration;
 
 use bitting::domain::principal::Principal;
@@ -114,7 +115,7 @@ on_both! {
         let server = TestServer::start(backend);
         let longest = json!({
             "name": "ü".repeat(100), "description": "ü".repeat(500), "owner": "ü".repeat(200),
-            "scopes": bitting::model::scope::ScopeSet::all(), "expires_at": "2036-11-21T12:00:00Z",
+            "scopes": resources::catalog().scopes(), "expires_at": "2036-11-21T12:00:00Z",
         });
         for body in [
             new_key(),

@@ -1,11 +1,11 @@
 //! The API document: it is valid, it says what the server really has, and what the server really
 //! answers is what it says.
 
+use bitting::model::records::resources;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bitting::http::routes;
-use bitting::model::scope::ScopeSet;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
@@ -113,7 +113,7 @@ impl Story {
     fn begin(backend: Backend) -> Self {
         let server = TestServer::start(backend);
         let document = Document::of(&server);
-        let key = server.key(&ScopeSet::all().to_string());
+        let key = server.key(&resources::catalog().scopes().to_string());
         Self { server, document, key }
     }
 

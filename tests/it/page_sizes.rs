@@ -4,6 +4,7 @@
 use bitting::domain::principal::Principal;
 use bitting::model::id::{PublicId, SessionId};
 use bitting::model::key::NewKey;
+use bitting::model::records::resources;
 use bitting::model::session::MOST_SESSIONS;
 use bitting::model::user::NewUser;
 use serde_json::json;
@@ -73,7 +74,11 @@ fn no_list_is_large_whatever_its_texts() {
     let domain = format!("{0}.{0}.{0}.example", "d".repeat(55));
     for n in 0..60 {
         let email = format!("{n:03}{}@{domain}", "&".repeat(60));
-        let new = NewUser::from_object(json!({"email": email}).as_object().unwrap()).unwrap();
+        let new = NewUser::from_object(
+            json!({"email": email}).as_object().unwrap(),
+            &resources::catalog(),
+        )
+        .unwrap();
         bitting.add_user(&cli, &new, None).unwrap();
         let reason = "&".repeat(500);
         for retired in [false, true] {
@@ -81,7 +86,12 @@ fn no_list_is_large_whatever_its_texts() {
                 "name": longest(n), "description": "&".repeat(500), "owner": "&".repeat(200),
                 "scopes": ["calls:read"],
             });
-            let new = NewKey::from_object(key.as_object().unwrap(), bitting.time.now()).unwrap();
+            let new = NewKey::from_object(
+                key.as_object().unwrap(),
+                &resources::catalog(),
+                bitting.time.now(),
+            )
+            .unwrap();
             let key = bitting.issue_key(new, &cli, None).unwrap().key;
             server.db_token(&json!({"name": longest(n), "access": "read"}));
             if retired {

@@ -7,6 +7,7 @@ use bitting::config::Options;
 use bitting::domain::principal::Principal;
 use bitting::model::key::NewKey;
 use bitting::model::password::Password;
+use bitting::model::records::resources;
 use bitting::model::user::{User, UserChange};
 use serde_json::{Value, json};
 
@@ -23,14 +24,20 @@ fn command_line() -> Principal {
 }
 
 fn db_change(server: &TestServer, user: &User, change: &Value) {
-    let change = UserChange::from_object(change.as_object().unwrap()).unwrap();
+    let change =
+        UserChange::from_object(change.as_object().unwrap(), &resources::catalog()).unwrap();
     server.bitting.change_user(&command_line(), user.id, &change).unwrap();
 }
 
 /// A key of a user's own.
 fn db_key_of(server: &TestServer, user: &User) -> MadeKey {
     let new = json!({"name": "own", "scopes": ["calls:read"]});
-    let new = NewKey::from_object(new.as_object().unwrap(), server.bitting.time.now()).unwrap();
+    let new = NewKey::from_object(
+        new.as_object().unwrap(),
+        &resources::catalog(),
+        server.bitting.time.now(),
+    )
+    .unwrap();
     let issued = server.bitting.issue_key(new, &server.db_principal(user), None).unwrap();
     MadeKey { id: issued.key.id.to_string(), secret: issued.secret.expose().to_owned() }
 }

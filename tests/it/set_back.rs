@@ -10,6 +10,7 @@ use bitting::domain::key_index::{Holder, Standing};
 use bitting::domain::keyring::IssuedKey;
 use bitting::domain::principal::Principal;
 use bitting::model::key::{KeyNumber, NewKey};
+use bitting::model::records::resources;
 use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Outcome};
 use bitting::server;
@@ -221,7 +222,7 @@ fn db_issue(bitting: &Bitting) -> IssuedKey {
     let Value::Object(new) = json!({"name": "test", "scopes": ["calls:read"]}) else {
         unreachable!()
     };
-    let new = NewKey::from_object(&new, bitting.time.now()).unwrap();
+    let new = NewKey::from_object(&new, &resources::catalog(), bitting.time.now()).unwrap();
     bitting.issue_key(new, &Principal::command_line("test"), None).unwrap()
 }
 

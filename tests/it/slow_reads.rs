@@ -1,13 +1,13 @@
 //! Reads that take long: what they bring is as old as their beginning, and never undoes what has
 //! happened since.
 
+use bitting::model::records::resources;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitting::domain::key_index::{KeyIndex, Standing};
 use bitting::model::id::{KeyId, PublicId};
 use bitting::model::key::KeyNumber;
-use bitting::model::scope::ScopeSet;
 use bitting::model::secret::Digest;
 use bitting::store::keys::KeyChange;
 use bitting::store::{Error, keys};
@@ -35,7 +35,8 @@ on_both! {
             }).unwrap();
             assert!(newer.iter().all(|change| !change.revoked) && !newer.is_empty());
             for change in all.iter().chain(&newer) {
-                server.bitting.index.apply(change.digest, change);
+                let index = &server.bitting.index;
+                index.apply(change.digest, index.entry(change));
                 use_key().expect(401, "key_revoked");
             }
             server.bitting.read_feed().unwrap();
@@ -47,9 +48,9 @@ on_both! {
                 .read(|connection| keys::changed_since(connection, now - 1, 10_000)).unwrap();
             let digest = newer.last().unwrap().digest;
             for order in [[&all, &late], [&late, &all]] {
-                let index = KeyIndex::default();
+                let index = KeyIndex::new(std::sync::Arc::new(resources::catalog()));
                 for change in order.into_iter().flatten() {
-                    index.apply(change.digest, change);
+                    index.apply(change.digest, index.entry(change));
                 }
                 let standing = index.find(&digest).unwrap().standing(server.bitting.time.now());
                 assert_eq!(standing, Standing::Revoked);
@@ -68,7 +69,7 @@ fn state(key: u32, revision: i64) -> KeyChange {
         digest: digest(key),
         number: KeyNumber(key),
         id: KeyId::from_number(key.into()),
-        scopes: ScopeSet::all(),
+        scopes: resources::catalog().scopes(),
         expires_at: None,
         revoked: revision == LAST,
         imported: false,
@@ -83,7 +84,7 @@ const STRIDES: [u32; LAST as usize] = [1, 3, 7, 9, 11, 13, 17, 19];
 
 #[test]
 fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
-    let index = KeyIndex::default();
+    let index = KeyIndex::new(std::sync::Arc::new(resources::catalog()));
     let standing = |key| index.find(&digest(key)).map(|entry| entry.standing(start_of_time()));
     let (start, done) = (Barrier::new(LAST as usize + 1), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -98,7 +99,7 @@ fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
                         for place in 0..KEYS {
                             let key = place * stride % KEYS;
                             let revision = (thread + round + i64::from(key)) % LAST + 1;
-                            index.apply(digest(key), &state(key, revision));
+                            index.apply(digest(key), index.entry(&state(key, revision)));
                         }
                     }
                 })

@@ -1,6 +1,7 @@
 //! The pages of users: who sees them, adding, changing, disabling and enabling somebody.
 
 use bitting::domain::principal::Principal;
+use bitting::model::records::resources;
 use bitting::model::user::NewUser;
 use serde_json::json;
 
@@ -129,7 +130,7 @@ on_both! {
         let roles = ["member", "auditor"];
         for n in 0..119 {
             let new = json!({"email": format!("person{n:03}@example.com"), "role": roles[n % 2]});
-            let new = NewUser::from_object(new.as_object().unwrap()).unwrap();
+            let new = NewUser::from_object(new.as_object().unwrap(), &resources::catalog()).unwrap();
             let user = server.bitting.add_user(&cli, &new, None).unwrap();
             if n >= 117 {
                 server.bitting.disable_user(&cli, user.id, None).unwrap();

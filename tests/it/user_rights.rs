@@ -7,7 +7,7 @@ use bitting::model::audit::AuditFilter;
 use bitting::model::id::KeyId;
 use bitting::model::key::{ApiKey, KeyFilter, NewKey};
 use bitting::model::page::PageRequest;
-use bitting::model::scope::ScopeSet;
+use bitting::model::records::resources;
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, UserChange};
 use serde_json::{Map, Value, json};
@@ -24,7 +24,7 @@ fn object(value: Value) -> Map<String, Value> {
 
 fn issue(server: &TestServer, by: &Principal, scopes: &[&str]) -> Result<ApiKey, Error> {
     let body = object(json!({"name": "a key", "scopes": scopes}));
-    let new = NewKey::from_object(&body, server.bitting.time.now()).unwrap();
+    let new = NewKey::from_object(&body, &resources::catalog(), server.bitting.time.now()).unwrap();
     server.bitting.issue_key(new, by, None).map(|issued| issued.key)
 }
 
@@ -45,7 +45,7 @@ on_both! {
         let bo = server.db_user("bo@example.com", json!({}));
         let refused = issue(&server, &server.db_principal(&bo), &["calls:read"]);
         assert!(matches!(refused, Err(Error::NotGranted { .. })));
-        let limits = UserChange::from_object(&object(json!({"may_grant": ["calls:read"]}))).unwrap();
+        let limits = UserChange::from_object(&object(json!({"may_grant": ["calls:read"]})), &resources::catalog()).unwrap();
         server.bitting.change_user(&operator(), bo.id, &limits).unwrap();
         let member = server.db_principal(&bo);
         let key = issue(&server, &member, &["calls:read"]).unwrap();
@@ -55,7 +55,7 @@ on_both! {
         assert!(matches!(refused, Err(Error::NotGranted { .. })));
 
         // Narrowed: at once, and the key stays.
-        let none = UserChange::from_object(&object(json!({"may_grant": []}))).unwrap();
+        let none = UserChange::from_object(&object(json!({"may_grant": []})), &resources::catalog()).unwrap();
         server.bitting.change_user(&operator(), bo.id, &none).unwrap();
         let refused = issue(&server, &member, &["calls:read"]);
         assert!(matches!(refused, Err(Error::NotGranted { .. })), "by rights of before");
@@ -153,7 +153,7 @@ on_both! {
         assert_eq!(bitting.list_users(&auditor).unwrap().len(), 2);
         bitting.holdings_of(&auditor, ada.id).unwrap();
 
-        let new = NewUser::from_object(&object(json!({"email": "x@example.com"}))).unwrap();
+        let new = NewUser::from_object(&object(json!({"email": "x@example.com"})), &resources::catalog()).unwrap();
         let change = UserChange::default();
         let refusals = [
             issue(&server, &auditor, &["calls:read"]).err(),
@@ -180,12 +180,12 @@ on_both! {
         let more = json!({"may_grant": ["calls:read"]});
         let member = server.db_principal(&server.db_user("bo@example.com", more));
         let id = server.bitting.list_tokens(&operator()).unwrap()[0].id;
-        let token = Principal::token(id, operator().origin, ScopeSet::all());
+        let token = Principal::token(id, operator().origin, resources::catalog().scopes());
         for principal in [member, token] {
             let body = object(json!({
                 "name": "t", "access": "read", "expires_at": "2027-01-01T00:00:00Z",
             }));
-            let new = NewToken::from_object(&body, server.bitting.time.now()).unwrap();
+            let new = NewToken::from_object(&body, &resources::catalog(), server.bitting.time.now()).unwrap();
             let refused = server.bitting.issue_token(new, &principal);
             assert!(matches!(refused, Err(Error::Forbidden)));
             assert!(matches!(server.bitting.list_tokens(&principal), Err(Error::Forbidden)));

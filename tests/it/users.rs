@@ -6,6 +6,7 @@ use bitting::domain::disabling::Holdings;
 use bitting::domain::principal::Principal;
 use bitting::model::actor::Visit;
 use bitting::model::key::NewKey;
+use bitting::model::records::resources;
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, Role, User, UserChange};
 use serde_json::{Value, json};
@@ -20,7 +21,12 @@ fn operator() -> Principal {
 /// A key that a user makes.
 fn db_key_of(server: &TestServer, user: &User, scopes: &[&str]) -> MadeKey {
     let body = json!({"name": "theirs", "scopes": scopes});
-    let new = NewKey::from_object(body.as_object().unwrap(), server.bitting.time.now()).unwrap();
+    let new = NewKey::from_object(
+        body.as_object().unwrap(),
+        &resources::catalog(),
+        server.bitting.time.now(),
+    )
+    .unwrap();
     let issued = server.bitting.issue_key(new, &server.db_principal(user), None).unwrap();
     MadeKey { id: issued.key.id.to_string(), secret: issued.secret.expose().to_owned() }
 }
@@ -28,7 +34,12 @@ fn db_key_of(server: &TestServer, user: &User, scopes: &[&str]) -> MadeKey {
 /// An admin token that a user makes.
 fn db_token_of(server: &TestServer, user: &User) -> String {
     let body = json!({"name": "theirs", "access": "write", "expires_at": "2027-01-01T00:00:00Z"});
-    let new = NewToken::from_object(body.as_object().unwrap(), server.bitting.time.now()).unwrap();
+    let new = NewToken::from_object(
+        body.as_object().unwrap(),
+        &resources::catalog(),
+        server.bitting.time.now(),
+    )
+    .unwrap();
     let issued = server.bitting.issue_token(new, &server.db_principal(user)).unwrap();
     issued.secret.expose().to_owned()
 }
@@ -66,7 +77,7 @@ on_both! {
         let bo = server.db_user("bo@example.com", json!({}));
         assert_eq!((ada.role, bo.role), (Role::Admin, Role::Member));
         assert_eq!(ada.email.as_str(), "ada@example.com");
-        assert!(bo.grants().is_empty());
+        assert!(bo.grants(&resources::catalog()).is_empty());
         let again = NewUser { email: "ADA@example.com".parse().unwrap(), role: None, ..first };
         let refused = server.bitting.add_user(&operator(), &again, None);
         assert!(refused.is_err_and(|why| why.to_string().contains("email")));
@@ -254,7 +265,7 @@ on_both! {
                     scope.spawn(move || {
                         let body = json!({"name": "late", "scopes": ["calls:read"]});
                         let now = server.bitting.time.now();
-                        let new = NewKey::from_object(body.as_object().unwrap(), now).unwrap();
+                        let new = NewKey::from_object(body.as_object().unwrap(), &resources::catalog(), now).unwrap();
                         let made = server.bitting.issue_key(new, &principal, None);
                         assert!(matches!(made, Ok(_) | Err(Error::Ended(Ended::SignedOut))));
                     });

@@ -8,8 +8,10 @@ use super::Stage;
 use crate::domain::Result;
 use crate::domain::keyring::IssuedKey;
 use crate::domain::principal::Principal;
+use crate::model::catalog::ResourceNumber;
 use crate::model::key::{ApiKey, NewKey, Status};
-use crate::model::scope::{Access, Resource, Scope};
+use crate::model::records::resources;
+use crate::model::scope::{Access, Scope};
 use crate::model::time::{Moment, format};
 use crate::model::usage::{Cell, Outcome};
 
@@ -51,7 +53,7 @@ pub(super) struct Plan {
     /// A day on which something went round in circles for an hour.
     burst: Option<When>,
     /// What it tries and may not.
-    forbidden: Option<(Resource, Access)>,
+    forbidden: Option<(ResourceNumber, Access)>,
     /// Where it is used from.
     clients: &'static [(&'static str, &'static str)],
     /// Where it is tried from once it is retired, and how often in a busy hour.
@@ -93,7 +95,7 @@ pub(super) const PLANS: [Plan; 7] = [
         lives: Some(365),
         rhythm: Rhythm::Office(46.0),
         burst: Some((11, 14)),
-        forbidden: Some((Resource::Contacts, Access::Write)),
+        forbidden: Some((resources::CONTACTS, Access::Write)),
         clients: &[
             (
                 "192.0.2.17",
@@ -112,7 +114,7 @@ pub(super) const PLANS: [Plan; 7] = [
         made: (81, 15),
         lives: Some(90),
         rhythm: Rhythm::Steady(12),
-        forbidden: Some((Resource::Integrations, Access::Read)),
+        forbidden: Some((resources::INTEGRATIONS, Access::Read)),
         clients: &[
             ("198.51.100.40", "fernhill-sync/4.2 (+https://fernhill.example/bot)"),
             ("198.51.100.41", "fernhill-sync/4.2 (+https://fernhill.example/bot)"),
@@ -210,7 +212,11 @@ impl Stage {
             "name": plan.name, "description": plan.description, "owner": plan.owner,
             "scopes": plan.scopes, "expires_at": expires_at,
         });
-        let new = NewKey::from_object(object.as_object().unwrap_or(&Default::default()), now)?;
+        let new = NewKey::from_object(
+            object.as_object().unwrap_or(&Default::default()),
+            &self.bitting.catalog,
+            now,
+        )?;
         self.bitting.issue_key(new, &self.somebody(plan.maker), None)
     }
 
@@ -283,8 +289,10 @@ impl Stage {
     fn cell(&mut self, plan: &Plan, retired: bool) -> Cell {
         let scope = plan.scopes[self.chance.random_range(0..plan.scopes.len())];
         let scope = scope.parse::<Scope>().ok();
-        let (resource, access) =
-            scope.map_or((None, Access::Read), |s| (Some(s.resource()), s.access()));
+        let (resource, access) = scope.map_or((None, Access::Read), |scope| {
+            let resource = self.bitting.catalog.named(scope.resource.as_str());
+            (resource.map(|resource| resource.number), scope.access)
+        });
         let chance = self.chance.random_range(0..1000);
         match (chance, plan.forbidden) {
             _ if retired => Cell::new(resource, access, Outcome::Retired),

@@ -23,6 +23,7 @@ use super::{Bitting, Error, Result};
 use crate::clock::ManualClock;
 use crate::model::FieldErrors;
 use crate::model::actor::Visit;
+use crate::model::catalog::Catalog;
 use crate::model::key::NewKey;
 use crate::model::records::Record;
 use crate::model::time::Moment;
@@ -117,7 +118,13 @@ impl Bitting {
         let clock = Arc::new(ManualClock::at(start));
         // The database keeps its own highest time; only this copy begins in the past.
         let mark = Mark { brand: self.brand.to_string(), high_water: start };
-        let bitting = Self::new(self.database.clone(), &mark, clock.clone(), Time::MAX)?;
+        let bitting = Self::new(
+            self.database.clone(),
+            &mark,
+            (*self.catalog).clone(),
+            clock.clone(),
+            Time::MAX,
+        )?;
         let tally = bitting.meter.worker();
         Ok(Stage {
             bitting,
@@ -138,7 +145,7 @@ impl Stage {
     /// one does; says what is the matter otherwise.
     fn claim(&mut self) -> Result<Option<Wish>> {
         let bitting = &self.bitting;
-        let new = read_user(json!({"email": ADMINISTRATOR, "role": "admin"}))?;
+        let new = read_user(json!({"email": ADMINISTRATOR, "role": "admin"}), &bitting.catalog)?;
         let cli = Principal::command_line("demo");
         let claimed = bitting.database.write(|connection| {
             Exclusive::Users.take(connection)?;
@@ -172,7 +179,7 @@ impl Stage {
         ];
         for colleague in colleagues {
             self.let_minutes_pass(6);
-            let new = read_user(colleague)?;
+            let new = read_user(colleague, &self.bitting.catalog)?;
             self.users.push(self.bitting.add_user(&self.principal(0), &new, None)?);
         }
         let (mut told, mut practice) = (None, None);
@@ -214,7 +221,7 @@ impl Stage {
         if self.is_in(hour, (19, 15)) {
             let wanted = json!({"name": "Contacts for a mailing", "scopes": ["contacts:read"]});
             let wanted = wanted.as_object().cloned().unwrap_or_default();
-            let new = NewKey::from_object(&wanted, self.clock_time())?;
+            let new = NewKey::from_object(&wanted, &self.bitting.catalog, self.clock_time())?;
             match self.bitting.issue_key(new, &self.principal(1), None) {
                 Ok(_) | Err(Error::NotGranted { .. }) => {}
                 Err(other) => return Err(other),
@@ -293,6 +300,6 @@ fn visit(who: usize) -> Visit {
     Visit { address, user_agent: Some(agent.to_owned()), request_id: None }
 }
 
-fn read_user(object: Value) -> std::result::Result<NewUser, FieldErrors> {
-    NewUser::from_object(object.as_object().unwrap_or(&Default::default()))
+fn read_user(object: Value, catalog: &Catalog) -> std::result::Result<NewUser, FieldErrors> {
+    NewUser::from_object(object.as_object().unwrap_or(&Default::default()), catalog)
 }

@@ -82,7 +82,7 @@ pub async fn create(
             Ok(answer.with_location(location(key)))
         };
         bitting.once(idempotency.attempt(&body.0), manager.credential(), |turn| {
-            let new = NewKey::from_object(&body.0, now)?;
+            let new = NewKey::from_object(&body.0, &bitting.catalog, now)?;
             let principal = manager.principal(bitting)?;
             Ok((bitting.issue_key(new, &principal, keep(turn, &answer))?, now))
         })

@@ -35,7 +35,8 @@ impl Manager {
     pub fn principal(self, bitting: &Bitting) -> domain::Result<Principal> {
         let actor = bitting.token_as_actor(self.caller.id())?;
         let origin = Origin { actor, address: self.address, request_id: self.request_id };
-        Ok(Principal::token(self.caller.id(), origin, self.caller.may_grant()))
+        let granted = bitting.catalog.scopes_of(self.caller.may_grant());
+        Ok(Principal::token(self.caller.id(), origin, granted))
     }
 }
 

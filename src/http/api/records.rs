@@ -18,7 +18,7 @@ use crate::http::state::State;
 use crate::http::turns::Effort;
 use crate::model::idempotency::Answer;
 use crate::model::precondition::{Preconditions, Verdict};
-use crate::model::records::{Record, RecordId, WriterFilter};
+use crate::model::records::{Record, RecordId, WriterFilter, resources};
 use crate::model::scope::Access;
 
 /// A kind that can be listed, and what the API document says of it.
@@ -71,9 +71,10 @@ pub async fn create<F: RecordKind>(
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
+    let readable = caller.may_read(&state.bitting.catalog, F::RESOURCE);
     let answer = move |record: &Record<F>| {
-        let location = format!("/v1/{}/{}", F::RESOURCE.as_str(), record.stamp.id);
-        Ok(written(201, &caller, record)?.with_location(location))
+        let location = format!("/v1/{}/{}", resources::name(F::RESOURCE), record.stamp.id);
+        Ok(written(201, readable, record)?.with_location(location))
     };
     let made = state.run_for(&caller, Effort::Little, move |bitting| {
         bitting.once(idempotency.attempt(&body.0), caller.credential(), |turn| {
@@ -117,11 +118,12 @@ pub async fn update<F: RecordKind>(
     body: JsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
+    let readable = caller.may_read(&state.bitting.catalog, F::RESOURCE);
     let changed = state.run_for(&caller, Effort::Little, move |bitting| {
         bitting.update_record::<F>(Some(caller.credential()), id.0, &preconditions, body.0)
     });
     let record = changed.await?;
-    kept::now(written(200, &caller, &record))
+    kept::now(written(200, readable, &record))
 }
 
 /// Deletes a record.
@@ -143,13 +145,10 @@ pub async fn delete<F: RecordKind>(
 /// Write does not include read: who may not read learns only that it was done.
 fn written<F: RecordKind>(
     status: u16,
-    caller: &KeyCaller,
+    readable: bool,
     record: &Record<F>,
 ) -> serde_json::Result<Answer> {
-    let answer = if caller.may_read(F::RESOURCE) {
-        Answer::new(status, record)
-    } else {
-        Answer::new(status, &record.stamp)
-    };
+    let answer =
+        if readable { Answer::new(status, record) } else { Answer::new(status, &record.stamp) };
     Ok(answer?.with_etag(&record.stamp.entity_tag()))
 }

@@ -3,17 +3,21 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::http::error::Problem;
+use crate::http::state::State;
 use crate::model::FieldErrors;
+use crate::model::catalog::Catalog;
 use crate::model::formats::{LONGEST_EMAIL, check_email, check_phone_number};
 use crate::model::id::{KeyId, PublicId};
 use crate::model::page::{Cursor, Limit, PageRequest};
 use crate::model::schema;
+use crate::model::scope::Scope;
 use crate::model::terms::Terms;
 use crate::model::time::{Moment, parse_rfc3339};
 use crate::model::words::Word;
@@ -23,6 +27,7 @@ const LONGEST: usize = 200;
 
 /// Reads parameter by parameter and collects what is wrong.
 pub struct QueryReader {
+    catalog: Arc<Catalog>,
     pairs: Vec<(String, String)>,
     errors: FieldErrors,
     /// What is asked for, while a reading is only described.
@@ -31,8 +36,12 @@ pub struct QueryReader {
 
 /// The parameters that `read` asks for, with the JSON Schema of each, learnt by letting it read
 /// nothing.
-pub fn describe<T>(read: impl FnOnce(&mut QueryReader) -> T) -> Map<String, Value> {
-    let mut reader = QueryReader { asked: Some(Map::new()), ..QueryReader::new("") };
+pub fn describe<T>(
+    catalog: &Catalog,
+    read: impl FnOnce(&mut QueryReader) -> T,
+) -> Map<String, Value> {
+    let catalog = Arc::new(catalog.clone());
+    let mut reader = QueryReader { asked: Some(Map::new()), ..QueryReader::new("", catalog) };
     read(&mut reader);
     reader.asked.unwrap_or_default()
 }
@@ -42,7 +51,7 @@ impl FromRequest for QueryReader {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::new(request.query_string())))
+        ready(Self::of_request(request))
     }
 }
 
@@ -60,21 +69,27 @@ impl<T: ReadQuery> FromRequest for PageQuery<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut query = QueryReader::new(request.query_string());
-        query.pairs.retain(|(_, value)| !value.is_empty());
-        let asked = T::read(&mut query);
-        ready(query.finish().map(|()| Self(asked)))
+        ready(QueryReader::of_request(request).and_then(|mut query| {
+            query.pairs.retain(|(_, value)| !value.is_empty());
+            let asked = T::read(&mut query);
+            query.finish().map(|()| Self(asked))
+        }))
     }
 }
 
 impl QueryReader {
+    fn of_request(request: &HttpRequest) -> Result<Self, Problem> {
+        let catalog = State::of(request)?.bitting.catalog.clone();
+        Ok(Self::new(request.query_string(), catalog))
+    }
+
     /// White space around a value is dropped: it comes with what people copy and paste.
-    fn new(query: &str) -> Self {
+    fn new(query: &str, catalog: Arc<Catalog>) -> Self {
         let trimmed = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
             (name.into_owned(), value.trim().to_owned())
         };
         let pairs = form_urlencoded::parse(query.as_bytes()).map(trimmed).collect();
-        Self { pairs, errors: FieldErrors::default(), asked: None }
+        Self { catalog, pairs, errors: FieldErrors::default(), asked: None }
     }
 
     /// A parameter read with `parse`, whose error is the complaint; `schema` describes what `parse`
@@ -114,6 +129,13 @@ impl QueryReader {
         self.parsed(name, schema::choice::<W>, |text| {
             W::parse(text).ok_or_else(|| format!("must be {}", W::choices()))
         })
+    }
+
+    /// A scope that there is.
+    pub fn scope(&mut self, name: &'static str) -> Option<Scope> {
+        let catalog = self.catalog.clone();
+        let schema = || json!({"type": "string", "enum": catalog.scopes()});
+        self.parsed(name, schema, |text| catalog.parse_scope(text))
     }
 
     /// A time with an offset.
@@ -196,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_unknown_wrong_or_doubled_is_refused() {
         let finish = |query: &str| {
-            let mut reader = QueryReader::new(query);
+            let mut reader = QueryReader::new(query, Arc::default());
             reader.page();
             reader.text("owner");
             reader.moment("from");

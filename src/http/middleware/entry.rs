@@ -10,9 +10,10 @@ use crate::domain::key_index::Holder;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::state::{Held, State};
+use crate::model::catalog::ResourceNumber;
 use crate::model::failed_request::FailedRequest;
 use crate::model::key::KeyNumber;
-use crate::model::scope::{Access, Resource};
+use crate::model::scope::Access;
 use crate::model::time::Moment;
 use crate::model::usage::{Cell, Outcome};
 use crate::model::words::Word;
@@ -32,7 +33,7 @@ const METHODS: [Method; 7] = [
 pub struct Entry {
     state: Held,
     key: Option<KeyNumber>,
-    resource: Option<Resource>,
+    resource: Option<ResourceNumber>,
     access: Access,
     /// When the request was judged: the moment it is counted under.
     at: Moment,

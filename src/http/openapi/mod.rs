@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 
 use super::endpoint::Endpoint;
 use crate::http::error::Code;
-use crate::model::scope::Resource;
+use crate::model::catalog::Catalog;
+use crate::model::scope::SCOPE_FORMAT;
 
 use operation::Operation;
 use schemas::Schemas;
@@ -58,13 +59,14 @@ fn key_security(scopes: &[&str]) -> Value {
 
 /// The document, as it is served and printed. Without a public URL, paths are relative to where
 /// the document came from.
-pub fn document(endpoints: &[Endpoint], public_url: Option<&str>) -> String {
+pub fn document(endpoints: &[Endpoint], catalog: &Catalog, public_url: Option<&str>) -> String {
     let mut schemas = Schemas::default();
     let mut paths = Map::new();
     for endpoint in endpoints {
         let mut item = Map::new();
         for (method, describe) in endpoint.operations() {
-            let mut operation = Operation::new(&mut schemas, method.clone(), endpoint.need());
+            let mut operation =
+                Operation::new(&mut schemas, catalog, method.clone(), endpoint.need());
             describe(&mut operation);
             item.insert(method.as_str().to_ascii_lowercase(), operation.into_value());
         }
@@ -74,7 +76,7 @@ pub fn document(endpoints: &[Endpoint], public_url: Option<&str>) -> String {
     }
     let problem = problems::schema(&mut schemas);
     schemas.name("Problem", problem);
-    let document = json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Bitting",
@@ -84,7 +86,7 @@ pub fn document(endpoints: &[Endpoint], public_url: Option<&str>) -> String {
             "license": {"name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE")},
         },
         "servers": [{"url": public_url.unwrap_or("/")}],
-        "tags": tags(&paths),
+        "tags": tags(&paths, catalog),
         "paths": paths,
         "components": {
             "securitySchemes": security_schemes(),
@@ -94,9 +96,23 @@ pub fn document(endpoints: &[Endpoint], public_url: Option<&str>) -> String {
             "examples": problems::examples(),
         },
     });
+    name_scopes(&mut document, &json!(catalog.scopes()));
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Says which scopes there are wherever a scope is spoken of.
+fn name_scopes(schema: &mut Value, scopes: &Value) {
+    match schema {
+        Value::Object(object) if object.get("format") == Some(&SCOPE_FORMAT.into()) => {
+            object.remove("format");
+            object.insert("enum".to_owned(), scopes.clone());
+        }
+        Value::Object(object) => object.values_mut().for_each(|inner| name_scopes(inner, scopes)),
+        Value::Array(items) => items.iter_mut().for_each(|inner| name_scopes(inner, scopes)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// The body of an error, for people to read.
@@ -105,7 +121,7 @@ pub fn example_of(code: Code) -> String {
 }
 
 /// The tags in the order of the URL table.
-fn tags(paths: &Map<String, Value>) -> Vec<Value> {
+fn tags(paths: &Map<String, Value>, catalog: &Catalog) -> Vec<Value> {
     let mut names: Vec<&Value> = Vec::new();
     let operations = paths.values().filter_map(Value::as_object).flat_map(Map::values);
     for name in operations.filter_map(|operation| operation["tags"].get(0)) {
@@ -114,23 +130,20 @@ fn tags(paths: &Map<String, Value>) -> Vec<Value> {
         }
     }
     let tag = |name: &Value| {
-        let about = format!("{}.", about(name.as_str().unwrap_or_default()));
+        let about = format!("{}.", about(name.as_str().unwrap_or_default(), catalog));
         json!({"name": name, "description": about})
     };
     names.into_iter().map(tag).collect()
 }
 
 /// What the operations with a tag are about.
-fn about(tag: &str) -> &'static str {
+fn about<'a>(tag: &str, catalog: &'a Catalog) -> &'a str {
     match tag {
         "this_key" => "What any live key can ask about itself",
         "keys" => "Making, changing and revoking keys with an admin token",
         "activity" => "What a key was used for, and which of its requests failed last",
         "audit" => "What was done to keys and tokens, and by whom",
         "probes" => "Whether the server is alive, and whether it is ready",
-        resource => {
-            let known = Resource::ALL.into_iter().find(|known| known.as_str() == resource);
-            known.map(Resource::about).unwrap_or_default()
-        }
+        resource => catalog.named(resource).map_or("", |known| &known.description),
     }
 }

@@ -15,14 +15,16 @@ use crate::auth::decision::Need;
 use crate::http::error::Code;
 use crate::http::extract::QueryReader;
 use crate::http::extract::query;
+use crate::model::catalog::Catalog;
 use crate::model::fields::{self, FieldReader};
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::schema::patch_of;
-use crate::model::scope::{Access, Scope};
+use crate::model::scope::Access;
 
 /// An operation while it is being described.
 pub struct Operation<'a> {
     schemas: &'a mut Schemas,
+    catalog: &'a Catalog,
     method: Method,
     need: Option<Need>,
     id: String,
@@ -37,9 +39,15 @@ pub struct Operation<'a> {
 
 impl<'a> Operation<'a> {
     /// An operation at a path, with what follows from that alone.
-    pub(super) fn new(schemas: &'a mut Schemas, method: Method, need: Option<Need>) -> Self {
+    pub(super) fn new(
+        schemas: &'a mut Schemas,
+        catalog: &'a Catalog,
+        method: Method,
+        need: Option<Need>,
+    ) -> Self {
         let mut operation = Self {
             schemas,
+            catalog,
             method,
             need,
             id: String::new(),
@@ -78,6 +86,11 @@ impl<'a> Operation<'a> {
         self.codes.extend(more);
     }
 
+    /// The resources and scopes that the document speaks of.
+    pub fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
     fn access(&self) -> Access {
         if self.method == Method::GET { Access::Read } else { Access::Write }
     }
@@ -107,7 +120,7 @@ impl<'a> Operation<'a> {
     /// It takes the query parameters that `read` asks for; `T` describes them.
     pub fn query<T: JsonSchema>(&mut self, read: impl FnOnce(&mut QueryReader) -> T) -> &mut Self {
         let about = property_descriptions::<T>(self.schemas);
-        for (name, schema) in query::describe(read) {
+        for (name, schema) in query::describe(self.catalog, read) {
             let mut parameter = json!({"name": name, "in": "query"});
             if let Some(about) = about.get(&name) {
                 parameter["description"] = about.clone();
@@ -305,8 +318,9 @@ impl<'a> Operation<'a> {
                 ("Needs any live API key.".to_owned(), super::key_security(&[]), None)
             }
             Some(Need::Scope(resource)) => {
-                let scope = Scope::new(resource, access).map(|scope| scope.to_string());
-                let scope = scope.unwrap_or_default();
+                let resource = self.catalog.find(resource);
+                let scope = resource.and_then(|resource| resource.scope(access));
+                let scope = scope.map(|scope| scope.to_string()).unwrap_or_default();
                 let words = format!("Needs an API key with the scope `{scope}`.");
                 (words, super::key_security(&[&scope]), Some(scope))
             }

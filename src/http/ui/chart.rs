@@ -207,7 +207,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::scope::{Access, Resource};
+    use crate::model::records::resources;
+    use crate::model::scope::Access;
     use crate::model::time::parse_rfc3339;
     use crate::model::usage::Cell;
 
@@ -215,10 +216,10 @@ mod tests {
     fn a_chart_stacks_outcomes_and_says_the_same_in_words() {
         let start = parse_rfc3339("2026-11-20T00:00:00Z").unwrap();
         let mut breakdown = Breakdown::over((0..3).map(|n| start + Duration::days(n)));
-        let cell = |outcome| Cell::new(Some(Resource::Calls), Access::Read, outcome);
-        breakdown.add(cell(Outcome::Ok), start, 30);
-        breakdown.add(cell(Outcome::Forbidden), start, 10);
-        breakdown.add(cell(Outcome::Ok), start + Duration::days(2), 20);
+        let cell = |outcome| Cell::new(Some(resources::CALLS), Access::Read, outcome);
+        breakdown.add("calls", cell(Outcome::Ok), start, 30);
+        breakdown.add("calls", cell(Outcome::Forbidden), start, 10);
+        breakdown.add("calls", cell(Outcome::Ok), start + Duration::days(2), 20);
         let chart = Chart::new(&breakdown, false);
         assert_eq!(chart.legend, [("ok", "ok"), ("forbidden", "forbidden")]);
         assert_eq!(chart.scale, ["40", "30", "20", "10", "0"]);

@@ -1,6 +1,7 @@
 //! What stands around the content of every page for somebody who is signed in.
 
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -9,6 +10,8 @@ use crate::auth::session::UserCaller;
 use crate::domain::principal::Principal;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, FormToken, FromWhere};
+use crate::http::state::State;
+use crate::model::catalog::Catalog;
 use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
@@ -85,6 +88,8 @@ pub struct Frame {
 pub struct Viewer {
     /// Who the use cases are asked by.
     pub principal: Principal,
+    /// Which resources and scopes there are.
+    pub catalog: Arc<Catalog>,
     user: User,
     form_token: String,
     restored: bool,
@@ -120,7 +125,9 @@ impl FromRequest for Viewer {
             let FormToken(form_token) = FormToken::from_request(request, payload).into_inner()?;
             let principal = caller.principal(&visit);
             let restored = request.extensions().contains::<Draft>();
-            Ok(Self { principal, user: caller.user().clone(), form_token, restored })
+            let (user, catalog) =
+                (caller.user().clone(), State::of(request)?.bitting.catalog.clone());
+            Ok(Self { principal, user, catalog, form_token, restored })
         };
         ready(read())
     }

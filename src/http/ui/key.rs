@@ -16,11 +16,12 @@ use crate::http::extract::{Id, PageQuery};
 use crate::http::state::State;
 use crate::model::audit::{AuditEvent, AuditFilter};
 use crate::model::breakdown::Breakdown;
+use crate::model::catalog::Catalog;
 use crate::model::failed_request::FailedRequest;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, SOON, Status};
 use crate::model::page::PageRequest;
-use crate::model::scope::{Access, Resource, Scope};
+use crate::model::scope::Access;
 use crate::model::time::Moment;
 use crate::model::usage::{Keys, OTHER, Outcome, PerWindow, Source, Tally, Usage};
 use crate::model::words::Word;
@@ -67,7 +68,7 @@ impl Facts {
         Self {
             id: key.id.to_string(),
             status: key.status(now).as_str(),
-            grants: Grant::list(key.scopes),
+            grants: Grant::list(&key.scopes),
             expires: key.expires_at.map(|end| When::relative(end, now)),
             expires_day: key.expires_at.map(day).unwrap_or_default(),
             soon: active && key.expires_at.is_some_and(|end| end <= now + SOON),
@@ -115,7 +116,7 @@ impl End {
 
 /// A resource and an access: what was granted of it, and what was asked.
 struct ScopeLine {
-    resource: &'static str,
+    resource: String,
     access: &'static str,
     remark: &'static str,
     totals: [String; 3],
@@ -127,15 +128,20 @@ fn granted_requests(tally: &Tally) -> i64 {
 }
 
 /// The lines of the table, and how many of the granted scopes were used in 30 days.
-fn scope_lines(key: &ApiKey, windows: &PerWindow<Breakdown>) -> (Vec<ScopeLine>, usize) {
-    let places = Resource::ALL.iter().map(|resource| (Some(*resource), resource.as_str()));
+fn scope_lines(
+    key: &ApiKey,
+    catalog: &Catalog,
+    windows: &PerWindow<Breakdown>,
+) -> (Vec<ScopeLine>, usize) {
+    let places =
+        catalog.resources().iter().map(|resource| (Some(resource), resource.name.as_str()));
     let (mut lines, mut used) = (Vec::new(), 0);
     for (resource, name) in places.chain([(None, OTHER)]) {
         for access in Access::ALL {
             let tallies = [&windows.day, &windows.week, &windows.month]
                 .map(|window| asked(window, name, access));
-            let scope = resource.and_then(|resource| Scope::new(resource, access));
-            let granted = scope.is_some_and(|scope| key.scopes.contains(scope));
+            let scope = resource.and_then(|resource| resource.scope(access));
+            let granted = scope.is_some_and(|scope| key.scopes.contains(&scope));
             let is_used = granted_requests(&tallies[2]) > 0;
             if !granted && tallies[2].total() == 0 {
                 continue;
@@ -147,7 +153,7 @@ fn scope_lines(key: &ApiKey, windows: &PerWindow<Breakdown>) -> (Vec<ScopeLine>,
             };
             used += usize::from(granted && is_used);
             let totals = tallies.map(|tally| number(tally.total()));
-            let resource = if resource.is_none() { "no resource" } else { name };
+            let resource = if resource.is_none() { "no resource" } else { name }.to_owned();
             lines.push(ScopeLine { resource, access: access.as_str(), remark, totals });
         }
     }
@@ -222,7 +228,7 @@ pub async fn show(
 
 fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
     let Found { key, usage, windows, sources, errors, events, names, now } = found;
-    let (scopes, used) = scope_lines(&key, &windows);
+    let (scopes, used) = scope_lines(&key, &viewer.catalog, &windows);
     let granted = key.scopes.iter().count();
     let source = |source: Source| SourceLine {
         address: source.address,

@@ -56,7 +56,7 @@ impl ActiveRow {
         let idle = used.map(|at| now - at).filter(|idle| *idle >= IDLE);
         Self {
             id: key.id.to_string(),
-            grants: Grant::list(key.scopes),
+            grants: Grant::list(&key.scopes),
             expires: key.expires_at.map(|end| When::relative(end, now)),
             soon: key.expires_at.is_some_and(|end| end <= now + SOON),
             used: used.map(|at| When::ago(at, now)),
@@ -107,7 +107,7 @@ impl RetiredRow {
         };
         Self {
             id: key.id.to_string(),
-            grants: Grant::list(key.scopes),
+            grants: Grant::list(&key.scopes),
             status,
             ended_by,
             reason: reason.map(|reason| shortened(reason, REASON)),
@@ -173,6 +173,7 @@ async fn load(
         }
     });
     let (table, census, elsewhere, now) = found.await?;
-    let list = List::new(&query, &table, census, elsewhere, principal.manages_keys());
+    let list =
+        List::new(&query, &viewer.catalog, &table, census, elsewhere, principal.manages_keys());
     Ok((viewer.frame(Section::Keys), list, table.rows, now))
 }

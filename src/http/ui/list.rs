@@ -5,8 +5,8 @@ use super::text::{counted, number};
 use crate::domain::key_table::{KeyCensus, KeyRow};
 use crate::http::api::keys::read_filter;
 use crate::http::extract::{QueryReader, ReadQuery};
+use crate::model::catalog::Catalog;
 use crate::model::key::{ExpiryFilter, KeyFilter, KeySort, StatusFilter, TableFilter};
-use crate::model::schema;
 use crate::model::scope::Scope;
 use crate::model::table::Table;
 use crate::model::words::Word;
@@ -25,9 +25,7 @@ impl ReadQuery for ListQuery {
     fn read(query: &mut QueryReader) -> Self {
         let filter = TableFilter {
             keys: read_filter(query),
-            scope: query.parsed("scope", schema::scopes, |text| {
-                text.parse::<Scope>().map_err(|unknown| unknown.to_string())
-            }),
+            scope: query.scope("scope"),
             expiry: query.choice("expiry"),
         };
         let sort = query.choice("sort");
@@ -52,7 +50,7 @@ impl ListQuery {
             ("q", text.clone()),
             ("owner", owner.clone()),
             ("status", status.map(|status| status.as_str().to_owned())),
-            ("scope", scope.map(|scope| scope.to_string())),
+            ("scope", scope.as_ref().map(Scope::to_string)),
             ("expiry", expiry.map(|expiry| expiry.as_str().to_owned())),
             ("sort", sort.map(|sort| sort.as_str().to_owned())),
             page_part(page),
@@ -155,6 +153,7 @@ impl List {
     /// The frame of one page of a list. `elsewhere`: how many match in the other list.
     pub fn new(
         query: &ListQuery,
+        catalog: &Catalog,
         table: &Table<KeyRow>,
         census: KeyCensus,
         elsewhere: i64,
@@ -180,7 +179,7 @@ impl List {
             export: query.address(EXPORT, query.sort, 1),
             may_create,
             rows_empty: table.rows.is_empty(),
-            filters: filters(query, census.owners, sort, retired_tab),
+            filters: filters(query, catalog, census.owners, sort, retired_tab),
             heads: columns.iter().map(head).collect(),
             pager: Pager::of(table, "key", |page| query.address(action, query.sort, page)),
             elsewhere: (elsewhere > 0).then(|| Elsewhere {
@@ -220,11 +219,17 @@ fn fitting(owners: Vec<String>) -> Vec<String> {
     owners.into_iter().take_while(fits).collect()
 }
 
-fn filters(query: &ListQuery, owners: Vec<String>, sort: KeySort, retired: bool) -> Filters {
+fn filters(
+    query: &ListQuery,
+    catalog: &Catalog,
+    owners: Vec<String>,
+    sort: KeySort,
+    retired: bool,
+) -> Filters {
     let filter = &query.filter;
     let any_scope = Choice::new("", "Any scope", filter.scope.is_none());
-    let scope = |scope: Scope| {
-        Choice::new(&scope.to_string(), scope.to_string(), filter.scope == Some(scope))
+    let scope = |scope: &Scope| {
+        Choice::new(&scope.to_string(), scope.to_string(), filter.scope.as_ref() == Some(scope))
     };
     let expiries: &[_] = if retired {
         &[
@@ -261,7 +266,7 @@ fn filters(query: &ListQuery, owners: Vec<String>, sort: KeySort, retired: bool)
         text: filter.keys.text.clone().unwrap_or_default(),
         owner: filter.keys.owner.clone().unwrap_or_default(),
         owners: fitting(owners),
-        scopes: std::iter::once(any_scope).chain(Scope::all().map(scope)).collect(),
+        scopes: std::iter::once(any_scope).chain(catalog.scopes().iter().map(scope)).collect(),
         expiries: expiries.iter().map(expiry).collect(),
         sorts: sorts.into_iter().map(order).collect(),
     }

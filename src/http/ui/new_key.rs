@@ -75,12 +75,13 @@ fn form(
     shown: Shown,
     now: Moment,
 ) -> Result<HttpResponse, Problem> {
-    let may_grant = viewer.principal.may_grant();
+    let catalog = &viewer.catalog;
+    let may_grant = viewer.principal.may_grant(catalog);
     let Shown { typed, faults, replaced, twin, nonce, sentence } = shown;
     let template = NewKeyPage {
         frame: viewer.frame(Section::Keys),
-        rows: Row::list(may_grant, typed.ticked()),
-        limited: may_grant != ScopeSet::all(),
+        rows: Row::list(catalog, &may_grant, &typed.ticked(catalog)),
+        limited: may_grant != catalog.scopes(),
         lives: lives(now),
         today: now.format("%Y-%m-%d").to_string(),
         sentence,
@@ -165,12 +166,12 @@ pub async fn create(
         }
         let again = |status, typed: Typed, faults, replaced, twin| {
             let end = typed.end(now).unwrap_or_default();
-            let sentence = promise(typed.ticked(), end);
+            let sentence = promise(&typed.ticked(&bitting.catalog), end);
             let nonce = nonce.expose();
             let shown = Shown { typed, faults, replaced, twin, nonce, sentence };
             Sent::Again(status, Box::new(shown), now)
         };
-        let new = match typed.key(now) {
+        let new = match typed.key(&bitting.catalog, now) {
             Ok(new) => new,
             Err(faults) => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -231,15 +232,15 @@ fn made(
         id: key.id.to_string(),
         name: key.label.name.clone(),
         secret: issued.secret.expose().to_owned(),
-        sentence: sentence(key.scopes, key.expires_at),
-        sample: sample(&public_address(request, state), key.scopes),
+        sentence: sentence(&key.scopes, key.expires_at),
+        sample: sample(&public_address(request, state), &key.scopes),
         scanner_pattern: state.bitting.brand.scanner_pattern(),
         replaced: replaced.map(Link::from),
     }
 }
 
 /// Commands that make a first request the key may make.
-fn sample(address: &str, scopes: ScopeSet) -> String {
+fn sample(address: &str, scopes: &ScopeSet) -> String {
     let ask = "read -rs KEY\n";
     let Some(scope) = scopes.iter().next() else { return String::new() };
     let (method, path, body) = first_request(scope);

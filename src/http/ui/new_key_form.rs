@@ -6,6 +6,7 @@ use super::expiry::{self, Unclear};
 use super::fault::{Fault, Field, faults};
 use crate::http::extract::Form;
 use crate::model::FieldErrors;
+use crate::model::catalog::Catalog;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, NewKey};
 use crate::model::scope::ScopeSet;
@@ -79,15 +80,15 @@ impl Typed {
     }
 
     /// The scopes that are ticked, as far as there are such scopes.
-    pub fn ticked(&self) -> ScopeSet {
-        self.scopes.iter().filter_map(|text| text.parse().ok()).collect()
+    pub fn ticked(&self, catalog: &Catalog) -> ScopeSet {
+        catalog.known(self.scopes.iter().map(String::as_str))
     }
 
     /// The key that the form describes.
     ///
     /// # Errors
     /// Every complaint about it, beside its field.
-    pub fn key(&self, now: Moment) -> Result<NewKey, Vec<Fault>> {
+    pub fn key(&self, catalog: &Catalog, now: Moment) -> Result<NewKey, Vec<Fault>> {
         let mut object = Map::new();
         for (field, text) in
             [("name", &self.name), ("owner", &self.owner), ("description", &self.description)]
@@ -102,7 +103,7 @@ impl Typed {
         if let Ok(Some(end)) = end {
             object.insert("expires_at".to_owned(), Value::String(format(end)));
         }
-        let key = NewKey::from_object(&object, now);
+        let key = NewKey::from_object(&object, catalog, now);
         let mut errors = match (&key, &end) {
             (Err(errors), _) => errors.clone(),
             (Ok(_), Err(_)) => FieldErrors::default(),
@@ -137,6 +138,7 @@ impl Typed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::records::resources;
     use crate::model::time::parse_rfc3339;
 
     fn typed(expires: &str, expires_on: &str) -> Typed {
@@ -149,10 +151,16 @@ mod tests {
         }
     }
 
+    fn catalog() -> Catalog {
+        resources::catalog()
+    }
+
     #[test]
     fn an_expiry_is_chosen_and_never_guessed() {
         let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
-        let end = |expires, on| typed(expires, on).key(now).map(|key| key.expires_at.map(format));
+        let end = |expires, on| {
+            typed(expires, on).key(&catalog(), now).map(|key| key.expires_at.map(format))
+        };
         assert_eq!(end("never", "").unwrap(), None);
         assert_eq!(end("90d", "").unwrap().unwrap(), "2027-02-19T12:00:00.000Z");
         assert_eq!(end("date", "2027-01-31").unwrap().unwrap(), "2027-02-01T00:00:00.000Z");
@@ -177,10 +185,10 @@ mod tests {
     fn every_fault_is_found_at_once_in_the_order_of_the_fields() {
         let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
         let empty = Typed { owner: "\u{7}".to_owned(), ..Typed::default() };
-        let faults = empty.key(now).unwrap_err();
+        let faults = empty.key(&catalog(), now).unwrap_err();
         let ids: Vec<_> = faults.iter().map(|fault| fault.id).collect();
         assert_eq!(ids, ["name", "owner", "expires", "scope"]);
         let unknown = Typed { scopes: vec!["*".to_owned()], ..typed("never", "") };
-        assert_eq!(unknown.key(now).unwrap_err()[0].id, "scope");
+        assert_eq!(unknown.key(&catalog(), now).unwrap_err()[0].id, "scope");
     }
 }

@@ -17,7 +17,6 @@ use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
-use crate::model::scope::ScopeSet;
 use crate::model::time::Moment;
 
 #[derive(Template)]
@@ -46,12 +45,13 @@ fn form(
     faults: Vec<Fault>,
     (nonce, now): (RandomSecret, Moment),
 ) -> Result<HttpResponse, Problem> {
+    let catalog = &viewer.catalog;
     let template = NewTokenPage {
         frame: viewer.frame(Section::Tokens),
         accesses: accesses(),
         lives: finite_lives(now),
         today: now.format("%Y-%m-%d").to_string(),
-        rows: Row::list(ScopeSet::all(), typed.ticked()),
+        rows: Row::list(catalog, &catalog.scopes(), &typed.ticked(catalog)),
         nonce: nonce.expose(),
         faults,
         typed,
@@ -92,7 +92,7 @@ pub async fn create(
             None => bitting.form_nonce()?,
         };
         let typed = Typed::of(&sent);
-        let new = match typed.token(now) {
+        let new = match typed.token(&bitting.catalog, now) {
             Ok(new) => new,
             Err(faults) => return Ok(Sent::Again(Box::new(typed), faults, (nonce, now))),
         };
@@ -134,7 +134,7 @@ fn made(
         frame: viewer.frame(Section::Tokens),
         name: token.name.clone(),
         secret: issued.secret.expose().to_owned(),
-        bounds: Bounds::of(token),
+        bounds: Bounds::of(token, &viewer.catalog),
         expires: day(token.expires_at),
         sample: format!(
             "read -rs TOKEN\ncurl -H \"Authorization: Bearer $TOKEN\" \\\n  {address}/v1/keys"

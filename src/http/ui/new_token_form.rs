@@ -7,6 +7,7 @@ use super::fault::{Fault, Field, faults};
 use super::grants::Grant;
 use crate::http::extract::Form;
 use crate::model::FieldErrors;
+use crate::model::catalog::Catalog;
 use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::{Moment, format};
 use crate::model::token::{AdminToken, NewToken};
@@ -42,11 +43,11 @@ pub struct Bounds {
 
 impl Bounds {
     /// Those of a token.
-    pub fn of(token: &AdminToken) -> Self {
+    pub fn of(token: &AdminToken, catalog: &Catalog) -> Self {
         Self {
             writes: token.access == Access::Write,
-            everything: token.may_grant == ScopeSet::all(),
-            grants: Grant::list(token.may_grant),
+            everything: token.may_grant == catalog.scopes(),
+            grants: Grant::list(&token.may_grant),
         }
     }
 }
@@ -88,8 +89,8 @@ impl Typed {
     }
 
     /// The scopes that are ticked, as far as there are such scopes.
-    pub fn ticked(&self) -> ScopeSet {
-        self.may_grant.iter().filter_map(|text| text.parse().ok()).collect()
+    pub fn ticked(&self, catalog: &Catalog) -> ScopeSet {
+        catalog.known(self.may_grant.iter().map(String::as_str))
     }
 
     fn end(&self, now: Moment) -> Result<Option<Moment>, Unclear> {
@@ -100,7 +101,7 @@ impl Typed {
     ///
     /// # Errors
     /// Every complaint about it, beside its field.
-    pub fn token(&self, now: Moment) -> Result<NewToken, Vec<Fault>> {
+    pub fn token(&self, catalog: &Catalog, now: Moment) -> Result<NewToken, Vec<Fault>> {
         let mut object = Map::new();
         object.insert("name".to_owned(), json!(self.name));
         object.insert("access".to_owned(), json!(self.access));
@@ -122,7 +123,7 @@ impl Typed {
             }
             _ => errors.add("bounds", "must be chosen"),
         }
-        let token = NewToken::from_object(&object, now);
+        let token = NewToken::from_object(&object, catalog, now);
         for mut error in token.as_ref().err().cloned().unwrap_or_default() {
             let unclear = !object.contains_key("expires_at");
             match error.field.as_str() {
@@ -143,6 +144,7 @@ impl Typed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::records::resources;
     use crate::model::time::parse_rfc3339;
 
     fn typed(expires: &str, bounds: &str, may_grant: &[&str]) -> Typed {
@@ -152,19 +154,23 @@ mod tests {
         Typed { name: "CI".to_owned(), access, expires, bounds, may_grant, ..Typed::default() }
     }
 
+    fn catalog() -> Catalog {
+        resources::catalog()
+    }
+
     #[test]
     fn nothing_that_is_left_out_means_everything() {
         let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
         let ids = |typed: Typed| {
-            let faults = typed.token(now).err().unwrap_or_default();
+            let faults = typed.token(&catalog(), now).err().unwrap_or_default();
             faults.iter().map(|fault| fault.id).collect::<Vec<_>>()
         };
-        let all = typed("365d", "all", &["calls:read"]).token(now).unwrap();
+        let all = typed("365d", "all", &["calls:read"]).token(&catalog(), now).unwrap();
         assert_eq!(
             (all.may_grant, format(all.expires_at)),
-            (ScopeSet::all(), "2027-11-21T12:00:00.000Z".to_owned())
+            (catalog().scopes(), "2027-11-21T12:00:00.000Z".to_owned())
         );
-        let some = typed("7d", "some", &["calls:read"]).token(now).unwrap();
+        let some = typed("7d", "some", &["calls:read"]).token(&catalog(), now).unwrap();
         assert_eq!(some.may_grant.to_string(), "calls:read");
         assert_eq!(ids(typed("90d", "some", &[])), ["may_grant"]);
         assert_eq!(ids(typed("90d", "", &[])), ["bounds"]);

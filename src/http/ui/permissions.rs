@@ -1,13 +1,14 @@
 //! The table in which scopes are ticked.
 
-use crate::model::scope::{Access, Resource, Scope, ScopeSet};
+use crate::model::catalog::{Catalog, Resource};
+use crate::model::scope::{Access, ScopeSet};
 
 /// A resource in the table.
 pub struct Row {
     /// Its name.
-    pub resource: &'static str,
+    pub resource: String,
     /// What it is.
-    pub description: &'static str,
+    pub description: String,
     /// Reading and writing.
     pub cells: [Cell; 2],
     /// Whether both are offered.
@@ -28,23 +29,24 @@ pub struct Cell {
 
 impl Row {
     /// The resources of which something may be granted.
-    pub fn list(may_grant: ScopeSet, ticked: ScopeSet) -> Vec<Self> {
-        let cell = |resource, access| {
-            let scope = Scope::new(resource, access);
-            let offered = scope.is_some_and(|scope| may_grant.contains(scope));
+    pub fn list(catalog: &Catalog, may_grant: &ScopeSet, ticked: &ScopeSet) -> Vec<Self> {
+        let cell = |resource: &Resource, access| {
+            let scope = resource.scope(access);
+            let offered = scope.as_ref().is_some_and(|scope| may_grant.contains(scope));
             Cell {
-                scope: scope.map(|scope| scope.to_string()).unwrap_or_default(),
+                scope: scope.as_ref().map(ToString::to_string).unwrap_or_default(),
                 offered,
-                ticked: scope.is_some_and(|scope| ticked.contains(scope)),
+                ticked: scope.as_ref().is_some_and(|scope| ticked.contains(scope)),
                 instead: if scope.is_some() { "not yours to grant" } else { "none" },
             }
         };
-        let row = |resource: Resource| {
+        let row = |resource: &Resource| {
             let cells = Access::ALL.map(|access| cell(resource, access));
             let both = cells.iter().all(|cell| cell.offered);
-            Self { resource: resource.as_str(), description: resource.about(), cells, both }
+            let description = resource.description.clone();
+            Self { resource: resource.name.to_string(), description, cells, both }
         };
-        let rows = Resource::ALL.into_iter().map(row);
+        let rows = catalog.resources().iter().map(row);
         rows.filter(|row| row.cells.iter().any(|cell| cell.offered)).collect()
     }
 }

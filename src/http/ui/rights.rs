@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::fault::Field;
 use super::permissions::Row;
 use crate::http::extract::Form;
-use crate::model::scope::ScopeSet;
+use crate::model::catalog::Catalog;
 use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
@@ -73,8 +73,8 @@ impl Rights {
     }
 
     /// The table of what they may grant.
-    pub fn rows(&self) -> Vec<Row> {
-        let ticked = self.may_grant.iter().filter_map(|text| text.parse().ok()).collect();
-        Row::list(ScopeSet::all(), ticked)
+    pub fn rows(&self, catalog: &Catalog) -> Vec<Row> {
+        let ticked = catalog.known(self.may_grant.iter().map(String::as_str));
+        Row::list(catalog, &catalog.scopes(), &ticked)
     }
 }

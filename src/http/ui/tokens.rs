@@ -13,6 +13,7 @@ use super::{page, see_other};
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
+use crate::model::catalog::Catalog;
 use crate::model::id::TokenId;
 use crate::model::key::{Revocation, SOON, StatusFilter};
 use crate::model::time::Moment;
@@ -71,11 +72,11 @@ impl Revoked {
 }
 
 impl Line {
-    fn new(token: AdminToken, now: Moment) -> Self {
+    fn new(token: AdminToken, catalog: &Catalog, now: Moment) -> Self {
         Self {
             id: token.id.to_string(),
             status: token.status(now).as_str(),
-            bounds: Bounds::of(&token),
+            bounds: Bounds::of(&token, catalog),
             expires: When::relative(token.expires_at, now),
             soon: token.expires_at <= now + SOON,
             used: token.last_used_at.map(|at| When::ago(at, now)),
@@ -146,7 +147,11 @@ async fn list(
         pager: Pager::of(&table, "token", |page| {
             address(action, [("q", text.clone()), page_part(page)])
         }),
-        tokens: table.rows.into_iter().map(|token| Line::new(token, now)).collect(),
+        tokens: table
+            .rows
+            .into_iter()
+            .map(|token| Line::new(token, &viewer.catalog, now))
+            .collect(),
         text: text.unwrap_or_default(),
     };
     page(StatusCode::OK, &template)

@@ -15,8 +15,9 @@ use crate::http::error::Problem;
 use crate::http::extract::{PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::breakdown::Breakdown;
+use crate::model::catalog::Catalog;
 use crate::model::key::{KeySort, Status, TableFilter};
-use crate::model::scope::{Access, Resource};
+use crate::model::scope::Access;
 use crate::model::spreadsheet::text;
 use crate::model::time::{self, Moment};
 use crate::model::usage::{OTHER, Outcome, PerWindow, Tally};
@@ -52,7 +53,7 @@ struct UsagePage {
 }
 
 struct ResourceLine {
-    resource: &'static str,
+    resource: String,
     access: &'static str,
     totals: [String; 3],
 }
@@ -88,10 +89,11 @@ impl KeyLine {
 }
 
 /// Every resource and access of which anything was asked in 30 days, with the three windows.
-fn by_resource(
-    windows: &PerWindow<Breakdown>,
-) -> impl Iterator<Item = (&'static str, Access, [Tally; 3])> {
-    let names = Resource::ALL.iter().map(|resource| resource.as_str()).chain([OTHER]);
+fn by_resource<'a>(
+    catalog: &'a Catalog,
+    windows: &'a PerWindow<Breakdown>,
+) -> impl Iterator<Item = (&'a str, Access, [Tally; 3])> {
+    let names = catalog.resources().iter().map(|resource| resource.name.as_str()).chain([OTHER]);
     let places = names.flat_map(|name| Access::ALL.into_iter().map(move |access| (name, access)));
     let lines = places.map(|(name, access)| {
         let of = |window| asked(window, name, access);
@@ -116,8 +118,8 @@ pub async fn show(
         Ok((windows, keys, bitting.time.now()))
     });
     let (windows, keys, now) = found.await?;
-    let line = |(name, access, tallies): (&'static str, Access, [Tally; 3])| ResourceLine {
-        resource: if name == OTHER { "no resource" } else { name },
+    let line = |(name, access, tallies): (&str, Access, [Tally; 3])| ResourceLine {
+        resource: if name == OTHER { "no resource" } else { name }.to_owned(),
         access: access.as_str(),
         totals: tallies.map(|tally| number(tally.total())),
     };
@@ -130,7 +132,7 @@ pub async fn show(
         sums: Sum::of_all(&windows),
         tabs: Tab::of_all("/usage", window),
         chart: window.chart(&windows),
-        resources: by_resource(&windows).map(line).collect(),
+        resources: by_resource(&state.bitting.catalog, &windows).map(line).collect(),
         keys: used.take(MOST_USED).map(|row| KeyLine::new(row, now)).collect(),
     };
     page(StatusCode::OK, &shown)
@@ -164,22 +166,23 @@ pub async fn export(
     let columns: Vec<&str> = first.iter().copied().chain(["total"]).chain(outcomes).collect();
     let file = format!("usage-{}-by-{}.csv", window.as_str(), lines.as_str());
     let (principal, reading) = (viewer.principal.clone(), state.clone());
+    let catalog = state.bitting.catalog.clone();
     let lines = async move {
         let found = reading.run(move |bitting| bitting.overall_usage(&principal));
-        Ok(stream::iter([Ok(lines.of(&found.await?, window))]))
+        Ok(stream::iter([Ok(lines.of(&catalog, &found.await?, window))]))
     };
     csv::answer(&request, &state, viewer.principal, &file, &columns, lines).await
 }
 
 impl Lines {
     /// The lines themselves.
-    fn of(self, windows: &PerWindow<Breakdown>, window: Window) -> String {
+    fn of(self, catalog: &Catalog, windows: &PerWindow<Breakdown>, window: Window) -> String {
         match self {
             Lines::Time => {
                 let series = window.of(windows).series().iter();
                 text(series.map(|(start, tally)| cells(&[&time::format(*start)], tally)))
             }
-            Lines::Resource => text(by_resource(windows).map(|(name, access, _)| {
+            Lines::Resource => text(by_resource(catalog, windows).map(|(name, access, _)| {
                 let tally = asked(window.of(windows), name, access);
                 cells(&[name, access.as_str()], &tally)
             })),

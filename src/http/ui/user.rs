@@ -51,7 +51,7 @@ impl UserPage {
             seen: user.last_login_at.map(|at| When::ago(at, now)),
             disabled: user.disabled_at.map(|at| When::ago(at, now)),
             roles: rights.roles(),
-            rows: rights.rows(),
+            rows: rights.rows(&viewer.catalog),
             faults,
         }
     }
@@ -86,7 +86,7 @@ pub async fn change(
     let rights = Rights::of_form(&form);
     let (principal, object) = (viewer.principal.clone(), rights.object());
     let changed = state.run(move |bitting| {
-        let changed = match UserChange::from_object(&object) {
+        let changed = match UserChange::from_object(&object, &bitting.catalog) {
             Ok(change) => refusals(bitting.change_user(&principal, id.0, &change), &FIELDS)?,
             Err(errors) => Err(Refused::invalid(errors, &FIELDS)),
         };

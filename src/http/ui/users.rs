@@ -116,7 +116,7 @@ impl Line {
             you: viewer.principal.user_id() == Some(user.id),
             role: user.role.as_str(),
             everything: user.role == Role::Admin,
-            grants: Grant::list(user.grants()),
+            grants: Grant::list(&user.grants(&viewer.catalog)),
             keys: number(keys),
             seen: user.last_login_at.map(|at| When::ago(at, now)),
             disabled: user.disabled_at.map(|at| When::ago(at, now)),
@@ -166,7 +166,7 @@ struct NewUserPage {
 impl NewUserPage {
     fn new(viewer: &Viewer, email: String, rights: &Rights, faults: Vec<Fault>) -> Self {
         let frame = viewer.frame(Section::Users);
-        Self { frame, email, roles: rights.roles(), rows: rights.rows(), faults }
+        Self { frame, email, roles: rights.roles(), rows: rights.rows(&viewer.catalog), faults }
     }
 
     fn fault(&self, id: &str) -> Option<&Fault> {
@@ -194,7 +194,7 @@ pub async fn add(
     object.insert("email".to_owned(), json!(email));
     let principal = viewer.principal.clone();
     let added = state.run(move |bitting| {
-        let new = match NewUser::from_object(&object) {
+        let new = match NewUser::from_object(&object, &bitting.catalog) {
             Ok(new) => new,
             Err(errors) => return Ok(Err(Refused::invalid(errors, &NEW_FIELDS))),
         };

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Fields;
+use crate::model::catalog::ResourceNumber;
 use crate::model::fields::FieldReader;
-use crate::model::scope::Resource;
+use crate::model::records::resources;
 use crate::model::words::words;
 
 words! {
@@ -38,7 +39,7 @@ pub struct Agent {
 }
 
 impl Fields for Agent {
-    const RESOURCE: Resource = Resource::Agents;
+    const RESOURCE: ResourceNumber = resources::AGENTS;
     const ID_PREFIX: &'static str = "agent";
 
     fn read(reader: &mut FieldReader<'_>) -> Option<Self> {

@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Fields;
+use crate::model::catalog::ResourceNumber;
 use crate::model::fields::{FieldReader, as_text, check_text};
+use crate::model::records::resources;
 use crate::model::schema;
-use crate::model::scope::Resource;
 use crate::model::terms::Terms;
 
 /// The longest content, in bytes.
@@ -27,7 +28,7 @@ pub struct Article {
 }
 
 impl Fields for Article {
-    const RESOURCE: Resource = Resource::KnowledgeBase;
+    const RESOURCE: ResourceNumber = resources::KNOWLEDGE_BASE;
     const ID_PREFIX: &'static str = "kb";
 
     fn read(reader: &mut FieldReader<'_>) -> Option<Self> {

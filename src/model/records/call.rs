@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Fields;
+use crate::model::catalog::ResourceNumber;
 use crate::model::fields::{FieldReader, as_text, check_text};
+use crate::model::records::resources;
 use crate::model::schema;
-use crate::model::scope::Resource;
 use crate::model::time::{self, Moment};
 use crate::model::words::{Word, words};
 
@@ -101,7 +102,7 @@ pub struct Call {
 }
 
 impl Fields for Call {
-    const RESOURCE: Resource = Resource::Calls;
+    const RESOURCE: ResourceNumber = resources::CALLS;
     const ID_PREFIX: &'static str = "call";
 
     fn read(reader: &mut FieldReader<'_>) -> Option<Self> {

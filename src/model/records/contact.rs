@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Fields;
+use crate::model::catalog::ResourceNumber;
 use crate::model::fields::FieldReader;
-use crate::model::scope::Resource;
+use crate::model::records::resources;
 use crate::model::time::Moment;
 
 /// The fields of a contact.
@@ -26,7 +27,7 @@ pub struct Contact {
 }
 
 impl Fields for Contact {
-    const RESOURCE: Resource = Resource::Contacts;
+    const RESOURCE: ResourceNumber = resources::CONTACTS;
     const ID_PREFIX: &'static str = "contact";
 
     fn read(reader: &mut FieldReader<'_>) -> Option<Self> {

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Fields;
+use crate::model::catalog::ResourceNumber;
 use crate::model::fields::FieldReader;
-use crate::model::scope::Resource;
+use crate::model::records::resources;
 use crate::model::words::words;
 
 /// The most bytes that settings have as JSON.
@@ -47,7 +48,7 @@ pub struct Integration {
 }
 
 impl Fields for Integration {
-    const RESOURCE: Resource = Resource::Integrations;
+    const RESOURCE: ResourceNumber = resources::INTEGRATIONS;
     const ID_PREFIX: &'static str = "int";
 
     fn read(reader: &mut FieldReader<'_>) -> Option<Self> {

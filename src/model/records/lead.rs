@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Fields;
+use crate::model::catalog::ResourceNumber;
 use crate::model::fields::FieldReader;
-use crate::model::scope::Resource;
+use crate::model::records::resources;
 use crate::model::time::Moment;
 use crate::model::words::words;
 
@@ -43,7 +44,7 @@ pub struct Lead {
 }
 
 impl Fields for Lead {
-    const RESOURCE: Resource = Resource::Leads;
+    const RESOURCE: ResourceNumber = resources::LEADS;
     const ID_PREFIX: &'static str = "lead";
 
     fn read(reader: &mut FieldReader<'_>) -> Option<Self> {

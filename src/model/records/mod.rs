@@ -10,6 +10,7 @@ pub mod call;
 pub mod contact;
 pub mod integration;
 pub mod lead;
+pub mod resources;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,18 +23,18 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::FieldErrors;
+use super::catalog::ResourceNumber;
 use super::fields::FieldReader;
 use super::id::{InvalidId, KeyId, format_id, parse_id};
 use super::idempotency::Keepable;
 use super::precondition::EntityTag;
 use super::schema;
-use super::scope::Resource;
 use super::time::{self, Moment};
 
 /// The fields of one kind of record, always valid once read.
 pub trait Fields: Serialize + JsonSchema + Sized + Send + 'static {
     /// Under which scopes and path it is reached.
-    const RESOURCE: Resource;
+    const RESOURCE: ResourceNumber;
     /// What its ids begin with.
     const ID_PREFIX: &'static str;
     /// Reads every field; the reader collects what is wrong.

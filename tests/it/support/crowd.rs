@@ -4,6 +4,7 @@
 use bitting::domain::principal::Principal;
 use bitting::domain::transfer::Intake;
 use bitting::model::key::KeyLabel;
+use bitting::model::records::resources;
 use bitting::model::scope::{Scope, ScopeSet};
 use bitting::model::secret::Digest;
 use bitting::model::transfer::ImportedKey;
@@ -40,9 +41,9 @@ const PLACES: [&str; 7] = ["Berlin", "Lagos", "Osaka", "Quito", "Oslo", "Pune", 
 const REASONS: [&str; 3] = ["replaced", "seen in a shared notebook", "the customer has left"];
 
 fn scopes(n: usize) -> ScopeSet {
-    let all: Vec<Scope> = Scope::all().collect();
+    let all: Vec<Scope> = resources::catalog().scopes().iter().cloned().collect();
     let wanted = 1 + n * n % 5 + if n.is_multiple_of(17) { 8 } else { 0 };
-    (0..wanted).map(|k| all[(n * 7 + k * 3) % all.len()]).collect()
+    (0..wanted).map(|k| all[(n * 7 + k * 3) % all.len()].clone()).collect()
 }
 
 /// So many keys of many kinds: a hundredth revoked, a fiftieth expired, most of them used on some
@@ -129,7 +130,7 @@ pub fn db_staff(server: &TestServer, users: usize, tokens: usize) {
             1 => json!({"email": email, "role": "admin"}),
             _ => json!({"email": email, "may_grant": scopes(n)}),
         };
-        let new = NewUser::from_object(new.as_object().unwrap()).unwrap();
+        let new = NewUser::from_object(new.as_object().unwrap(), &resources::catalog()).unwrap();
         let user = server.bitting.add_user(&cli, &new, None).unwrap();
         if n % 25 == 3 {
             server.bitting.disable_user(&cli, user.id, None).unwrap();

@@ -1,5 +1,6 @@
 //! The real application on a port of its own, inside this process, with a clock that tests set.
 
+use bitting::model::records::resources;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -205,7 +206,7 @@ impl TestServer {
     pub fn db_user(&self, email: &str, more: Value) -> User {
         let mut object = more.as_object().unwrap().clone();
         object.insert("email".to_owned(), json!(email));
-        let new = NewUser::from_object(&object).unwrap();
+        let new = NewUser::from_object(&object, &resources::catalog()).unwrap();
         let password = Password::choose(PASSWORD, &new.email).unwrap();
         self.bitting.add_user(&Principal::command_line("test"), &new, Some(&password)).unwrap()
     }
@@ -258,6 +259,6 @@ fn db_token(bitting: &Bitting, body: &Value) -> String {
     let mut body = body.as_object().unwrap().clone();
     let expires_at = bitting::model::time::format(now + chrono::Duration::days(365));
     body.entry("expires_at").or_insert(json!(expires_at));
-    let new = NewToken::from_object(&body, now).unwrap();
+    let new = NewToken::from_object(&body, &resources::catalog(), now).unwrap();
     bitting.issue_token(new, &Principal::command_line("test")).unwrap().secret.expose().to_owned()
 }

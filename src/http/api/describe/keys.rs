@@ -9,6 +9,7 @@ use crate::http::extract::QueryReader;
 use crate::http::openapi::operation::Operation;
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::breakdown::Breakdown;
+use crate::model::catalog::Catalog;
 use crate::model::failed_request::{FailedRequest, KeyErrors};
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey, RevokeRequest};
@@ -29,8 +30,8 @@ fn example_input() -> Value {
 }
 
 /// A key as it would be made of the example.
-pub(super) fn example_key() -> Option<ApiKey> {
-    let new = NewKey::from_object(example_input().as_object()?, example_time()).ok()?;
+pub(super) fn example_key(catalog: &Catalog) -> Option<ApiKey> {
+    let new = NewKey::from_object(example_input().as_object()?, catalog, example_time()).ok()?;
     let id = KeyId::from_number(EXAMPLE_NUMBER);
     Some(ApiKey {
         number: KeyNumber(1),
@@ -49,31 +50,32 @@ pub(super) fn example_key() -> Option<ApiKey> {
     })
 }
 
-fn example_view() -> Value {
+fn example_view(catalog: &Catalog) -> Value {
     let usage = Usage::default();
-    let view = example_key().map(|key| json_of(KeyView::new(&key, &usage, example_time())));
+    let view = example_key(catalog).map(|key| json_of(KeyView::new(&key, &usage, example_time())));
     view.unwrap_or_default()
 }
 
-fn example_detail() -> Value {
+fn example_detail(catalog: &Catalog) -> Value {
     let source = Source {
         address: "203.0.113.9".to_owned(),
         user_agent: Some("curl/8.5.0".to_owned()),
         at: example_time(),
     };
-    let mut detail = example_view();
+    let mut detail = example_view(catalog);
     detail["addresses"] = json!([source]);
     detail
 }
 
-fn example_new() -> Value {
-    let mut new = example_view();
+fn example_new(catalog: &Catalog) -> Value {
+    let mut new = example_view(catalog);
     new["key"] = EXAMPLE_SECRET.into();
     new
 }
 
 /// `GET /v1/keys`
 pub fn list(operation: &mut Operation<'_>) {
+    let catalog = operation.catalog();
     operation
         .named(TAG, "list", "List keys")
         .query(read_filter)
@@ -81,13 +83,14 @@ pub fn list(operation: &mut Operation<'_>) {
         .answers::<Page<KeyView<'_>>>(
             200,
             "A page, newest first.",
-            json_of(page_of(example_view())),
+            json_of(page_of(example_view(catalog))),
         )
         .with_optional_header(200, "Link");
 }
 
 /// `POST /v1/keys`
 pub fn create(operation: &mut Operation<'_>) {
+    let catalog = operation.catalog();
     operation
         .named(TAG, "create", "Make a key")
         .says(
@@ -95,15 +98,15 @@ pub fn create(operation: &mut Operation<'_>) {
         )
         .takes::<KeyView<'_>, _>(
             "KeyInput",
-            |reader| NewKey::read(reader, example_time()),
+            |reader| NewKey::read(reader, catalog, example_time()),
             &example_input(),
         )
         .answers_either::<NewKeyView<'_>, KeyView<'_>>(
             201,
             "The key was created.",
             json!({
-                "now": {"summary": "The first time", "value": example_new()},
-                "before": {"summary": "With an `Idempotency-Key`, again", "value": example_view()},
+                "now": {"summary": "The first time", "value": example_new(catalog)},
+                "before": {"summary": "With an `Idempotency-Key`, again", "value": example_view(catalog)},
             }),
         )
         .with_header(201, "Location")
@@ -113,25 +116,28 @@ pub fn create(operation: &mut Operation<'_>) {
 
 /// `GET /v1/keys/{id}`
 pub fn find(operation: &mut Operation<'_>) {
+    let catalog = operation.catalog();
     operation.named(TAG, "find", "Show a key").on_id::<KeyId>().answers::<KeyDetailView<'_>>(
         200,
         "The key.",
-        example_detail(),
+        example_detail(catalog),
     );
 }
 
 /// `PATCH /v1/keys/{id}`
 pub fn update(operation: &mut Operation<'_>) {
+    let catalog = operation.catalog();
     operation
         .named(TAG, "update", "Change a key's name, description or owner")
         .on_id::<KeyId>()
         .patches::<KeyView<'_>, _>("KeyPatch", KeyLabel::read, &json!({"description": "Workflows"}))
         .fails(&[Code::KeyRetired])
-        .answers::<KeyDetailView<'_>>(200, "The key was changed.", example_detail());
+        .answers::<KeyDetailView<'_>>(200, "The key was changed.", example_detail(catalog));
 }
 
 /// `POST /v1/keys/{id}/revoke`
 pub fn revoke(operation: &mut Operation<'_>) {
+    let catalog = operation.catalog();
     operation
         .named(TAG, "revoke", "Revoke a key")
         .says("This cannot be undone. Revoking a key again returns the first revocation.")
@@ -141,7 +147,7 @@ pub fn revoke(operation: &mut Operation<'_>) {
             RevokeRequest::read,
             &json!({"reason": "leaked"}),
         )
-        .answers::<KeyDetailView<'_>>(200, "The key is revoked.", example_detail())
+        .answers::<KeyDetailView<'_>>(200, "The key is revoked.", example_detail(catalog))
         .once(200);
 }
 

@@ -8,7 +8,7 @@ use crate::http::extract::QueryReader;
 use crate::http::openapi::operation::Operation;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::page::Page;
-use crate::model::records::{Record, RecordId, Stamp, Writers};
+use crate::model::records::{Record, RecordId, Stamp, Writers, resources};
 
 /// A record as it would be made of the kind's own example.
 fn example<F: Listed>() -> Option<Record<F>> {
@@ -27,7 +27,7 @@ fn example_patch<F: Listed>() -> Value {
 }
 
 fn tag<F: Listed>() -> &'static str {
-    F::RESOURCE.as_str()
+    resources::name(F::RESOURCE)
 }
 
 /// What a write answers, which depends on the scopes of the key.

@@ -13,7 +13,8 @@ const TAG: &str = "this_key";
 
 /// `GET /v1/whoami`
 pub fn whoami(operation: &mut Operation<'_>) {
-    let example = example_key().map(|key| json_of(WhoAmIView::new(&key, &Usage::default())));
+    let example = example_key(operation.catalog())
+        .map(|key| json_of(WhoAmIView::new(&key, &Usage::default())));
     operation
         .named(TAG, "whoami", "Show the calling key")
         .says("The figures do not include this request itself.")

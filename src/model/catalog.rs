@@ -1,0 +1,245 @@
+//! The catalog: which resources there are, which scopes they have, and the bits these compile to.
+//!
+//! Resources are data. A scope that the catalog does not know compiles to nothing, so that a
+//! resource that has left the configuration opens nothing, although its scopes stay on their keys.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope};
+use super::usage::OTHER;
+
+/// The most resources a catalog holds: two bits each in [`Permissions`].
+pub const MOST_RESOURCES: usize = 64;
+
+/// The number under which a resource is counted in the database, for ever: names come and go in
+/// the configuration, and a count must go on meaning what it meant. 0 is "no resource".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceNumber(pub u16);
+
+/// A part of a protected API that scopes are granted over.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Its number in the database.
+    pub number: ResourceNumber,
+    /// Its name in scopes, paths and counts.
+    pub name: ResourceName,
+    /// What it is, for whoever decides about access to it.
+    pub description: String,
+    /// Whether it can be written, or only read.
+    pub writable: bool,
+}
+
+impl Resource {
+    /// The scope for this access, where the resource offers it.
+    pub fn scope(&self, access: Access) -> Option<Scope> {
+        let offered = match access {
+            Access::Read => true,
+            Access::Write => self.writable,
+        };
+        offered.then(|| Scope { resource: self.name.clone(), access })
+    }
+}
+
+/// What a credential may do, as bits of one catalog: two for each resource, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Permissions(u128);
+
+/// Every resource this process knows, in the order in which they are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    resources: Vec<Resource>,
+    /// The place of each number in `resources`.
+    places: Vec<Option<u8>>,
+    by_name: HashMap<ResourceName, u8>,
+}
+
+impl Catalog {
+    /// A catalog of these resources; what is beyond [`MOST_RESOURCES`], or has the name or number of
+    /// an earlier one, is left out.
+    pub fn new(resources: impl IntoIterator<Item = Resource>) -> Self {
+        let mut catalog = Self::default();
+        for resource in resources {
+            let number = usize::from(resource.number.0);
+            let known = catalog.by_name.contains_key(&resource.name)
+                || catalog.find(resource.number).is_some();
+            let place = catalog.resources.len();
+            let (Ok(place), false) = (u8::try_from(place), known || place >= MOST_RESOURCES) else {
+                continue;
+            };
+            if catalog.places.len() <= number {
+                catalog.places.resize(number + 1, None);
+            }
+            catalog.places[number] = Some(place);
+            catalog.by_name.insert(resource.name.clone(), place);
+            catalog.resources.push(resource);
+        }
+        catalog
+    }
+
+    /// The resources, in the order in which they are listed.
+    pub fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    /// The resource with this number.
+    pub fn find(&self, number: ResourceNumber) -> Option<&Resource> {
+        self.resources.get(self.place(number)?)
+    }
+
+    /// The resource with this name.
+    pub fn named(&self, name: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.name.as_str() == name)
+    }
+
+    /// The name under which requests of a resource are shown; [`OTHER`] for those of none.
+    pub fn name_of(&self, number: Option<ResourceNumber>) -> &str {
+        let known = number.and_then(|number| self.find(number));
+        known.map_or(OTHER, |resource| resource.name.as_str())
+    }
+
+    fn place(&self, number: ResourceNumber) -> Option<usize> {
+        self.places.get(usize::from(number.0)).copied().flatten().map(usize::from)
+    }
+
+    /// Every scope there is, in the order in which they are listed.
+    pub fn scopes(&self) -> ScopeSet {
+        let of = |resource: &Resource| Access::ALL.map(|access| resource.scope(access));
+        self.resources.iter().flat_map(of).flatten().collect()
+    }
+
+    /// The scope that a text names.
+    ///
+    /// # Errors
+    /// One sentence that lists the scopes there are.
+    pub fn parse_scope(&self, text: &str) -> Result<Scope, String> {
+        let known = |scope: &Scope| self.scopes().contains(scope);
+        text.parse().ok().filter(known).ok_or_else(|| {
+            let all = self.scopes().to_string().replace(' ', ", ");
+            format!("{}; the scopes are {all}", UnknownScope::of(text))
+        })
+    }
+
+    /// The same scopes in the order in which they are listed, unknown ones last.
+    pub fn in_order(&self, scopes: &ScopeSet) -> ScopeSet {
+        let mut sorted: Vec<&Scope> = scopes.iter().collect();
+        let last = u8::MAX;
+        sorted.sort_by_key(|scope| {
+            (self.by_name.get(&scope.resource).copied().unwrap_or(last), scope.access)
+        });
+        sorted.into_iter().cloned().collect()
+    }
+
+    /// Those of some texts that are scopes, in the order in which they are listed.
+    pub fn known<'a>(&self, texts: impl Iterator<Item = &'a str>) -> ScopeSet {
+        self.in_order(&texts.filter_map(|text| self.parse_scope(text).ok()).collect())
+    }
+
+    /// The bits of those scopes that the catalog knows.
+    pub fn compile(&self, scopes: &ScopeSet) -> Permissions {
+        let bit = |scope: &Scope| {
+            let place = *self.by_name.get(&scope.resource)?;
+            let offered = self.resources[usize::from(place)].scope(scope.access).is_some();
+            offered.then_some(bit(usize::from(place), scope.access))
+        };
+        Permissions(scopes.iter().filter_map(bit).fold(0, |bits, bit| bits | bit))
+    }
+
+    /// The scopes that compile to these bits, in the order in which they are listed.
+    pub fn scopes_of(&self, permissions: Permissions) -> ScopeSet {
+        let all = self.scopes();
+        let granted = |scope: &&Scope| {
+            let place = self.by_name.get(&scope.resource);
+            place.is_some_and(|place| permissions.0 & bit((*place).into(), scope.access) != 0)
+        };
+        all.iter().filter(granted).cloned().collect()
+    }
+
+    /// Whether these bits allow the access to the resource with this number.
+    pub fn allows(&self, permissions: Permissions, number: ResourceNumber, access: Access) -> bool {
+        self.place(number).is_some_and(|place| permissions.0 & bit(place, access) != 0)
+    }
+
+    /// The JSON Schema of a list of scopes.
+    pub fn schema(&self) -> Value {
+        let words: Vec<String> = self.scopes().iter().map(Scope::to_string).collect();
+        json!({"type": "array", "items": {"type": "string", "enum": words}})
+    }
+}
+
+fn bit(place: usize, access: Access) -> u128 {
+    1 << (place * 2 + access as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::records::resources;
+
+    fn resource(number: u16, name: &str) -> Resource {
+        let (number, name) = (ResourceNumber(number), name.parse().unwrap());
+        Resource { number, name, description: String::new(), writable: !number.0.is_multiple_of(3) }
+    }
+
+    #[test]
+    fn the_built_in_api_has_thirteen_scopes_each_with_its_own_bit() {
+        let catalog = resources::catalog();
+        assert_eq!(catalog.scopes().len(), 13);
+        assert_eq!(catalog.compile(&catalog.scopes()).0.count_ones(), 13);
+        assert!(catalog.parse_scope("calls:read").is_ok());
+        for wrong in ["analytics:write", "keys:write", "orders:read", "calls:read "] {
+            let message = catalog.parse_scope(wrong).unwrap_err();
+            assert!(message.contains("the scopes are calls:read, calls:write"), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_scope_compiles_to_nothing_and_is_the_same_when_its_resource_comes_back() {
+        let scopes: ScopeSet = "orders:read calls:read analytics:write".parse().unwrap();
+        let without = resources::catalog();
+        let granted = without.scopes_of(without.compile(&scopes));
+        assert_eq!(granted.to_string(), "calls:read");
+        let with = Catalog::new([resource(40, "orders")].into_iter().chain(resources::resources()));
+        let permissions = with.compile(&scopes);
+        assert_eq!(with.scopes_of(permissions).to_string(), "orders:read calls:read");
+        assert!(with.allows(permissions, ResourceNumber(40), Access::Read));
+        assert!(!without.allows(permissions, ResourceNumber(40), Access::Read));
+    }
+
+    #[test]
+    fn the_first_of_a_name_or_number_stands_and_so_do_64_resources() {
+        let twins = Catalog::new([resource(1, "a"), resource(2, "a"), resource(1, "b")]);
+        assert_eq!(twins.resources().len(), 1);
+        let many = Catalog::new((1..=70).map(|n| resource(n, &format!("r{n}"))));
+        assert_eq!(many.resources().len(), MOST_RESOURCES);
+        let all = many.compile(&many.scopes());
+        assert!(many.allows(all, ResourceNumber(64), Access::Read));
+        assert!(!many.allows(all, ResourceNumber(65), Access::Read));
+        assert_eq!(many.name_of(Some(ResourceNumber(65))), OTHER);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_granted_is_allowed_and_nothing_else(
+            numbers in prop::collection::hash_set(1u16..4096, 1..64),
+            picked in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..40),
+        ) {
+            let numbers: Vec<u16> = numbers.into_iter().collect();
+            let catalog = Catalog::new(numbers.iter().map(|n| resource(*n, &format!("r{n}"))));
+            let access = |writes: bool| Access::ALL[usize::from(writes)];
+            let picked: Vec<(u16, Access)> = picked.into_iter().map(|(at, writes)| (numbers[at.index(numbers.len())], access(writes))).collect();
+            let scopes: ScopeSet = picked.iter().map(|(n, access)| format!("r{n}:{}", access.as_str()).parse::<Scope>().unwrap()).collect();
+            let permissions = catalog.compile(&scopes);
+            for n in &numbers {
+                for access in Access::ALL {
+                    let offered = access == Access::Read || !n.is_multiple_of(3);
+                    let wanted = offered && picked.contains(&(*n, access));
+                    prop_assert_eq!(catalog.allows(permissions, ResourceNumber(*n), access), wanted);
+                }
+            }
+        }
+    }
+}
