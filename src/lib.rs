@@ -36,11 +36,11 @@
     )
 )]
 
-pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod gate;
 pub mod http;
 pub mod model;
 pub mod server;

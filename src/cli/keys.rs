@@ -4,7 +4,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::output::{plain, say, show, show_json, show_once, show_table};
-use super::transfer::{self, Export, Import};
+use super::transfer;
+use super::transfer::{Export, Import};
 use super::{Failure, now, open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
@@ -16,7 +17,7 @@ use crate::model::time::{Moment, format as format_time, parse_expiry};
 use crate::model::usage::{Outcome, Tally, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 use crate::model::words::Word;
-use crate::store::migrate::Missing;
+use crate::store::database::migrate::Missing;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {

@@ -23,15 +23,17 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BadSetting, Options, Settings};
+use crate::domain;
+use crate::domain::Bitting;
 use crate::domain::principal::Principal;
-use crate::domain::{self, Bitting};
 use crate::http::{openapi, routes};
 use crate::model::FieldErrors;
 use crate::model::secret::mask;
-use crate::server::{self, StartError};
+use crate::server;
+use crate::server::StartError;
 use crate::store;
 use crate::store::Target;
-use crate::store::migrate::Missing;
+use crate::store::database::migrate::Missing;
 
 use output::{plain, say, show};
 

@@ -17,7 +17,8 @@ use crate::domain::checkup;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::time::format as format_time;
 use crate::model::words::Word;
-use crate::store::{Target, backup, high_water};
+use crate::store::Target;
+use crate::store::database::{backup, high_water};
 
 /// How long a server may take to say that it is well.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(3);

@@ -8,8 +8,8 @@ use crate::domain::Error;
 use crate::domain::carry_over::{Held, Step};
 use crate::model::words::Word;
 use crate::store::Target;
-use crate::store::inspect::Inspection;
-use crate::store::migrate::Missing;
+use crate::store::database::inspect::Inspection;
+use crate::store::database::migrate::Missing;
 
 /// Does it, or only says what it would do.
 pub(super) fn run(settings: &Settings, other: &str, dry_run: bool) -> Result<(), Failure> {

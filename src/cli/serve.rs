@@ -20,7 +20,8 @@ use crate::http::watch::malformed::Malformed;
 use crate::model::key::KeyFilter;
 use crate::model::page::PageRequest;
 use crate::model::secret::mask;
-use crate::server::{self, Ports, Server};
+use crate::server;
+use crate::server::{Ports, Server};
 
 /// Serves until the process is asked to stop.
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {

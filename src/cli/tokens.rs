@@ -12,7 +12,7 @@ use crate::model::time::{format as format_time, parse_expiry};
 use crate::model::token::NewToken;
 use crate::model::view::{NewTokenView, TokenView};
 use crate::model::words::Word;
-use crate::store::migrate::Missing;
+use crate::store::database::migrate::Missing;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {

@@ -15,13 +15,13 @@ use super::transfer_lines::{Format, Lines, Unreadable};
 use super::{Failure, open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
+use crate::domain::keys::transfer::Intake;
 use crate::domain::principal::Principal;
-use crate::domain::transfer::Intake;
 use crate::model::FieldErrors;
 use crate::model::id::KeyId;
 use crate::model::spreadsheet;
 use crate::model::transfer::{COLUMNS, ExportedKey, ImportedKey, columns_without_digest};
-use crate::store::migrate::Missing;
+use crate::store::database::migrate::Missing;
 
 /// Keys written in one transaction.
 const BATCH: usize = 1000;

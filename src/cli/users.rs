@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::output::{plain, say, show, show_json, show_table};
 use super::{Failure, open, principal};
 use crate::config::Settings;
-use crate::domain::disabling::Holdings;
-use crate::domain::one_time_links::choose_password;
+use crate::domain::users::disabling::Holdings;
+use crate::domain::users::one_time_links::choose_password;
 use crate::domain::{Bitting, Error};
 use crate::model::catalog::Catalog;
 use crate::model::password::Password;
@@ -17,7 +17,7 @@ use crate::model::time::format as format_time;
 use crate::model::user::{Email, NewUser, User, UserChange};
 use crate::model::view::UserView;
 use crate::model::words::Word;
-use crate::store::migrate::Missing;
+use crate::store::database::migrate::Missing;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {

@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::keyring::foreign_cursor;
+use super::keys::keyring::foreign_cursor;
 use super::principal::Principal;
 use super::{Bitting, Result};
 use crate::model::actor::Origin;

@@ -12,9 +12,11 @@ use crate::model::audit::Action;
 use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::scope::ScopeSet;
 use crate::model::user::{Email, Role, User, UserChange};
-use crate::store::powers::{self, Credential, Powers};
-use crate::store::transaction::Exclusive;
-use crate::store::{audit, keys, one_time_links, sessions, tokens, users};
+use crate::store::database::transaction::Exclusive;
+use crate::store::users::powers;
+use crate::store::users::powers::{Credential, Powers};
+use crate::store::users::{one_time_links, sessions};
+use crate::store::{audit, keys, tokens, users};
 
 /// Why keys and tokens are revoked.
 const REASON: &str = "revoked before a backup was restored";
@@ -164,7 +166,7 @@ impl Bitting {
             Exclusive::Users.take(connection)?;
             require(self.confirm(connection, principal)?.administers())?;
             Exclusive::Keys.take(connection)?;
-            let mut had = super::disabling::Possessions::default();
+            let mut had = super::users::disabling::Possessions::default();
             match held {
                 Held::Key(id) => had.keys.extend(keys::find(connection, id)?),
                 Held::Token(id) => had.tokens.extend(tokens::find(connection, id)?),

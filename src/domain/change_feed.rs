@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::store::connection::Session;
+use crate::store::database::connection::Session;
 use crate::store::feed::Bookmark;
 
 /// An event that was written here belongs to a transaction that was undone when it is not known to be

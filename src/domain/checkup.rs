@@ -10,10 +10,12 @@ use crate::clock::Clock;
 use crate::model::finding::Finding;
 use crate::model::secret::Brand;
 use crate::model::time::{Moment, format};
-use crate::store::inspect::Inspection;
-use crate::store::migrate::Mark;
-use crate::store::preconditions::{self, ServerFacts};
-use crate::store::{self, Target};
+use crate::store;
+use crate::store::Target;
+use crate::store::database::inspect::Inspection;
+use crate::store::database::migrate::Mark;
+use crate::store::database::preconditions;
+use crate::store::database::preconditions::ServerFacts;
 
 /// Less free space than this is soon none.
 const LITTLE_SPACE: u64 = 256 << 20;

@@ -4,7 +4,8 @@
 use super::{Bitting, Result};
 use crate::model::id::{KeyId, SessionId, TokenId};
 use crate::model::key::{KeyNumber, Status};
-use crate::store::{AnyConnection, keys, sessions, tokens};
+use crate::store::users::sessions;
+use crate::store::{AnyConnection, keys, tokens};
 
 /// An API key, an admin token or a session, as it is found in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,12 +12,14 @@ use std::sync::atomic::Ordering;
 
 use super::Bitting;
 use super::change_feed::{Position, Reader, lock};
-use super::key_index::{Credential, Entry, KeyChange, KeyIndex};
 use super::set_back::SetBack;
+use crate::gate::key_index::{Credential, Entry, KeyChange, KeyIndex};
 use crate::model::secret::Digest;
-use crate::store::connection::{AnyConnection, Session};
-use crate::store::feed::{self, Bookmark, Look};
-use crate::store::{self, keys, tokens};
+use crate::store;
+use crate::store::database::connection::{AnyConnection, Session};
+use crate::store::feed;
+use crate::store::feed::{Bookmark, Look};
+use crate::store::{keys, tokens};
 
 /// Rows read at once.
 const ROWS_PER_READ: i64 = 10_000;

@@ -13,8 +13,9 @@ use chrono::Duration;
 use super::credential::Credential;
 use super::{Bitting, Error, Result};
 use crate::model::idempotency::{Answer, Attempt, Identity};
-use crate::store::transaction::Exclusive;
-use crate::store::{self, AnyConnection, idempotency};
+use crate::store;
+use crate::store::database::transaction::Exclusive;
+use crate::store::{AnyConnection, idempotency};
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::hours(24);

@@ -2,7 +2,6 @@
 //!
 //! [`Bitting`] holds what the use cases share. Nothing here knows HTTP or SQL.
 
-pub mod accounts;
 pub mod analytics;
 pub mod audit_log;
 pub mod carry_over;
@@ -10,36 +9,17 @@ pub mod change_feed;
 pub mod checkup;
 pub mod credential;
 pub mod demo;
-pub mod disabling;
 pub mod error;
 mod event_limit;
 mod feed_reader;
 pub mod idempotency;
-mod key_entry;
-pub mod key_forms;
-pub mod key_index;
-pub mod key_summaries;
-pub mod key_table;
-pub mod keyring;
-mod last_errors;
-pub mod login;
-pub mod login_throttle;
-pub mod one_time_links;
-pub mod passwords;
-mod places;
-pub mod policies;
+pub mod keys;
 pub mod principal;
 pub mod records;
-pub mod row_numbers;
 pub mod set_back;
-pub mod timekeeper;
 pub mod tokens;
-pub mod transfer;
-mod usage_batch;
-pub mod usage_meter;
-pub mod usage_report;
-pub mod usage_writer;
-pub mod worker_tally;
+pub mod usage;
+pub mod users;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,19 +31,20 @@ use crate::clock::Clock;
 use crate::model::catalog::Catalog;
 use crate::model::secret::Brand;
 use crate::model::time::Moment;
-use crate::store::migrate::Mark;
-use crate::store::{self, Database};
+use crate::store;
+use crate::store::Database;
+use crate::store::database::migrate::Mark;
 
 pub use error::{Error, Result};
 
+use crate::gate::key_index::KeyIndex;
+use crate::gate::timekeeper::Timekeeper;
 use change_feed::ChangeFeed;
 use event_limit::EventLimit;
-use key_index::KeyIndex;
-use passwords::Hasher;
 use set_back::SetBacks;
-use timekeeper::Timekeeper;
-use usage_meter::UsageMeter;
-use usage_writer::Flushes;
+use usage::meter::UsageMeter;
+use usage::writer::Flushes;
+use users::passwords::Hasher;
 
 /// The application behind every front door: the database, and what is kept of it in memory.
 pub struct Bitting {

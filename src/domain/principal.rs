@@ -15,7 +15,7 @@ use crate::model::id::{KeyId, SessionId, TokenId, UserId};
 use crate::model::key::ApiKey;
 use crate::model::scope::ScopeSet;
 use crate::model::user::{Role, User};
-use crate::store::transaction::Exclusive;
+use crate::store::database::transaction::Exclusive;
 use crate::store::{AnyConnection, audit, users};
 
 /// Who asks for something, from where, and with which rights.

@@ -4,13 +4,14 @@ use serde_json::{Map, Value};
 
 use super::credential::Credential;
 use super::idempotency::Keep;
-use super::keyring::foreign_cursor;
+use super::keys::keyring::foreign_cursor;
 use super::{Bitting, Error, Result};
 use crate::model::page::{Cursor, Page, PageRequest};
 use crate::model::precondition::{Preconditions, Verdict};
 use crate::model::records::{Record, RecordId, Stamp, WriterFilter, Writers, patch_fields};
 use crate::model::scope::Access;
-use crate::store::{self, AnyConnection};
+use crate::store;
+use crate::store::AnyConnection;
 
 pub use crate::store::records::RecordStore as RecordKind;
 

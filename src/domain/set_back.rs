@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 
 use super::Bitting;
 use super::change_feed::lock;
-use super::key_index::{Entry, Holder, Replaced, Standing};
+use crate::gate::key_index::{Entry, Holder, Replaced, Standing};
 use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
 use crate::model::page::Limit;
 use crate::model::time::Moment;
-use crate::store::transaction::Exclusive;
-use crate::store::{self, audit};
+use crate::store;
+use crate::store::audit;
+use crate::store::database::transaction::Exclusive;
 
 /// Ids named at most of each kind; how many there are is said too.
 const NAMED: usize = 100;

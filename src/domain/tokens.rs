@@ -13,7 +13,7 @@ use crate::model::key::{Revocation, StatusFilter};
 use crate::model::secret::{Secret, SecretKind};
 use crate::model::table::Table;
 use crate::model::token::{AdminToken, NewToken, TokenFilter};
-use crate::store::transaction::Exclusive;
+use crate::store::database::transaction::Exclusive;
 use crate::store::{AnyConnection, tokens};
 
 /// A token that has just been made: the only moment at which its secret is known.

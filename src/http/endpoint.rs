@@ -15,8 +15,8 @@ use super::middleware::measure::Measure;
 use super::middleware::page::Page;
 use super::openapi::operation::Operation;
 use super::state::State;
-use crate::auth::decision::Need;
-use crate::auth::session::PageNeed;
+use crate::domain::users::signed_in::PageNeed;
+use crate::gate::decision::Need;
 
 /// What stands before the handlers of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 pub use super::code::Code;
-use crate::auth::decision::{Need, Refusal};
 use crate::domain;
 use crate::domain::credential::Ended;
+use crate::gate::decision::{Need, Refusal};
 use crate::model::secret::mask;
 use crate::model::words::Word;
 use crate::model::{FieldErrors, key::Status};

@@ -26,9 +26,9 @@ use super::middleware::measure::Measure;
 use super::middleware::observe::{RequestId, are_logged, asks_for_upgrade, frame};
 use super::routes::PING;
 use super::state::{Held, State};
-use crate::auth::caller::Caller;
-use crate::auth::decision::{Need, Route};
-use crate::auth::judge_from_memory;
+use crate::gate::caller::Caller;
+use crate::gate::decision::{Need, Route};
+use crate::gate::judge_from_memory;
 use crate::model::scope::Access;
 use crate::model::usage::{Cell, Outcome};
 

@@ -16,10 +16,10 @@ pub mod extract;
 pub mod fast_path;
 pub mod middleware;
 pub mod openapi;
+pub mod pages;
 pub mod routes;
 pub mod state;
 pub mod turns;
-pub mod ui;
 pub mod waiting;
 pub mod watch;
 

@@ -6,15 +6,18 @@ use super::api::{analytics, audit, describe, document, keys, probes, records, th
 use super::assets;
 use super::endpoint::{Endpoint, serve_measured};
 use super::middleware::judge::Judge;
+use super::pages;
+use super::pages::account::{login, password, setup};
+use super::pages::keys::{changes, export, key, new_key};
+use super::pages::parts::frame::OVERSEERS;
+use super::pages::tokens::new_token;
+use super::pages::users::user;
+use super::pages::{account, docs, tokens, users};
 use super::state::State;
-use super::ui::frame::OVERSEERS;
-use super::ui::{
-    self, account, docs, export, key, key_changes, login, new_key, new_token, password, setup,
-    tokens, user, users,
-};
 use super::watch::requests::NO_ROUTE;
-use crate::auth::decision::Need::{AdminToken, AnyKey, Scope};
-use crate::auth::session::PageNeed::{self, Visitor};
+use crate::domain::users::signed_in::PageNeed;
+use crate::domain::users::signed_in::PageNeed::Visitor;
+use crate::gate::decision::Need::{AdminToken, AnyKey, Scope};
 use crate::model::records::agent::Agent;
 use crate::model::records::article::Article;
 use crate::model::records::call::Call;
@@ -110,25 +113,25 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::public("/static/{name}").shows(assets::serve),
         Endpoint::public("/favicon.ico").shows(assets::favicon),
         // The pages.
-        Endpoint::public("/").shows(ui::start),
+        Endpoint::public("/").shows(pages::start),
         Endpoint::page("/setup", Visitor).shows(setup::form).takes(setup::set_up),
         Endpoint::page("/login", Visitor).shows(login::form).takes(login::log_in),
         Endpoint::page("/logout", PageNeed::ANY_USER).takes(login::log_out),
-        Endpoint::page("/keys", PageNeed::ANY_USER).shows(ui::keys::active),
-        Endpoint::page("/keys/retired", PageNeed::ANY_USER).shows(ui::keys::retired),
+        Endpoint::page("/keys", PageNeed::ANY_USER).shows(pages::keys::active),
+        Endpoint::page("/keys/retired", PageNeed::ANY_USER).shows(pages::keys::retired),
         Endpoint::page("/keys/export", PageNeed::ANY_USER).shows(export::export),
         Endpoint::page("/keys/new", KEY_MAKERS).shows(new_key::show).takes(new_key::create),
         Endpoint::page("/keys/{id}", PageNeed::ANY_USER).shows(key::show),
         Endpoint::page("/keys/{id}/edit", KEY_MAKERS)
-            .shows(key_changes::edit_form)
-            .takes(key_changes::edit),
+            .shows(changes::edit_form)
+            .takes(changes::edit),
         Endpoint::page("/keys/{id}/revoke", KEY_MAKERS)
-            .shows(key_changes::revoke_form)
-            .takes(key_changes::revoke),
-        Endpoint::page("/usage", PageNeed::ANY_USER).shows(ui::usage::show),
-        Endpoint::page("/usage/export", PageNeed::ANY_USER).shows(ui::usage::export),
-        Endpoint::page("/audit", PageNeed::ANY_USER).shows(ui::audit::show),
-        Endpoint::page("/audit/export", PageNeed::ANY_USER).shows(ui::audit::export),
+            .shows(changes::revoke_form)
+            .takes(changes::revoke),
+        Endpoint::page("/usage", PageNeed::ANY_USER).shows(pages::usage::show),
+        Endpoint::page("/usage/export", PageNeed::ANY_USER).shows(pages::usage::export),
+        Endpoint::page("/audit", PageNeed::ANY_USER).shows(pages::audit::show),
+        Endpoint::page("/audit/export", PageNeed::ANY_USER).shows(pages::audit::export),
         Endpoint::page("/users", PageNeed::User(OVERSEERS)).shows(users::list),
         Endpoint::page("/users/new", ADMINISTRATORS).shows(users::form).takes(users::add),
         Endpoint::page("/users/{id}", ADMINISTRATORS).shows(user::show).takes(user::change),

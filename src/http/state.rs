@@ -13,15 +13,16 @@ use ipnet::IpNet;
 use super::constant::Constant;
 use super::error::Problem;
 use super::middleware::measure::Measure;
+use super::pages::docs::Reference;
 use super::turns::{Effort, Turns};
-use super::ui::docs::Reference;
 use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
 use super::{openapi, routes};
-use crate::auth::caller::KeyCaller;
 use crate::config::Patience;
-use crate::domain::worker_tally::WorkerTally;
-use crate::domain::{self, Bitting};
+use crate::domain;
+use crate::domain::Bitting;
+use crate::gate::caller::KeyCaller;
+use crate::gate::worker_tally::WorkerTally;
 use crate::model::scope::Access;
 
 /// What all workers share: settings of the HTTP side, and the server's counters.

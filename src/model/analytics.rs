@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::FieldErrors;
-use super::time::{self, Moment};
+use super::time;
+use super::time::Moment;
 
 /// The period when none is given.
 const USUAL: Duration = Duration::days(30);

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::actor::{Actor, ActorKind};
 use super::id::{TokenId, UserId};
-use super::time::{self, Moment};
+use super::time;
+use super::time::Moment;
 use super::user::Email;
 use super::words::words;
 

@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::scope::Access;
-use super::time::{self, Moment};
+use super::time;
+use super::time::Moment;
 use super::usage::{Cell, Tally, tally_entries, tally_schema};
 
 /// Requests of one window: by outcome, by resource and access, and over time.

@@ -4,7 +4,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::time::{self, Moment};
+use super::time;
+use super::time::Moment;
 
 /// How many are kept of a key.
 pub const KEPT: usize = 20;

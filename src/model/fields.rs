@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::FieldErrors;
 use super::formats::{LONGEST_EMAIL, LONGEST_URL, check_email, check_phone_number, check_url};
-use super::schema::{self, ObjectSchema};
+use super::schema;
+use super::schema::ObjectSchema;
 use super::time::{Moment, parse_rfc3339};
 use super::visible::is_visible;
 use super::words::Word;

@@ -15,7 +15,8 @@ use super::id::KeyId;
 use super::key::{ApiKey, KeyLabel, Status, read_scopes};
 use super::scope::ScopeSet;
 use super::secret::{Brand, Digest, mask};
-use super::time::{self, LongestLife, Moment, parse_expiry};
+use super::time;
+use super::time::{LongestLife, Moment, parse_expiry};
 use super::usage::Usage;
 use super::words::Word;
 

@@ -23,15 +23,18 @@ use futures_util::future::ready;
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::domain;
+use crate::domain::Bitting;
 use crate::domain::demo::{Demo, Wish};
-use crate::domain::{self, Bitting};
+use crate::http;
+use crate::http::routes;
 use crate::http::state::{HttpSettings, State};
 use crate::http::turns;
 use crate::http::watch::requests::Requests;
 use crate::http::watch::{Watch, exposition};
-use crate::http::{self, routes};
 use crate::store;
-use crate::store::migrate::{self, Missing};
+use crate::store::database::migrate;
+use crate::store::database::migrate::Missing;
 
 use background::Background;
 use connection::{Connection, Crowd, LINGER};

@@ -19,7 +19,7 @@ use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::http::waiting;
 use crate::store;
-use crate::store::migrate::Missing;
+use crate::store::database::migrate::Missing;
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);

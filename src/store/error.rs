@@ -1,6 +1,6 @@
 //! What can go wrong between the program and its database.
 
-use super::libpq;
+use super::database::libpq;
 
 /// The result of everything in this layer.
 pub type Result<T> = std::result::Result<T, Error>;

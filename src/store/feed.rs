@@ -9,9 +9,9 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
-use super::connection::{AnyConnection, on_either};
+use super::database::connection::{AnyConnection, on_either};
+use super::database::standby;
 use super::error::Result;
-use super::standby;
 use crate::model::audit::Action;
 use crate::model::time::Moment;
 use crate::model::words::Word;

@@ -16,7 +16,7 @@ use bitting::domain::demo::{Demo, Wish};
 use bitting::domain::principal::Principal;
 use bitting::model::user::User;
 use bitting::server;
-use bitting::store::migrate::Missing;
+use bitting::store::database::migrate::Missing;
 use serde_json::{Value, json};
 
 use crate::support::browser::PASSWORD;

@@ -3,8 +3,8 @@
 //! What is expected follows from the path alone, by the rules people are told. A path that no rule
 //! covers fails the test, so that nobody adds one without saying here who may call it.
 
-use bitting::auth::decision::Need;
 use bitting::domain::principal::Principal;
+use bitting::gate::decision::Need;
 use bitting::http::endpoint::Guard;
 use bitting::http::routes::endpoints;
 use bitting::model::catalog::ResourceNumber;

@@ -11,7 +11,7 @@ use bitting::model::key::KeyNumber;
 use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Outcome};
 use bitting::server;
-use bitting::store::migrate::Missing;
+use bitting::store::database::migrate::Missing;
 use bitting::store::usage;
 use diesel::Connection;
 use diesel::connection::SimpleConnection;

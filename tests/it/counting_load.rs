@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use bitting::auth::caller::KeyCaller;
-use bitting::auth::decision::Need;
 use bitting::config::Options;
+use bitting::gate::caller::KeyCaller;
+use bitting::gate::decision::Need;
 use bitting::http::endpoint::Endpoint;
 use bitting::model::time::format;
 use bitting::model::usage::{Keys, Outcome};

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, HttpServer, web};
-use bitting::auth::caller::KeyCaller;
-use bitting::auth::decision::Need;
 use bitting::domain::principal::Principal;
+use bitting::gate::caller::KeyCaller;
+use bitting::gate::decision::Need;
+use bitting::http;
 use bitting::http::endpoint::Endpoint;
-use bitting::http::{self, routes};
+use bitting::http::routes;
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 

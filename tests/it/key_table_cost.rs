@@ -19,7 +19,7 @@ use bitting::model::usage::{Cell, Outcome};
 use bitting::model::user::UserFilter;
 use bitting::model::words::Word;
 use bitting::server;
-use bitting::store::migrate::Missing;
+use bitting::store::database::migrate::Missing;
 use serde_json::json;
 
 use crate::support::crowd::{db_crowd, db_staff};

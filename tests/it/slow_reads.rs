@@ -5,7 +5,7 @@ use bitting::model::records::resources;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bitting::domain::key_index::{KeyIndex, Standing};
+use bitting::gate::key_index::{KeyIndex, Standing};
 use bitting::model::id::{KeyId, PublicId};
 use bitting::model::key::KeyNumber;
 use bitting::model::secret::Digest;

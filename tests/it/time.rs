@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bitting::clock::ManualClock;
 use bitting::config::Options;
-use bitting::domain::timekeeper::Timekeeper;
+use bitting::gate::timekeeper::Timekeeper;
 use bitting::model::time::{Moment, format, parse_rfc3339};
 use chrono::TimeDelta;
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use bitting::domain::Error;
 use bitting::domain::credential::Ended;
-use bitting::domain::disabling::Holdings;
 use bitting::domain::principal::Principal;
+use bitting::domain::users::disabling::Holdings;
 use bitting::model::actor::Visit;
 use bitting::model::key::NewKey;
 use bitting::model::records::resources;

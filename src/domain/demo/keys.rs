@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Stage;
 use crate::domain::Result;
-use crate::domain::keyring::IssuedKey;
+use crate::domain::keys::keyring::IssuedKey;
 use crate::domain::principal::Principal;
 use crate::model::catalog::ResourceNumber;
 use crate::model::key::{ApiKey, NewKey, Status};

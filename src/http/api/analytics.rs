@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 
-use crate::auth::caller::KeyCaller;
+use crate::gate::caller::KeyCaller;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;

@@ -4,9 +4,10 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::origin::Manager;
-use super::{kept, listing};
+use super::{listing, respond};
+use crate::domain;
+use crate::domain::Bitting;
 use crate::domain::idempotency::{Once, keep};
-use crate::domain::{self, Bitting};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
@@ -95,7 +96,7 @@ pub async fn create(
                 .insert_header((LOCATION, location(&issued.key)))
                 .json(NewKeyView::new(view, &issued.secret)))
         }
-        Once::Before(answer) => kept::before(&answer),
+        Once::Before(answer) => respond::before(&answer),
     }
 }
 
@@ -159,8 +160,8 @@ pub async fn revoke(
         })
     });
     match ended.await? {
-        Once::Now(answer) => kept::now(answer),
-        Once::Before(answer) => kept::before(&answer),
+        Once::Now(answer) => respond::now(answer),
+        Once::Before(answer) => respond::before(&answer),
     }
 }
 

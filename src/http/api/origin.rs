@@ -5,10 +5,11 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
-use crate::auth::caller::TokenCaller;
+use crate::domain;
+use crate::domain::Bitting;
 use crate::domain::credential::Credential;
 use crate::domain::principal::Principal;
-use crate::domain::{self, Bitting};
+use crate::gate::caller::TokenCaller;
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
 use crate::http::middleware::observe::RequestId;

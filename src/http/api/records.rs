@@ -7,11 +7,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::{kept, listing};
-use crate::auth::caller::KeyCaller;
+use super::{listing, respond};
 use crate::domain;
 use crate::domain::idempotency::{Once, keep};
 use crate::domain::records::RecordKind;
+use crate::gate::caller::KeyCaller;
 use crate::http::error::Problem;
 use crate::http::extract::{Id, Idempotency, JsonObject, QueryReader};
 use crate::http::state::State;
@@ -82,8 +82,8 @@ pub async fn create<F: RecordKind>(
         })
     });
     match made.await? {
-        Once::Now(record) => kept::now(answer(&record)),
-        Once::Before(answer) => kept::before(&answer),
+        Once::Now(record) => respond::now(answer(&record)),
+        Once::Before(answer) => respond::before(&answer),
     }
 }
 
@@ -123,7 +123,7 @@ pub async fn update<F: RecordKind>(
         bitting.update_record::<F>(Some(caller.credential()), id.0, &preconditions, body.0)
     });
     let record = changed.await?;
-    kept::now(written(200, readable, &record))
+    respond::now(written(200, readable, &record))
 }
 
 /// Deletes a record.

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, web};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::auth::caller::KeyCaller;
+use crate::gate::caller::KeyCaller;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;

@@ -6,9 +6,9 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::auth::caller::{Caller, KeyCaller, TokenCaller};
-use crate::auth::decision::{Decision, Route};
-use crate::auth::judge_from_memory;
+use crate::gate::caller::{Caller, KeyCaller, TokenCaller};
+use crate::gate::decision::{Decision, Route};
+use crate::gate::judge_from_memory;
 use crate::http::error::Problem;
 use crate::http::middleware::judge::present;
 use crate::http::state::State;

@@ -6,7 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
-use crate::auth::session::UserCaller;
+use crate::domain::users::signed_in::UserCaller;
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
 use crate::http::middleware::observe::RequestId;

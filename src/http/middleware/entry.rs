@@ -5,8 +5,8 @@ use actix_web::dev::{RequestHead, ServiceResponse};
 use actix_web::http::header::USER_AGENT;
 use actix_web::http::{Method, StatusCode};
 
-use crate::auth::decision::{Need, Refusal};
-use crate::domain::key_index::Holder;
+use crate::gate::decision::{Need, Refusal};
+use crate::gate::key_index::Holder;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::state::{Held, State};

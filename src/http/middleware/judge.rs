@@ -20,11 +20,12 @@ use pin_project_lite::pin_project;
 
 use super::entry::Entry;
 use super::observe::are_logged;
-use crate::auth::advice::advise;
-use crate::auth::caller::Caller;
-use crate::auth::decision::{Decision, Need, Refusal, Route};
-use crate::auth::presented_key::{self, Expected, Presented, Unusable};
-use crate::auth::{judge_after_feed, judge_from_memory};
+use crate::gate::advice::advise;
+use crate::gate::caller::Caller;
+use crate::gate::decision::{Decision, Need, Refusal, Route};
+use crate::gate::presented_key;
+use crate::gate::presented_key::{Expected, Presented, Unusable};
+use crate::gate::{judge_after_feed, judge_from_memory};
 use crate::http::error::Problem;
 use crate::http::extract::caller::{Accepted, OnBehalf, on_behalf_of};
 use crate::http::state::{Held, State};

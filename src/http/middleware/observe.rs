@@ -22,12 +22,12 @@ use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 use pin_project_lite::pin_project;
 
 use super::page::AsPage;
-use crate::auth::caller::Caller;
+use crate::gate::caller::Caller;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::exchange::Exchange;
+use crate::http::pages;
 use crate::http::state::{Held, State};
-use crate::http::ui;
 use crate::model::secret::mask;
 
 /// How long a client's own id may be, in bytes.
@@ -201,7 +201,7 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
     }
     let as_page = response.request().extensions().contains::<AsPage>();
     let (body, media_type) = if as_page {
-        (ui::problem_page(&problem, response.request(), id), "text/html; charset=utf-8")
+        (pages::problem_page(&problem, response.request(), id), "text/html; charset=utf-8")
     } else {
         (problem.body(id), "application/problem+json")
     };
@@ -217,7 +217,7 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
     set(WWW_AUTHENTICATE, problem.challenge().as_deref());
     set(ALLOW, problem.allow());
     set(RETRY_AFTER, problem.retry_after().as_deref());
-    set(CONTENT_SECURITY_POLICY, as_page.then_some(ui::POLICY));
+    set(CONTENT_SECURITY_POLICY, as_page.then_some(pages::POLICY));
     response
 }
 

@@ -16,14 +16,14 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, Resp
 use futures_util::FutureExt;
 use serde_json::json;
 
-use crate::auth::session::{PageNeed, PageRefusal, admit, look_up};
 use crate::domain::principal::Principal;
+use crate::domain::users::signed_in::{PageNeed, PageRefusal, admit, look_up};
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::form::{Draft, Form, KEPT};
 use crate::http::extract::{FormToken, FromWhere};
+use crate::http::pages::account::login::interrupted;
 use crate::http::state::State;
-use crate::http::ui::login::interrupted;
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
 use crate::model::user::User;

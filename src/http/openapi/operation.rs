@@ -11,12 +11,13 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::{Schemas, property_descriptions};
 use super::{headers, problems};
-use crate::auth::decision::Need;
+use crate::gate::decision::Need;
 use crate::http::error::Code;
 use crate::http::extract::QueryReader;
 use crate::http::extract::query;
 use crate::model::catalog::Catalog;
-use crate::model::fields::{self, FieldReader};
+use crate::model::fields;
+use crate::model::fields::FieldReader;
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::schema::patch_of;
 use crate::model::scope::Access;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::headers;
 use super::schemas::Schemas;
-use crate::auth::decision::{Need, Refusal};
 use crate::domain;
+use crate::gate::decision::{Need, Refusal};
 use crate::http::error::{Code, Problem};
 use crate::model::field_errors::MOST_NAMED;
 use crate::model::key::Status;

@@ -9,7 +9,8 @@ use crate::model::catalog::ResourceNumber;
 use crate::model::fields::{FieldReader, as_text, check_text};
 use crate::model::records::resources;
 use crate::model::schema;
-use crate::model::time::{self, Moment};
+use crate::model::time;
+use crate::model::time::Moment;
 use crate::model::words::{Word, words};
 
 words! {

@@ -29,7 +29,8 @@ use super::id::{InvalidId, KeyId, format_id, parse_id};
 use super::idempotency::Keepable;
 use super::precondition::EntityTag;
 use super::schema;
-use super::time::{self, Moment};
+use super::time;
+use super::time::Moment;
 
 /// The fields of one kind of record, always valid once read.
 pub trait Fields: Serialize + JsonSchema + Sized + Send + 'static {

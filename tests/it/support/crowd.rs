@@ -1,8 +1,8 @@
 //! A crowd of keys, users and admin tokens with a month of use, made fast: most of it by the
 //! application itself, the use and the ages by SQL for SQLite.
 
+use bitting::domain::keys::transfer::Intake;
 use bitting::domain::principal::Principal;
-use bitting::domain::transfer::Intake;
 use bitting::model::key::KeyLabel;
 use bitting::model::records::resources;
 use bitting::model::scope::{Scope, ScopeSet};

@@ -1,0 +1,90 @@
+//! Keys and admin tokens made by a form: however often a form is sent, it makes one.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use super::keyring::IssuedKey;
+use crate::domain::principal::Principal;
+use crate::domain::tokens::IssuedToken;
+use crate::domain::{Bitting, Error, Result};
+use crate::model::id::{KeyId, TokenId};
+use crate::model::key::NewKey;
+use crate::model::random_secret::RandomSecret;
+use crate::model::token::NewToken;
+use crate::store::AnyConnection;
+use crate::store::keys::forms;
+
+/// What became of a form that was sent.
+pub enum FormOutcome<Made, Known> {
+    /// It has made it now.
+    Made(Box<Made>),
+    /// It had made it before.
+    Known(Known),
+}
+
+impl Bitting {
+    /// Makes a key by the form with this nonce, unless the form has made one already.
+    ///
+    /// # Errors
+    /// As [`Bitting::issue_key`].
+    pub fn issue_key_by_form(
+        &self,
+        new: NewKey,
+        principal: &Principal,
+        nonce: &RandomSecret,
+    ) -> Result<FormOutcome<IssuedKey, KeyId>> {
+        by_form(nonce, |first| self.issue_key_with(new, principal, None, first))
+    }
+
+    /// Makes an admin token by the form with this nonce, unless the form has made one already.
+    ///
+    /// # Errors
+    /// As [`Bitting::issue_token`].
+    pub fn issue_token_by_form(
+        &self,
+        new: NewToken,
+        principal: &Principal,
+        nonce: &RandomSecret,
+    ) -> Result<FormOutcome<IssuedToken, TokenId>> {
+        by_form(nonce, |first| self.issue_token_with(new, principal, first))
+    }
+
+    /// What tells a form from every other.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn form_nonce(&self) -> Result<RandomSecret> {
+        self.random_secret()
+    }
+
+    /// The key that the form with this nonce has made, if it has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn key_of_form(&self, nonce: &RandomSecret) -> Result<Option<KeyId>> {
+        let read =
+            |connection: &mut AnyConnection| Result::Ok(forms::find(connection, &nonce.digest())?);
+        self.database.read(read)
+    }
+}
+
+/// Has `issue` make something, with a first step for its transaction: it notes what the form makes,
+/// or, where the form has made something before, undoes the whole.
+fn by_form<Made, Id: FromStr + Display>(
+    nonce: &RandomSecret,
+    issue: impl FnOnce(&mut dyn FnMut(&mut AnyConnection, Id) -> Result<()>) -> Result<Made>,
+) -> Result<FormOutcome<Made, Id>> {
+    let nonce = nonce.digest();
+    let mut known = None;
+    let made = issue(&mut |connection, id| {
+        known = forms::find(connection, &nonce)?;
+        match known {
+            Some(_) => Err(Error::NotFound),
+            None => Ok(forms::insert(connection, &nonce, id)?),
+        }
+    });
+    match (made, known) {
+        (_, Some(id)) => Ok(FormOutcome::Known(id)),
+        (made, None) => Ok(FormOutcome::Made(Box::new(made?))),
+    }
+}

@@ -1,0 +1,337 @@
+//! API keys: making, finding, relabelling and revoking them.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::domain::audit_log::tell;
+use crate::domain::idempotency::Keep;
+use crate::domain::principal::{Principal, require};
+use crate::domain::{Bitting, Error, Result};
+use crate::model::FieldErrors;
+use crate::model::actor::Origin;
+use crate::model::audit::Action;
+use crate::model::fields::check_line;
+use crate::model::id::{KeyId, PublicId};
+use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation, Status};
+use crate::model::page::{Page, PageRequest};
+use crate::model::records::patch_fields;
+use crate::model::scope::ScopeSet;
+use crate::model::secret::{Secret, SecretKind};
+use crate::model::time::{Moment, rfc3339};
+use crate::store::database::transaction::Exclusive;
+use crate::store::feed::Bookmark;
+use crate::store::{AnyConnection, audit, keys};
+
+/// A key that has just been made: the only moment at which its secret is known.
+pub struct IssuedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// To be shown once.
+    pub secret: Secret,
+}
+
+impl Bitting {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotGranted`] for scopes that the principal may not grant
+    /// (both are noted in the audit log), [`Error::Invalid`], [`Error::InProgress`], or when the
+    /// database fails.
+    pub fn issue_key(
+        &self,
+        new: NewKey,
+        principal: &Principal,
+        keep: Option<Keep<'_, ApiKey>>,
+    ) -> Result<IssuedKey> {
+        self.issue_key_with(new, principal, keep, |_, _| Ok(()))
+    }
+
+    /// The same, with something that is done in the transaction before the key is stored.
+    pub(in crate::domain) fn issue_key_with(
+        &self,
+        new: NewKey,
+        principal: &Principal,
+        keep: Option<Keep<'_, ApiKey>>,
+        first: impl FnOnce(&mut AnyConnection, KeyId) -> Result<()>,
+    ) -> Result<IssuedKey> {
+        self.refuse_secrets_in(&new.label)?;
+        let origin = &principal.origin;
+        let secret = self.new_secret(SecretKind::ApiKey)?;
+        let now = self.time.now();
+        let mut key = ApiKey {
+            number: KeyNumber(0),
+            id: KeyId::from_number(self.next_id(now)),
+            digest: secret.digest(),
+            label: new.label,
+            scopes: new.scopes,
+            display: secret.display(),
+            created_at: now,
+            created_by: origin.actor.clone(),
+            user: principal.user_id(),
+            expires_at: new.expires_at,
+            revocation: None,
+            imported: false,
+            revision: 0,
+        };
+        let detail = json!(NewKeyDetail::of(&key));
+        let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
+        let made = self.write_once(keep, |connection| {
+            let principal = self.confirm(connection, principal)?;
+            Exclusive::Keys.take(connection)?;
+            require(principal.manages_keys())?;
+            let granted = principal.may_grant(&self.catalog);
+            if !granted.includes(&key.scopes) {
+                return Err(Error::NotGranted { required: key.scopes.clone(), granted });
+            }
+            first(connection, key.id)?;
+            key.revision = self.record(connection, Action::KeyCreated, origin, key.id, &detail)?;
+            key.number = keys::insert(connection, &key)?;
+            Ok(key)
+        });
+        let key = self.noting(principal, None, &attempt, made)?;
+        self.took_effect(key.digest, &key);
+        tell(Action::KeyCreated, key.id, origin);
+        Ok(IssuedKey { key, secret })
+    }
+
+    /// Draws a new secret.
+    pub(in crate::domain) fn new_secret(&self, kind: SecretKind) -> Result<Secret> {
+        Secret::generate(&self.brand, kind).map_err(|why| Error::Randomness(why.to_string()))
+    }
+
+    /// Writes the audit event of a change to a key, and returns its id: the key's new revision.
+    pub(in crate::domain) fn record(
+        &self,
+        connection: &mut AnyConnection,
+        action: Action,
+        origin: &Origin,
+        id: KeyId,
+        detail: &Value,
+    ) -> Result<i64> {
+        self.record_change(connection, action, origin, Some(id), detail)
+    }
+
+    /// Writes the audit event of a change that the index has to know of.
+    pub(in crate::domain) fn record_change(
+        &self,
+        connection: &mut AnyConnection,
+        action: Action,
+        origin: &Origin,
+        key: Option<KeyId>,
+        detail: &Value,
+    ) -> Result<i64> {
+        Exclusive::Keys.take(connection)?;
+        let (at, key) = (self.time.now(), key.map(|key| key.to_string()));
+        let id = audit::insert(connection, at, action, origin, key.clone(), detail)?;
+        self.feed.announce(Bookmark::new(id, at, action, key), self.time.uptime());
+        Ok(id)
+    }
+
+    /// A secret pasted into a label would be stored and shown: it is refused.
+    fn refuse_secrets_in(&self, label: &KeyLabel) -> Result<()> {
+        let texts = [
+            ("name", Some(&label.name)),
+            ("description", label.description.as_ref()),
+            ("owner", label.owner.as_ref()),
+        ];
+        let mut errors = FieldErrors::default();
+        for (field, text) in texts {
+            if text.is_some_and(|text| self.brand.may_occur_in(text)) {
+                errors.add(field, "must not contain a key");
+            }
+        }
+        Ok(errors.into_result()?)
+    }
+
+    /// The key with this id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for a foreign one, which is noted; or when the database fails.
+    pub fn find_key(&self, principal: &Principal, id: KeyId) -> Result<ApiKey> {
+        let found = self.database.read(|connection| find_visible(connection, principal, id));
+        self.noting(principal, Some(id), &json!({"attempt": "key.read"}), found)
+    }
+
+    /// The key with this id, for itself.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database fails.
+    pub fn find_own_key(&self, id: KeyId) -> Result<ApiKey> {
+        self.database.read(|connection| keys::find(connection, id))?.ok_or(Error::NotFound)
+    }
+
+    /// Keys from the newest to the oldest, of those the principal may know of.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list, or when the database fails.
+    pub fn list_keys(
+        &self,
+        principal: &Principal,
+        filter: &KeyFilter,
+        request: &PageRequest,
+    ) -> Result<Page<ApiKey>> {
+        let after = request.cursor.as_ref().map(|cursor| cursor.0.parse().map(KeyNumber));
+        let after = after.transpose().map_err(|_| foreign_cursor())?;
+        let (limit, now, user) = (request.limit, self.time.now(), principal.sees_only());
+        let found = self
+            .database
+            .read(|connection| keys::list(connection, filter, user, limit, after, now))?;
+        Ok(Page::of(found, limit, |key| key.number.0.to_string()))
+    }
+
+    /// The key that is to be changed, if the principal may; the transaction then holds
+    /// [`Exclusive::Keys`].
+    fn find_to_change(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        id: KeyId,
+    ) -> Result<ApiKey> {
+        let principal = self.confirm(connection, principal)?;
+        Exclusive::Keys.take(connection)?;
+        require(principal.manages_keys())?;
+        find_visible(connection, &principal, id)
+    }
+
+    /// Changes what people call a key, by merging a patch into it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Retired`], [`Error::Invalid`], or when
+    /// the database fails.
+    pub fn relabel_key(
+        &self,
+        id: KeyId,
+        patch: Map<String, Value>,
+        principal: &Principal,
+    ) -> Result<ApiKey> {
+        let origin = &principal.origin;
+        let relabelled = self.database.write(|connection| {
+            let mut key = self.find_to_change(connection, principal, id)?;
+            match key.status(self.time.now()) {
+                Status::Active => {}
+                retired => return Err(Error::Retired(retired)),
+            }
+            let before = json!(key.label);
+            let mut document = before.as_object().cloned().unwrap_or_default();
+            patch_fields(&mut document, patch);
+            let label = KeyLabel::from_object(&document)?;
+            self.refuse_secrets_in(&label)?;
+            let changed = label != key.label;
+            if changed {
+                let detail = json!({"before": before, "after": label});
+                key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
+                keys::set_label(connection, key.number, &label, key.revision)?;
+                key.label = label;
+            }
+            Ok((key, changed))
+        });
+        let attempt = json!({"attempt": "key.updated"});
+        let (key, changed) = self.noting(principal, Some(id), &attempt, relabelled)?;
+        self.took_effect(key.digest, &key);
+        if changed {
+            tell(Action::KeyUpdated, id, origin);
+        }
+        Ok(key)
+    }
+
+    /// Ends a key for good. Ending it twice changes nothing and answers the first time.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason,
+    /// [`Error::InProgress`], or when the database fails.
+    pub fn revoke_key(
+        &self,
+        id: KeyId,
+        reason: Option<&str>,
+        principal: &Principal,
+        keep: Option<Keep<'_, ApiKey>>,
+    ) -> Result<ApiKey> {
+        let reason = self.check_reason(reason)?;
+        let mut changed = false;
+        let revoked = self.write_once(keep, |connection| {
+            let mut key = self.find_to_change(connection, principal, id)?;
+            changed = key.revocation.is_none();
+            if changed {
+                self.revoke_in(connection, &principal.origin, &mut key, reason)?;
+            }
+            Ok(key)
+        });
+        let attempt = json!({"attempt": "key.revoked"});
+        let key = self.noting(principal, Some(id), &attempt, revoked)?;
+        self.took_effect(key.digest, &key);
+        if changed {
+            tell(Action::KeyRevoked, id, &principal.origin);
+        }
+        Ok(key)
+    }
+
+    /// Ends a key in the caller's transaction, which holds [`Exclusive::Keys`].
+    pub(in crate::domain) fn revoke_in(
+        &self,
+        connection: &mut AnyConnection,
+        origin: &Origin,
+        key: &mut ApiKey,
+        reason: Option<String>,
+    ) -> Result<()> {
+        let detail = json!({"name": key.label.name, "reason": reason});
+        key.revision = self.record(connection, Action::KeyRevoked, origin, key.id, &detail)?;
+        let revocation = Revocation { at: self.time.now(), by: origin.actor.clone(), reason };
+        keys::set_revoked(connection, key.number, &revocation, key.revision)?;
+        key.revocation = Some(revocation);
+        Ok(())
+    }
+
+    /// A reason in somebody's words, for the record.
+    pub(in crate::domain) fn check_reason(&self, reason: Option<&str>) -> Result<Option<String>> {
+        let Some(reason) = reason else { return Ok(None) };
+        let reason =
+            check_line(reason, 500).map_err(|message| FieldErrors::one("reason", message))?;
+        if self.brand.may_occur_in(&reason) {
+            return Err(FieldErrors::one("reason", "must not contain a key").into());
+        }
+        Ok(Some(reason).filter(|reason| !reason.is_empty()))
+    }
+}
+
+/// What the audit event of a new key says of it.
+#[derive(Serialize)]
+pub(in crate::domain) struct NewKeyDetail<'a> {
+    name: &'a str,
+    owner: Option<&'a str>,
+    scopes: &'a ScopeSet,
+    #[serde(with = "rfc3339::option")]
+    expires_at: Option<Moment>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
+}
+
+impl<'a> NewKeyDetail<'a> {
+    pub(in crate::domain) fn of(key: &'a ApiKey) -> Self {
+        Self {
+            name: &key.label.name,
+            owner: key.label.owner.as_deref(),
+            scopes: &key.scopes,
+            expires_at: key.expires_at,
+            imported: key.imported,
+        }
+    }
+}
+
+/// The key with this id, unless the principal may not know of it.
+fn find_visible(
+    connection: &mut AnyConnection,
+    principal: &Principal,
+    id: KeyId,
+) -> Result<ApiKey> {
+    let key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
+    if principal.sees(&key) { Ok(key) } else { Err(Error::Foreign) }
+}
+
+/// What is said of a cursor that was not made for this list.
+pub(in crate::domain) fn foreign_cursor() -> Error {
+    FieldErrors::one(
+        "cursor",
+        "is not a cursor of this list; leave it out to begin with the first page",
+    )
+    .into()
+}

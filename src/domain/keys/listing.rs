@@ -1,0 +1,166 @@
+//! The list of keys as people work with it: sorted, in numbered pages, each key with its figures.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use crate::domain::principal::Principal;
+use crate::domain::{Bitting, Result};
+use crate::model::key::{ApiKey, KeyFilter, KeyNumber, KeySort, StatusFilter, TableFilter};
+use crate::model::table::{Place, ROWS_PER_PAGE, Table};
+use crate::model::usage::{DAYS, Days, Keys, Usage, Windows};
+use crate::store::keys::listing;
+use crate::store::usage::days;
+use crate::store::{AnyConnection, keys, usage};
+
+/// How many owners are offered to choose from.
+const MOST_OWNERS: i64 = 100;
+
+/// A key with its figures.
+#[derive(Debug, Clone)]
+pub struct KeyRow {
+    /// The key.
+    pub key: ApiKey,
+    /// Its figures.
+    pub usage: Usage,
+    /// Its last 30 days; together they are its figure of the 30-day window.
+    pub days: Days,
+}
+
+/// What stands around a page of keys.
+#[derive(Debug, Clone, Default)]
+pub struct KeyCensus {
+    /// How many keys are active.
+    pub active: i64,
+    /// How many are revoked or expired.
+    pub retired: i64,
+    /// Owners to choose from, in order.
+    pub owners: Vec<String>,
+}
+
+impl Bitting {
+    /// A page of the keys that the principal may know of; one beyond the last is the last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn key_table(
+        &self,
+        principal: &Principal,
+        filter: &TableFilter,
+        sort: KeySort,
+        page: usize,
+    ) -> Result<Table<KeyRow>> {
+        let numbers = self.numbers_of_keys(principal, filter, sort)?;
+        let place = Place::of(page, numbers.len());
+        let shown = numbers.chunks(ROWS_PER_PAGE).nth(place.page - 1).unwrap_or_default();
+        let mut rows = self.key_rows(shown)?;
+        // The order is a minute old; the page itself shall not look unsorted.
+        match sort {
+            KeySort::MostUsed => rows.sort_by_key(|row| -row.usage.windows.month.total()),
+            KeySort::LastUsed => rows.sort_by_key(|row| Reverse(row.usage.last_used_at())),
+            KeySort::Newest | KeySort::Name | KeySort::Expiry | KeySort::Retired => {}
+        }
+        Ok(Table { rows, place })
+    }
+
+    /// The row numbers of all keys that a filter lets through and the principal may know of, in
+    /// order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn numbers_of_keys(
+        &self,
+        principal: &Principal,
+        filter: &TableFilter,
+        sort: KeySort,
+    ) -> Result<Vec<KeyNumber>> {
+        let (now, user) = (self.time.now(), principal.sees_only());
+        let read = |connection: &mut AnyConnection| {
+            Result::Ok(listing::numbers(connection, filter, user, sort, now)?)
+        };
+        self.database.read(read)
+    }
+
+    /// How many keys a filter lets through and the principal may know of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count_keys(&self, principal: &Principal, filter: &TableFilter) -> Result<i64> {
+        let (now, user) = (self.time.now(), principal.sees_only());
+        let read = |connection: &mut AnyConnection| {
+            Result::Ok(listing::count(connection, filter, user, now)?)
+        };
+        self.database.read(read)
+    }
+
+    /// The active key of this name, if the principal may know of one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn active_key_named(&self, principal: &Principal, name: &str) -> Result<Option<ApiKey>> {
+        let (now, user) = (self.time.now(), principal.sees_only());
+        let read = |connection: &mut AnyConnection| {
+            Result::Ok(keys::active_named(connection, name, user, now)?)
+        };
+        self.database.read(read)
+    }
+
+    /// Keys by their row numbers, in the order asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn keys_by_number(&self, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
+        let read =
+            |connection: &mut AnyConnection| Result::Ok(keys::find_all(connection, numbers)?);
+        let found = self.database.read(read)?;
+        let mut found: HashMap<_, _> = found.into_iter().map(|key| (key.number, key)).collect();
+        Ok(numbers.iter().filter_map(|number| found.remove(number)).collect())
+    }
+
+    /// Keys by their row numbers, each with its figures, in the order asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn key_rows(&self, numbers: &[KeyNumber]) -> Result<Vec<KeyRow>> {
+        let windows = Windows::ending(self.time.now());
+        let unwritten = self.meter.unwritten(Keys::These(numbers));
+        let read = |connection: &mut AnyConnection| {
+            let keys = keys::find_all(connection, numbers)?;
+            let figures = usage::figures(connection, numbers, &windows)?;
+            let days = days::days(connection, numbers, &windows)?;
+            let pending = self.pending(connection, Keys::These(numbers), unwritten)?;
+            Result::Ok((keys, figures, days, pending))
+        };
+        let (keys, mut figures, mut days, pending) = self.database.snapshot(read)?;
+        for count in pending {
+            figures.entry(count.key).or_default().add_minute(&count, &windows);
+            if let Some(day) = windows.day_of(count.minute.hour()) {
+                days.entry(count.key).or_insert([0; DAYS])[day] += count.n;
+            }
+        }
+        let mut keys: HashMap<_, _> = keys.into_iter().map(|key| (key.number, key)).collect();
+        let row = |number: &KeyNumber| {
+            let key = keys.remove(number)?;
+            let usage = figures.remove(number).unwrap_or_default();
+            Some(KeyRow { key, usage, days: days.remove(number).unwrap_or([0; DAYS]) })
+        };
+        Ok(numbers.iter().filter_map(row).collect())
+    }
+
+    /// How many keys the principal may know of, and whose they are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn key_census(&self, principal: &Principal) -> Result<KeyCensus> {
+        let (now, user) = (self.time.now(), principal.sees_only());
+        self.database.read(|connection| {
+            let mut count = |status| {
+                let keys = KeyFilter { status: Some(status), ..KeyFilter::default() };
+                let filter = TableFilter { keys, ..TableFilter::default() };
+                listing::count(connection, &filter, user, now)
+            };
+            let (active, retired) = (count(StatusFilter::Active)?, count(StatusFilter::Retired)?);
+            let owners = listing::owners(connection, user, MOST_OWNERS)?;
+            Ok(KeyCensus { active, retired, owners })
+        })
+    }
+}

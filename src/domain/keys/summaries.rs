@@ -1,0 +1,54 @@
+//! Keeping what lists are sorted by up to date: each minute that has ended is added, and a few
+//! keys at a time are counted afresh, since days also leave the window.
+
+use crate::domain::Bitting;
+use crate::model::usage::{Minute, Windows};
+use crate::store;
+use crate::store::keys::summaries;
+use crate::store::keys::summaries::SummaryPosition;
+use crate::store::usage;
+
+/// How many keys are counted afresh in one step.
+const KEYS_PER_STEP: i64 = 100;
+
+impl Bitting {
+    /// Does one small step: adds one minute, or counts a few keys afresh. Returns whether there are
+    /// more minutes to add.
+    ///
+    /// # Errors
+    /// When the database fails; the step is done another time.
+    pub fn summarize_keys(&self) -> store::Result<bool> {
+        let windows = Windows::ending(self.time.now());
+        let this_minute = Minute(windows.day.0 + 24 * 60);
+        let more = self.database.write(|connection| {
+            let from = summaries::position(connection)?;
+            let next = summaries::next_minute(connection, from.minute)?;
+            let Some(minute) = next.filter(|minute| *minute < this_minute) else {
+                return Ok(false);
+            };
+            let to = SummaryPosition { minute: Minute(minute.0 + 1), ..from };
+            if summaries::advance(connection, from, to)? {
+                summaries::add_minute(connection, minute)?;
+            }
+            store::Result::Ok(true)
+        })?;
+        if more {
+            return Ok(true);
+        }
+        // Counted before the transaction, which then only writes.
+        let (from, figures) = self.database.snapshot(|connection| {
+            let from = summaries::position(connection)?;
+            let keys = summaries::keys_after(connection, from.key, KEYS_PER_STEP)?;
+            let figures = usage::figures(connection, &keys, &windows)?;
+            store::Result::Ok((from, (keys.last().copied(), figures)))
+        })?;
+        let (last, figures) = figures;
+        let to = SummaryPosition { key: last.map_or(0, |key| key.0.into()), ..from };
+        self.database.write(|connection| {
+            if to != from && summaries::advance(connection, from, to)? {
+                summaries::replace(connection, &figures)?;
+            }
+            Ok(false)
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! Keys moving in and out: taking in keys that were made elsewhere, and walking over all there
+//! are.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::json;
+
+use super::keyring::NewKeyDetail;
+use crate::domain::principal::{Principal, require};
+use crate::domain::usage::meter::Unwritten;
+use crate::domain::{Bitting, Error, Result};
+use crate::model::audit::Action;
+use crate::model::id::{KeyId, PublicId};
+use crate::model::key::{ApiKey, KeyNumber};
+use crate::model::secret::Digest;
+use crate::model::time::Moment;
+use crate::model::transfer::ImportedKey;
+use crate::model::usage::{Usage, Windows};
+use crate::store;
+use crate::store::database::transaction::Exclusive;
+use crate::store::keys::transfer;
+use crate::store::{AnyConnection, audit, tokens};
+
+/// Keys read at once when all are walked over.
+const KEYS_PER_READ: i64 = 1000;
+
+/// What becomes of a key that is brought in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// It is new, and has this id now, unless nothing was to be written.
+    New(Option<KeyId>),
+    /// A key with this digest is there already; nothing is changed.
+    AlreadyThere(KeyId),
+    /// The digest is that of an admin token.
+    OfAToken,
+}
+
+/// What is known of the digests of a batch.
+struct Known {
+    keys: HashMap<Digest, KeyId>,
+    tokens: HashSet<Digest>,
+}
+
+impl Known {
+    fn read(connection: &mut AnyConnection, batch: &[ImportedKey]) -> Result<Self> {
+        let digests: Vec<Digest> = batch.iter().map(|key| key.digest).collect();
+        let keys = transfer::ids_of_digests(connection, &digests)?.into_iter().collect();
+        Ok(Self { keys, tokens: tokens::digests(connection)?.into_iter().collect() })
+    }
+
+    fn intake_of(&self, key: &ImportedKey) -> Intake {
+        match self.keys.get(&key.digest) {
+            Some(id) => Intake::AlreadyThere(*id),
+            None if self.tokens.contains(&key.digest) => Intake::OfAToken,
+            None => Intake::New(None),
+        }
+    }
+}
+
+impl Bitting {
+    /// Takes in a batch of keys of different digests, in one transaction. This process learns of
+    /// them as all others do, from the feed: it need not hold a million of them to pass them on.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for all but administrators; when the database fails, and none of the
+    /// batch is there then.
+    pub fn import_keys(
+        &self,
+        batch: Vec<ImportedKey>,
+        principal: &Principal,
+    ) -> Result<Vec<Intake>> {
+        require(principal.administers())?;
+        let origin = &principal.origin;
+        self.database.write(|connection| {
+            Exclusive::Keys.take(connection)?;
+            let known = Known::read(connection, &batch)?;
+            let now = self.time.now();
+            let mut new = Vec::new();
+            let decide = |key: ImportedKey| match known.intake_of(&key) {
+                Intake::New(_) => {
+                    new.push(self.made_elsewhere(key, principal, now));
+                    Intake::New(new.last().map(|key| key.id))
+                }
+                known => known,
+            };
+            let intake = batch.into_iter().map(decide).collect();
+            let about = |key: &ApiKey| (key.id, json!(NewKeyDetail::of(key)));
+            let about: Vec<_> = new.iter().map(about).collect();
+            let events = audit::insert_many(connection, now, Action::KeyCreated, origin, &about)?;
+            for (key, event) in new.iter_mut().zip(events) {
+                key.revision = event;
+            }
+            transfer::insert_many(connection, &new)?;
+            Ok(intake)
+        })
+    }
+
+    /// Says what [`Self::import_keys`] would do.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn preview_import(&self, batch: &[ImportedKey]) -> Result<Vec<Intake>> {
+        let known = self.database.read(|connection| Known::read(connection, batch))?;
+        Ok(batch.iter().map(|key| known.intake_of(key)).collect())
+    }
+
+    fn made_elsewhere(&self, key: ImportedKey, principal: &Principal, now: Moment) -> ApiKey {
+        ApiKey {
+            number: KeyNumber(0),
+            id: KeyId::from_number(self.next_id(now)),
+            digest: key.digest,
+            label: key.label,
+            scopes: key.scopes,
+            display: key.display,
+            created_at: now,
+            created_by: principal.origin.actor.clone(),
+            expires_at: key.expires_at,
+            revocation: None,
+            user: principal.user_id(),
+            imported: true,
+            revision: 0,
+        }
+    }
+
+    /// Hands over every key of one state of the database with its figures, from the oldest to the
+    /// newest, a few at a time. What this process has counted and not written is not among them:
+    /// it is the command line, which counts nothing.
+    ///
+    /// # Errors
+    /// Whatever `each` returns, [`Error::Forbidden`], or when the database fails.
+    pub fn walk_keys<E: From<Error>>(
+        &self,
+        principal: &Principal,
+        mut each: impl FnMut(&ApiKey, &Usage) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        require(principal.oversees()).map_err(E::from)?;
+        let windows = Windows::ending(self.time.now());
+        // `None`: the last of them has been handed over.
+        let mut last = Some(KeyNumber(0));
+        let walked = self.database.snapshot(|connection| {
+            transfer::be_patient(connection)?;
+            while let Some(KeyNumber(after)) = last {
+                let some = transfer::after(connection, after.into(), KEYS_PER_READ)?;
+                last = some.last().map(|key| key.number);
+                let numbers: Vec<KeyNumber> = some.iter().map(|key| key.number).collect();
+                let figures = self.figures(connection, &numbers, &windows, Unwritten::new())?;
+                for key in &some {
+                    let usage = figures.get(&key.number).cloned().unwrap_or_default();
+                    each(key, &usage).map_err(Walk::Stopped)?;
+                }
+            }
+            Ok(())
+        });
+        walked.map_err(|why| match why {
+            Walk::Stopped(why) => why,
+            Walk::Store(why) => Error::Store(why).into(),
+        })
+    }
+}
+
+/// Why a walk came to an early end.
+enum Walk<E> {
+    Store(store::Error),
+    Stopped(E),
+}
+
+impl<E> From<store::Error> for Walk<E> {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}

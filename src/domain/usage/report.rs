@@ -1,0 +1,189 @@
+//! The figures of keys: what is written plus what is still in memory, each request once.
+
+use std::collections::HashMap;
+
+use chrono::{Duration, Timelike};
+
+use super::meter::Unwritten;
+use crate::domain::principal::Principal;
+use crate::domain::{Bitting, Result};
+use crate::model::breakdown::Breakdown;
+use crate::model::catalog::Catalog;
+use crate::model::failed_request::FailedRequest;
+use crate::model::key::{KeyNumber, KeySort, TableFilter};
+use crate::model::time::Moment;
+use crate::model::usage::{Cell, Count, Keys, PerWindow, Source, Usage, Windows};
+use crate::store;
+use crate::store::keys::errors;
+use crate::store::usage::ledger::Ledger;
+use crate::store::usage::{addresses, journal};
+use crate::store::{AnyConnection, usage};
+
+impl Bitting {
+    /// The figures of some keys; every one of them is in the answer.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
+        let windows = Windows::ending(self.time.now());
+        let unwritten = self.meter.unwritten(Keys::These(keys));
+        let read = |connection: &mut AnyConnection| {
+            Result::Ok(self.figures(connection, keys, &windows, unwritten)?)
+        };
+        self.database.snapshot(read)
+    }
+
+    /// The same, within the caller's snapshot.
+    pub(in crate::domain) fn figures(
+        &self,
+        connection: &mut AnyConnection,
+        keys: &[KeyNumber],
+        windows: &Windows,
+        unwritten: Unwritten,
+    ) -> store::Result<HashMap<KeyNumber, Usage>> {
+        let mut figures = usage::figures(connection, keys, windows)?;
+        for count in self.pending(connection, Keys::These(keys), unwritten)? {
+            figures.entry(count.key).or_default().add_minute(&count, windows);
+        }
+        for key in keys {
+            figures.entry(*key).or_default();
+        }
+        Ok(figures)
+    }
+
+    /// What stands in no usage row yet: what the journal holds, and of what was copied from memory
+    /// before, all that is not in the journal. To be read in the snapshot of the rows.
+    pub(in crate::domain) fn pending(
+        &self,
+        connection: &mut AnyConnection,
+        keys: Keys<'_>,
+        unwritten: Unwritten,
+    ) -> store::Result<Vec<Count>> {
+        let mark = usage::mark(connection, self.meter.process())?;
+        let mut counts = journal::counts(connection, keys)?;
+        let in_memory = unwritten.into_iter().filter(|(sequence, _)| *sequence > mark);
+        counts.extend(in_memory.map(|(_, count)| count));
+        Ok(counts)
+    }
+
+    /// The figures of one key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn usage_of_key(&self, key: KeyNumber) -> Result<Usage> {
+        Ok(self.usage_of(&[key])?.remove(&key).unwrap_or_default())
+    }
+
+    /// The requests of some keys, or of all, by outcome, resource, access and time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn usage_breakdown(&self, keys: Keys<'_>) -> Result<PerWindow<Breakdown>> {
+        let now = self.time.now();
+        let windows = Windows::ending(now);
+        let unwritten = self.meter.unwritten(keys);
+        let (mut ledger, pending) = self.database.snapshot(|connection| {
+            let ledger = Ledger::read(connection, keys, &windows)?;
+            Result::Ok((ledger, self.pending(connection, keys, unwritten)?))
+        })?;
+        ledger.minutes.extend(pending.iter().map(|count| (count.minute, count.cell, count.n)));
+        Ok(add_up(&ledger, &self.catalog, &windows, now))
+    }
+
+    /// The requests of all keys that the principal may know of, retired ones too.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn overall_usage(&self, principal: &Principal) -> Result<PerWindow<Breakdown>> {
+        if principal.sees_only().is_none() {
+            return self.usage_breakdown(Keys::All);
+        }
+        let own = self.numbers_of_keys(principal, &TableFilter::default(), KeySort::Newest)?;
+        self.usage_breakdown(Keys::These(&own))
+    }
+
+    /// From where a key was used lately, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn addresses_of_key(&self, key: KeyNumber) -> Result<Vec<Source>> {
+        Ok(self.database.read(|connection| addresses::list(connection, key))?)
+    }
+
+    /// The last requests of a key that were refused or failed, the newest first; those that are not
+    /// written yet are not among them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn errors_of_key(&self, key: KeyNumber) -> Result<Vec<FailedRequest>> {
+        Ok(self.database.read(|connection| errors::list(connection, key))?)
+    }
+}
+
+fn add_up(
+    ledger: &Ledger,
+    catalog: &Catalog,
+    windows: &Windows,
+    now: Moment,
+) -> PerWindow<Breakdown> {
+    let name = |cell: &Cell| catalog.name_of(cell.resource());
+    let mut report = PerWindow {
+        day: Breakdown::over(steps(windows.day.start(), now, Duration::hours(1))),
+        week: Breakdown::over(steps(windows.week.start(), now, Duration::days(1))),
+        month: Breakdown::over(steps(windows.month.start(), now, Duration::days(1))),
+    };
+    for (hour, cell, n) in &ledger.hours {
+        if *hour >= windows.first_whole_hour() {
+            report.day.add(name(cell), *cell, hour.start(), *n);
+        }
+        if *hour >= windows.week {
+            report.week.add(name(cell), *cell, hour.start(), *n);
+        }
+        report.month.add(name(cell), *cell, hour.start(), *n);
+    }
+    for (minute, cell, n) in &ledger.part_hour {
+        report.day.add(name(cell), *cell, minute.start(), *n);
+    }
+    for (minute, cell, n) in &ledger.minutes {
+        if *minute >= windows.day {
+            report.day.add(name(cell), *cell, minute.start(), *n);
+        }
+        if minute.hour() >= windows.week {
+            report.week.add(name(cell), *cell, minute.start(), *n);
+        }
+        if minute.hour() >= windows.month {
+            report.month.add(name(cell), *cell, minute.start(), *n);
+        }
+    }
+    report
+}
+
+/// The start of the window, and every whole hour or day after it up to now.
+fn steps(start: Moment, now: Moment, step: Duration) -> impl Iterator<Item = Moment> {
+    let midnight = start.date_naive().and_hms_opt(0, 0, 0).map_or(start, |at| at.and_utc());
+    let first = if step < Duration::days(1) {
+        midnight + Duration::hours(start.hour().into())
+    } else {
+        midnight
+    };
+    let whole = (1..).map(move |n| first + step * n).take_while(move |at| *at <= now);
+    std::iter::once(start).chain(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::usage::report::*;
+    use crate::model::time::{format, parse_rfc3339};
+
+    #[test]
+    fn a_series_begins_with_the_window_and_goes_on_at_whole_steps() {
+        let start = parse_rfc3339("2026-11-20T12:34:00Z").unwrap();
+        let now = parse_rfc3339("2026-11-21T12:34:56Z").unwrap();
+        let hours: Vec<String> = steps(start, now, Duration::hours(1)).map(format).collect();
+        assert_eq!(hours.len(), 25);
+        assert_eq!(hours[..2], ["2026-11-20T12:34:00.000Z", "2026-11-20T13:00:00.000Z"]);
+        assert_eq!(hours[24], "2026-11-21T12:00:00.000Z");
+        let days: Vec<String> = steps(start, now, Duration::days(1)).map(format).collect();
+        assert_eq!(days, ["2026-11-20T12:34:00.000Z", "2026-11-21T00:00:00.000Z"]);
+    }
+}

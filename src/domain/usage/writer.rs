@@ -1,0 +1,195 @@
+//! Bringing counts to the database, and moving old ones on: what runs in the background.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use chrono::Duration;
+
+use super::meter::Batch;
+use crate::domain::Bitting;
+use crate::domain::feed_reader::look_for;
+use crate::model::usage::{Count, Hour, Minute};
+use crate::store;
+use crate::store::database::migrate;
+use crate::store::database::transaction::Exclusive;
+use crate::store::feed::Bookmark;
+use crate::store::keys::errors;
+use crate::store::usage::{addresses, journal, rollup};
+use crate::store::{tokens, usage};
+
+/// An hour is rolled up so long after it has ended, so that few counts come late.
+const GRACE: Duration = Duration::minutes(2);
+/// Minute rows are kept a little longer than the 24-hour window needs them.
+const MINUTES_KEPT: Duration = Duration::hours(26);
+/// Hour rows are kept a little longer than the 30-day window needs them.
+const HOURS_KEPT: Duration = Duration::days(31);
+
+/// So many counters are noted in the journal before they are folded: more would be slow to read
+/// where the figures of many keys are asked for.
+const LONG_JOURNAL: usize = 100_000;
+/// How long the journal is left alone when little is noted in it.
+const JOURNAL_KEPT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How writing the counts has gone so far.
+#[derive(Debug, Default)]
+pub struct Flushes {
+    written: AtomicU64,
+    failed: AtomicU64,
+    nanoseconds: AtomicU64,
+    /// Counters noted in the journal since it was last folded.
+    journaled: AtomicUsize,
+    /// Whether the last write failed.
+    failing: AtomicBool,
+    /// Whether this user may not write the database's file any longer.
+    denied: AtomicBool,
+}
+
+impl Flushes {
+    fn note(&self, took: std::time::Duration, successful: bool) {
+        self.failing.store(!successful, Ordering::Relaxed);
+        if successful {
+            let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+            self.written.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the database takes what is written, as far as is known.
+    pub fn are_taken(&self) -> bool {
+        !self.failing.load(Ordering::Relaxed) && !self.denied.load(Ordering::Relaxed)
+    }
+
+    /// Batches written.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Times that writing one failed.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Seconds spent on those that were written.
+    pub fn seconds(&self) -> f64 {
+        self.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9
+    }
+}
+
+impl Bitting {
+    /// Writes what has been counted, exactly once. Returns whether there was anything to write.
+    ///
+    /// # Errors
+    /// When the database fails; the counts are kept for the next time.
+    pub fn flush_usage(&self) -> store::Result<bool> {
+        let frozen = self.meter.freeze(|| self.feed.bookmarks());
+        let Some((batch, bookmarks)) = frozen else { return Ok(false) };
+        let began = self.time.uptime();
+        let result =
+            self.database.write(|connection| self.write_batch(connection, &batch, &bookmarks));
+        self.flushes.note(self.time.uptime().saturating_sub(began), result.is_ok());
+        result?;
+        self.flushes.journaled.fetch_add(batch.counts.len(), Ordering::Relaxed);
+        self.meter.written(batch.sequence);
+        Ok(true)
+    }
+
+    fn write_batch(
+        &self,
+        connection: &mut store::AnyConnection,
+        batch: &Batch,
+        bookmarks: &[Bookmark],
+    ) -> store::Result<()> {
+        // In a database that was set back, row numbers may be other keys' by now.
+        if !look_for(connection, bookmarks)?.holds(bookmarks) {
+            return Err(store::Error::Refused(
+                "the database was set back; its keys are read anew first".to_owned(),
+            ));
+        }
+        let now = self.time.now();
+        if !usage::raise_mark(connection, self.meter.process(), batch.sequence, now)? {
+            return Ok(());
+        }
+        journal::append(connection, self.meter.process(), batch.sequence, &batch.counts)?;
+        addresses::note(connection, &batch.sources)?;
+        errors::note(connection, &batch.errors)?;
+        for (token, at) in &batch.tokens {
+            tokens::set_last_used(connection, *token, *at)?;
+        }
+        migrate::raise_high_water(connection, self.time.high_water())
+    }
+
+    /// Whether it is time to fold the journal: it has grown long, or was left alone for long.
+    pub fn is_journal_due(&self, left_alone: std::time::Duration) -> bool {
+        let noted = self.flushes.journaled.load(Ordering::Relaxed);
+        noted >= LONG_JOURNAL || (noted > 0 && left_alone >= JOURNAL_KEPT)
+    }
+
+    /// Moves everything from the journal into the usage rows, whichever process noted it.
+    ///
+    /// # Errors
+    /// When the database fails; it is all still in the journal then.
+    pub fn fold_journal(&self) -> store::Result<()> {
+        self.database.write(|connection| {
+            Exclusive::Usage.take(connection)?;
+            let mut counts = journal::take(connection)?;
+            Count::merge(&mut counts);
+            let position = usage::position(connection)?;
+            let late = counts.iter().filter(|count| position.covers(count.key, count.minute));
+            usage::add_to_hours(connection, &late.copied().collect::<Vec<_>>())?;
+            counts.retain(|count| count.minute >= position.minutes_from);
+            usage::add_to_minutes(connection, &counts)
+        })?;
+        self.flushes.journaled.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Does one small step of the roll-up. Returns whether there is more to do.
+    ///
+    /// # Errors
+    /// When the database fails; the step is done another time.
+    pub fn roll_up(&self) -> store::Result<bool> {
+        // While the clock is suspiciously far ahead, the time that is remembered: what is aged too
+        // early leaves the windows for good.
+        let now = self.time.now().min(self.time.high_water());
+        let hour = |at| Minute::of(at).hour();
+        let (end, oldest): (Hour, Hour) = (hour(now - GRACE), hour(now - HOURS_KEPT));
+        let more = self.database.write(|connection| {
+            Exclusive::Usage.take(connection)?;
+            let position = usage::position(connection)?;
+            rollup::step(connection, position, end, oldest)
+        })?;
+        if more {
+            return Ok(true);
+        }
+        self.database.write(|connection| {
+            Exclusive::Usage.take(connection)?;
+            let position = usage::position(connection)?;
+            usage::forget_marks(connection, now - HOURS_KEPT)?;
+            rollup::drop_minute(connection, position, Minute::of(now - MINUTES_KEPT))
+        })
+    }
+
+    /// Remembers the highest time seen, so that it outlives the process.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn save_high_water(&self) -> store::Result<()> {
+        let high_water = self.time.high_water();
+        let saved =
+            self.database.write(|connection| migrate::raise_high_water(connection, high_water));
+        self.flushes.failing.store(saved.is_err(), Ordering::Relaxed);
+        saved
+    }
+
+    /// Looks whether the database may be written at all, which nothing else tells while there is
+    /// nothing to write, or while a file that was opened before is still in use.
+    ///
+    /// # Errors
+    /// When this user may not write its files.
+    pub fn check_writable(&self) -> store::Result<()> {
+        let may = self.database.check_writable();
+        self.flushes.denied.store(may.is_err(), Ordering::Relaxed);
+        may
+    }
+}

@@ -1,0 +1,297 @@
+//! Users: adding them, changing what they may do, and their passwords. How one is disabled is in
+//! `disabling`, how one signs in in `login`.
+
+use serde_json::json;
+
+use crate::domain::audit_log::tell;
+use crate::domain::principal::{Principal, require};
+use crate::domain::{Bitting, Error, Result};
+use crate::model::FieldErrors;
+use crate::model::audit::Action;
+use crate::model::id::{PublicId, UserId};
+use crate::model::password::Password;
+use crate::model::scope::ScopeSet;
+use crate::model::table::Table;
+use crate::model::user::{Email, NewUser, Role, User, UserChange, UserFilter};
+use crate::store::database::transaction::Exclusive;
+use crate::store::users::{one_time_links, sessions};
+use crate::store::{AnyConnection, audit, keys, users};
+
+impl Bitting {
+    /// Adds a user; the first one is an administrator. Without a password, they set one by a link.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Busy`], or when the database fails.
+    pub fn add_user(
+        &self,
+        principal: &Principal,
+        new: &NewUser,
+        password: Option<&Password>,
+    ) -> Result<User> {
+        // Nothing is hashed for somebody who will be refused.
+        let password = password.filter(|_| principal.administers());
+        let hash = password.map(|password| self.hasher.hash(password)).transpose()?;
+        let added = self.database.write(|connection| {
+            Exclusive::Users.take(connection)?;
+            require(self.confirm(connection, principal)?.administers())?;
+            self.insert_user(connection, principal, new, hash.as_deref())
+        });
+        let user = self.noting(principal, None, &json!({"attempt": "user.created"}), added)?;
+        tell(Action::UserCreated, user.id, &principal.origin);
+        Ok(user)
+    }
+
+    /// Stores a new user; the caller holds [`Exclusive::Users`].
+    pub(in crate::domain) fn insert_user(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        new: &NewUser,
+        hash: Option<&str>,
+    ) -> Result<User> {
+        let role = match (users::count(connection)?, new.role) {
+            (0, None | Some(Role::Admin)) => Role::Admin,
+            (0, Some(Role::Member | Role::Auditor)) => {
+                let message = "of the first user must be admin";
+                return Err(FieldErrors::one("role", message).into());
+            }
+            (_, role) => role.unwrap_or(Role::Member),
+        };
+        check_limits(role, &new.may_grant)?;
+        if users::find_by_email(connection, &new.email)?.is_some() {
+            return Err(FieldErrors::one("email", "already belongs to a user").into());
+        }
+        let now = self.time.now();
+        let user = User {
+            id: UserId::from_number(self.next_id(now)),
+            email: new.email.clone(),
+            role,
+            may_grant: new.may_grant.clone(),
+            created_at: now,
+            disabled_at: None,
+            last_login_at: None,
+        };
+        users::insert(connection, &user, hash)?;
+        let detail = json!({
+            "user_id": user.id, "email": user.email, "role": role, "may_grant": user.grants(&self.catalog),
+        });
+        self.record_user(connection, principal, Action::UserCreated, &detail)?;
+        Ok(user)
+    }
+
+    /// Writes the audit event of a change to a user.
+    pub(in crate::domain) fn record_user(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        action: Action,
+        detail: &serde_json::Value,
+    ) -> Result<()> {
+        let (at, origin) = (self.time.now(), &principal.origin);
+        audit::insert(connection, at, action, origin, None, detail)?;
+        Ok(())
+    }
+
+    /// Whether there is a user at all.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has_users(&self) -> Result<bool> {
+        Ok(self.database.read(users::count)? > 0)
+    }
+
+    /// Every user, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], or when the database fails.
+    pub fn list_users(&self, principal: &Principal) -> Result<Vec<User>> {
+        require(principal.oversees())?;
+        Ok(self.database.read(users::list)?)
+    }
+
+    /// A page of users, the newest first, each with the number of their active keys; one beyond
+    /// the last is the last.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], or when the database fails.
+    pub fn user_table(
+        &self,
+        principal: &Principal,
+        filter: &UserFilter,
+        page: usize,
+    ) -> Result<Table<(User, i64)>> {
+        require(principal.oversees())?;
+        let now = self.time.now();
+        self.database.read(|connection| {
+            let Table { rows, place } = users::page(connection, filter, page)?;
+            let ids: Vec<UserId> = rows.iter().map(|user| user.id).collect();
+            let keys = keys::count_active_by_user(connection, &ids, now)?;
+            let with_keys = |user: User| {
+                let n = keys.get(&user.id).copied().unwrap_or_default();
+                (user, n)
+            };
+            Ok(Table { rows: rows.into_iter().map(with_keys).collect(), place })
+        })
+    }
+
+    /// The user with this id; everybody may look at themselves.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
+    pub fn find_user(&self, principal: &Principal, id: UserId) -> Result<User> {
+        require(principal.oversees() || principal.user_id() == Some(id))?;
+        self.database.read(|connection| users::find(connection, id))?.ok_or(Error::NotFound)
+    }
+
+    /// The user with this address.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
+    pub fn find_user_by_email(&self, principal: &Principal, email: &Email) -> Result<User> {
+        require(principal.oversees())?;
+        let found = self.database.read(|connection| users::find_by_email(connection, email))?;
+        found.ok_or(Error::NotFound)
+    }
+
+    /// Changes what a user is and may grant, from their next request on. Their keys stay as they
+    /// are; the admin tokens of somebody who is no administrator any more are revoked.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::LastAdministrator`], or when the
+    /// database fails.
+    pub fn change_user(
+        &self,
+        principal: &Principal,
+        id: UserId,
+        change: &UserChange,
+    ) -> Result<User> {
+        let mut differs = false;
+        let changed = self.database.write(|connection| {
+            Exclusive::Users.take(connection)?;
+            require(self.confirm(connection, principal)?.administers())?;
+            let before = users::find(connection, id)?.ok_or(Error::NotFound)?;
+            let user = User {
+                role: change.role.unwrap_or(before.role),
+                may_grant: change.may_grant.clone().unwrap_or_else(|| before.may_grant.clone()),
+                ..before.clone()
+            };
+            check_limits(user.role, &change.may_grant.clone().unwrap_or_default())?;
+            differs = user != before;
+            if !differs {
+                return Ok((user, Vec::new()));
+            }
+            let demoted = before.role == Role::Admin && user.role != Role::Admin;
+            if demoted {
+                keep_an_administrator(connection, &before)?;
+            }
+            let rights =
+                |role: Role, may_grant: &ScopeSet| json!({"role": role, "may_grant": may_grant});
+            let detail = json!({
+                "user_id": id, "email": user.email,
+                "before": rights(before.role, &before.may_grant),
+                "after": rights(user.role, &user.may_grant),
+            });
+            self.record_user(connection, principal, Action::UserUpdated, &detail)?;
+            users::set_rights(connection, id, user.role, &user.may_grant)?;
+            let revoked = if demoted {
+                self.revoke_tokens_of(connection, principal, id, "user_demoted")?
+            } else {
+                Vec::new()
+            };
+            Result::Ok((user, revoked))
+        });
+        let attempt = json!({"attempt": "user.updated", "user_id": id});
+        let (user, revoked) = self.noting(principal, None, &attempt, changed)?;
+        for token in &revoked {
+            self.took_effect(token.digest, token);
+        }
+        if differs {
+            tell(Action::UserUpdated, id, &principal.origin);
+        }
+        Ok(user)
+    }
+
+    /// Lets a disabled user sign in again. What was revoked stays revoked.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
+    pub fn enable_user(&self, principal: &Principal, id: UserId) -> Result<User> {
+        let mut changed = false;
+        let enabled = self.database.write(|connection| {
+            Exclusive::Users.take(connection)?;
+            require(self.confirm(connection, principal)?.administers())?;
+            let mut user = users::find(connection, id)?.ok_or(Error::NotFound)?;
+            changed = user.disabled_at.take().is_some();
+            if changed {
+                let detail = json!({"user_id": id, "email": user.email});
+                self.record_user(connection, principal, Action::UserEnabled, &detail)?;
+                users::set_disabled(connection, id, None)?;
+            }
+            Ok(user)
+        });
+        let attempt = json!({"attempt": "user.enabled", "user_id": id});
+        let user = self.noting(principal, None, &attempt, enabled)?;
+        if changed {
+            tell(Action::UserEnabled, id, &principal.origin);
+        }
+        Ok(user)
+    }
+
+    /// Sets somebody else's password, and ends all their sessions.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Busy`], or when the database fails.
+    pub fn set_password(
+        &self,
+        principal: &Principal,
+        id: UserId,
+        password: &Password,
+    ) -> Result<()> {
+        let hash = require(principal.administers()).and_then(|()| self.hasher.hash(password));
+        let set = hash.and_then(|hash| {
+            self.database.write(|connection| {
+                Exclusive::Users.take(connection)?;
+                require(self.confirm(connection, principal)?.administers())?;
+                let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
+                self.replace_password(connection, principal, &user, &hash)
+            })
+        });
+        let attempt = json!({"attempt": "user.password_set", "user_id": id});
+        self.noting(principal, None, &attempt, set)?;
+        tell(Action::UserPasswordSet, id, &principal.origin);
+        Ok(())
+    }
+
+    /// Stores a new password, ends every session and uses up every link of the user; the caller
+    /// holds [`Exclusive::Users`].
+    pub(in crate::domain) fn replace_password(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        user: &User,
+        hash: &str,
+    ) -> Result<()> {
+        users::set_password(connection, user.id, Some(hash))?;
+        sessions::delete_all_of(connection, user.id)?;
+        one_time_links::delete_all_of(connection, Some(user.id))?;
+        let detail = json!({"user_id": user.id, "email": user.email});
+        self.record_user(connection, principal, Action::UserPasswordSet, &detail)
+    }
+}
+
+fn check_limits(role: Role, may_grant: &ScopeSet) -> Result<()> {
+    Ok(role.bound_by(may_grant).map_err(|why| FieldErrors::one("may_grant", why))?)
+}
+
+/// Refuses to take away the last administrator who may sign in; the caller holds
+/// [`Exclusive::Users`].
+pub(in crate::domain) fn keep_an_administrator(
+    connection: &mut AnyConnection,
+    user: &User,
+) -> Result<()> {
+    let counts = user.role == Role::Admin && user.disabled_at.is_none();
+    if counts && users::count_administrators(connection)? <= 1 {
+        return Err(Error::LastAdministrator);
+    }
+    Ok(())
+}

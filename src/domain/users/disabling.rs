@@ -1,0 +1,195 @@
+//! Disabling a user: in one transaction their keys and admin tokens are revoked or handed to
+//! somebody else, and their sessions end.
+
+use serde_json::json;
+
+use super::accounts::keep_an_administrator;
+use crate::domain::audit_log::tell;
+use crate::domain::principal::{Principal, require};
+use crate::domain::{Bitting, Error, Result};
+use crate::model::FieldErrors;
+use crate::model::audit::Action;
+use crate::model::id::UserId;
+use crate::model::key::ApiKey;
+use crate::model::token::AdminToken;
+use crate::model::user::{Role, User};
+use crate::store::database::transaction::Exclusive;
+use crate::store::users::{one_time_links, sessions};
+use crate::store::{AnyConnection, keys, tokens, users};
+
+/// Why what a disabled user had was revoked.
+const REASON: &str = "user_disabled";
+
+/// How many keys and admin tokens of a user are in use: what disabling them touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holdings {
+    /// Active API keys.
+    pub keys: usize,
+    /// Active admin tokens.
+    pub tokens: usize,
+}
+
+/// What a user has that is not retired.
+#[derive(Default)]
+pub(in crate::domain) struct Possessions {
+    pub(in crate::domain) keys: Vec<ApiKey>,
+    pub(in crate::domain) tokens: Vec<AdminToken>,
+}
+
+impl Possessions {
+    fn count(&self) -> Holdings {
+        Holdings { keys: self.keys.len(), tokens: self.tokens.len() }
+    }
+}
+
+impl Bitting {
+    fn possessions(&self, connection: &mut AnyConnection, user: UserId) -> Result<Possessions> {
+        let now = self.time.now();
+        let keys = keys::active_of(connection, user, now)?;
+        Ok(Possessions { keys, tokens: tokens::active_of(connection, user, now)? })
+    }
+
+    /// What disabling a user would touch.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], or when the database fails.
+    pub fn holdings_of(&self, principal: &Principal, user: UserId) -> Result<Holdings> {
+        require(principal.oversees())?;
+        self.database.snapshot(|connection| Ok(self.possessions(connection, user)?.count()))
+    }
+
+    /// Disables a user; their keys and admin tokens are revoked, or handed to another user. Doing
+    /// it twice changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::LastAdministrator`],
+    /// [`Error::Invalid`] when the other user cannot have them, or when the database fails.
+    pub fn disable_user(
+        &self,
+        principal: &Principal,
+        id: UserId,
+        transfer_to: Option<UserId>,
+    ) -> Result<(User, Holdings)> {
+        let mut changed = false;
+        let disabled = self.database.write(|connection| {
+            Exclusive::Users.take(connection)?;
+            require(self.confirm(connection, principal)?.administers())?;
+            let mut user = users::find(connection, id)?.ok_or(Error::NotFound)?;
+            changed = user.disabled_at.is_none();
+            if !changed {
+                return Ok((user, Possessions { keys: Vec::new(), tokens: Vec::new() }));
+            }
+            keep_an_administrator(connection, &user)?;
+            Exclusive::Keys.take(connection)?;
+            let mut had = self.possessions(connection, id)?;
+            let heir =
+                transfer_to.map(|heir| find_heir(connection, &user, heir, &had)).transpose()?;
+            match &heir {
+                None => self.revoke_all(connection, principal, &mut had)?,
+                Some(heir) => self.hand_over_all(connection, principal, heir.id, &mut had)?,
+            }
+            sessions::delete_all_of(connection, id)?;
+            one_time_links::delete_all_of(connection, Some(id))?;
+            let now = self.time.now();
+            users::set_disabled(connection, id, Some(now))?;
+            user.disabled_at = Some(now);
+            let detail = json!({
+                "user_id": id, "email": user.email, "keys": had.keys.len(),
+                "tokens": had.tokens.len(), "transferred_to": heir.map(|heir| heir.id),
+            });
+            self.record_user(connection, principal, Action::UserDisabled, &detail)?;
+            Result::Ok((user, had))
+        });
+        let attempt = json!({"attempt": "user.disabled", "user_id": id});
+        let (user, had) = self.noting(principal, None, &attempt, disabled)?;
+        for key in &had.keys {
+            self.took_effect(key.digest, key);
+        }
+        for token in &had.tokens {
+            self.took_effect(token.digest, token);
+        }
+        if changed {
+            tell(Action::UserDisabled, id, &principal.origin);
+        }
+        Ok((user, had.count()))
+    }
+
+    fn revoke_all(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        had: &mut Possessions,
+    ) -> Result<()> {
+        for key in &mut had.keys {
+            self.revoke_in(connection, &principal.origin, key, Some(REASON.to_owned()))?;
+        }
+        for token in &mut had.tokens {
+            self.revoke_token_in(connection, &principal.origin, token, Some(REASON.to_owned()))?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::domain) fn hand_over_all(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        heir: UserId,
+        had: &mut Possessions,
+    ) -> Result<()> {
+        let origin = &principal.origin;
+        let change =
+            |user: Option<UserId>| json!({"before": {"user_id": user}, "after": {"user_id": heir}});
+        for key in &mut had.keys {
+            let detail = change(key.user);
+            key.revision = self.record(connection, Action::KeyUpdated, origin, key.id, &detail)?;
+            keys::set_user(connection, key.number, heir, key.revision)?;
+            key.user = Some(heir);
+        }
+        for token in &mut had.tokens {
+            let mut detail = change(token.user);
+            detail["token_id"] = json!(token.id);
+            token.revision =
+                self.record_token(connection, Action::TokenUpdated, origin, &detail)?;
+            tokens::set_user(connection, token.number, heir, token.revision)?;
+            token.user = Some(heir);
+        }
+        Ok(())
+    }
+
+    /// Revokes a user's admin tokens; those that were are to be taken into the index afterwards.
+    pub(in crate::domain) fn revoke_tokens_of(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        user: UserId,
+        reason: &str,
+    ) -> Result<Vec<AdminToken>> {
+        Exclusive::Keys.take(connection)?;
+        let mut active = tokens::active_of(connection, user, self.time.now())?;
+        for token in &mut active {
+            self.revoke_token_in(connection, &principal.origin, token, Some(reason.to_owned()))?;
+        }
+        Ok(active)
+    }
+}
+
+/// Who gets what the user had, if they can have it.
+fn find_heir(
+    connection: &mut AnyConnection,
+    user: &User,
+    heir: UserId,
+    had: &Possessions,
+) -> Result<User> {
+    let refused = |message: &str| Error::from(FieldErrors::one("transfer_to", message));
+    let heir = users::find(connection, heir)?.ok_or_else(|| refused("must be a user"))?;
+    if heir.id == user.id || heir.disabled_at.is_some() {
+        return Err(refused("must be another user, who is not disabled"));
+    }
+    if !had.tokens.is_empty() && heir.role != Role::Admin {
+        return Err(refused("must be an administrator, since there are admin tokens to hand over"));
+    }
+    if heir.role == Role::Auditor {
+        return Err(refused("must not be an auditor, who cannot hold keys"));
+    }
+    Ok(heir)
+}

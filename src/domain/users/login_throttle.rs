@@ -1,0 +1,159 @@
+//! Slowing down whoever guesses passwords: by account and address, and by address alone.
+//!
+//! Nobody is locked out by strangers: what fails from one address closes nothing to others. An
+//! attempt is counted before its password is looked at and taken back when it was right, so that
+//! many at once are no more than so many one after the other. The counts lie in the database, for
+//! all servers.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use chrono::Duration;
+
+use crate::domain::{Bitting, Error, Result};
+use crate::model::secret::Digest;
+use crate::model::time::Moment;
+use crate::store;
+use crate::store::AnyConnection;
+use crate::store::database::transaction::Exclusive;
+use crate::store::users::login_failures;
+use crate::store::users::login_failures::Failures;
+
+/// Failures with one account from one address before there is a wait.
+const FREE_FOR_ACCOUNT: i64 = 5;
+/// Failures from one address, with whatever accounts, before there is a wait.
+const FREE_FOR_ADDRESS: i64 = 20;
+/// The first wait; each further failure doubles it.
+const FIRST_WAIT: Duration = Duration::seconds(30);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::hours(1);
+/// After this time without a failure, those before are forgotten.
+const MEMORY: Duration = Duration::hours(24);
+/// How many subjects are forgotten at once.
+const FORGOTTEN_AT_ONCE: i64 = 500;
+
+/// One attempt to sign in, as it is counted.
+pub(in crate::domain) struct Attempt {
+    account: Digest,
+    address: Digest,
+}
+
+impl Attempt {
+    /// With this account, whether or not there is one, from this address.
+    pub(in crate::domain) fn new(account: &str, address: Option<IpAddr>) -> Self {
+        let place = address.map_or("nowhere".to_owned(), |address| network(address).to_string());
+        let subject = |parts: &str| Digest::of(parts.as_bytes());
+        Self {
+            account: subject(&format!("account {place} {account}")),
+            address: subject(&format!("address {place}")),
+        }
+    }
+}
+
+/// Whoever has one IPv6 address has its whole /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+    }
+}
+
+/// From when on one may try again after so many failures.
+fn free_again(noted: Failures, free: i64) -> Moment {
+    let doublings = noted.failures.saturating_sub(free).min(20);
+    let wait = match u32::try_from(doublings) {
+        Ok(doublings) => (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT),
+        Err(_none_yet) => Duration::zero(),
+    };
+    noted.last_at + wait
+}
+
+/// Refuses what has to wait; else counts one failure more, and says how many there are.
+fn count(connection: &mut AnyConnection, subject: &Digest, free: i64, now: Moment) -> Result<i64> {
+    let noted = login_failures::find(connection, subject)?;
+    let noted = noted.filter(|noted| now < noted.last_at + MEMORY);
+    let wait = noted.map_or(Duration::zero(), |noted| free_again(noted, free) - now);
+    if wait > Duration::zero() {
+        return Err(Error::TooManyAttempts { seconds: (wait.num_milliseconds() + 999) / 1000 });
+    }
+    let failures = noted.map_or(0, |noted| noted.failures) + 1;
+    login_failures::set(connection, subject, Failures { failures, last_at: now })?;
+    Ok(failures)
+}
+
+impl Bitting {
+    /// Counts an attempt as failed, before it is known how it ends; says how often this account
+    /// has failed from this address, this time included.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`], or when the database fails.
+    pub(in crate::domain) fn admit(&self, attempt: &Attempt) -> Result<i64> {
+        let now = self.time.now();
+        self.database.write(|connection| {
+            Exclusive::Logins.take(connection)?;
+            count(connection, &attempt.address, FREE_FOR_ADDRESS, now)?;
+            count(connection, &attempt.account, FREE_FOR_ACCOUNT, now)
+        })
+    }
+
+    /// Takes an attempt back that was never decided.
+    pub(in crate::domain) fn take_back(&self, attempt: &Attempt) -> Result<()> {
+        self.database.write(|connection| -> Result<()> {
+            Exclusive::Logins.take(connection)?;
+            login_failures::take_back(connection, &attempt.address)?;
+            Ok(login_failures::take_back(connection, &attempt.account)?)
+        })
+    }
+
+    /// Forgets what failed with this account from this address, since now it was right. What
+    /// failed with others from there stays: else one good account would open all others.
+    pub(in crate::domain) fn forgive(
+        connection: &mut AnyConnection,
+        attempt: &Attempt,
+    ) -> Result<()> {
+        Exclusive::Logins.take(connection)?;
+        login_failures::take_back(connection, &attempt.address)?;
+        Ok(login_failures::delete(connection, &attempt.account)?)
+    }
+
+    /// Forgets some of what failed long ago; says whether there may be more.
+    pub(in crate::domain) fn forget_failures(&self) -> store::Result<bool> {
+        let since = self.time.now() - MEMORY;
+        let forgotten = self.database.write(|connection| {
+            Exclusive::Logins.take(connection)?;
+            login_failures::delete_older(connection, since, FORGOTTEN_AT_ONCE)
+        })?;
+        Ok(forgotten as i64 == FORGOTTEN_AT_ONCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::users::login_throttle::*;
+    use crate::model::time::parse_rfc3339;
+
+    #[test]
+    fn waits_begin_after_the_free_failures_and_double_up_to_an_hour() {
+        let last_at = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        let wait = |failures| {
+            (free_again(Failures { failures, last_at }, FREE_FOR_ACCOUNT) - last_at).num_seconds()
+        };
+        let waits: Vec<i64> = (4..=14).map(wait).collect();
+        assert_eq!(waits, [0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
+        assert_eq!(wait(i64::MAX), 3600);
+    }
+
+    #[test]
+    fn an_attempt_is_told_by_account_and_network() {
+        let attempt = |account, address: &str| Attempt::new(account, address.parse().ok());
+        let first = attempt("a@example.com", "2001:db8::1");
+        assert!(first.address == attempt("b@example.com", "2001:db8::2").address);
+        assert!(first.address != attempt("a@example.com", "2001:db8:0:1::1").address);
+        assert!(first.account == attempt("a@example.com", "2001:db8::2").account);
+        assert!(first.account != attempt("b@example.com", "2001:db8::1").account);
+        let v4 = attempt("a@example.com", "192.0.2.1");
+        assert!(v4.address != attempt("a@example.com", "192.0.2.2").address);
+        assert!(v4.address != v4.account);
+    }
+}

@@ -1,0 +1,9 @@
+//! domain::users.
+
+pub mod accounts;
+pub mod disabling;
+pub mod login;
+pub mod login_throttle;
+pub mod one_time_links;
+pub mod passwords;
+pub mod signed_in;

@@ -1,0 +1,402 @@
+//! The decision: a pure function from what was presented, what is known of it and what the route
+//! needs, to who the caller is or why not.
+//!
+//! The order of the refusals is part of the contract; the test below is its table.
+
+use super::caller::{Caller, KeyCaller, TokenCaller};
+use super::key_index::{Entry, Holder, Standing};
+use super::presented_key::{Presented, Unusable};
+use crate::model::catalog::{Catalog, ResourceNumber};
+use crate::model::scope::Access;
+use crate::model::secret::SecretKind;
+use crate::model::time::Moment;
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// An API key with the scope for the resource and the method.
+    Scope(ResourceNumber),
+    /// Any live API key.
+    AnyKey,
+    /// An admin token; one with read for what only reads.
+    AdminToken,
+}
+
+/// The route a request matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// None.
+    Unknown,
+    /// This one.
+    Known {
+        /// What it asks for.
+        need: Need,
+        /// What the method does.
+        access: Access,
+        /// Whether the method is offered there.
+        offered: bool,
+    },
+}
+
+/// What is known of a credential.
+#[derive(Debug, Clone, Copy)]
+pub enum Lookup {
+    /// It exists, or did.
+    Found(Entry),
+    /// It does not.
+    Unknown,
+    /// The database would have to be asked, and cannot be.
+    OutOfReach,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Two credentials.
+    MultipleCredentials,
+    /// No credential.
+    MissingKey,
+    /// Malformed, wrong checksum, or unknown.
+    InvalidKey,
+    /// The secret is right, and somebody ended the key.
+    KeyRevoked,
+    /// The secret is right, and the key's time has passed.
+    KeyExpired,
+    /// It cannot be said at present whether the key is still good.
+    Unavailable,
+    /// An API key where an admin token is needed, or the other way round.
+    WrongCredential(Need),
+    /// No such path.
+    NotFound,
+    /// No such method there.
+    MethodNotAllowed,
+    /// The key lacks a scope.
+    InsufficientScope {
+        /// What was needed.
+        required: String,
+        /// What the key has.
+        granted: Vec<String>,
+    },
+}
+
+/// The decision about one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Whose secret it was, when it was right, whether or not the request is allowed.
+    pub holder: Option<Holder>,
+    /// Who the caller is, or why the request is refused.
+    pub verdict: Result<Caller, Refusal>,
+}
+
+/// Decides. `fresh`: what is known of keys is recent enough to accept one by it.
+pub fn decide(
+    presented: &Result<Presented, Unusable>,
+    lookup: Lookup,
+    fresh: bool,
+    now: Moment,
+    route: Route,
+    catalog: &Catalog,
+) -> Decision {
+    let refused = |refusal| Decision { holder: None, verdict: Err(refusal) };
+    let presented = match presented {
+        Ok(presented) => presented,
+        Err(Unusable::Multiple) => return refused(Refusal::MultipleCredentials),
+        Err(Unusable::Missing) => return refused(Refusal::MissingKey),
+        Err(Unusable::Malformed) => return refused(Refusal::InvalidKey),
+    };
+    if presented.kind == SecretKind::AdminToken && !presented.bearer {
+        return refused(Refusal::InvalidKey);
+    }
+    let entry = match lookup {
+        Lookup::Found(entry) => entry,
+        Lookup::Unknown => return refused(Refusal::InvalidKey),
+        Lookup::OutOfReach => return refused(Refusal::Unavailable),
+    };
+    let holder = entry.holder();
+    if !presented_id_matches(presented, &holder) {
+        return refused(Refusal::InvalidKey);
+    }
+    let verdict = match entry.standing(now) {
+        Standing::Revoked => Err(Refusal::KeyRevoked),
+        Standing::Expired => Err(Refusal::KeyExpired),
+        Standing::Live if !fresh => Err(Refusal::Unavailable),
+        Standing::Live => permit(&holder, route, catalog),
+    };
+    Decision { holder: Some(holder), verdict }
+}
+
+fn presented_id_matches(presented: &Presented, holder: &Holder) -> bool {
+    match (presented.key_id, holder) {
+        (None, _) => true,
+        (Some(presented), Holder::ApiKey { id, .. }) => presented == *id,
+        (Some(_), Holder::AdminToken { .. }) => false,
+    }
+}
+
+/// Whether a live credential may do what the route offers.
+fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Refusal> {
+    let Route::Known { need, access, offered } = route else { return Err(Refusal::NotFound) };
+    match (need, holder) {
+        (Need::Scope(_) | Need::AnyKey, Holder::AdminToken { .. })
+        | (Need::AdminToken, Holder::ApiKey { .. }) => Err(Refusal::WrongCredential(need)),
+        _ if !offered => Err(Refusal::MethodNotAllowed),
+        (Need::AnyKey, &Holder::ApiKey { id, number, permissions }) => {
+            Ok(Caller::Key(KeyCaller { id, number, permissions }))
+        }
+        (Need::Scope(resource), &Holder::ApiKey { id, number, permissions }) => {
+            if catalog.allows(permissions, resource, access) {
+                Ok(Caller::Key(KeyCaller { id, number, permissions }))
+            } else {
+                let granted = catalog.scopes_of(permissions);
+                Err(Refusal::InsufficientScope {
+                    required: format!("{}:{}", catalog.name_of(Some(resource)), access.as_str()),
+                    granted: granted.iter().map(ToString::to_string).collect(),
+                })
+            }
+        }
+        (Need::AdminToken, &Holder::AdminToken { id, number, access: granted, may_grant }) => {
+            match (granted, access) {
+                (Access::Write, _) | (Access::Read, Access::Read) => {
+                    Ok(Caller::Token(TokenCaller { id, number, may_grant }))
+                }
+                (Access::Read, Access::Write) => Err(Refusal::InsufficientScope {
+                    required: "keys:write".to_owned(),
+                    granted: vec!["keys:read".to_owned()],
+                }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gate::decision::*;
+    use crate::gate::key_index::KeyChange;
+    use crate::model::actor::{Actor, ActorKind};
+    use crate::model::id::{KeyId, PublicId, TokenId};
+    use crate::model::key::KeyNumber;
+    use crate::model::records::resources;
+    use crate::model::secret::Digest;
+    use crate::model::time::parse_rfc3339;
+    use crate::model::token::AdminToken;
+
+    fn catalog() -> Catalog {
+        resources::catalog()
+    }
+
+    fn now() -> Moment {
+        parse_rfc3339("2026-11-21T12:00:00Z").unwrap()
+    }
+
+    fn presented(kind: SecretKind) -> Presented {
+        Presented { digest: Digest::of(b"x"), kind, key_id: None, bearer: true, foreign: false }
+    }
+
+    fn key(scopes: &str, expires_at: Option<Moment>, revoked: bool) -> Entry {
+        Entry::new(
+            &KeyChange {
+                digest: Digest::of(b"x"),
+                number: KeyNumber(7),
+                id: KeyId::from_number(5),
+                scopes: scopes.parse().unwrap(),
+                expires_at,
+                revoked,
+                imported: false,
+                revision: 1,
+            },
+            &catalog(),
+        )
+    }
+
+    fn token(access: Access) -> Entry {
+        Entry::new(
+            &AdminToken {
+                number: 3,
+                id: TokenId::from_number(9),
+                digest: Digest::of(b"x"),
+                name: String::new(),
+                access,
+                may_grant: "calls:read".parse().unwrap(),
+                display: String::new(),
+                created_at: now(),
+                created_by: Actor { kind: ActorKind::Cli, id: None, name: String::new() },
+                user: None,
+                expires_at: now() + chrono::Duration::days(1),
+                revocation: None,
+                last_used_at: None,
+                revision: 1,
+            },
+            &catalog(),
+        )
+    }
+
+    fn route(need: Need, access: Access) -> Route {
+        Route::Known { need, access, offered: true }
+    }
+
+    /// Every row of the contract's table, in its order; each row also breaks all later rules, so
+    /// that the order itself is tested.
+    #[test]
+    fn the_first_refusal_that_applies_answers() {
+        let api = Ok(presented(SecretKind::ApiKey));
+        let admin = Ok(presented(SecretKind::AdminToken));
+        let management =
+            Route::Known { need: Need::AdminToken, access: Access::Write, offered: false };
+        let calls = |offered| Route::Known {
+            need: Need::Scope(resources::CALLS),
+            access: Access::Write,
+            offered,
+        };
+        let live = Lookup::Found(key("calls:read", None, false));
+        let scope = Refusal::InsufficientScope {
+            required: "calls:write".into(),
+            granted: vec!["calls:read".into()],
+        };
+        let keys = Refusal::InsufficientScope {
+            required: "keys:write".into(),
+            granted: vec!["keys:read".into()],
+        };
+        let wrong = |need| Refusal::WrongCredential(need);
+        let basic = Presented {
+            key_id: Some(KeyId::from_number(6)),
+            bearer: false,
+            ..presented(SecretKind::ApiKey)
+        };
+        let rows = [
+            (
+                "two credentials",
+                Err(Unusable::Multiple),
+                Lookup::OutOfReach,
+                false,
+                Route::Unknown,
+                Refusal::MultipleCredentials,
+            ),
+            (
+                "none",
+                Err(Unusable::Missing),
+                Lookup::OutOfReach,
+                false,
+                Route::Unknown,
+                Refusal::MissingKey,
+            ),
+            (
+                "malformed",
+                Err(Unusable::Malformed),
+                Lookup::OutOfReach,
+                false,
+                Route::Unknown,
+                Refusal::InvalidKey,
+            ),
+            (
+                "token in another form",
+                Ok(Presented { bearer: false, ..presented(SecretKind::AdminToken) }),
+                Lookup::Found(token(Access::Write)),
+                true,
+                route(Need::AdminToken, Access::Read),
+                Refusal::InvalidKey,
+            ),
+            ("unknown", api, Lookup::Unknown, false, Route::Unknown, Refusal::InvalidKey),
+            (
+                "another key's id",
+                Ok(basic),
+                Lookup::Found(key("calls:read", None, true)),
+                false,
+                Route::Unknown,
+                Refusal::InvalidKey,
+            ),
+            (
+                "revoked",
+                api,
+                Lookup::Found(key("", Some(now()), true)),
+                false,
+                Route::Unknown,
+                Refusal::KeyRevoked,
+            ),
+            (
+                "expired",
+                api,
+                Lookup::Found(key("", Some(now()), false)),
+                false,
+                Route::Unknown,
+                Refusal::KeyExpired,
+            ),
+            (
+                "needed to know the key",
+                api,
+                Lookup::OutOfReach,
+                true,
+                calls(true),
+                Refusal::Unavailable,
+            ),
+            ("out of reach too long", api, live, false, Route::Unknown, Refusal::Unavailable),
+            ("key on a management route", api, live, true, management, wrong(Need::AdminToken)),
+            (
+                "token on a protected route",
+                admin,
+                Lookup::Found(token(Access::Read)),
+                true,
+                calls(false),
+                wrong(Need::Scope(resources::CALLS)),
+            ),
+            (
+                "token on a path unknown",
+                admin,
+                Lookup::Found(token(Access::Write)),
+                true,
+                Route::Unknown,
+                Refusal::NotFound,
+            ),
+            ("path unknown", api, live, true, Route::Unknown, Refusal::NotFound),
+            ("method", api, live, true, calls(false), Refusal::MethodNotAllowed),
+            ("scope", api, live, true, calls(true), scope),
+            (
+                "reading token writes",
+                admin,
+                Lookup::Found(token(Access::Read)),
+                true,
+                route(Need::AdminToken, Access::Write),
+                keys,
+            ),
+        ];
+        for (case, presented, lookup, fresh, route, expected) in rows {
+            let decision = decide(&presented, lookup, fresh, now(), route, &catalog());
+            assert_eq!(decision.verdict, Err(expected), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_right_credential_passes_where_it_belongs() {
+        let api = Ok(presented(SecretKind::ApiKey));
+        let admin = Ok(presented(SecretKind::AdminToken));
+        let later = Some(now() + chrono::Duration::milliseconds(1));
+        for (presented, entry, route) in [
+            (
+                api,
+                key("calls:read", later, false),
+                route(Need::Scope(resources::CALLS), Access::Read),
+            ),
+            (
+                api,
+                key("calls:write", None, false),
+                route(Need::Scope(resources::CALLS), Access::Write),
+            ),
+            (api, key("leads:write", None, false), route(Need::AnyKey, Access::Write)),
+            (admin, token(Access::Read), route(Need::AdminToken, Access::Read)),
+            (admin, token(Access::Write), route(Need::AdminToken, Access::Read)),
+            (admin, token(Access::Write), route(Need::AdminToken, Access::Write)),
+        ] {
+            let decision = decide(&presented, Lookup::Found(entry), true, now(), route, &catalog());
+            assert!(decision.verdict.is_ok(), "{route:?}");
+        }
+    }
+
+    #[test]
+    fn a_retired_key_still_says_whose_it_was() {
+        let revoked = Lookup::Found(key("calls:read", None, true));
+        let api = Ok(presented(SecretKind::ApiKey));
+        assert!(decide(&api, revoked, true, now(), Route::Unknown, &catalog()).holder.is_some());
+        assert!(
+            decide(&api, Lookup::Unknown, true, now(), Route::Unknown, &catalog()).holder.is_none()
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! What the key index holds of a key or an admin token.
+
+use super::policies::{CredentialKind, Policy};
+use crate::model::catalog::{Catalog, Permissions};
+use crate::model::id::{KeyId, PublicId, TokenId};
+use crate::model::key::{ApiKey, KeyNumber};
+use crate::model::scope::{Access, ScopeSet};
+use crate::model::time::Moment;
+use crate::model::token::AdminToken;
+use crate::store::keys::KeyChange;
+
+/// What the index holds of a credential.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    pub id: [u64; 2],
+    pub expires_ms: i64,
+    pub revision: i64,
+    pub number: u32,
+    pub policy: Policy,
+    pub revoked: bool,
+}
+
+/// Whose credential it is, and what it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// An API key with its scopes.
+    ApiKey {
+        /// Public id.
+        id: KeyId,
+        /// What its requests are counted under: its row number, or a stand-in for it
+        /// (`row_numbers`).
+        number: KeyNumber,
+        /// What it may do.
+        permissions: Permissions,
+    },
+    /// An admin token.
+    AdminToken {
+        /// Public id.
+        id: TokenId,
+        /// What its use is noted under, as with keys.
+        number: u32,
+        /// What it may do with keys.
+        access: Access,
+        /// What it may grant.
+        may_grant: Permissions,
+    },
+}
+
+/// Whether a credential is accepted at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Live,
+    /// Somebody ended it.
+    Revoked,
+    /// Its time has passed.
+    Expired,
+}
+
+impl Entry {
+    /// What the index holds of a credential, its scopes compiled.
+    pub fn new<'a>(credential: impl Into<Credential<'a>>, catalog: &Catalog) -> Self {
+        let Credential { id, number, scopes, expires_at, kind, revoked, revision } =
+            credential.into();
+        Self {
+            id: [(id >> 64) as u64, id as u64],
+            expires_ms: expires_at.map_or(i64::MAX, |end| end.timestamp_millis()),
+            revision,
+            number,
+            policy: Policy { kind, permissions: catalog.compile(scopes) },
+            revoked,
+        }
+    }
+
+    /// Whose credential it is.
+    pub fn holder(&self) -> Holder {
+        let id = u128::from(self.id[0]) << 64 | u128::from(self.id[1]);
+        let token = |access| Holder::AdminToken {
+            id: TokenId::from_number(id),
+            number: self.number,
+            access,
+            may_grant: self.policy.permissions,
+        };
+        match self.policy.kind {
+            CredentialKind::ApiKey | CredentialKind::ImportedKey => Holder::ApiKey {
+                id: KeyId::from_number(id),
+                number: KeyNumber(self.number),
+                permissions: self.policy.permissions,
+            },
+            CredentialKind::ReadToken => token(Access::Read),
+            CredentialKind::WriteToken => token(Access::Write),
+        }
+    }
+
+    /// Whether it is accepted at a moment.
+    pub fn standing(&self, now: Moment) -> Standing {
+        if self.revoked {
+            Standing::Revoked
+        } else if now.timestamp_millis() >= self.expires_ms {
+            Standing::Expired
+        } else {
+            Standing::Live
+        }
+    }
+}
+
+/// What a key or an admin token is, as far as the index holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Credential<'a> {
+    id: u128,
+    number: u32,
+    scopes: &'a ScopeSet,
+    expires_at: Option<Moment>,
+    kind: CredentialKind,
+    revoked: bool,
+    revision: i64,
+}
+
+impl<'a> From<&'a KeyChange> for Credential<'a> {
+    fn from(key: &'a KeyChange) -> Self {
+        Self {
+            id: key.id.number(),
+            number: key.number.0,
+            scopes: &key.scopes,
+            expires_at: key.expires_at,
+            kind: CredentialKind::of_key(key.imported),
+            revoked: key.revoked,
+            revision: key.revision,
+        }
+    }
+}
+
+impl<'a> From<&'a ApiKey> for Credential<'a> {
+    fn from(key: &'a ApiKey) -> Self {
+        Self {
+            id: key.id.number(),
+            number: key.number.0,
+            scopes: &key.scopes,
+            expires_at: key.expires_at,
+            kind: CredentialKind::of_key(key.imported),
+            revoked: key.revocation.is_some(),
+            revision: key.revision,
+        }
+    }
+}
+
+impl<'a> From<&'a AdminToken> for Credential<'a> {
+    fn from(token: &'a AdminToken) -> Self {
+        Self {
+            id: token.id.number(),
+            number: token.number,
+            scopes: &token.may_grant,
+            expires_at: Some(token.expires_at),
+            kind: match token.access {
+                Access::Read => CredentialKind::ReadToken,
+                Access::Write => CredentialKind::WriteToken,
+            },
+            revoked: token.revocation.is_some(),
+            revision: token.revision,
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! Every key and token in memory: what a request's credential is found in.
+//!
+//! Readers take no lock and wait for nobody, not even while the index grows. Retired credentials
+//! stay as tombstones, and a state is only ever replaced by one of a later revision, so that a slow
+//! read that began before a revocation cannot bring a key back. The one exception is
+//! [`KeyIndex::replace`], for a database that was set back.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use super::key_entry::{Credential, Entry, Holder, Standing};
+use super::policies::{CredentialKind, Policies, Policy, PolicyNumber};
+use super::row_numbers::RowNumbers;
+use super::slots::Places;
+use crate::model::catalog::Catalog;
+use crate::model::secret::Digest;
+use crate::model::time::Moment;
+pub use crate::store::keys::KeyChange;
+
+/// What a record's state holds below the revision: whether somebody ended the credential, and
+/// whether the database does not know it any longer.
+const REVOKED: i64 = 1;
+const GONE: i64 = 2;
+const REVISION_SHIFT: u32 = 2;
+
+fn state(entry: &Entry) -> i64 {
+    entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
+}
+
+/// A credential at its place in memory, where it stays: 72 bytes. What it was made with never
+/// changes; only its state and its policy do.
+struct Record {
+    digest: Digest,
+    id: [u64; 2],
+    expires_ms: i64,
+    /// The revision, and below it [`GONE`] and [`REVOKED`]: all change at once.
+    state: AtomicI64,
+    /// Its [`PolicyNumber`].
+    policy: AtomicU32,
+    /// As in [`Holder`].
+    number: u32,
+}
+
+impl Record {
+    /// What it holds; none when the database does not know the credential any longer.
+    fn entry(&self, policies: &Policies) -> Option<Entry> {
+        let &Self { id, expires_ms, number, .. } = self;
+        let state = self.state.load(Ordering::Acquire);
+        let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
+        (state & GONE == 0).then_some(Entry {
+            id,
+            expires_ms,
+            revision,
+            number,
+            policy: self.policy(policies),
+            revoked,
+        })
+    }
+
+    fn policy(&self, policies: &Policies) -> Policy {
+        policies.get(PolicyNumber(self.policy.load(Ordering::Relaxed)))
+    }
+
+    /// Takes over a state, and returns the one before. The policy is stored first: whoever sees the
+    /// new revision sees the policy that came with it.
+    fn update(&self, entry: &Entry, policy: PolicyNumber) -> i64 {
+        self.policy.store(policy.0, Ordering::Relaxed);
+        self.state.swap(state(entry), Ordering::AcqRel)
+    }
+}
+
+/// What replacing the index changed for the worse.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// What the database does not know, as it was before, with its row number.
+    pub gone: Vec<Entry>,
+    /// What was revoked and is accepted now, as it was before.
+    pub revived: Vec<Entry>,
+}
+
+/// The map from digest to entry.
+#[derive(Default)]
+pub struct KeyIndex {
+    catalog: Arc<Catalog>,
+    policies: Policies,
+    records: boxcar::Vec<Record>,
+    places: Places,
+    /// Held by who changes something; readers do not know it.
+    writing: Mutex<Writing>,
+    /// Whether any entry is an imported key. It stays so: entries are never removed.
+    holds_imported: AtomicBool,
+    /// How many of the records are gone.
+    gone: AtomicUsize,
+    /// Which rows the records' numbers stand for.
+    pub numbers: Arc<RowNumbers>,
+}
+
+#[derive(Default)]
+struct Writing {
+    /// What was taken in since the database began to be read for a replacement.
+    meanwhile: Option<Vec<(Digest, Entry)>>,
+}
+
+impl KeyIndex {
+    /// An empty index, whose credentials' scopes are those of the catalog.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        Self { catalog, ..Self::default() }
+    }
+
+    /// What the index would hold of a credential.
+    pub fn entry<'a>(&self, credential: impl Into<Credential<'a>>) -> Entry {
+        Entry::new(credential, &self.catalog)
+    }
+
+    fn write(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes room for so many credentials more at once.
+    pub fn reserve(&self, more: usize) {
+        let _writing = self.write();
+        self.make_room(self.records.count() + more);
+    }
+
+    /// The credential with this digest, if it is known.
+    pub fn find(&self, digest: &Digest) -> Option<Entry> {
+        self.with_digest(digest).find_map(|record| record.entry(&self.policies))
+    }
+
+    /// More than one only after a replacement, and all but one of them are gone then.
+    fn with_digest(&self, digest: &Digest) -> impl Iterator<Item = &Record> {
+        let candidates = self.places.candidates(hash(digest));
+        let records = candidates.filter_map(|number| self.records.get(number));
+        records.filter(move |record| record.digest == *digest)
+    }
+
+    /// Takes in a credential's state, unless a later one is there already.
+    pub fn apply(&self, digest: Digest, entry: Entry) {
+        let mut writing = self.write();
+        if let Some(meanwhile) = &mut writing.meanwhile {
+            meanwhile.push((digest, entry));
+        }
+        let present = self.with_digest(&digest).find_map(|r| Some((r, r.entry(&self.policies)?)));
+        match present {
+            Some((_, present)) if present.revision >= entry.revision => {}
+            Some((record, _)) => {
+                record.update(&entry, self.policies.intern(entry.policy));
+            }
+            None => self.put(digest, &entry),
+        }
+    }
+
+    /// Takes in a credential that is not there, or is gone.
+    fn put(&self, digest: Digest, entry: &Entry) {
+        if let Some(record) = self.with_digest(&digest).find(|record| self.is_of(record, entry)) {
+            self.bring_back(record, entry);
+            return;
+        }
+        if entry.policy.kind == CredentialKind::ImportedKey {
+            self.holds_imported.store(true, Ordering::Relaxed);
+        }
+        self.make_room(self.records.count() + 1);
+        let &Entry { id, expires_ms, policy, .. } = entry;
+        let number = self.numbers.admit(policy.kind.table(), entry.number);
+        let state = AtomicI64::new(state(entry));
+        let policy = AtomicU32::new(self.policies.intern(policy).0);
+        let place = self.records.push(Record { digest, id, expires_ms, state, policy, number });
+        self.places.put(hash(&digest), place);
+    }
+
+    /// Whether a record is of this credential, whatever its state: the same digest can come back as
+    /// another key.
+    fn is_of(&self, record: &Record, entry: &Entry) -> bool {
+        let kind = self.kind(record);
+        let row = self.numbers.stands_for(kind.table(), record.number);
+        (record.id, record.expires_ms, kind, row)
+            == (entry.id, entry.expires_ms, entry.policy.kind, entry.number)
+    }
+
+    fn kind(&self, record: &Record) -> CredentialKind {
+        record.policy(&self.policies).kind
+    }
+
+    fn bring_back(&self, record: &Record, entry: &Entry) {
+        self.numbers.set_gone(entry.policy.kind.table(), record.number, false);
+        let before = record.update(entry, self.policies.intern(entry.policy));
+        if before & GONE != 0 {
+            self.gone.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn let_go(&self, record: &Record) {
+        record.state.fetch_or(GONE, Ordering::AcqRel);
+        self.gone.fetch_add(1, Ordering::Relaxed);
+        self.numbers.set_gone(self.kind(record).table(), record.number, true);
+    }
+
+    /// Begins to remember what is taken in while the database is read for [`Self::replace`].
+    pub fn begin_to_replace(&self) {
+        self.write().meanwhile = Some(Vec::new());
+    }
+
+    /// Makes the index what the database holds now, since it is not the one that was read before or
+    /// has lost what it held: what is not there is let go, and earlier revisions count. What was
+    /// taken in since [`Self::begin_to_replace`] counts as well, if it is later.
+    pub fn replace(&self, present: Vec<(Digest, Entry)>, now: Moment) -> Replaced {
+        let mut writing = self.write();
+        let mut present: HashMap<Digest, Entry> = present.into_iter().collect();
+        for (digest, entry) in writing.meanwhile.take().unwrap_or_default() {
+            let known = present.entry(digest).or_insert(entry);
+            if known.revision < entry.revision {
+                *known = entry;
+            }
+        }
+        let mut replaced = Replaced::default();
+        for (_, record) in self.records.iter() {
+            let before = record.entry(&self.policies);
+            match present.get(&record.digest) {
+                Some(after) if self.is_of(record, after) => {
+                    self.bring_back(record, after);
+                    let lives = after.standing(now) == Standing::Live;
+                    replaced.revived.extend(before.filter(|entry| entry.revoked && lives));
+                    present.remove(&record.digest);
+                }
+                _ => {
+                    let Some(before) = before else { continue };
+                    self.let_go(record);
+                    let table = before.policy.kind.table();
+                    let number = self.numbers.stands_for(table, record.number);
+                    replaced.gone.push(Entry { number, ..before });
+                }
+            }
+        }
+        present.into_iter().for_each(|(digest, entry)| self.put(digest, &entry));
+        replaced
+    }
+
+    fn make_room(&self, records: usize) {
+        let numbered = self.records.iter().map(|(number, record)| (hash(&record.digest), number));
+        self.places.make_room(records, numbered);
+    }
+
+    /// Whether a credential may be right that does not look like one of ours.
+    pub fn holds_imported(&self) -> bool {
+        self.holds_imported.load(Ordering::Relaxed)
+    }
+
+    /// How many credentials are known, retired ones included.
+    pub fn len(&self) -> usize {
+        self.records.count().saturating_sub(self.gone.load(Ordering::Relaxed))
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The first bytes of a digest: SHA-256 has mixed them, and nobody but us chooses what is stored.
+fn hash(digest: &Digest) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gate::key_index::*;
+    use crate::gate::row_numbers::Table;
+    use crate::model::id::{KeyId, PublicId};
+    use crate::model::key::KeyNumber;
+    use crate::model::records::resources;
+    use crate::model::time::parse_rfc3339;
+
+    fn catalog() -> Arc<Catalog> {
+        Arc::new(resources::catalog())
+    }
+
+    fn change(revision: i64, revoked: bool) -> KeyChange {
+        KeyChange {
+            digest: Digest::of(b"secret"),
+            number: KeyNumber(7),
+            id: KeyId::from_number(u128::MAX - 5),
+            scopes: catalog().scopes(),
+            expires_at: parse_rfc3339("2026-11-21T12:00:00Z"),
+            revoked,
+            imported: false,
+            revision,
+        }
+    }
+
+    #[test]
+    fn a_record_is_small_and_keeps_what_it_was_given() {
+        assert_eq!(size_of::<Record>(), 72);
+        let index = KeyIndex::new(catalog());
+        index.apply(Digest::of(b"secret"), index.entry(&change(1, false)));
+        let expected = Holder::ApiKey {
+            id: KeyId::from_number(u128::MAX - 5),
+            number: KeyNumber(7),
+            permissions: catalog().compile(&catalog().scopes()),
+        };
+        assert_eq!(index.find(&Digest::of(b"secret")).map(|entry| entry.holder()), Some(expected));
+    }
+
+    #[test]
+    fn an_older_state_never_replaces_a_newer_one() {
+        let index = KeyIndex::new(catalog());
+        let digest = Digest::of(b"secret");
+        let now = parse_rfc3339("2026-11-21T11:59:59.999Z").unwrap();
+        let standing = || index.find(&digest).map(|entry| entry.standing(now));
+        assert_eq!(standing(), None);
+        index.apply(digest, index.entry(&change(2, false)));
+        assert_eq!(standing(), Some(Standing::Live));
+        index.apply(digest, index.entry(&change(3, true)));
+        index.apply(digest, index.entry(&change(2, false)));
+        assert_eq!(standing(), Some(Standing::Revoked));
+        assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn a_replacement_counts_whatever_was_known_before() {
+        let now = parse_rfc3339("2026-11-21T11:00:00Z").unwrap();
+        let index = KeyIndex::new(catalog());
+        let [kept, lost, new] = [b"kept", b"lost", b"new!"].map(|text| Digest::of(text));
+        let key = |id, number, revision, revoked| KeyChange {
+            id: KeyId::from_number(id),
+            number: KeyNumber(number),
+            ..change(revision, revoked)
+        };
+        index.apply(kept, index.entry(&key(1, 1, 9, true)));
+        index.apply(lost, index.entry(&key(2, 2, 10, false)));
+
+        index.begin_to_replace();
+        index.apply(new, index.entry(&key(4, 3, 8, true)));
+        let present = [(kept, key(1, 1, 3, false)), (new, key(4, 3, 7, false))];
+        let present: Vec<_> = present.iter().map(|(d, key)| (*d, index.entry(key))).collect();
+        let replaced = index.replace(present.clone(), now);
+        assert_eq!((replaced.gone.len(), replaced.revived.len()), (1, 1));
+        assert_eq!(index.find(&kept).unwrap().standing(now), Standing::Live);
+        assert!(index.find(&lost).is_none());
+        assert_eq!(index.find(&new).unwrap().standing(now), Standing::Revoked, "the later one");
+        assert_eq!(index.len(), 2);
+
+        // Its number is given to another key: both are told apart in memory.
+        let other = Digest::of(b"other");
+        index.apply(other, index.entry(&key(5, 2, 9, false)));
+        let number = index.find(&other).unwrap().number;
+        assert_ne!(number, 2);
+        assert_eq!(index.numbers.row(Table::Keys, number), Some(2));
+        assert_eq!(index.numbers.row(Table::Keys, 2), None);
+
+        // The first database is back, and takes no further memory.
+        let records = index.records.count();
+        let first = [(kept, key(1, 1, 9, true)), (lost, key(2, 2, 10, false))];
+        index.replace(first.iter().map(|(d, key)| (*d, index.entry(key))).collect(), now);
+        assert_eq!(index.find(&lost).unwrap().number, 2);
+        assert!(index.find(&other).is_none() && index.find(&new).is_none());
+        assert_eq!((index.len(), index.records.count()), (2, records));
+    }
+
+    #[test]
+    fn what_is_known_is_found_at_every_moment_while_the_index_grows() {
+        let index = KeyIndex::new(catalog());
+        let digest = |n: u32| Digest::of(&n.to_le_bytes());
+        let known = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..50_000 {
+                    index.apply(
+                        digest(n),
+                        index.entry(&KeyChange { number: KeyNumber(n), ..change(1, false) }),
+                    );
+                    known.store(n + 1, Ordering::Release);
+                }
+            });
+            for start in 0..2 {
+                let (index, known) = (&index, &known);
+                scope.spawn(move || {
+                    let mut n = start;
+                    while known.load(Ordering::Acquire) < 50_000 {
+                        let of = known.load(Ordering::Acquire);
+                        if of > 0 {
+                            n = (n + 7919) % of;
+                            let number = index.find(&digest(n)).map(|entry| entry.number);
+                            assert_eq!(number, Some(n));
+                        }
+                        assert!(index.find(&digest(n + 50_000)).is_none());
+                    }
+                });
+            }
+        });
+        assert_eq!(index.len(), 50_000);
+        assert!((0..50_000).all(|n| index.find(&digest(n)).is_some()));
+    }
+}

@@ -1,0 +1,72 @@
+//! What credentials may do, each distinct policy kept once: a credential holds its number, so that
+//! narrowing a key is one atomic store and a million keys with equal scopes share one value.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::row_numbers::Table;
+use crate::model::catalog::Permissions;
+
+/// What a credential is and may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Policy {
+    /// What it is.
+    pub kind: CredentialKind,
+    /// What it may do, or grant.
+    pub permissions: Permissions,
+}
+
+/// What a credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CredentialKind {
+    /// An API key of ours.
+    #[default]
+    ApiKey,
+    /// An API key whose secret was made elsewhere.
+    ImportedKey,
+    /// An admin token that only reads.
+    ReadToken,
+    /// An admin token that changes keys.
+    WriteToken,
+}
+
+impl CredentialKind {
+    /// The kind of an API key.
+    pub fn of_key(imported: bool) -> Self {
+        if imported { Self::ImportedKey } else { Self::ApiKey }
+    }
+
+    pub fn table(self) -> Table {
+        match self {
+            Self::ApiKey | Self::ImportedKey => Table::Keys,
+            Self::ReadToken | Self::WriteToken => Table::Tokens,
+        }
+    }
+}
+
+/// The number of a policy in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyNumber(pub u32);
+
+/// Every distinct policy that a credential has or had. Readers take no lock.
+#[derive(Default)]
+pub struct Policies {
+    policies: boxcar::Vec<Policy>,
+    numbers: Mutex<HashMap<Policy, u32>>,
+}
+
+impl Policies {
+    /// The number of a policy, which is added if it is new.
+    pub fn intern(&self, policy: Policy) -> PolicyNumber {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let add = || u32::try_from(self.policies.push(policy)).unwrap_or(u32::MAX);
+        PolicyNumber(*numbers.entry(policy).or_insert_with(add))
+    }
+
+    /// The policy with this number. One that was never given out allows nothing.
+    pub fn get(&self, number: PolicyNumber) -> Policy {
+        let nothing =
+            Policy { kind: CredentialKind::default(), permissions: Permissions::default() };
+        self.policies.get(number.0 as usize).copied().unwrap_or(nothing)
+    }
+}

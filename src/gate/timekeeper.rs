@@ -1,0 +1,176 @@
+//! What time it is: the clock, or the highest time ever seen, whichever is later.
+//!
+//! A clock that is set back must not revive an expired key. One that jumps far ahead by mistake
+//! must not expire every key for good: such a jump is believed while it lasts, but not remembered
+//! until it has lasted ten minutes.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::model::time::Moment;
+
+/// A forward step against the monotonic clock beyond this is suspicious.
+const PLAUSIBLE_STEP_MS: i64 = 3_600_000;
+/// For so long a suspicious step is not remembered.
+const PROBATION: Duration = Duration::from_secs(600);
+/// A clock that is behind the highest time by more than this is worth a warning.
+const NOTABLE_LAG_MS: i64 = 2_000;
+
+/// Tells the time.
+#[derive(Debug)]
+pub struct Timekeeper {
+    clock: Arc<dyn Clock>,
+    /// The highest time seen and believed, in milliseconds since 1970.
+    highest: AtomicI64,
+    /// Times above this are not remembered.
+    plausible: AtomicI64,
+    watch: Mutex<Watch>,
+}
+
+/// What the regular look at the two clocks remembers.
+#[derive(Debug)]
+struct Watch {
+    wall_ms: i64,
+    uptime: Duration,
+    jumped_at: Option<Duration>,
+    behind: bool,
+}
+
+impl Timekeeper {
+    /// Starts from the highest time that the database remembers.
+    pub fn new(clock: Arc<dyn Clock>, high_water: Moment) -> Self {
+        let wall_ms = clock.wall_ms();
+        let watch = Watch { wall_ms, uptime: clock.uptime(), jumped_at: None, behind: false };
+        Self {
+            clock,
+            highest: AtomicI64::new(high_water.timestamp_millis()),
+            plausible: AtomicI64::new(wall_ms + PLAUSIBLE_STEP_MS),
+            watch: Mutex::new(watch),
+        }
+    }
+
+    /// The time everything is decided and recorded by, to the millisecond.
+    pub fn now(&self) -> Moment {
+        let wall_ms = self.clock.wall_ms();
+        let highest = self.highest.load(Ordering::Acquire);
+        if wall_ms > highest && wall_ms <= self.plausible.load(Ordering::Acquire) {
+            self.highest.fetch_max(wall_ms, Ordering::AcqRel);
+        }
+        Moment::from_timestamp_millis(wall_ms.max(highest)).unwrap_or_default()
+    }
+
+    /// How long the machine has been up: for measuring, never for dates.
+    pub fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+
+    /// The highest time to remember across restarts.
+    pub fn high_water(&self) -> Moment {
+        let highest = self.highest.load(Ordering::Acquire);
+        Moment::from_timestamp_millis(highest).unwrap_or_default()
+    }
+
+    /// How far the clock is behind the highest time seen.
+    pub fn behind(&self) -> Duration {
+        let ahead = self.highest.load(Ordering::Acquire) - self.clock.wall_ms();
+        Duration::from_millis(u64::try_from(ahead).unwrap_or(0))
+    }
+
+    /// The regular look at both clocks: notices jumps, says so once, and decides what may be
+    /// remembered.
+    pub fn tick(&self) {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let (wall_ms, uptime) = (self.clock.wall_ms(), self.clock.uptime());
+        let passed = uptime.saturating_sub(watch.uptime).as_millis();
+        let expected = watch.wall_ms + i64::try_from(passed).unwrap_or(i64::MAX / 2);
+        let highest = self.highest.load(Ordering::Acquire);
+
+        if wall_ms > expected + PLAUSIBLE_STEP_MS && watch.jumped_at.is_none() {
+            watch.jumped_at = Some(uptime);
+            tracing::warn!(
+                ahead_seconds = (wall_ms - expected) / 1000,
+                "the clock jumped ahead; keys that expire by then are refused, but the jump is \
+                 not remembered unless it lasts ten minutes"
+            );
+        }
+        let on_probation = watch.jumped_at.is_some_and(|since| uptime < since + PROBATION);
+        let back_in_range = wall_ms <= self.plausible.load(Ordering::Acquire);
+        if !on_probation || back_in_range {
+            watch.jumped_at = None;
+            self.plausible.store(wall_ms.max(highest) + PLAUSIBLE_STEP_MS, Ordering::Release);
+        }
+
+        let behind = wall_ms + NOTABLE_LAG_MS < highest;
+        if behind && !watch.behind {
+            tracing::warn!(
+                behind_seconds = (highest - wall_ms) / 1000,
+                "the clock is behind the highest time seen; using that time until the clock has caught up"
+            );
+        }
+        watch.behind = behind;
+        watch.wall_ms = wall_ms;
+        watch.uptime = uptime;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration as Span;
+
+    use crate::clock::ManualClock;
+    use crate::gate::timekeeper::*;
+    use crate::model::time::parse_rfc3339;
+
+    fn start() -> Moment {
+        parse_rfc3339("2026-11-21T12:00:00Z").unwrap()
+    }
+
+    fn keeper() -> (Arc<ManualClock>, Timekeeper) {
+        let clock = Arc::new(ManualClock::at(start()));
+        (clock.clone(), Timekeeper::new(clock, start()))
+    }
+
+    #[test]
+    fn a_clock_set_back_stands_still_instead() {
+        let (clock, keeper) = keeper();
+        clock.pass(Duration::from_secs(60));
+        let seen = keeper.now();
+        clock.set_wall(start() - Span::days(2));
+        assert_eq!(keeper.now(), seen);
+        keeper.tick();
+        assert_eq!(keeper.now(), seen);
+    }
+
+    #[test]
+    fn a_jump_ahead_is_believed_but_only_remembered_after_ten_minutes() {
+        let (clock, keeper) = keeper();
+        keeper.tick();
+        clock.set_wall(start() + Span::days(400));
+        assert_eq!(keeper.now(), start() + Span::days(400));
+        keeper.tick();
+        keeper.now();
+        clock.set_wall(start() + Span::seconds(1));
+        keeper.tick();
+        assert_eq!(keeper.now(), start() + Span::seconds(1));
+
+        clock.set_wall(start() + Span::days(400));
+        keeper.tick();
+        clock.pass(PROBATION);
+        keeper.tick();
+        let seen = keeper.now();
+        clock.set_wall(start());
+        assert_eq!(keeper.now(), seen);
+    }
+
+    #[test]
+    fn a_suspended_machine_is_no_jump() {
+        let (clock, keeper) = keeper();
+        keeper.tick();
+        clock.pass(Duration::from_secs(8 * 3600));
+        keeper.tick();
+        let seen = keeper.now();
+        assert_eq!(keeper.high_water(), seen);
+    }
+}

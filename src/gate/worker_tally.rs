@@ -1,0 +1,221 @@
+//! What one worker counts, in memory: which keys were used how, and from where.
+
+use std::collections::{HashMap, hash_map};
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::last_errors::LastErrors;
+use crate::model::failed_request::FailedRequest;
+use crate::model::key::KeyNumber;
+use crate::model::time::Moment;
+use crate::model::usage::{Cell, Count, Minute, Source};
+
+/// So many addresses of a key are noted in a minute: more than are kept of it.
+const ADDRESSES_A_MINUTE: usize = 16;
+/// How much of a user agent is kept.
+const LONGEST_USER_AGENT: usize = 200;
+/// A table with more room than this for each of its counters gives it back.
+const ROOM_PER_COUNTER: usize = 8;
+
+/// One worker's counts. Only that worker adds to it, so its lock is hardly ever waited for.
+#[derive(Default)]
+pub struct WorkerTally(Mutex<Tally>);
+
+#[derive(Default)]
+struct Tally {
+    counters: Counters,
+    sources: Vec<(KeyNumber, Source)>,
+    tokens: HashMap<u32, Moment>,
+    errors: LastErrors,
+    /// Which sources were noted of whom in this minute.
+    noted: foldhash::HashMap<KeyNumber, NotedSources>,
+    noted_in: Option<Minute>,
+}
+
+/// An address, and a hash of what the client there calls itself.
+type SourceKey = (IpAddr, u32);
+
+/// The sources of one key that were noted in this minute. Most keys have one, which allocates
+/// nothing.
+struct NotedSources {
+    first: SourceKey,
+    others: Vec<SourceKey>,
+}
+
+impl NotedSources {
+    /// Whether this source is to be noted: it was not yet, and there is room.
+    fn admit(&mut self, source: SourceKey) -> bool {
+        let known = self.first == source || self.others.contains(&source);
+        let admitted = !known && self.others.len() + 1 < ADDRESSES_A_MINUTE;
+        if admitted {
+            self.others.push(source);
+        }
+        admitted
+    }
+}
+
+/// One line of the tally. Each is in another place in memory, and waiting for that is most of what
+/// counting costs: so it is small.
+struct Counter {
+    minute: Minute,
+    key: KeyNumber,
+    n: u32,
+    /// Stands for the address of the last request.
+    from: u32,
+    /// Milliseconds from the start of the minute to the last request.
+    since: u16,
+    cell: Cell,
+}
+
+const _: () = assert!(size_of::<Counter>() == 24);
+
+impl Counter {
+    fn count(&self) -> Count {
+        let &Self { minute, key, n, from: _, since, cell } = self;
+        Count { key, minute, cell, n: n.into(), last_at: minute.start_ms() + i64::from(since) }
+    }
+}
+
+/// Counters, found by their key.
+#[derive(Default)]
+pub struct Counters {
+    table: HashTable<Counter>,
+    hasher: foldhash::fast::RandomState,
+}
+
+impl Counters {
+    fn of_key(&self, key: KeyNumber) -> impl Iterator<Item = &Counter> {
+        let with_hash = self.table.iter_hash(self.hasher.hash_one(key));
+        with_hash.filter(move |counter| counter.key == key)
+    }
+
+    /// Counts one request. Returns whether it comes from another address than the one before it in
+    /// its line, or is the first.
+    fn add(
+        &mut self,
+        key: KeyNumber,
+        cell: Cell,
+        (minute, since): (Minute, u16),
+        address: Option<IpAddr>,
+    ) -> bool {
+        let from = address.map_or(0, |address| self.hasher.hash_one(address) as u32);
+        let same =
+            |counter: &Counter| (counter.key, counter.cell, counter.minute) == (key, cell, minute);
+        let hash = |counter: &Counter| self.hasher.hash_one(counter.key);
+        match self.table.entry(self.hasher.hash_one(key), same, hash) {
+            Entry::Occupied(mut entry) => {
+                let counter = entry.get_mut();
+                counter.n += 1;
+                counter.since = counter.since.max(since);
+                std::mem::replace(&mut counter.from, from) != from
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Counter { minute, key, n: 1, from, since, cell });
+                true
+            }
+        }
+    }
+
+    /// Moves them out. What is left has room already, and is for the next taking.
+    pub fn drain_into(mut self, counts: &mut Vec<Count>) -> Self {
+        let (used, room) = (self.table.len(), self.table.capacity());
+        counts.extend(self.table.drain().map(|counter| counter.count()));
+        if room / ROOM_PER_COUNTER > used {
+            let hasher = &self.hasher;
+            self.table.shrink_to(used, |counter| hasher.hash_one(counter.key));
+        }
+        self
+    }
+}
+
+/// All that was taken from a worker at once.
+pub struct Taken {
+    pub counters: Counters,
+    /// Where keys were used from.
+    pub sources: Vec<(KeyNumber, Source)>,
+    /// When admin tokens were last accepted.
+    pub tokens: HashMap<u32, Moment>,
+    /// What was refused or failed.
+    pub errors: LastErrors,
+}
+
+impl WorkerTally {
+    /// Counts one request of a key. What the client calls itself is asked for when its address may
+    /// have to be noted.
+    pub fn count<'a>(
+        &self,
+        key: KeyNumber,
+        cell: Cell,
+        at: Moment,
+        address: Option<IpAddr>,
+        user_agent: impl FnOnce() -> Option<&'a str>,
+    ) {
+        let minute = Minute::of(at);
+        let since = u16::try_from(at.timestamp_millis() - minute.start_ms()).unwrap_or_default();
+        let mut tally = self.lock();
+        let other = tally.counters.add(key, cell, (minute, since), address);
+        if other && let Some(address) = address {
+            tally.note(key, address, user_agent(), at);
+        }
+    }
+
+    /// Notes that a request of a key was refused or failed.
+    pub fn note_error(&self, key: KeyNumber, failed: FailedRequest) {
+        self.lock().errors.note(key, failed);
+    }
+
+    /// Notes that an admin token was accepted.
+    pub fn note_token(&self, number: u32, at: Moment) {
+        self.lock().tokens.insert(number, at);
+    }
+
+    /// Takes everything; the worker goes on with empty counters. Its lock is held only while maps
+    /// change hands.
+    pub fn take(&self, empty: Counters) -> Taken {
+        let mut tally = self.lock();
+        Taken {
+            counters: std::mem::replace(&mut tally.counters, empty),
+            sources: std::mem::take(&mut tally.sources),
+            tokens: std::mem::take(&mut tally.tokens),
+            errors: std::mem::take(&mut tally.errors),
+        }
+    }
+
+    /// Copies the counters of some keys.
+    pub fn copy(&self, keys: &[KeyNumber]) -> Vec<Count> {
+        let tally = self.lock();
+        let of_key = |key: &KeyNumber| tally.counters.of_key(*key).map(Counter::count);
+        keys.iter().flat_map(of_key).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tally {
+    fn note(&mut self, key: KeyNumber, address: IpAddr, user_agent: Option<&str>, at: Moment) {
+        let minute = Some(Minute::of(at));
+        if self.noted_in != minute {
+            self.noted.clear();
+            self.noted_in = minute;
+        }
+        let source = (address, user_agent.map_or(0, |agent| crc32fast::hash(agent.as_bytes())));
+        let new = match self.noted.entry(key) {
+            hash_map::Entry::Occupied(mut noted) => noted.get_mut().admit(source),
+            hash_map::Entry::Vacant(noted) => {
+                noted.insert(NotedSources { first: source, others: Vec::new() });
+                true
+            }
+        };
+        if !new {
+            return;
+        }
+        let user_agent = user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
+        self.sources.push((key, Source { address: address.to_string(), user_agent, at }));
+    }
+}

@@ -1,0 +1,90 @@
+//! `/password`: setting a password, by a link that is good once.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, REFERRER_POLICY};
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::login::PASSWORD_CHOSEN;
+use crate::http::error::{Code, Problem};
+use crate::http::extract::{Form, FormToken, FromWhere};
+use crate::http::pages::parts::fault::{Fault, Field, complaints, faults};
+use crate::http::pages::{page, see_other};
+use crate::http::state::State;
+use crate::model::random_secret::RandomSecret;
+use crate::model::user::User;
+
+const FIELDS: [Field; 1] = [("password", "password", "The password")];
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct SetPassword<'a> {
+    form_token: &'a str,
+    link: &'a str,
+    email: &'a str,
+    fault: Option<Fault>,
+}
+
+fn no_good() -> Problem {
+    let detail = "This link is not valid, or no longer valid: a link works once, within 24 hours, \
+                  and only the newest one works. Ask an administrator for another.";
+    Problem::new(Code::NotFound, detail)
+}
+
+fn unless_no_good(problem: Problem) -> Problem {
+    if problem.code() == Code::NotFound { no_good() } else { problem }
+}
+
+/// Asks for the password; the link stays good.
+pub async fn form(
+    request: HttpRequest,
+    state: web::Data<State>,
+    token: FormToken,
+) -> Result<HttpResponse, Problem> {
+    let mut query = form_urlencoded::parse(request.query_string().as_bytes());
+    let link = query.find(|(name, _)| name == "token").map(|(_, value)| value.into_owned());
+    let secret = link.and_then(|link| RandomSecret::parse(&link)).ok_or_else(no_good)?;
+    let link = secret.expose();
+    let found = state.run(move |bitting| bitting.user_of_password_link(&secret));
+    let user = found.await.map_err(unless_no_good)?;
+    show(StatusCode::OK, &token, &link, &user, None)
+}
+
+fn show(
+    status: StatusCode,
+    token: &FormToken,
+    link: &str,
+    user: &User,
+    fault: Option<Fault>,
+) -> Result<HttpResponse, Problem> {
+    let email = &user.email.to_string();
+    let mut answer = page(status, &SetPassword { form_token: &token.0, link, email, fault })?;
+    // The address of this page is secret: not even our own files are asked for with it.
+    let policy = HeaderValue::from_static("strict-origin");
+    answer.headers_mut().insert(REFERRER_POLICY, policy);
+    Ok(answer)
+}
+
+/// Sets the password; the link is used up.
+pub async fn set(
+    state: web::Data<State>,
+    visit: FromWhere,
+    token: FormToken,
+    sent: Form,
+) -> Result<HttpResponse, Problem> {
+    let secret = RandomSecret::parse(sent.text("token")).ok_or_else(no_good)?;
+    let password = sent.text("password").to_owned();
+    let set = state.run(move |bitting| {
+        match complaints(bitting.use_password_link(&secret, &password, &visit.0))? {
+            Ok(_) => Ok(None),
+            Err(errors) => Ok(Some((bitting.user_of_password_link(&secret)?, errors))),
+        }
+    });
+    match set.await.map_err(unless_no_good)? {
+        None => Ok(see_other(PASSWORD_CHOSEN)),
+        Some((user, errors)) => {
+            let fault = faults(errors, &FIELDS).into_iter().next();
+            show(StatusCode::UNPROCESSABLE_ENTITY, &token, sent.text("token"), &user, fault)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The pages of the API document: a quick start, a page for each section, and one of errors. They
+//! are read from the document itself, so that nothing is written twice.
+
+pub mod example;
+pub mod fields;
+pub mod operation;
+pub mod prose;
+pub mod reference;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::parts::frame;
+use super::parts::frame::{Frame, Viewer};
+use super::{page, public_address};
+use crate::http::error::{Code, Problem};
+use crate::http::middleware::page::recognise;
+use crate::http::openapi;
+use crate::http::state::State;
+use operation::{Needs, Operation};
+use prose::Span;
+pub use reference::Reference;
+use reference::Section;
+
+/// Where the errors are, among the sections.
+const ERRORS: &str = "errors";
+/// What the quick start sends: it asks what the key is, then uses it.
+const FIRST_REQUESTS: [&str; 2] = ["this_key_whoami", "calls_create"];
+
+/// How somebody comes by their first key.
+enum FirstKey {
+    /// They sign in first.
+    SignIn,
+    /// They make one.
+    Make,
+    /// They ask somebody who may.
+    Ask,
+}
+
+#[derive(Template)]
+#[template(path = "docs.html")]
+struct Start<'a> {
+    reference: &'a Reference,
+    here: &'a str,
+    frame: Option<Frame>,
+    first_key: FirstKey,
+    first_requests: Vec<(&'a Section, &'a Operation)>,
+    /// Whether the reader may be at the server's own machine.
+    at_server: bool,
+    url: String,
+    prefix: String,
+    problem: String,
+    scanner_pattern: String,
+}
+
+#[derive(Template)]
+#[template(path = "docs_section.html")]
+struct SectionPage<'a> {
+    reference: &'a Reference,
+    here: &'a str,
+    frame: Option<Frame>,
+    section: &'a Section,
+    url: String,
+}
+
+#[derive(Template)]
+#[template(path = "docs_errors.html")]
+struct Errors<'a> {
+    reference: &'a Reference,
+    here: &'a str,
+    frame: Option<Frame>,
+}
+
+/// `GET /docs`
+pub async fn start(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let viewer = reader(&request, &state).await;
+    let brand = &state.bitting.brand;
+    let reference = state.reference();
+    let first_key = match &viewer {
+        None => FirstKey::SignIn,
+        Some(viewer) if viewer.principal.manages_keys() => FirstKey::Make,
+        Some(_) => FirstKey::Ask,
+    };
+    page(
+        StatusCode::OK,
+        &Start {
+            reference,
+            here: "",
+            frame: frame_of(viewer.as_ref()),
+            first_key,
+            first_requests: FIRST_REQUESTS
+                .iter()
+                .filter_map(|id| reference.operation(id))
+                .collect(),
+            at_server: viewer.is_none_or(|viewer| viewer.principal.administers()),
+            url: public_address(&request, &state),
+            prefix: format!("{brand}k"),
+            problem: openapi::example_of(Code::InsufficientScope),
+            scanner_pattern: brand.scanner_pattern(),
+        },
+    )
+}
+
+/// `GET /docs/{section}`
+pub async fn section(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let frame = frame_of(reader(&request, &state).await.as_ref());
+    let reference = state.reference();
+    let here = request.match_info().get("section").unwrap_or_default();
+    if here == ERRORS {
+        return page(StatusCode::OK, &Errors { reference, here, frame });
+    }
+    let Some(section) = reference.section(here) else {
+        return Err(Problem::new(Code::NotFound, "There is nothing at this path."));
+    };
+    let url = public_address(&request, &state);
+    page(StatusCode::OK, &SectionPage { reference, here, frame, section, url })
+}
+
+/// Who reads the page, if they are signed in. Nobody has to be.
+async fn reader(request: &HttpRequest, state: &State) -> Option<Viewer> {
+    recognise(request, state).await;
+    Viewer::from_request(request, &mut Payload::None).await.ok()
+}
+
+/// What stands around the page for whoever is signed in.
+fn frame_of(viewer: Option<&Viewer>) -> Option<Frame> {
+    viewer.map(|viewer| viewer.frame(frame::Section::Docs))
+}

@@ -1,0 +1,195 @@
+//! `/keys/{id}/edit` and `/keys/{id}/revoke`: what can be done to a key.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde_json::{Map, json};
+
+use super::key::consequence;
+use crate::domain;
+use crate::http::error::Problem;
+use crate::http::extract::{Draft, Form, Id};
+use crate::http::pages::parts::fault::{Fault, Field, complaints, faults};
+use crate::http::pages::parts::frame::{Frame, Section, Viewer};
+use crate::http::pages::{page, see_other};
+use crate::http::state::State;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, KeyLabel, Status};
+
+const LABEL_FIELDS: [Field; 3] = [
+    ("name", "name", "The name"),
+    ("owner", "owner", "The owner"),
+    ("description", "description", "The description"),
+];
+const REASON_FIELDS: [Field; 1] = [("reason", "reason", "The reason")];
+
+#[derive(Template)]
+#[template(path = "key_edit.html")]
+struct EditPage {
+    frame: Frame,
+    id: String,
+    name: String,
+    typed: Label,
+    faults: Vec<Fault>,
+}
+
+struct Label {
+    name: String,
+    owner: String,
+    description: String,
+}
+
+impl Label {
+    fn of_key(label: KeyLabel) -> Self {
+        let KeyLabel { name, description, owner } = label;
+        let (owner, description) = (owner.unwrap_or_default(), description.unwrap_or_default());
+        Self { name, owner, description }
+    }
+
+    fn of_form(form: &Form) -> Self {
+        let text = |name| form.text(name).replace("\r\n", "\n");
+        Self { name: text("name"), owner: text("owner"), description: text("description") }
+    }
+
+    /// The patch that makes a key's label this one: what is empty is taken away.
+    fn patch(&self) -> Map<String, serde_json::Value> {
+        let fields =
+            [("name", &self.name), ("owner", &self.owner), ("description", &self.description)];
+        let given = |text: &String| (!text.trim().is_empty()).then(|| text.clone());
+        fields.map(|(field, text)| (field.to_owned(), json!(given(text)))).into_iter().collect()
+    }
+}
+
+impl EditPage {
+    fn new(viewer: &Viewer, key: &ApiKey, typed: Label, faults: Vec<Fault>) -> Self {
+        let (id, name) = (key.id.to_string(), key.label.name.clone());
+        Self { frame: viewer.frame(Section::Keys), id, name, typed, faults }
+    }
+
+    fn fault(&self, id: &str) -> Option<&Fault> {
+        self.faults.iter().find(|fault| fault.id == id)
+    }
+}
+
+/// `GET /keys/{id}/edit`
+pub async fn edit_form(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<KeyId>,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let found = state.run(move |bitting| {
+        let key = bitting.find_key(&principal, id.0)?;
+        match key.status(bitting.time.now()) {
+            Status::Active => Ok(key),
+            retired @ (Status::Revoked | Status::Expired) => Err(domain::Error::Retired(retired)),
+        }
+    });
+    let key = found.await?;
+    let typed = draft.or(Label::of_form, || Label::of_key(key.label.clone()));
+    page(StatusCode::OK, &EditPage::new(&viewer, &key, typed, Vec::new()))
+}
+
+/// `POST /keys/{id}/edit`
+pub async fn edit(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<KeyId>,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    let typed = Label::of_form(&form);
+    let (principal, patch) = (viewer.principal.clone(), typed.patch());
+    let edited = state.run(move |bitting| {
+        let edited = complaints(bitting.relabel_key(id.0, patch, &principal))?;
+        match edited {
+            Ok(_) => Ok(None),
+            Err(errors) => Ok(Some((bitting.find_key(&principal, id.0)?, errors))),
+        }
+    });
+    match edited.await? {
+        None => Ok(see_other(&format!("/keys/{}", id.0))),
+        Some((key, errors)) => {
+            let faults = faults(errors, &LABEL_FIELDS);
+            let template = EditPage::new(&viewer, &key, typed, faults);
+            page(StatusCode::UNPROCESSABLE_ENTITY, &template)
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "key_revoke.html")]
+struct RevokePage {
+    frame: Frame,
+    id: String,
+    name: String,
+    display: String,
+    consequence: String,
+    reason: String,
+    faults: Vec<Fault>,
+}
+
+/// `GET /keys/{id}/revoke`
+pub async fn revoke_form(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<KeyId>,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
+    let reason = draft.or(|form| form.text("reason").to_owned(), String::new);
+    revoke_page(StatusCode::OK, viewer, &state, id.0, reason, Vec::new()).await
+}
+
+async fn revoke_page(
+    status: StatusCode,
+    viewer: Viewer,
+    state: &State,
+    id: KeyId,
+    reason: String,
+    faults: Vec<Fault>,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let found = state.run(move |bitting| {
+        let key = bitting.find_key(&principal, id)?;
+        let usage = bitting.usage_of_key(key.number)?;
+        let consequence = consequence(&key, &usage, bitting.time.now());
+        Ok((key, consequence))
+    });
+    let (key, consequence) = found.await?;
+    if key.revocation.is_some() {
+        return Ok(see_other(&format!("/keys/{id}")));
+    }
+    let template = RevokePage {
+        frame: viewer.frame(Section::Keys),
+        id: id.to_string(),
+        name: key.label.name,
+        display: key.display,
+        consequence,
+        reason,
+        faults,
+    };
+    page(status, &template)
+}
+
+/// `POST /keys/{id}/revoke`
+pub async fn revoke(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<KeyId>,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    let reason = form.text("reason").to_owned();
+    let (principal, given) = (viewer.principal.clone(), reason.clone());
+    let revoked = state.run(move |bitting| {
+        let given = Some(given.as_str()).filter(|given| !given.trim().is_empty());
+        complaints(bitting.revoke_key(id.0, given, &principal, None).map(|_| ()))
+    });
+    match revoked.await? {
+        Ok(()) => Ok(see_other(&format!("/keys/{}", id.0))),
+        Err(errors) => {
+            let faults = faults(errors, &REASON_FIELDS);
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            revoke_page(status, viewer, &state, id.0, reason, faults).await
+        }
+    }
+}

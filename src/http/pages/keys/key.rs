@@ -1,0 +1,295 @@
+//! `/keys/{id}`: everything there is to know of one key.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+use crate::http::error::Problem;
+use crate::http::extract::{Id, PageQuery};
+use crate::http::pages::audit::events::{Event, Names};
+use crate::http::pages::page;
+use crate::http::pages::parts::frame::{Frame, Section, Viewer};
+use crate::http::pages::parts::text::{AGENT, When, counted, day, number, shortened};
+use crate::http::pages::usage::chart::Chart;
+use crate::http::pages::usage::figures::{Sum, Tab, Window, asked};
+use crate::http::pages::users::grants::Grant;
+use crate::http::state::State;
+use crate::model::audit::{AuditEvent, AuditFilter};
+use crate::model::breakdown::Breakdown;
+use crate::model::catalog::Catalog;
+use crate::model::failed_request::FailedRequest;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, SOON, Status};
+use crate::model::page::PageRequest;
+use crate::model::scope::Access;
+use crate::model::time::Moment;
+use crate::model::usage::{Keys, OTHER, Outcome, PerWindow, Source, Tally, Usage};
+use crate::model::words::Word;
+
+#[derive(Template)]
+#[template(path = "key.html")]
+struct KeyPage {
+    frame: Frame,
+    key: Facts,
+    manages: bool,
+    ended: Option<End>,
+    remark: Option<String>,
+    consequence: String,
+    sums: Vec<Sum>,
+    tabs: Vec<Tab>,
+    chart: Chart,
+    granted_used: String,
+    scopes: Vec<ScopeLine>,
+    sources: Vec<SourceLine>,
+    errors: Vec<ErrorLine>,
+    events: Vec<Event>,
+}
+
+struct Facts {
+    id: String,
+    name: String,
+    display: String,
+    owner: Option<String>,
+    description: Option<String>,
+    status: &'static str,
+    grants: Vec<Grant>,
+    expires: Option<When>,
+    expires_day: String,
+    soon: bool,
+    used: Option<When>,
+    lifetime: String,
+    created: When,
+    created_by: String,
+}
+
+impl Facts {
+    fn new(key: ApiKey, usage: &Usage, now: Moment) -> Self {
+        let active = key.status(now) == Status::Active;
+        Self {
+            id: key.id.to_string(),
+            status: key.status(now).as_str(),
+            grants: Grant::list(&key.scopes),
+            expires: key.expires_at.map(|end| When::relative(end, now)),
+            expires_day: key.expires_at.map(day).unwrap_or_default(),
+            soon: active && key.expires_at.is_some_and(|end| end <= now + SOON),
+            used: usage.last_used_at().map(|at| When::ago(at, now)),
+            lifetime: number(usage.lifetime.total()),
+            created: When::ago(key.created_at, now),
+            created_by: key.created_by.name,
+            name: key.label.name,
+            display: key.display,
+            owner: key.label.owner,
+            description: key.label.description,
+        }
+    }
+}
+
+/// How a retired key ended.
+struct End {
+    how: &'static str,
+    at: When,
+    by: Option<String>,
+    reason: Option<String>,
+    attempts: String,
+    attempts_words: String,
+}
+
+impl End {
+    fn of(key: &ApiKey, usage: &Usage, now: Moment) -> Option<Self> {
+        let attempts = usage.lifetime.of(Outcome::Retired);
+        let (how, at, by, reason) = match (&key.revocation, key.status(now)) {
+            (_, Status::Active) => return None,
+            (Some(end), _) => ("Revoked", end.at, Some(end.by.name.clone()), end.reason.clone()),
+            (None, _) => ("Expired", key.expires_at?, None, None),
+        };
+        let verb = if attempts == 1 { "attempt was made" } else { "attempts were made" };
+        Some(Self {
+            how,
+            at: When::ago(at, now),
+            by,
+            reason,
+            attempts: number(attempts),
+            attempts_words: format!("{} {verb}", number(attempts)),
+        })
+    }
+}
+
+/// A resource and an access: what was granted of it, and what was asked.
+struct ScopeLine {
+    resource: String,
+    access: &'static str,
+    remark: &'static str,
+    totals: [String; 3],
+}
+
+/// Requests that the key had the right to make.
+fn granted_requests(tally: &Tally) -> i64 {
+    tally.total() - tally.of(Outcome::Forbidden) - tally.of(Outcome::Retired)
+}
+
+/// The lines of the table, and how many of the granted scopes were used in 30 days.
+fn scope_lines(
+    key: &ApiKey,
+    catalog: &Catalog,
+    windows: &PerWindow<Breakdown>,
+) -> (Vec<ScopeLine>, usize) {
+    let places =
+        catalog.resources().iter().map(|resource| (Some(resource), resource.name.as_str()));
+    let (mut lines, mut used) = (Vec::new(), 0);
+    for (resource, name) in places.chain([(None, OTHER)]) {
+        for access in Access::ALL {
+            let tallies = [&windows.day, &windows.week, &windows.month]
+                .map(|window| asked(window, name, access));
+            let scope = resource.and_then(|resource| resource.scope(access));
+            let granted = scope.is_some_and(|scope| key.scopes.contains(&scope));
+            let is_used = granted_requests(&tallies[2]) > 0;
+            if !granted && tallies[2].total() == 0 {
+                continue;
+            }
+            let remark = match (resource, granted, is_used) {
+                (Some(_), true, false) => "granted, not used",
+                (Some(_), false, _) => "not granted",
+                (Some(_), true, true) | (None, _, _) => "",
+            };
+            used += usize::from(granted && is_used);
+            let totals = tallies.map(|tally| number(tally.total()));
+            let resource = if resource.is_none() { "no resource" } else { name }.to_owned();
+            lines.push(ScopeLine { resource, access: access.as_str(), remark, totals });
+        }
+    }
+    (lines, used)
+}
+
+struct SourceLine {
+    address: String,
+    agent: Option<String>,
+    at: When,
+}
+
+/// A request that was refused or failed.
+struct ErrorLine {
+    at: When,
+    what: String,
+    status: u16,
+    code: String,
+    address: Option<String>,
+}
+
+impl ErrorLine {
+    fn new(failed: FailedRequest, now: Moment) -> Self {
+        let route = failed.route.as_deref().unwrap_or("(no such path)");
+        Self {
+            at: When::ago(failed.at, now),
+            what: format!("{} {route}", failed.method),
+            status: failed.status,
+            code: failed.code,
+            address: failed.address,
+        }
+    }
+}
+
+/// Everything that is read for the page.
+struct Found {
+    key: ApiKey,
+    usage: Usage,
+    windows: PerWindow<Breakdown>,
+    sources: Vec<Source>,
+    errors: Vec<FailedRequest>,
+    events: Vec<AuditEvent>,
+    names: Names,
+    now: Moment,
+}
+
+/// `GET /keys/{id}`
+pub async fn show(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<KeyId>,
+    PageQuery(window): PageQuery<Window>,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let found = state.run(move |bitting| {
+        let key = bitting.find_key(&principal, id.0)?;
+        let filter = AuditFilter { key_id: Some(key.id.to_string()), ..AuditFilter::default() };
+        let events = bitting.list_audit(&principal, &filter, &PageRequest::default())?.items;
+        Ok(Found {
+            names: bitting.names_in(&principal, &events)?,
+            usage: bitting.usage_of_key(key.number)?,
+            windows: bitting.usage_breakdown(Keys::These(&[key.number]))?,
+            sources: bitting.addresses_of_key(key.number)?,
+            errors: bitting.errors_of_key(key.number)?,
+            events,
+            now: bitting.time.now(),
+            key,
+        })
+    });
+    page(StatusCode::OK, &key_page(&viewer, found.await?, window))
+}
+
+fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
+    let Found { key, usage, windows, sources, errors, events, names, now } = found;
+    let (scopes, used) = scope_lines(&key, &viewer.catalog, &windows);
+    let granted = key.scopes.iter().count();
+    let source = |source: Source| SourceLine {
+        address: source.address,
+        agent: source.user_agent.map(|agent| shortened(agent, AGENT)),
+        at: When::ago(source.at, now),
+    };
+    KeyPage {
+        frame: viewer.frame(Section::Keys),
+        manages: viewer.principal.manages_keys(),
+        ended: End::of(&key, &usage, now),
+        remark: remark(&key, &usage, now),
+        consequence: consequence(&key, &usage, now),
+        sums: Sum::of_all(&windows),
+        tabs: Tab::of_all(&format!("/keys/{}", key.id), window),
+        chart: window.chart(&windows),
+        granted_used: format!("granted {granted}, used {used} in 30 days"),
+        scopes,
+        sources: sources.into_iter().map(source).collect(),
+        errors: errors.into_iter().map(|failed| ErrorLine::new(failed, now)).collect(),
+        events: events.into_iter().map(|event| Event::new(event, &names, now)).collect(),
+        key: Facts::new(key, &usage, now),
+    }
+}
+
+/// What is worth a second look at an active key.
+fn remark(key: &ApiKey, usage: &Usage, now: Moment) -> Option<String> {
+    if key.status(now) != Status::Active {
+        return None;
+    }
+    let soon = key.expires_at.filter(|end| *end <= now + SOON).map(|end| {
+        let when = When::relative(end, now).words;
+        format!("This key expires {when}. Replace it before then, so that nothing stops working.")
+    });
+    let idle = usage.last_used_at().map(|at| (now - at).num_days()).filter(|days| *days >= 90);
+    soon.or(idle.map(|days| {
+        format!(
+            "This key has not been used for {}. If nothing needs it any longer, revoke it.",
+            counted(days, "day")
+        )
+    }))
+}
+
+/// What revoking a key does, in words.
+pub(in crate::http::pages) fn consequence(key: &ApiKey, usage: &Usage, now: Moment) -> String {
+    let recent = usage.windows.day.total();
+    let last = usage.last_used_at().map(|at| When::ago(at, now).words);
+    let in_use = match (last, recent) {
+        (None, _) => "It has never been used.".to_owned(),
+        (Some(last), 0) => format!("It was last used {last}."),
+        (Some(last), n) => format!(
+            "It is in use: {} in the last 24 hours, the last {last}.",
+            counted(n, "request")
+        ),
+    };
+    let effect = match key.status(now) {
+        Status::Active => {
+            "Whoever uses this key is refused at once, and for good: a revoked key cannot be brought back."
+        }
+        Status::Expired | Status::Revoked => {
+            "The key has expired and is refused already. Revoking it records that it was ended on purpose."
+        }
+    };
+    format!("{effect} {in_use}")
+}

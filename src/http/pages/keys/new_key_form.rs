@@ -1,0 +1,195 @@
+//! What is typed into the form of a new key, and what it means.
+
+use serde_json::{Map, Value, json};
+
+use crate::http::extract::Form;
+use crate::http::pages::parts::expiry;
+use crate::http::pages::parts::expiry::Unclear;
+use crate::http::pages::parts::fault::{Fault, Field, faults};
+use crate::model::FieldErrors;
+use crate::model::catalog::Catalog;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, NewKey};
+use crate::model::scope::ScopeSet;
+use crate::model::time::{Moment, format};
+
+/// The fields that rules may complain about.
+pub const FIELDS: [Field; 6] = [
+    ("name", "name", "The name"),
+    ("owner", "owner", "The owner"),
+    ("description", "description", "The description"),
+    ("expires_at", "expires", "The expiry"),
+    ("expires_on", "expires_on", "The last day"),
+    ("scopes", "scope", "What the key may do"),
+];
+
+/// What is typed into the form.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// As it is.
+    pub name: String,
+    /// As it is.
+    pub owner: String,
+    /// As it is.
+    pub description: String,
+    /// The life that is chosen.
+    pub expires: String,
+    /// The last day, if it is to be a date.
+    pub expires_on: String,
+    /// The boxes that are ticked.
+    pub scopes: Vec<String>,
+    /// The key that the new one shall replace.
+    pub replaces: Option<KeyId>,
+    /// The name of which it was said that a key has it already.
+    pub same_name: String,
+}
+
+impl Typed {
+    /// An empty form.
+    pub fn nothing() -> Self {
+        Self { expires: "90d".to_owned(), ..Self::default() }
+    }
+
+    /// A form filled in from a key.
+    pub fn like(key: &ApiKey) -> Self {
+        let lived = key.expires_at.map(|end| (end - key.created_at).num_days());
+        let life = lived.map_or("never", |days| expiry::life_of(days).unwrap_or("90d"));
+        Self {
+            name: key.label.name.clone(),
+            owner: key.label.owner.clone().unwrap_or_default(),
+            description: key.label.description.clone().unwrap_or_default(),
+            expires: life.to_owned(),
+            scopes: key.scopes.iter().map(|scope| scope.to_string()).collect(),
+            replaces: Some(key.id),
+            ..Self::default()
+        }
+    }
+
+    /// What was sent.
+    pub fn of(form: &Form) -> Self {
+        let text = |name| form.text(name).to_owned();
+        Self {
+            name: text("name"),
+            owner: text("owner"),
+            description: text("description"),
+            expires: text("expires"),
+            expires_on: text("expires_on"),
+            scopes: form.values("scope").map(str::to_owned).collect(),
+            replaces: form.text("replaces").parse().ok(),
+            same_name: text("same_name"),
+        }
+    }
+
+    /// The scopes that are ticked, as far as there are such scopes.
+    pub fn ticked(&self, catalog: &Catalog) -> ScopeSet {
+        catalog.known(self.scopes.iter().map(String::as_str))
+    }
+
+    /// The key that the form describes.
+    ///
+    /// # Errors
+    /// Every complaint about it, beside its field.
+    pub fn key(&self, catalog: &Catalog, now: Moment) -> Result<NewKey, Vec<Fault>> {
+        let mut object = Map::new();
+        for (field, text) in
+            [("name", &self.name), ("owner", &self.owner), ("description", &self.description)]
+        {
+            // Browsers send line breaks as two characters, which would count twice.
+            object.insert(field.to_owned(), json!(text.replace("\r\n", "\n")));
+        }
+        if !self.scopes.is_empty() {
+            object.insert("scopes".to_owned(), json!(self.scopes));
+        }
+        let end = self.end(now);
+        if let Ok(Some(end)) = end {
+            object.insert("expires_at".to_owned(), Value::String(format(end)));
+        }
+        let key = NewKey::from_object(&object, catalog, now);
+        let mut errors = match (&key, &end) {
+            (Err(errors), _) => errors.clone(),
+            (Ok(_), Err(_)) => FieldErrors::default(),
+            (Ok(_), Ok(_)) => return key.map_err(|errors| faults(errors, &FIELDS)),
+        };
+        if let Err((field, message)) = end {
+            errors.add(field, message);
+        }
+        for error in errors.named_mut() {
+            self.reword(&mut error.field, &mut error.message);
+        }
+        Err(faults(errors, &FIELDS))
+    }
+
+    fn reword(&self, field: &mut String, message: &mut String) {
+        match (field.as_str(), message.as_str()) {
+            ("scopes", "is required") => "is empty: select at least one box".clone_into(message),
+            ("name", "is required") => {
+                "is missing: choose one by which you will recognise the key".clone_into(message);
+            }
+            ("expires_at", _) if self.expires == "date" => "expires_on".clone_into(field),
+            _ => {}
+        }
+    }
+
+    /// When the key shall expire; never only where that was chosen.
+    pub fn end(&self, now: Moment) -> Result<Option<Moment>, Unclear> {
+        expiry::end(&self.expires, &self.expires_on, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::http::pages::keys::new_key_form::*;
+    use crate::model::records::resources;
+    use crate::model::time::parse_rfc3339;
+
+    fn typed(expires: &str, expires_on: &str) -> Typed {
+        Typed {
+            name: "a".to_owned(),
+            expires: expires.to_owned(),
+            expires_on: expires_on.to_owned(),
+            scopes: vec!["calls:read".to_owned()],
+            ..Typed::default()
+        }
+    }
+
+    fn catalog() -> Catalog {
+        resources::catalog()
+    }
+
+    #[test]
+    fn an_expiry_is_chosen_and_never_guessed() {
+        let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        let end = |expires, on| {
+            typed(expires, on).key(&catalog(), now).map(|key| key.expires_at.map(format))
+        };
+        assert_eq!(end("never", "").unwrap(), None);
+        assert_eq!(end("90d", "").unwrap().unwrap(), "2027-02-19T12:00:00.000Z");
+        assert_eq!(end("date", "2027-01-31").unwrap().unwrap(), "2027-02-01T00:00:00.000Z");
+        for (expires, on, id) in [
+            ("", "", "expires"),
+            ("0", "", "expires"),
+            ("date", "", "expires_on"),
+            ("date", "2027-02-30", "expires_on"),
+            ("date", "2026-11-20", "expires_on"),
+            ("date", "2037-01-01", "expires_on"),
+        ] {
+            let faults = end(expires, on).unwrap_err();
+            assert_eq!(
+                faults.iter().map(|fault| fault.id).collect::<Vec<_>>(),
+                [id],
+                "{expires}{on}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_fault_is_found_at_once_in_the_order_of_the_fields() {
+        let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        let empty = Typed { owner: "\u{7}".to_owned(), ..Typed::default() };
+        let faults = empty.key(&catalog(), now).unwrap_err();
+        let ids: Vec<_> = faults.iter().map(|fault| fault.id).collect();
+        assert_eq!(ids, ["name", "owner", "expires", "scope"]);
+        let unknown = Typed { scopes: vec!["*".to_owned()], ..typed("never", "") };
+        assert_eq!(unknown.key(&catalog(), now).unwrap_err()[0].id, "scope");
+    }
+}

@@ -1,0 +1,134 @@
+//! What stands around the content of every page for somebody who is signed in.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use crate::domain::principal::Principal;
+use crate::domain::users::signed_in::UserCaller;
+use crate::http::error::Problem;
+use crate::http::extract::{Draft, FormToken, FromWhere};
+use crate::http::state::State;
+use crate::model::catalog::Catalog;
+use crate::model::user::{Role, User};
+use crate::model::words::Word;
+
+/// Who looks at users and admin tokens.
+pub const OVERSEERS: &[Role] = &[Role::Admin, Role::Auditor];
+
+/// The pages in the navigation, in order. A page that is added gets a row in `Section::row`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// API keys.
+    Keys,
+    /// The requests of all keys.
+    Usage,
+    /// The audit log.
+    Audit,
+    /// Who may sign in.
+    Users,
+    /// Admin tokens.
+    Tokens,
+    /// The API document.
+    Docs,
+    /// One's own account, which the address at the top leads to.
+    Account,
+    /// None of them.
+    Elsewhere,
+}
+
+impl Section {
+    const ALL: [Self; 6] =
+        [Self::Keys, Self::Usage, Self::Audit, Self::Users, Self::Tokens, Self::Docs];
+
+    /// Its name, its path, and who sees it.
+    fn row(self) -> (&'static str, &'static str, &'static [Role]) {
+        match self {
+            Self::Keys => ("Keys", "/keys", Role::ALL),
+            Self::Usage => ("Usage", "/usage", Role::ALL),
+            Self::Audit => ("Audit log", "/audit", Role::ALL),
+            Self::Users => ("Users", "/users", OVERSEERS),
+            Self::Tokens => ("Tokens", "/tokens", OVERSEERS),
+            Self::Docs => ("API", "/docs", Role::ALL),
+            Self::Account => ("Account", "/account", Role::ALL),
+            Self::Elsewhere => ("Elsewhere", "/", &[]),
+        }
+    }
+}
+
+/// An entry of the navigation.
+pub struct NavigationItem {
+    /// What it says.
+    pub name: &'static str,
+    /// Where it leads.
+    pub path: &'static str,
+    /// Whether the page at hand belongs to it.
+    pub current: bool,
+}
+
+/// The frame of a page.
+pub struct Frame {
+    /// Who is signed in.
+    pub email: String,
+    /// What they are.
+    pub role: &'static str,
+    /// What every form on the page carries.
+    pub form_token: String,
+    /// Whether the page at hand is that of their account.
+    pub at_account: bool,
+    /// The pages they may see.
+    pub navigation: Vec<NavigationItem>,
+    /// Whether the form on the page is filled in with what was typed before signing in again.
+    pub restored: bool,
+}
+
+/// Who looks at a page: for the use cases, and for the frame.
+pub struct Viewer {
+    /// Who the use cases are asked by.
+    pub principal: Principal,
+    /// Which resources and scopes there are.
+    pub catalog: Arc<Catalog>,
+    user: User,
+    form_token: String,
+    restored: bool,
+}
+
+impl Viewer {
+    /// The frame of a page in this section.
+    pub fn frame(&self, current: Section) -> Frame {
+        let item = |section: Section| {
+            let (name, path, roles) = section.row();
+            let seen = roles.contains(&self.user.role);
+            seen.then_some(NavigationItem { name, path, current: section == current })
+        };
+        Frame {
+            email: self.user.email.to_string(),
+            role: self.user.role.as_str(),
+            form_token: self.form_token.clone(),
+            at_account: current == Section::Account,
+            restored: self.restored,
+            navigation: Section::ALL.into_iter().filter_map(item).collect(),
+        }
+    }
+}
+
+impl FromRequest for Viewer {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut read = || {
+            let caller = UserCaller::from_request(request, payload).into_inner()?;
+            let FromWhere(visit) = FromWhere::from_request(request, payload).into_inner()?;
+            let FormToken(form_token) = FormToken::from_request(request, payload).into_inner()?;
+            let principal = caller.principal(&visit);
+            let restored = request.extensions().contains::<Draft>();
+            let (user, catalog) =
+                (caller.user().clone(), State::of(request)?.bitting.catalog.clone());
+            Ok(Self { principal, user, catalog, form_token, restored })
+        };
+        ready(read())
+    }
+}

@@ -1,0 +1,10 @@
+//! http::pages::parts.
+
+pub mod browser;
+pub mod csv;
+pub mod expiry;
+pub mod fault;
+pub mod frame;
+pub mod list;
+pub mod pager;
+pub mod text;

@@ -1,0 +1,184 @@
+//! What is typed into the form of a new admin token, and what it means.
+
+use serde_json::{Map, Value, json};
+
+use crate::http::extract::Form;
+use crate::http::pages::parts::expiry;
+use crate::http::pages::parts::expiry::Unclear;
+use crate::http::pages::parts::fault::{Fault, Field, faults};
+use crate::http::pages::users::grants::Grant;
+use crate::model::FieldErrors;
+use crate::model::catalog::Catalog;
+use crate::model::scope::{Access, ScopeSet};
+use crate::model::time::{Moment, format};
+use crate::model::token::{AdminToken, NewToken};
+
+/// The fields that rules may complain about.
+pub const FIELDS: [Field; 6] = [
+    ("name", "name", "The name"),
+    ("access", "access", "What the token may do"),
+    ("expires_at", "expires", "The expiry"),
+    ("expires_on", "expires_on", "The last day"),
+    ("bounds", "bounds", "What the token may grant"),
+    ("may_grant", "may_grant", "What the token may grant"),
+];
+
+/// What is sent, and what is read, of what a token may do.
+pub fn accesses() -> [(&'static str, &'static str); 2] {
+    let words = |access| match access {
+        Access::Read => "Read: lists keys, their usage and the audit log",
+        Access::Write => "Write: also makes, changes and revokes keys",
+    };
+    Access::ALL.map(|access| (access.as_str(), words(access)))
+}
+
+/// What a token may do and grant, as a page says it.
+pub struct Bounds {
+    /// Whether it may change anything.
+    pub writes: bool,
+    /// Whether it may grant everything.
+    pub everything: bool,
+    /// What it may grant.
+    pub grants: Vec<Grant>,
+}
+
+impl Bounds {
+    /// Those of a token.
+    pub fn of(token: &AdminToken, catalog: &Catalog) -> Self {
+        Self {
+            writes: token.access == Access::Write,
+            everything: token.may_grant == catalog.scopes(),
+            grants: Grant::list(&token.may_grant),
+        }
+    }
+}
+
+/// What is typed into the form.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// As it is.
+    pub name: String,
+    /// The access that is chosen.
+    pub access: String,
+    /// The life that is chosen.
+    pub expires: String,
+    /// The last day, if it is to be a date.
+    pub expires_on: String,
+    /// `all` or `some`: whether it may grant everything.
+    pub bounds: String,
+    may_grant: Vec<String>,
+}
+
+impl Typed {
+    /// An empty form.
+    pub fn nothing() -> Self {
+        let (expires, bounds) = ("90d".to_owned(), "all".to_owned());
+        Self { expires, bounds, access: Access::Read.as_str().to_owned(), ..Self::default() }
+    }
+
+    /// What was sent.
+    pub fn of(form: &Form) -> Self {
+        let text = |name| form.text(name).to_owned();
+        Self {
+            name: text("name"),
+            access: text("access"),
+            expires: text("expires"),
+            expires_on: text("expires_on"),
+            bounds: text("bounds"),
+            may_grant: form.values("may_grant").map(str::to_owned).collect(),
+        }
+    }
+
+    /// The scopes that are ticked, as far as there are such scopes.
+    pub fn ticked(&self, catalog: &Catalog) -> ScopeSet {
+        catalog.known(self.may_grant.iter().map(String::as_str))
+    }
+
+    fn end(&self, now: Moment) -> Result<Option<Moment>, Unclear> {
+        expiry::end(&self.expires, &self.expires_on, now)
+    }
+
+    /// The token that the form describes.
+    ///
+    /// # Errors
+    /// Every complaint about it, beside its field.
+    pub fn token(&self, catalog: &Catalog, now: Moment) -> Result<NewToken, Vec<Fault>> {
+        let mut object = Map::new();
+        object.insert("name".to_owned(), json!(self.name));
+        object.insert("access".to_owned(), json!(self.access));
+        let mut errors = FieldErrors::default();
+        match self.end(now) {
+            Ok(Some(end)) => {
+                object.insert("expires_at".to_owned(), Value::String(format(end)));
+            }
+            Ok(None) => errors.add("expires_at", "must be chosen"),
+            Err((field, message)) => errors.add(field, message),
+        }
+        match self.bounds.as_str() {
+            "all" => {}
+            "some" if self.may_grant.is_empty() => {
+                errors.add("may_grant", "is empty: select at least one box");
+            }
+            "some" => {
+                object.insert("may_grant".to_owned(), json!(self.may_grant));
+            }
+            _ => errors.add("bounds", "must be chosen"),
+        }
+        let token = NewToken::from_object(&object, catalog, now);
+        for mut error in token.as_ref().err().cloned().unwrap_or_default() {
+            let unclear = !object.contains_key("expires_at");
+            match error.field.as_str() {
+                // It was said above why there is none.
+                "expires_at" if unclear => continue,
+                "expires_at" if self.expires == "date" => "expires_on".clone_into(&mut error.field),
+                _ => {}
+            }
+            errors.add(&error.field, error.message);
+        }
+        match token {
+            Ok(token) if errors.is_empty() => Ok(token),
+            _ => Err(faults(errors, &FIELDS)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::http::pages::tokens::new_token_form::*;
+    use crate::model::records::resources;
+    use crate::model::time::parse_rfc3339;
+
+    fn typed(expires: &str, bounds: &str, may_grant: &[&str]) -> Typed {
+        let may_grant = may_grant.iter().map(ToString::to_string).collect();
+        let (expires, bounds) = (expires.to_owned(), bounds.to_owned());
+        let access = "write".to_owned();
+        Typed { name: "CI".to_owned(), access, expires, bounds, may_grant, ..Typed::default() }
+    }
+
+    fn catalog() -> Catalog {
+        resources::catalog()
+    }
+
+    #[test]
+    fn nothing_that_is_left_out_means_everything() {
+        let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        let ids = |typed: Typed| {
+            let faults = typed.token(&catalog(), now).err().unwrap_or_default();
+            faults.iter().map(|fault| fault.id).collect::<Vec<_>>()
+        };
+        let all = typed("365d", "all", &["calls:read"]).token(&catalog(), now).unwrap();
+        assert_eq!(
+            (all.may_grant, format(all.expires_at)),
+            (catalog().scopes(), "2027-11-21T12:00:00.000Z".to_owned())
+        );
+        let some = typed("7d", "some", &["calls:read"]).token(&catalog(), now).unwrap();
+        assert_eq!(some.may_grant.to_string(), "calls:read");
+        assert_eq!(ids(typed("90d", "some", &[])), ["may_grant"]);
+        assert_eq!(ids(typed("90d", "", &[])), ["bounds"]);
+        assert_eq!(ids(typed("90d", "some", &["*"])), ["may_grant"]);
+        assert_eq!(ids(typed("never", "all", &[])), ["expires"]);
+        let late = Typed { expires_on: "2027-11-21".to_owned(), ..typed("date", "all", &[]) };
+        assert_eq!(ids(late), ["expires_on"]);
+        assert_eq!(ids(Typed::default()), ["name", "access", "expires", "bounds"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! Scopes as the pages show them: by resource, and as a sentence.
+
+use crate::http::pages::parts::text::{listed, long_day};
+use crate::model::scope::{Access, Scope, ScopeSet};
+use crate::model::time::Moment;
+
+/// What is granted of one resource.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The resource's name.
+    pub resource: String,
+    /// Whether it may be read.
+    pub read: bool,
+    /// Whether it may be written.
+    pub write: bool,
+}
+
+impl Grant {
+    /// A set of scopes, a resource each.
+    pub fn list(scopes: &ScopeSet) -> Vec<Self> {
+        let mut grants: Vec<Self> = Vec::new();
+        for Scope { resource, access } in scopes.iter() {
+            let resource = resource.to_string();
+            let place = grants.iter().position(|grant| grant.resource == resource);
+            let place = place.unwrap_or_else(|| {
+                grants.push(Self { resource, read: false, write: false });
+                grants.len() - 1
+            });
+            match access {
+                Access::Read => grants[place].read = true,
+                Access::Write => grants[place].write = true,
+            }
+        }
+        grants
+    }
+
+    fn words(&self) -> String {
+        let access = match (self.read, self.write) {
+            (true, true) => "read and write",
+            (true, false) => "read",
+            (false, _) => "write",
+        };
+        format!("{access} {}", self.resource.replace('_', " "))
+    }
+}
+
+/// What a key will be able to do, and until when. `static/new-key.js` says the same while the form
+/// is filled in.
+pub fn promise(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
+    if scopes.is_empty() {
+        return "This key will not be able to do anything: select at least one box.".to_owned();
+    }
+    format!("This key will be able to {}.", abilities(scopes, expires_at))
+}
+
+/// What a key that has been made can do, and until when.
+pub fn sentence(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
+    format!("This key can {}.", abilities(scopes, expires_at))
+}
+
+fn abilities(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
+    let parts: Vec<String> = Grant::list(scopes).iter().map(Grant::words).collect();
+    let until = match expires_at {
+        Some(end) => format!("until {}", long_day(end)),
+        None => "until somebody revokes it".to_owned(),
+    };
+    format!("{} {until}", listed(&parts))
+}
+
+/// A first request that the scope allows: method, path and perhaps a body.
+pub fn first_request(scope: &Scope) -> (&'static str, String, Option<&'static str>) {
+    let path = match scope.resource.as_str() {
+        "analytics" => "/v1/analytics/overview".to_owned(),
+        resource => format!("/v1/{resource}"),
+    };
+    match scope.access {
+        Access::Read => ("GET", path, None),
+        Access::Write => ("POST", path, Some(smallest_record(scope.resource.as_str()))),
+    }
+}
+
+fn smallest_record(resource: &str) -> &'static str {
+    match resource {
+        "calls" => r#"{"direction":"inbound","caller":"+14155550100"}"#,
+        "leads" | "contacts" => r#"{"name":"Ada Lovelace"}"#,
+        "agents" => r#"{"name":"Ada","voice_id":"voice-1"}"#,
+        "knowledge_base" => r#"{"title":"Opening hours","content":"Nine to five."}"#,
+        "integrations" => r#"{"name":"Orders","kind":"webhook"}"#,
+        _ => "{}",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::http::pages::users::grants::*;
+    use crate::model::time::parse_rfc3339;
+
+    #[test]
+    fn a_sentence_says_what_a_key_may_do() {
+        let said = |scopes: &str| promise(&scopes.parse().unwrap(), None);
+        assert_eq!(
+            said("calls:read calls:write contacts:read knowledge_base:write"),
+            "This key will be able to read and write calls, read contacts and write knowledge \
+             base until somebody revokes it."
+        );
+        assert!(said("").starts_with("This key will not be able to do anything"));
+        let end = parse_rfc3339("2027-02-20T00:00:00Z");
+        let until = sentence(&"leads:write".parse().unwrap(), end);
+        assert_eq!(until, "This key can write leads until 20 February 2027.");
+    }
+}

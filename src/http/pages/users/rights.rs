@@ -1,0 +1,80 @@
+//! What a user is and may grant, as it is typed into a form.
+
+use serde_json::{Map, Value, json};
+
+use crate::http::extract::Form;
+use crate::http::pages::keys::permissions::Row;
+use crate::http::pages::parts::fault::Field;
+use crate::model::catalog::Catalog;
+use crate::model::user::{Role, User};
+use crate::model::words::Word;
+
+/// The fields that rules may complain about.
+pub const FIELDS: [Field; 2] =
+    [("role", "role", "The role"), ("may_grant", "may_grant", "What they may grant")];
+
+/// A role to choose.
+pub struct RoleChoice {
+    /// What is sent.
+    pub value: &'static str,
+    /// What it means.
+    pub words: &'static str,
+    /// Whether it is chosen.
+    pub chosen: bool,
+}
+
+/// A role in the words of the pages.
+pub fn role_words(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "Manages all keys, admin tokens and users",
+        Role::Member => "Makes and manages their own keys, within limits set by administrators",
+        Role::Auditor => "Can read everything and change nothing",
+    }
+}
+
+/// What is typed.
+pub struct Rights {
+    role: String,
+    may_grant: Vec<String>,
+}
+
+impl Rights {
+    /// Those of somebody new.
+    pub fn nothing() -> Self {
+        Self { role: Role::Member.as_str().to_owned(), may_grant: Vec::new() }
+    }
+
+    /// Those a user has.
+    pub fn of_user(user: &User) -> Self {
+        let may_grant = user.may_grant.iter().map(|scope| scope.to_string()).collect();
+        Self { role: user.role.as_str().to_owned(), may_grant }
+    }
+
+    /// What was sent.
+    pub fn of_form(form: &Form) -> Self {
+        let may_grant = form.values("may_grant").map(str::to_owned).collect();
+        Self { role: form.text("role").to_owned(), may_grant }
+    }
+
+    /// As the object that is read elsewhere; nothing of it is left out.
+    pub fn object(&self) -> Map<String, Value> {
+        let fields = [("role", json!(self.role)), ("may_grant", json!(self.may_grant))];
+        fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+    }
+
+    /// The roles to choose from.
+    pub fn roles(&self) -> Vec<RoleChoice> {
+        let choice = |role: &Role| RoleChoice {
+            value: role.as_str(),
+            words: role_words(*role),
+            chosen: role.as_str() == self.role,
+        };
+        Role::ALL.iter().map(choice).collect()
+    }
+
+    /// The table of what they may grant.
+    pub fn rows(&self, catalog: &Catalog) -> Vec<Row> {
+        let ticked = catalog.known(self.may_grant.iter().map(String::as_str));
+        Row::list(catalog, &catalog.scopes(), &ticked)
+    }
+}

@@ -1,0 +1,259 @@
+//! `/users/{id}`: one user, and what an administrator does about them.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::rights::{FIELDS, Rights, RoleChoice};
+use super::show_link;
+use crate::domain::users::disabling::Holdings;
+use crate::http::error::Problem;
+use crate::http::extract::{Draft, Form, Id};
+use crate::http::pages::keys::permissions::Row;
+use crate::http::pages::parts::fault::{Fault, Field, Refused, refusals};
+use crate::http::pages::parts::frame::{Frame, Section, Viewer};
+use crate::http::pages::parts::text::{NAME, When, counted, listed, shortened};
+use crate::http::pages::{page, see_other};
+use crate::http::state::State;
+use crate::model::FieldErrors;
+use crate::model::id::UserId;
+use crate::model::time::Moment;
+use crate::model::user::{Role, User, UserChange};
+
+const DISABLE_FIELDS: [Field; 2] = [
+    ("holdings", "holdings", "What happens to what they have"),
+    ("transfer_to", "transfer_to", "The new holder"),
+];
+
+#[derive(Template)]
+#[template(path = "user.html")]
+struct UserPage {
+    frame: Frame,
+    id: String,
+    email: String,
+    you: bool,
+    added: When,
+    seen: Option<When>,
+    disabled: Option<When>,
+    roles: Vec<RoleChoice>,
+    rows: Vec<Row>,
+    faults: Vec<Fault>,
+}
+
+impl UserPage {
+    fn new(viewer: &Viewer, user: &User, rights: &Rights, faults: Vec<Fault>, now: Moment) -> Self {
+        Self {
+            frame: viewer.frame(Section::Users),
+            id: user.id.to_string(),
+            email: user.email.to_string(),
+            you: viewer.principal.user_id() == Some(user.id),
+            added: When::ago(user.created_at, now),
+            seen: user.last_login_at.map(|at| When::ago(at, now)),
+            disabled: user.disabled_at.map(|at| When::ago(at, now)),
+            roles: rights.roles(),
+            rows: rights.rows(&viewer.catalog),
+            faults,
+        }
+    }
+
+    fn fault(&self, id: &str) -> Option<&Fault> {
+        self.faults.iter().find(|fault| fault.id == id)
+    }
+}
+
+/// `GET /users/{id}`
+pub async fn show(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<UserId>,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let found =
+        state.run(move |bitting| Ok((bitting.find_user(&principal, id.0)?, bitting.time.now())));
+    let (user, now) = found.await?;
+    let rights = draft.or(Rights::of_form, || Rights::of_user(&user));
+    page(StatusCode::OK, &UserPage::new(&viewer, &user, &rights, Vec::new(), now))
+}
+
+/// `POST /users/{id}`: changes what they are and may grant.
+pub async fn change(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<UserId>,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    let rights = Rights::of_form(&form);
+    let (principal, object) = (viewer.principal.clone(), rights.object());
+    let changed = state.run(move |bitting| {
+        let changed = match UserChange::from_object(&object, &bitting.catalog) {
+            Ok(change) => refusals(bitting.change_user(&principal, id.0, &change), &FIELDS)?,
+            Err(errors) => Err(Refused::invalid(errors, &FIELDS)),
+        };
+        match changed {
+            Ok(_) => Ok(None),
+            Err(refused) => {
+                Ok(Some((bitting.find_user(&principal, id.0)?, refused, bitting.time.now())))
+            }
+        }
+    });
+    match changed.await? {
+        None if viewer.principal.user_id() == Some(id.0) => Ok(see_other("/account")),
+        None => Ok(see_other("/users")),
+        Some((user, Refused { status, faults }, now)) => {
+            page(status, &UserPage::new(&viewer, &user, &rights, faults, now))
+        }
+    }
+}
+
+/// `POST /users/{id}/link`: a new link to set a password by.
+pub async fn make_link(
+    viewer: Viewer,
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: Id<UserId>,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let made = state.run(move |bitting| {
+        let link = bitting.make_password_link(&principal, id.0)?;
+        Ok((bitting.find_user(&principal, id.0)?, link))
+    });
+    let (user, link) = made.await?;
+    show_link(&viewer, &state, &request, &user, &link, false)
+}
+
+/// `POST /users/{id}/enable`
+pub async fn enable(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<UserId>,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal;
+    state.run(move |bitting| bitting.enable_user(&principal, id.0)).await?;
+    Ok(see_other(&format!("/users/{}", id.0)))
+}
+
+#[derive(Template)]
+#[template(path = "user_disable.html")]
+struct DisablePage {
+    frame: Frame,
+    id: String,
+    email: String,
+    you: bool,
+    /// What they have, in words; none where that is nothing.
+    holdings: Option<String>,
+    heirs: Vec<Heir>,
+    only_administrators: bool,
+    chosen: String,
+    faults: Vec<Fault>,
+}
+
+struct Heir {
+    value: String,
+    words: String,
+    chosen: bool,
+}
+
+impl DisablePage {
+    fn fault(&self, id: &str) -> Option<&Fault> {
+        self.faults.iter().find(|fault| fault.id == id)
+    }
+}
+
+/// `3 keys and 1 admin token`; nothing where there are none.
+fn in_words(had: Holdings) -> Option<String> {
+    let parts = [(had.keys, "key"), (had.tokens, "admin token")];
+    let words = |(n, noun): &(usize, &str)| counted(i64::try_from(*n).unwrap_or(i64::MAX), noun);
+    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(words).collect();
+    (!parts.is_empty()).then(|| listed(&parts))
+}
+
+/// Who can have what a user has.
+fn heirs(users: &[User], of: UserId, had: Holdings, chosen: &str) -> Vec<Heir> {
+    let can = |user: &&User| {
+        let right = match user.role {
+            Role::Admin => true,
+            Role::Member => had.tokens == 0,
+            Role::Auditor => false,
+        };
+        right && user.id != of && user.disabled_at.is_none()
+    };
+    let heir = |user: &User| {
+        let value = user.id.to_string();
+        Heir { chosen: value == chosen, value, words: shortened(user.email.to_string(), NAME) }
+    };
+    users.iter().filter(can).map(heir).collect()
+}
+
+/// `GET /users/{id}/disable`
+pub async fn disable_form(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<UserId>,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
+    let nothing = Refused { status: StatusCode::OK, faults: Vec::new() };
+    disable_page(viewer, &state, id.0, draft.0.unwrap_or_default(), nothing).await
+}
+
+async fn disable_page(
+    viewer: Viewer,
+    state: &State,
+    id: UserId,
+    sent: Form,
+    refused: Refused,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let read = state.run(move |bitting| {
+        let user = bitting.find_user(&principal, id)?;
+        Ok((user, bitting.holdings_of(&principal, id)?, bitting.list_users(&principal)?))
+    });
+    let (user, had, users) = read.await?;
+    if user.disabled_at.is_some() {
+        return Ok(see_other(&format!("/users/{id}")));
+    }
+    let template = DisablePage {
+        frame: viewer.frame(Section::Users),
+        id: id.to_string(),
+        email: user.email.to_string(),
+        you: viewer.principal.user_id() == Some(id),
+        holdings: in_words(had),
+        heirs: heirs(&users, id, had, sent.text("transfer_to")),
+        only_administrators: had.tokens > 0,
+        chosen: sent.text("holdings").to_owned(),
+        faults: refused.faults,
+    };
+    page(refused.status, &template)
+}
+
+/// Who shall get what the user has; nobody where it is to be revoked.
+fn read_heir(form: &Form, had: Holdings) -> Result<Option<UserId>, FieldErrors> {
+    match form.text("holdings") {
+        "revoke" => Ok(None),
+        "transfer" => {
+            let heir = form.text("transfer_to").parse();
+            heir.map(Some).map_err(|_| FieldErrors::one("transfer_to", "must be chosen"))
+        }
+        _ if in_words(had).is_none() => Ok(None),
+        _ => Err(FieldErrors::one("holdings", "must be chosen")),
+    }
+}
+
+/// `POST /users/{id}/disable`
+pub async fn disable(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<UserId>,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    let (principal, sent) = (viewer.principal.clone(), form.clone());
+    let disabled =
+        state.run(move |bitting| match read_heir(&sent, bitting.holdings_of(&principal, id.0)?) {
+            Ok(heir) => refusals(bitting.disable_user(&principal, id.0, heir), &DISABLE_FIELDS),
+            Err(errors) => Ok(Err(Refused::invalid(errors, &DISABLE_FIELDS))),
+        });
+    match disabled.await? {
+        Ok(_) => Ok(see_other("/users")),
+        Err(refused) => disable_page(viewer, &state, id.0, form, refused).await,
+    }
+}

@@ -1,0 +1,44 @@
+//! Whether the SQLite file is still the one that was opened.
+//!
+//! An open connection goes on working on a file that has been deleted or replaced: keys would be
+//! accepted by a database that nobody can change any more, and what is written would be lost.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::store::error::{Error, Result};
+
+/// A file by what it is, not by its name.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct FileIdentity {
+    path: PathBuf,
+    device_and_inode: Option<(u64, u64)>,
+}
+
+impl FileIdentity {
+    /// The file that has this name now.
+    pub(in crate::store) fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), device_and_inode: look_up(path) }
+    }
+
+    /// Where it lies.
+    pub(in crate::store) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fails when another file has the name now, or none.
+    pub(in crate::store) fn check(&self) -> Result<()> {
+        let now = look_up(&self.path);
+        if now.is_some() && now == self.device_and_inode {
+            return Ok(());
+        }
+        Err(Error::Refused(format!(
+            "{}: the file was deleted or replaced while it was in use; put it back, or restart the server to use the one that is there",
+            self.path.display()
+        )))
+    }
+}
+
+fn look_up(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}

@@ -1,0 +1,54 @@
+//! Setting the remembered time back, after a clock that was far ahead has been mended.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::connection::AnyConnection;
+use super::migrate;
+use super::target::Target;
+use crate::model::time::Moment;
+use crate::store::error::{Error, Result};
+use crate::store::schema::bitting;
+
+#[derive(QueryableByName)]
+struct Others {
+    #[diesel(sql_type = BigInt)]
+    others: i64,
+}
+
+/// Sets the highest time seen to `now`; returns what it was.
+///
+/// # Errors
+/// [`Error::Refused`] while another process has the database open: a running server keeps the time
+/// in memory and would write it again.
+pub fn reset(target: &Target, now: Moment) -> Result<Moment> {
+    let mut session = target.open_alone()?;
+    let in_use = || {
+        Error::Refused(format!(
+            "{target}: in use by another process, which would write its own time back; stop every server first"
+        ))
+    };
+    if let AnyConnection::Postgres(connection) = &mut session.connection {
+        let Others { others } = diesel::sql_query(
+            "SELECT COUNT(*) AS others FROM pg_catalog.pg_stat_activity WHERE datname = \
+             current_database() AND application_name = 'bitting' AND pid <> pg_backend_pid()",
+        )
+        .get_result(connection)?;
+        if others > 0 {
+            return Err(in_use());
+        }
+    }
+    let result = session.write(|connection| {
+        let before = migrate::look(connection, target)?.mark.high_water;
+        diesel::update(bitting::table)
+            .set(bitting::high_water.eq(now.naive_utc()))
+            .execute(connection)?;
+        Result::Ok(before)
+    });
+    match (result, target) {
+        (Err(Error::Statement(why)), Target::Sqlite(_)) if why.to_string().contains("locked") => {
+            Err(in_use())
+        }
+        (result, _) => result,
+    }
+}

@@ -1,0 +1,230 @@
+//! Looking a database over without changing it: is every page and row readable, and does what must
+//! hold between the rows hold.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use super::connection::{AnyConnection, Session};
+use super::migrate;
+use super::migrate::Look;
+use super::preconditions::ServerFacts;
+use super::target::Target;
+use crate::store::error::Result;
+use crate::store::users::powers;
+use crate::store::users::powers::Powers;
+use crate::store::{keys, tokens};
+
+/// Damages listed at most; one is enough to know.
+const DAMAGES_LISTED: usize = 5;
+/// Keys read at once.
+const KEYS_PER_READ: i64 = 10_000;
+
+/// What must hold, and a query that counts where it does not.
+const INVARIANTS: [(&str, &str); 11] = [
+    (
+        "every key has one key.created event",
+        "SELECT COUNT(*) AS n FROM api_keys AS k WHERE 1 <> (SELECT COUNT(*) FROM audit_events AS e \
+         WHERE e.key_id = k.id AND e.action = 'key.created')",
+    ),
+    (
+        "every revoked key has one key.revoked event, and no other key has one",
+        "SELECT COUNT(*) AS n FROM api_keys AS k WHERE \
+         CASE WHEN k.revoked_at IS NULL THEN 0 ELSE 1 END <> (SELECT COUNT(*) FROM audit_events \
+         AS e WHERE e.key_id = k.id AND e.action = 'key.revoked')",
+    ),
+    (
+        "every key's revision is the id of an event of its own",
+        "SELECT COUNT(*) AS n FROM api_keys AS k WHERE NOT EXISTS (SELECT 1 FROM audit_events AS e \
+         WHERE e.id = k.revision AND e.key_id = k.id)",
+    ),
+    (
+        "every admin token has one token.created event, and one token.revoked event if revoked",
+        "SELECT COUNT(*) AS n FROM admin_tokens AS t WHERE 1 <> (SELECT COUNT(*) FROM audit_events \
+         AS e WHERE e.action = 'token.created' AND e.detail LIKE '%\"' || t.id || '\"%') \
+         OR CASE WHEN t.revoked_at IS NULL THEN 0 ELSE 1 END <> (SELECT COUNT(*) FROM audit_events \
+         AS e WHERE e.action = 'token.revoked' AND e.detail LIKE '%\"' || t.id || '\"%')",
+    ),
+    (
+        "every event of a key has its key",
+        "SELECT COUNT(*) AS n FROM audit_events AS e WHERE e.key_id IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM api_keys AS k WHERE k.id = e.key_id)",
+    ),
+    (
+        "every count and address belongs to a key",
+        "SELECT COUNT(*) AS n FROM (SELECT key_number FROM usage_minutes UNION ALL SELECT key_number \
+         FROM usage_hours UNION ALL SELECT key_number FROM usage_totals UNION ALL \
+         SELECT key_number FROM key_addresses) AS u \
+         WHERE NOT EXISTS (SELECT 1 FROM api_keys AS k WHERE k.number = u.key_number)",
+    ),
+    (
+        "every count is positive",
+        "SELECT COUNT(*) AS n FROM (SELECT n FROM usage_minutes UNION ALL SELECT n FROM usage_hours \
+         UNION ALL SELECT n FROM usage_totals UNION ALL SELECT n FROM usage_journal) AS u \
+         WHERE u.n <= 0",
+    ),
+    (
+        "no count by the minute is older than those that were dropped",
+        // Of the last minute that was dropped some may still be there.
+        "SELECT COUNT(*) AS n FROM usage_minutes AS u CROSS JOIN usage_rollup AS r \
+         WHERE u.minute < r.minutes_from - 1",
+    ),
+    (
+        "no count by the hour lies in an hour that is not rolled up",
+        "SELECT COUNT(*) AS n FROM usage_hours AS u CROSS JOIN usage_rollup AS r \
+         WHERE u.hour > r.hour OR (u.hour = r.hour AND u.key_number > r.key_number)",
+    ),
+    (
+        "counts by the hour are the sums of those by the minute",
+        "SELECT COUNT(*) AS n FROM (SELECT u.key_number, u.minute / 60 AS hour, u.cell, \
+         CAST(SUM(u.n) AS BIGINT) AS total FROM usage_minutes AS u CROSS JOIN usage_rollup AS r \
+         WHERE u.minute / 60 * 60 >= r.minutes_from AND (u.minute / 60 < r.hour \
+         OR (u.minute / 60 = r.hour AND u.key_number <= r.key_number)) \
+         GROUP BY u.key_number, u.minute / 60, u.cell) AS m \
+         LEFT JOIN usage_hours AS h ON h.key_number = m.key_number AND h.hour = m.hour \
+         AND h.cell = m.cell WHERE COALESCE(h.n, 0) <> m.total",
+    ),
+    (
+        "there is one row that says how far counts are rolled up",
+        "SELECT CAST(CASE WHEN COUNT(*) = 1 THEN 0 ELSE 1 END AS BIGINT) AS n FROM usage_rollup",
+    ),
+];
+
+/// A database that is looked over.
+pub struct Inspection(Session);
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+#[derive(QueryableByName)]
+struct Damage {
+    #[diesel(sql_type = Text)]
+    integrity_check: String,
+}
+
+impl Inspection {
+    /// Opens the database for looking only.
+    ///
+    /// # Errors
+    /// When it is missing or cannot be opened.
+    pub fn open(target: &Target) -> Result<Self> {
+        target.open_to_look().map(Self)
+    }
+
+    /// Whose it is, and which program it needs.
+    ///
+    /// # Errors
+    /// One sentence for people when it is not a database of ours.
+    pub fn look(&mut self, target: &Target) -> Result<Look> {
+        migrate::look(&mut self.0.connection, target)
+    }
+
+    /// Reads every page (SQLite) or every row (PostgreSQL); returns the damages found.
+    ///
+    /// # Errors
+    /// When the database cannot even say what is damaged.
+    pub fn damages(&mut self) -> Result<Vec<String>> {
+        match &mut self.0.connection {
+            AnyConnection::Sqlite(connection) => {
+                let damages: Vec<Damage> =
+                    diesel::sql_query(format!("PRAGMA integrity_check({DAMAGES_LISTED})"))
+                        .load(connection)?;
+                let orphans: Vec<Line> = diesel::sql_query(format!(
+                    "SELECT 'a row of ' || \"table\" || ' refers to none in ' || parent AS line \
+                     FROM pragma_foreign_key_check LIMIT {DAMAGES_LISTED}"
+                ))
+                .load(connection)?;
+                let damages = damages.into_iter().map(|damage| damage.integrity_check);
+                let damages = damages.filter(|damage| damage != "ok");
+                Ok(damages.chain(orphans.into_iter().map(|orphan| orphan.line)).collect())
+            }
+            AnyConnection::Postgres(connection) => {
+                let tables: Vec<Line> = diesel::sql_query(
+                    "SELECT CAST(quote_ident(tablename) AS TEXT) AS line FROM pg_catalog.pg_tables \
+                     WHERE schemaname = current_schema()",
+                )
+                .load(connection)?;
+                for Line { line: table } in tables {
+                    connection.batch_execute(&format!(
+                        "SELECT SUM(LENGTH(CAST(t AS TEXT))) FROM {table} AS t"
+                    ))?;
+                }
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Reads all keys and tokens as a server does at its start; returns how many there are.
+    ///
+    /// # Errors
+    /// When one holds what this program never wrote.
+    pub fn credentials(&mut self) -> Result<usize> {
+        let connection = &mut self.0.connection;
+        let mut found = tokens::changed_since(connection, 0)?.len();
+        let mut last = 0;
+        loop {
+            let keys = keys::changed_since(connection, last, KEYS_PER_READ)?;
+            let Some(key) = keys.last() else { return Ok(found) };
+            last = key.revision;
+            found += keys.len();
+        }
+    }
+
+    /// Who may do what by it.
+    ///
+    /// # Errors
+    /// When the database fails, or one holds what this program never wrote.
+    pub fn powers(&mut self) -> Result<Powers> {
+        self.0.snapshot(powers::read)
+    }
+
+    /// What must hold between the rows and does not, with the number of rows; all are counted in
+    /// one state of the database, since a server may be writing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn broken_invariants(&mut self) -> Result<Vec<(&'static str, i64)>> {
+        self.0.snapshot(|connection| {
+            let mut broken = Vec::new();
+            for (invariant, query) in INVARIANTS {
+                let Number { n } = diesel::sql_query(query).get_result(connection)?;
+                if n > 0 {
+                    broken.push((invariant, n));
+                }
+            }
+            Ok(broken)
+        })
+    }
+
+    /// Whether the SQLite file has a write-ahead log; true on PostgreSQL, which always has one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn writes_ahead(&mut self) -> Result<bool> {
+        match &mut self.0.connection {
+            AnyConnection::Sqlite(connection) => {
+                let mode =
+                    diesel::sql_query("SELECT journal_mode AS line FROM pragma_journal_mode");
+                Ok(mode.get_result::<Line>(connection)?.line == "wal")
+            }
+            AnyConnection::Postgres(_) => Ok(true),
+        }
+    }
+
+    /// What the PostgreSQL server says of itself; nothing on SQLite.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn server(&mut self) -> Result<Option<ServerFacts>> {
+        ServerFacts::of(&mut self.0.connection)
+    }
+}

@@ -1,0 +1,192 @@
+//! What libpq says, without what it repeats of the URL, and what can be done about it.
+
+use super::standby;
+
+/// Words that libpq may quote of a URL: none of them is a secret.
+const PLAIN_WORDS: [&str; 7] =
+    ["require", "verify-ca", "verify-full", "prefer", "allow", "sslmode", "channel_binding"];
+
+/// What is said of a server that is not there, or not ready.
+const PASSING: [&str; 15] = [
+    "Connection refused",
+    "Connection reset by peer",
+    "Connection timed out",
+    "Host is down",
+    "Network is unreachable",
+    "No route to host",
+    "No such file or directory",
+    "timeout expired",
+    "server closed the connection unexpectedly",
+    "the database system is starting up",
+    "the database system is shutting down",
+    "the database system is not yet accepting connections",
+    "the database system is in recovery mode",
+    "too many clients",
+    "remaining connection slots",
+];
+
+const NO_TLS: &str = "the libpq in this build has no TLS: leave sslmode out on a network that you \
+                      trust, or reach the server through a tunnel, such as SSH or stunnel";
+const WANTS_TLS: &str = "the server asks for TLS, which the libpq in this build does not have: let \
+                         this host in without (pg_hba.conf), or through a tunnel, such as SSH or \
+                         stunnel";
+const NO_NAME: &str = "the server's name is not found: look at the host in the URL; every character \
+                       of a user or password that is no letter or digit must be percent-encoded";
+const NO_URL: &str = "the URL must be of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE with \
+                      every other character percent-encoded";
+const POOLED: &str = "connections go through a pooler that hands them out for each transaction or \
+                      statement, which Bitting cannot work with: name PostgreSQL itself in the URL, \
+                      or let the pooler keep one for each session (PgBouncer: pool_mode = session)";
+const MAYBE_POOLED: &str = "a pooler in between must keep a connection for each session (PgBouncer: \
+                            pool_mode = session)";
+
+/// Why there is no connection, on one line. What libpq quotes of the URL may be a part of the
+/// password that was taken for something else, and is left out.
+pub(in crate::store) fn reason(message: &str) -> String {
+    if standby::is_meant(message) {
+        return standby::refusal().to_string();
+    }
+    let connected = message.starts_with("connection to server");
+    let said = if connected {
+        message.rsplit_once(" failed: ").map_or(message, |(_, said)| said).to_owned()
+    } else {
+        without_quoted(message)
+    };
+    let said = on_one_line(&said);
+    let advice = if message.contains("SSL support is not compiled in") {
+        NO_TLS
+    } else if connected && ["no encryption", "SSL", "TLS"].iter().any(|word| said.contains(word)) {
+        WANTS_TLS
+    } else if connected {
+        return said;
+    } else if message.contains("could not translate host name") {
+        NO_NAME
+    } else {
+        NO_URL
+    };
+    format!("{said}; {advice}")
+}
+
+/// Whether the same may go well later: nobody listens yet, or PostgreSQL is just starting. A name that
+/// is not found may be that of a container which has not been started.
+pub(in crate::store) fn may_pass(message: &str) -> bool {
+    if let Some((_, name)) = message.split_once("could not translate host name \"") {
+        let name = name.rsplit_once("\" to address").map_or(name, |(name, _)| name);
+        return name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    }
+    message.starts_with("connection to server")
+        && !standby::is_meant(message)
+        && PASSING.iter().any(|passing| message.contains(passing))
+}
+
+/// The words of PostgreSQL or a pooler on one line, and what to do beside those that do not say what
+/// is behind them.
+pub(in crate::store) fn with_advice(said: &str) -> String {
+    let said = on_one_line(said);
+    let prepared = said.contains("prepared statement \"")
+        && (said.contains("already exists") || said.contains("does not exist"));
+    if prepared || said.contains("pooling mode") {
+        format!("{said}; {POOLED}")
+    } else if said.contains("server closed the connection unexpectedly") {
+        format!("{said}; {MAYBE_POOLED}")
+    } else {
+        said
+    }
+}
+
+fn on_one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+/// The text with an ellipsis for everything from its first quotation mark to its last, since what
+/// is quoted may hold such marks itself.
+fn without_quoted(text: &str) -> String {
+    match (text.find('"'), text.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            let quoted = &text[first + 1..last];
+            let shown = if PLAIN_WORDS.contains(&quoted) { quoted } else { "…" };
+            format!("{}\"{shown}\"{}", &text[..first], &text[last + 1..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::database::libpq::*;
+
+    #[test]
+    fn libpqs_own_words_are_told_without_what_they_repeat() {
+        for (message, told) in [
+            (
+                "sslmode value \"require\" invalid when SSL support is not compiled in\n",
+                &["sslmode value \"require\" invalid when SSL support is not compiled in", NO_TLS]
+                    [..],
+            ),
+            (
+                "could not translate host name \"hunter2@host\" to address: Name or service not known",
+                &["host name \"…\" to address: Name or service not known", NO_NAME],
+            ),
+            ("invalid percent-encoded token: \"hunter2%\"", &["percent-encoded token", NO_URL]),
+            (
+                "invalid integer value \"hunter2\" for connection option \"port\"",
+                &["invalid integer value \"…\"", NO_URL],
+            ),
+            ("missing \"=\" after \"hun\"ter2\" in string", &["missing \"…\" in string"]),
+            (
+                "connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs the \
+                 server running on that host and accepting TCP/IP connections?\n",
+                &["Connection refused; Is the server running"],
+            ),
+            (
+                "connection to server at \"10.0.0.1\", port 5432 failed: FATAL:  no pg_hba.conf entry \
+                 for host \"10.0.0.2\", user \"me\", database \"db\", no encryption",
+                &["no pg_hba.conf entry", WANTS_TLS],
+            ),
+        ] {
+            let reason = reason(message);
+            assert!(!reason.contains("hunter2") && !reason.contains('\n'), "{reason}");
+            told.iter().for_each(|told| assert!(reason.contains(told), "{reason}"));
+        }
+    }
+
+    #[test]
+    fn what_may_go_well_later_is_told_from_what_will_not() {
+        let at = |said: &str| {
+            format!("connection to server at \"h\" (10.0.0.1), port 5432 failed: {said}")
+        };
+        for (message, passes) in [
+            (at("Connection refused\n\tIs the server running on that host?"), true),
+            (at("timeout expired"), true),
+            (at("FATAL:  the database system is starting up"), true),
+            (at("FATAL:  sorry, too many clients already"), true),
+            (at("FATAL:  password authentication failed for user \"me\""), false),
+            (at("FATAL:  database \"d\" does not exist"), false),
+            (at("FATAL:  role \"me\" does not exist"), false),
+            (at("FATAL:  no pg_hba.conf entry for host \"h\", no encryption"), false),
+            (at("fe_sendauth: no password supplied"), false),
+            (
+                "could not translate host name \"db\" to address: Name or service not known".into(),
+                true,
+            ),
+            ("could not translate host name \"x@db\" to address: Unknown".into(), false),
+            ("sslmode value \"require\" invalid when SSL support is not compiled in".into(), false),
+            ("invalid percent-encoded token: \"x%\"".into(), false),
+        ] {
+            assert_eq!(may_pass(&message), passes, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_pooler_that_hands_out_connections_by_transaction_is_named() {
+        for said in [
+            "prepared statement \"__diesel_stmt_0\" already exists",
+            "prepared statement \"__diesel_stmt_3\" does not exist",
+            "transaction blocks not allowed in statement pooling mode",
+        ] {
+            assert_eq!(with_advice(said), format!("{said}; {POOLED}"));
+        }
+        assert_eq!(with_advice("disk full\n\tsorry\n"), "disk full; sorry");
+    }
+}

@@ -1,0 +1,395 @@
+//! Creating and migrating the database, and refusing one that is not Bitting's.
+//!
+//! Nothing is changed before it is certain whose database it is. Migrations run under an exclusive
+//! lock, so that of many processes that start at once one migrates and the others wait.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use chrono::NaiveDateTime;
+use diesel::backend::Backend;
+use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::Sqlite;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use uuid::Uuid;
+
+use super::connection::{AnyConnection, Database, Session, sqlite_uri};
+use super::libpq;
+use super::preconditions;
+use super::preconditions::ServerFacts;
+use super::target::Target;
+use super::transaction::Exclusive;
+use crate::model::secret::Brand;
+use crate::model::time::Moment;
+use crate::model::usage::Minute;
+use crate::store::error::{Error, Result};
+use crate::store::schema::{bitting, usage_rollup};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The generation of this program: it works with every schema whose `oldest_program` is not above.
+const GENERATION: i64 = 1;
+
+const DEFAULT_BRAND: &str = "bt";
+
+/// One page of SQLite's smallest size. It takes some shorter files for new ones.
+const SMALLEST_FILE: u64 = 512;
+
+/// What the database says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// What begins every key made in it.
+    pub brand: String,
+    /// The highest time any process has seen.
+    pub high_water: Moment,
+}
+
+/// Whether a missing database is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is made.
+    Create,
+    /// It is an error.
+    Refuse,
+}
+
+/// Opens the database, makes it if wanted, and brings it up to date. The brand is fixed when the
+/// database is made: `bt` unless said.
+///
+/// # Errors
+/// [`Error::Refused`] with one sentence for people when the database is missing, damaged, another
+/// program's or too new, [`Error::Brand`] when it has another brand; nothing was changed then.
+pub fn open(
+    target: &Target,
+    connections: u32,
+    brand: Option<&Brand>,
+    now: Moment,
+    missing: Missing,
+) -> Result<(Database, Mark)> {
+    if let Target::Sqlite(path) = target {
+        prepare_file(path, missing)?;
+        if missing == Missing::Create {
+            preconditions::demand(target, preconditions::of_file(path))?;
+        }
+    }
+    let database = Database::new(target.clone(), connections);
+    let mark = database
+        .dedicated()
+        .and_then(|mut session| bring_up_to_date(&mut session, target, brand, now, missing))
+        .map_err(|error| explain(error, target))?;
+    Ok((database, mark))
+}
+
+/// Turns SQLite's own words about a file into a sentence with a remedy.
+fn explain(error: Error, target: &Target) -> Error {
+    match (error, target) {
+        (Error::Statement(why), Target::Sqlite(path)) => Error::Refused(format!(
+            "{}: {why}; check that the file is an undamaged Bitting database that this user may write to, or restore a backup",
+            path.display()
+        )),
+        (error, _) => error,
+    }
+}
+
+/// Sees to it that there is a file to open; SQLite itself would make one in silence.
+fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
+    let refused = |why: String| Err(Error::Refused(format!("{}: {why}", path.display())));
+    match std::fs::metadata(path) {
+        Ok(file) if file.is_dir() => refused("is a folder; name a file in it".to_owned()),
+        Ok(file) if file.len() < SMALLEST_FILE => refused(
+            "is not a database, or is truncated; name another file, restore a backup, or, if you need nothing in it, delete it to start afresh"
+                .to_owned(),
+        ),
+        Ok(_) => Ok(()),
+        Err(why) if why.kind() == ErrorKind::NotFound && missing == Missing::Create => {
+            create_file(path)
+        }
+        Err(why) if why.kind() == ErrorKind::NotFound => refused(
+            "this database does not exist; make it with `bitting serve` or `bitting migrate`, or name another with --database-url"
+                .to_owned(),
+        ),
+        Err(why) => refused(format!("cannot be read: {why}")),
+    }
+}
+
+/// Makes a database with one page, so that an empty file always means an accident. It is written
+/// under another name first: nobody ever meets half of it, and of many processes that start at
+/// once the first one's stays.
+fn create_file(path: &Path) -> Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".new-{}", Uuid::now_v7().simple()));
+    let draft = Path::new(&draft);
+    let made = write_first_page(draft).and_then(|()| match std::fs::hard_link(draft, path) {
+        Err(_) if !path.exists() => write_first_page(path), // a file system without hard links
+        _ => Ok(()),
+    });
+    let _ = std::fs::remove_file(draft);
+    made.map_err(|why| {
+        Error::Refused(format!(
+            "{}: cannot be created: {why}; with --database-url, choose a folder that exists and that this user may write to",
+            path.display()
+        ))
+    })
+}
+
+fn write_first_page(path: &Path) -> std::result::Result<(), String> {
+    // Made here, since SQLite would let strangers read it; what it makes beside it is alike.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.map_err(|why| why.to_string())?;
+    let uri = sqlite_uri(path, "rw");
+    let mut connection = SqliteConnection::establish(&uri).map_err(|why| why.to_string())?;
+    connection
+        .batch_execute(
+            "PRAGMA busy_timeout = 2300; PRAGMA journal_mode = WAL; PRAGMA user_version = 1;",
+        )
+        .map_err(|why| why.to_string())
+}
+
+fn bring_up_to_date(
+    session: &mut Session,
+    target: &Target,
+    brand: Option<&Brand>,
+    now: Moment,
+    missing: Missing,
+) -> Result<Mark> {
+    let state = state(&mut session.connection)?;
+    match (&state, missing) {
+        (State::Empty, Missing::Refuse) => {
+            return Err(Error::Refused(format!(
+                "{target}: the database is empty; prepare it with `bitting migrate`"
+            )));
+        }
+        (State::Foreign, _) => return Err(foreign(target)),
+        (State::Ours { oldest_program, .. }, _) if *oldest_program > GENERATION => {
+            return Err(too_new(target, *oldest_program));
+        }
+        (State::Ours { brand: stored, .. }, _)
+            if brand.is_some_and(|given| given.as_str() != stored) =>
+        {
+            let given = brand.map(Brand::to_string).unwrap_or_default();
+            return Err(Error::Brand { given, stored: stored.clone() });
+        }
+        // Who only looks at a database that is up to date need not wait for its writers.
+        (State::Ours { .. }, Missing::Refuse) if !has_pending(&mut session.connection)? => {
+            if let Some(mark) = mark(&mut session.connection)? {
+                return Ok(mark);
+            }
+        }
+        _ => {}
+    }
+    if let Some(server) = ServerFacts::of(&mut session.connection)? {
+        preconditions::demand(target, preconditions::of_server(&server))?;
+    }
+    if let AnyConnection::Sqlite(connection) = &mut session.connection {
+        connection.batch_execute("PRAGMA journal_mode = WAL;")?;
+    }
+    session.write(|connection| {
+        Exclusive::Schema.take(connection)?;
+        // Whoever may not make tables can still work on those that are there.
+        if !matches!(state, State::Ours { .. }) || has_pending(connection)? {
+            run_migrations(connection)?;
+        }
+        mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
+    })
+}
+
+fn foreign(target: &Target) -> Error {
+    Error::Refused(format!(
+        "{target}: this database belongs to another program and was not touched; name another with \
+         --database-url"
+    ))
+}
+
+fn too_new(target: &Target, oldest_program: i64) -> Error {
+    Error::Refused(format!(
+        "{target}: this database needs a newer Bitting (generation {oldest_program}, this one is \
+         {GENERATION}); it was not touched"
+    ))
+}
+
+/// What a database says of itself when it is looked at and left as it is.
+#[derive(Debug)]
+pub struct Look {
+    /// Brand and highest time.
+    pub mark: Mark,
+    /// Whether migrations of this program have not been run in it.
+    pub outdated: bool,
+}
+
+/// Looks at a database of ours without migrating it.
+///
+/// # Errors
+/// [`Error::Refused`] with one sentence for people when it is empty, another program's or too new.
+pub fn look(connection: &mut AnyConnection, target: &Target) -> Result<Look> {
+    match state(connection)? {
+        State::Empty => Err(Error::Refused(format!("{target}: the database is empty"))),
+        State::Foreign => Err(foreign(target)),
+        State::Ours { oldest_program, .. } if oldest_program > GENERATION => {
+            Err(too_new(target, oldest_program))
+        }
+        State::Ours { .. } => {
+            let mark = mark(connection)?.ok_or_else(|| foreign(target))?;
+            Ok(Look { mark, outdated: has_pending(connection)? })
+        }
+    }
+}
+
+/// Whose database it is.
+enum State {
+    Empty,
+    Foreign,
+    Ours { oldest_program: i64, brand: String },
+}
+
+#[derive(QueryableByName)]
+struct Tables {
+    #[diesel(sql_type = BigInt)]
+    all_tables: i64,
+    #[diesel(sql_type = BigInt)]
+    mark: i64,
+}
+
+fn state(connection: &mut AnyConnection) -> Result<State> {
+    // Ours is recognised by its columns, since other programs may have a table of the same name.
+    let source = match connection {
+        AnyConnection::Sqlite(_) => {
+            "SELECT name = 'bitting' AND 3 = (SELECT COUNT(*) FROM pragma_table_info(s.name) AS c \
+             WHERE c.name IN ('brand', 'oldest_program', 'high_water')) AS ours \
+             FROM sqlite_schema AS s WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+        }
+        // Of every schema, and whether or not this user may read them.
+        AnyConnection::Postgres(_) => {
+            "SELECT n.nspname = current_schema() AND t.relname = 'bitting' \
+             AND 3 = (SELECT COUNT(*) FROM pg_catalog.pg_attribute AS c WHERE c.attrelid = t.oid \
+             AND c.attname IN ('brand', 'oldest_program', 'high_water')) AS ours \
+             FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n \
+             ON n.oid = t.relnamespace WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') \
+             AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg!_%' ESCAPE '!'"
+        }
+    };
+    let tables: Tables = diesel::sql_query(format!(
+        "SELECT CAST(COUNT(*) AS BIGINT) AS all_tables, \
+         CAST(COUNT(CASE WHEN ours THEN 1 END) AS BIGINT) AS mark FROM ({source}) AS present"
+    ))
+    .get_result(connection)?;
+    if tables.all_tables == 0 {
+        return Ok(State::Empty);
+    }
+    if tables.mark == 0 {
+        return Ok(State::Foreign);
+    }
+    let mark: Option<(i64, String)> = bitting::table
+        .select((bitting::oldest_program, bitting::brand))
+        .first(connection)
+        .optional()?;
+    let ours = |(oldest_program, brand)| State::Ours { oldest_program, brand };
+    Ok(mark.map_or(State::Foreign, ours))
+}
+
+/// Runs what has not been run yet, inside the caller's transaction: each migration's
+/// `metadata.toml` keeps diesel from beginning one of its own.
+fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(connection) => pending(connection, SQLITE),
+        AnyConnection::Postgres(connection) => pending(connection, POSTGRES),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// Whether something has not been run in a database of ours. It only reads, unlike diesel's own
+/// function of that name, which first makes the table: whoever looks may not be allowed to.
+fn has_pending(connection: &mut AnyConnection) -> Result<bool> {
+    let applied: Vec<Applied> =
+        diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection)?;
+    let known = match connection {
+        AnyConnection::Sqlite(_) => versions::<Sqlite>(SQLITE),
+        AnyConnection::Postgres(_) => versions::<Pg>(POSTGRES),
+    };
+    let is_applied = |version: &String| applied.iter().any(|applied| applied.version == *version);
+    Ok(!known?.iter().all(is_applied))
+}
+
+fn versions<DB: Backend>(migrations: EmbeddedMigrations) -> Result<Vec<String>>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let migrations: Vec<Box<dyn Migration<DB>>> = migrations
+        .migrations()
+        .map_err(|why| Error::Refused(format!("this program's migrations are unknown: {why}")))?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
+fn pending<C, DB>(connection: &mut C, migrations: EmbeddedMigrations) -> Result<()>
+where
+    DB: Backend,
+    C: Connection<Backend = DB> + MigrationHarness<DB>,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let refused = |why: Box<dyn std::error::Error + Send + Sync>| {
+        let why = libpq::with_advice(&why.to_string());
+        Error::Refused(format!("migrating the database failed and was undone: {why}"))
+    };
+    let pending: Vec<Box<dyn Migration<DB>>> =
+        connection.pending_migrations(migrations).map_err(refused)?;
+    for migration in pending {
+        connection.run_migration(&*migration).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Reads the mark, and writes it into a database that has just been made.
+fn mark_database(connection: &mut AnyConnection, brand: &str, now: Moment) -> Result<Mark> {
+    if let Some(mark) = mark(connection)? {
+        return Ok(mark);
+    }
+    diesel::insert_into(bitting::table)
+        .values((
+            bitting::one.eq(1),
+            bitting::brand.eq(brand),
+            bitting::oldest_program.eq(GENERATION),
+            bitting::high_water.eq(now.naive_utc()),
+        ))
+        .execute(connection)?;
+    let hour = Minute::of(now).hour();
+    diesel::insert_into(usage_rollup::table)
+        .values((
+            usage_rollup::one.eq(1),
+            usage_rollup::hour.eq(hour.0),
+            usage_rollup::key_number.eq(0),
+            usage_rollup::minutes_from.eq(0),
+        ))
+        .execute(connection)?;
+    Ok(Mark { brand: brand.to_owned(), high_water: now })
+}
+
+fn mark(connection: &mut AnyConnection) -> Result<Option<Mark>> {
+    let row: Option<(String, NaiveDateTime)> = bitting::table
+        .select((bitting::brand, bitting::high_water))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(|(brand, high_water)| Mark { brand, high_water: high_water.and_utc() }))
+}
+
+/// Keeps the highest time seen; a lower one changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn raise_high_water(connection: &mut AnyConnection, now: Moment) -> Result<()> {
+    let now = now.naive_utc();
+    diesel::update(bitting::table.filter(bitting::high_water.lt(now)))
+        .set(bitting::high_water.eq(now))
+        .execute(connection)?;
+    Ok(())
+}

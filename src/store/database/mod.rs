@@ -1,0 +1,14 @@
+//! store::database.
+
+pub mod backup;
+pub mod connection;
+pub mod contents;
+pub mod file_identity;
+pub mod high_water;
+pub mod inspect;
+pub mod libpq;
+pub mod migrate;
+pub mod preconditions;
+pub mod standby;
+pub mod target;
+pub mod transaction;

@@ -1,0 +1,135 @@
+//! What a server cannot work without, as one list: `bitting check` shows what of it is not so, and a
+//! database that is opened to be written is refused for the same reasons.
+
+use std::path::{Path, PathBuf};
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Double, Text};
+use rustix::fs::{Access, access};
+
+use super::connection::AnyConnection;
+use super::standby;
+use super::target::Target;
+use crate::model::finding::Finding;
+use crate::store::error::{Error, Result};
+
+/// What keeps this user from writing the SQLite file, if anything does.
+///
+/// The system is asked by name and nothing is opened: closing a file of SQLite's would drop the
+/// locks that this process has on it.
+pub fn of_file(path: &Path) -> Option<Finding> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).to_owned();
+    let mut places = files_of(path).into_iter().chain([folder]);
+    let (place, why) = places.find_map(|place| {
+        let denied = access(&place, Access::READ_OK | Access::WRITE_OK).err()?;
+        Some((place, std::io::Error::from(denied)))
+    })?;
+    Some(Finding::wrong(
+        "permissions",
+        format!("this user may not write {}: {why}", place.display()),
+        "run as the server's user, or give this user the file, those beside it and their folder \
+         (chown); a file system that is mounted read-only must be mounted for writing",
+    ))
+}
+
+/// The database's files, as far as they are there: SQLite keeps two more beside it while it is open.
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
+    let named = |ending| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    ["", "-wal", "-shm"].map(named).into_iter().filter(|file| file.exists()).collect()
+}
+
+/// What a PostgreSQL server says of itself.
+#[derive(Debug, QueryableByName)]
+pub struct ServerFacts {
+    /// Such as 150006 for 15.6.
+    #[diesel(sql_type = BigInt)]
+    pub version: i64,
+    /// How it stores text.
+    #[diesel(sql_type = Text)]
+    pub encoding: String,
+    /// Which of the settings that keep a committed change through a crash are off.
+    #[diesel(sql_type = Text)]
+    pub unsafe_settings: String,
+    /// Its clock, in seconds since 1970.
+    #[diesel(sql_type = Double)]
+    pub clock: f64,
+    /// Whether it is a standby.
+    #[diesel(sql_type = Bool)]
+    pub standby: bool,
+    /// Whether it refuses every change, as standbys do.
+    #[diesel(sql_type = Bool)]
+    pub read_only: bool,
+    /// Whether this user may change our tables or, where there are none, make them.
+    #[diesel(sql_type = Bool)]
+    pub may_write: bool,
+}
+
+impl ServerFacts {
+    /// Asks a PostgreSQL server; there is none to ask on SQLite.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn of(connection: &mut AnyConnection) -> Result<Option<Self>> {
+        let AnyConnection::Postgres(connection) = connection else { return Ok(None) };
+        let facts = diesel::sql_query(
+            "SELECT CAST(current_setting('server_version_num') AS BIGINT) AS version, \
+             current_setting('server_encoding') AS encoding, \
+             CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION) AS clock, \
+             (SELECT COALESCE(string_agg(name, ', '), '') FROM pg_catalog.pg_settings WHERE \
+             name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off') \
+             AS unsafe_settings, \
+             pg_is_in_recovery() AS standby, \
+             current_setting('transaction_read_only') = 'on' AS read_only, \
+             COALESCE((SELECT has_table_privilege(t.oid, 'UPDATE') FROM pg_catalog.pg_class AS t \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
+             WHERE n.nspname = current_schema() AND t.relname = 'bitting'), \
+             has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS may_write",
+        )
+        .get_result(connection)?;
+        Ok(Some(facts))
+    }
+}
+
+/// What keeps Bitting from working on a PostgreSQL server.
+pub fn of_server(server: &ServerFacts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if server.encoding != "UTF8" {
+        findings.push(Finding::wrong(
+            "encoding",
+            format!("the database is {}", server.encoding),
+            "make one with ENCODING 'UTF8' and move the data there with pg_dump",
+        ));
+    }
+    // A standby is no more than a warning for whoever looks, and refused wherever it is connected to
+    // for work.
+    if server.read_only && !server.standby {
+        let [message, remedy] = standby::NO_CHANGES;
+        findings.push(Finding::wrong("writing", message, remedy));
+    } else if !server.may_write && !server.standby {
+        findings.push(Finding::wrong(
+            "writing",
+            "this user may not make or change the tables",
+            "let the URL name the user that owns them, or make this one the owner \
+             (ALTER DATABASE … OWNER TO …)",
+        ));
+    }
+    findings
+}
+
+/// Refuses a database for the first thing that keeps a server from working on it.
+///
+/// # Errors
+/// [`Error::Refused`] in the words of `bitting check`.
+pub(in crate::store) fn demand(
+    target: &Target,
+    unmet: impl IntoIterator<Item = Finding>,
+) -> Result<()> {
+    let Some(Finding { message, remedy, .. }) = unmet.into_iter().next() else { return Ok(()) };
+    let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    Err(Error::Refused(format!("{target}: {message}{remedy}")))
+}

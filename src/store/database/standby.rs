@@ -1,0 +1,58 @@
+//! Standbys of PostgreSQL, which lag behind and take no changes: telling them from the primary.
+
+use diesel::prelude::*;
+
+use crate::store::error::{Error, Result};
+
+/// Whether libpq has a choice, of which it would take the first that answers.
+pub(in crate::store) fn has_several_hosts(url: &str) -> bool {
+    let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    let named = parameters.split('&').filter(|parameter| parameter.starts_with("host"));
+    std::iter::once(place).chain(named).any(|hosts| hosts.contains(',') || hosts.contains("%2C"))
+}
+
+/// What is wrong with a server that takes no changes, and what to do.
+pub(in crate::store) const NO_CHANGES: [&str; 2] = [
+    "this PostgreSQL server is a standby or takes no changes, and what it holds may lag behind",
+    "name the primary in --database-url, or all servers with target_session_attrs=read-write; on a \
+     primary, switch default_transaction_read_only off",
+];
+
+/// Why a connection that leads to a standby is of no use.
+pub(in crate::store) fn refusal() -> Error {
+    Error::Refused(NO_CHANGES.join("; "))
+}
+
+/// Whether libpq or the server says that this is one.
+pub(in crate::store) fn is_meant(message: &str) -> bool {
+    message.contains("session is read-only") || message.contains("hot standby mode")
+}
+
+/// Fails on a connection that a pooler, a list of hosts or a failover has led to a standby: what is
+/// read there may be long revoked, and nothing can be written.
+pub(in crate::store) fn refuse(connection: &mut PgConnection) -> Result<()> {
+    let writable = diesel::dsl::sql::<diesel::sql_types::Bool>(
+        "NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'",
+    );
+    let writable: bool = diesel::select(writable).get_result(connection)?;
+    if writable { Ok(()) } else { Err(refusal()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::database::standby::*;
+
+    #[test]
+    fn a_choice_of_hosts_is_seen_wherever_they_are_named() {
+        for (url, several) in [
+            ("postgres://me:a,b@db/bitting", false),
+            ("postgres://db1,db2/bitting", true),
+            ("postgres://me@db1:5432,db2:5433/bitting?sslmode=require", true),
+            ("postgres:///bitting?host=db1,db2", true),
+            ("postgres://db/bitting?options=-c%20a,b", false),
+        ] {
+            assert_eq!(has_several_hosts(url), several, "{url}");
+        }
+    }
+}

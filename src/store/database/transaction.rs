@@ -1,0 +1,146 @@
+//! The three ways to use the database: one read, one snapshot, one write transaction.
+
+use diesel::connection::SimpleConnection;
+
+use super::connection::{AnyConnection, Database, Session};
+use crate::store::error::{Error, Result};
+
+impl Session {
+    /// Runs `f` in a transaction that begins and ends with these statements. The session counts
+    /// as broken, and is thrown away by the pool, while it is inside one.
+    fn transaction<T, E: From<Error>>(
+        &mut self,
+        begin: &str,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.in_transaction = true;
+        let result = self.run(begin).map_err(E::from).and_then(|()| f(&mut self.connection));
+        let result = result.and_then(|value| Ok(self.run("COMMIT").map(|()| value)?));
+        let ended = result.is_ok() || self.run("ROLLBACK").is_ok();
+        self.in_transaction = !ended;
+        result
+    }
+
+    fn run(&mut self, statement: &str) -> Result<()> {
+        Ok(self.connection.batch_execute(statement)?)
+    }
+
+    /// Runs single reads that need not agree with each other.
+    ///
+    /// # Errors
+    /// Whatever `f` returns.
+    pub fn read<T, E>(
+        &mut self,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        f(&mut self.connection)
+    }
+
+    /// Reads one consistent state of the database.
+    ///
+    /// # Errors
+    /// Whatever `f` returns, or the database's failure.
+    pub fn snapshot<T, E: From<Error>>(
+        &mut self,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let begin = match self.connection {
+            AnyConnection::Sqlite(_) => "BEGIN DEFERRED",
+            AnyConnection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        self.transaction(begin, f)
+    }
+
+    /// Changes the database: all of it or nothing. SQLite takes its write lock at once, since a
+    /// transaction that reads first and then writes fails when another wrote in between.
+    ///
+    /// # Errors
+    /// Whatever `f` returns, or the database's failure.
+    pub fn write<T, E: From<Error>>(
+        &mut self,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let begin = match self.connection {
+            AnyConnection::Sqlite(_) => "BEGIN IMMEDIATE",
+            AnyConnection::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        };
+        self.transaction(begin, f)
+    }
+}
+
+impl Database {
+    /// Runs single reads that need not agree with each other.
+    ///
+    /// # Errors
+    /// Whatever `f` returns, or that there is no connection.
+    pub fn read<T, E: From<Error>>(
+        &self,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.reader()?.read(f)
+    }
+
+    /// Reads one consistent state of the database.
+    ///
+    /// # Errors
+    /// Whatever `f` returns, or the database's failure.
+    pub fn snapshot<T, E: From<Error>>(
+        &self,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.reader()?.snapshot(f)
+    }
+
+    /// Changes the database: all of it or nothing.
+    ///
+    /// # Errors
+    /// Whatever `f` returns, or the database's failure.
+    pub fn write<T, E: From<Error>>(
+        &self,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.writer()?.write(f)
+    }
+}
+
+/// What a write transaction does alone, across all processes of a PostgreSQL database. SQLite
+/// has one writer anyway.
+#[derive(Debug, Clone, Copy)]
+pub enum Exclusive {
+    /// Changing keys or tokens: their audit events' ids must rise in the order of the commits.
+    Keys,
+    /// Folding the journal, and rolling up usage.
+    Usage,
+    /// Migrating.
+    Schema,
+    /// Dropping answers that were kept long enough.
+    Answers,
+    /// Changing users, or signing one in. Who needs [`Self::Keys`] too takes it after this.
+    Users,
+    /// Counting failed logins.
+    Logins,
+}
+
+impl Exclusive {
+    /// Waits for its turn and keeps it to the end of the transaction.
+    ///
+    /// # Errors
+    /// When the database fails or the turn does not come in time.
+    pub fn take(self, connection: &mut AnyConnection) -> Result<()> {
+        // "bitt" in ASCII, so that other programs' locks are unlikely to be the same.
+        const NAMESPACE: i32 = 0x6269_7474;
+        let number = match self {
+            Self::Keys => 1,
+            Self::Usage => 2,
+            Self::Schema => 3,
+            Self::Answers => 4,
+            Self::Users => 5,
+            Self::Logins => 6,
+        };
+        match connection {
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(connection) => Ok(connection
+                .batch_execute(&format!("SELECT pg_advisory_xact_lock({NAMESPACE}, {number})"))?),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Which keys a list shows, in which order, and how many there are.
+
+use diesel::dsl::{auto_type, count_star, sql};
+use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Timestamp};
+
+use crate::model::id::UserId;
+use crate::model::key::{
+    ExpiryFilter, KeyFilter, KeyNumber, KeySort, SOON, StatusFilter, TableFilter,
+};
+use crate::model::scope::Scope;
+use crate::model::time::Moment;
+use crate::store::database::connection::AnyConnection;
+use crate::store::error::Result;
+use crate::store::rows;
+use crate::store::schema::{api_keys as table, key_summaries as summaries};
+use crate::store::text::{contains_pattern, lower};
+
+#[auto_type]
+fn keys_and_summaries() -> _ {
+    let summary = summaries::key_number.eq(table::number);
+    table::table.left_join(summaries::table.on(summary))
+}
+
+type Backend = <AnyConnection as Connection>::Backend;
+type Query = diesel::dsl::IntoBoxed<'static, keys_and_summaries, Backend>;
+
+/// The keys that a filter lets through; those of one user alone, if it is said whose. Both databases leave the join out where nothing asks for
+/// the summaries.
+pub(in crate::store) fn matching(filter: &KeyFilter, user: Option<UserId>, now: Moment) -> Query {
+    let moment = now.naive_utc();
+    let unexpired =
+        || table::expires_at.is_null().or(table::expires_at.gt(moment).assume_not_null());
+    let mut query = keys_and_summaries().into_boxed();
+    query = match filter.status {
+        None | Some(StatusFilter::All) => query,
+        Some(StatusFilter::Active) => query.filter(table::revoked_at.is_null()).filter(unexpired()),
+        Some(StatusFilter::Revoked) => query.filter(table::revoked_at.is_not_null()),
+        Some(StatusFilter::Expired) => {
+            query.filter(table::revoked_at.is_null()).filter(table::expires_at.le(moment))
+        }
+        Some(StatusFilter::Retired) => query.filter(
+            table::revoked_at.is_not_null().or(table::expires_at.le(moment).assume_not_null()),
+        ),
+    };
+    if let Some(user) = user {
+        query = query.filter(table::user_id.eq(user.to_string()));
+    }
+    if let Some(owner) = &filter.owner {
+        query = query.filter(table::owner.eq(owner.clone()));
+    }
+    if let Some(text) = &filter.text {
+        query = with_text(query, text);
+    }
+    query
+}
+
+fn shown(filter: &TableFilter, user: Option<UserId>, now: Moment) -> Query {
+    let mut query = matching(&filter.keys, user, now);
+    if let Some(scope) = &filter.scope {
+        query = with_scope(query, scope);
+    }
+    match filter.expiry {
+        None => query,
+        Some(ExpiryFilter::Soon) => query.filter(table::expires_at.le((now + SOON).naive_utc())),
+        Some(ExpiryFilter::Never) => query.filter(table::expires_at.is_null()),
+        Some(ExpiryFilter::Dated) => query.filter(table::expires_at.is_not_null()),
+    }
+}
+
+/// The scopes are one text, separated by spaces.
+fn with_scope(query: Query, scope: &Scope) -> Query {
+    let name = scope.to_string();
+    let like = |pattern: String| table::scopes.like(pattern.replace('_', "\\_")).escape('\\');
+    query.filter(
+        table::scopes
+            .eq(name.clone())
+            .or(like(format!("{name} %")))
+            .or(like(format!("% {name} %")))
+            .or(like(format!("% {name}"))),
+    )
+}
+
+fn with_text(query: Query, text: &str) -> Query {
+    let pattern = contains_pattern(text);
+    let matches = lower(table::name.nullable())
+        .like(pattern.clone())
+        .escape('\\')
+        .or(lower(table::description).like(pattern.clone()).escape('\\'))
+        .or(lower(table::owner).like(pattern.clone()).escape('\\'))
+        .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
+        .or(lower(table::display.nullable()).like(pattern).escape('\\'));
+    query.filter(matches)
+}
+
+/// The row numbers of all keys that a filter lets through, in order. One pass gives the page, the
+/// number of pages and the whole for an export.
+///
+/// # Errors
+/// When the database fails.
+pub fn numbers(
+    connection: &mut AnyConnection,
+    filter: &TableFilter,
+    user: Option<UserId>,
+    sort: KeySort,
+    now: Moment,
+) -> Result<Vec<KeyNumber>> {
+    let query = shown(filter, user, now);
+    let retired_at =
+        || sql::<Nullable<Timestamp>>("COALESCE(api_keys.revoked_at, api_keys.expires_at)");
+    let query = match sort {
+        KeySort::Newest => query,
+        KeySort::Name => query.order(lower(table::name.nullable())),
+        KeySort::Expiry => {
+            query.order(table::expires_at.is_null()).then_order_by(table::expires_at)
+        }
+        KeySort::LastUsed => query
+            .order(summaries::last_used_at.is_null())
+            .then_order_by(summaries::last_used_at.desc()),
+        KeySort::MostUsed => query
+            .order(summaries::month.nullable().is_null())
+            .then_order_by(summaries::month.nullable().desc()),
+        KeySort::Retired => query.order(retired_at().desc()),
+    };
+    let numbers: Vec<i64> =
+        query.then_order_by(table::number.desc()).select(table::number).load(connection)?;
+    numbers.into_iter().map(|number| rows::row_number(number).map(KeyNumber)).collect()
+}
+
+/// How many keys a filter lets through.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(
+    connection: &mut AnyConnection,
+    filter: &TableFilter,
+    user: Option<UserId>,
+    now: Moment,
+) -> Result<i64> {
+    Ok(shown(filter, user, now).select(count_star()).first(connection)?)
+}
+
+/// The owners of all keys, or of one user's, in order; at most so many.
+///
+/// # Errors
+/// When the database fails.
+pub fn owners(
+    connection: &mut AnyConnection,
+    user: Option<UserId>,
+    most: i64,
+) -> Result<Vec<String>> {
+    let mut query = table::table.filter(table::owner.is_not_null()).into_boxed();
+    if let Some(user) = user {
+        query = query.filter(table::user_id.eq(user.to_string()));
+    }
+    let owners: Vec<Option<String>> =
+        query.select(table::owner).distinct().order(table::owner).limit(most).load(connection)?;
+    Ok(owners.into_iter().flatten().collect())
+}

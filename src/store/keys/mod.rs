@@ -1,0 +1,390 @@
+//! API keys in the database.
+
+pub mod errors;
+pub mod forms;
+pub mod listing;
+pub mod summaries;
+pub mod transfer;
+
+use std::collections::HashMap;
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use super::database::connection::AnyConnection;
+use super::error::Result;
+use super::rows;
+use super::rows::{DigestColumn, Parsed};
+use super::schema::api_keys as table;
+use super::text::lower;
+use crate::model::id::{KeyId, UserId};
+use crate::model::key::{
+    ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, Status, StatusFilter, status_at,
+};
+use crate::model::page::Limit;
+use crate::model::scope::ScopeSet;
+use crate::model::secret::Digest;
+use crate::model::time::Moment;
+use crate::model::words::Word;
+use listing::matching;
+
+#[derive(Queryable)]
+pub(super) struct Row {
+    number: i64,
+    id: String,
+    digest: Vec<u8>,
+    name: String,
+    description: Option<String>,
+    owner: Option<String>,
+    scopes: String,
+    display: String,
+    created_at: NaiveDateTime,
+    created_by_type: String,
+    created_by_id: Option<String>,
+    created_by_name: String,
+    expires_at: Option<NaiveDateTime>,
+    revoked_at: Option<NaiveDateTime>,
+    revoked_by_type: Option<String>,
+    revoked_by_id: Option<String>,
+    revoked_by_name: Option<String>,
+    revoke_reason: Option<String>,
+    revision: i64,
+    user_id: Option<String>,
+    imported: bool,
+}
+
+impl TryFrom<Row> for ApiKey {
+    type Error = super::Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            number: KeyNumber(rows::row_number(row.number)?),
+            id: rows::parse("key id", &row.id)?,
+            digest: row.digest.try_into().map_err(|why| rows::unreadable(why, &row.id))?,
+            label: KeyLabel { name: row.name, description: row.description, owner: row.owner },
+            scopes: rows::parse("scopes", &row.scopes)?,
+            display: row.display,
+            created_at: row.created_at.and_utc(),
+            created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
+            user: rows::optional_id("user id", row.user_id)?,
+            expires_at: row.expires_at.map(|end| end.and_utc()),
+            revocation: rows::revocation(
+                row.revoked_at,
+                row.revoked_by_type,
+                row.revoked_by_id,
+                row.revoked_by_name,
+                row.revoke_reason,
+            )?,
+            imported: row.imported,
+            revision: row.revision,
+        })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = table, treat_none_as_default_value = false)]
+pub(super) struct NewRow<'a> {
+    id: String,
+    digest: &'a [u8],
+    name: &'a str,
+    description: Option<&'a str>,
+    owner: Option<&'a str>,
+    scopes: String,
+    display: &'a str,
+    created_at: NaiveDateTime,
+    created_by_type: &'a str,
+    created_by_id: Option<&'a str>,
+    created_by_name: &'a str,
+    expires_at: Option<NaiveDateTime>,
+    revision: i64,
+    user_id: Option<String>,
+    imported: bool,
+}
+
+impl<'a> NewRow<'a> {
+    pub(super) fn of(key: &'a ApiKey) -> Self {
+        Self {
+            id: key.id.to_string(),
+            digest: key.digest.as_bytes(),
+            name: &key.label.name,
+            description: key.label.description.as_deref(),
+            owner: key.label.owner.as_deref(),
+            scopes: key.scopes.to_string(),
+            display: &key.display,
+            created_at: key.created_at.naive_utc(),
+            created_by_type: key.created_by.kind.as_str(),
+            created_by_id: key.created_by.id.as_deref(),
+            created_by_name: &key.created_by.name,
+            expires_at: key.expires_at.map(|end| end.naive_utc()),
+            revision: key.revision,
+            user_id: key.user.map(|user| user.to_string()),
+            imported: key.imported,
+        }
+    }
+}
+
+/// Stores a new key and returns its row number; the key's own `number` is not looked at.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber> {
+    let number: i64 = diesel::insert_into(table::table)
+        .values(NewRow::of(key))
+        .returning(table::number)
+        .get_result(connection)?;
+    rows::row_number(number).map(KeyNumber)
+}
+
+/// How many keys there are, retired ones included, or a few more.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(connection: &mut AnyConnection) -> Result<usize> {
+    let greatest: Option<i64> =
+        table::table.select(diesel::dsl::max(table::number)).first(connection)?;
+    Ok(rows::row_number(greatest.unwrap_or(0))? as usize)
+}
+
+/// The key with this id.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>> {
+    let row: Option<Row> =
+        table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
+    row.map(ApiKey::try_from).transpose()
+}
+
+/// The state of the key with this row number at a moment.
+///
+/// # Errors
+/// When the database fails.
+pub fn status(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    now: Moment,
+) -> Result<Option<Status>> {
+    let found: Option<(bool, Option<NaiveDateTime>)> = table::table
+        .filter(table::number.eq(i64::from(number.0)))
+        .select((table::revoked_at.is_not_null(), table::expires_at))
+        .first(connection)
+        .optional()?;
+    let status = |(revoked, end): (bool, Option<NaiveDateTime>)| {
+        status_at(revoked, end.map(|end| end.and_utc()), now)
+    };
+    Ok(found.map(status))
+}
+
+/// The keys with these row numbers, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| number.0.into()).collect();
+    let rows: Vec<Row> = table::table.filter(table::number.eq_any(numbers)).load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// The newest active key of this name, in any case; of one user alone, if it is said whose.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_named(
+    connection: &mut AnyConnection,
+    name: &str,
+    user: Option<UserId>,
+    now: Moment,
+) -> Result<Option<ApiKey>> {
+    let filter = KeyFilter { status: Some(StatusFilter::Active), ..KeyFilter::default() };
+    let row: Option<Row> = matching(&filter, user, now)
+        .filter(lower(table::name.nullable()).eq(name.to_lowercase()))
+        .order(table::number.desc())
+        .select(table::all_columns)
+        .first(connection)
+        .optional()?;
+    row.map(ApiKey::try_from).transpose()
+}
+
+/// Changes what people call a key.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_label(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    label: &KeyLabel,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
+        .set((
+            table::name.eq(&label.name),
+            table::description.eq(&label.description),
+            table::owner.eq(&label.owner),
+            table::revision.eq(revision),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Ends a key.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_revoked(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    revocation: &Revocation,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
+        .set((
+            table::revoked_at.eq(revocation.at.naive_utc()),
+            table::revoked_by_type.eq(revocation.by.kind.as_str()),
+            table::revoked_by_id.eq(&revocation.by.id),
+            table::revoked_by_name.eq(&revocation.by.name),
+            table::revoke_reason.eq(&revocation.reason),
+            table::revision.eq(revision),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Hands a key to another user.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_user(
+    connection: &mut AnyConnection,
+    number: KeyNumber,
+    user: UserId,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
+        .set((table::user_id.eq(user.to_string()), table::revision.eq(revision)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// A user's keys that are not retired.
+///
+/// # Errors
+/// When the database fails.
+pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<Vec<ApiKey>> {
+    let unexpired =
+        table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+    let rows: Vec<Row> = table::table
+        .filter(table::user_id.eq(user.to_string()))
+        .filter(table::revoked_at.is_null())
+        .filter(unexpired)
+        .order(table::number)
+        .load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// How many keys that are not retired each user has; users without any are left out.
+///
+/// # Errors
+/// When the database fails.
+pub fn count_active_by_user(
+    connection: &mut AnyConnection,
+    users: &[UserId],
+    now: Moment,
+) -> Result<HashMap<UserId, i64>> {
+    let unexpired =
+        table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+    let users = users.iter().map(UserId::to_string);
+    let rows: Vec<(Option<String>, i64)> = table::table
+        .filter(table::user_id.eq_any(users.collect::<Vec<_>>()))
+        .filter(table::revoked_at.is_null())
+        .filter(unexpired)
+        .group_by(table::user_id)
+        .select((table::user_id, diesel::dsl::count_star()))
+        .load(connection)?;
+    let owned = rows.into_iter().filter_map(|(user, n)| Some((user?, n)));
+    owned.map(|(user, n)| Ok((rows::parse("user id", &user)?, n))).collect()
+}
+
+/// Keys from the newest to the oldest, one more than the limit where there are so many; those of
+/// one user alone, if it is said whose.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(
+    connection: &mut AnyConnection,
+    filter: &KeyFilter,
+    user: Option<UserId>,
+    limit: Limit,
+    after: Option<KeyNumber>,
+    now: Moment,
+) -> Result<Vec<ApiKey>> {
+    let mut query = matching(filter, user, now).select(table::all_columns);
+    if let Some(KeyNumber(number)) = after {
+        query = query.filter(table::number.lt(i64::from(number)));
+    }
+    let rows: Vec<Row> =
+        query.order(table::number.desc()).limit(limit.get() as i64 + 1).load(connection)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// What the key index holds of a key.
+#[derive(Debug, Clone)]
+pub struct KeyChange {
+    /// SHA-256 of the secret.
+    pub digest: Digest,
+    /// Row number.
+    pub number: KeyNumber,
+    /// Public id.
+    pub id: KeyId,
+    /// What it may do.
+    pub scopes: ScopeSet,
+    /// From when on it is refused.
+    pub expires_at: Option<Moment>,
+    /// Whether somebody ended it.
+    pub revoked: bool,
+    /// Whether its secret was made elsewhere.
+    pub imported: bool,
+    /// Id of the audit event of its last change.
+    pub revision: i64,
+}
+
+type ChangeRow =
+    (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<NaiveDateTime>, bool, i64, bool);
+
+/// The keys that were changed after a revision, in the order of their changes.
+///
+/// # Errors
+/// When the database fails.
+pub fn changed_since(
+    connection: &mut AnyConnection,
+    revision: i64,
+    limit: i64,
+) -> Result<Vec<KeyChange>> {
+    let rows: Vec<ChangeRow> = table::table
+        .filter(table::revision.gt(revision))
+        .order(table::revision)
+        .limit(limit)
+        .select((
+            table::digest,
+            table::number,
+            table::id,
+            table::scopes,
+            table::expires_at,
+            table::revoked_at.is_not_null(),
+            table::revision,
+            table::imported,
+        ))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(digest, number, id, scopes, expires_at, revoked, revision, imported)| {
+            Ok(KeyChange {
+                digest: digest.0,
+                number: KeyNumber(rows::row_number(number)?),
+                id: id.0,
+                scopes: scopes.0,
+                expires_at: expires_at.map(|end| end.and_utc()),
+                revoked,
+                imported,
+                revision,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,128 @@
+//! A few figures of every key, stored so that lists can be sorted by them.
+//!
+//! They are a minute behind and nearly right; what is shown is always counted from the usage
+//! tables themselves.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use diesel::prelude::*;
+
+use crate::model::key::KeyNumber;
+use crate::model::usage::{Minute, Outcome, Usage};
+use crate::store::database::connection::AnyConnection;
+use crate::store::error::Result;
+use crate::store::rows;
+use crate::store::schema::{api_keys, key_summary_position as position, usage_minutes};
+
+/// How far the summaries have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SummaryPosition {
+    /// Every earlier minute is added.
+    pub minute: Minute,
+    /// The keys up to this one were counted afresh in this round.
+    pub key: i64,
+}
+
+/// Reads how far the summaries have come.
+///
+/// # Errors
+/// When the database fails.
+pub fn position(connection: &mut AnyConnection) -> Result<SummaryPosition> {
+    let (minute, key): (i64, i64) =
+        position::table.select((position::minute, position::key_number)).first(connection)?;
+    Ok(SummaryPosition { minute: Minute(minute), key })
+}
+
+/// Moves on, unless another process has done so meanwhile: then `false`.
+///
+/// # Errors
+/// When the database fails.
+pub fn advance(
+    connection: &mut AnyConnection,
+    from: SummaryPosition,
+    to: SummaryPosition,
+) -> Result<bool> {
+    let unmoved = position::table
+        .filter(position::minute.eq(from.minute.0))
+        .filter(position::key_number.eq(from.key));
+    let moved = diesel::update(unmoved)
+        .set((position::minute.eq(to.minute.0), position::key_number.eq(to.key)))
+        .execute(connection)?;
+    Ok(moved > 0)
+}
+
+/// The first minute from this one on that has counts.
+///
+/// # Errors
+/// When the database fails.
+pub fn next_minute(connection: &mut AnyConnection, from: Minute) -> Result<Option<Minute>> {
+    let minute: Option<i64> = usage_minutes::table
+        .filter(usage_minutes::minute.ge(from.0))
+        .order(usage_minutes::minute)
+        .select(usage_minutes::minute)
+        .first(connection)
+        .optional()?;
+    Ok(minute.map(Minute))
+}
+
+/// Adds the rows of a minute to the summaries.
+///
+/// # Errors
+/// When the database fails.
+pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> {
+    let retired = Outcome::Retired as i64;
+    diesel::sql_query(format!(
+        "INSERT INTO key_summaries (key_number, month, last_used_at) \
+         SELECT key_number, CAST(SUM(n) AS BIGINT), \
+         MAX(CASE WHEN cell % 8 <> {retired} THEN last_at END) \
+         FROM usage_minutes WHERE minute = {} GROUP BY key_number \
+         ON CONFLICT (key_number) DO UPDATE SET \
+         month = key_summaries.month + excluded.month, last_used_at = CASE \
+         WHEN key_summaries.last_used_at > excluded.last_used_at OR excluded.last_used_at IS NULL \
+         THEN key_summaries.last_used_at ELSE excluded.last_used_at END",
+        minute.0
+    ))
+    .execute(connection)?;
+    Ok(())
+}
+
+/// The row numbers after this one, in order.
+///
+/// # Errors
+/// When the database fails.
+pub fn keys_after(connection: &mut AnyConnection, key: i64, most: i64) -> Result<Vec<KeyNumber>> {
+    let numbers: Vec<i64> = api_keys::table
+        .filter(api_keys::number.gt(key))
+        .order(api_keys::number)
+        .limit(most)
+        .select(api_keys::number)
+        .load(connection)?;
+    numbers.into_iter().map(|number| rows::row_number(number).map(KeyNumber)).collect()
+}
+
+/// Replaces the summaries of some keys by what was counted afresh.
+///
+/// # Errors
+/// When the database fails.
+pub fn replace(connection: &mut AnyConnection, figures: &HashMap<KeyNumber, Usage>) -> Result<()> {
+    if figures.is_empty() {
+        return Ok(());
+    }
+    let mut statement =
+        "INSERT INTO key_summaries (key_number, month, last_used_at) VALUES ".to_owned();
+    for (place, (key, usage)) in figures.iter().enumerate() {
+        let separator = if place == 0 { "" } else { "," };
+        let month = usage.windows.month.total();
+        let used = usage.last_used_at().map(|at| at.timestamp_millis().to_string());
+        let used = used.as_deref().unwrap_or("NULL");
+        // Writing to a String cannot fail.
+        let _ = write!(statement, "{separator}({},{month},{used})", key.0);
+    }
+    statement.push_str(
+        " ON CONFLICT (key_number) DO UPDATE SET month = excluded.month, \
+         last_used_at = excluded.last_used_at",
+    );
+    diesel::sql_query(statement).execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Counts that are written and stand in no usage row yet: a batch is a row or a few here, until
+//! several are folded into the usage rows together.
+//!
+//! Adding thousands of counters to their rows costs more than counting them did, and most of them
+//! are the same ones again a moment later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::*;
+use diesel::sql_types::Binary;
+
+use super::cell;
+use crate::model::key::KeyNumber;
+use crate::model::usage::{Count, Keys, Minute};
+use crate::store::database::connection::AnyConnection;
+use crate::store::error::Result;
+use crate::store::rows::unreadable;
+use crate::store::schema::usage_journal;
+
+/// Bytes of one counter.
+const WIDTH: usize = 18;
+/// Rows that a large batch is divided into, by the number of the key.
+const PARTS: u32 = 16;
+/// The part of a batch that is not divided.
+const WHOLE: u32 = PARTS;
+/// Counters from which on a batch is divided: one key's are to be found without reading them all.
+const LARGE: usize = 1_000;
+
+/// Notes a batch of a process; its counts are in order ([`Count::merge`]).
+///
+/// # Errors
+/// When the database fails.
+pub fn append(
+    connection: &mut AnyConnection,
+    process: &str,
+    sequence: i64,
+    counts: &[Count],
+) -> Result<()> {
+    let mut parts = BTreeMap::<u32, Part>::new();
+    for count in counts {
+        let part = if counts.len() < LARGE { WHOLE } else { count.key.0 % PARTS };
+        parts.entry(part).or_default().add(count);
+    }
+    for (part, Part { n, bytes }) in parts {
+        let row = (
+            usage_journal::part.eq(i64::from(part)),
+            usage_journal::process.eq(process),
+            usage_journal::sequence.eq(sequence),
+            usage_journal::n.eq(n),
+            usage_journal::counts.eq(bytes),
+        );
+        diesel::insert_into(usage_journal::table).values(row).execute(connection)?;
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Batch {
+    #[diesel(sql_type = Binary)]
+    counts: Vec<u8>,
+}
+
+/// What the journal holds of some keys, each named once, or of all.
+///
+/// # Errors
+/// When the database fails.
+pub fn counts(connection: &mut AnyConnection, keys: Keys<'_>) -> Result<Vec<Count>> {
+    let batches = usage_journal::table.select((usage_journal::part, usage_journal::counts));
+    let batches: Vec<(i64, Vec<u8>)> = match keys {
+        Keys::All => batches.load(connection)?,
+        Keys::These(keys) => {
+            let parts: BTreeSet<u32> =
+                keys.iter().map(|key| key.0 % PARTS).chain([WHOLE]).collect();
+            let parts = parts.into_iter().map(i64::from);
+            batches.filter(usage_journal::part.eq_any(parts)).load(connection)?
+        }
+    };
+    let mut counts = Vec::new();
+    for (part, batch) in &batches {
+        match keys {
+            Keys::All => decode(batch, keys, &mut counts)?,
+            Keys::These(keys) => {
+                let here = |key: &KeyNumber| [WHOLE, key.0 % PARTS].map(i64::from).contains(part);
+                let keys: Vec<KeyNumber> = keys.iter().copied().filter(here).collect();
+                decode(batch, Keys::These(&keys), &mut counts)?;
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// Takes everything out of the journal, whoever noted it.
+///
+/// # Errors
+/// When the database fails.
+pub fn take(connection: &mut AnyConnection) -> Result<Vec<Count>> {
+    let taken = diesel::sql_query("DELETE FROM usage_journal RETURNING counts");
+    let mut counts = Vec::new();
+    for batch in taken.load::<Batch>(connection)? {
+        decode(&batch.counts, Keys::All, &mut counts)?;
+    }
+    Ok(counts)
+}
+
+/// Counters of one row, as bytes.
+#[derive(Default)]
+struct Part {
+    /// How many requests they count.
+    n: i64,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    fn add(&mut self, count: &Count) {
+        self.n += count.n;
+        let since = u32::try_from(count.last_at - count.minute.start_ms()).unwrap_or_default();
+        // More than one counter can hold stands in several.
+        let mut left = count.n;
+        while left > 0 {
+            let n = u32::try_from(left).unwrap_or(u32::MAX);
+            self.bytes.extend_from_slice(&(count.minute.0 as u32).to_le_bytes());
+            self.bytes.extend_from_slice(&count.key.0.to_le_bytes());
+            self.bytes.extend_from_slice(&(count.cell.number() as u16).to_le_bytes());
+            self.bytes.extend_from_slice(&n.to_le_bytes());
+            self.bytes.extend_from_slice(&since.to_le_bytes());
+            left -= i64::from(n);
+        }
+    }
+}
+
+/// Counters are in order of minute and key, so that a few keys are found without looking at the rest.
+fn decode(bytes: &[u8], keys: Keys<'_>, counts: &mut Vec<Count>) -> Result<()> {
+    let (mut counters, rest) = bytes.as_chunks::<WIDTH>();
+    if !rest.is_empty() {
+        return Err(unreadable("batch of counts of a length of", &bytes.len().to_string()));
+    }
+    let Keys::These(keys) = keys else { return read_all(counters, counts) };
+    while let Some(&first) = counters.first() {
+        let minute = place(&first).0;
+        let of_minute = counters.partition_point(|counter| place(counter).0 <= minute);
+        let (this_minute, later) = counters.split_at(of_minute);
+        for key in keys {
+            let from = this_minute.partition_point(|counter| place(counter).1 < key.0);
+            let to = this_minute.partition_point(|counter| place(counter).1 <= key.0);
+            read_all(&this_minute[from..to], counts)?;
+        }
+        counters = later;
+    }
+    Ok(())
+}
+
+/// The minute and the key of a counter.
+fn place(counter: &[u8; WIDTH]) -> (u32, u32) {
+    let [m0, m1, m2, m3, k0, k1, k2, k3, ..] = *counter;
+    (u32::from_le_bytes([m0, m1, m2, m3]), u32::from_le_bytes([k0, k1, k2, k3]))
+}
+
+fn read_all(counters: &[[u8; WIDTH]], counts: &mut Vec<Count>) -> Result<()> {
+    for counter in counters {
+        let (minute, key) = place(counter);
+        let [.., c0, c1, n0, n1, n2, n3, s0, s1, s2, s3] = *counter;
+        let minute = Minute(minute.into());
+        counts.push(Count {
+            key: KeyNumber(key),
+            minute,
+            cell: cell(u16::from_le_bytes([c0, c1]).into())?,
+            n: u32::from_le_bytes([n0, n1, n2, n3]).into(),
+            last_at: minute.start_ms() + i64::from(u32::from_le_bytes([s0, s1, s2, s3])),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::model::scope::Access;
+    use crate::model::usage::{Cell, Outcome};
+    use crate::store::usage::journal::*;
+
+    fn encode(counts: &[Count]) -> Vec<u8> {
+        let mut part = Part::default();
+        counts.iter().for_each(|count| part.add(count));
+        assert_eq!(part.n, counts.iter().map(|count| count.n).sum::<i64>());
+        part.bytes
+    }
+
+    fn count() -> impl Strategy<Value = Count> {
+        let cell = Cell::new(None, Access::Write, Outcome::Retired);
+        let any = (0i64..1 << 32, 1u32..1 << 31, 1i64..1 << 34, 0i64..3_600_000);
+        any.prop_map(move |(minute, key, n, since)| {
+            let (minute, key) = (Minute(minute), KeyNumber(key));
+            Count { key, minute, cell, n, last_at: minute.start_ms() + since }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_noted_is_read(counts in prop::collection::vec(count(), 0..20)) {
+            let mut read = Vec::new();
+            decode(&encode(&counts), Keys::All, &mut read).unwrap();
+            let mut noted = counts.iter();
+            while let Some(&first) = read.first() {
+                let same = read.iter().take_while(|next| Count { n: 0, ..**next } == Count { n: 0, ..first });
+                let same: Vec<Count> = same.copied().collect();
+                let noted = noted.next().unwrap();
+                prop_assert_eq!(Count { n: same.iter().map(|count| count.n).sum(), ..first }, *noted);
+                read.drain(..same.len());
+            }
+            prop_assert!(noted.next().is_none());
+        }
+
+        #[test]
+        fn of_a_few_keys_no_counter_is_missed(
+            counts in prop::collection::vec((0i64..3, 1u32..9, 0i64..4), 0..60),
+            wanted in prop::collection::btree_set(1u32..9, 0..4),
+        ) {
+            let cells = [Outcome::Ok, Outcome::Forbidden].map(|outcome| Cell::new(None, Access::Read, outcome));
+            let mut counts: Vec<Count> = counts.iter().map(|&(minute, key, n)| {
+                let minute = Minute(minute);
+                let cell = cells[usize::from(n % 2 == 0)];
+                Count { key: KeyNumber(key), minute, cell, n: (n + 1) << 31, last_at: minute.start_ms() + n }
+            }).collect();
+            Count::merge(&mut counts);
+            let wanted: Vec<KeyNumber> = wanted.into_iter().map(KeyNumber).collect();
+            let (mut read, mut all) = (Vec::new(), Vec::new());
+            decode(&encode(&counts), Keys::These(&wanted), &mut read).unwrap();
+            decode(&encode(&counts), Keys::All, &mut all).unwrap();
+            all.retain(|count| wanted.contains(&count.key));
+            prop_assert_eq!(read, all);
+        }
+
+        #[test]
+        fn a_batch_that_is_cut_is_refused(counts in prop::collection::vec(count(), 1..5), cut in 1..WIDTH) {
+            let bytes = encode(&counts);
+            prop_assert!(decode(&bytes[cut..], Keys::All, &mut Vec::new()).is_err());
+        }
+    }
+}

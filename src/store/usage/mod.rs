@@ -1,0 +1,329 @@
+//! Counts in the database: adding them, and reading keys' figures by seeks.
+//!
+//! Minute rows are clustered by time, hour rows by key; `rollup` moves the one into the other.
+//! The statements are written out, since diesel's `ON CONFLICT` does not work through an enum of
+//! connections; what stands in them are numbers only. `usage_rows` has the one that costs.
+
+pub mod addresses;
+pub mod counter_rows;
+pub mod days;
+pub mod journal;
+pub mod ledger;
+pub mod rollup;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use diesel::prelude::*;
+use diesel::query_dsl::methods;
+use diesel::sql_types::BigInt;
+use diesel::upsert::excluded;
+
+use super::database::connection::{AnyConnection, on_either};
+use super::error::Result;
+use super::rows;
+use super::schema::{usage_marks, usage_rollup};
+use crate::model::key::KeyNumber;
+use crate::model::time::Moment;
+use crate::model::usage::{Cell, Count, Hour, Minute, Share, Usage, Windows};
+use counter_rows::{Hours, Minutes, Row};
+
+/// Keys in one SELECT of figures: SQLite joins at most 500 together.
+const KEYS_PER_STATEMENT: usize = 100;
+/// Up to so many minutes are looked up one by one; beyond, the range is read.
+const MINUTES_BY_SEEK: i64 = 240;
+
+/// How far the roll-up has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Every earlier hour is in the hour rows.
+    pub hour: Hour,
+    /// Of `hour`, the keys up to this one are too.
+    pub key: i64,
+    /// Minute rows before this are gone.
+    pub minutes_from: Minute,
+}
+
+impl Position {
+    /// Whether a minute of this key is in the hour rows.
+    pub fn covers(&self, key: KeyNumber, minute: Minute) -> bool {
+        let hour = minute.hour();
+        hour < self.hour || (hour == self.hour && i64::from(key.0) <= self.key)
+    }
+}
+
+/// Reads how far the roll-up has come.
+///
+/// # Errors
+/// When the database fails.
+pub fn position(connection: &mut AnyConnection) -> Result<Position> {
+    let (hour, key, minutes_from): (i64, i64, i64) = usage_rollup::table
+        .select((usage_rollup::hour, usage_rollup::key_number, usage_rollup::minutes_from))
+        .first(connection)?;
+    Ok(Position { hour: Hour(hour), key, minutes_from: Minute(minutes_from) })
+}
+
+/// Adds counts to the minute rows; each (minute, key, cell) may occur once.
+///
+/// # Errors
+/// When the database fails.
+pub fn add_to_minutes(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+    let row = |c: &Count| [c.minute.0, c.key.0.into(), c.cell.number(), c.n, c.last_at];
+    let rows: Vec<Row> = counts.iter().map(row).collect();
+    counter_rows::add::<Minutes>(connection, &rows)
+}
+
+/// Adds counts to the hour rows, and to the sums over all keys.
+///
+/// # Errors
+/// When the database fails.
+pub fn add_to_hours(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+    let mut hours: BTreeMap<[i64; 3], (i64, i64)> = BTreeMap::new();
+    for count in counts {
+        let row = [count.key.0.into(), count.minute.hour().0, count.cell.number()];
+        let (n, last_at) = hours.entry(row).or_default();
+        *n += count.n;
+        *last_at = count.last_at.max(*last_at);
+    }
+    let row = |([key, hour, cell], (n, last_at)): ([i64; 3], _)| [key, hour, cell, n, last_at];
+    let rows: Vec<Row> = hours.into_iter().map(row).collect();
+    counter_rows::add::<Hours>(connection, &rows)?;
+    add_to_sums(connection, counts)
+}
+
+/// Adds counts to the sums over all keys.
+fn add_to_sums(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+    let mut sums: BTreeMap<(Hour, Cell), i64> = BTreeMap::new();
+    for count in counts {
+        *sums.entry((count.minute.hour(), count.cell)).or_default() += count.n;
+    }
+    for ((hour, cell), n) in sums {
+        diesel::sql_query(format!(
+            "INSERT INTO usage_sums (hour, cell, n) VALUES ({}, {}, {n}){SUM_UP}",
+            hour.0,
+            cell.number()
+        ))
+        .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The end of an INSERT into the sums that adds to rows that are there already.
+const SUM_UP: &str = " ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n";
+
+/// Raises a process's mark to a batch's sequence number. `false`: the batch was written before.
+///
+/// # Errors
+/// When the database fails.
+pub fn raise_mark(
+    connection: &mut AnyConnection,
+    process: &str,
+    sequence: i64,
+    at: Moment,
+) -> Result<bool> {
+    let row = (
+        usage_marks::process.eq(process),
+        usage_marks::sequence.eq(sequence),
+        usage_marks::at.eq(at.naive_utc()),
+    );
+    let newer = (
+        usage_marks::sequence.eq(excluded(usage_marks::sequence)),
+        usage_marks::at.eq(excluded(usage_marks::at)),
+    );
+    // One statement: the same batch may still be under way on a connection that was lost, and
+    // PostgreSQL asks the condition again after waiting for that one's end.
+    let raised = on_either!(connection => {
+        let upsert = diesel::insert_into(usage_marks::table).values(row);
+        let upsert = upsert.on_conflict(usage_marks::process).do_update().set(newer);
+        let later = usage_marks::sequence.lt(excluded(usage_marks::sequence));
+        methods::FilterDsl::filter(upsert, later).execute(connection)?
+    });
+    Ok(raised > 0)
+}
+
+/// The last batch this process has written; 0 before the first.
+///
+/// # Errors
+/// When the database fails.
+pub fn mark(connection: &mut AnyConnection, process: &str) -> Result<i64> {
+    let sequence: Option<i64> = usage_marks::table
+        .filter(usage_marks::process.eq(process))
+        .select(usage_marks::sequence)
+        .first(connection)
+        .optional()?;
+    Ok(sequence.unwrap_or(0))
+}
+
+/// Forgets the marks of processes that have written nothing since.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_marks(connection: &mut AnyConnection, before: Moment) -> Result<()> {
+    diesel::delete(usage_marks::table.filter(usage_marks::at.lt(before.naive_utc())))
+        .execute(connection)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct SumRow {
+    #[diesel(sql_type = BigInt)]
+    key_number: i64,
+    #[diesel(sql_type = BigInt)]
+    cell: i64,
+    #[diesel(sql_type = BigInt)]
+    day: i64,
+    #[diesel(sql_type = BigInt)]
+    week: i64,
+    #[diesel(sql_type = BigInt)]
+    month: i64,
+    #[diesel(sql_type = BigInt)]
+    lifetime: i64,
+    #[diesel(sql_type = BigInt)]
+    last_at: i64,
+}
+
+/// The figures of some keys, as far as they are written.
+///
+/// # Errors
+/// When the database fails.
+pub fn figures(
+    connection: &mut AnyConnection,
+    keys: &[KeyNumber],
+    windows: &Windows,
+) -> Result<HashMap<KeyNumber, Usage>> {
+    let mut figures = HashMap::with_capacity(keys.len());
+    if keys.is_empty() {
+        return Ok(figures);
+    }
+    let list = number_list(keys.iter().map(|key| i64::from(key.0)));
+    let since =
+        |hour: Hour| format!("CAST(SUM(CASE WHEN hour >= {} THEN n ELSE 0 END) AS BIGINT)", hour.0);
+    let sums = format!(
+        "{} AS day, {} AS week, {} AS month, CAST(SUM(n) AS BIGINT) AS lifetime, \
+         MAX(last_at) AS last_at FROM usage_hours",
+        since(windows.first_whole_hour()),
+        since(windows.week),
+        since(windows.month),
+    );
+    // Key by key: grouping the rows of all at once would sort them all.
+    let of_key = |key: &KeyNumber| {
+        let n = key.0;
+        format!(
+            "SELECT CAST({n} AS BIGINT) AS key_number, cell, {sums} \
+             WHERE key_number = {n} GROUP BY cell"
+        )
+    };
+    let hours = keys
+        .chunks(KEYS_PER_STATEMENT)
+        .map(|keys| keys.iter().map(of_key).collect::<Vec<_>>().join(" UNION ALL "));
+    let totals = format!(
+        "SELECT key_number, cell, CAST(0 AS BIGINT) AS day, CAST(0 AS BIGINT) AS week, \
+         CAST(0 AS BIGINT) AS month, n AS lifetime, last_at \
+         FROM usage_totals WHERE key_number IN ({list})"
+    );
+    for statement in hours.chain([totals]) {
+        for row in diesel::sql_query(statement).load::<SumRow>(connection)? {
+            let usage: &mut Usage = figures.entry(key_number(row.key_number)?).or_default();
+            let share =
+                Share { day: row.day, week: row.week, month: row.month, lifetime: row.lifetime };
+            usage.add(cell(row.cell)?, share, row.last_at);
+        }
+    }
+    let position = position(connection)?;
+    for count in minutes(connection, &list, windows, &position)? {
+        let usage = figures.entry(count.key).or_default();
+        if !position.covers(count.key, count.minute) {
+            usage.add_minute(&count, windows);
+        } else if in_first_part_hour(count.minute, windows) {
+            let share = Share { day: count.n, ..Share::default() };
+            usage.add(count.cell, share, count.last_at);
+        }
+    }
+    Ok(figures)
+}
+
+/// Whether a minute lies in the hour of which only a part belongs to the 24-hour window.
+pub(super) fn in_first_part_hour(minute: Minute, windows: &Windows) -> bool {
+    minute >= windows.day && minute < windows.first_whole_hour().first_minute()
+}
+
+#[derive(QueryableByName)]
+struct MinuteRow {
+    #[diesel(sql_type = BigInt)]
+    minute: i64,
+    #[diesel(sql_type = BigInt)]
+    key_number: i64,
+    #[diesel(sql_type = BigInt)]
+    cell: i64,
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+    #[diesel(sql_type = BigInt)]
+    last_at: i64,
+}
+
+/// The conditions, to be asked one after the other, for the minute rows that figures need: the part
+/// hour that begins the 24-hour window, and all that is not rolled up yet.
+pub(super) fn needed_minutes(windows: &Windows, position: &Position) -> [String; 2] {
+    let part_hour = windows.day.0..windows.first_whole_hour().first_minute().0;
+    let open = position.hour.first_minute().0;
+    let newest = windows.day.0 + 24 * 60;
+    let seek = newest - open <= MINUTES_BY_SEEK;
+    let needed: Vec<i64> = part_hour.chain(open..=newest).filter(|m| seek || *m < open).collect();
+    [
+        format!("minute IN ({})", number_list(needed.into_iter())),
+        // Minutes ahead of the clock exist where another node's clock is ahead.
+        format!("minute > {}", if seek { newest } else { open - 1 }),
+    ]
+}
+
+pub(super) fn minutes(
+    connection: &mut AnyConnection,
+    keys: &str,
+    windows: &Windows,
+    position: &Position,
+) -> Result<Vec<Count>> {
+    let mut found = Vec::new();
+    for condition in needed_minutes(windows, position) {
+        found.extend(counts(
+            connection,
+            format!(
+                "SELECT minute, key_number, cell, n, last_at FROM usage_minutes \
+                 WHERE {condition} AND key_number IN ({keys})"
+            ),
+        )?);
+    }
+    Ok(found)
+}
+
+/// What a statement finds in the minute rows.
+pub(super) fn counts(connection: &mut AnyConnection, statement: String) -> Result<Vec<Count>> {
+    let rows: Vec<MinuteRow> = diesel::sql_query(statement).load(connection)?;
+    let count = |row: MinuteRow| {
+        Ok(Count {
+            key: key_number(row.key_number)?,
+            minute: Minute(row.minute),
+            cell: cell(row.cell)?,
+            n: row.n,
+            last_at: row.last_at,
+        })
+    };
+    rows.into_iter().map(count).collect()
+}
+
+pub(super) fn number_list(numbers: impl Iterator<Item = i64>) -> String {
+    let mut list = String::new();
+    for number in numbers {
+        let separator = if list.is_empty() { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _ = write!(list, "{separator}{number}");
+    }
+    if list.is_empty() { "NULL".to_owned() } else { list }
+}
+
+pub(super) fn key_number(number: i64) -> Result<KeyNumber> {
+    rows::row_number(number).map(KeyNumber)
+}
+
+pub(super) fn cell(number: i64) -> Result<Cell> {
+    Cell::from_number(number).ok_or_else(|| rows::unreadable("usage cell", &number.to_string()))
+}

@@ -1,0 +1,201 @@
+//! Moving minute rows into hour rows, and old rows out, in small steps.
+//!
+//! Each function is one step inside the caller's transaction and touches a bounded number of rows,
+//! however many keys there are and however often they are used, so that nothing else waits long.
+//! The position only ever moves forward.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+
+use super::counter_rows::ADD_UP;
+use super::{Position, add_to_hours, counts};
+use crate::model::usage::{Count, Hour, Minute};
+use crate::store::database::connection::AnyConnection;
+use crate::store::error::Result;
+use crate::store::schema::{usage_minutes, usage_rollup, usage_sums};
+
+/// How many row numbers of keys one step covers at most.
+const KEYS_PER_STEP: i64 = 1000;
+/// Rows that one step reads of each minute of its hour; more than a key can have in a minute, so
+/// that each step gets past one.
+const ROWS_OF_A_MINUTE: usize = 128;
+/// Hour rows that one step adds to or drops; a key's rows stay together.
+const HOUR_ROWS_PER_STEP: usize = 1000;
+/// Minute rows that are dropped in one step.
+const DROPPED_PER_STEP: i64 = 5000;
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    number: Option<i64>,
+}
+
+fn number(connection: &mut AnyConnection, statement: String) -> Result<Option<i64>> {
+    Ok(diesel::sql_query(statement).get_result::<Number>(connection)?.number)
+}
+
+fn set_position(connection: &mut AnyConnection, position: &Position) -> Result<()> {
+    diesel::update(usage_rollup::table)
+        .set((
+            usage_rollup::hour.eq(position.hour.0),
+            usage_rollup::key_number.eq(position.key),
+            usage_rollup::minutes_from.eq(position.minutes_from.0),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Rolls up one step of the hours before `end`, and drops hour rows before `oldest` of the keys it
+/// passes, adding them to the totals. Returns whether there is more to do.
+///
+/// # Errors
+/// When the database fails.
+pub fn step(
+    connection: &mut AnyConnection,
+    position: Position,
+    end: Hour,
+    oldest: Hour,
+) -> Result<bool> {
+    if position.hour >= end {
+        return Ok(false);
+    }
+    let begun = position.key > 0;
+    let first = number(
+        connection,
+        format!(
+            "SELECT MIN(minute) AS number FROM usage_minutes WHERE minute >= {}",
+            position.hour.first_minute().0
+        ),
+    )?;
+    let next = first.map_or(end, |minute| Minute(minute).hour()).min(end);
+    if !begun && next > position.hour {
+        set_position(connection, &Position { hour: next, ..position })?;
+        return Ok(next < end);
+    }
+    let last = number(connection, "SELECT MAX(number) AS number FROM api_keys".to_owned())?;
+    let (from, to) = (position.key, position.key + KEYS_PER_STEP);
+    if !expire_hours(connection, from, to, oldest)? {
+        return Ok(true);
+    }
+    let passed = add_hour(connection, position.hour, from, to)?;
+    let done = passed == to && last.is_none_or(|last| to >= last);
+    let moved = if done {
+        Position { hour: Hour(position.hour.0 + 1), key: 0, ..position }
+    } else {
+        Position { key: passed, ..position }
+    };
+    set_position(connection, &moved)?;
+    Ok(moved.hour < end)
+}
+
+/// Adds an hour of the first keys after `from`; returns up to which.
+fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> Result<i64> {
+    let first = hour.first_minute().0;
+    // Sought minute by minute, in one statement.
+    let of_minute = |minute: i64| {
+        format!(
+            "SELECT * FROM (SELECT minute, key_number, cell, n, last_at FROM usage_minutes WHERE \
+             minute = {minute} AND key_number > {from} AND key_number <= {to} \
+             ORDER BY key_number, cell LIMIT {ROWS_OF_A_MINUTE}) AS m{minute}"
+        )
+    };
+    let statement: Vec<String> = (first..first + 60).map(of_minute).collect();
+    let mut counts = counts(connection, statement.join(" UNION ALL "))?;
+    let mut complete = to;
+    counts.sort_unstable_by_key(|count| (count.minute, count.key));
+    for rows in counts.chunk_by(|one, next| one.minute == next.minute) {
+        if let Some(last) = rows.last()
+            && rows.len() == ROWS_OF_A_MINUTE
+        {
+            complete = complete.min(i64::from(last.key.0) - 1);
+        }
+    }
+    let key_of = |count: &Count| i64::from(count.key.0);
+    counts.retain(|count| key_of(count) <= complete);
+    counts.sort_unstable_by_key(|count| (count.key, count.cell));
+    let places = counts.chunk_by(|one, next| (one.key, one.cell) == (next.key, next.cell));
+    let beyond = places.map(|same| key_of(&same[0])).nth(HOUR_ROWS_PER_STEP);
+    if let (Some(beyond), Some(first)) = (beyond, counts.first()) {
+        complete = (beyond - 1).max(key_of(first));
+        counts.retain(|count| key_of(count) <= complete);
+    }
+    add_to_hours(connection, &counts)?;
+    Ok(complete)
+}
+
+/// Moves what is too old of these keys to the totals; `false`: there is more.
+fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour) -> Result<bool> {
+    #[derive(QueryableByName)]
+    struct Old {
+        #[diesel(sql_type = BigInt)]
+        key_number: i64,
+    }
+    diesel::delete(usage_sums::table.filter(usage_sums::hour.lt(oldest.0))).execute(connection)?;
+    // CROSS JOIN makes SQLite go from key to key and seek each one's oldest rows.
+    let of_keys = |to: i64| {
+        format!(
+            "FROM api_keys k CROSS JOIN usage_hours h WHERE k.number > {from} AND k.number <= {to} \
+             AND h.key_number = k.number AND h.hour < {}",
+            oldest.0
+        )
+    };
+    let old: Vec<Old> = diesel::sql_query(format!(
+        "SELECT h.key_number AS key_number {} ORDER BY k.number LIMIT {}",
+        of_keys(to),
+        HOUR_ROWS_PER_STEP + 1
+    ))
+    .load(connection)?;
+    let Some(first) = old.first() else { return Ok(true) };
+    let beyond = old.get(HOUR_ROWS_PER_STEP);
+    let upto = beyond.map_or(to, |beyond| (beyond.key_number - 1).max(first.key_number));
+    diesel::sql_query(format!(
+        "INSERT INTO usage_totals AS present (key_number, cell, n, last_at) \
+         SELECT h.key_number, h.cell, CAST(SUM(h.n) AS BIGINT), MAX(h.last_at) {} \
+         GROUP BY h.key_number, h.cell ON CONFLICT (key_number, cell{ADD_UP}",
+        of_keys(upto),
+    ))
+    .execute(connection)?;
+    diesel::sql_query(format!(
+        "DELETE FROM usage_hours WHERE hour < {} AND key_number IN \
+         (SELECT number FROM api_keys WHERE number >= {} AND number <= {upto})",
+        oldest.0, first.key_number,
+    ))
+    .execute(connection)?;
+    Ok(beyond.is_none())
+}
+
+/// Drops minute rows of the oldest minute before `end`; they must have been rolled up. Returns
+/// whether there is more to do.
+///
+/// # Errors
+/// When the database fails.
+pub fn drop_minute(
+    connection: &mut AnyConnection,
+    position: Position,
+    end: Minute,
+) -> Result<bool> {
+    let end = end.min(position.hour.first_minute());
+    let oldest = number(
+        connection,
+        format!("SELECT MIN(minute) AS number FROM usage_minutes WHERE minute < {}", end.0),
+    )?;
+    let Some(oldest) = oldest else {
+        if position.minutes_from < end {
+            set_position(connection, &Position { minutes_from: end, ..position })?;
+        }
+        return Ok(false);
+    };
+    let beyond: Option<i64> = usage_minutes::table
+        .filter(usage_minutes::minute.eq(oldest))
+        .order((usage_minutes::key_number, usage_minutes::cell))
+        .select(usage_minutes::key_number)
+        .offset(DROPPED_PER_STEP)
+        .first(connection)
+        .optional()?;
+    let of_minute = usage_minutes::minute.eq(oldest);
+    let these = usage_minutes::key_number.lt(beyond.unwrap_or(i64::MAX));
+    diesel::delete(usage_minutes::table.filter(of_minute).filter(these)).execute(connection)?;
+    let minutes_from = position.minutes_from.max(Minute(oldest + 1));
+    set_position(connection, &Position { minutes_from, ..position })?;
+    Ok(true)
+}

@@ -1,0 +1,95 @@
+//! Failed logins in a row, in the database.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use crate::model::secret::Digest;
+use crate::model::time::Moment;
+use crate::store::database::connection::AnyConnection;
+use crate::store::error::Result;
+use crate::store::schema::login_failures as table;
+
+/// How often something failed in a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Failures {
+    /// How often.
+    pub failures: i64,
+    /// When for the last time.
+    pub last_at: Moment,
+}
+
+/// What is noted of a subject.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(connection: &mut AnyConnection, subject: &Digest) -> Result<Option<Failures>> {
+    let found: Option<(i64, NaiveDateTime)> = table::table
+        .filter(table::subject.eq(subject.as_bytes().to_vec()))
+        .select((table::failures, table::last_at))
+        .first(connection)
+        .optional()?;
+    Ok(found.map(|(failures, last_at)| Failures { failures, last_at: last_at.and_utc() }))
+}
+
+/// Notes how often a subject failed; the caller holds [`Exclusive::Logins`], so that nobody else
+/// does meanwhile.
+///
+/// [`Exclusive::Logins`]: crate::store::database::transaction::Exclusive::Logins
+///
+/// # Errors
+/// When the database fails.
+pub fn set(connection: &mut AnyConnection, subject: &Digest, now: Failures) -> Result<()> {
+    let subject = subject.as_bytes().to_vec();
+    let values = (table::failures.eq(now.failures), table::last_at.eq(now.last_at.naive_utc()));
+    let changed = diesel::update(table::table.filter(table::subject.eq(subject.clone())))
+        .set(values)
+        .execute(connection)?;
+    if changed == 0 {
+        diesel::insert_into(table::table)
+            .values((
+                table::subject.eq(subject),
+                table::failures.eq(now.failures),
+                table::last_at.eq(now.last_at.naive_utc()),
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Forgets a subject.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
+    diesel::delete(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Takes one failure back: it was none.
+///
+/// # Errors
+/// When the database fails.
+pub fn take_back(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
+    diesel::update(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
+        .filter(table::failures.gt(0))
+        .set(table::failures.eq(table::failures - 1))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Deletes some subjects that have not failed since, and says how many.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_older(connection: &mut AnyConnection, since: Moment, limit: i64) -> Result<usize> {
+    let old: Vec<Vec<u8>> = table::table
+        .filter(table::last_at.le(since.naive_utc()))
+        .select(table::subject)
+        .limit(limit)
+        .load(connection)?;
+    for subject in &old {
+        diesel::delete(table::table.filter(table::subject.eq(subject))).execute(connection)?;
+    }
+    Ok(old.len())
+}

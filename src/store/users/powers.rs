@@ -1,0 +1,74 @@
+//! Who may do what, as a database holds it: what is compared with another database after a backup
+//! was restored.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use crate::model::id::{KeyId, TokenId, UserId};
+use crate::model::user::User;
+use crate::store::database::connection::AnyConnection;
+use crate::store::error::Result;
+use crate::store::schema::{admin_tokens, api_keys, users as user_table};
+use crate::store::{rows, users};
+
+/// A key or an admin token, as far as it gives power to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credential {
+    /// Whether somebody ended it.
+    pub revoked: bool,
+    /// Who manages it.
+    pub user: Option<UserId>,
+}
+
+/// A user with the hash of their password.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The user.
+    pub user: User,
+    /// None until a password was set.
+    pub password: Option<String>,
+}
+
+/// Every power that somebody has by a database.
+#[derive(Debug, Default)]
+pub struct Powers {
+    /// All keys.
+    pub keys: HashMap<KeyId, Credential>,
+    /// All admin tokens.
+    pub tokens: HashMap<TokenId, Credential>,
+    /// All users.
+    pub users: HashMap<UserId, Account>,
+}
+
+type CredentialRow = (String, bool, Option<String>);
+
+/// Reads them all.
+///
+/// # Errors
+/// When the database fails, or holds what this program never wrote.
+pub fn read(connection: &mut AnyConnection) -> Result<Powers> {
+    let credential = |revoked, user| {
+        Result::Ok(Credential { revoked, user: rows::optional_id("user id", user)? })
+    };
+    let mut powers = Powers::default();
+    let keys: Vec<CredentialRow> = api_keys::table
+        .select((api_keys::id, api_keys::revoked_at.is_not_null(), api_keys::user_id))
+        .load(connection)?;
+    for (id, revoked, user) in keys {
+        powers.keys.insert(rows::parse("key id", &id)?, credential(revoked, user)?);
+    }
+    let tokens: Vec<CredentialRow> = admin_tokens::table
+        .select((admin_tokens::id, admin_tokens::revoked_at.is_not_null(), admin_tokens::user_id))
+        .load(connection)?;
+    for (id, revoked, user) in tokens {
+        powers.tokens.insert(rows::parse("token id", &id)?, credential(revoked, user)?);
+    }
+    let accounts: Vec<(users::Row, Option<String>)> =
+        user_table::table.select((users::COLUMNS, user_table::password)).load(connection)?;
+    for (row, password) in accounts {
+        let user = users::read(row)?;
+        powers.users.insert(user.id, Account { user, password });
+    }
+    Ok(powers)
+}
