@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::output::{plain, say, show, show_json, show_table};
 use super::{Failure, open, principal};
 use crate::config::Settings;
-use crate::domain::users::disabling::Holdings;
+use crate::domain::users::disabling::CredentialCounts;
 use crate::domain::users::one_time_links::choose_password;
 use crate::domain::{Bitting, Error};
 use crate::model::catalog::Catalog;
@@ -209,9 +209,9 @@ fn disable(
 }
 
 /// `3 keys and 1 admin token`
-fn in_words(holdings: Holdings) -> String {
+fn in_words(holdings: CredentialCounts) -> String {
     let plural = |n: usize| if n == 1 { "" } else { "s" };
-    let Holdings { keys, tokens } = holdings;
+    let CredentialCounts { keys, tokens } = holdings;
     format!("{keys} key{} and {tokens} admin token{}", plural(keys), plural(tokens))
 }
 

@@ -17,7 +17,7 @@ use crate::model::words::Word;
 use crate::store::audit;
 
 /// Says in the log what was done, once it is committed: where the database is lost, this is left.
-pub(super) fn tell(action: Action, id: impl Display, origin: &Origin) {
+pub(super) fn log_change(action: Action, id: impl Display, origin: &Origin) {
     tracing::info!(
         action = action.as_str(),
         id = %id,
@@ -56,7 +56,7 @@ impl Bitting {
     ) -> Result<Page<AuditEvent>> {
         let before = request.cursor.as_ref().map(|cursor| cursor.0.parse::<i64>());
         let before = before.transpose().map_err(|_| foreign_cursor())?;
-        let (limit, user) = (request.limit, principal.sees_only());
+        let (limit, user) = (request.limit, principal.restricted_to());
         let found = self
             .database
             .read(|connection| audit::list(connection, filter, user, limit, before))?;
@@ -80,7 +80,7 @@ impl Bitting {
         }
         ids.sort_unstable();
         ids.dedup();
-        let user = principal.sees_only();
+        let user = principal.restricted_to();
         Ok(self.database.read(|connection| audit::names(connection, &ids, user))?)
     }
 }

@@ -5,14 +5,14 @@
 
 use serde_json::json;
 
-use super::audit_log::tell;
+use super::audit_log::log_change;
 use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
 use crate::model::audit::Action;
 use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::scope::ScopeSet;
 use crate::model::user::{Email, Role, User, UserChange};
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::powers;
 use crate::store::users::powers::{Credential, Powers};
 use crate::store::users::{one_time_links, sessions};
@@ -163,10 +163,10 @@ impl Bitting {
     /// Hands one key or admin token to another user.
     fn hand_over(&self, principal: &Principal, held: Held, heir: UserId) -> Result<()> {
         let had = self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
-            Exclusive::Keys.take(connection)?;
-            let mut had = super::users::disabling::Possessions::default();
+            AdvisoryLock::Users.acquire(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
+            AdvisoryLock::Keys.acquire(connection)?;
+            let mut had = super::users::disabling::HeldCredentials::default();
             match held {
                 Held::Key(id) => had.keys.extend(keys::find(connection, id)?),
                 Held::Token(id) => had.tokens.extend(tokens::find(connection, id)?),
@@ -182,8 +182,8 @@ impl Bitting {
     /// Takes a user's password away, so that they have to set one by a link; their sessions end.
     fn forget_password(&self, principal: &Principal, id: UserId) -> Result<()> {
         self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
+            AdvisoryLock::Users.acquire(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
             let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
             users::set_password(connection, id, None)?;
             sessions::delete_all_of(connection, id)?;
@@ -191,15 +191,15 @@ impl Bitting {
             let detail = json!({"user_id": id, "email": user.email});
             self.record_user(connection, principal, Action::UserPasswordForgotten, &detail)
         })?;
-        tell(Action::UserPasswordForgotten, id, &principal.origin);
+        log_change(Action::UserPasswordForgotten, id, &principal.origin);
         Ok(())
     }
 
     /// Ends every session and uses up every one-time link.
     fn end_sessions_and_links(&self, principal: &Principal) -> Result<()> {
         self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
+            AdvisoryLock::Users.acquire(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
             let (sessions, links) =
                 (sessions::delete_all(connection)?, one_time_links::delete_all(connection)?);
             if sessions + links > 0 {

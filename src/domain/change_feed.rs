@@ -17,7 +17,7 @@ const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
 /// The database could not be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutOfReach;
+pub struct Unavailable;
 
 /// The state of reading the feed.
 pub struct ChangeFeed {
@@ -188,8 +188,8 @@ impl ChangeFeed {
     /// Waits for a read that begins after this call; all who wait meanwhile share it.
     ///
     /// # Errors
-    /// [`OutOfReach`] when that read fails, or takes longer than the staleness bound.
-    pub async fn next_read(&self) -> Result<(), OutOfReach> {
+    /// [`Unavailable`] when that read fails, or takes longer than the staleness bound.
+    pub async fn next_read(&self) -> Result<(), Unavailable> {
         let target = self.begun.load(Ordering::SeqCst) + 1;
         let mut ended = self.ended.subscribe();
         *lock(&self.wanted) = true;
@@ -197,7 +197,7 @@ impl ChangeFeed {
         let wait = ended.wait_for(|ended| ended.number >= target);
         match tokio::time::timeout(self.max_staleness, wait).await {
             Ok(Ok(ended)) if ended.successful => Ok(()),
-            _ => Err(OutOfReach),
+            _ => Err(Unavailable),
         }
     }
 

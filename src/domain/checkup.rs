@@ -13,7 +13,7 @@ use crate::model::time::{Moment, format};
 use crate::store;
 use crate::store::Target;
 use crate::store::database::inspect::Inspection;
-use crate::store::database::migrate::Mark;
+use crate::store::database::migrate::DatabaseInfo;
 use crate::store::database::preconditions;
 use crate::store::database::preconditions::ServerFacts;
 
@@ -132,7 +132,12 @@ fn log_size(path: &Path) -> Finding {
     Finding::warning("write-ahead log", text, remedy)
 }
 
-fn identity(mark: &Mark, outdated: bool, brand: Option<&Brand>, target: &Target) -> Finding {
+fn identity(
+    mark: &DatabaseInfo,
+    outdated: bool,
+    brand: Option<&Brand>,
+    target: &Target,
+) -> Finding {
     let stored = &mark.brand;
     if let Some(given) = brand.filter(|given| given.as_str() != stored) {
         return Finding::wrong(
@@ -151,7 +156,7 @@ fn identity(mark: &Mark, outdated: bool, brand: Option<&Brand>, target: &Target)
     Finding::ok("database", format!("{target}, brand {stored}, up to date"))
 }
 
-fn remembered_time(mark: &Mark, now: Moment) -> Finding {
+fn remembered_time(mark: &DatabaseInfo, now: Moment) -> Finding {
     let ahead = mark.high_water - now;
     let seen = format(mark.high_water);
     if ahead <= NOTABLE {

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use super::Bitting;
 use super::change_feed::{Position, Reader, lock};
 use super::set_back::SetBack;
-use crate::gate::key_index::{Credential, Entry, KeyChange, KeyIndex};
+use crate::gate::key_index::{CredentialRow, IndexedCredential, KeyChange, KeyIndex};
 use crate::model::secret::Digest;
 use crate::store;
 use crate::store::database::connection::{AnyConnection, Session};
@@ -92,7 +92,7 @@ impl Bitting {
             if from.keys == 0 {
                 self.index.reserve(keys::count(connection)?);
             }
-            let take_in = |changes: Vec<(Digest, Entry)>| {
+            let take_in = |changes: Vec<(Digest, IndexedCredential)>| {
                 changes.into_iter().for_each(|(digest, entry)| self.index.apply(digest, entry));
             };
             read_since(connection, from, &self.index, take_in).map(Some)
@@ -120,9 +120,9 @@ impl Bitting {
     }
 
     /// Takes in a change that was committed here.
-    pub(super) fn took_effect<'a>(&self, digest: Digest, credential: impl Into<Credential<'a>>) {
+    pub(super) fn took_effect<'a>(&self, digest: Digest, credential: impl Into<CredentialRow<'a>>) {
         let entry = self.index.entry(credential);
-        self.feed.committed(entry.revision);
+        self.feed.committed(entry.revision());
         self.index.apply(digest, entry);
     }
 }
@@ -141,7 +141,7 @@ fn read_since(
     connection: &mut AnyConnection,
     from: Position,
     index: &KeyIndex,
-    take_in: impl Fn(Vec<(Digest, Entry)>) + Sync,
+    take_in: impl Fn(Vec<(Digest, IndexedCredential)>) + Sync,
 ) -> store::Result<Read> {
     let mut position = from;
     let changes = tokens::changed_since(connection, from.tokens)?;

@@ -14,7 +14,7 @@ use super::credential::Credential;
 use super::{Bitting, Error, Result};
 use crate::model::idempotency::{Answer, Attempt, Identity};
 use crate::store;
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::{AnyConnection, idempotency};
 
 /// How long an answer is kept.
@@ -24,12 +24,12 @@ const KEPT: Duration = Duration::hours(24);
 pub(super) type Running = Mutex<HashSet<Identity>>;
 
 /// A request's turn: while it lasts, this process begins no other with the same identity.
-pub struct Turn<'a> {
+pub struct IdempotencyLock<'a> {
     running: &'a Running,
     attempt: Attempt,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> IdempotencyLock<'a> {
     fn take(running: &'a Running, attempt: Attempt) -> Result<Self> {
         let mut identities = running.lock().unwrap_or_else(PoisonError::into_inner);
         if identities.insert(attempt.identity) {
@@ -40,7 +40,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for IdempotencyLock<'_> {
     fn drop(&mut self) {
         let mut identities = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         identities.remove(&self.attempt.identity);
@@ -48,25 +48,25 @@ impl Drop for Turn<'_> {
 }
 
 /// What a use case does so that it is not done again: it keeps the answer to its result.
-pub struct Keep<'a, T> {
+pub struct SaveResponse<'a, T> {
     attempt: &'a Attempt,
     answer: &'a dyn Fn(&T) -> serde_json::Result<Answer>,
 }
 
 /// Lets a use case keep what `answer` makes of its result; nothing, if there is no turn.
 pub fn keep<'a, T>(
-    turn: Option<&'a Turn<'_>>,
+    turn: Option<&'a IdempotencyLock<'_>>,
     answer: &'a dyn Fn(&T) -> serde_json::Result<Answer>,
-) -> Option<Keep<'a, T>> {
-    turn.map(|turn| Keep { attempt: &turn.attempt, answer })
+) -> Option<SaveResponse<'a, T>> {
+    turn.map(|turn| SaveResponse { attempt: &turn.attempt, answer })
 }
 
 /// How a request that may have been sent before has ended.
-pub enum Once<T> {
+pub enum Idempotent<T> {
     /// It was carried out now.
-    Now(T),
+    Fresh(T),
     /// It had been carried out before; this was the answer.
-    Before(Answer),
+    Replayed(Answer),
 }
 
 impl Bitting {
@@ -80,10 +80,10 @@ impl Bitting {
         &self,
         attempt: Option<Attempt>,
         credential: Credential,
-        use_case: impl FnOnce(Option<&Turn<'_>>) -> Result<T>,
-    ) -> Result<Once<T>> {
-        let Some(attempt) = attempt else { return use_case(None).map(Once::Now) };
-        let turn = Turn::take(&self.running, attempt)?;
+        use_case: impl FnOnce(Option<&IdempotencyLock<'_>>) -> Result<T>,
+    ) -> Result<Idempotent<T>> {
+        let Some(attempt) = attempt else { return use_case(None).map(Idempotent::Fresh) };
+        let turn = IdempotencyLock::take(&self.running, attempt)?;
         let now = self.time.now();
         let kept = self.database.read(|connection| {
             let kept = idempotency::find(connection, &attempt.identity, now)?;
@@ -93,8 +93,10 @@ impl Bitting {
             Result::Ok(kept)
         });
         match kept? {
-            None => use_case(Some(&turn)).map(Once::Now),
-            Some(kept) if kept.request_body == attempt.body => Ok(Once::Before(kept.answer)),
+            None => use_case(Some(&turn)).map(Idempotent::Fresh),
+            Some(kept) if kept.request_body == attempt.body => {
+                Ok(Idempotent::Replayed(kept.answer))
+            }
             Some(_) => Err(Error::Mismatch),
         }
     }
@@ -102,11 +104,11 @@ impl Bitting {
     /// Changes the database, and keeps the answer in the same transaction.
     pub(super) fn write_once<T>(
         &self,
-        keep: Option<Keep<'_, T>>,
+        keep: Option<SaveResponse<'_, T>>,
         change: impl FnOnce(&mut AnyConnection) -> Result<T>,
     ) -> Result<T> {
         self.database.write(|connection| {
-            let Some(Keep { attempt, answer }) = keep else { return change(connection) };
+            let Some(SaveResponse { attempt, answer }) = keep else { return change(connection) };
             let (identity, now) = (&attempt.identity, self.time.now());
             // Another process has it, or had it since this one looked.
             if !idempotency::try_lock(connection, identity)?
@@ -130,7 +132,7 @@ impl Bitting {
         // While the clock is suspiciously far ahead, the time that is remembered.
         let now = self.time.now().min(self.time.high_water());
         self.database.write(|connection| {
-            Exclusive::Answers.take(connection)?;
+            AdvisoryLock::Answers.acquire(connection)?;
             idempotency::drop_expired(connection, now)
         })
     }

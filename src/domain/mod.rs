@@ -33,7 +33,7 @@ use crate::model::secret::Brand;
 use crate::model::time::Moment;
 use crate::store;
 use crate::store::Database;
-use crate::store::database::migrate::Mark;
+use crate::store::database::migrate::DatabaseInfo;
 
 pub use error::{Error, Result};
 
@@ -83,7 +83,7 @@ impl Bitting {
     /// When the database's mark is unreadable.
     pub fn new(
         database: Database,
-        mark: &Mark,
+        mark: &DatabaseInfo,
         catalog: Catalog,
         clock: Arc<dyn Clock>,
         max_staleness: Duration,

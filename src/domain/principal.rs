@@ -15,7 +15,7 @@ use crate::model::id::{KeyId, SessionId, TokenId, UserId};
 use crate::model::key::ApiKey;
 use crate::model::scope::ScopeSet;
 use crate::model::user::{Role, User};
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::{AnyConnection, audit, users};
 
 /// Who asks for something, from where, and with which rights.
@@ -96,13 +96,13 @@ impl Principal {
     }
 
     /// Whose keys alone they may know of; everybody's where there is no such limit.
-    pub fn sees_only(&self) -> Option<UserId> {
+    pub fn restricted_to(&self) -> Option<UserId> {
         self.user_id().filter(|_| self.role() == Some(Role::Member))
     }
 
     /// Whether they may know of this key.
     pub fn sees(&self, key: &ApiKey) -> bool {
-        self.sees_only().is_none_or(|user| key.user == Some(user))
+        self.restricted_to().is_none_or(|user| key.user == Some(user))
     }
 
     /// Whether they may make and change keys at all.
@@ -136,18 +136,18 @@ pub(super) fn require(allowed: bool) -> Result<()> {
 
 impl Bitting {
     /// The principal with the rights they have now, which last until this transaction ends: whoever
-    /// takes them away waits for the same lock. It is asked for before [`Exclusive::Keys`] is taken.
+    /// takes them away waits for the same lock. It is asked for before [`AdvisoryLock::Keys`] is taken.
     ///
     /// # Errors
     /// [`Error::Ended`] when their credential has ended or they have been disabled.
-    pub(super) fn confirm(
+    pub(super) fn reload_rights(
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,
     ) -> Result<Principal> {
         match &principal.rights {
-            Rights::User(_) => Exclusive::Users.take(connection)?,
-            Rights::Token { .. } => Exclusive::Keys.take(connection)?,
+            Rights::User(_) => AdvisoryLock::Users.acquire(connection)?,
+            Rights::Token { .. } => AdvisoryLock::Keys.acquire(connection)?,
             Rights::CommandLine | Rights::Visitor => {}
         }
         self.reload(connection, principal)
@@ -175,7 +175,7 @@ impl Bitting {
 
     /// Notes in the audit log that somebody known tried what they may not do, if that is how it
     /// went. Whose key it was is not told: a foreign key is not found.
-    pub(super) fn noting<T>(
+    pub(super) fn audit_denial<T>(
         &self,
         principal: &Principal,
         key: Option<KeyId>,

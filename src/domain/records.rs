@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::credential::Credential;
-use super::idempotency::Keep;
+use super::idempotency::SaveResponse;
 use super::keys::keyring::foreign_cursor;
 use super::{Bitting, Error, Result};
 use crate::model::page::{Cursor, Page, PageRequest};
@@ -29,7 +29,7 @@ impl Bitting {
         &self,
         writer: Option<Credential>,
         object: &Map<String, Value>,
-        keep: Option<Keep<'_, Record<F>>>,
+        keep: Option<SaveResponse<'_, Record<F>>>,
     ) -> Result<Record<F>> {
         let fields = F::from_object(object)?;
         let by = writer.and_then(Credential::key_id);
@@ -128,7 +128,7 @@ impl Bitting {
     fn write_record<T>(
         &self,
         writer: Option<Credential>,
-        keep: Option<Keep<'_, T>>,
+        keep: Option<SaveResponse<'_, T>>,
         change: impl FnOnce(&mut AnyConnection) -> Result<T>,
     ) -> Result<T> {
         self.write_once(keep, |connection| {

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 
 use super::Bitting;
 use super::change_feed::lock;
-use crate::gate::key_index::{Entry, Holder, Replaced, Standing};
+use crate::gate::key_index::{Holder, IndexedCredential, Replaced};
 use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
+use crate::model::key::Status;
 use crate::model::page::Limit;
 use crate::model::time::Moment;
 use crate::store;
 use crate::store::audit;
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 
 /// Ids named at most of each kind; how many there are is said too.
 const NAMED: usize = 100;
@@ -70,8 +71,8 @@ struct Ids {
 }
 
 impl Ids {
-    fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
-        let id = |entry: &Entry| match entry.holder() {
+    fn of<'a>(entries: impl Iterator<Item = &'a IndexedCredential>) -> Self {
+        let id = |entry: &IndexedCredential| match entry.holder() {
             Holder::ApiKey { id, .. } => id.to_string(),
             Holder::AdminToken { id, .. } => id.to_string(),
         };
@@ -106,7 +107,7 @@ pub(super) struct SetBack {
 
 impl SetBack {
     pub(super) fn of(replaced: &Replaced, requests: i64, now: Moment) -> Self {
-        let lived = |entry: &&Entry| entry.standing(now) == Standing::Live;
+        let lived = |entry: &&IndexedCredential| entry.status(now) == Status::Active;
         let unknown = Ids::of(replaced.gone.iter().filter(lived));
         Self { unknown, revived: Ids::of(replaced.revived.iter()), requests }
     }
@@ -137,7 +138,7 @@ impl Bitting {
         while let Some(set_back) = self.set_backs.next() {
             let now = self.time.now();
             self.database.write(|connection| {
-                Exclusive::Keys.take(connection)?;
+                AdvisoryLock::Keys.acquire(connection)?;
                 let filter = AuditFilter {
                     action: Some(Action::DatabaseSetBack),
                     from: Some(now - RECENT),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::audit_log::tell;
+use super::audit_log::log_change;
 use super::principal::{Principal, require};
 use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
@@ -11,9 +11,9 @@ use crate::model::audit::Action;
 use crate::model::id::{PublicId, TokenId};
 use crate::model::key::{Revocation, StatusFilter};
 use crate::model::secret::{Secret, SecretKind};
-use crate::model::table::Table;
+use crate::model::table::NumberedPage;
 use crate::model::token::{AdminToken, NewToken, TokenFilter};
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::{AnyConnection, tokens};
 
 /// A token that has just been made: the only moment at which its secret is known.
@@ -71,17 +71,18 @@ impl Bitting {
             "expires_at": crate::model::time::format(token.expires_at),
         });
         let made = self.database.write(|connection| -> Result<AdminToken> {
-            require(self.confirm(connection, principal)?.administers())?;
-            Exclusive::Keys.take(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
+            AdvisoryLock::Keys.acquire(connection)?;
             first(connection, token.id)?;
             token.revision =
                 self.record_token(connection, Action::TokenCreated, origin, &detail)?;
             token.number = tokens::insert(connection, &token)?;
             Ok(token)
         });
-        let token = self.noting(principal, None, &json!({"attempt": "token.created"}), made)?;
+        let token =
+            self.audit_denial(principal, None, &json!({"attempt": "token.created"}), made)?;
         self.took_effect(token.digest, &token);
-        tell(Action::TokenCreated, token.id, origin);
+        log_change(Action::TokenCreated, token.id, origin);
         Ok(IssuedToken { token, secret })
     }
 
@@ -133,7 +134,7 @@ impl Bitting {
         principal: &Principal,
         filter: &TokenFilter,
         page: usize,
-    ) -> Result<Table<AdminToken>> {
+    ) -> Result<NumberedPage<AdminToken>> {
         require(principal.oversees())?;
         let now = self.time.now();
         Ok(self.database.read(|connection| tokens::page(connection, filter, now, page))?)
@@ -168,8 +169,8 @@ impl Bitting {
     ) -> Result<AdminToken> {
         let reason = self.check_reason(reason)?;
         let revoked = self.database.write(|connection| {
-            require(self.confirm(connection, principal)?.administers())?;
-            Exclusive::Keys.take(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
+            AdvisoryLock::Keys.acquire(connection)?;
             let mut token = tokens::find(connection, id)?.ok_or(Error::NotFound)?;
             let changed = token.revocation.is_none();
             if changed {
@@ -178,15 +179,15 @@ impl Bitting {
             Result::Ok((token, changed))
         });
         let attempt = json!({"attempt": "token.revoked", "token_id": id});
-        let (token, changed) = self.noting(principal, None, &attempt, revoked)?;
+        let (token, changed) = self.audit_denial(principal, None, &attempt, revoked)?;
         self.took_effect(token.digest, &token);
         if changed {
-            tell(Action::TokenRevoked, id, &principal.origin);
+            log_change(Action::TokenRevoked, id, &principal.origin);
         }
         Ok(token)
     }
 
-    /// Ends a token in the caller's transaction, which holds [`Exclusive::Keys`].
+    /// Ends a token in the caller's transaction, which holds [`AdvisoryLock::Keys`].
     pub(super) fn revoke_token_in(
         &self,
         connection: &mut AnyConnection,

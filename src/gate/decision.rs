@@ -4,9 +4,10 @@
 //! The order of the refusals is part of the contract; the test below is its table.
 
 use super::caller::{Caller, KeyCaller, TokenCaller};
-use super::key_index::{Entry, Holder, Standing};
+use super::key_index::{Holder, IndexedCredential};
 use super::presented_key::{Presented, Unusable};
 use crate::model::catalog::{Catalog, ResourceNumber};
+use crate::model::key::Status;
 use crate::model::scope::Access;
 use crate::model::secret::SecretKind;
 use crate::model::time::Moment;
@@ -42,11 +43,11 @@ pub enum Route {
 #[derive(Debug, Clone, Copy)]
 pub enum Lookup {
     /// It exists, or did.
-    Found(Entry),
+    Found(IndexedCredential),
     /// It does not.
     Unknown,
     /// The database would have to be asked, and cannot be.
-    OutOfReach,
+    Unavailable,
 }
 
 /// Why a request is refused.
@@ -110,17 +111,17 @@ pub fn decide(
     let entry = match lookup {
         Lookup::Found(entry) => entry,
         Lookup::Unknown => return refused(Refusal::InvalidKey),
-        Lookup::OutOfReach => return refused(Refusal::Unavailable),
+        Lookup::Unavailable => return refused(Refusal::Unavailable),
     };
     let holder = entry.holder();
     if !presented_id_matches(presented, &holder) {
         return refused(Refusal::InvalidKey);
     }
-    let verdict = match entry.standing(now) {
-        Standing::Revoked => Err(Refusal::KeyRevoked),
-        Standing::Expired => Err(Refusal::KeyExpired),
-        Standing::Live if !fresh => Err(Refusal::Unavailable),
-        Standing::Live => permit(&holder, route, catalog),
+    let verdict = match entry.status(now) {
+        Status::Revoked => Err(Refusal::KeyRevoked),
+        Status::Expired => Err(Refusal::KeyExpired),
+        Status::Active if !fresh => Err(Refusal::Unavailable),
+        Status::Active => permit(&holder, route, catalog),
     };
     Decision { holder: Some(holder), verdict }
 }
@@ -192,8 +193,8 @@ mod tests {
         Presented { digest: Digest::of(b"x"), kind, key_id: None, bearer: true, foreign: false }
     }
 
-    fn key(scopes: &str, expires_at: Option<Moment>, revoked: bool) -> Entry {
-        Entry::new(
+    fn key(scopes: &str, expires_at: Option<Moment>, revoked: bool) -> IndexedCredential {
+        IndexedCredential::new(
             &KeyChange {
                 digest: Digest::of(b"x"),
                 number: KeyNumber(7),
@@ -208,8 +209,8 @@ mod tests {
         )
     }
 
-    fn token(access: Access) -> Entry {
-        Entry::new(
+    fn token(access: Access) -> IndexedCredential {
+        IndexedCredential::new(
             &AdminToken {
                 number: 3,
                 id: TokenId::from_number(9),
@@ -266,7 +267,7 @@ mod tests {
             (
                 "two credentials",
                 Err(Unusable::Multiple),
-                Lookup::OutOfReach,
+                Lookup::Unavailable,
                 false,
                 Route::Unknown,
                 Refusal::MultipleCredentials,
@@ -274,7 +275,7 @@ mod tests {
             (
                 "none",
                 Err(Unusable::Missing),
-                Lookup::OutOfReach,
+                Lookup::Unavailable,
                 false,
                 Route::Unknown,
                 Refusal::MissingKey,
@@ -282,7 +283,7 @@ mod tests {
             (
                 "malformed",
                 Err(Unusable::Malformed),
-                Lookup::OutOfReach,
+                Lookup::Unavailable,
                 false,
                 Route::Unknown,
                 Refusal::InvalidKey,
@@ -323,7 +324,7 @@ mod tests {
             (
                 "needed to know the key",
                 api,
-                Lookup::OutOfReach,
+                Lookup::Unavailable,
                 true,
                 calls(true),
                 Refusal::Unavailable,

@@ -9,28 +9,29 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use super::key_entry::{Credential, Entry, Holder, Standing};
+pub use super::indexed_credential::{CredentialRow, Holder, IndexedCredential};
 use super::policies::{CredentialKind, Policies, Policy, PolicyNumber};
 use super::row_numbers::RowNumbers;
-use super::slots::Places;
+use super::slots::SlotTable;
 use crate::model::catalog::Catalog;
+use crate::model::key::Status;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 pub use crate::store::keys::KeyChange;
 
-/// What a record's state holds below the revision: whether somebody ended the credential, and
+/// What a slot's state holds below the revision: whether somebody ended the credential, and
 /// whether the database does not know it any longer.
 const REVOKED: i64 = 1;
 const GONE: i64 = 2;
 const REVISION_SHIFT: u32 = 2;
 
-fn state(entry: &Entry) -> i64 {
+fn state(entry: &IndexedCredential) -> i64 {
     entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
 }
 
 /// A credential at its place in memory, where it stays: 72 bytes. What it was made with never
 /// changes; only its state and its policy do.
-struct Record {
+struct Slot {
     digest: Digest,
     id: [u64; 2],
     expires_ms: i64,
@@ -42,13 +43,13 @@ struct Record {
     number: u32,
 }
 
-impl Record {
+impl Slot {
     /// What it holds; none when the database does not know the credential any longer.
-    fn entry(&self, policies: &Policies) -> Option<Entry> {
+    fn entry(&self, policies: &Policies) -> Option<IndexedCredential> {
         let &Self { id, expires_ms, number, .. } = self;
         let state = self.state.load(Ordering::Acquire);
         let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
-        (state & GONE == 0).then_some(Entry {
+        (state & GONE == 0).then_some(IndexedCredential {
             id,
             expires_ms,
             revision,
@@ -64,7 +65,7 @@ impl Record {
 
     /// Takes over a state, and returns the one before. The policy is stored first: whoever sees the
     /// new revision sees the policy that came with it.
-    fn update(&self, entry: &Entry, policy: PolicyNumber) -> i64 {
+    fn update(&self, entry: &IndexedCredential, policy: PolicyNumber) -> i64 {
         self.policy.store(policy.0, Ordering::Relaxed);
         self.state.swap(state(entry), Ordering::AcqRel)
     }
@@ -74,9 +75,9 @@ impl Record {
 #[derive(Debug, Default)]
 pub struct Replaced {
     /// What the database does not know, as it was before, with its row number.
-    pub gone: Vec<Entry>,
+    pub gone: Vec<IndexedCredential>,
     /// What was revoked and is accepted now, as it was before.
-    pub revived: Vec<Entry>,
+    pub revived: Vec<IndexedCredential>,
 }
 
 /// The map from digest to entry.
@@ -84,22 +85,22 @@ pub struct Replaced {
 pub struct KeyIndex {
     catalog: Arc<Catalog>,
     policies: Policies,
-    records: boxcar::Vec<Record>,
-    places: Places,
+    slots: boxcar::Vec<Slot>,
+    table: SlotTable,
     /// Held by who changes something; readers do not know it.
     writing: Mutex<Writing>,
     /// Whether any entry is an imported key. It stays so: entries are never removed.
     holds_imported: AtomicBool,
-    /// How many of the records are gone.
+    /// How many of the slots are gone.
     gone: AtomicUsize,
-    /// Which rows the records' numbers stand for.
+    /// Which rows the slots' numbers stand for.
     pub numbers: Arc<RowNumbers>,
 }
 
 #[derive(Default)]
 struct Writing {
     /// What was taken in since the database began to be read for a replacement.
-    meanwhile: Option<Vec<(Digest, Entry)>>,
+    meanwhile: Option<Vec<(Digest, IndexedCredential)>>,
 }
 
 impl KeyIndex {
@@ -109,8 +110,8 @@ impl KeyIndex {
     }
 
     /// What the index would hold of a credential.
-    pub fn entry<'a>(&self, credential: impl Into<Credential<'a>>) -> Entry {
-        Entry::new(credential, &self.catalog)
+    pub fn entry<'a>(&self, credential: impl Into<CredentialRow<'a>>) -> IndexedCredential {
+        IndexedCredential::new(credential, &self.catalog)
     }
 
     fn write(&self) -> MutexGuard<'_, Writing> {
@@ -120,23 +121,23 @@ impl KeyIndex {
     /// Makes room for so many credentials more at once.
     pub fn reserve(&self, more: usize) {
         let _writing = self.write();
-        self.make_room(self.records.count() + more);
+        self.reserve_slots(self.slots.count() + more);
     }
 
     /// The credential with this digest, if it is known.
-    pub fn find(&self, digest: &Digest) -> Option<Entry> {
-        self.with_digest(digest).find_map(|record| record.entry(&self.policies))
+    pub fn find(&self, digest: &Digest) -> Option<IndexedCredential> {
+        self.with_digest(digest).find_map(|slot| slot.entry(&self.policies))
     }
 
     /// More than one only after a replacement, and all but one of them are gone then.
-    fn with_digest(&self, digest: &Digest) -> impl Iterator<Item = &Record> {
-        let candidates = self.places.candidates(hash(digest));
-        let records = candidates.filter_map(|number| self.records.get(number));
-        records.filter(move |record| record.digest == *digest)
+    fn with_digest(&self, digest: &Digest) -> impl Iterator<Item = &Slot> {
+        let candidates = self.table.matches(hash(digest));
+        let slots = candidates.filter_map(|number| self.slots.get(number));
+        slots.filter(move |slot| slot.digest == *digest)
     }
 
     /// Takes in a credential's state, unless a later one is there already.
-    pub fn apply(&self, digest: Digest, entry: Entry) {
+    pub fn apply(&self, digest: Digest, entry: IndexedCredential) {
         let mut writing = self.write();
         if let Some(meanwhile) = &mut writing.meanwhile {
             meanwhile.push((digest, entry));
@@ -144,56 +145,56 @@ impl KeyIndex {
         let present = self.with_digest(&digest).find_map(|r| Some((r, r.entry(&self.policies)?)));
         match present {
             Some((_, present)) if present.revision >= entry.revision => {}
-            Some((record, _)) => {
-                record.update(&entry, self.policies.intern(entry.policy));
+            Some((slot, _)) => {
+                slot.update(&entry, self.policies.intern(entry.policy));
             }
-            None => self.put(digest, &entry),
+            None => self.insert(digest, &entry),
         }
     }
 
     /// Takes in a credential that is not there, or is gone.
-    fn put(&self, digest: Digest, entry: &Entry) {
-        if let Some(record) = self.with_digest(&digest).find(|record| self.is_of(record, entry)) {
-            self.bring_back(record, entry);
+    fn insert(&self, digest: Digest, entry: &IndexedCredential) {
+        if let Some(slot) = self.with_digest(&digest).find(|slot| self.is_of(slot, entry)) {
+            self.bring_back(slot, entry);
             return;
         }
         if entry.policy.kind == CredentialKind::ImportedKey {
             self.holds_imported.store(true, Ordering::Relaxed);
         }
-        self.make_room(self.records.count() + 1);
-        let &Entry { id, expires_ms, policy, .. } = entry;
+        self.reserve_slots(self.slots.count() + 1);
+        let &IndexedCredential { id, expires_ms, policy, .. } = entry;
         let number = self.numbers.admit(policy.kind.table(), entry.number);
         let state = AtomicI64::new(state(entry));
         let policy = AtomicU32::new(self.policies.intern(policy).0);
-        let place = self.records.push(Record { digest, id, expires_ms, state, policy, number });
-        self.places.put(hash(&digest), place);
+        let place = self.slots.push(Slot { digest, id, expires_ms, state, policy, number });
+        self.table.insert(hash(&digest), place);
     }
 
-    /// Whether a record is of this credential, whatever its state: the same digest can come back as
+    /// Whether a slot is of this credential, whatever its state: the same digest can come back as
     /// another key.
-    fn is_of(&self, record: &Record, entry: &Entry) -> bool {
-        let kind = self.kind(record);
-        let row = self.numbers.stands_for(kind.table(), record.number);
-        (record.id, record.expires_ms, kind, row)
+    fn is_of(&self, slot: &Slot, entry: &IndexedCredential) -> bool {
+        let kind = self.kind(slot);
+        let row = self.numbers.stands_for(kind.table(), slot.number);
+        (slot.id, slot.expires_ms, kind, row)
             == (entry.id, entry.expires_ms, entry.policy.kind, entry.number)
     }
 
-    fn kind(&self, record: &Record) -> CredentialKind {
-        record.policy(&self.policies).kind
+    fn kind(&self, slot: &Slot) -> CredentialKind {
+        slot.policy(&self.policies).kind
     }
 
-    fn bring_back(&self, record: &Record, entry: &Entry) {
-        self.numbers.set_gone(entry.policy.kind.table(), record.number, false);
-        let before = record.update(entry, self.policies.intern(entry.policy));
+    fn bring_back(&self, slot: &Slot, entry: &IndexedCredential) {
+        self.numbers.set_gone(entry.policy.kind.table(), slot.number, false);
+        let before = slot.update(entry, self.policies.intern(entry.policy));
         if before & GONE != 0 {
             self.gone.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    fn let_go(&self, record: &Record) {
-        record.state.fetch_or(GONE, Ordering::AcqRel);
+    fn let_go(&self, slot: &Slot) {
+        slot.state.fetch_or(GONE, Ordering::AcqRel);
         self.gone.fetch_add(1, Ordering::Relaxed);
-        self.numbers.set_gone(self.kind(record).table(), record.number, true);
+        self.numbers.set_gone(self.kind(slot).table(), slot.number, true);
     }
 
     /// Begins to remember what is taken in while the database is read for [`Self::replace`].
@@ -204,9 +205,9 @@ impl KeyIndex {
     /// Makes the index what the database holds now, since it is not the one that was read before or
     /// has lost what it held: what is not there is let go, and earlier revisions count. What was
     /// taken in since [`Self::begin_to_replace`] counts as well, if it is later.
-    pub fn replace(&self, present: Vec<(Digest, Entry)>, now: Moment) -> Replaced {
+    pub fn replace(&self, present: Vec<(Digest, IndexedCredential)>, now: Moment) -> Replaced {
         let mut writing = self.write();
-        let mut present: HashMap<Digest, Entry> = present.into_iter().collect();
+        let mut present: HashMap<Digest, IndexedCredential> = present.into_iter().collect();
         for (digest, entry) in writing.meanwhile.take().unwrap_or_default() {
             let known = present.entry(digest).or_insert(entry);
             if known.revision < entry.revision {
@@ -214,31 +215,31 @@ impl KeyIndex {
             }
         }
         let mut replaced = Replaced::default();
-        for (_, record) in self.records.iter() {
-            let before = record.entry(&self.policies);
-            match present.get(&record.digest) {
-                Some(after) if self.is_of(record, after) => {
-                    self.bring_back(record, after);
-                    let lives = after.standing(now) == Standing::Live;
+        for (_, slot) in self.slots.iter() {
+            let before = slot.entry(&self.policies);
+            match present.get(&slot.digest) {
+                Some(after) if self.is_of(slot, after) => {
+                    self.bring_back(slot, after);
+                    let lives = after.status(now) == Status::Active;
                     replaced.revived.extend(before.filter(|entry| entry.revoked && lives));
-                    present.remove(&record.digest);
+                    present.remove(&slot.digest);
                 }
                 _ => {
                     let Some(before) = before else { continue };
-                    self.let_go(record);
+                    self.let_go(slot);
                     let table = before.policy.kind.table();
-                    let number = self.numbers.stands_for(table, record.number);
-                    replaced.gone.push(Entry { number, ..before });
+                    let number = self.numbers.stands_for(table, slot.number);
+                    replaced.gone.push(IndexedCredential { number, ..before });
                 }
             }
         }
-        present.into_iter().for_each(|(digest, entry)| self.put(digest, &entry));
+        present.into_iter().for_each(|(digest, entry)| self.insert(digest, &entry));
         replaced
     }
 
-    fn make_room(&self, records: usize) {
-        let numbered = self.records.iter().map(|(number, record)| (hash(&record.digest), number));
-        self.places.make_room(records, numbered);
+    fn reserve_slots(&self, slots: usize) {
+        let numbered = self.slots.iter().map(|(number, slot)| (hash(&slot.digest), number));
+        self.table.reserve_slots(slots, numbered);
     }
 
     /// Whether a credential may be right that does not look like one of ours.
@@ -248,7 +249,7 @@ impl KeyIndex {
 
     /// How many credentials are known, retired ones included.
     pub fn len(&self) -> usize {
-        self.records.count().saturating_sub(self.gone.load(Ordering::Relaxed))
+        self.slots.count().saturating_sub(self.gone.load(Ordering::Relaxed))
     }
 
     /// Whether none is known.
@@ -291,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_record_is_small_and_keeps_what_it_was_given() {
-        assert_eq!(size_of::<Record>(), 72);
+        assert_eq!(size_of::<Slot>(), 72);
         let index = KeyIndex::new(catalog());
         index.apply(Digest::of(b"secret"), index.entry(&change(1, false)));
         let expected = Holder::ApiKey {
@@ -307,13 +308,13 @@ mod tests {
         let index = KeyIndex::new(catalog());
         let digest = Digest::of(b"secret");
         let now = parse_rfc3339("2026-11-21T11:59:59.999Z").unwrap();
-        let standing = || index.find(&digest).map(|entry| entry.standing(now));
-        assert_eq!(standing(), None);
+        let status = || index.find(&digest).map(|entry| entry.status(now));
+        assert_eq!(status(), None);
         index.apply(digest, index.entry(&change(2, false)));
-        assert_eq!(standing(), Some(Standing::Live));
+        assert_eq!(status(), Some(Status::Active));
         index.apply(digest, index.entry(&change(3, true)));
         index.apply(digest, index.entry(&change(2, false)));
-        assert_eq!(standing(), Some(Standing::Revoked));
+        assert_eq!(status(), Some(Status::Revoked));
         assert_eq!(index.len(), 1);
     }
 
@@ -336,9 +337,9 @@ mod tests {
         let present: Vec<_> = present.iter().map(|(d, key)| (*d, index.entry(key))).collect();
         let replaced = index.replace(present.clone(), now);
         assert_eq!((replaced.gone.len(), replaced.revived.len()), (1, 1));
-        assert_eq!(index.find(&kept).unwrap().standing(now), Standing::Live);
+        assert_eq!(index.find(&kept).unwrap().status(now), Status::Active);
         assert!(index.find(&lost).is_none());
-        assert_eq!(index.find(&new).unwrap().standing(now), Standing::Revoked, "the later one");
+        assert_eq!(index.find(&new).unwrap().status(now), Status::Revoked, "the later one");
         assert_eq!(index.len(), 2);
 
         // Its number is given to another key: both are told apart in memory.
@@ -350,12 +351,12 @@ mod tests {
         assert_eq!(index.numbers.row(Table::Keys, 2), None);
 
         // The first database is back, and takes no further memory.
-        let records = index.records.count();
+        let slots = index.slots.count();
         let first = [(kept, key(1, 1, 9, true)), (lost, key(2, 2, 10, false))];
         index.replace(first.iter().map(|(d, key)| (*d, index.entry(key))).collect(), now);
         assert_eq!(index.find(&lost).unwrap().number, 2);
         assert!(index.find(&other).is_none() && index.find(&new).is_none());
-        assert_eq!((index.len(), index.records.count()), (2, records));
+        assert_eq!((index.len(), index.slots.count()), (2, slots));
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl LastErrors {
         self.0.retain(|key, _| is_kept(*key));
     }
 
+    /// Whether nothing is kept.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

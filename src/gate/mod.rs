@@ -6,7 +6,7 @@
 pub mod advice;
 pub mod caller;
 pub mod decision;
-pub mod key_entry;
+pub mod indexed_credential;
 pub mod key_index;
 pub mod last_errors;
 pub mod policies;
@@ -39,7 +39,7 @@ pub fn judge_from_memory(
         Ok(presented) => match bitting.index.find(&presented.digest) {
             Some(entry) => Lookup::Found(entry),
             None if presented.foreign && fresh => Lookup::Unknown,
-            None if presented.foreign => Lookup::OutOfReach,
+            None if presented.foreign => Lookup::Unavailable,
             None => return None,
         },
     };
@@ -59,7 +59,7 @@ pub async fn judge_after_feed(
     let lookup = match (found, read) {
         (Some(entry), _) => Lookup::Found(entry),
         (None, Ok(())) => Lookup::Unknown,
-        (None, Err(_)) => Lookup::OutOfReach,
+        (None, Err(_)) => Lookup::Unavailable,
     };
     decide(presented, lookup, fresh, bitting.time.now(), route, &bitting.catalog)
 }

@@ -36,6 +36,7 @@ impl CredentialKind {
         if imported { Self::ImportedKey } else { Self::ApiKey }
     }
 
+    /// The table whose rows these credentials are.
     pub fn table(self) -> Table {
         match self {
             Self::ApiKey | Self::ImportedKey => Table::Keys,

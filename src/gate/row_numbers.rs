@@ -13,7 +13,9 @@ use crate::model::usage::Count;
 /// Whose row it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
+    /// API keys.
     Keys,
+    /// Admin tokens.
     Tokens,
 }
 

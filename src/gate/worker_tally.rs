@@ -134,6 +134,7 @@ impl Counters {
 
 /// All that was taken from a worker at once.
 pub struct Taken {
+    /// How many requests there were, by minute, key and cell.
     pub counters: Counters,
     /// Where keys were used from.
     pub sources: Vec<(KeyNumber, Source)>,

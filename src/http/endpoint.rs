@@ -48,7 +48,7 @@ impl Endpoint {
     }
 
     /// A page, for whom it is.
-    pub fn page(path: &'static str, need: PageNeed) -> Self {
+    pub fn browser(path: &'static str, need: PageNeed) -> Self {
         Self::guarded_by(path, Guard::Page(need))
     }
 
@@ -73,7 +73,7 @@ impl Endpoint {
     }
 
     /// Answers GET and HEAD with something for people, which is no part of the API.
-    pub fn shows<F, Args>(self, handler: F) -> Self
+    pub fn page<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -83,7 +83,7 @@ impl Endpoint {
     }
 
     /// Takes a form that people send, which is no part of the API.
-    pub fn takes<F, Args>(self, handler: F) -> Self
+    pub fn form<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,

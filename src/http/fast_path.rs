@@ -25,7 +25,7 @@ use super::middleware::judge::present;
 use super::middleware::measure::Measure;
 use super::middleware::observe::{RequestId, are_logged, asks_for_upgrade, frame};
 use super::routes::PING;
-use super::state::{Held, State};
+use super::state::{SharedState, State};
 use crate::gate::caller::Caller;
 use crate::gate::decision::{Need, Route};
 use crate::gate::judge_from_memory;
@@ -40,7 +40,7 @@ type Finish = fn(ServiceResponse) -> Response<BoxBody>;
 
 /// The fast path, and the application behind it.
 pub struct FastPath<A> {
-    state: Held,
+    state: SharedState,
     measure: Option<Measure>,
     app: A,
 }
@@ -48,7 +48,7 @@ pub struct FastPath<A> {
 impl<A> FastPath<A> {
     /// Before the application of the same state.
     pub fn before(app: A, state: web::Data<State>) -> Self {
-        Self { measure: state.measure(PING), state: Held::new(state), app }
+        Self { measure: state.measure(PING), state: SharedState::new(state), app }
     }
 }
 

@@ -9,7 +9,7 @@ use super::middleware::judge::Judge;
 use super::pages;
 use super::pages::account::{login, password, setup};
 use super::pages::keys::{changes, export, key, new_key};
-use super::pages::parts::frame::OVERSEERS;
+use super::pages::parts::frame::ADMINS_AND_AUDITORS;
 use super::pages::tokens::new_token;
 use super::pages::users::user;
 use super::pages::{account, docs, tokens, users};
@@ -107,54 +107,55 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
         Endpoint::public("/readyz").get(probes::readyz, describe::probes::readyz),
         // Pages, and what they are made of.
-        Endpoint::public("/docs").shows(docs::start),
-        Endpoint::public("/docs/{section}").shows(docs::section),
-        Endpoint::public("/openapi.json").shows(document::show),
-        Endpoint::public("/static/{name}").shows(assets::serve),
-        Endpoint::public("/favicon.ico").shows(assets::favicon),
+        Endpoint::public("/docs").page(docs::start),
+        Endpoint::public("/docs/{section}").page(docs::section),
+        Endpoint::public("/openapi.json").page(document::show),
+        Endpoint::public("/static/{name}").page(assets::serve),
+        Endpoint::public("/favicon.ico").page(assets::favicon),
         // The pages.
-        Endpoint::public("/").shows(pages::start),
-        Endpoint::page("/setup", Visitor).shows(setup::form).takes(setup::set_up),
-        Endpoint::page("/login", Visitor).shows(login::form).takes(login::log_in),
-        Endpoint::page("/logout", PageNeed::ANY_USER).takes(login::log_out),
-        Endpoint::page("/keys", PageNeed::ANY_USER).shows(pages::keys::active),
-        Endpoint::page("/keys/retired", PageNeed::ANY_USER).shows(pages::keys::retired),
-        Endpoint::page("/keys/export", PageNeed::ANY_USER).shows(export::export),
-        Endpoint::page("/keys/new", KEY_MAKERS).shows(new_key::show).takes(new_key::create),
-        Endpoint::page("/keys/{id}", PageNeed::ANY_USER).shows(key::show),
-        Endpoint::page("/keys/{id}/edit", KEY_MAKERS)
-            .shows(changes::edit_form)
-            .takes(changes::edit),
-        Endpoint::page("/keys/{id}/revoke", KEY_MAKERS)
-            .shows(changes::revoke_form)
-            .takes(changes::revoke),
-        Endpoint::page("/usage", PageNeed::ANY_USER).shows(pages::usage::show),
-        Endpoint::page("/usage/export", PageNeed::ANY_USER).shows(pages::usage::export),
-        Endpoint::page("/audit", PageNeed::ANY_USER).shows(pages::audit::show),
-        Endpoint::page("/audit/export", PageNeed::ANY_USER).shows(pages::audit::export),
-        Endpoint::page("/users", PageNeed::User(OVERSEERS)).shows(users::list),
-        Endpoint::page("/users/new", ADMINISTRATORS).shows(users::form).takes(users::add),
-        Endpoint::page("/users/{id}", ADMINISTRATORS).shows(user::show).takes(user::change),
-        Endpoint::page("/users/{id}/link", ADMINISTRATORS).takes(user::make_link),
-        Endpoint::page("/users/{id}/disable", ADMINISTRATORS)
-            .shows(user::disable_form)
-            .takes(user::disable),
-        Endpoint::page("/users/{id}/enable", ADMINISTRATORS).takes(user::enable),
-        Endpoint::page("/tokens", PageNeed::User(OVERSEERS)).shows(tokens::active),
-        Endpoint::page("/tokens/retired", PageNeed::User(OVERSEERS)).shows(tokens::retired),
-        Endpoint::page("/tokens/new", ADMINISTRATORS)
-            .shows(new_token::show)
-            .takes(new_token::create),
-        Endpoint::page("/tokens/{id}/revoke", ADMINISTRATORS)
-            .shows(tokens::revoke_form)
-            .takes(tokens::revoke),
-        Endpoint::page("/password", Visitor).shows(password::form).takes(password::set),
-        Endpoint::page("/account", PageNeed::ANY_USER).shows(account::show),
-        Endpoint::page("/account/password", PageNeed::ANY_USER).takes(account::change_password),
-        Endpoint::page("/account/sessions/end-others", PageNeed::ANY_USER)
-            .takes(account::end_other_sessions),
-        Endpoint::page("/account/sessions/{id}/end", PageNeed::ANY_USER)
-            .takes(account::end_session),
+        Endpoint::public("/").page(pages::start),
+        Endpoint::browser("/setup", Visitor).page(setup::form).form(setup::set_up),
+        Endpoint::browser("/login", Visitor).page(login::form).form(login::log_in),
+        Endpoint::browser("/logout", PageNeed::ANY_USER).form(login::log_out),
+        Endpoint::browser("/keys", PageNeed::ANY_USER).page(pages::keys::active),
+        Endpoint::browser("/keys/retired", PageNeed::ANY_USER).page(pages::keys::retired),
+        Endpoint::browser("/keys/export", PageNeed::ANY_USER).page(export::export),
+        Endpoint::browser("/keys/new", KEY_MAKERS).page(new_key::show).form(new_key::create),
+        Endpoint::browser("/keys/{id}", PageNeed::ANY_USER).page(key::show),
+        Endpoint::browser("/keys/{id}/edit", KEY_MAKERS)
+            .page(changes::edit_form)
+            .form(changes::edit),
+        Endpoint::browser("/keys/{id}/revoke", KEY_MAKERS)
+            .page(changes::revoke_form)
+            .form(changes::revoke),
+        Endpoint::browser("/usage", PageNeed::ANY_USER).page(pages::usage::show),
+        Endpoint::browser("/usage/export", PageNeed::ANY_USER).page(pages::usage::export),
+        Endpoint::browser("/audit", PageNeed::ANY_USER).page(pages::audit::show),
+        Endpoint::browser("/audit/export", PageNeed::ANY_USER).page(pages::audit::export),
+        Endpoint::browser("/users", PageNeed::User(ADMINS_AND_AUDITORS)).page(users::list),
+        Endpoint::browser("/users/new", ADMINISTRATORS).page(users::form).form(users::add),
+        Endpoint::browser("/users/{id}", ADMINISTRATORS).page(user::show).form(user::change),
+        Endpoint::browser("/users/{id}/link", ADMINISTRATORS).form(user::make_link),
+        Endpoint::browser("/users/{id}/disable", ADMINISTRATORS)
+            .page(user::disable_form)
+            .form(user::disable),
+        Endpoint::browser("/users/{id}/enable", ADMINISTRATORS).form(user::enable),
+        Endpoint::browser("/tokens", PageNeed::User(ADMINS_AND_AUDITORS)).page(tokens::active),
+        Endpoint::browser("/tokens/retired", PageNeed::User(ADMINS_AND_AUDITORS))
+            .page(tokens::retired),
+        Endpoint::browser("/tokens/new", ADMINISTRATORS)
+            .page(new_token::show)
+            .form(new_token::create),
+        Endpoint::browser("/tokens/{id}/revoke", ADMINISTRATORS)
+            .page(tokens::revoke_form)
+            .form(tokens::revoke),
+        Endpoint::browser("/password", Visitor).page(password::form).form(password::set),
+        Endpoint::browser("/account", PageNeed::ANY_USER).page(account::show),
+        Endpoint::browser("/account/password", PageNeed::ANY_USER).form(account::change_password),
+        Endpoint::browser("/account/sessions/end-others", PageNeed::ANY_USER)
+            .form(account::end_other_sessions),
+        Endpoint::browser("/account/sessions/{id}/end", PageNeed::ANY_USER)
+            .form(account::end_session),
     ]
 }
 

@@ -66,7 +66,7 @@ pub struct State {
 
 /// The state as each request of its worker holds it: they are all on one thread, so that the
 /// holders are counted without atomics.
-pub type Held = Rc<web::Data<State>>;
+pub type SharedState = Rc<web::Data<State>>;
 
 impl State {
     /// The state of one more worker.

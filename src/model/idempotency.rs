@@ -70,9 +70,9 @@ impl Attempt {
 }
 
 /// What may be kept to be answered again, since it holds no secret.
-pub trait Keepable: Serialize {}
+pub trait Replayable: Serialize {}
 
-/// A successful answer that is kept. It is made of [`Keepable`] things only.
+/// A successful answer that is kept. It is made of [`Replayable`] things only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
@@ -89,7 +89,7 @@ impl Answer {
     ///
     /// # Errors
     /// When the body cannot be written as JSON.
-    pub fn new<T: Keepable>(status: u16, body: &T) -> serde_json::Result<Self> {
+    pub fn new<T: Replayable>(status: u16, body: &T) -> serde_json::Result<Self> {
         Ok(Self::stored(status, None, None, serde_json::to_string(body)?))
     }
 

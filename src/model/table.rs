@@ -6,7 +6,7 @@ pub const ROWS_PER_PAGE: usize = 50;
 
 /// Where a page lies in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct PagePosition {
     /// How many rows the list has, on all pages.
     pub total: usize,
     /// Which page this is, from 1.
@@ -15,7 +15,7 @@ pub struct Place {
     pub pages: usize,
 }
 
-impl Place {
+impl PagePosition {
     /// The page that is asked for, or the last one where there are fewer.
     pub fn of(page: usize, total: usize) -> Self {
         let pages = total.div_ceil(ROWS_PER_PAGE).max(1);
@@ -30,11 +30,11 @@ impl Place {
 
 /// One page of a list.
 #[derive(Debug, Clone)]
-pub struct Table<T> {
+pub struct NumberedPage<T> {
     /// Its rows, in order.
     pub rows: Vec<T>,
     /// Where it lies.
-    pub place: Place,
+    pub place: PagePosition,
 }
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_page_beyond_the_last_is_the_last() {
         let place = |page, total| {
-            let place = Place::of(page, total);
+            let place = PagePosition::of(page, total);
             (place.page, place.pages, place.before())
         };
         assert_eq!(place(1, 0), (1, 1, 0));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::actor::Actor;
 use super::id::{KeyId, TokenId, UserId};
-use super::idempotency::Keepable;
+use super::idempotency::Replayable;
 use super::key::{ApiKey, Status};
 use super::scope::{Access, ScopeSet};
 use super::secret::Secret;
@@ -88,7 +88,7 @@ impl<'a> KeyView<'a> {
     }
 }
 
-impl Keepable for KeyView<'_> {}
+impl Replayable for KeyView<'_> {}
 
 /// A key with where it was used from.
 #[derive(Serialize, JsonSchema)]
@@ -101,7 +101,7 @@ pub struct KeyDetailView<'a> {
     pub addresses: &'a [Source],
 }
 
-impl Keepable for KeyDetailView<'_> {}
+impl Replayable for KeyDetailView<'_> {}
 
 /// The answer to the making of a key, and the only one that holds it.
 #[derive(Serialize, JsonSchema)]

@@ -142,7 +142,7 @@ fn write_usage(
         refusals.look();
         if cared_at.elapsed() >= CARE_INTERVAL {
             cared_at = Instant::now();
-            care.note(take_care(bitting, stopping, interval));
+            care.note(housekeeping(bitting, stopping, interval));
         }
     }
     refusals.tell();
@@ -185,7 +185,7 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
 }
 
 /// Saves the highest time, rolls counts up, and drops old answers and sessions.
-fn take_care(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
+fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
     bitting.save_high_water()?;
     bitting.fold_journal()?;
     repeat(Bitting::roll_up, bitting, stopping, interval)?;

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain;
 use crate::domain::Bitting;
-use crate::domain::demo::{Demo, Wish};
+use crate::domain::demo::{Demo, DemoOutcome};
 use crate::http;
 use crate::http::routes;
 use crate::http::state::{HttpSettings, State};
@@ -216,10 +216,14 @@ impl Server {
 /// Fills an empty database with a demo, unless it holds one already.
 fn make_demo(bitting: &Bitting) -> Result<Option<Box<Demo>>, StartError> {
     let why = match bitting.make_demo()? {
-        Wish::Made(demo) => return Ok(Some(demo)),
-        Wish::MadeBefore => return Ok(None),
-        Wish::NotEmpty => "the database is not empty; no demo was made and nothing was changed",
-        Wish::Unfinished => "making a demo in this database was interrupted, so it is incomplete",
+        DemoOutcome::Made(demo) => return Ok(Some(demo)),
+        DemoOutcome::MadeBefore => return Ok(None),
+        DemoOutcome::NotEmpty => {
+            "the database is not empty; no demo was made and nothing was changed"
+        }
+        DemoOutcome::Unfinished => {
+            "making a demo in this database was interrupted, so it is incomplete"
+        }
     };
     Err(StartError::NoDemo { database: bitting.database.target().to_string(), why })
 }

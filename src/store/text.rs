@@ -15,7 +15,7 @@ diesel::define_sql_function! {
 ///
 /// # Errors
 /// When the database fails.
-pub(super) fn teach_letters(connection: &mut SqliteConnection) -> Result<()> {
+pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Result<()> {
     let lower = |text: Option<String>| text.map(|text| text.to_lowercase());
     Ok(lower_utils::register_impl(connection, lower)?)
 }

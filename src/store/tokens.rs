@@ -12,7 +12,7 @@ use crate::model::id::{TokenId, UserId};
 use crate::model::key::{Revocation, StatusFilter};
 use crate::model::scope::Access;
 use crate::model::secret::Digest;
-use crate::model::table::{Place, ROWS_PER_PAGE, Table};
+use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
 use crate::model::time::Moment;
 use crate::model::token::{AdminToken, TokenFilter};
 use crate::model::words::Word;
@@ -150,16 +150,16 @@ pub fn page(
     filter: &TokenFilter,
     now: Moment,
     page: usize,
-) -> Result<Table<AdminToken>> {
+) -> Result<NumberedPage<AdminToken>> {
     let total = count(connection, filter, now)?;
-    let place = Place::of(page, usize::try_from(total).unwrap_or_default());
+    let place = PagePosition::of(page, usize::try_from(total).unwrap_or_default());
     let rows: Vec<Row> = matching(filter, now)
         .order(table::number.desc())
         .offset(place.before() as i64)
         .limit(ROWS_PER_PAGE as i64)
         .load(connection)?;
     let rows = rows.into_iter().map(AdminToken::try_from).collect::<Result<_>>()?;
-    Ok(Table { rows, place })
+    Ok(NumberedPage { rows, place })
 }
 
 /// How many tokens a filter lets through.

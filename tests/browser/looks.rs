@@ -12,7 +12,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use bitting::clock::ManualClock;
 use bitting::config::Options;
-use bitting::domain::demo::{Demo, Wish};
+use bitting::domain::demo::{Demo, DemoOutcome};
 use bitting::domain::principal::Principal;
 use bitting::model::user::User;
 use bitting::server;
@@ -289,7 +289,9 @@ fn db_demo() -> (TestServer, Box<Demo>) {
     let options = Options { database_url: Some(database.url.clone()), ..Options::default() };
     let settings = options.resolve().unwrap();
     let bitting = server::open(&settings, clock.clone(), Missing::Create).unwrap();
-    let Wish::Made(demo) = bitting.make_demo().unwrap() else { panic!("the demo was not made") };
+    let DemoOutcome::Made(demo) = bitting.make_demo().unwrap() else {
+        panic!("the demo was not made")
+    };
     drop(bitting);
     (TestServer::with_clock(database, Options::default(), clock), demo)
 }

@@ -12,7 +12,7 @@ use bitting::gate::caller::KeyCaller;
 use bitting::gate::decision::Need;
 use bitting::http::endpoint::Endpoint;
 use bitting::model::time::format;
-use bitting::model::usage::{Keys, Outcome};
+use bitting::model::usage::{KeySelection, Outcome};
 use bitting::model::words::Word;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -207,7 +207,7 @@ fn all_else(server: &TestServer, ids: &[String], done: &AtomicBool) {
                 let path = format!("/v1/keys/{}", ids[turn]);
                 let answer = server.manage("GET", &path, None);
                 server.manage("GET", &format!("{path}/usage"), None);
-                let _ = bitting.usage_breakdown(Keys::All);
+                let _ = bitting.usage_breakdown(KeySelection::All);
                 if answer.status == 200 {
                     let now = answer.json()["lifetime_total"].as_i64().unwrap();
                     assert!(now >= lifetimes[turn], "{now} after {}", lifetimes[turn]);
@@ -245,7 +245,7 @@ fn check(server: &TestServer, ids: &[String], phases: &[Sent; 3]) {
         }
         compare(server.manage("GET", &format!("/v1/keys/{id}/usage"), None).ok(), Some(key), id);
     }
-    compare(json!(server.bitting.usage_breakdown(Keys::All).unwrap()), None, "all");
+    compare(json!(server.bitting.usage_breakdown(KeySelection::All).unwrap()), None, "all");
     // The first use of a key that looks at the figures of all is not in them yet.
     let looks = server.key("analytics:read");
     compare(server.call(&looks, "GET", "/v1/analytics/usage", None).ok(), None, "all, over HTTP");

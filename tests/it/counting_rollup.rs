@@ -14,12 +14,12 @@ use bitting::model::catalog::ResourceNumber;
 use bitting::model::key::KeyNumber;
 use bitting::model::scope::Access;
 use bitting::model::time::{Moment, format};
-use bitting::model::usage::{Cell, Keys, Outcome, Usage, Windows};
+use bitting::model::usage::{Cell, KeySelection, Outcome, Usage, Windows};
 use bitting::model::words::Word;
 use bitting::server;
 use bitting::store::database::migrate::Missing;
 use bitting::store::usage;
-use bitting::store::usage::ledger::Ledger;
+use bitting::store::usage::ledger::UsageRows;
 use chrono::TimeDelta;
 use diesel::connection::InstrumentationEvent;
 use diesel::prelude::*;
@@ -90,7 +90,7 @@ impl Application {
     /// What the application shows of a key, and what a plain model makes of the same requests.
     fn shown_and_expected(&self, key: KeyNumber) -> (Value, Value) {
         let usage = self.bitting.usage_of_key(key).unwrap();
-        let breakdown = self.bitting.usage_breakdown(Keys::These(&[key])).unwrap();
+        let breakdown = self.bitting.usage_breakdown(KeySelection::Only(&[key])).unwrap();
         let shown = json!({
             "figures": usage.windows,
             "breakdown": breakdown,
@@ -103,7 +103,7 @@ impl Application {
     /// The breakdown of both keys and that of all keys, and what it should be.
     fn together_and_expected(&self) -> ([Value; 2], Value) {
         let expected = model(&self.counted, &KEYS, self.bitting.time.now());
-        let shown = [Keys::These(&KEYS), Keys::All]
+        let shown = [KeySelection::Only(&KEYS), KeySelection::All]
             .map(|keys| json!(self.bitting.usage_breakdown(keys).unwrap()));
         (shown, expected["breakdown"].clone())
     }
@@ -408,8 +408,8 @@ fn figures_are_read_by_seeks_and_never_by_scans() {
                 figures.values().map(|usage: &Usage| usage.lifetime.total()).sum::<i64>(),
                 1
             );
-            for keys in [Keys::These(&KEYS[..1]), Keys::All] {
-                Ledger::read(connection, keys, &windows).unwrap();
+            for keys in [KeySelection::Only(&KEYS[..1]), KeySelection::All] {
+                UsageRows::read(connection, keys, &windows).unwrap();
             }
         });
         for table in ["usage_minutes", "usage_hours", "usage_totals", "usage_sums"] {

@@ -40,7 +40,7 @@ fn a_page_of_keys_seeks_the_use_of_its_own_keys_and_reads_no_others() {
             let statements = noted(|| {
                 let table = server.bitting.key_table(&operator, &filter, *sort, 1).unwrap();
                 assert!(!table.rows.is_empty());
-                server.bitting.key_census(&operator).unwrap();
+                server.bitting.key_counts(&operator).unwrap();
             });
             assert!(statements.iter().any(|one| one.contains("usage_hours")), "{statements:#?}");
             for statement in statements {

@@ -8,7 +8,8 @@ use bitting::config::Options;
 use bitting::domain::Bitting;
 use bitting::domain::keys::keyring::IssuedKey;
 use bitting::domain::principal::Principal;
-use bitting::gate::key_index::{Holder, Standing};
+use bitting::gate::key_index::Holder;
+use bitting::model::key::Status;
 use bitting::model::key::{KeyNumber, NewKey};
 use bitting::model::records::resources;
 use bitting::model::scope::Access;
@@ -226,9 +227,9 @@ fn db_issue(bitting: &Bitting) -> IssuedKey {
     bitting.issue_key(new, &Principal::command_line("test"), None).unwrap()
 }
 
-fn standing(bitting: &Bitting, key: &IssuedKey) -> Option<Standing> {
+fn status(bitting: &Bitting, key: &IssuedKey) -> Option<Status> {
     let entry = bitting.index.find(&key.key.digest)?;
-    Some(entry.standing(bitting.time.now()))
+    Some(entry.status(bitting.time.now()))
 }
 
 /// What requests of a key are counted under.
@@ -251,9 +252,9 @@ on_both! {
         db_set_back(&database);
         bitting.read_feed().unwrap();
         assert_eq!(bitting.set_backs.times(), 1);
-        assert_eq!(standing(&bitting, &first), Some(Standing::Live));
-        assert_eq!(standing(&bitting, &second), Some(Standing::Live));
-        assert_eq!(standing(&bitting, &third), None);
+        assert_eq!(status(&bitting, &first), Some(Status::Active));
+        assert_eq!(status(&bitting, &second), Some(Status::Active));
+        assert_eq!(status(&bitting, &third), None);
         // It is no news any longer.
         bitting.read_feed().unwrap();
         assert_eq!(bitting.set_backs.times(), 1);

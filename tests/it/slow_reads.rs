@@ -5,9 +5,10 @@ use bitting::model::records::resources;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bitting::gate::key_index::{KeyIndex, Standing};
+use bitting::gate::key_index::KeyIndex;
 use bitting::model::id::{KeyId, PublicId};
 use bitting::model::key::KeyNumber;
+use bitting::model::key::Status;
 use bitting::model::secret::Digest;
 use bitting::store::keys::KeyChange;
 use bitting::store::{Error, keys};
@@ -52,8 +53,8 @@ on_both! {
                 for change in order.into_iter().flatten() {
                     index.apply(change.digest, index.entry(change));
                 }
-                let standing = index.find(&digest).unwrap().standing(server.bitting.time.now());
-                assert_eq!(standing, Standing::Revoked);
+                let status = index.find(&digest).unwrap().status(server.bitting.time.now());
+                assert_eq!(status, Status::Revoked);
             }
         }
     }
@@ -85,7 +86,7 @@ const STRIDES: [u32; LAST as usize] = [1, 3, 7, 9, 11, 13, 17, 19];
 #[test]
 fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
     let index = KeyIndex::new(std::sync::Arc::new(resources::catalog()));
-    let standing = |key| index.find(&digest(key)).map(|entry| entry.standing(start_of_time()));
+    let status = |key| index.find(&digest(key)).map(|entry| entry.status(start_of_time()));
     let (start, done) = (Barrier::new(LAST as usize + 1), AtomicBool::new(false));
     std::thread::scope(|scope| {
         // Each thread brings all keys, in an order and with revisions of its own.
@@ -110,7 +111,7 @@ fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
             start.wait();
             while !done.load(Ordering::SeqCst) {
                 for key in 0..KEYS {
-                    let now = standing(key) == Some(Standing::Revoked);
+                    let now = status(key) == Some(Status::Revoked);
                     assert!(now || !revoked[key as usize], "key {key} came back");
                     revoked[key as usize] = now;
                 }
@@ -123,5 +124,5 @@ fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
         looks.join().unwrap();
     });
     assert_eq!(index.len(), KEYS as usize);
-    assert!((0..KEYS).all(|key| standing(key) == Some(Standing::Revoked)));
+    assert!((0..KEYS).all(|key| status(key) == Some(Status::Revoked)));
 }

@@ -3,7 +3,7 @@
 use bitting::domain::Error;
 use bitting::domain::credential::Ended;
 use bitting::domain::principal::Principal;
-use bitting::domain::users::disabling::Holdings;
+use bitting::domain::users::disabling::CredentialCounts;
 use bitting::model::actor::Visit;
 use bitting::model::key::NewKey;
 use bitting::model::records::resources;
@@ -105,7 +105,7 @@ on_both! {
         ping(&other, &key).ok();
 
         let touched = server.bitting.holdings_of(&operator(), bo.id).unwrap();
-        assert_eq!(touched, Holdings { keys: 1, tokens: 1 });
+        assert_eq!(touched, CredentialCounts { keys: 1, tokens: 1 });
         let (disabled, had) = server.bitting.disable_user(&operator(), bo.id, None).unwrap();
         assert_eq!(had, touched);
         assert!(disabled.disabled_at.is_some());
@@ -126,7 +126,7 @@ on_both! {
 
         // Once more changes nothing; enabling gives back the way in and nothing else.
         let (_, had) = server.bitting.disable_user(&operator(), bo.id, None).unwrap();
-        assert_eq!(had, Holdings { keys: 0, tokens: 0 });
+        assert_eq!(had, CredentialCounts { keys: 0, tokens: 0 });
         assert_eq!(events(&server, "user.disabled").len(), 1);
         let enabled = server.bitting.enable_user(&operator(), bo.id).unwrap();
         assert_eq!(enabled.disabled_at, None);
@@ -166,7 +166,7 @@ on_both! {
         let refused = server.bitting.disable_user(&operator(), bo.id, Some(eve.id));
         assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
         let handed = server.bitting.disable_user(&operator(), bo.id, Some(ada.id)).unwrap().1;
-        assert_eq!(handed, Holdings { keys: 1, tokens: 1 });
+        assert_eq!(handed, CredentialCounts { keys: 1, tokens: 1 });
         ping(&server, &key).ok();
         list(&server, &token).ok();
         assert_eq!(events(&server, "token.updated").len(), 1);
@@ -273,7 +273,7 @@ on_both! {
                 scope.spawn(|| server.bitting.disable_user(&operator(), bo.id, None).unwrap());
             });
             let left = server.bitting.holdings_of(&operator(), bo.id).unwrap();
-            assert_eq!(left, Holdings { keys: 0, tokens: 0 });
+            assert_eq!(left, CredentialCounts { keys: 0, tokens: 0 });
         }
     }
 }

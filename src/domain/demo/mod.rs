@@ -29,8 +29,8 @@ use crate::model::records::Record;
 use crate::model::time::Moment;
 use crate::model::user::{NewUser, User};
 use crate::store::database::contents;
-use crate::store::database::migrate::Mark;
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::migrate::DatabaseInfo;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users;
 
 use calls::{Dialogue, LeadOnItsWay, dialogues};
@@ -52,7 +52,7 @@ const AUDITOR: &str = "auditor@example.com";
 const PASSWORD_LENGTH: usize = 20;
 
 /// What came of the wish for a demo.
-pub enum Wish {
+pub enum DemoOutcome {
     /// The database was empty and holds one now.
     Made(Box<Demo>),
     /// It holds one already; nothing was changed.
@@ -93,7 +93,7 @@ impl Bitting {
     ///
     /// # Errors
     /// When the database fails; what was made until then stays, and is found unfinished.
-    pub fn make_demo(&self) -> Result<Wish> {
+    pub fn make_demo(&self) -> Result<DemoOutcome> {
         // Moves past what is old, so that counts of old hours are not kept by the minute first.
         while self.roll_up()? {}
         let end = self.time.now();
@@ -111,14 +111,14 @@ impl Bitting {
         let chosen = choose_password(&password, &administrator.email)?;
         // The last thing: a demo whose administrator has no password is not finished.
         self.set_password(&Principal::command_line("demo"), administrator.id, &chosen)?;
-        Ok(Wish::Made(Box::new(Demo { email: ADMINISTRATOR, password, key })))
+        Ok(DemoOutcome::Made(Box::new(Demo { email: ADMINISTRATOR, password, key })))
     }
 
     fn stage(&self, end: Moment) -> Result<Stage> {
         let start = end - Duration::days(DAYS_PLAYED);
         let clock = Arc::new(ManualClock::at(start));
         // The database keeps its own highest time; only this copy begins in the past.
-        let mark = Mark { brand: self.brand.to_string(), high_water: start };
+        let mark = DatabaseInfo { brand: self.brand.to_string(), high_water: start };
         let bitting = Self::new(
             self.database.clone(),
             &mark,
@@ -144,18 +144,22 @@ impl Bitting {
 impl Stage {
     /// Adds the administrator if the database is empty, so that of two that would fill it at once
     /// one does; says what is the matter otherwise.
-    fn claim(&mut self) -> Result<Option<Wish>> {
+    fn claim(&mut self) -> Result<Option<DemoOutcome>> {
         let bitting = &self.bitting;
         let new = read_user(json!({"email": ADMINISTRATOR, "role": "admin"}), &bitting.catalog)?;
         let cli = Principal::command_line("demo");
         let claimed = bitting.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
+            AdvisoryLock::Users.acquire(connection)?;
             if let Some(user) = users::find_by_email(connection, &new.email)? {
                 let finished = users::password(connection, user.id)?.is_some();
-                return Ok(Err(if finished { Wish::MadeBefore } else { Wish::Unfinished }));
+                return Ok(Err(if finished {
+                    DemoOutcome::MadeBefore
+                } else {
+                    DemoOutcome::Unfinished
+                }));
             }
             if !contents::is_empty(connection)? {
-                return Ok(Err(Wish::NotEmpty));
+                return Ok(Err(DemoOutcome::NotEmpty));
             }
             Result::Ok(Ok(bitting.insert_user(connection, &cli, &new, None)?))
         })?;
@@ -249,7 +253,7 @@ impl Stage {
         let secret = self.bitting.random_secret()?;
         let bitting = &self.bitting;
         let signed_in = bitting.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
+            AdvisoryLock::Users.acquire(connection)?;
             bitting.open_session(connection, &user, secret, &visit)
         })?;
         self.let_minutes_pass(9);

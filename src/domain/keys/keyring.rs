@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::domain::audit_log::tell;
-use crate::domain::idempotency::Keep;
+use crate::domain::audit_log::log_change;
+use crate::domain::idempotency::SaveResponse;
 use crate::domain::principal::{Principal, require};
 use crate::domain::{Bitting, Error, Result};
 use crate::model::FieldErrors;
@@ -18,7 +18,7 @@ use crate::model::records::patch_fields;
 use crate::model::scope::ScopeSet;
 use crate::model::secret::{Secret, SecretKind};
 use crate::model::time::{Moment, rfc3339};
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::feed::Bookmark;
 use crate::store::{AnyConnection, audit, keys};
 
@@ -41,7 +41,7 @@ impl Bitting {
         &self,
         new: NewKey,
         principal: &Principal,
-        keep: Option<Keep<'_, ApiKey>>,
+        keep: Option<SaveResponse<'_, ApiKey>>,
     ) -> Result<IssuedKey> {
         self.issue_key_with(new, principal, keep, |_, _| Ok(()))
     }
@@ -51,7 +51,7 @@ impl Bitting {
         &self,
         new: NewKey,
         principal: &Principal,
-        keep: Option<Keep<'_, ApiKey>>,
+        keep: Option<SaveResponse<'_, ApiKey>>,
         first: impl FnOnce(&mut AnyConnection, KeyId) -> Result<()>,
     ) -> Result<IssuedKey> {
         self.refuse_secrets_in(&new.label)?;
@@ -76,8 +76,8 @@ impl Bitting {
         let detail = json!(NewKeyDetail::of(&key));
         let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
         let made = self.write_once(keep, |connection| {
-            let principal = self.confirm(connection, principal)?;
-            Exclusive::Keys.take(connection)?;
+            let principal = self.reload_rights(connection, principal)?;
+            AdvisoryLock::Keys.acquire(connection)?;
             require(principal.manages_keys())?;
             let granted = principal.may_grant(&self.catalog);
             if !granted.includes(&key.scopes) {
@@ -88,9 +88,9 @@ impl Bitting {
             key.number = keys::insert(connection, &key)?;
             Ok(key)
         });
-        let key = self.noting(principal, None, &attempt, made)?;
+        let key = self.audit_denial(principal, None, &attempt, made)?;
         self.took_effect(key.digest, &key);
-        tell(Action::KeyCreated, key.id, origin);
+        log_change(Action::KeyCreated, key.id, origin);
         Ok(IssuedKey { key, secret })
     }
 
@@ -120,7 +120,7 @@ impl Bitting {
         key: Option<KeyId>,
         detail: &Value,
     ) -> Result<i64> {
-        Exclusive::Keys.take(connection)?;
+        AdvisoryLock::Keys.acquire(connection)?;
         let (at, key) = (self.time.now(), key.map(|key| key.to_string()));
         let id = audit::insert(connection, at, action, origin, key.clone(), detail)?;
         self.feed.announce(Bookmark::new(id, at, action, key), self.time.uptime());
@@ -149,7 +149,7 @@ impl Bitting {
     /// [`Error::NotFound`], also for a foreign one, which is noted; or when the database fails.
     pub fn find_key(&self, principal: &Principal, id: KeyId) -> Result<ApiKey> {
         let found = self.database.read(|connection| find_visible(connection, principal, id));
-        self.noting(principal, Some(id), &json!({"attempt": "key.read"}), found)
+        self.audit_denial(principal, Some(id), &json!({"attempt": "key.read"}), found)
     }
 
     /// The key with this id, for itself.
@@ -172,7 +172,7 @@ impl Bitting {
     ) -> Result<Page<ApiKey>> {
         let after = request.cursor.as_ref().map(|cursor| cursor.0.parse().map(KeyNumber));
         let after = after.transpose().map_err(|_| foreign_cursor())?;
-        let (limit, now, user) = (request.limit, self.time.now(), principal.sees_only());
+        let (limit, now, user) = (request.limit, self.time.now(), principal.restricted_to());
         let found = self
             .database
             .read(|connection| keys::list(connection, filter, user, limit, after, now))?;
@@ -180,15 +180,15 @@ impl Bitting {
     }
 
     /// The key that is to be changed, if the principal may; the transaction then holds
-    /// [`Exclusive::Keys`].
+    /// [`AdvisoryLock::Keys`].
     fn find_to_change(
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,
         id: KeyId,
     ) -> Result<ApiKey> {
-        let principal = self.confirm(connection, principal)?;
-        Exclusive::Keys.take(connection)?;
+        let principal = self.reload_rights(connection, principal)?;
+        AdvisoryLock::Keys.acquire(connection)?;
         require(principal.manages_keys())?;
         find_visible(connection, &principal, id)
     }
@@ -226,10 +226,10 @@ impl Bitting {
             Ok((key, changed))
         });
         let attempt = json!({"attempt": "key.updated"});
-        let (key, changed) = self.noting(principal, Some(id), &attempt, relabelled)?;
+        let (key, changed) = self.audit_denial(principal, Some(id), &attempt, relabelled)?;
         self.took_effect(key.digest, &key);
         if changed {
-            tell(Action::KeyUpdated, id, origin);
+            log_change(Action::KeyUpdated, id, origin);
         }
         Ok(key)
     }
@@ -244,7 +244,7 @@ impl Bitting {
         id: KeyId,
         reason: Option<&str>,
         principal: &Principal,
-        keep: Option<Keep<'_, ApiKey>>,
+        keep: Option<SaveResponse<'_, ApiKey>>,
     ) -> Result<ApiKey> {
         let reason = self.check_reason(reason)?;
         let mut changed = false;
@@ -257,15 +257,15 @@ impl Bitting {
             Ok(key)
         });
         let attempt = json!({"attempt": "key.revoked"});
-        let key = self.noting(principal, Some(id), &attempt, revoked)?;
+        let key = self.audit_denial(principal, Some(id), &attempt, revoked)?;
         self.took_effect(key.digest, &key);
         if changed {
-            tell(Action::KeyRevoked, id, &principal.origin);
+            log_change(Action::KeyRevoked, id, &principal.origin);
         }
         Ok(key)
     }
 
-    /// Ends a key in the caller's transaction, which holds [`Exclusive::Keys`].
+    /// Ends a key in the caller's transaction, which holds [`AdvisoryLock::Keys`].
     pub(in crate::domain) fn revoke_in(
         &self,
         connection: &mut AnyConnection,

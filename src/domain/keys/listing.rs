@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use crate::domain::principal::Principal;
 use crate::domain::{Bitting, Result};
 use crate::model::key::{ApiKey, KeyFilter, KeyNumber, KeySort, StatusFilter, TableFilter};
-use crate::model::table::{Place, ROWS_PER_PAGE, Table};
-use crate::model::usage::{DAYS, Days, Keys, Usage, Windows};
+use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
+use crate::model::usage::{DAYS, Days, KeySelection, Usage, Windows};
 use crate::store::keys::listing;
 use crate::store::usage::days;
 use crate::store::{AnyConnection, keys, usage};
@@ -28,7 +28,7 @@ pub struct KeyRow {
 
 /// What stands around a page of keys.
 #[derive(Debug, Clone, Default)]
-pub struct KeyCensus {
+pub struct KeyCounts {
     /// How many keys are active.
     pub active: i64,
     /// How many are revoked or expired.
@@ -48,9 +48,9 @@ impl Bitting {
         filter: &TableFilter,
         sort: KeySort,
         page: usize,
-    ) -> Result<Table<KeyRow>> {
+    ) -> Result<NumberedPage<KeyRow>> {
         let numbers = self.numbers_of_keys(principal, filter, sort)?;
-        let place = Place::of(page, numbers.len());
+        let place = PagePosition::of(page, numbers.len());
         let shown = numbers.chunks(ROWS_PER_PAGE).nth(place.page - 1).unwrap_or_default();
         let mut rows = self.key_rows(shown)?;
         // The order is a minute old; the page itself shall not look unsorted.
@@ -59,7 +59,7 @@ impl Bitting {
             KeySort::LastUsed => rows.sort_by_key(|row| Reverse(row.usage.last_used_at())),
             KeySort::Newest | KeySort::Name | KeySort::Expiry | KeySort::Retired => {}
         }
-        Ok(Table { rows, place })
+        Ok(NumberedPage { rows, place })
     }
 
     /// The row numbers of all keys that a filter lets through and the principal may know of, in
@@ -73,7 +73,7 @@ impl Bitting {
         filter: &TableFilter,
         sort: KeySort,
     ) -> Result<Vec<KeyNumber>> {
-        let (now, user) = (self.time.now(), principal.sees_only());
+        let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
             Result::Ok(listing::numbers(connection, filter, user, sort, now)?)
         };
@@ -85,7 +85,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails.
     pub fn count_keys(&self, principal: &Principal, filter: &TableFilter) -> Result<i64> {
-        let (now, user) = (self.time.now(), principal.sees_only());
+        let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
             Result::Ok(listing::count(connection, filter, user, now)?)
         };
@@ -97,7 +97,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails.
     pub fn active_key_named(&self, principal: &Principal, name: &str) -> Result<Option<ApiKey>> {
-        let (now, user) = (self.time.now(), principal.sees_only());
+        let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
             Result::Ok(keys::active_named(connection, name, user, now)?)
         };
@@ -122,12 +122,12 @@ impl Bitting {
     /// When the database fails.
     pub fn key_rows(&self, numbers: &[KeyNumber]) -> Result<Vec<KeyRow>> {
         let windows = Windows::ending(self.time.now());
-        let unwritten = self.meter.unwritten(Keys::These(numbers));
+        let unwritten = self.meter.unwritten(KeySelection::Only(numbers));
         let read = |connection: &mut AnyConnection| {
             let keys = keys::find_all(connection, numbers)?;
             let figures = usage::figures(connection, numbers, &windows)?;
             let days = days::days(connection, numbers, &windows)?;
-            let pending = self.pending(connection, Keys::These(numbers), unwritten)?;
+            let pending = self.pending(connection, KeySelection::Only(numbers), unwritten)?;
             Result::Ok((keys, figures, days, pending))
         };
         let (keys, mut figures, mut days, pending) = self.database.snapshot(read)?;
@@ -150,8 +150,8 @@ impl Bitting {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn key_census(&self, principal: &Principal) -> Result<KeyCensus> {
-        let (now, user) = (self.time.now(), principal.sees_only());
+    pub fn key_counts(&self, principal: &Principal) -> Result<KeyCounts> {
+        let (now, user) = (self.time.now(), principal.restricted_to());
         self.database.read(|connection| {
             let mut count = |status| {
                 let keys = KeyFilter { status: Some(status), ..KeyFilter::default() };
@@ -160,7 +160,7 @@ impl Bitting {
             };
             let (active, retired) = (count(StatusFilter::Active)?, count(StatusFilter::Retired)?);
             let owners = listing::owners(connection, user, MOST_OWNERS)?;
-            Ok(KeyCensus { active, retired, owners })
+            Ok(KeyCounts { active, retired, owners })
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::model::time::Moment;
 use crate::model::transfer::ImportedKey;
 use crate::model::usage::{Usage, Windows};
 use crate::store;
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::keys::transfer;
 use crate::store::{AnyConnection, audit, tokens};
 
@@ -72,7 +72,7 @@ impl Bitting {
         require(principal.administers())?;
         let origin = &principal.origin;
         self.database.write(|connection| {
-            Exclusive::Keys.take(connection)?;
+            AdvisoryLock::Keys.acquire(connection)?;
             let known = Known::read(connection, &batch)?;
             let now = self.time.now();
             let mut new = Vec::new();
@@ -138,7 +138,7 @@ impl Bitting {
         // `None`: the last of them has been handed over.
         let mut last = Some(KeyNumber(0));
         let walked = self.database.snapshot(|connection| {
-            transfer::be_patient(connection)?;
+            transfer::disable_timeouts(connection)?;
             while let Some(KeyNumber(after)) = last {
                 let some = transfer::after(connection, after.into(), KEYS_PER_READ)?;
                 last = some.last().map(|key| key.number);

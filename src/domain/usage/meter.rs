@@ -12,7 +12,7 @@ use crate::gate::key_index::Replaced;
 use crate::gate::row_numbers::RowNumbers;
 use crate::gate::worker_tally::WorkerTally;
 use crate::model::key::KeyNumber;
-use crate::model::usage::{Count, Keys};
+use crate::model::usage::{Count, KeySelection};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,13 +100,13 @@ impl UsageMeter {
 
     /// Copies what is not known to be written. To be read before the database: what
     /// the process's mark there covers is to be left out.
-    pub fn unwritten(&self, keys: Keys<'_>) -> Unwritten {
+    pub fn unwritten(&self, keys: KeySelection<'_>) -> Unwritten {
         // While this lock is held nothing moves from a worker into a batch.
         let mut batches = lock(&self.batches);
         let workers = lock(&self.workers);
         let wanted: &dyn Fn(&KeyNumber) -> bool = match keys {
-            Keys::These(keys) => &|key| keys.contains(key),
-            Keys::All => {
+            KeySelection::Only(keys) => &|key| keys.contains(key),
+            KeySelection::All => {
                 batches.collected.take_from(&workers, &self.numbers);
                 &|_| true
             }
@@ -119,7 +119,7 @@ impl UsageMeter {
         let next = batches.sequence + 1;
         let collected = batches.collected.counts.iter().filter(|count| wanted(&count.key));
         copied.extend(collected.map(|count| (next, *count)));
-        if let Keys::These(keys) = keys {
+        if let KeySelection::Only(keys) = keys {
             let numbers = self.numbers.of_keys(keys);
             for worker in workers.iter() {
                 let mut counts = worker.copy(&numbers);
@@ -182,7 +182,7 @@ mod tests {
         worker.count(KEY, cell(), start(), None, || None);
         let again = frozen(&meter).unwrap();
         assert_eq!((first.sequence, &first.counts), (again.sequence, &again.counts));
-        assert_eq!(sum(meter.unwritten(Keys::These(&[KEY]))), 2);
+        assert_eq!(sum(meter.unwritten(KeySelection::Only(&[KEY]))), 2);
         meter.written(first.sequence);
         let second = frozen(&meter).unwrap();
         assert_eq!((second.sequence, second.counts[0].n), (2, 1));
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(set_aside, 3);
         for key in [&[KEY][..], &[KeyNumber(2)]] {
             let expected = if key[0] == KEY { 4 } else { 1 };
-            assert_eq!(sum(meter.unwritten(Keys::These(key))), expected);
+            assert_eq!(sum(meter.unwritten(KeySelection::Only(key))), expected);
         }
         let mut written = Vec::new();
         while let Some(batch) = frozen(&meter) {
@@ -320,7 +320,7 @@ mod tests {
             }
             meter.freeze(|| ());
         }
-        assert_eq!(sum(meter.unwritten(Keys::These(&[KEY]))), 40);
+        assert_eq!(sum(meter.unwritten(KeySelection::Only(&[KEY]))), 40);
         assert!(lock(&meter.batches).collected.counts.len() <= FINE_COUNTERS);
     }
 
@@ -347,7 +347,7 @@ mod tests {
                         if step == 2 { meter.written(batch.sequence); }
                     }
                 }
-                let pending = meter.unwritten(Keys::These(&[KEY])).into_iter().filter(|(sequence, _)| *sequence > mark);
+                let pending = meter.unwritten(KeySelection::Only(&[KEY])).into_iter().filter(|(sequence, _)| *sequence > mark);
                 let pending: i64 = pending.map(|(_, count)| count.n).sum();
                 prop_assert_eq!(stored + pending, counted);
             }

@@ -12,10 +12,10 @@ use crate::model::catalog::Catalog;
 use crate::model::failed_request::FailedRequest;
 use crate::model::key::{KeyNumber, KeySort, TableFilter};
 use crate::model::time::Moment;
-use crate::model::usage::{Cell, Count, Keys, PerWindow, Source, Usage, Windows};
+use crate::model::usage::{Cell, Count, KeySelection, PerWindow, Source, Usage, Windows};
 use crate::store;
 use crate::store::keys::errors;
-use crate::store::usage::ledger::Ledger;
+use crate::store::usage::ledger::UsageRows;
 use crate::store::usage::{addresses, journal};
 use crate::store::{AnyConnection, usage};
 
@@ -26,7 +26,7 @@ impl Bitting {
     /// When the database fails.
     pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
         let windows = Windows::ending(self.time.now());
-        let unwritten = self.meter.unwritten(Keys::These(keys));
+        let unwritten = self.meter.unwritten(KeySelection::Only(keys));
         let read = |connection: &mut AnyConnection| {
             Result::Ok(self.figures(connection, keys, &windows, unwritten)?)
         };
@@ -42,7 +42,7 @@ impl Bitting {
         unwritten: Unwritten,
     ) -> store::Result<HashMap<KeyNumber, Usage>> {
         let mut figures = usage::figures(connection, keys, windows)?;
-        for count in self.pending(connection, Keys::These(keys), unwritten)? {
+        for count in self.pending(connection, KeySelection::Only(keys), unwritten)? {
             figures.entry(count.key).or_default().add_minute(&count, windows);
         }
         for key in keys {
@@ -56,7 +56,7 @@ impl Bitting {
     pub(in crate::domain) fn pending(
         &self,
         connection: &mut AnyConnection,
-        keys: Keys<'_>,
+        keys: KeySelection<'_>,
         unwritten: Unwritten,
     ) -> store::Result<Vec<Count>> {
         let mark = usage::mark(connection, self.meter.process())?;
@@ -78,12 +78,12 @@ impl Bitting {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn usage_breakdown(&self, keys: Keys<'_>) -> Result<PerWindow<Breakdown>> {
+    pub fn usage_breakdown(&self, keys: KeySelection<'_>) -> Result<PerWindow<Breakdown>> {
         let now = self.time.now();
         let windows = Windows::ending(now);
         let unwritten = self.meter.unwritten(keys);
         let (mut ledger, pending) = self.database.snapshot(|connection| {
-            let ledger = Ledger::read(connection, keys, &windows)?;
+            let ledger = UsageRows::read(connection, keys, &windows)?;
             Result::Ok((ledger, self.pending(connection, keys, unwritten)?))
         })?;
         ledger.minutes.extend(pending.iter().map(|count| (count.minute, count.cell, count.n)));
@@ -95,11 +95,11 @@ impl Bitting {
     /// # Errors
     /// When the database fails.
     pub fn overall_usage(&self, principal: &Principal) -> Result<PerWindow<Breakdown>> {
-        if principal.sees_only().is_none() {
-            return self.usage_breakdown(Keys::All);
+        if principal.restricted_to().is_none() {
+            return self.usage_breakdown(KeySelection::All);
         }
         let own = self.numbers_of_keys(principal, &TableFilter::default(), KeySort::Newest)?;
-        self.usage_breakdown(Keys::These(&own))
+        self.usage_breakdown(KeySelection::Only(&own))
     }
 
     /// From where a key was used lately, the newest first.
@@ -121,7 +121,7 @@ impl Bitting {
 }
 
 fn add_up(
-    ledger: &Ledger,
+    ledger: &UsageRows,
     catalog: &Catalog,
     windows: &Windows,
     now: Moment,

@@ -10,7 +10,7 @@ use crate::domain::feed_reader::look_for;
 use crate::model::usage::{Count, Hour, Minute};
 use crate::store;
 use crate::store::database::migrate;
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::feed::Bookmark;
 use crate::store::keys::errors;
 use crate::store::usage::{addresses, journal, rollup};
@@ -131,7 +131,7 @@ impl Bitting {
     /// When the database fails; it is all still in the journal then.
     pub fn fold_journal(&self) -> store::Result<()> {
         self.database.write(|connection| {
-            Exclusive::Usage.take(connection)?;
+            AdvisoryLock::Usage.acquire(connection)?;
             let mut counts = journal::take(connection)?;
             Count::merge(&mut counts);
             let position = usage::position(connection)?;
@@ -155,7 +155,7 @@ impl Bitting {
         let hour = |at| Minute::of(at).hour();
         let (end, oldest): (Hour, Hour) = (hour(now - GRACE), hour(now - HOURS_KEPT));
         let more = self.database.write(|connection| {
-            Exclusive::Usage.take(connection)?;
+            AdvisoryLock::Usage.acquire(connection)?;
             let position = usage::position(connection)?;
             rollup::step(connection, position, end, oldest)
         })?;
@@ -163,7 +163,7 @@ impl Bitting {
             return Ok(true);
         }
         self.database.write(|connection| {
-            Exclusive::Usage.take(connection)?;
+            AdvisoryLock::Usage.acquire(connection)?;
             let position = usage::position(connection)?;
             usage::forget_marks(connection, now - HOURS_KEPT)?;
             rollup::drop_minute(connection, position, Minute::of(now - MINUTES_KEPT))

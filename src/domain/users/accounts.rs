@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::domain::audit_log::tell;
+use crate::domain::audit_log::log_change;
 use crate::domain::principal::{Principal, require};
 use crate::domain::{Bitting, Error, Result};
 use crate::model::FieldErrors;
@@ -11,9 +11,9 @@ use crate::model::audit::Action;
 use crate::model::id::{PublicId, UserId};
 use crate::model::password::Password;
 use crate::model::scope::ScopeSet;
-use crate::model::table::Table;
+use crate::model::table::NumberedPage;
 use crate::model::user::{Email, NewUser, Role, User, UserChange, UserFilter};
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::{one_time_links, sessions};
 use crate::store::{AnyConnection, audit, keys, users};
 
@@ -32,16 +32,17 @@ impl Bitting {
         let password = password.filter(|_| principal.administers());
         let hash = password.map(|password| self.hasher.hash(password)).transpose()?;
         let added = self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
+            AdvisoryLock::Users.acquire(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
             self.insert_user(connection, principal, new, hash.as_deref())
         });
-        let user = self.noting(principal, None, &json!({"attempt": "user.created"}), added)?;
-        tell(Action::UserCreated, user.id, &principal.origin);
+        let user =
+            self.audit_denial(principal, None, &json!({"attempt": "user.created"}), added)?;
+        log_change(Action::UserCreated, user.id, &principal.origin);
         Ok(user)
     }
 
-    /// Stores a new user; the caller holds [`Exclusive::Users`].
+    /// Stores a new user; the caller holds [`AdvisoryLock::Users`].
     pub(in crate::domain) fn insert_user(
         &self,
         connection: &mut AnyConnection,
@@ -119,18 +120,18 @@ impl Bitting {
         principal: &Principal,
         filter: &UserFilter,
         page: usize,
-    ) -> Result<Table<(User, i64)>> {
+    ) -> Result<NumberedPage<(User, i64)>> {
         require(principal.oversees())?;
         let now = self.time.now();
         self.database.read(|connection| {
-            let Table { rows, place } = users::page(connection, filter, page)?;
+            let NumberedPage { rows, place } = users::page(connection, filter, page)?;
             let ids: Vec<UserId> = rows.iter().map(|user| user.id).collect();
             let keys = keys::count_active_by_user(connection, &ids, now)?;
             let with_keys = |user: User| {
                 let n = keys.get(&user.id).copied().unwrap_or_default();
                 (user, n)
             };
-            Ok(Table { rows: rows.into_iter().map(with_keys).collect(), place })
+            Ok(NumberedPage { rows: rows.into_iter().map(with_keys).collect(), place })
         })
     }
 
@@ -167,8 +168,8 @@ impl Bitting {
     ) -> Result<User> {
         let mut differs = false;
         let changed = self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
+            AdvisoryLock::Users.acquire(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
             let before = users::find(connection, id)?.ok_or(Error::NotFound)?;
             let user = User {
                 role: change.role.unwrap_or(before.role),
@@ -201,12 +202,12 @@ impl Bitting {
             Result::Ok((user, revoked))
         });
         let attempt = json!({"attempt": "user.updated", "user_id": id});
-        let (user, revoked) = self.noting(principal, None, &attempt, changed)?;
+        let (user, revoked) = self.audit_denial(principal, None, &attempt, changed)?;
         for token in &revoked {
             self.took_effect(token.digest, token);
         }
         if differs {
-            tell(Action::UserUpdated, id, &principal.origin);
+            log_change(Action::UserUpdated, id, &principal.origin);
         }
         Ok(user)
     }
@@ -218,8 +219,8 @@ impl Bitting {
     pub fn enable_user(&self, principal: &Principal, id: UserId) -> Result<User> {
         let mut changed = false;
         let enabled = self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
+            AdvisoryLock::Users.acquire(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
             let mut user = users::find(connection, id)?.ok_or(Error::NotFound)?;
             changed = user.disabled_at.take().is_some();
             if changed {
@@ -230,9 +231,9 @@ impl Bitting {
             Ok(user)
         });
         let attempt = json!({"attempt": "user.enabled", "user_id": id});
-        let user = self.noting(principal, None, &attempt, enabled)?;
+        let user = self.audit_denial(principal, None, &attempt, enabled)?;
         if changed {
-            tell(Action::UserEnabled, id, &principal.origin);
+            log_change(Action::UserEnabled, id, &principal.origin);
         }
         Ok(user)
     }
@@ -250,20 +251,20 @@ impl Bitting {
         let hash = require(principal.administers()).and_then(|()| self.hasher.hash(password));
         let set = hash.and_then(|hash| {
             self.database.write(|connection| {
-                Exclusive::Users.take(connection)?;
-                require(self.confirm(connection, principal)?.administers())?;
+                AdvisoryLock::Users.acquire(connection)?;
+                require(self.reload_rights(connection, principal)?.administers())?;
                 let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
                 self.replace_password(connection, principal, &user, &hash)
             })
         });
         let attempt = json!({"attempt": "user.password_set", "user_id": id});
-        self.noting(principal, None, &attempt, set)?;
-        tell(Action::UserPasswordSet, id, &principal.origin);
+        self.audit_denial(principal, None, &attempt, set)?;
+        log_change(Action::UserPasswordSet, id, &principal.origin);
         Ok(())
     }
 
     /// Stores a new password, ends every session and uses up every link of the user; the caller
-    /// holds [`Exclusive::Users`].
+    /// holds [`AdvisoryLock::Users`].
     pub(in crate::domain) fn replace_password(
         &self,
         connection: &mut AnyConnection,
@@ -284,7 +285,7 @@ fn check_limits(role: Role, may_grant: &ScopeSet) -> Result<()> {
 }
 
 /// Refuses to take away the last administrator who may sign in; the caller holds
-/// [`Exclusive::Users`].
+/// [`AdvisoryLock::Users`].
 pub(in crate::domain) fn keep_an_administrator(
     connection: &mut AnyConnection,
     user: &User,

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::accounts::keep_an_administrator;
-use crate::domain::audit_log::tell;
+use crate::domain::audit_log::log_change;
 use crate::domain::principal::{Principal, require};
 use crate::domain::{Bitting, Error, Result};
 use crate::model::FieldErrors;
@@ -13,7 +13,7 @@ use crate::model::id::UserId;
 use crate::model::key::ApiKey;
 use crate::model::token::AdminToken;
 use crate::model::user::{Role, User};
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::{one_time_links, sessions};
 use crate::store::{AnyConnection, keys, tokens, users};
 
@@ -22,7 +22,7 @@ const REASON: &str = "user_disabled";
 
 /// How many keys and admin tokens of a user are in use: what disabling them touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holdings {
+pub struct CredentialCounts {
     /// Active API keys.
     pub keys: usize,
     /// Active admin tokens.
@@ -31,29 +31,29 @@ pub struct Holdings {
 
 /// What a user has that is not retired.
 #[derive(Default)]
-pub(in crate::domain) struct Possessions {
+pub(in crate::domain) struct HeldCredentials {
     pub(in crate::domain) keys: Vec<ApiKey>,
     pub(in crate::domain) tokens: Vec<AdminToken>,
 }
 
-impl Possessions {
-    fn count(&self) -> Holdings {
-        Holdings { keys: self.keys.len(), tokens: self.tokens.len() }
+impl HeldCredentials {
+    fn count(&self) -> CredentialCounts {
+        CredentialCounts { keys: self.keys.len(), tokens: self.tokens.len() }
     }
 }
 
 impl Bitting {
-    fn possessions(&self, connection: &mut AnyConnection, user: UserId) -> Result<Possessions> {
+    fn possessions(&self, connection: &mut AnyConnection, user: UserId) -> Result<HeldCredentials> {
         let now = self.time.now();
         let keys = keys::active_of(connection, user, now)?;
-        Ok(Possessions { keys, tokens: tokens::active_of(connection, user, now)? })
+        Ok(HeldCredentials { keys, tokens: tokens::active_of(connection, user, now)? })
     }
 
     /// What disabling a user would touch.
     ///
     /// # Errors
     /// [`Error::Forbidden`], or when the database fails.
-    pub fn holdings_of(&self, principal: &Principal, user: UserId) -> Result<Holdings> {
+    pub fn holdings_of(&self, principal: &Principal, user: UserId) -> Result<CredentialCounts> {
         require(principal.oversees())?;
         self.database.snapshot(|connection| Ok(self.possessions(connection, user)?.count()))
     }
@@ -69,18 +69,18 @@ impl Bitting {
         principal: &Principal,
         id: UserId,
         transfer_to: Option<UserId>,
-    ) -> Result<(User, Holdings)> {
+    ) -> Result<(User, CredentialCounts)> {
         let mut changed = false;
         let disabled = self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
+            AdvisoryLock::Users.acquire(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
             let mut user = users::find(connection, id)?.ok_or(Error::NotFound)?;
             changed = user.disabled_at.is_none();
             if !changed {
-                return Ok((user, Possessions { keys: Vec::new(), tokens: Vec::new() }));
+                return Ok((user, HeldCredentials { keys: Vec::new(), tokens: Vec::new() }));
             }
             keep_an_administrator(connection, &user)?;
-            Exclusive::Keys.take(connection)?;
+            AdvisoryLock::Keys.acquire(connection)?;
             let mut had = self.possessions(connection, id)?;
             let heir =
                 transfer_to.map(|heir| find_heir(connection, &user, heir, &had)).transpose()?;
@@ -101,7 +101,7 @@ impl Bitting {
             Result::Ok((user, had))
         });
         let attempt = json!({"attempt": "user.disabled", "user_id": id});
-        let (user, had) = self.noting(principal, None, &attempt, disabled)?;
+        let (user, had) = self.audit_denial(principal, None, &attempt, disabled)?;
         for key in &had.keys {
             self.took_effect(key.digest, key);
         }
@@ -109,7 +109,7 @@ impl Bitting {
             self.took_effect(token.digest, token);
         }
         if changed {
-            tell(Action::UserDisabled, id, &principal.origin);
+            log_change(Action::UserDisabled, id, &principal.origin);
         }
         Ok((user, had.count()))
     }
@@ -118,7 +118,7 @@ impl Bitting {
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,
-        had: &mut Possessions,
+        had: &mut HeldCredentials,
     ) -> Result<()> {
         for key in &mut had.keys {
             self.revoke_in(connection, &principal.origin, key, Some(REASON.to_owned()))?;
@@ -134,7 +134,7 @@ impl Bitting {
         connection: &mut AnyConnection,
         principal: &Principal,
         heir: UserId,
-        had: &mut Possessions,
+        had: &mut HeldCredentials,
     ) -> Result<()> {
         let origin = &principal.origin;
         let change =
@@ -164,7 +164,7 @@ impl Bitting {
         user: UserId,
         reason: &str,
     ) -> Result<Vec<AdminToken>> {
-        Exclusive::Keys.take(connection)?;
+        AdvisoryLock::Keys.acquire(connection)?;
         let mut active = tokens::active_of(connection, user, self.time.now())?;
         for token in &mut active {
             self.revoke_token_in(connection, &principal.origin, token, Some(reason.to_owned()))?;
@@ -178,7 +178,7 @@ fn find_heir(
     connection: &mut AnyConnection,
     user: &User,
     heir: UserId,
-    had: &Possessions,
+    had: &HeldCredentials,
 ) -> Result<User> {
     let refused = |message: &str| Error::from(FieldErrors::one("transfer_to", message));
     let heir = users::find(connection, heir)?.ok_or_else(|| refused("must be a user"))?;

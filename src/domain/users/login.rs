@@ -15,10 +15,10 @@ use crate::model::id::{PublicId, SessionId, UserId};
 use crate::model::password::Password;
 use crate::model::random_secret::RandomSecret;
 use crate::model::session::{MOST_SESSIONS, Session};
-use crate::model::table::Table;
+use crate::model::table::NumberedPage;
 use crate::model::user::{Email, User};
 use crate::store;
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::{one_time_links, sessions};
 use crate::store::{AnyConnection, audit, users};
 
@@ -80,14 +80,14 @@ impl Bitting {
             let renewed = if is_outdated(&hash) { self.renew(&password)? } else { None };
             let prepared = prepare()?;
             self.database.write(|connection| {
-                Exclusive::Users.take(connection)?;
+                AdvisoryLock::Users.acquire(connection)?;
                 // Both may have changed while the password was hashed.
                 let known = users::password(connection, user.id)? == Some(hash);
                 let user = users::find(connection, user.id)?;
                 let Some(user) = user.filter(|user| known && user.disabled_at.is_none()) else {
                     return Ok(None);
                 };
-                Self::forgive(connection, &attempt)?;
+                Self::reset_account(connection, &attempt)?;
                 if let Some(hash) = &renewed {
                     users::set_password(connection, user.id, Some(hash))?;
                 }
@@ -101,7 +101,7 @@ impl Bitting {
                 Err(Error::WrongPassword)
             }
             Err(undecided) => {
-                self.take_back(&attempt)?;
+                self.undo_failure(&attempt)?;
                 Err(undecided)
             }
         }
@@ -124,7 +124,7 @@ impl Bitting {
         Ok(found.filter(|_| right))
     }
 
-    /// Begins a session; the caller holds [`Exclusive::Users`].
+    /// Begins a session; the caller holds [`AdvisoryLock::Users`].
     pub(in crate::domain) fn open_session(
         &self,
         connection: &mut AnyConnection,
@@ -169,7 +169,7 @@ impl Bitting {
     }
 
     /// Ends a session of a user, and says whether there was such a one; the caller holds
-    /// [`Exclusive::Users`].
+    /// [`AdvisoryLock::Users`].
     fn end(
         &self,
         connection: &mut AnyConnection,
@@ -235,7 +235,7 @@ impl Bitting {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn session_table(&self, user: UserId, page: usize) -> Result<Table<Session>> {
+    pub fn session_table(&self, user: UserId, page: usize) -> Result<NumberedPage<Session>> {
         let now = self.time.now();
         Ok(self.database.read(|connection| sessions::page(connection, user, now, page))?)
     }
@@ -247,7 +247,7 @@ impl Bitting {
     /// database fails.
     pub fn end_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
         let ended = self.database.write(|connection| {
-            let principal = self.confirm(connection, principal)?;
+            let principal = self.reload_rights(connection, principal)?;
             let user = principal.user_id().ok_or(Error::NotFound)?;
             if self.end(connection, user, id, &principal.origin, None)? {
                 return Ok(());
@@ -256,7 +256,7 @@ impl Bitting {
             Err(foreign.map_or(Error::NotFound, |_| Error::Foreign))
         });
         let attempt = json!({"attempt": "session.ended", "session_id": id});
-        self.noting(principal, None, &attempt, ended)
+        self.audit_denial(principal, None, &attempt, ended)
     }
 
     /// Ends all of a user's own sessions but one.
@@ -265,7 +265,7 @@ impl Bitting {
     /// [`Error::Ended`], or when the database fails.
     pub fn end_other_sessions(&self, principal: &Principal, kept: SessionId) -> Result<()> {
         self.database.write(|connection| {
-            let principal = self.confirm(connection, principal)?;
+            let principal = self.reload_rights(connection, principal)?;
             let user = principal.user_id().ok_or(Error::NotFound)?;
             for session in sessions::list(connection, user)? {
                 if session != kept {
@@ -293,7 +293,7 @@ impl Bitting {
         let chosen = choose_password(chosen, &user.email)?;
         let prepare = || Ok((self.hasher.hash(&chosen)?, self.random_secret()?));
         let change = |connection: &mut AnyConnection, user: &User, (hash, secret): (String, _)| {
-            let principal = self.confirm(connection, principal)?;
+            let principal = self.reload_rights(connection, principal)?;
             self.replace_password(connection, &principal, user, &hash)?;
             self.open_session(connection, user, secret, visit)
         };

@@ -14,7 +14,7 @@ use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::store;
 use crate::store::AnyConnection;
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::login_failures;
 use crate::store::users::login_failures::Failures;
 
@@ -91,29 +91,29 @@ impl Bitting {
     pub(in crate::domain) fn admit(&self, attempt: &Attempt) -> Result<i64> {
         let now = self.time.now();
         self.database.write(|connection| {
-            Exclusive::Logins.take(connection)?;
+            AdvisoryLock::Logins.acquire(connection)?;
             count(connection, &attempt.address, FREE_FOR_ADDRESS, now)?;
             count(connection, &attempt.account, FREE_FOR_ACCOUNT, now)
         })
     }
 
     /// Takes an attempt back that was never decided.
-    pub(in crate::domain) fn take_back(&self, attempt: &Attempt) -> Result<()> {
+    pub(in crate::domain) fn undo_failure(&self, attempt: &Attempt) -> Result<()> {
         self.database.write(|connection| -> Result<()> {
-            Exclusive::Logins.take(connection)?;
-            login_failures::take_back(connection, &attempt.address)?;
-            Ok(login_failures::take_back(connection, &attempt.account)?)
+            AdvisoryLock::Logins.acquire(connection)?;
+            login_failures::undo_failure(connection, &attempt.address)?;
+            Ok(login_failures::undo_failure(connection, &attempt.account)?)
         })
     }
 
     /// Forgets what failed with this account from this address, since now it was right. What
     /// failed with others from there stays: else one good account would open all others.
-    pub(in crate::domain) fn forgive(
+    pub(in crate::domain) fn reset_account(
         connection: &mut AnyConnection,
         attempt: &Attempt,
     ) -> Result<()> {
-        Exclusive::Logins.take(connection)?;
-        login_failures::take_back(connection, &attempt.address)?;
+        AdvisoryLock::Logins.acquire(connection)?;
+        login_failures::undo_failure(connection, &attempt.address)?;
         Ok(login_failures::delete(connection, &attempt.account)?)
     }
 
@@ -121,7 +121,7 @@ impl Bitting {
     pub(in crate::domain) fn forget_failures(&self) -> store::Result<bool> {
         let since = self.time.now() - MEMORY;
         let forgotten = self.database.write(|connection| {
-            Exclusive::Logins.take(connection)?;
+            AdvisoryLock::Logins.acquire(connection)?;
             login_failures::delete_older(connection, since, FORGOTTEN_AT_ONCE)
         })?;
         Ok(forgotten as i64 == FORGOTTEN_AT_ONCE)

@@ -15,7 +15,7 @@ use crate::model::password::Password;
 use crate::model::random_secret::RandomSecret;
 use crate::model::scope::ScopeSet;
 use crate::model::user::{Email, NewUser, Role, User};
-use crate::store::database::transaction::Exclusive;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users;
 use crate::store::users::one_time_links;
 
@@ -41,7 +41,7 @@ impl Bitting {
         let secret = self.random_secret()?;
         let expires_at = self.time.now() + SETUP_LINK;
         self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
+            AdvisoryLock::Users.acquire(connection)?;
             if users::count(connection)? > 0 {
                 return Ok(None);
             }
@@ -81,7 +81,7 @@ impl Bitting {
         let actor = Actor { kind: ActorKind::User, id: None, name: new.email.to_string() };
         let principal = Principal::visitor(visit.origin(actor));
         self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
+            AdvisoryLock::Users.acquire(connection)?;
             let link = one_time_links::find(connection, &secret.digest(), self.time.now())?;
             if link != Some(None) || users::count(connection)? > 0 {
                 return Err(Error::NotFound);
@@ -104,7 +104,7 @@ impl Bitting {
         let new = first_user(email.clone());
         let principal = Principal::command_line("environment");
         self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
+            AdvisoryLock::Users.acquire(connection)?;
             if users::count(connection)? == 0 {
                 one_time_links::delete_all_of(connection, None)?;
                 self.insert_user(connection, &principal, &new, Some(&hash))?;
@@ -121,8 +121,8 @@ impl Bitting {
     pub fn make_password_link(&self, principal: &Principal, id: UserId) -> Result<RandomSecret> {
         let secret = self.random_secret()?;
         let made = self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
-            require(self.confirm(connection, principal)?.administers())?;
+            AdvisoryLock::Users.acquire(connection)?;
+            require(self.reload_rights(connection, principal)?.administers())?;
             let user = users::find(connection, id)?.filter(|user| user.disabled_at.is_none());
             let user = user.ok_or(Error::NotFound)?;
             one_time_links::delete_all_of(connection, Some(id))?;
@@ -133,7 +133,7 @@ impl Bitting {
             Ok(secret)
         });
         let attempt = json!({"attempt": "user.link_made", "user_id": id});
-        self.noting(principal, None, &attempt, made)
+        self.audit_denial(principal, None, &attempt, made)
     }
 
     /// Whose password a link sets, if it is still good.
@@ -162,7 +162,7 @@ impl Bitting {
         let user = self.user_of_password_link(secret)?;
         let hash = self.hasher.hash(&choose_password(password, &user.email)?)?;
         self.database.write(|connection| {
-            Exclusive::Users.take(connection)?;
+            AdvisoryLock::Users.acquire(connection)?;
             let link = one_time_links::find(connection, &secret.digest(), self.time.now())?;
             let id = link.flatten().ok_or(Error::NotFound)?;
             let user = users::find(connection, id)?.ok_or(Error::NotFound)?;

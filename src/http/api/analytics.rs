@@ -8,7 +8,7 @@ use crate::http::extract::QueryReader;
 use crate::http::state::State;
 use crate::http::turns::Effort;
 use crate::model::analytics::{Period, PeriodFilter};
-use crate::model::usage::Keys;
+use crate::model::usage::KeySelection;
 
 /// Reads the parameters that choose a period.
 pub fn read_period(query: &mut QueryReader) -> PeriodFilter {
@@ -36,7 +36,7 @@ pub async fn usage(
     query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let found =
-        state.run_for(&caller, Effort::Search, |bitting| bitting.usage_breakdown(Keys::All));
+    let found = state
+        .run_for(&caller, Effort::Search, |bitting| bitting.usage_breakdown(KeySelection::All));
     Ok(HttpResponse::Ok().json(found.await?))
 }

@@ -7,7 +7,7 @@ use super::origin::Manager;
 use super::{listing, respond};
 use crate::domain;
 use crate::domain::Bitting;
-use crate::domain::idempotency::{Once, keep};
+use crate::domain::idempotency::{Idempotent, keep};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
@@ -16,7 +16,7 @@ use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
 use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey, RevokeRequest};
 use crate::model::time::Moment;
-use crate::model::usage::{Keys, Source, Usage};
+use crate::model::usage::{KeySelection, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 /// What is shown of a key beside itself.
@@ -89,14 +89,14 @@ pub async fn create(
         })
     });
     match made.await? {
-        Once::Now((issued, now)) => {
+        Idempotent::Fresh((issued, now)) => {
             let usage = Usage::default();
             let view = KeyView::new(&issued.key, &usage, now);
             Ok(HttpResponse::Created()
                 .insert_header((LOCATION, location(&issued.key)))
                 .json(NewKeyView::new(view, &issued.secret)))
         }
-        Once::Before(answer) => respond::before(&answer),
+        Idempotent::Replayed(answer) => respond::replayed(&answer),
     }
 }
 
@@ -160,8 +160,8 @@ pub async fn revoke(
         })
     });
     match ended.await? {
-        Once::Now(answer) => respond::now(answer),
-        Once::Before(answer) => respond::before(&answer),
+        Idempotent::Fresh(answer) => respond::fresh(answer),
+        Idempotent::Replayed(answer) => respond::replayed(&answer),
     }
 }
 
@@ -190,7 +190,7 @@ pub async fn usage(
     query.finish()?;
     let found = state.run(move |bitting| {
         let key = bitting.find_key(&manager.principal(bitting)?, id.0)?;
-        bitting.usage_breakdown(Keys::These(&[key.number]))
+        bitting.usage_breakdown(KeySelection::Only(&[key.number]))
     });
     Ok(HttpResponse::Ok().json(found.await?))
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{listing, respond};
 use crate::domain;
-use crate::domain::idempotency::{Once, keep};
+use crate::domain::idempotency::{Idempotent, keep};
 use crate::domain::records::RecordKind;
 use crate::gate::caller::KeyCaller;
 use crate::http::error::Problem;
@@ -82,8 +82,8 @@ pub async fn create<F: RecordKind>(
         })
     });
     match made.await? {
-        Once::Now(record) => respond::now(answer(&record)),
-        Once::Before(answer) => respond::before(&answer),
+        Idempotent::Fresh(record) => respond::fresh(answer(&record)),
+        Idempotent::Replayed(answer) => respond::replayed(&answer),
     }
 }
 
@@ -123,7 +123,7 @@ pub async fn update<F: RecordKind>(
         bitting.update_record::<F>(Some(caller.credential()), id.0, &preconditions, body.0)
     });
     let record = changed.await?;
-    respond::now(written(200, readable, &record))
+    respond::fresh(written(200, readable, &record))
 }
 
 /// Deletes a record.

@@ -1,4 +1,4 @@
-//! Answers that may be kept, as responses.
+//! Answers that may be respond, as responses.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
@@ -10,13 +10,13 @@ use crate::model::idempotency::Answer;
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The answer of a request that was carried out now.
-pub(super) fn now(answer: serde_json::Result<Answer>) -> Result<HttpResponse, Problem> {
+pub(super) fn fresh(answer: serde_json::Result<Answer>) -> Result<HttpResponse, Problem> {
     let answer = answer.map_err(Problem::internal)?;
     Ok(builder(&answer)?.body(answer.body().to_owned()))
 }
 
 /// The same for one that was carried out before, which is said with it.
-pub(super) fn before(answer: &Answer) -> Result<HttpResponse, Problem> {
+pub(super) fn replayed(answer: &Answer) -> Result<HttpResponse, Problem> {
     let replayed = (IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     Ok(builder(answer)?.insert_header(replayed).body(answer.body().to_owned()))
 }

@@ -9,7 +9,7 @@ use crate::gate::decision::{Need, Refusal};
 use crate::gate::key_index::Holder;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
-use crate::http::state::{Held, State};
+use crate::http::state::{SharedState, State};
 use crate::model::catalog::ResourceNumber;
 use crate::model::failed_request::FailedRequest;
 use crate::model::key::KeyNumber;
@@ -31,7 +31,7 @@ const METHODS: [Method; 7] = [
 
 /// The line of the tally that a request will be counted under.
 pub struct Entry {
-    state: Held,
+    state: SharedState,
     key: Option<KeyNumber>,
     resource: Option<ResourceNumber>,
     access: Access,
@@ -44,7 +44,7 @@ pub struct Entry {
 impl Entry {
     /// Only API keys are counted.
     pub(super) fn open(
-        state: Held,
+        state: SharedState,
         holder: Option<Holder>,
         need: Option<Need>,
         access: Access,

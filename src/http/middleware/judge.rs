@@ -28,7 +28,7 @@ use crate::gate::presented_key::{Expected, Presented, Unusable};
 use crate::gate::{judge_after_feed, judge_from_memory};
 use crate::http::error::Problem;
 use crate::http::extract::caller::{Accepted, OnBehalf, on_behalf_of};
-use crate::http::state::{Held, State};
+use crate::http::state::{SharedState, State};
 use crate::model::scope::Access;
 use crate::model::time::Moment;
 
@@ -36,10 +36,10 @@ const KEY_IN_URL: &str = "A key in a URL is ignored, since URLs end up in logs a
 
 /// The guard of one route.
 #[derive(Clone)]
-pub struct Judge(Rc<Guarded>);
+pub struct Judge(Rc<RouteGuard>);
 
-struct Guarded {
-    state: Held,
+struct RouteGuard {
+    state: SharedState,
     target: Target,
     methods: Vec<Method>,
     allow: String,
@@ -62,14 +62,14 @@ impl Judge {
         let mut allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
         allow.push("OPTIONS");
         let allow = allow.join(", ");
-        let (state, methods) = (Held::new(state), methods.to_vec());
-        Self(Rc::new(Guarded { state, target, methods, allow }))
+        let (state, methods) = (SharedState::new(state), methods.to_vec());
+        Self(Rc::new(RouteGuard { state, target, methods, allow }))
     }
 
     /// For paths at which there is nothing.
     pub fn of_unknown_path(state: web::Data<State>) -> Self {
-        let (state, target, methods) = (Held::new(state), Target::UnknownPath, Vec::new());
-        Self(Rc::new(Guarded { state, target, methods, allow: String::new() }))
+        let (state, target, methods) = (SharedState::new(state), Target::UnknownPath, Vec::new());
+        Self(Rc::new(RouteGuard { state, target, methods, allow: String::new() }))
     }
 }
 
@@ -90,7 +90,7 @@ where
 
 /// A route behind its guard.
 pub struct JudgeService<S> {
-    guarded: Rc<Guarded>,
+    guarded: Rc<RouteGuard>,
     service: Rc<S>,
 }
 
@@ -107,20 +107,22 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let guarded = &self.guarded;
         let need = match guarded.without_credential(&request) {
-            Open::No(need) => need,
-            Open::Yes => return JudgeFuture::handling(&*self.service, request, None, None),
-            Open::Answered(answer) => return JudgeFuture::answered(request.into_response(answer)),
+            Precheck::No(need) => need,
+            Precheck::Yes => return JudgeFuture::handling(&*self.service, request, None, None),
+            Precheck::Answered(answer) => {
+                return JudgeFuture::answered(request.into_response(answer));
+            }
         };
         let presented = present(request.headers(), &guarded.state);
         let route = guarded.route(&request, need);
         let now = guarded.state.bitting.time.now();
         match judge_from_memory(&guarded.state.bitting, &presented, route, now) {
-            Some(decision) => match guarded.settle(request, need, decision, now) {
-                Settled::Accepted(request, caller, entry) => {
+            Some(decision) => match guarded.apply(request, need, decision, now) {
+                Outcome::Accepted(request, caller, entry) => {
                     let accepted = Some((caller, route));
                     JudgeFuture::handling(&*self.service, request, accepted, Some(entry))
                 }
-                Settled::Refused(refused) => JudgeFuture::answered(refused),
+                Outcome::Refused(refused) => JudgeFuture::answered(refused),
             },
             None => self.ask_the_database(request, need, presented, route),
         }
@@ -143,12 +145,12 @@ where
         let asking = Box::pin(async move {
             let bitting = &guarded.state.bitting;
             let decision = judge_after_feed(bitting, &presented, route).await;
-            match guarded.settle(request, need, decision, bitting.time.now()) {
-                Settled::Accepted(request, caller, entry) => {
+            match guarded.apply(request, need, decision, bitting.time.now()) {
+                Outcome::Accepted(request, caller, entry) => {
                     let accepted = Some((caller, route));
                     JudgeFuture::handling(&*service, request, accepted, Some(entry)).await
                 }
-                Settled::Refused(refused) => Ok(refused),
+                Outcome::Refused(refused) => Ok(refused),
             }
         });
         JudgeFuture { step: Step::Asking { asking } }
@@ -239,7 +241,7 @@ where
 }
 
 /// Whether a request is answered without a credential.
-enum Open {
+enum Precheck {
     /// It is not; this is what its route needs, if there is a route.
     No(Option<Need>),
     /// Anybody may call the handler.
@@ -249,22 +251,22 @@ enum Open {
 }
 
 /// A decision, carried out.
-enum Settled {
+enum Outcome {
     /// The request, with its caller.
     Accepted(ServiceRequest, Caller, Entry),
     /// The refusal, counted.
     Refused(ServiceResponse),
 }
 
-impl Guarded {
-    fn without_credential(&self, request: &ServiceRequest) -> Open {
+impl RouteGuard {
+    fn without_credential(&self, request: &ServiceRequest) -> Precheck {
         match self.target {
-            _ if request.method() == Method::OPTIONS => Open::Answered(self.options()),
-            Target::Needs(need) => Open::No(Some(need)),
-            Target::UnknownPath => Open::No(None),
-            Target::Public if self.methods.contains(request.method()) => Open::Yes,
+            _ if request.method() == Method::OPTIONS => Precheck::Answered(self.options()),
+            Target::Needs(need) => Precheck::No(Some(need)),
+            Target::UnknownPath => Precheck::No(None),
+            Target::Public if self.methods.contains(request.method()) => Precheck::Yes,
             Target::Public => {
-                Open::Answered(Problem::method_not_allowed(&self.allow).error_response())
+                Precheck::Answered(Problem::method_not_allowed(&self.allow).error_response())
             }
         }
     }
@@ -290,13 +292,13 @@ impl Guarded {
     }
 
     /// Carries the decision out: the request with its caller, or its refusal, counted.
-    fn settle(
+    fn apply(
         self: &Rc<Self>,
         request: ServiceRequest,
         need: Option<Need>,
         decision: Decision,
         now: Moment,
-    ) -> Settled {
+    ) -> Outcome {
         let Decision { holder, verdict } = decision;
         let access = access_of(request.method());
         let mut entry = Entry::open(self.state.clone(), holder, need, access, now);
@@ -309,13 +311,13 @@ impl Guarded {
                 if are_logged() {
                     request.extensions_mut().insert(caller);
                 }
-                Settled::Accepted(request, caller, entry)
+                Outcome::Accepted(request, caller, entry)
             }
             Err(refusal) => {
                 entry.refused(&refusal);
                 let refused = self.refuse(request, refusal);
                 entry.close(&refused);
-                Settled::Refused(refused)
+                Outcome::Refused(refused)
             }
         }
     }

@@ -20,9 +20,9 @@ use crate::model::scope::Access;
 
 /// Measures one route.
 #[derive(Clone)]
-pub struct Measure(Rc<Place>);
+pub struct Measure(Rc<MeasuredRoute>);
 
-struct Place {
+struct MeasuredRoute {
     worker: Arc<WorkerRequests>,
     route: usize,
 }
@@ -30,13 +30,13 @@ struct Place {
 impl Measure {
     /// Notes an answer and how long it took.
     pub fn answered(&self, access: Access, status: StatusCode, began: Instant) {
-        let Place { worker, route } = &*self.0;
+        let MeasuredRoute { worker, route } = &*self.0;
         worker.answered(*route, access, status.as_u16(), began.elapsed());
     }
 
     /// Measures the route of this number.
     pub fn new(worker: Arc<WorkerRequests>, route: usize) -> Self {
-        Self(Rc::new(Place { worker, route }))
+        Self(Rc::new(MeasuredRoute { worker, route }))
     }
 }
 

@@ -27,7 +27,7 @@ use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::exchange::Exchange;
 use crate::http::pages;
-use crate::http::state::{Held, State};
+use crate::http::state::{SharedState, State};
 use crate::model::secret::mask;
 
 /// How long a client's own id may be, in bytes.
@@ -87,13 +87,13 @@ impl RequestId {
 /// The outermost middleware.
 #[derive(Clone)]
 pub struct Observe {
-    state: Held,
+    state: SharedState,
 }
 
 impl Observe {
     /// Frames all requests of one worker.
     pub fn new(state: web::Data<State>) -> Self {
-        Self { state: Held::new(state) }
+        Self { state: SharedState::new(state) }
     }
 }
 
@@ -115,7 +115,7 @@ where
 
 /// The whole application, framed.
 pub struct ObserveService<S> {
-    state: Held,
+    state: SharedState,
     service: S,
 }
 
@@ -141,7 +141,7 @@ pin_project! {
     pub struct ObserveFuture<F> {
         #[pin]
         answer: F,
-        state: Held,
+        state: SharedState,
         began: Option<Instant>,
     }
 }

@@ -97,13 +97,13 @@ impl<'a> Operation<'a> {
     }
 
     /// Its name for programs, made of its tag and a verb, and what it does in a few words.
-    pub fn named(&mut self, tag: &str, verb: &str, summary: impl Into<String>) -> &mut Self {
+    pub fn id(&mut self, tag: &str, verb: &str, summary: impl Into<String>) -> &mut Self {
         (self.id, self.tag, self.summary) = (format!("{tag}_{verb}"), tag.into(), summary.into());
         self
     }
 
     /// Adds a sentence for people.
-    pub fn says(&mut self, sentence: impl Into<String>) -> &mut Self {
+    pub fn description(&mut self, sentence: impl Into<String>) -> &mut Self {
         self.about.push(sentence.into());
         self
     }
@@ -115,7 +115,7 @@ impl<'a> Operation<'a> {
             "name": "id", "in": "path", "required": true, "description": "The id.",
             "schema": schema,
         }));
-        self.fails(&[Code::NotFound])
+        self.errors(&[Code::NotFound])
     }
 
     /// It takes the query parameters that `read` asks for; `T` describes them.
@@ -141,7 +141,7 @@ impl<'a> Operation<'a> {
     }
 
     /// It takes the object that `read` reads; `T` describes its fields.
-    pub fn takes<T: JsonSchema, R>(
+    pub fn request_body<T: JsonSchema, R>(
         &mut self,
         name: &str,
         read: impl FnOnce(&mut FieldReader<'_>) -> Option<R>,
@@ -154,11 +154,11 @@ impl<'a> Operation<'a> {
             "required": required,
             "content": {"application/json": {"schema": schema, "example": example}},
         }));
-        self.fails(&problems::OF_BODIES)
+        self.errors(&problems::OF_BODIES)
     }
 
     /// It takes what changes the object that `read` reads.
-    pub fn patches<T: JsonSchema, R>(
+    pub fn merge_patch<T: JsonSchema, R>(
         &mut self,
         name: &str,
         read: impl FnOnce(&mut FieldReader<'_>) -> Option<R>,
@@ -171,10 +171,10 @@ impl<'a> Operation<'a> {
             "required": true,
             "content": {"application/merge-patch+json": content, "application/json": content},
         }));
-        self.says(
+        self.description(
             "A JSON merge patch (RFC 7396): absent fields stay as they are, null removes a value.",
         )
-        .fails(&problems::OF_BODIES)
+        .errors(&problems::OF_BODIES)
     }
 
     fn body_schema<T: JsonSchema>(&mut self, mut schema: Value) -> Value {
@@ -191,29 +191,29 @@ impl<'a> Operation<'a> {
     }
 
     /// It answers a `T` when it succeeds.
-    pub fn answers<T: JsonSchema>(
+    pub fn response<T: JsonSchema>(
         &mut self,
         status: u16,
         about: &str,
         example: Value,
     ) -> &mut Self {
         let schema = self.schemas.of::<T>();
-        self.answers_as(status, about, schema, json!({"example": {"value": example}}))
+        self.response_as(status, about, schema, json!({"example": {"value": example}}))
     }
 
     /// It answers either of two things when it succeeds.
-    pub fn answers_either<T: JsonSchema, U: JsonSchema>(
+    pub fn response_either<T: JsonSchema, U: JsonSchema>(
         &mut self,
         status: u16,
         about: &str,
         examples: Value,
     ) -> &mut Self {
         let either = json!({"anyOf": [self.schemas.of::<T>(), self.schemas.of::<U>()]});
-        self.answers_as(status, about, either, examples)
+        self.response_as(status, about, either, examples)
     }
 
     /// It answers what a schema describes.
-    pub fn answers_as(
+    pub fn response_as(
         &mut self,
         status: u16,
         about: &str,
@@ -221,12 +221,12 @@ impl<'a> Operation<'a> {
         examples: Value,
     ) -> &mut Self {
         let content = json!({"application/json": {"schema": schema, "examples": examples}});
-        self.answers_nothing(status, about);
+        self.response_nothing(status, about);
         self.edit_answer(status, |answer| answer["content"] = content)
     }
 
     /// It answers without a body when it succeeds.
-    pub fn answers_nothing(&mut self, status: u16, about: &str) -> &mut Self {
+    pub fn response_nothing(&mut self, status: u16, about: &str) -> &mut Self {
         let answer = json!({"description": about, "headers": headers::refer(&["X-Request-Id"])});
         self.answers.insert(status, answer);
         self
@@ -258,12 +258,12 @@ impl<'a> Operation<'a> {
     }
 
     /// It is carried out once for one `Idempotency-Key`; `status`: what it answers.
-    pub fn once(&mut self, status: u16) -> &mut Self {
+    pub fn idempotent(&mut self, status: u16) -> &mut Self {
         let about = "Names this request: sent again with the same body within 24 hours, it gets \
                      the first answer again.";
         self.header("Idempotency-Key", about, IdempotencyKey::schema())
             .with_optional_header(status, "Idempotency-Replayed")
-            .fails(&[
+            .errors(&[
                 Code::InvalidIdempotencyKey,
                 Code::IdempotencyInProgress,
                 Code::IdempotencyMismatch,
@@ -277,11 +277,11 @@ impl<'a> Operation<'a> {
         let none = "Only if the record is at none of these versions: entity tags, or `*`.";
         self.header("If-Match", one, tags())
             .header("If-None-Match", none, tags())
-            .fails(&[Code::PreconditionFailed])
+            .errors(&[Code::PreconditionFailed])
     }
 
     /// It can fail so, beside the ways that follow from its path and method.
-    pub fn fails(&mut self, codes: &[Code]) -> &mut Self {
+    pub fn errors(&mut self, codes: &[Code]) -> &mut Self {
         self.codes.extend(codes);
         self
     }

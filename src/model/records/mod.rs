@@ -26,7 +26,7 @@ use super::FieldErrors;
 use super::catalog::ResourceNumber;
 use super::fields::FieldReader;
 use super::id::{InvalidId, KeyId, format_id, parse_id};
-use super::idempotency::Keepable;
+use super::idempotency::Replayable;
 use super::precondition::EntityTag;
 use super::schema;
 use super::time;
@@ -125,7 +125,7 @@ pub struct Stamp<F> {
     pub updated_at: Moment,
 }
 
-impl<F: Fields> Keepable for Stamp<F> {}
+impl<F: Fields> Replayable for Stamp<F> {}
 
 impl<F: Fields> Stamp<F> {
     /// The version of the record: who may not read it learns no more than its stamp tells.
@@ -182,7 +182,7 @@ pub struct Record<F> {
     pub fields: F,
 }
 
-impl<F: Fields> Keepable for Record<F> {}
+impl<F: Fields> Replayable for Record<F> {}
 
 /// Merges a patch into an object's fields. A null stays, as a field that is not given: so a field
 /// that does not exist is still there to be refused.

@@ -95,9 +95,9 @@ impl Cell {
 
 /// Whose requests.
 #[derive(Debug, Clone, Copy)]
-pub enum Keys<'a> {
+pub enum KeySelection<'a> {
     /// Those of these keys.
-    These(&'a [KeyNumber]),
+    Only(&'a [KeyNumber]),
     /// Those of all keys.
     All,
 }

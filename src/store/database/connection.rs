@@ -135,7 +135,7 @@ fn connect_sqlite(path: &Path) -> Result<SqliteConnection> {
          PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864;",
         PATIENCE.as_millis()
     ))?;
-    crate::store::text::teach_letters(&mut connection)?;
+    crate::store::text::register_unicode_lower(&mut connection)?;
     Ok(connection)
 }
 

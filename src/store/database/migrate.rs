@@ -24,7 +24,7 @@ use super::libpq;
 use super::preconditions;
 use super::preconditions::ServerFacts;
 use super::target::Target;
-use super::transaction::Exclusive;
+use super::transaction::AdvisoryLock;
 use crate::model::secret::Brand;
 use crate::model::time::Moment;
 use crate::model::usage::Minute;
@@ -44,7 +44,7 @@ const SMALLEST_FILE: u64 = 512;
 
 /// What the database says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct DatabaseInfo {
     /// What begins every key made in it.
     pub brand: String,
     /// The highest time any process has seen.
@@ -72,7 +72,7 @@ pub fn open(
     brand: Option<&Brand>,
     now: Moment,
     missing: Missing,
-) -> Result<(Database, Mark)> {
+) -> Result<(Database, DatabaseInfo)> {
     if let Target::Sqlite(path) = target {
         prepare_file(path, missing)?;
         if missing == Missing::Create {
@@ -158,7 +158,7 @@ fn bring_up_to_date(
     brand: Option<&Brand>,
     now: Moment,
     missing: Missing,
-) -> Result<Mark> {
+) -> Result<DatabaseInfo> {
     let state = state(&mut session.connection)?;
     match (&state, missing) {
         (State::Empty, Missing::Refuse) => {
@@ -191,7 +191,7 @@ fn bring_up_to_date(
         connection.batch_execute("PRAGMA journal_mode = WAL;")?;
     }
     session.write(|connection| {
-        Exclusive::Schema.take(connection)?;
+        AdvisoryLock::Schema.acquire(connection)?;
         // Whoever may not make tables can still work on those that are there.
         if !matches!(state, State::Ours { .. }) || has_pending(connection)? {
             run_migrations(connection)?;
@@ -218,7 +218,7 @@ fn too_new(target: &Target, oldest_program: i64) -> Error {
 #[derive(Debug)]
 pub struct Look {
     /// Brand and highest time.
-    pub mark: Mark,
+    pub mark: DatabaseInfo,
     /// Whether migrations of this program have not been run in it.
     pub outdated: bool,
 }
@@ -350,7 +350,7 @@ where
 }
 
 /// Reads the mark, and writes it into a database that has just been made.
-fn mark_database(connection: &mut AnyConnection, brand: &str, now: Moment) -> Result<Mark> {
+fn mark_database(connection: &mut AnyConnection, brand: &str, now: Moment) -> Result<DatabaseInfo> {
     if let Some(mark) = mark(connection)? {
         return Ok(mark);
     }
@@ -371,15 +371,15 @@ fn mark_database(connection: &mut AnyConnection, brand: &str, now: Moment) -> Re
             usage_rollup::minutes_from.eq(0),
         ))
         .execute(connection)?;
-    Ok(Mark { brand: brand.to_owned(), high_water: now })
+    Ok(DatabaseInfo { brand: brand.to_owned(), high_water: now })
 }
 
-fn mark(connection: &mut AnyConnection) -> Result<Option<Mark>> {
+fn mark(connection: &mut AnyConnection) -> Result<Option<DatabaseInfo>> {
     let row: Option<(String, NaiveDateTime)> = bitting::table
         .select((bitting::brand, bitting::high_water))
         .first(connection)
         .optional()?;
-    Ok(row.map(|(brand, high_water)| Mark { brand, high_water: high_water.and_utc() }))
+    Ok(row.map(|(brand, high_water)| DatabaseInfo { brand, high_water: high_water.and_utc() }))
 }
 
 /// Keeps the highest time seen; a lower one changes nothing.

@@ -106,7 +106,7 @@ impl Database {
 /// What a write transaction does alone, across all processes of a PostgreSQL database. SQLite
 /// has one writer anyway.
 #[derive(Debug, Clone, Copy)]
-pub enum Exclusive {
+pub enum AdvisoryLock {
     /// Changing keys or tokens: their audit events' ids must rise in the order of the commits.
     Keys,
     /// Folding the journal, and rolling up usage.
@@ -121,12 +121,12 @@ pub enum Exclusive {
     Logins,
 }
 
-impl Exclusive {
+impl AdvisoryLock {
     /// Waits for its turn and keeps it to the end of the transaction.
     ///
     /// # Errors
     /// When the database fails or the turn does not come in time.
-    pub fn take(self, connection: &mut AnyConnection) -> Result<()> {
+    pub fn acquire(self, connection: &mut AnyConnection) -> Result<()> {
         // "bitt" in ASCII, so that other programs' locks are unlikely to be the same.
         const NAMESPACE: i32 = 0x6269_7474;
         let number = match self {

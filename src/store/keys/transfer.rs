@@ -61,7 +61,7 @@ pub fn ids_of_digests(
 ///
 /// # Errors
 /// When the database fails.
-pub fn be_patient(connection: &mut AnyConnection) -> Result<()> {
+pub fn disable_timeouts(connection: &mut AnyConnection) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(()),
         AnyConnection::Postgres(connection) => {

@@ -11,7 +11,7 @@ use diesel::sql_types::Binary;
 
 use super::cell;
 use crate::model::key::KeyNumber;
-use crate::model::usage::{Count, Keys, Minute};
+use crate::model::usage::{Count, KeySelection, Minute};
 use crate::store::database::connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows::unreadable;
@@ -64,11 +64,11 @@ struct Batch {
 ///
 /// # Errors
 /// When the database fails.
-pub fn counts(connection: &mut AnyConnection, keys: Keys<'_>) -> Result<Vec<Count>> {
+pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<Vec<Count>> {
     let batches = usage_journal::table.select((usage_journal::part, usage_journal::counts));
     let batches: Vec<(i64, Vec<u8>)> = match keys {
-        Keys::All => batches.load(connection)?,
-        Keys::These(keys) => {
+        KeySelection::All => batches.load(connection)?,
+        KeySelection::Only(keys) => {
             let parts: BTreeSet<u32> =
                 keys.iter().map(|key| key.0 % PARTS).chain([WHOLE]).collect();
             let parts = parts.into_iter().map(i64::from);
@@ -78,11 +78,11 @@ pub fn counts(connection: &mut AnyConnection, keys: Keys<'_>) -> Result<Vec<Coun
     let mut counts = Vec::new();
     for (part, batch) in &batches {
         match keys {
-            Keys::All => decode(batch, keys, &mut counts)?,
-            Keys::These(keys) => {
+            KeySelection::All => decode(batch, keys, &mut counts)?,
+            KeySelection::Only(keys) => {
                 let here = |key: &KeyNumber| [WHOLE, key.0 % PARTS].map(i64::from).contains(part);
                 let keys: Vec<KeyNumber> = keys.iter().copied().filter(here).collect();
-                decode(batch, Keys::These(&keys), &mut counts)?;
+                decode(batch, KeySelection::Only(&keys), &mut counts)?;
             }
         }
     }
@@ -97,7 +97,7 @@ pub fn take(connection: &mut AnyConnection) -> Result<Vec<Count>> {
     let taken = diesel::sql_query("DELETE FROM usage_journal RETURNING counts");
     let mut counts = Vec::new();
     for batch in taken.load::<Batch>(connection)? {
-        decode(&batch.counts, Keys::All, &mut counts)?;
+        decode(&batch.counts, KeySelection::All, &mut counts)?;
     }
     Ok(counts)
 }
@@ -129,12 +129,12 @@ impl Part {
 }
 
 /// Counters are in order of minute and key, so that a few keys are found without looking at the rest.
-fn decode(bytes: &[u8], keys: Keys<'_>, counts: &mut Vec<Count>) -> Result<()> {
+fn decode(bytes: &[u8], keys: KeySelection<'_>, counts: &mut Vec<Count>) -> Result<()> {
     let (mut counters, rest) = bytes.as_chunks::<WIDTH>();
     if !rest.is_empty() {
         return Err(unreadable("batch of counts of a length of", &bytes.len().to_string()));
     }
-    let Keys::These(keys) = keys else { return read_all(counters, counts) };
+    let KeySelection::Only(keys) = keys else { return read_all(counters, counts) };
     while let Some(&first) = counters.first() {
         let minute = place(&first).0;
         let of_minute = counters.partition_point(|counter| place(counter).0 <= minute);
@@ -199,7 +199,7 @@ mod tests {
         #[test]
         fn what_is_noted_is_read(counts in prop::collection::vec(count(), 0..20)) {
             let mut read = Vec::new();
-            decode(&encode(&counts), Keys::All, &mut read).unwrap();
+            decode(&encode(&counts), KeySelection::All, &mut read).unwrap();
             let mut noted = counts.iter();
             while let Some(&first) = read.first() {
                 let same = read.iter().take_while(|next| Count { n: 0, ..**next } == Count { n: 0, ..first });
@@ -225,8 +225,8 @@ mod tests {
             Count::merge(&mut counts);
             let wanted: Vec<KeyNumber> = wanted.into_iter().map(KeyNumber).collect();
             let (mut read, mut all) = (Vec::new(), Vec::new());
-            decode(&encode(&counts), Keys::These(&wanted), &mut read).unwrap();
-            decode(&encode(&counts), Keys::All, &mut all).unwrap();
+            decode(&encode(&counts), KeySelection::Only(&wanted), &mut read).unwrap();
+            decode(&encode(&counts), KeySelection::All, &mut all).unwrap();
             all.retain(|count| wanted.contains(&count.key));
             prop_assert_eq!(read, all);
         }
@@ -234,7 +234,7 @@ mod tests {
         #[test]
         fn a_batch_that_is_cut_is_refused(counts in prop::collection::vec(count(), 1..5), cut in 1..WIDTH) {
             let bytes = encode(&counts);
-            prop_assert!(decode(&bytes[cut..], Keys::All, &mut Vec::new()).is_err());
+            prop_assert!(decode(&bytes[cut..], KeySelection::All, &mut Vec::new()).is_err());
         }
     }
 }

@@ -4,13 +4,13 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
 use super::{cell, in_first_part_hour, needed_minutes, number_list, position};
-use crate::model::usage::{Cell, Hour, Keys, Minute, Windows};
+use crate::model::usage::{Cell, Hour, KeySelection, Minute, Windows};
 use crate::store::database::connection::AnyConnection;
 use crate::store::error::Result;
 
 /// Counts by hour where they are rolled up, by minute elsewhere.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct UsageRows {
     /// Rolled up.
     pub hours: Vec<(Hour, Cell, i64)>,
     /// Not rolled up yet.
@@ -41,26 +41,30 @@ struct MinuteRow {
     n: i64,
 }
 
-impl Ledger {
+impl UsageRows {
     /// Reads what is written.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn read(connection: &mut AnyConnection, keys: Keys<'_>, windows: &Windows) -> Result<Self> {
+    pub fn read(
+        connection: &mut AnyConnection,
+        keys: KeySelection<'_>,
+        windows: &Windows,
+    ) -> Result<Self> {
         let of_keys = match keys {
-            Keys::These(keys) => {
+            KeySelection::Only(keys) => {
                 let list = number_list(keys.iter().map(|key| i64::from(key.0)));
                 format!("AND key_number IN ({list})")
             }
-            Keys::All => String::new(),
+            KeySelection::All => String::new(),
         };
         let hours = match keys {
-            Keys::These(_) => format!(
+            KeySelection::Only(_) => format!(
                 "SELECT hour, cell, CAST(SUM(n) AS BIGINT) AS n FROM usage_hours \
                  WHERE hour >= {} {of_keys} GROUP BY hour, cell",
                 windows.month.0
             ),
-            Keys::All => {
+            KeySelection::All => {
                 format!("SELECT hour, cell, n FROM usage_sums WHERE hour >= {}", windows.month.0)
             }
         };

@@ -31,10 +31,10 @@ pub fn find(connection: &mut AnyConnection, subject: &Digest) -> Result<Option<F
     Ok(found.map(|(failures, last_at)| Failures { failures, last_at: last_at.and_utc() }))
 }
 
-/// Notes how often a subject failed; the caller holds [`Exclusive::Logins`], so that nobody else
+/// Notes how often a subject failed; the caller holds [`AdvisoryLock::Logins`], so that nobody else
 /// does meanwhile.
 ///
-/// [`Exclusive::Logins`]: crate::store::database::transaction::Exclusive::Logins
+/// [`AdvisoryLock::Logins`]: crate::store::database::transaction::AdvisoryLock::Logins
 ///
 /// # Errors
 /// When the database fails.
@@ -70,7 +70,7 @@ pub fn delete(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn take_back(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
+pub fn undo_failure(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
     diesel::update(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
         .filter(table::failures.gt(0))
         .set(table::failures.eq(table::failures - 1))

@@ -15,7 +15,7 @@ use super::schema::users as table;
 use super::text::{contains_pattern, lower};
 use crate::model::id::UserId;
 use crate::model::scope::ScopeSet;
-use crate::model::table::{Place, ROWS_PER_PAGE, Table};
+use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
 use crate::model::time::Moment;
 use crate::model::user::{Email, Role, User, UserFilter, UserStatus};
 use crate::model::words::Word;
@@ -161,9 +161,9 @@ pub fn page(
     connection: &mut AnyConnection,
     filter: &UserFilter,
     page: usize,
-) -> Result<Table<User>> {
+) -> Result<NumberedPage<User>> {
     let total: i64 = matching(filter).count().get_result(connection)?;
-    let place = Place::of(page, usize::try_from(total).unwrap_or_default());
+    let place = PagePosition::of(page, usize::try_from(total).unwrap_or_default());
     let rows: Vec<Row> = matching(filter)
         .select(COLUMNS)
         .order(table::id.desc())
@@ -171,7 +171,7 @@ pub fn page(
         .limit(ROWS_PER_PAGE as i64)
         .load(connection)?;
     let rows = rows.into_iter().map(read).collect::<Result<_>>()?;
-    Ok(Table { rows, place })
+    Ok(NumberedPage { rows, place })
 }
 
 /// How many users there are, disabled ones included.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::model::id::{SessionId, UserId};
 use crate::model::secret::Digest;
 use crate::model::session::{LONGEST, LONGEST_IDLE, Session};
-use crate::model::table::{Place, ROWS_PER_PAGE, Table};
+use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
 use crate::model::time::Moment;
 use crate::model::user::User;
 use crate::store::database::connection::AnyConnection;
@@ -117,16 +117,16 @@ pub fn page(
     user: UserId,
     now: Moment,
     page: usize,
-) -> Result<Table<Session>> {
+) -> Result<NumberedPage<Session>> {
     let total: i64 = live_of(user, now).count().get_result(connection)?;
-    let place = Place::of(page, usize::try_from(total).unwrap_or_default());
+    let place = PagePosition::of(page, usize::try_from(total).unwrap_or_default());
     let rows: Vec<Row> = live_of(user, now)
         .select(COLUMNS)
         .order(table::id.desc())
         .offset(place.before() as i64)
         .limit(ROWS_PER_PAGE as i64)
         .load(connection)?;
-    Ok(Table { rows: rows.into_iter().map(read).collect::<Result<_>>()?, place })
+    Ok(NumberedPage { rows: rows.into_iter().map(read).collect::<Result<_>>()?, place })
 }
 
 type Query = table::BoxedQuery<'static, <AnyConnection as Connection>::Backend>;

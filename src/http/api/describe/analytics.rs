@@ -26,16 +26,16 @@ pub fn overview(operation: &mut Operation<'_>) {
         leads: LeadFigures { captured: 4, qualified: 2, converted: 1 },
     };
     operation
-        .named(TAG, "overview", "Count the calls and leads of a period")
-        .says("The period is at most 366 days long.")
+        .id(TAG, "overview", "Count the calls and leads of a period")
+        .description("The period is at most 366 days long.")
         .query(read_period)
-        .answers::<Overview>(200, "The figures.", json_of(example));
+        .response::<Overview>(200, "The figures.", json_of(example));
 }
 
 /// `GET /v1/analytics/usage`
 pub fn usage(operation: &mut Operation<'_>) {
     operation
-        .named(TAG, "usage", "Show the requests of all keys by outcome, resource, access and time")
-        .says("This request itself is not counted yet.")
-        .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
+        .id(TAG, "usage", "Show the requests of all keys by outcome, resource, access and time")
+        .description("This request itself is not counted yet.")
+        .response::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
 }

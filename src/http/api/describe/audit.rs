@@ -25,9 +25,9 @@ pub fn list(operation: &mut Operation<'_>) {
         detail: json!({"reason": "leaked"}),
     };
     operation
-        .named("audit", "list", "List what was done to keys and tokens")
+        .id("audit", "list", "List what was done to keys and tokens")
         .query(read_filter)
         .query(QueryReader::page)
-        .answers::<Page<AuditEvent>>(200, "A page, newest first.", json_of(page_of(event)))
+        .response::<Page<AuditEvent>>(200, "A page, newest first.", json_of(page_of(event)))
         .with_optional_header(200, "Link");
 }

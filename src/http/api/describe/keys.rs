@@ -77,10 +77,10 @@ fn example_new(catalog: &Catalog) -> Value {
 pub fn list(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
     operation
-        .named(TAG, "list", "List keys")
+        .id(TAG, "list", "List keys")
         .query(read_filter)
         .query(QueryReader::page)
-        .answers::<Page<KeyView<'_>>>(
+        .response::<Page<KeyView<'_>>>(
             200,
             "A page, newest first.",
             json_of(page_of(example_view(catalog))),
@@ -92,16 +92,16 @@ pub fn list(operation: &mut Operation<'_>) {
 pub fn create(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
     operation
-        .named(TAG, "create", "Make a key")
-        .says(
+        .id(TAG, "create", "Make a key")
+        .description(
             "The key itself is in this response only. The token needs the right to grant every scope of the key.",
         )
-        .takes::<KeyView<'_>, _>(
+        .request_body::<KeyView<'_>, _>(
             "KeyInput",
             |reader| NewKey::read(reader, catalog, example_time()),
             &example_input(),
         )
-        .answers_either::<NewKeyView<'_>, KeyView<'_>>(
+        .response_either::<NewKeyView<'_>, KeyView<'_>>(
             201,
             "The key was created.",
             json!({
@@ -110,14 +110,14 @@ pub fn create(operation: &mut Operation<'_>) {
             }),
         )
         .with_header(201, "Location")
-        .once(201)
-        .says("A repeated response has no `key`.");
+        .idempotent(201)
+        .description("A repeated response has no `key`.");
 }
 
 /// `GET /v1/keys/{id}`
 pub fn find(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
-    operation.named(TAG, "find", "Show a key").on_id::<KeyId>().answers::<KeyDetailView<'_>>(
+    operation.id(TAG, "find", "Show a key").on_id::<KeyId>().response::<KeyDetailView<'_>>(
         200,
         "The key.",
         example_detail(catalog),
@@ -128,27 +128,31 @@ pub fn find(operation: &mut Operation<'_>) {
 pub fn update(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
     operation
-        .named(TAG, "update", "Change a key's name, description or owner")
+        .id(TAG, "update", "Change a key's name, description or owner")
         .on_id::<KeyId>()
-        .patches::<KeyView<'_>, _>("KeyPatch", KeyLabel::read, &json!({"description": "Workflows"}))
-        .fails(&[Code::KeyRetired])
-        .answers::<KeyDetailView<'_>>(200, "The key was changed.", example_detail(catalog));
+        .merge_patch::<KeyView<'_>, _>(
+            "KeyPatch",
+            KeyLabel::read,
+            &json!({"description": "Workflows"}),
+        )
+        .errors(&[Code::KeyRetired])
+        .response::<KeyDetailView<'_>>(200, "The key was changed.", example_detail(catalog));
 }
 
 /// `POST /v1/keys/{id}/revoke`
 pub fn revoke(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
     operation
-        .named(TAG, "revoke", "Revoke a key")
-        .says("This cannot be undone. Revoking a key again returns the first revocation.")
+        .id(TAG, "revoke", "Revoke a key")
+        .description("This cannot be undone. Revoking a key again returns the first revocation.")
         .on_id::<KeyId>()
-        .takes::<RevokeRequest, _>(
+        .request_body::<RevokeRequest, _>(
             "KeyRevocation",
             RevokeRequest::read,
             &json!({"reason": "leaked"}),
         )
-        .answers::<KeyDetailView<'_>>(200, "The key is revoked.", example_detail(catalog))
-        .once(200);
+        .response::<KeyDetailView<'_>>(200, "The key is revoked.", example_detail(catalog))
+        .idempotent(200);
 }
 
 /// Figures as a key without use has them.
@@ -160,9 +164,9 @@ pub(super) fn example_windows() -> PerWindow<Breakdown> {
 /// `GET /v1/keys/{id}/usage`
 pub fn usage(operation: &mut Operation<'_>) {
     operation
-        .named(ACTIVITY, "usage", "Show a key's requests by outcome, resource, access and time")
+        .id(ACTIVITY, "usage", "Show a key's requests by outcome, resource, access and time")
         .on_id::<KeyId>()
-        .answers::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
+        .response::<PerWindow<Breakdown>>(200, "The figures.", json_of(example_windows()));
 }
 
 /// `GET /v1/keys/{id}/errors`
@@ -176,8 +180,10 @@ pub fn errors(operation: &mut Operation<'_>) {
         address: Some("203.0.113.8".to_owned()),
     };
     operation
-        .named(ACTIVITY, "errors", "Show a key's last requests that were refused or failed")
-        .says("At most 20 are kept of a key. They are shown about a second after the answer.")
+        .id(ACTIVITY, "errors", "Show a key's last requests that were refused or failed")
+        .description(
+            "At most 20 are kept of a key. They are shown about a second after the answer.",
+        )
         .on_id::<KeyId>()
-        .answers::<KeyErrors>(200, "The newest first.", json_of(KeyErrors { data: vec![failed] }));
+        .response::<KeyErrors>(200, "The newest first.", json_of(KeyErrors { data: vec![failed] }));
 }

@@ -10,18 +10,18 @@ fn status(operation: &mut Operation<'_>, status: u16, about: &str, words: &[&str
         "properties": {"status": {"enum": words, "description": "The state in one word."}},
     });
     let examples = json!({"example": {"value": {"status": words[0]}}});
-    operation.answers_as(status, about, schema, examples);
+    operation.response_as(status, about, schema, examples);
 }
 
 /// `GET /healthz`
 pub fn healthz(operation: &mut Operation<'_>) {
-    operation.named("probes", "healthz", "Is the process alive?");
+    operation.id("probes", "healthz", "Is the process alive?");
     status(operation, 200, "The process is alive.", &["ok"]);
 }
 
 /// `GET /readyz`
 pub fn readyz(operation: &mut Operation<'_>) {
-    operation.named("probes", "readyz", "Is the server ready?").says(
+    operation.id("probes", "readyz", "Is the server ready?").description(
         "Returns 503 once the database has been unreachable for `--max-staleness`, if not \
              sooner, and as soon as it cannot be written.",
     );

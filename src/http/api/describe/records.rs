@@ -41,24 +41,24 @@ fn written<F: Listed>(operation: &mut Operation<'_>, status: u16, about: &str) {
         },
     });
     operation
-        .answers_either::<Record<F>, Stamp<F>>(status, about, examples)
+        .response_either::<Record<F>, Stamp<F>>(status, about, examples)
         .with_header(status, "ETag")
-        .says("Without the read scope, the response holds only the id and times.");
+        .description("Without the read scope, the response holds only the id and times.");
 }
 
 /// `GET /v1/…`
 pub fn list<F: Listed>(operation: &mut Operation<'_>) {
     operation
-        .named(tag::<F>(), "list", format!("List {}", F::MANY))
+        .id(tag::<F>(), "list", format!("List {}", F::MANY))
         .query(F::read_filter)
         .query(read_writers)
         .query(QueryReader::page)
-        .answers::<Page<Record<F>>>(
+        .response::<Page<Record<F>>>(
             200,
             "A page, newest first.",
             json_of(example::<F>().map(page_of)),
         )
-        .says(
+        .description(
             "A page ends early where its records have more than 1 MiB of text together; \
              `next_cursor` alone tells whether the list goes on.",
         )
@@ -67,22 +67,22 @@ pub fn list<F: Listed>(operation: &mut Operation<'_>) {
 
 /// `POST /v1/…`
 pub fn create<F: Listed>(operation: &mut Operation<'_>) {
-    operation.named(tag::<F>(), "create", format!("Create {}", F::ONE)).takes::<F, F>(
+    operation.id(tag::<F>(), "create", format!("Create {}", F::ONE)).request_body::<F, F>(
         &format!("{}Input", F::schema_name()),
         F::read,
         &F::example(),
     );
     written::<F>(operation, 201, "The record was created.");
-    operation.with_header(201, "Location").once(201);
+    operation.with_header(201, "Location").idempotent(201);
 }
 
 /// `GET /v1/…/{id}`
 pub fn find<F: Listed>(operation: &mut Operation<'_>) {
     operation
-        .named(tag::<F>(), "find", format!("Show {}", F::ONE))
+        .id(tag::<F>(), "find", format!("Show {}", F::ONE))
         .on_id::<RecordId<F>>()
-        .answers::<Record<F>>(200, "The record.", json_of(example::<F>()))
-        .answers_nothing(304, "The record is still the version that `If-None-Match` names.")
+        .response::<Record<F>>(200, "The record.", json_of(example::<F>()))
+        .response_nothing(304, "The record is still the version that `If-None-Match` names.")
         .with_header(200, "ETag")
         .with_header(304, "ETag")
         .conditional();
@@ -91,9 +91,9 @@ pub fn find<F: Listed>(operation: &mut Operation<'_>) {
 /// `PATCH /v1/…/{id}`
 pub fn update<F: Listed>(operation: &mut Operation<'_>) {
     operation
-        .named(tag::<F>(), "update", format!("Change {}", F::ONE))
+        .id(tag::<F>(), "update", format!("Change {}", F::ONE))
         .on_id::<RecordId<F>>()
-        .patches::<F, F>(&format!("{}Patch", F::schema_name()), F::read, &example_patch::<F>())
+        .merge_patch::<F, F>(&format!("{}Patch", F::schema_name()), F::read, &example_patch::<F>())
         .conditional();
     written::<F>(operation, 200, "The record was changed.");
 }
@@ -101,9 +101,9 @@ pub fn update<F: Listed>(operation: &mut Operation<'_>) {
 /// `DELETE /v1/…/{id}`
 pub fn delete<F: Listed>(operation: &mut Operation<'_>) {
     operation
-        .named(tag::<F>(), "delete", format!("Delete {}", F::ONE))
+        .id(tag::<F>(), "delete", format!("Delete {}", F::ONE))
         .on_id::<RecordId<F>>()
-        .says("Deleting it again returns 404.")
-        .answers_nothing(204, "The record was deleted.")
+        .description("Deleting it again returns 404.")
+        .response_nothing(204, "The record was deleted.")
         .conditional();
 }

@@ -16,9 +16,9 @@ pub fn whoami(operation: &mut Operation<'_>) {
     let example = example_key(operation.catalog())
         .map(|key| json_of(WhoAmIView::new(&key, &Usage::default())));
     operation
-        .named(TAG, "whoami", "Show the calling key")
-        .says("The figures do not include this request itself.")
-        .answers::<WhoAmIView<'_>>(200, "The key and its figures.", json!(example));
+        .id(TAG, "whoami", "Show the calling key")
+        .description("The figures do not include this request itself.")
+        .response::<WhoAmIView<'_>>(200, "The key and its figures.", json!(example));
 }
 
 /// `GET /v1/ping`
@@ -28,7 +28,7 @@ pub fn ping(operation: &mut Operation<'_>) {
         "properties": {"ping": {"const": "pong", "description": "The response is always the same."}},
     });
     let examples = json!({"example": {"value": {"ping": "pong"}}});
-    operation.named(TAG, "ping", "Test a credential").answers_as(
+    operation.id(TAG, "ping", "Test a credential").response_as(
         200,
         "The key is accepted.",
         schema,
@@ -39,6 +39,6 @@ pub fn ping(operation: &mut Operation<'_>) {
 /// `GET /v1/admin/limits`
 pub fn limits(operation: &mut Operation<'_>) {
     operation
-        .named(TAG, "limits", "Show the calling key's limits and figures")
-        .answers::<LimitsView>(200, "Limits and figures.", json_of(LimitsView::default()));
+        .id(TAG, "limits", "Show the calling key's limits and figures")
+        .response::<LimitsView>(200, "Limits and figures.", json_of(LimitsView::default()));
 }

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::parts::browser::browser;
-use super::parts::fault::{Fault, Field, faults};
+use super::parts::fault::{Field, FormError, faults};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Pager, address, page_part, read_page};
 use super::parts::text::{AGENT, When, shortened};
@@ -64,11 +64,11 @@ struct AccountPage {
     others: bool,
     pager: Option<Pager>,
     changed: bool,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 }
 
 impl AccountPage {
-    fn fault(&self, id: &str) -> Option<&Fault> {
+    fn fault(&self, id: &str) -> Option<&FormError> {
         self.faults.iter().find(|fault| fault.id == id)
     }
 }
@@ -104,7 +104,7 @@ async fn account(
     caller: &UserCaller,
     state: &State,
     query: AccountQuery,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 ) -> Result<HttpResponse, Problem> {
     let user = caller.user();
     let (id, this) = (user.id, caller.session().id);

@@ -8,7 +8,7 @@ use askama::Template;
 use super::login::PASSWORD_CHOSEN;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken, FromWhere};
-use crate::http::pages::parts::fault::{Fault, Field, complaints, faults};
+use crate::http::pages::parts::fault::{Field, FormError, faults, validation_errors};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
@@ -22,7 +22,7 @@ struct SetPassword<'a> {
     form_token: &'a str,
     link: &'a str,
     email: &'a str,
-    fault: Option<Fault>,
+    fault: Option<FormError>,
 }
 
 fn no_good() -> Problem {
@@ -55,7 +55,7 @@ fn show(
     token: &FormToken,
     link: &str,
     user: &User,
-    fault: Option<Fault>,
+    fault: Option<FormError>,
 ) -> Result<HttpResponse, Problem> {
     let email = &user.email.to_string();
     let mut answer = page(status, &SetPassword { form_token: &token.0, link, email, fault })?;
@@ -75,7 +75,7 @@ pub async fn set(
     let secret = RandomSecret::parse(sent.text("token")).ok_or_else(no_good)?;
     let password = sent.text("password").to_owned();
     let set = state.run(move |bitting| {
-        match complaints(bitting.use_password_link(&secret, &password, &visit.0))? {
+        match validation_errors(bitting.use_password_link(&secret, &password, &visit.0))? {
             Ok(_) => Ok(None),
             Err(errors) => Ok(Some((bitting.user_of_password_link(&secret)?, errors))),
         }

@@ -205,7 +205,7 @@ pub async fn show(
         Ok((found, names, bitting.time.now()))
     });
     let (found, names, now) = found.await?;
-    let own = viewer.principal.sees_only().is_some();
+    let own = viewer.principal.restricted_to().is_some();
     // A key that somebody was refused may be another's: a link to it would only be refused again.
     let line = |event: AuditEvent| {
         let foreign = own && event.action == Action::AccessDenied.as_str();

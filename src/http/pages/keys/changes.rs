@@ -9,7 +9,7 @@ use super::key::consequence;
 use crate::domain;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
-use crate::http::pages::parts::fault::{Fault, Field, complaints, faults};
+use crate::http::pages::parts::fault::{Field, FormError, faults, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
@@ -30,7 +30,7 @@ struct EditPage {
     id: String,
     name: String,
     typed: Label,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 }
 
 struct Label {
@@ -61,12 +61,12 @@ impl Label {
 }
 
 impl EditPage {
-    fn new(viewer: &Viewer, key: &ApiKey, typed: Label, faults: Vec<Fault>) -> Self {
+    fn new(viewer: &Viewer, key: &ApiKey, typed: Label, faults: Vec<FormError>) -> Self {
         let (id, name) = (key.id.to_string(), key.label.name.clone());
         Self { frame: viewer.frame(Section::Keys), id, name, typed, faults }
     }
 
-    fn fault(&self, id: &str) -> Option<&Fault> {
+    fn fault(&self, id: &str) -> Option<&FormError> {
         self.faults.iter().find(|fault| fault.id == id)
     }
 }
@@ -101,7 +101,7 @@ pub async fn edit(
     let typed = Label::of_form(&form);
     let (principal, patch) = (viewer.principal.clone(), typed.patch());
     let edited = state.run(move |bitting| {
-        let edited = complaints(bitting.relabel_key(id.0, patch, &principal))?;
+        let edited = validation_errors(bitting.relabel_key(id.0, patch, &principal))?;
         match edited {
             Ok(_) => Ok(None),
             Err(errors) => Ok(Some((bitting.find_key(&principal, id.0)?, errors))),
@@ -126,7 +126,7 @@ struct RevokePage {
     display: String,
     consequence: String,
     reason: String,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 }
 
 /// `GET /keys/{id}/revoke`
@@ -146,7 +146,7 @@ async fn revoke_page(
     state: &State,
     id: KeyId,
     reason: String,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| {
@@ -182,7 +182,7 @@ pub async fn revoke(
     let (principal, given) = (viewer.principal.clone(), reason.clone());
     let revoked = state.run(move |bitting| {
         let given = Some(given.as_str()).filter(|given| !given.trim().is_empty());
-        complaints(bitting.revoke_key(id.0, given, &principal, None).map(|_| ()))
+        validation_errors(bitting.revoke_key(id.0, given, &principal, None).map(|_| ()))
     });
     match revoked.await? {
         Ok(()) => Ok(see_other(&format!("/keys/{}", id.0))),

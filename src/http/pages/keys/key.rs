@@ -23,7 +23,7 @@ use crate::model::key::{ApiKey, SOON, Status};
 use crate::model::page::PageRequest;
 use crate::model::scope::Access;
 use crate::model::time::Moment;
-use crate::model::usage::{Keys, OTHER, Outcome, PerWindow, Source, Tally, Usage};
+use crate::model::usage::{KeySelection, OTHER, Outcome, PerWindow, Source, Tally, Usage};
 use crate::model::words::Word;
 
 #[derive(Template)]
@@ -215,7 +215,7 @@ pub async fn show(
         Ok(Found {
             names: bitting.names_in(&principal, &events)?,
             usage: bitting.usage_of_key(key.number)?,
-            windows: bitting.usage_breakdown(Keys::These(&[key.number]))?,
+            windows: bitting.usage_breakdown(KeySelection::Only(&[key.number]))?,
             sources: bitting.addresses_of_key(key.number)?,
             errors: bitting.errors_of_key(key.number)?,
             events,

@@ -16,7 +16,7 @@ use super::page;
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::list::{List, ListQuery, default_sort};
 use super::parts::text::{NAME, OWNER, REASON, When, number, shortened};
-use super::usage::chart::Spark;
+use super::usage::chart::Sparkline;
 use super::users::grants::Grant;
 use crate::domain::keys::listing::KeyRow;
 use crate::http::error::Problem;
@@ -53,7 +53,7 @@ struct ActiveRow {
     day: String,
     week: String,
     month: String,
-    spark: Spark,
+    spark: Sparkline,
 }
 
 impl ActiveRow {
@@ -72,7 +72,7 @@ impl ActiveRow {
             day: number(usage.windows.day.total()),
             week: number(usage.windows.week.total()),
             month: number(usage.windows.month.total()),
-            spark: Spark::new(&days),
+            spark: Sparkline::new(&days),
             name: shortened(key.label.name, NAME),
             display: key.display,
             owner: key.label.owner.map(|owner| shortened(owner, OWNER)),
@@ -168,7 +168,7 @@ async fn load(
         let principal = principal.clone();
         move |bitting| {
             let table = bitting.key_table(&principal, &filter, sort, number)?;
-            let census = bitting.key_census(&principal)?;
+            let census = bitting.key_counts(&principal)?;
             let elsewhere = match table.place.total {
                 0 => {
                     let keys = KeyFilter { status: Some(other), ..filter.keys };

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::new_key_form::{FIELDS, Typed};
+use super::new_key_form::{FIELDS, FormInput};
 use super::permissions::Row;
 use crate::domain;
 use crate::domain::keys::forms::FormOutcome;
@@ -12,7 +12,7 @@ use crate::domain::keys::keyring::IssuedKey;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::pages::parts::expiry::{Life, lives};
-use crate::http::pages::parts::fault::{Fault, faults};
+use crate::http::pages::parts::fault::{FormError, faults};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::users::grants::{first_request, promise, sentence};
 use crate::http::pages::{page, public_address, see_other};
@@ -28,20 +28,20 @@ use crate::model::time::Moment;
 #[template(path = "new_key.html")]
 struct NewKeyPage {
     frame: Frame,
-    typed: Typed,
+    typed: FormInput,
     lives: Vec<Life>,
     today: String,
     rows: Vec<Row>,
     limited: bool,
     sentence: String,
     nonce: String,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
     replaced: Option<Link>,
     twin: Option<Link>,
 }
 
 impl NewKeyPage {
-    fn fault(&self, id: &str) -> Option<&Fault> {
+    fn fault(&self, id: &str) -> Option<&FormError> {
         self.faults.iter().find(|fault| fault.id == id)
     }
 }
@@ -60,9 +60,9 @@ impl From<ApiKey> for Link {
 }
 
 /// What the form is shown with.
-struct Shown {
-    typed: Typed,
-    faults: Vec<Fault>,
+struct FormView {
+    typed: FormInput,
+    faults: Vec<FormError>,
     replaced: Option<ApiKey>,
     twin: Option<ApiKey>,
     nonce: String,
@@ -72,12 +72,12 @@ struct Shown {
 fn form(
     status: StatusCode,
     viewer: &Viewer,
-    shown: Shown,
+    shown: FormView,
     now: Moment,
 ) -> Result<HttpResponse, Problem> {
     let catalog = &viewer.catalog;
     let may_grant = viewer.principal.may_grant(catalog);
-    let Shown { typed, faults, replaced, twin, nonce, sentence } = shown;
+    let FormView { typed, faults, replaced, twin, nonce, sentence } = shown;
     let template = NewKeyPage {
         frame: viewer.frame(Section::Keys),
         rows: Row::list(catalog, &may_grant, &typed.ticked(catalog)),
@@ -115,15 +115,16 @@ pub async fn show(
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
-    let draft = draft.0.as_ref().map(Typed::of);
+    let draft = draft.0.as_ref().map(FormInput::of);
     let replaces = draft.as_ref().map_or(replaces, |typed| typed.replaces);
     let read = state.run(move |bitting| {
         let replaced = replaces.map(|id| bitting.find_key(&principal, id)).transpose()?;
         Ok((replaced, bitting.form_nonce()?, bitting.time.now()))
     });
     let (replaced, nonce, now) = read.await?;
-    let typed = draft.unwrap_or_else(|| replaced.as_ref().map_or_else(Typed::nothing, Typed::like));
-    let shown = Shown {
+    let typed =
+        draft.unwrap_or_else(|| replaced.as_ref().map_or_else(FormInput::nothing, FormInput::like));
+    let shown = FormView {
         typed,
         faults: Vec::new(),
         replaced,
@@ -135,13 +136,13 @@ pub async fn show(
 }
 
 /// What became of a form.
-enum Sent {
+enum Submission {
     /// It has made its key now.
     Made(Box<IssuedKey>, Option<Box<ApiKey>>),
     /// It made its key before.
     Known(KeyId),
     /// It is to be shown again.
-    Again(StatusCode, Box<Shown>, Moment),
+    Again(StatusCode, Box<FormView>, Moment),
 }
 
 /// `POST /keys/new`
@@ -154,7 +155,7 @@ pub async fn create(
     let principal = viewer.principal.clone();
     let done = state.run(move |bitting| {
         let now = bitting.time.now();
-        let typed = Typed::of(&sent);
+        let typed = FormInput::of(&sent);
         let known = RandomSecret::parse(sent.text("nonce"));
         let replaced = typed.replaces.map(|id| bitting.find_key(&principal, id)).transpose()?;
         let nonce = match known {
@@ -162,14 +163,14 @@ pub async fn create(
             None => bitting.form_nonce()?,
         };
         if let Some(id) = bitting.key_of_form(&nonce)? {
-            return Ok(Sent::Known(id));
+            return Ok(Submission::Known(id));
         }
-        let again = |status, typed: Typed, faults, replaced, twin| {
+        let again = |status, typed: FormInput, faults, replaced, twin| {
             let end = typed.end(now).unwrap_or_default();
             let sentence = promise(&typed.ticked(&bitting.catalog), end);
             let nonce = nonce.expose();
-            let shown = Shown { typed, faults, replaced, twin, nonce, sentence };
-            Sent::Again(status, Box::new(shown), now)
+            let shown = FormView { typed, faults, replaced, twin, nonce, sentence };
+            Submission::Again(status, Box::new(shown), now)
         };
         let new = match typed.key(&bitting.catalog, now) {
             Ok(new) => new,
@@ -182,13 +183,13 @@ pub async fn create(
         if twin.is_some() && typed.same_name != new.label.name {
             // The same form, sent twice at once, may have made the twin meanwhile.
             if let Some(id) = bitting.key_of_form(&nonce)? {
-                return Ok(Sent::Known(id));
+                return Ok(Submission::Known(id));
             }
             return Ok(again(StatusCode::CONFLICT, typed, Vec::new(), replaced, twin));
         }
         match bitting.issue_key_by_form(new, &principal, &nonce) {
-            Ok(FormOutcome::Made(made)) => Ok(Sent::Made(made, replaced.map(Box::new))),
-            Ok(FormOutcome::Known(id)) => Ok(Sent::Known(id)),
+            Ok(FormOutcome::Made(made)) => Ok(Submission::Made(made, replaced.map(Box::new))),
+            Ok(FormOutcome::Known(id)) => Ok(Submission::Known(id)),
             Err(domain::Error::Invalid(errors)) => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
                 Ok(again(status, typed, faults(errors, &FIELDS), replaced, None))
@@ -197,12 +198,12 @@ pub async fn create(
         }
     });
     match done.await? {
-        Sent::Made(issued, replaced) => {
+        Submission::Made(issued, replaced) => {
             let template = made(&viewer, &state, &request, &issued, replaced.map(|key| *key));
             page(StatusCode::OK, &template)
         }
-        Sent::Known(id) => Ok(see_other(&format!("/keys/{id}"))),
-        Sent::Again(status, shown, now) => form(status, &viewer, *shown, now),
+        Submission::Known(id) => Ok(see_other(&format!("/keys/{id}"))),
+        Submission::Again(status, shown, now) => form(status, &viewer, *shown, now),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::http::extract::Form;
 use crate::http::pages::parts::expiry;
 use crate::http::pages::parts::expiry::Unclear;
-use crate::http::pages::parts::fault::{Fault, Field, faults};
+use crate::http::pages::parts::fault::{Field, FormError, faults};
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
 use crate::model::id::KeyId;
@@ -25,7 +25,7 @@ pub const FIELDS: [Field; 6] = [
 
 /// What is typed into the form.
 #[derive(Debug, Clone, Default)]
-pub struct Typed {
+pub struct FormInput {
     /// As it is.
     pub name: String,
     /// As it is.
@@ -44,7 +44,7 @@ pub struct Typed {
     pub same_name: String,
 }
 
-impl Typed {
+impl FormInput {
     /// An empty form.
     pub fn nothing() -> Self {
         Self { expires: "90d".to_owned(), ..Self::default() }
@@ -89,7 +89,7 @@ impl Typed {
     ///
     /// # Errors
     /// Every complaint about it, beside its field.
-    pub fn key(&self, catalog: &Catalog, now: Moment) -> Result<NewKey, Vec<Fault>> {
+    pub fn key(&self, catalog: &Catalog, now: Moment) -> Result<NewKey, Vec<FormError>> {
         let mut object = Map::new();
         for (field, text) in
             [("name", &self.name), ("owner", &self.owner), ("description", &self.description)]
@@ -142,13 +142,13 @@ mod tests {
     use crate::model::records::resources;
     use crate::model::time::parse_rfc3339;
 
-    fn typed(expires: &str, expires_on: &str) -> Typed {
-        Typed {
+    fn typed(expires: &str, expires_on: &str) -> FormInput {
+        FormInput {
             name: "a".to_owned(),
             expires: expires.to_owned(),
             expires_on: expires_on.to_owned(),
             scopes: vec!["calls:read".to_owned()],
-            ..Typed::default()
+            ..FormInput::default()
         }
     }
 
@@ -185,11 +185,11 @@ mod tests {
     #[test]
     fn every_fault_is_found_at_once_in_the_order_of_the_fields() {
         let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
-        let empty = Typed { owner: "\u{7}".to_owned(), ..Typed::default() };
+        let empty = FormInput { owner: "\u{7}".to_owned(), ..FormInput::default() };
         let faults = empty.key(&catalog(), now).unwrap_err();
         let ids: Vec<_> = faults.iter().map(|fault| fault.id).collect();
         assert_eq!(ids, ["name", "owner", "expires", "scope"]);
-        let unknown = Typed { scopes: vec!["*".to_owned()], ..typed("never", "") };
+        let unknown = FormInput { scopes: vec!["*".to_owned()], ..typed("never", "") };
         assert_eq!(unknown.key(&catalog(), now).unwrap_err()[0].id, "scope");
     }
 }

@@ -7,7 +7,7 @@ use crate::model::FieldErrors;
 
 /// A complaint about one field.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub struct FormError {
     /// The field's element.
     pub id: &'static str,
     /// The complaint, as a sentence.
@@ -19,7 +19,7 @@ pub type Field = (&'static str, &'static str, &'static str);
 
 /// Complaints in the order of the fields. One about a field that the form does not have is shown
 /// with the first.
-pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<Fault> {
+pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<FormError> {
     let mut found = Vec::new();
     for error in errors {
         let place = fields.iter().position(|(rule, _, _)| *rule == error.field);
@@ -28,7 +28,7 @@ pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<Fault> {
         };
         let subject = if place.is_some() { label } else { error.field.as_str() };
         let sentence = format!("{subject} {}.", error.message);
-        found.push((place, Fault { id, sentence }));
+        found.push((place, FormError { id, sentence }));
     }
     found.sort_by_key(|(place, _)| *place);
     found.into_iter().map(|(_, fault)| fault).collect()
@@ -38,7 +38,7 @@ pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<Fault> {
 ///
 /// # Errors
 /// What is no complaint about the input.
-pub fn complaints<T>(result: domain::Result<T>) -> domain::Result<Result<T, FieldErrors>> {
+pub fn validation_errors<T>(result: domain::Result<T>) -> domain::Result<Result<T, FieldErrors>> {
     match result {
         Ok(done) => Ok(Ok(done)),
         Err(domain::Error::Invalid(errors)) => Ok(Err(errors)),
@@ -51,7 +51,7 @@ pub struct Refused {
     /// What the answer says.
     pub status: StatusCode,
     /// What is wrong.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<FormError>,
 }
 
 impl Refused {
@@ -75,8 +75,13 @@ pub fn refusals<T>(
             let sentence =
                 "This is the last administrator who can sign in. Make another one first.";
             let sentence = sentence.to_owned();
-            Ok(Err(Refused { status: StatusCode::CONFLICT, faults: vec![Fault { id, sentence }] }))
+            Ok(Err(Refused {
+                status: StatusCode::CONFLICT,
+                faults: vec![FormError { id, sentence }],
+            }))
         }
-        (result, _) => Ok(complaints(result)?.map_err(|errors| Refused::invalid(errors, fields))),
+        (result, _) => {
+            Ok(validation_errors(result)?.map_err(|errors| Refused::invalid(errors, fields)))
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
 /// Who looks at users and admin tokens.
-pub const OVERSEERS: &[Role] = &[Role::Admin, Role::Auditor];
+pub const ADMINS_AND_AUDITORS: &[Role] = &[Role::Admin, Role::Auditor];
 
 /// The pages in the navigation, in order. A page that is added gets a row in `Section::row`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +49,8 @@ impl Section {
             Self::Keys => ("Keys", "/keys", Role::ALL),
             Self::Usage => ("Usage", "/usage", Role::ALL),
             Self::Audit => ("Audit log", "/audit", Role::ALL),
-            Self::Users => ("Users", "/users", OVERSEERS),
-            Self::Tokens => ("Tokens", "/tokens", OVERSEERS),
+            Self::Users => ("Users", "/users", ADMINS_AND_AUDITORS),
+            Self::Tokens => ("Tokens", "/tokens", ADMINS_AND_AUDITORS),
             Self::Docs => ("API", "/docs", Role::ALL),
             Self::Account => ("Account", "/account", Role::ALL),
             Self::Elsewhere => ("Elsewhere", "/", &[]),

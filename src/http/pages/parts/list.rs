@@ -3,13 +3,13 @@
 use super::pager;
 use super::pager::{Choice, Pager, page_part, read_page};
 use super::text::{counted, number};
-use crate::domain::keys::listing::{KeyCensus, KeyRow};
+use crate::domain::keys::listing::{KeyCounts, KeyRow};
 use crate::http::api::keys::read_filter;
 use crate::http::extract::{QueryReader, ReadQuery};
 use crate::model::catalog::Catalog;
 use crate::model::key::{ExpiryFilter, KeyFilter, KeySort, StatusFilter, TableFilter};
 use crate::model::scope::Scope;
-use crate::model::table::Table;
+use crate::model::table::NumberedPage;
 use crate::model::words::Word;
 
 /// A list of keys, as its address asks for it.
@@ -155,8 +155,8 @@ impl List {
     pub fn new(
         query: &ListQuery,
         catalog: &Catalog,
-        table: &Table<KeyRow>,
-        census: KeyCensus,
+        table: &NumberedPage<KeyRow>,
+        census: KeyCounts,
         elsewhere: i64,
         may_create: bool,
     ) -> Self {

@@ -3,7 +3,7 @@
 use super::text::{counted, number};
 use crate::http::extract::QueryReader;
 use crate::model::schema;
-use crate::model::table::Table;
+use crate::model::table::NumberedPage;
 
 const LAST_PAGE: usize = 1_000_000;
 
@@ -69,8 +69,8 @@ pub struct Pager {
 
 impl Pager {
     /// Around a numbered page of such things, whose neighbours' addresses are asked for.
-    pub fn of<T>(table: &Table<T>, noun: &str, address: impl Fn(usize) -> String) -> Self {
-        let Table { rows, place } = table;
+    pub fn of<T>(table: &NumberedPage<T>, noun: &str, address: impl Fn(usize) -> String) -> Self {
+        let NumberedPage { rows, place } = table;
         let shown = |n: usize| number(n as i64);
         let last = place.before() + rows.len();
         let summary = match place.pages {

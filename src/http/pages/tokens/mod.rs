@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use super::parts::fault::{Fault, Field, complaints, faults};
+use super::parts::fault::{Field, FormError, faults, validation_errors};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Pager, address, is_searchable, page_part, read_page};
 use super::parts::text::{NAME, REASON, When, number, shortened};
@@ -169,7 +169,7 @@ struct RevokePage {
     display: String,
     used: Option<When>,
     reason: String,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 }
 
 /// `GET /tokens/{id}/revoke`
@@ -189,7 +189,7 @@ async fn revoke_page(
     state: &State,
     id: TokenId,
     reason: String,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found =
@@ -221,7 +221,7 @@ pub async fn revoke(
     let (principal, given) = (viewer.principal.clone(), reason.clone());
     let revoked = state.run(move |bitting| {
         let given = Some(given.as_str()).filter(|given| !given.trim().is_empty());
-        complaints(bitting.revoke_token(id.0, given, &principal).map(|_| ()))
+        validation_errors(bitting.revoke_token(id.0, given, &principal).map(|_| ()))
     });
     match revoked.await? {
         Ok(()) => Ok(see_other("/tokens")),

@@ -4,14 +4,14 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::new_token_form::{Bounds, FIELDS, Typed, accesses};
+use super::new_token_form::{Bounds, FIELDS, FormInput, accesses};
 use crate::domain::keys::forms::FormOutcome;
 use crate::domain::tokens::IssuedToken;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form};
 use crate::http::pages::keys::permissions::Row;
 use crate::http::pages::parts::expiry::{Life, finite_lives};
-use crate::http::pages::parts::fault::{Fault, complaints, faults};
+use crate::http::pages::parts::fault::{FormError, faults, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::day;
 use crate::http::pages::{page, public_address, see_other};
@@ -23,17 +23,17 @@ use crate::model::time::Moment;
 #[template(path = "token_new.html")]
 struct NewTokenPage {
     frame: Frame,
-    typed: Typed,
+    typed: FormInput,
     accesses: [(&'static str, &'static str); 2],
     lives: Vec<Life>,
     today: String,
     rows: Vec<Row>,
     nonce: String,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 }
 
 impl NewTokenPage {
-    fn fault(&self, id: &str) -> Option<&Fault> {
+    fn fault(&self, id: &str) -> Option<&FormError> {
         self.faults.iter().find(|fault| fault.id == id)
     }
 }
@@ -41,8 +41,8 @@ impl NewTokenPage {
 fn form(
     status: StatusCode,
     viewer: &Viewer,
-    typed: Typed,
-    faults: Vec<Fault>,
+    typed: FormInput,
+    faults: Vec<FormError>,
     (nonce, now): (RandomSecret, Moment),
 ) -> Result<HttpResponse, Problem> {
     let catalog = &viewer.catalog;
@@ -66,15 +66,15 @@ pub async fn show(
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let read = state.run(|bitting| Ok((bitting.form_nonce()?, bitting.time.now())));
-    let typed = draft.or(Typed::of, Typed::nothing);
+    let typed = draft.or(FormInput::of, FormInput::nothing);
     form(StatusCode::OK, &viewer, typed, Vec::new(), read.await?)
 }
 
 /// What became of a form.
-enum Sent {
+enum Submission {
     Made(Box<IssuedToken>),
     Known,
-    Again(Box<Typed>, Vec<Fault>, (RandomSecret, Moment)),
+    Again(Box<FormInput>, Vec<FormError>, (RandomSecret, Moment)),
 }
 
 /// `POST /tokens/new`: the answer shows the token, once.
@@ -91,21 +91,23 @@ pub async fn create(
             Some(nonce) => nonce,
             None => bitting.form_nonce()?,
         };
-        let typed = Typed::of(&sent);
+        let typed = FormInput::of(&sent);
         let new = match typed.token(&bitting.catalog, now) {
             Ok(new) => new,
-            Err(faults) => return Ok(Sent::Again(Box::new(typed), faults, (nonce, now))),
+            Err(faults) => return Ok(Submission::Again(Box::new(typed), faults, (nonce, now))),
         };
-        match complaints(bitting.issue_token_by_form(new, &principal, &nonce))? {
-            Ok(FormOutcome::Made(made)) => Ok(Sent::Made(made)),
-            Ok(FormOutcome::Known(_)) => Ok(Sent::Known),
-            Err(errors) => Ok(Sent::Again(Box::new(typed), faults(errors, &FIELDS), (nonce, now))),
+        match validation_errors(bitting.issue_token_by_form(new, &principal, &nonce))? {
+            Ok(FormOutcome::Made(made)) => Ok(Submission::Made(made)),
+            Ok(FormOutcome::Known(_)) => Ok(Submission::Known),
+            Err(errors) => {
+                Ok(Submission::Again(Box::new(typed), faults(errors, &FIELDS), (nonce, now)))
+            }
         }
     });
     match done.await? {
-        Sent::Made(issued) => page(StatusCode::OK, &made(&viewer, &state, &request, &issued)),
-        Sent::Known => Ok(see_other("/tokens")),
-        Sent::Again(typed, faults, fresh) => {
+        Submission::Made(issued) => page(StatusCode::OK, &made(&viewer, &state, &request, &issued)),
+        Submission::Known => Ok(see_other("/tokens")),
+        Submission::Again(typed, faults, fresh) => {
             form(StatusCode::UNPROCESSABLE_ENTITY, &viewer, *typed, faults, fresh)
         }
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::http::extract::Form;
 use crate::http::pages::parts::expiry;
 use crate::http::pages::parts::expiry::Unclear;
-use crate::http::pages::parts::fault::{Fault, Field, faults};
+use crate::http::pages::parts::fault::{Field, FormError, faults};
 use crate::http::pages::users::grants::Grant;
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
@@ -55,7 +55,7 @@ impl Bounds {
 
 /// What is typed into the form.
 #[derive(Debug, Clone, Default)]
-pub struct Typed {
+pub struct FormInput {
     /// As it is.
     pub name: String,
     /// The access that is chosen.
@@ -69,7 +69,7 @@ pub struct Typed {
     may_grant: Vec<String>,
 }
 
-impl Typed {
+impl FormInput {
     /// An empty form.
     pub fn nothing() -> Self {
         let (expires, bounds) = ("90d".to_owned(), "all".to_owned());
@@ -102,7 +102,7 @@ impl Typed {
     ///
     /// # Errors
     /// Every complaint about it, beside its field.
-    pub fn token(&self, catalog: &Catalog, now: Moment) -> Result<NewToken, Vec<Fault>> {
+    pub fn token(&self, catalog: &Catalog, now: Moment) -> Result<NewToken, Vec<FormError>> {
         let mut object = Map::new();
         object.insert("name".to_owned(), json!(self.name));
         object.insert("access".to_owned(), json!(self.access));
@@ -148,11 +148,18 @@ mod tests {
     use crate::model::records::resources;
     use crate::model::time::parse_rfc3339;
 
-    fn typed(expires: &str, bounds: &str, may_grant: &[&str]) -> Typed {
+    fn typed(expires: &str, bounds: &str, may_grant: &[&str]) -> FormInput {
         let may_grant = may_grant.iter().map(ToString::to_string).collect();
         let (expires, bounds) = (expires.to_owned(), bounds.to_owned());
         let access = "write".to_owned();
-        Typed { name: "CI".to_owned(), access, expires, bounds, may_grant, ..Typed::default() }
+        FormInput {
+            name: "CI".to_owned(),
+            access,
+            expires,
+            bounds,
+            may_grant,
+            ..FormInput::default()
+        }
     }
 
     fn catalog() -> Catalog {
@@ -162,7 +169,7 @@ mod tests {
     #[test]
     fn nothing_that_is_left_out_means_everything() {
         let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
-        let ids = |typed: Typed| {
+        let ids = |typed: FormInput| {
             let faults = typed.token(&catalog(), now).err().unwrap_or_default();
             faults.iter().map(|fault| fault.id).collect::<Vec<_>>()
         };
@@ -177,8 +184,8 @@ mod tests {
         assert_eq!(ids(typed("90d", "", &[])), ["bounds"]);
         assert_eq!(ids(typed("90d", "some", &["*"])), ["may_grant"]);
         assert_eq!(ids(typed("never", "all", &[])), ["expires"]);
-        let late = Typed { expires_on: "2027-11-21".to_owned(), ..typed("date", "all", &[]) };
+        let late = FormInput { expires_on: "2027-11-21".to_owned(), ..typed("date", "all", &[]) };
         assert_eq!(ids(late), ["expires_on"]);
-        assert_eq!(ids(Typed::default()), ["name", "access", "expires", "bounds"]);
+        assert_eq!(ids(FormInput::default()), ["name", "access", "expires", "bounds"]);
     }
 }

@@ -35,14 +35,14 @@ impl Bar {
 
 /// The last 30 days, small. Days without requests are one line, so that a page of keys stays short.
 #[derive(Debug, Clone)]
-pub struct Spark {
+pub struct Sparkline {
     /// What it shows, in words.
     pub label: String,
     /// An upright stroke for each day that had requests.
     pub path: String,
 }
 
-impl Spark {
+impl Sparkline {
     /// Draws a key's days.
     pub fn new(days: &Days) -> Self {
         let most = days.iter().copied().max().unwrap_or(0);
@@ -235,9 +235,9 @@ mod tests {
     #[test]
     fn a_small_chart_draws_only_days_with_requests() {
         let mut days = [0; DAYS];
-        assert_eq!(Spark::new(&days).path, "");
+        assert_eq!(Sparkline::new(&days).path, "");
         (days[0], days[29]) = (1, 1000);
-        let spark = Spark::new(&days);
+        let spark = Sparkline::new(&days);
         assert_eq!(spark.path, "M1.5 24v-2M103 24v-22");
         assert_eq!(
             spark.label,

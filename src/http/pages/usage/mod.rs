@@ -25,7 +25,7 @@ use crate::model::time;
 use crate::model::time::Moment;
 use crate::model::usage::{OTHER, Outcome, PerWindow, Tally};
 use crate::model::words::{Word, words};
-use chart::{Chart, Spark};
+use chart::{Chart, Sparkline};
 use figures::{Sum, Tab, Window, asked};
 
 /// How many of the keys used most are shown.
@@ -72,7 +72,7 @@ struct KeyLine {
     day: String,
     week: String,
     month: String,
-    spark: Spark,
+    spark: Sparkline,
 }
 
 impl KeyLine {
@@ -86,7 +86,7 @@ impl KeyLine {
             day: number(windows.day.total()),
             week: number(windows.week.total()),
             month: number(windows.month.total()),
-            spark: Spark::new(&days),
+            spark: Sparkline::new(&days),
             name: shortened(key.label.name, NAME),
             owner: key.label.owner.map(|owner| shortened(owner, OWNER)),
         }
@@ -131,7 +131,7 @@ pub async fn show(
     let used = keys.into_iter().filter(|row| row.usage.windows.month.total() > 0);
     let shown = UsagePage {
         frame: viewer.frame(Section::Usage),
-        own: viewer.principal.sees_only().is_some(),
+        own: viewer.principal.restricted_to().is_some(),
         used: windows.month.tally().total() > 0,
         window: window.as_str(),
         sums: Sum::of_all(&windows),

@@ -10,7 +10,7 @@ use askama::Template;
 use serde_json::json;
 
 use super::keys::permissions::Row;
-use super::parts::fault::{Fault, Field, Refused, refusals};
+use super::parts::fault::{Field, FormError, Refused, refusals};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Choice, Pager, address, is_searchable, page_part, read_page};
 use super::parts::text::{NAME, When, number, shortened};
@@ -164,16 +164,16 @@ struct NewUserPage {
     email: String,
     roles: Vec<RoleChoice>,
     rows: Vec<Row>,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 }
 
 impl NewUserPage {
-    fn new(viewer: &Viewer, email: String, rights: &Rights, faults: Vec<Fault>) -> Self {
+    fn new(viewer: &Viewer, email: String, rights: &Rights, faults: Vec<FormError>) -> Self {
         let frame = viewer.frame(Section::Users);
         Self { frame, email, roles: rights.roles(), rows: rights.rows(&viewer.catalog), faults }
     }
 
-    fn fault(&self, id: &str) -> Option<&Fault> {
+    fn fault(&self, id: &str) -> Option<&FormError> {
         self.faults.iter().find(|fault| fault.id == id)
     }
 }

@@ -6,11 +6,11 @@ use askama::Template;
 
 use super::rights::{FIELDS, Rights, RoleChoice};
 use super::show_link;
-use crate::domain::users::disabling::Holdings;
+use crate::domain::users::disabling::CredentialCounts;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
 use crate::http::pages::keys::permissions::Row;
-use crate::http::pages::parts::fault::{Fault, Field, Refused, refusals};
+use crate::http::pages::parts::fault::{Field, FormError, Refused, refusals};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::{NAME, When, counted, listed, shortened};
 use crate::http::pages::{page, see_other};
@@ -37,11 +37,17 @@ struct UserPage {
     disabled: Option<When>,
     roles: Vec<RoleChoice>,
     rows: Vec<Row>,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 }
 
 impl UserPage {
-    fn new(viewer: &Viewer, user: &User, rights: &Rights, faults: Vec<Fault>, now: Moment) -> Self {
+    fn new(
+        viewer: &Viewer,
+        user: &User,
+        rights: &Rights,
+        faults: Vec<FormError>,
+        now: Moment,
+    ) -> Self {
         Self {
             frame: viewer.frame(Section::Users),
             id: user.id.to_string(),
@@ -56,7 +62,7 @@ impl UserPage {
         }
     }
 
-    fn fault(&self, id: &str) -> Option<&Fault> {
+    fn fault(&self, id: &str) -> Option<&FormError> {
         self.faults.iter().find(|fault| fault.id == id)
     }
 }
@@ -142,26 +148,26 @@ struct DisablePage {
     you: bool,
     /// What they have, in words; none where that is nothing.
     holdings: Option<String>,
-    heirs: Vec<Heir>,
+    heirs: Vec<NewHolder>,
     only_administrators: bool,
     chosen: String,
-    faults: Vec<Fault>,
+    faults: Vec<FormError>,
 }
 
-struct Heir {
+struct NewHolder {
     value: String,
     words: String,
     chosen: bool,
 }
 
 impl DisablePage {
-    fn fault(&self, id: &str) -> Option<&Fault> {
+    fn fault(&self, id: &str) -> Option<&FormError> {
         self.faults.iter().find(|fault| fault.id == id)
     }
 }
 
 /// `3 keys and 1 admin token`; nothing where there are none.
-fn in_words(had: Holdings) -> Option<String> {
+fn in_words(had: CredentialCounts) -> Option<String> {
     let parts = [(had.keys, "key"), (had.tokens, "admin token")];
     let words = |(n, noun): &(usize, &str)| counted(i64::try_from(*n).unwrap_or(i64::MAX), noun);
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(words).collect();
@@ -169,7 +175,7 @@ fn in_words(had: Holdings) -> Option<String> {
 }
 
 /// Who can have what a user has.
-fn heirs(users: &[User], of: UserId, had: Holdings, chosen: &str) -> Vec<Heir> {
+fn heirs(users: &[User], of: UserId, had: CredentialCounts, chosen: &str) -> Vec<NewHolder> {
     let can = |user: &&User| {
         let right = match user.role {
             Role::Admin => true,
@@ -180,7 +186,7 @@ fn heirs(users: &[User], of: UserId, had: Holdings, chosen: &str) -> Vec<Heir> {
     };
     let heir = |user: &User| {
         let value = user.id.to_string();
-        Heir { chosen: value == chosen, value, words: shortened(user.email.to_string(), NAME) }
+        NewHolder { chosen: value == chosen, value, words: shortened(user.email.to_string(), NAME) }
     };
     users.iter().filter(can).map(heir).collect()
 }
@@ -227,7 +233,7 @@ async fn disable_page(
 }
 
 /// Who shall get what the user has; nobody where it is to be revoked.
-fn read_heir(form: &Form, had: Holdings) -> Result<Option<UserId>, FieldErrors> {
+fn read_heir(form: &Form, had: CredentialCounts) -> Result<Option<UserId>, FieldErrors> {
     match form.text("holdings") {
         "revoke" => Ok(None),
         "transfer" => {

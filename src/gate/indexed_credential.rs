@@ -3,7 +3,7 @@
 use super::policies::{CredentialKind, Policy};
 use crate::model::catalog::{Catalog, Permissions};
 use crate::model::id::{KeyId, PublicId, TokenId};
-use crate::model::key::{ApiKey, KeyNumber};
+use crate::model::key::{ApiKey, KeyNumber, Status};
 use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::Moment;
 use crate::model::token::AdminToken;
@@ -11,13 +11,13 @@ use crate::store::keys::KeyChange;
 
 /// What the index holds of a credential.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    pub id: [u64; 2],
-    pub expires_ms: i64,
-    pub revision: i64,
-    pub number: u32,
-    pub policy: Policy,
-    pub revoked: bool,
+pub struct IndexedCredential {
+    pub(super) id: [u64; 2],
+    pub(super) expires_ms: i64,
+    pub(super) revision: i64,
+    pub(super) number: u32,
+    pub(super) policy: Policy,
+    pub(super) revoked: bool,
 }
 
 /// Whose credential it is, and what it was given.
@@ -46,21 +46,10 @@ pub enum Holder {
     },
 }
 
-/// Whether a credential is accepted at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It is.
-    Live,
-    /// Somebody ended it.
-    Revoked,
-    /// Its time has passed.
-    Expired,
-}
-
-impl Entry {
+impl IndexedCredential {
     /// What the index holds of a credential, its scopes compiled.
-    pub fn new<'a>(credential: impl Into<Credential<'a>>, catalog: &Catalog) -> Self {
-        let Credential { id, number, scopes, expires_at, kind, revoked, revision } =
+    pub fn new<'a>(credential: impl Into<CredentialRow<'a>>, catalog: &Catalog) -> Self {
+        let CredentialRow { id, number, scopes, expires_at, kind, revoked, revision } =
             credential.into();
         Self {
             id: [(id >> 64) as u64, id as u64],
@@ -70,6 +59,11 @@ impl Entry {
             policy: Policy { kind, permissions: catalog.compile(scopes) },
             revoked,
         }
+    }
+
+    /// The number of the event that last changed it.
+    pub fn revision(&self) -> i64 {
+        self.revision
     }
 
     /// Whose credential it is.
@@ -93,20 +87,20 @@ impl Entry {
     }
 
     /// Whether it is accepted at a moment.
-    pub fn standing(&self, now: Moment) -> Standing {
+    pub fn status(&self, now: Moment) -> Status {
         if self.revoked {
-            Standing::Revoked
+            Status::Revoked
         } else if now.timestamp_millis() >= self.expires_ms {
-            Standing::Expired
+            Status::Expired
         } else {
-            Standing::Live
+            Status::Active
         }
     }
 }
 
 /// What a key or an admin token is, as far as the index holds it.
 #[derive(Debug, Clone, Copy)]
-pub struct Credential<'a> {
+pub struct CredentialRow<'a> {
     id: u128,
     number: u32,
     scopes: &'a ScopeSet,
@@ -116,7 +110,7 @@ pub struct Credential<'a> {
     revision: i64,
 }
 
-impl<'a> From<&'a KeyChange> for Credential<'a> {
+impl<'a> From<&'a KeyChange> for CredentialRow<'a> {
     fn from(key: &'a KeyChange) -> Self {
         Self {
             id: key.id.number(),
@@ -130,7 +124,7 @@ impl<'a> From<&'a KeyChange> for Credential<'a> {
     }
 }
 
-impl<'a> From<&'a ApiKey> for Credential<'a> {
+impl<'a> From<&'a ApiKey> for CredentialRow<'a> {
     fn from(key: &'a ApiKey) -> Self {
         Self {
             id: key.id.number(),
@@ -144,7 +138,7 @@ impl<'a> From<&'a ApiKey> for Credential<'a> {
     }
 }
 
-impl<'a> From<&'a AdminToken> for Credential<'a> {
+impl<'a> From<&'a AdminToken> for CredentialRow<'a> {
     fn from(token: &'a AdminToken) -> Self {
         Self {
             id: token.id.number(),
