@@ -342,7 +342,10 @@ fn a_backup_copied_over_an_sqlite_file_in_use_is_read_anew() {
     let database = &story.servers[0].database.clone();
     db_save(database);
     story.go_on(60);
-    // Only once the log is written back: what is in it would be mixed into the copy.
+    // Only once the log is written back, and while nobody adds to it: what is in it would be mixed
+    // into the copy.
+    let mut alone = database.db_sqlite();
+    alone.batch_execute("BEGIN IMMEDIATE").unwrap();
     eventually("the log is written back", || {
         let state: Checkpoint = diesel::sql_query("PRAGMA wal_checkpoint")
             .get_result(&mut database.db_sqlite())
@@ -351,6 +354,7 @@ fn a_backup_copied_over_an_sqlite_file_in_use_is_read_anew() {
     });
     let folder = database.folder();
     std::fs::copy(folder.join("saved.db"), folder.join("test.db")).unwrap();
+    alone.batch_execute("ROLLBACK").unwrap();
     story.read();
     story.check_all_is_as_the_database_says();
 }
