@@ -73,7 +73,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
              network unencrypted"
         );
     }
-    let known = server.bitting.index.len();
+    let known = server.bitting.gate.index.len();
     let listen = server.address;
     tracing::info!(%listen, database = %settings.database, credentials = known, "ready");
     Greeting { server: &server, settings, here }.say_all(known)?;

@@ -18,9 +18,10 @@ use crate::domain::Bitting;
 use crate::domain::keys::transfer::Intake;
 use crate::domain::principal::Principal;
 use crate::model::FieldErrors;
+use crate::model::exported_key::{COLUMNS, ExportedKey, columns_without_digest};
 use crate::model::id::KeyId;
+use crate::model::imported_key::ImportedKey;
 use crate::model::spreadsheet;
-use crate::model::transfer::{COLUMNS, ExportedKey, ImportedKey, columns_without_digest};
 use crate::store::database::migrate::Missing;
 
 /// Keys written in one transaction.

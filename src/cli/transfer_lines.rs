@@ -9,8 +9,8 @@ use clap::ValueEnum;
 use serde_json::{Map, Value};
 
 use crate::model::FieldErrors;
+use crate::model::exported_key::COLUMNS;
 use crate::model::spreadsheet::unguard;
-use crate::model::transfer::COLUMNS;
 
 /// How a file of keys is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,31 +2,10 @@
 //! once more in the transaction that changes something: it may have ended in between.
 
 use super::{Bitting, Result};
-use crate::model::id::{KeyId, SessionId, TokenId};
-use crate::model::key::{KeyNumber, Status};
+use crate::model::credential::Credential;
+use crate::model::key::Status;
 use crate::store::users::sessions;
 use crate::store::{AnyConnection, keys, tokens};
-
-/// An API key, an admin token or a session, as it is found in the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Credential {
-    /// An API key, by its row number and its public id.
-    Key(KeyNumber, KeyId),
-    /// An admin token.
-    Token(TokenId),
-    /// A user's session.
-    Session(SessionId),
-}
-
-impl Credential {
-    /// The public id of an API key.
-    pub(super) fn key_id(self) -> Option<KeyId> {
-        match self {
-            Self::Key(_, id) => Some(id),
-            Self::Token(_) | Self::Session(_) => None,
-        }
-    }
-}
 
 /// Why a credential that was accepted is no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

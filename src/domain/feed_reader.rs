@@ -13,7 +13,8 @@ use std::sync::atomic::Ordering;
 use super::Bitting;
 use super::change_feed::{Position, Reader, lock};
 use super::set_back::SetBack;
-use crate::gate::key_index::{CredentialRow, IndexedCredential, KeyChange, KeyIndex};
+use crate::gate::key_index::{CredentialRow, IndexedCredential, KeyIndex};
+use crate::model::key::KeyChange;
 use crate::model::secret::Digest;
 use crate::store;
 use crate::store::database::connection::{AnyConnection, Session};
@@ -37,14 +38,14 @@ impl Bitting {
     /// When the database fails or cannot be believed; what was read before that is taken in.
     pub fn read_feed(&self) -> store::Result<()> {
         let mut reader = lock(&self.feed.reader);
-        let number = self.feed.begin();
+        let number = self.gate.freshness.begin();
         let began = self.time.uptime();
         let result = self.read_to_the_end(&mut reader);
         if result.is_err() {
             reader.session = None;
         }
         let took = self.time.uptime() - began;
-        self.feed.end(number, began, result.is_ok().then_some(took));
+        self.gate.freshness.end(number, began, result.is_ok().then_some(took));
         result
     }
 
@@ -90,28 +91,30 @@ impl Bitting {
                 return Ok(None);
             }
             if from.keys == 0 {
-                self.index.reserve(keys::count(connection)?);
+                self.gate.index.reserve(keys::count(connection)?);
             }
             let take_in = |changes: Vec<(Digest, IndexedCredential)>| {
-                changes.into_iter().for_each(|(digest, entry)| self.index.apply(digest, entry));
+                changes
+                    .into_iter()
+                    .for_each(|(digest, entry)| self.gate.index.apply(digest, entry));
             };
-            read_since(connection, from, &self.index, take_in).map(Some)
+            read_since(connection, from, &self.gate.index, take_in).map(Some)
         })
     }
 
     /// Reads everything, and lets it replace what was known.
     fn start_anew(&self, session: &mut Session, asked: &[Bookmark]) -> store::Result<Position> {
         self.database.renew();
-        self.index.begin_to_replace();
+        self.gate.index.begin_to_replace();
         let present = std::sync::Mutex::new(Vec::new());
         let read = session.snapshot(|connection| {
             let take_in = |mut changes: Vec<_>| lock(&present).append(&mut changes);
-            read_since(connection, Position::default(), &self.index, take_in)
+            read_since(connection, Position::default(), &self.gate.index, take_in)
         })?;
         let present = std::mem::take(&mut *lock(&present));
         let now = self.time.now();
         let (replaced, requests) = self.meter.while_replacing(|| {
-            let replaced = self.index.replace(present, now);
+            let replaced = self.gate.index.replace(present, now);
             self.feed.turn_to(Some(read.bookmark), asked, self.time.uptime());
             replaced
         });
@@ -121,9 +124,9 @@ impl Bitting {
 
     /// Takes in a change that was committed here.
     pub(super) fn took_effect<'a>(&self, digest: Digest, credential: impl Into<CredentialRow<'a>>) {
-        let entry = self.index.entry(credential);
+        let entry = self.gate.index.entry(credential);
         self.feed.committed(entry.revision());
-        self.index.apply(digest, entry);
+        self.gate.index.apply(digest, entry);
     }
 }
 

@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::Duration;
 
-use super::credential::Credential;
 use super::{Bitting, Error, Result};
+use crate::model::credential::Credential;
 use crate::model::idempotency::{Answer, Attempt, Identity};
 use crate::store;
 use crate::store::database::transaction::AdvisoryLock;

@@ -37,7 +37,7 @@ use crate::store::database::migrate::DatabaseInfo;
 
 pub use error::{Error, Result};
 
-use crate::gate::key_index::KeyIndex;
+use crate::gate::Gate;
 use crate::gate::timekeeper::Timekeeper;
 use change_feed::ChangeFeed;
 use event_limit::EventLimit;
@@ -55,10 +55,10 @@ pub struct Bitting {
     /// Which resources and scopes there are.
     pub catalog: Arc<Catalog>,
     /// What time it is.
-    pub time: Timekeeper,
-    /// Every key and token, in memory.
-    pub index: KeyIndex,
-    /// What keeps the index up to date.
+    pub time: Arc<Timekeeper>,
+    /// Who may do what, in memory.
+    pub gate: Arc<Gate>,
+    /// How far the gate has been told what changed.
     pub feed: ChangeFeed,
     /// How often the database was found set back.
     pub set_backs: SetBacks,
@@ -88,20 +88,22 @@ impl Bitting {
         clock: Arc<dyn Clock>,
         max_staleness: Duration,
     ) -> Result<Self> {
-        let brand = mark.brand.parse().map_err(|why| {
+        let brand: Brand = mark.brand.parse().map_err(|why| {
             Error::Store(store::Error::Unreadable(format!("brand {:?} {why}", mark.brand)))
         })?;
         let ids = Mutex::new(ContextV7::new());
         let catalog = Arc::new(catalog);
-        let index = KeyIndex::new(catalog.clone());
-        let meter = UsageMeter::new(Uuid::now_v7().to_string(), index.numbers.clone());
+        let time = Arc::new(Timekeeper::new(clock, mark.high_water));
+        let gate = Gate::new(catalog.clone(), brand.clone(), time.clone(), max_staleness);
+        let numbers = gate.index.numbers.clone();
+        let meter = UsageMeter::new(Uuid::now_v7().to_string(), numbers);
         Ok(Self {
             database,
             brand,
-            time: Timekeeper::new(clock, mark.high_water),
-            index,
+            time,
+            gate: Arc::new(gate),
             catalog,
-            feed: ChangeFeed::new(max_staleness),
+            feed: ChangeFeed::default(),
             meter,
             set_backs: SetBacks::default(),
             hasher: Hasher::default(),
@@ -112,6 +114,12 @@ impl Bitting {
             running: idempotency::Running::default(),
             ids,
         })
+    }
+
+    /// Whether a load balancer may send requests here: what is known of credentials is recent
+    /// enough, and nobody has taken the database's file away.
+    pub fn is_ready(&self) -> bool {
+        self.gate.freshness.is_fresh(self.time.uptime()) && !self.feed.has_lost_its_file()
     }
 
     /// A new UUIDv7: greater than every one this process made before, and dated `now`.

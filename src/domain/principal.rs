@@ -6,11 +6,12 @@
 
 use serde_json::{Value, json};
 
-use super::credential::{Credential, Ended};
+use super::credential::Ended;
 use super::{Bitting, Error, Result};
 use crate::model::actor::{Actor, ActorKind, Origin, Visit};
 use crate::model::audit::Action;
 use crate::model::catalog::Catalog;
+use crate::model::credential::Credential;
 use crate::model::id::{KeyId, SessionId, TokenId, UserId};
 use crate::model::key::ApiKey;
 use crate::model::scope::ScopeSet;

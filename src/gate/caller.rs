@@ -1,7 +1,7 @@
 //! Who a right credential proves. Only the decision makes one of these.
 
-use crate::domain::credential::Credential;
 use crate::model::catalog::{Catalog, Permissions, ResourceNumber};
+use crate::model::credential::Credential;
 use crate::model::id::{KeyId, TokenId};
 use crate::model::key::KeyNumber;
 use crate::model::scope::Access;

@@ -6,38 +6,12 @@
 use super::caller::{Caller, KeyCaller, TokenCaller};
 use super::key_index::{Holder, IndexedCredential};
 use super::presented_key::{Presented, Unusable};
-use crate::model::catalog::{Catalog, ResourceNumber};
+use super::route::{Need, Route};
+use crate::model::catalog::Catalog;
 use crate::model::key::Status;
 use crate::model::scope::Access;
 use crate::model::secret::SecretKind;
 use crate::model::time::Moment;
-
-/// What a route asks of its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// An API key with the scope for the resource and the method.
-    Scope(ResourceNumber),
-    /// Any live API key.
-    AnyKey,
-    /// An admin token; one with read for what only reads.
-    AdminToken,
-}
-
-/// The route a request matched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// None.
-    Unknown,
-    /// This one.
-    Known {
-        /// What it asks for.
-        need: Need,
-        /// What the method does.
-        access: Access,
-        /// Whether the method is offered there.
-        offered: bool,
-    },
-}
 
 /// What is known of a credential.
 #[derive(Debug, Clone, Copy)]
@@ -171,15 +145,17 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
 
 #[cfg(test)]
 mod tests {
-    use crate::gate::decision::*;
-    use crate::gate::key_index::KeyChange;
+    use super::*;
     use crate::model::actor::{Actor, ActorKind};
     use crate::model::id::{KeyId, PublicId, TokenId};
+    use crate::model::key::KeyChange;
     use crate::model::key::KeyNumber;
     use crate::model::records::resources;
     use crate::model::secret::Digest;
     use crate::model::time::parse_rfc3339;
     use crate::model::token::AdminToken;
+
+    const UNKNOWN: Route = Route::Unknown { access: Access::Read };
 
     fn catalog() -> Catalog {
         resources::catalog()
@@ -269,7 +245,7 @@ mod tests {
                 Err(Unusable::Multiple),
                 Lookup::Unavailable,
                 false,
-                Route::Unknown,
+                UNKNOWN,
                 Refusal::MultipleCredentials,
             ),
             (
@@ -277,7 +253,7 @@ mod tests {
                 Err(Unusable::Missing),
                 Lookup::Unavailable,
                 false,
-                Route::Unknown,
+                UNKNOWN,
                 Refusal::MissingKey,
             ),
             (
@@ -285,7 +261,7 @@ mod tests {
                 Err(Unusable::Malformed),
                 Lookup::Unavailable,
                 false,
-                Route::Unknown,
+                UNKNOWN,
                 Refusal::InvalidKey,
             ),
             (
@@ -296,13 +272,13 @@ mod tests {
                 route(Need::AdminToken, Access::Read),
                 Refusal::InvalidKey,
             ),
-            ("unknown", api, Lookup::Unknown, false, Route::Unknown, Refusal::InvalidKey),
+            ("unknown", api, Lookup::Unknown, false, UNKNOWN, Refusal::InvalidKey),
             (
                 "another key's id",
                 Ok(basic),
                 Lookup::Found(key("calls:read", None, true)),
                 false,
-                Route::Unknown,
+                UNKNOWN,
                 Refusal::InvalidKey,
             ),
             (
@@ -310,7 +286,7 @@ mod tests {
                 api,
                 Lookup::Found(key("", Some(now()), true)),
                 false,
-                Route::Unknown,
+                UNKNOWN,
                 Refusal::KeyRevoked,
             ),
             (
@@ -318,7 +294,7 @@ mod tests {
                 api,
                 Lookup::Found(key("", Some(now()), false)),
                 false,
-                Route::Unknown,
+                UNKNOWN,
                 Refusal::KeyExpired,
             ),
             (
@@ -329,7 +305,7 @@ mod tests {
                 calls(true),
                 Refusal::Unavailable,
             ),
-            ("out of reach too long", api, live, false, Route::Unknown, Refusal::Unavailable),
+            ("out of reach too long", api, live, false, UNKNOWN, Refusal::Unavailable),
             ("key on a management route", api, live, true, management, wrong(Need::AdminToken)),
             (
                 "token on a protected route",
@@ -344,10 +320,10 @@ mod tests {
                 admin,
                 Lookup::Found(token(Access::Write)),
                 true,
-                Route::Unknown,
+                UNKNOWN,
                 Refusal::NotFound,
             ),
-            ("path unknown", api, live, true, Route::Unknown, Refusal::NotFound),
+            ("path unknown", api, live, true, UNKNOWN, Refusal::NotFound),
             ("method", api, live, true, calls(false), Refusal::MethodNotAllowed),
             ("scope", api, live, true, calls(true), scope),
             (
@@ -395,9 +371,7 @@ mod tests {
     fn a_retired_key_still_says_whose_it_was() {
         let revoked = Lookup::Found(key("calls:read", None, true));
         let api = Ok(presented(SecretKind::ApiKey));
-        assert!(decide(&api, revoked, true, now(), Route::Unknown, &catalog()).holder.is_some());
-        assert!(
-            decide(&api, Lookup::Unknown, true, now(), Route::Unknown, &catalog()).holder.is_none()
-        );
+        assert!(decide(&api, revoked, true, now(), UNKNOWN, &catalog()).holder.is_some());
+        assert!(decide(&api, Lookup::Unknown, true, now(), UNKNOWN, &catalog()).holder.is_none());
     }
 }

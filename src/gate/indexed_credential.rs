@@ -3,11 +3,11 @@
 use super::policies::{CredentialKind, Policy};
 use crate::model::catalog::{Catalog, Permissions};
 use crate::model::id::{KeyId, PublicId, TokenId};
+use crate::model::key::KeyChange;
 use crate::model::key::{ApiKey, KeyNumber, Status};
 use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::Moment;
 use crate::model::token::AdminToken;
-use crate::store::keys::KeyChange;
 
 /// What the index holds of a credential.
 #[derive(Debug, Clone, Copy)]

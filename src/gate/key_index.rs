@@ -17,7 +17,6 @@ use crate::model::catalog::Catalog;
 use crate::model::key::Status;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
-pub use crate::store::keys::KeyChange;
 
 /// What a slot's state holds below the revision: whether somebody ended the credential, and
 /// whether the database does not know it any longer.
@@ -269,7 +268,7 @@ mod tests {
     use crate::gate::key_index::*;
     use crate::gate::row_numbers::Table;
     use crate::model::id::{KeyId, PublicId};
-    use crate::model::key::KeyNumber;
+    use crate::model::key::{KeyChange, KeyNumber};
     use crate::model::records::resources;
     use crate::model::time::parse_rfc3339;
 

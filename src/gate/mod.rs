@@ -1,71 +1,122 @@
-//! Who is calling, and may they: the one decision shared by every front door.
+//! The gate: who is calling, and may they. The one decision shared by every front door, made from
+//! memory alone.
 //!
 //! A front door hands in what was presented and what its route needs, and is told either who the
-//! caller is or why not. Nothing here knows HTTP's types or SQL.
+//! caller is or why not. Nothing here knows a database, SQL or HTTP's types, so that a request waits
+//! for none of them: what memory does not know is read by others, and only waited for.
 
+pub mod admission;
 pub mod advice;
 pub mod caller;
 pub mod decision;
+pub mod freshness;
 pub mod indexed_credential;
 pub mod key_index;
 pub mod last_errors;
 pub mod policies;
 pub mod presented_key;
+pub mod route;
 pub mod row_numbers;
-pub mod slots;
+mod slots;
 pub mod timekeeper;
 pub mod worker_tally;
 
-use crate::domain::Bitting;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::catalog::Catalog;
+use crate::model::secret::Brand;
 use crate::model::time::Moment;
 
-use decision::{Decision, Lookup, Route, decide};
-use presented_key::{Presented, Unusable};
+use decision::{Decision, Lookup, decide};
+use freshness::Freshness;
+use key_index::KeyIndex;
+use presented_key::{Expected, Presented, Unusable};
+use route::Route;
+use timekeeper::Timekeeper;
 
-/// Looks the credential up in memory. `None`: it is not known here yet, so that only
-/// [`judge_after_feed`] can tell.
-///
-/// One of foreign form has no checksum that would tell a made-up one, and causes no read: a flood
-/// of them costs a hash each, and an imported key is known once the feed has brought it.
-pub fn judge_from_memory(
-    bitting: &Bitting,
-    presented: &Result<Presented, Unusable>,
-    route: Route,
-    now: Moment,
-) -> Option<Decision> {
-    let fresh = is_fresh(bitting);
-    let lookup = match presented {
-        Err(_) => Lookup::Unknown,
-        Ok(presented) => match bitting.index.find(&presented.digest) {
-            Some(entry) => Lookup::Found(entry),
-            None if presented.foreign && fresh => Lookup::Unknown,
-            None if presented.foreign => Lookup::Unavailable,
-            None => return None,
-        },
-    };
-    Some(decide(presented, lookup, fresh, now, route, &bitting.catalog))
+/// All that requests are judged by.
+pub struct Gate {
+    /// Every key and token.
+    pub index: KeyIndex,
+    /// How recent the index is.
+    pub freshness: Freshness,
+    catalog: Arc<Catalog>,
+    brand: Brand,
+    time: Arc<Timekeeper>,
 }
 
-/// Decides about a credential that memory does not know: it may have been made elsewhere a moment
-/// ago, so the feed is read first.
-pub async fn judge_after_feed(
-    bitting: &Bitting,
-    presented: &Result<Presented, Unusable>,
-    route: Route,
-) -> Decision {
-    let read = bitting.feed.next_read().await;
-    let fresh = is_fresh(bitting);
-    let found = presented.as_ref().ok().and_then(|p| bitting.index.find(&p.digest));
-    let lookup = match (found, read) {
-        (Some(entry), _) => Lookup::Found(entry),
-        (None, Ok(())) => Lookup::Unknown,
-        (None, Err(_)) => Lookup::Unavailable,
-    };
-    decide(presented, lookup, fresh, bitting.time.now(), route, &bitting.catalog)
-}
+impl Gate {
+    /// A gate that knows no credential yet.
+    pub fn new(
+        catalog: Arc<Catalog>,
+        brand: Brand,
+        time: Arc<Timekeeper>,
+        max_staleness: Duration,
+    ) -> Self {
+        let index = KeyIndex::new(catalog.clone());
+        Self { index, freshness: Freshness::new(max_staleness), catalog, brand, time }
+    }
 
-/// Whether what is looked up from now on is recent enough. To be asked before the look-up: asked
-/// after it, the answer could be about a read that the look-up has not seen.
-fn is_fresh(bitting: &Bitting) -> bool {
-    bitting.feed.is_fresh(bitting.time.uptime())
+    /// The credential among the headers of a request, each with its name in lower case.
+    ///
+    /// # Errors
+    /// Why there is not exactly one that can be looked up.
+    pub fn read<'a>(
+        &self,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Presented, Unusable> {
+        let foreign = self.index.holds_imported();
+        presented_key::read(headers, Expected { brand: &self.brand, foreign })
+    }
+
+    /// Looks the credential up in memory, and decides as of `now`. `None`: it is not known here yet,
+    /// so that only [`Self::judge_after_feed`] can tell.
+    ///
+    /// One of foreign form has no checksum that would tell a made-up one, and causes no read: a flood
+    /// of them costs a hash each, and an imported key is known once the feed has brought it.
+    pub fn judge(
+        &self,
+        presented: &Result<Presented, Unusable>,
+        route: Route,
+        now: Moment,
+    ) -> Option<Decision> {
+        let fresh = self.is_fresh();
+        let lookup = match presented {
+            Err(_) => Lookup::Unknown,
+            Ok(presented) => match self.index.find(&presented.digest) {
+                Some(credential) => Lookup::Found(credential),
+                None if presented.foreign && fresh => Lookup::Unknown,
+                None if presented.foreign => Lookup::Unavailable,
+                None => return None,
+            },
+        };
+        Some(decide(presented, lookup, fresh, now, route, &self.catalog))
+    }
+
+    /// Decides about a credential that memory does not know: it may have been made elsewhere a
+    /// moment ago, so the next read of the feed is waited for. Returns the moment it decided as of,
+    /// too.
+    pub async fn judge_after_feed(
+        &self,
+        presented: &Result<Presented, Unusable>,
+        route: Route,
+    ) -> (Decision, Moment) {
+        let read = self.freshness.next_read().await;
+        let fresh = self.is_fresh();
+        let found = presented.as_ref().ok().and_then(|p| self.index.find(&p.digest));
+        let lookup = match (found, read) {
+            (Some(credential), _) => Lookup::Found(credential),
+            (None, Ok(())) => Lookup::Unknown,
+            (None, Err(_)) => Lookup::Unavailable,
+        };
+        let now = self.time.now();
+        (decide(presented, lookup, fresh, now, route, &self.catalog), now)
+    }
+
+    /// Whether what is looked up from now on is recent enough. To be asked before the look-up: asked
+    /// after it, the answer could be about a read that the look-up has not seen.
+    fn is_fresh(&self) -> bool {
+        self.freshness.is_fresh(self.time.uptime())
+    }
 }

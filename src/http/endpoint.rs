@@ -16,7 +16,7 @@ use super::middleware::page::Page;
 use super::openapi::operation::Operation;
 use super::state::State;
 use crate::domain::users::signed_in::PageNeed;
-use crate::gate::decision::Need;
+use crate::gate::route::Need;
 
 /// What stands before the handlers of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

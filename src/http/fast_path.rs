@@ -20,17 +20,15 @@ use futures_util::future::{Either, LocalBoxFuture, MapOk, Ready, ready};
 use super::api::this_key::pong;
 use super::client_address::client_address;
 use super::exchange::Exchange;
-use super::middleware::entry::user_agent_of;
+use super::middleware::count::user_agent_of;
 use super::middleware::judge::present;
 use super::middleware::measure::Measure;
 use super::middleware::observe::{RequestId, are_logged, asks_for_upgrade, frame};
 use super::routes::PING;
 use super::state::{SharedState, State};
-use crate::gate::caller::Caller;
-use crate::gate::decision::{Need, Route};
-use crate::gate::judge_from_memory;
+use crate::gate::admission::Admission;
+use crate::gate::route::{Need, Route};
 use crate::model::scope::Access;
-use crate::model::usage::{Cell, Outcome};
 
 /// What a ping asks of its caller.
 const ROUTE: Route = Route::Known { need: Need::AnyKey, access: Access::Read, offered: true };
@@ -110,14 +108,15 @@ impl<A> FastPath<A> {
         }
         let began = self.measure.as_ref().map(|_| Instant::now());
         let presented = present(request.head().headers(), state);
-        let now = state.bitting.time.now();
-        let decision = judge_from_memory(&state.bitting, &presented, ROUTE, now)?;
-        let Ok(Caller::Key(key)) = decision.verdict else { return None };
+        let Admission { verdict, count } = state.door.admit(&presented, ROUTE)?;
+        if verdict.is_err() {
+            count.discard();
+            return None;
+        }
         state.note_accepted();
-        let cell = Cell::new(None, Access::Read, Outcome::Ok);
         let head = request.head();
         let address = client_address(head, &state.settings);
-        state.tally.count(key.number(), cell, now, address, || user_agent_of(head, state));
+        count.finish(StatusCode::OK.as_u16(), address, || user_agent_of(head, state));
         let mut response = pong();
         let id = RequestId::choose(request.head().headers(), state);
         frame(response.headers_mut(), &id, state);

@@ -17,7 +17,7 @@ use super::state::State;
 use super::watch::requests::NO_ROUTE;
 use crate::domain::users::signed_in::PageNeed;
 use crate::domain::users::signed_in::PageNeed::Visitor;
-use crate::gate::decision::Need::{AdminToken, AnyKey, Scope};
+use crate::gate::route::Need::{AdminToken, AnyKey, Scope};
 use crate::model::records::agent::Agent;
 use crate::model::records::article::Article;
 use crate::model::records::call::Call;

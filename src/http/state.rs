@@ -1,4 +1,4 @@
-//! What every request can reach: the application, its worker's tally, and the settings.
+//! What every request can reach: the application, its worker's door, and the settings.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -21,8 +21,8 @@ use super::{openapi, routes};
 use crate::config::Patience;
 use crate::domain;
 use crate::domain::Bitting;
+use crate::gate::admission::Door;
 use crate::gate::caller::KeyCaller;
-use crate::gate::worker_tally::WorkerTally;
 use crate::model::scope::Access;
 
 /// What all workers share: settings of the HTTP side, and the server's counters.
@@ -53,8 +53,8 @@ impl HttpSettings {
 pub struct State {
     /// The application.
     pub bitting: Arc<Bitting>,
-    /// This worker's counts.
-    pub tally: Arc<WorkerTally>,
+    /// This worker's way through the gate.
+    pub door: Rc<Door>,
     /// Settings.
     pub settings: Arc<HttpSettings>,
     /// Set when the server is stopping: connections are then closed after their answer.
@@ -75,10 +75,10 @@ impl State {
         settings: Arc<HttpSettings>,
         stopping: Arc<AtomicBool>,
     ) -> Self {
-        let tally = bitting.meter.worker();
+        let door = Rc::new(Door::new(bitting.gate.clone(), bitting.meter.worker()));
         let requests = settings.watch.requests().map(Requests::worker);
         let (request_ids, reference) = (RequestIds::default(), OnceCell::new());
-        Self { bitting, tally, settings, stopping, requests, request_ids, reference }
+        Self { bitting, door, settings, stopping, requests, request_ids, reference }
     }
 
     /// The state of the application that a request came to.

@@ -312,6 +312,27 @@ pub struct TableFilter {
     pub expiry: Option<ExpiryFilter>,
 }
 
+/// What the key index holds of a key.
+#[derive(Debug, Clone)]
+pub struct KeyChange {
+    /// SHA-256 of the secret.
+    pub digest: Digest,
+    /// Row number.
+    pub number: KeyNumber,
+    /// Public id.
+    pub id: KeyId,
+    /// What it may do.
+    pub scopes: ScopeSet,
+    /// From when on it is refused.
+    pub expires_at: Option<Moment>,
+    /// Whether somebody ended it.
+    pub revoked: bool,
+    /// Whether its secret was made elsewhere.
+    pub imported: bool,
+    /// Id of the audit event of its last change.
+    pub revision: i64,
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

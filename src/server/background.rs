@@ -63,7 +63,7 @@ impl Background {
     /// When that is not done by the deadline: a database that hangs must not keep the process.
     pub(super) fn stop(self, deadline: Instant) -> io::Result<()> {
         self.stopping.store(true, Ordering::Release);
-        self.bitting.feed.wake();
+        self.bitting.gate.freshness.wake();
         self.usage.thread().unpark();
         while !(self.feed.is_finished() && self.usage.is_finished()) {
             if Instant::now() >= deadline {
@@ -111,7 +111,7 @@ fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
     let mut health = Health::of("reading changes to keys");
     let mut ended = Instant::now();
     while !stopping.load(Ordering::Acquire) {
-        bitting.feed.wait(FEED_INTERVAL);
+        bitting.gate.freshness.wait(FEED_INTERVAL);
         // A flood of made-up keys must not become a flood of reads.
         thread::sleep(FEED_GAP.saturating_sub(ended.elapsed()));
         bitting.time.tick();

@@ -4,7 +4,7 @@
 //! covers fails the test, so that nobody adds one without saying here who may call it.
 
 use bitting::domain::principal::Principal;
-use bitting::gate::decision::Need;
+use bitting::gate::route::Need;
 use bitting::http::endpoint::Guard;
 use bitting::http::routes::endpoints;
 use bitting::model::catalog::ResourceNumber;

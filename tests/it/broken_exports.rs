@@ -6,9 +6,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use bitting::domain::principal::Principal;
+use bitting::model::imported_key::ImportedKey;
 use bitting::model::key::KeyLabel;
 use bitting::model::secret::Digest;
-use bitting::model::transfer::ImportedKey;
 use bitting::model::user::{Role, User, UserChange};
 use serde_json::json;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use bitting::config::Options;
 use bitting::gate::caller::KeyCaller;
-use bitting::gate::decision::Need;
+use bitting::gate::route::Need;
 use bitting::http::endpoint::Endpoint;
 use bitting::model::time::format;
 use bitting::model::usage::{KeySelection, Outcome};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::{HttpResponse, HttpServer, web};
 use bitting::domain::principal::Principal;
 use bitting::gate::caller::KeyCaller;
-use bitting::gate::decision::Need;
+use bitting::gate::route::Need;
 use bitting::http;
 use bitting::http::endpoint::Endpoint;
 use bitting::http::routes;
@@ -56,7 +56,7 @@ on_both! {
         let folder = server.database.folder();
         let rows = || ["api_keys", "admin_tokens", "audit_events"]
             .map(|table| server.database.db_number(&format!("SELECT COUNT(*) FROM {table}")));
-        let (known, stored) = (server.bitting.index.len(), rows());
+        let (known, stored) = (server.bitting.gate.index.len(), rows());
 
         db_refuse_events(&server.database);
         let new = json!({"name": "new", "scopes": ["calls:read"]});
@@ -84,7 +84,7 @@ on_both! {
             assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{arguments:?}");
         }
         server.bitting.read_feed().unwrap();
-        assert_eq!((server.bitting.index.len(), rows()), (known, stored));
+        assert_eq!((server.bitting.gate.index.len(), rows()), (known, stored));
         assert_eq!(server.manage("GET", &path, None).ok(), before);
         server.call(&key, "GET", "/v1/calls", None).expect(200, "");
 

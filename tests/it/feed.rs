@@ -105,14 +105,14 @@ on_both! {
         let server = TestServer::start(backend);
         for _ in 0..3 {
             let key = server.key("calls:read");
-            let begun = server.bitting.feed.reads();
+            let begun = server.bitting.gate.freshness.reads();
             db_change_many_keys(&server.database, &key);
-            eventually("the read begins", || server.bitting.feed.reads() > begun);
+            eventually("the read begins", || server.bitting.gate.freshness.reads() > begun);
             server.revoke(&key);
-            let reads = server.bitting.feed.reads();
+            let reads = server.bitting.gate.freshness.reads();
             eventually("that read and the next have ended", || {
                 server.call(&key, "GET", "/v1/ping", None).expect(401, "key_revoked");
-                server.bitting.feed.reads() > reads + 1
+                server.bitting.gate.freshness.reads() > reads + 1
             });
         }
     }
@@ -123,8 +123,8 @@ on_both! {
         let server = TestServer::start(backend);
         let key = server.key("calls:read");
         let stop = AtomicBool::new(false);
-        let reads_before = server.bitting.feed.reads();
-        let known = server.bitting.index.len();
+        let reads_before = server.bitting.gate.freshness.reads();
+        let known = server.bitting.gate.index.len();
         std::thread::scope(|scope| {
             let live = scope.spawn(|| {
                 let (mut line, requests) = (Line::open(server.address), [request(&key.secret, "GET", "/v1/ping")]);
@@ -152,9 +152,9 @@ on_both! {
             assert_eq!(answered, 64 * 50);
             assert!(live.join().unwrap() > 0);
         });
-        let reads = server.bitting.feed.reads() - reads_before;
+        let reads = server.bitting.gate.freshness.reads() - reads_before;
         assert!(reads < 64 * 50, "{reads} reads");
-        assert_eq!(server.bitting.index.len(), known, "made-up keys take no memory");
+        assert_eq!(server.bitting.gate.index.len(), known, "made-up keys take no memory");
         server.db_flush();
         server.bitting.fold_journal().unwrap();
         let counted = "SELECT COUNT(DISTINCT key_number) FROM usage_minutes";
@@ -169,9 +169,9 @@ fn unknown_keys_that_wait_at_once_share_one_read() {
     let server = TestServer::start(Backend::Postgres);
     let mut lock = PgConnection::establish(&server.database.url).unwrap();
     lock.batch_execute("BEGIN; LOCK TABLE api_keys").unwrap();
-    let before = server.bitting.feed.reads();
-    eventually("a read is held up", || server.bitting.feed.reads() > before);
-    let held_up = server.bitting.feed.reads();
+    let before = server.bitting.gate.freshness.reads();
+    eventually("a read is held up", || server.bitting.gate.freshness.reads() > before);
+    let held_up = server.bitting.gate.freshness.reads();
     std::thread::scope(|scope| {
         let (sent, all_sent) = std::sync::mpsc::channel();
         let clients: Vec<_> = (0..64)
@@ -198,7 +198,7 @@ fn unknown_keys_that_wait_at_once_share_one_read() {
             assert_eq!(client.join().unwrap(), [401]);
         }
     });
-    let reads = server.bitting.feed.reads() - held_up;
+    let reads = server.bitting.gate.freshness.reads() - held_up;
     assert!(reads < 16, "{reads} reads");
 }
 
@@ -282,8 +282,8 @@ fn a_file_that_is_taken_away_or_replaced_is_not_ready_at_once() {
     std::fs::rename(&file, &aside).unwrap();
     eventually("it is not ready", || ready() == 503);
     std::fs::copy(&aside, &file).unwrap();
-    let reads = server.bitting.feed.reads();
-    eventually("it has been looked at again", || server.bitting.feed.reads() > reads + 1);
+    let reads = server.bitting.gate.freshness.reads();
+    eventually("it has been looked at again", || server.bitting.gate.freshness.reads() > reads + 1);
     assert_eq!(ready(), 503);
     // Within the bound known keys go on.
     server.call(&key, "GET", "/v1/ping", None).expect(200, "");

@@ -99,13 +99,13 @@ on_both! {
         const FLOOD: u64 = 300;
         let (database, _) = imported(backend, SECRET);
         let server = TestServer::on(database, Options::default());
-        let before = server.bitting.feed.reads();
+        let before = server.bitting.gate.freshness.reads();
         for n in 0..FLOOD {
             let made_up = format!("sk_live_{n}");
             server.client.with_key(&made_up, "GET", "/v1/calls", None).expect(401, "invalid_key");
         }
         // Those that the thread makes by itself are five a second.
-        assert!(server.bitting.feed.reads() - before < FLOOD);
+        assert!(server.bitting.gate.freshness.reads() - before < FLOOD);
     }
 }
 
@@ -113,11 +113,11 @@ on_both! {
     fn the_first_imported_key_is_soon_known_to_a_running_server(backend) {
         let server = TestServer::start(backend);
         server.client.with_key(SECRET, "GET", "/v1/calls", None).expect(401, "invalid_key");
-        assert!(!server.bitting.index.holds_imported());
+        assert!(!server.bitting.gate.index.holds_imported());
         import_all(&server.database, &[line(SECRET)]);
         eventually("the key is known", || {
             server.client.with_key(SECRET, "GET", "/v1/calls", None).status == 200
         });
-        assert!(server.bitting.index.holds_imported());
+        assert!(server.bitting.gate.index.holds_imported());
     }
 }

@@ -210,13 +210,13 @@ fn each_rule_catches_what_breaks_it() {
     for (path, code, expected) in [
         ("model/key.rs", "use crate::store::keys;", "model must not know store::keys"),
         ("model/key.rs", "use crate::{clock, domain::Bitting};", "must not know domain::Bitting"),
-        ("model/key.rs", "use crate::{a::b, self::auth::{c, d as e}};", "must not know auth::d"),
+        ("model/key.rs", "use crate::{a::b, self::gate::{c, d as e}};", "must not know gate::d"),
         ("store/keys.rs", "use super::super::domain::Bitting;", "store must not know domain"),
-        ("store/mod.rs", "use super::auth;", "store must not know auth"),
+        ("store/mod.rs", "use super::gate;", "store must not know gate"),
         ("store/keys.rs", "mod inner { use super::super::super::http; }", "must not know http"),
-        ("domain/mod.rs", "fn f() { let _ = crate::auth::decide::<u8>(); }", "know auth::decide"),
+        ("domain/mod.rs", "fn f() { let _ = crate::http::decide::<u8>(); }", "know http::decide"),
         ("domain/mod.rs", "macro_rules! m { () => { $crate::http::x() } }", "know http::x"),
-        ("auth/mod.rs", "use crate::store::keys::KeyChange;", "auth must not know store"),
+        ("gate/mod.rs", "use crate::store::keys::KeyRow;", "gate must not know store"),
         ("http/api/keys.rs", "fn f(_: crate::store::Error) {}", "http must not know store::Error"),
         ("http/mod.rs", "#[cfg(test)] mod tests { use crate::store; }", "http must not know store"),
         ("model/a/b.rs", "use super::super::super::store::keys;", "must not know store::keys"),
@@ -226,7 +226,7 @@ fn each_rule_catches_what_breaks_it() {
         ("config.rs", "use crate::store::{Database, Target};", "must not know store::Database"),
         ("clock.rs", "use crate::domain;", "clock must not know domain"),
         ("cli/mod.rs", "fn f() { actix_web::rt::System::new(); }", "cli must not name actix_web"),
-        ("auth/mod.rs", "use actix_http::Request;", "auth must not name actix_http"),
+        ("gate/mod.rs", "use actix_http::Request;", "gate must not name actix_http"),
         ("domain/mod.rs", "use ::diesel::prelude::*;", "domain must not name diesel"),
         ("http/mod.rs", "use diesel_migrations as m;", "must not name diesel_migrations"),
         ("domain/mod.rs", "#[derive(diesel::Queryable)] struct S;", "must not name diesel"),
@@ -235,11 +235,11 @@ fn each_rule_catches_what_breaks_it() {
         ("model/key.rs", "fn f() { g().map(Result::unwrap); }", "may panic: unwrap"),
         ("model/key.rs", "fn f() { unreachable!() }", "may panic: unreachable"),
         (
-            "auth/mod.rs",
+            "gate/mod.rs",
             "fn f() { match a { Access::Read => { 1 } _ => 2 } }",
-            "src/auth/mod.rs:2: decides with _",
+            "src/gate/mod.rs:2: decides with _",
         ),
-        ("auth/mod.rs", "fn f() { match (a, b) { (Need::AnyKey, _) => 1, _ => 2 } }", "decides"),
+        ("gate/mod.rs", "fn f() { match (a, b) { (Need::AnyKey, _) => 1, _ => 2 } }", "decides"),
     ] {
         let broken = violations(Path::new(path), &format!("//! A sample.\n{code}\n")).join("\n");
         assert!(broken.contains(expected), "{path}: {code}\n{broken}");
@@ -252,7 +252,7 @@ fn each_rule_catches_what_breaks_it() {
 #[test]
 fn what_keeps_the_rules_is_left_alone() {
     for (path, code) in [
-        ("http/mod.rs", "use actix_web::{App, web};\nuse crate::{auth::caller, domain::{self}};"),
+        ("http/mod.rs", "use actix_web::{App, web};\nuse crate::{gate::caller, domain::{self}};"),
         ("store/keys.rs", "use diesel::prelude::*;\nuse super::{error, super::model::key};"),
         ("config.rs", "use crate::store::Target;\nuse crate::model::secret::Brand;"),
         ("cli/keys.rs", "use super::{Failure, output::{say}};\nuse crate::store::migrate;"),
@@ -265,10 +265,10 @@ fn what_keeps_the_rules_is_left_alone() {
         ("model/key.rs", "fn f<'a>(x: &'a str) { x.unwrap_or_default(); x.expect_more(); }"),
         ("model/key.rs", "#[cfg(test)]\nmod tests { fn f() { g().unwrap(); panic!() } }"),
         (
-            "auth/mod.rs",
+            "gate/mod.rs",
             "fn f() { match a { Access::Read => 1, Access::Write => match b { _ => 2 } } }",
         ),
-        ("auth/mod.rs", "fn f() { match n { 1 => Access::Read, _ => Access::Write } }"),
+        ("gate/mod.rs", "fn f() { match n { 1 => Access::Read, _ => Access::Write } }"),
     ] {
         let broken = violations(Path::new(path), &format!("//! A sample.\n{code}\n"));
         assert!(broken.is_empty(), "{path}: {code}\n{broken:?}");

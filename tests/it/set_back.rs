@@ -66,10 +66,11 @@ impl Story {
     /// Waits until a read that began after now has ended well on both servers.
     fn read(&self) {
         for server in &self.servers {
-            let (begun, failed) = (server.bitting.feed.reads(), server.bitting.feed.failures());
+            let (begun, failed) =
+                (server.bitting.gate.freshness.reads(), server.bitting.gate.freshness.failures());
             eventually("the feed is read", || {
-                let failures = server.bitting.feed.failures() - failed;
-                server.bitting.feed.reads() > begun + 1 + failures
+                let failures = server.bitting.gate.freshness.failures() - failed;
+                server.bitting.gate.freshness.reads() > begun + 1 + failures
             });
         }
     }
@@ -228,13 +229,13 @@ fn db_issue(bitting: &Bitting) -> IssuedKey {
 }
 
 fn status(bitting: &Bitting, key: &IssuedKey) -> Option<Status> {
-    let entry = bitting.index.find(&key.key.digest)?;
+    let entry = bitting.gate.index.find(&key.key.digest)?;
     Some(entry.status(bitting.time.now()))
 }
 
 /// What requests of a key are counted under.
 fn number(bitting: &Bitting, key: &IssuedKey) -> KeyNumber {
-    match bitting.index.find(&key.key.digest).unwrap().holder() {
+    match bitting.gate.index.find(&key.key.digest).unwrap().holder() {
         Holder::ApiKey { number, .. } => number,
         Holder::AdminToken { .. } => panic!("a token"),
     }

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitting::gate::key_index::KeyIndex;
 use bitting::model::id::{KeyId, PublicId};
+use bitting::model::key::KeyChange;
 use bitting::model::key::KeyNumber;
 use bitting::model::key::Status;
 use bitting::model::secret::Digest;
-use bitting::store::keys::KeyChange;
 use bitting::store::{Error, keys};
 
 use crate::support::server::start_of_time;
@@ -36,7 +36,7 @@ on_both! {
             }).unwrap();
             assert!(newer.iter().all(|change| !change.revoked) && !newer.is_empty());
             for change in all.iter().chain(&newer) {
-                let index = &server.bitting.index;
+                let index = &server.bitting.gate.index;
                 index.apply(change.digest, index.entry(change));
                 use_key().expect(401, "key_revoked");
             }

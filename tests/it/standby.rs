@@ -39,12 +39,12 @@ fn a_standby_that_lags_behind_is_not_believed_and_the_way_back_is_found() {
     eventually("the feed has been read", || server.bitting.read_feed().is_ok());
 
     relay.lead_to(standby.port);
-    let failures = server.bitting.feed.failures();
+    let failures = server.bitting.gate.freshness.failures();
     binary::run_ok(
         &server.database.folder(),
         &["key", "revoke", &revoked.id, "--database-url", &primary.url("bitting")],
     );
-    eventually("reads fail", || server.bitting.feed.failures() > failures + 2);
+    eventually("reads fail", || server.bitting.gate.freshness.failures() > failures + 2);
     assert!(server.bitting.read_feed().unwrap_err().to_string().contains("is a standby"));
     server.clock.pass(Duration::from_millis(5_001));
     for key in [&live, &revoked] {

@@ -140,8 +140,9 @@ mod tests {
 
     use crate::domain::usage::batch::{FINE_COUNTERS, SOURCES_IN_A_BATCH};
     use crate::domain::usage::meter::*;
-    use crate::gate::key_index::{Holder, KeyChange, KeyIndex};
+    use crate::gate::key_index::{Holder, KeyIndex};
     use crate::model::id::{KeyId, PublicId};
+    use crate::model::key::KeyChange;
     use crate::model::scope::{Access, ScopeSet};
     use crate::model::secret::Digest;
     use crate::model::time::{Moment, parse_rfc3339};

@@ -7,7 +7,6 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::domain;
 use crate::domain::Bitting;
-use crate::domain::credential::Credential;
 use crate::domain::principal::Principal;
 use crate::gate::caller::TokenCaller;
 use crate::http::client_address::client_address;
@@ -15,6 +14,7 @@ use crate::http::error::Problem;
 use crate::http::middleware::observe::RequestId;
 use crate::http::state::State;
 use crate::model::actor::Origin;
+use crate::model::credential::Credential;
 
 /// An accepted admin token, with where its request came from.
 pub struct Manager {

@@ -15,7 +15,7 @@ pub async fn healthz() -> HttpResponse {
 pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     let bitting = &state.bitting;
     let unready = |status| HttpResponse::ServiceUnavailable().json(json!({"status": status}));
-    if !bitting.feed.is_ready(bitting.time.uptime()) {
+    if !bitting.is_ready() {
         unready("database out of reach")
     } else if !bitting.flushes.are_taken() {
         unready("database cannot be written")

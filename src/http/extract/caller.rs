@@ -7,8 +7,8 @@ use actix_web::{FromRequest, HttpRequest};
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::gate::caller::{Caller, KeyCaller, TokenCaller};
-use crate::gate::decision::{Decision, Route};
-use crate::gate::judge_from_memory;
+use crate::gate::decision::Decision;
+use crate::gate::route::Route;
 use crate::http::error::Problem;
 use crate::http::middleware::judge::present;
 use crate::http::state::State;
@@ -42,7 +42,7 @@ fn accepted() -> Option<Accepted> {
 pub fn judge_again(request: &HttpRequest, state: &State) -> Result<(), Problem> {
     let Some((_, route)) = accepted() else { return Ok(()) };
     let (bitting, presented) = (&state.bitting, present(request.headers(), state));
-    match judge_from_memory(bitting, &presented, route, bitting.time.now()) {
+    match bitting.gate.judge(&presented, route, bitting.time.now()) {
         Some(Decision { verdict: Err(refusal), .. }) => Err(Problem::of_refusal(refusal, "")),
         Some(Decision { verdict: Ok(_), .. }) | None => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! The decision, attached to one route: who calls, may they, and the count of it.
+//! The door of the API: the gate, attached to one route.
 //!
 //! It decides on the route that was matched and never on the text of the path, which has many
 //! spellings.
@@ -18,19 +18,18 @@ use futures_util::FutureExt;
 use futures_util::future::{CatchUnwind, LocalBoxFuture};
 use pin_project_lite::pin_project;
 
-use super::entry::Entry;
+use super::count::{self, ended_meanwhile};
 use super::observe::are_logged;
+use crate::gate::admission::{Admission, PendingCount};
 use crate::gate::advice::advise;
 use crate::gate::caller::Caller;
-use crate::gate::decision::{Decision, Need, Refusal, Route};
-use crate::gate::presented_key;
-use crate::gate::presented_key::{Expected, Presented, Unusable};
-use crate::gate::{judge_after_feed, judge_from_memory};
-use crate::http::error::Problem;
+use crate::gate::decision::Refusal;
+use crate::gate::presented_key::{Presented, Unusable};
+use crate::gate::route::{Need, Route};
+use crate::http::error::{Code, Problem};
 use crate::http::extract::caller::{Accepted, OnBehalf, on_behalf_of};
 use crate::http::state::{SharedState, State};
 use crate::model::scope::Access;
-use crate::model::time::Moment;
 
 const KEY_IN_URL: &str = "A key in a URL is ignored, since URLs end up in logs and histories. Send it in a header; if it is a real key, revoke it.";
 
@@ -84,13 +83,13 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready_now(Ok(JudgeService { guarded: self.0.clone(), service: Rc::new(service) }))
+        ready_now(Ok(JudgeService { guard: self.0.clone(), service: Rc::new(service) }))
     }
 }
 
 /// A route behind its guard.
 pub struct JudgeService<S> {
-    guarded: Rc<RouteGuard>,
+    guard: Rc<RouteGuard>,
     service: Rc<S>,
 }
 
@@ -105,26 +104,24 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let guarded = &self.guarded;
-        let need = match guarded.without_credential(&request) {
-            Precheck::No(need) => need,
-            Precheck::Yes => return JudgeFuture::handling(&*self.service, request, None, None),
+        let guard = &self.guard;
+        let route = match guard.precheck(&request) {
+            Precheck::Judged(route) => route,
+            Precheck::Public => return JudgeFuture::handling(&*self.service, request, None, None),
             Precheck::Answered(answer) => {
                 return JudgeFuture::answered(request.into_response(answer));
             }
         };
-        let presented = present(request.headers(), &guarded.state);
-        let route = guarded.route(&request, need);
-        let now = guarded.state.bitting.time.now();
-        match judge_from_memory(&guarded.state.bitting, &presented, route, now) {
-            Some(decision) => match guarded.apply(request, need, decision, now) {
-                Outcome::Accepted(request, caller, entry) => {
-                    let accepted = Some((caller, route));
-                    JudgeFuture::handling(&*self.service, request, accepted, Some(entry))
+        let presented = present(request.headers(), &guard.state);
+        match guard.state.door.admit(&presented, route) {
+            Some(admission) => match guard.apply(request, admission) {
+                Outcome::Accepted(request, caller, count) => {
+                    let count = Some((count, guard.clone()));
+                    JudgeFuture::handling(&*self.service, request, Some((caller, route)), count)
                 }
                 Outcome::Refused(refused) => JudgeFuture::answered(refused),
             },
-            None => self.ask_the_database(request, need, presented, route),
+            None => self.ask_the_database(request, presented, route),
         }
     }
 }
@@ -137,18 +134,16 @@ where
     fn ask_the_database(
         &self,
         request: ServiceRequest,
-        need: Option<Need>,
         presented: Result<Presented, Unusable>,
         route: Route,
     ) -> JudgeFuture<S::Future> {
-        let (guarded, service) = (self.guarded.clone(), self.service.clone());
+        let (guard, service) = (self.guard.clone(), self.service.clone());
         let asking = Box::pin(async move {
-            let bitting = &guarded.state.bitting;
-            let decision = judge_after_feed(bitting, &presented, route).await;
-            match guarded.apply(request, need, decision, bitting.time.now()) {
-                Outcome::Accepted(request, caller, entry) => {
-                    let accepted = Some((caller, route));
-                    JudgeFuture::handling(&*service, request, accepted, Some(entry)).await
+            let admission = guard.state.door.admit_after_feed(&presented, route).await;
+            match guard.apply(request, admission) {
+                Outcome::Accepted(request, caller, count) => {
+                    let count = Some((count, guard));
+                    JudgeFuture::handling(&*service, request, Some((caller, route)), count).await
                 }
                 Outcome::Refused(refused) => Ok(refused),
             }
@@ -175,7 +170,7 @@ pin_project! {
             #[pin]
             handler: CatchUnwind<AssertUnwindSafe<OnBehalf<F>>>,
             request: Option<HttpRequest>,
-            entry: Option<Entry>,
+            count: Option<Counted>,
         },
         // The feed is being read, and all that follows from it.
         Asking { asking: LocalBoxFuture<'static, Result<ServiceResponse, Error>> },
@@ -194,7 +189,7 @@ where
         service: &S,
         request: ServiceRequest,
         accepted: Option<Accepted>,
-        entry: Option<Entry>,
+        count: Option<Counted>,
     ) -> Self
     where
         S: Service<ServiceRequest, Future = F>,
@@ -202,7 +197,7 @@ where
         let original = Some(request.request().clone());
         let handler = on_behalf_of(accepted, service.call(request));
         let handler = AssertUnwindSafe(handler).catch_unwind();
-        Self { step: Step::Handling { handler, request: original, entry } }
+        Self { step: Step::Handling { handler, request: original, count } }
     }
 }
 
@@ -218,7 +213,7 @@ where
                 Some(response) => Poll::Ready(Ok(response)),
                 None => Poll::Pending,
             },
-            StepNow::Handling { handler, request, entry } => {
+            StepNow::Handling { handler, request, count } => {
                 let handled = ready!(handler.poll(context));
                 let response = match (handled, request.take()) {
                     (Ok(result), _) => result?,
@@ -229,9 +224,8 @@ where
                         Problem::internal("a handler panicked").error_response(),
                     ),
                 };
-                if let Some(mut entry) = entry.take() {
-                    entry.ended_meanwhile(&response);
-                    entry.close(&response);
+                if let Some((count, guard)) = count.take() {
+                    guard.count(count, &response);
                 }
                 Poll::Ready(Ok(response))
             }
@@ -240,12 +234,15 @@ where
     }
 }
 
-/// Whether a request is answered without a credential.
+/// A count, and the guard of the route that it belongs to.
+type Counted = (PendingCount, Rc<RouteGuard>);
+
+/// What can be said of a request before its credential is looked at.
 enum Precheck {
-    /// It is not; this is what its route needs, if there is a route.
-    No(Option<Need>),
+    /// The credential decides, for this route.
+    Judged(Route),
     /// Anybody may call the handler.
-    Yes,
+    Public,
     /// It needs no handler either.
     Answered(HttpResponse),
 }
@@ -253,18 +250,22 @@ enum Precheck {
 /// A decision, carried out.
 enum Outcome {
     /// The request, with its caller.
-    Accepted(ServiceRequest, Caller, Entry),
+    Accepted(ServiceRequest, Caller, PendingCount),
     /// The refusal, counted.
     Refused(ServiceResponse),
 }
 
 impl RouteGuard {
-    fn without_credential(&self, request: &ServiceRequest) -> Precheck {
+    fn precheck(&self, request: &ServiceRequest) -> Precheck {
+        let access = access_of(request.method());
         match self.target {
             _ if request.method() == Method::OPTIONS => Precheck::Answered(self.options()),
-            Target::Needs(need) => Precheck::No(Some(need)),
-            Target::UnknownPath => Precheck::No(None),
-            Target::Public if self.methods.contains(request.method()) => Precheck::Yes,
+            Target::Needs(need) => {
+                let offered = self.methods.contains(request.method());
+                Precheck::Judged(Route::Known { need, access, offered })
+            }
+            Target::UnknownPath => Precheck::Judged(Route::Unknown { access }),
+            Target::Public if self.methods.contains(request.method()) => Precheck::Public,
             Target::Public => {
                 Precheck::Answered(Problem::method_not_allowed(&self.allow).error_response())
             }
@@ -283,43 +284,38 @@ impl RouteGuard {
         }
     }
 
-    fn route(&self, request: &ServiceRequest, need: Option<Need>) -> Route {
-        need.map_or(Route::Unknown, |need| Route::Known {
-            need,
-            access: access_of(request.method()),
-            offered: self.methods.contains(request.method()),
-        })
-    }
-
-    /// Carries the decision out: the request with its caller, or its refusal, counted.
-    fn apply(
-        self: &Rc<Self>,
-        request: ServiceRequest,
-        need: Option<Need>,
-        decision: Decision,
-        now: Moment,
-    ) -> Outcome {
-        let Decision { holder, verdict } = decision;
-        let access = access_of(request.method());
-        let mut entry = Entry::open(self.state.clone(), holder, need, access, now);
+    /// Carries the verdict out: the request with its caller, or its refusal, counted.
+    fn apply(&self, request: ServiceRequest, admission: Admission) -> Outcome {
+        let Admission { verdict, count } = admission;
         match verdict {
             Ok(caller) => {
                 self.state.note_accepted();
-                if let Caller::Token(token) = caller {
-                    self.state.tally.note_token(token.number(), now);
-                }
                 if are_logged() {
                     request.extensions_mut().insert(caller);
                 }
-                Outcome::Accepted(request, caller, entry)
+                Outcome::Accepted(request, caller, count)
             }
             Err(refusal) => {
-                entry.refused(&refusal);
                 let refused = self.refuse(request, refusal);
-                entry.close(&refused);
+                count::count(count, &refused, &self.state, self.has_route());
                 Outcome::Refused(refused)
             }
         }
+    }
+
+    /// Counts a request that was let through by its answer.
+    fn count(&self, mut count: PendingCount, response: &ServiceResponse) {
+        if let Some(code) = ended_meanwhile(response) {
+            if matches!(code, Code::KeyRevoked | Code::KeyExpired) {
+                count.ended_meanwhile();
+            }
+            self.state.settings.watch.refused(code);
+        }
+        count::count(count, response, &self.state, self.has_route());
+    }
+
+    fn has_route(&self) -> bool {
+        !matches!(self.target, Target::UnknownPath)
     }
 
     fn refuse(&self, request: ServiceRequest, refusal: Refusal) -> ServiceResponse {
@@ -342,11 +338,7 @@ impl RouteGuard {
 
 /// The credential among a request's headers.
 pub(in crate::http) fn present(headers: &HeaderMap, state: &State) -> Result<Presented, Unusable> {
-    let bitting = &state.bitting;
-    presented_key::read(
-        by_name(headers),
-        Expected { brand: &bitting.brand, foreign: bitting.index.holds_imported() },
-    )
+    state.bitting.gate.read(by_name(headers))
 }
 
 fn by_name(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {

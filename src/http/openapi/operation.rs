@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::{Schemas, property_descriptions};
 use super::{headers, problems};
-use crate::gate::decision::Need;
+use crate::gate::route::Need;
 use crate::http::error::Code;
 use crate::http::extract::QueryReader;
 use crate::http::extract::query;

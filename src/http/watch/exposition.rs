@@ -102,19 +102,27 @@ impl Gathered {
     }
 
     fn knowledge(&self, page: &mut Page<'_>) -> fmt::Result {
-        let Bitting { index, feed, time, .. } = &*self.bitting;
+        let Bitting { gate, time, .. } = &*self.bitting;
         let help = "Keys and admin tokens in memory, retired ones included";
-        page.gauge("bitting_credentials", help, index.len() as f64)?;
+        page.gauge("bitting_credentials", help, gate.index.len() as f64)?;
         let help = "Sessions of users, as counted every half minute";
         page.gauge("bitting_sessions", help, self.bitting.sessions.load(Relaxed) as f64)?;
         let help = "Reads of the change feed that were begun";
-        page.counter("bitting_feed_reads", help, feed.reads())?;
+        page.counter("bitting_feed_reads", help, gate.freshness.reads())?;
         let help = "Reads of the change feed that failed";
-        page.counter("bitting_feed_read_failures", help, feed.failures())?;
+        page.counter("bitting_feed_read_failures", help, gate.freshness.failures())?;
         let help = "Time since the last successful read of the change feed began";
-        page.gauge("bitting_feed_age_seconds", help, feed.age(time.uptime()).as_secs_f64())?;
+        page.gauge(
+            "bitting_feed_age_seconds",
+            help,
+            gate.freshness.age(time.uptime()).as_secs_f64(),
+        )?;
         let help = "How long the last successful read of the change feed took";
-        page.gauge("bitting_feed_read_seconds", help, feed.last_read_took().as_secs_f64())?;
+        page.gauge(
+            "bitting_feed_read_seconds",
+            help,
+            gate.freshness.last_read_took().as_secs_f64(),
+        )?;
         let help = "Times that the database was found to have lost what was committed before";
         page.counter("bitting_database_set_back", help, self.bitting.set_backs.times())?;
         let help = "How far the clock is behind the highest time seen";

@@ -19,11 +19,10 @@ use super::schema::api_keys as table;
 use super::text::lower;
 use crate::model::id::{KeyId, UserId};
 use crate::model::key::{
-    ApiKey, KeyFilter, KeyLabel, KeyNumber, Revocation, Status, StatusFilter, status_at,
+    ApiKey, KeyChange, KeyFilter, KeyLabel, KeyNumber, Revocation, Status, StatusFilter, status_at,
 };
 use crate::model::page::Limit;
 use crate::model::scope::ScopeSet;
-use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::words::Word;
 use listing::matching;
@@ -323,27 +322,6 @@ pub fn list(
     let rows: Vec<Row> =
         query.order(table::number.desc()).limit(limit.get() as i64 + 1).load(connection)?;
     rows.into_iter().map(ApiKey::try_from).collect()
-}
-
-/// What the key index holds of a key.
-#[derive(Debug, Clone)]
-pub struct KeyChange {
-    /// SHA-256 of the secret.
-    pub digest: Digest,
-    /// Row number.
-    pub number: KeyNumber,
-    /// Public id.
-    pub id: KeyId,
-    /// What it may do.
-    pub scopes: ScopeSet,
-    /// From when on it is refused.
-    pub expires_at: Option<Moment>,
-    /// Whether somebody ended it.
-    pub revoked: bool,
-    /// Whether its secret was made elsewhere.
-    pub imported: bool,
-    /// Id of the audit event of its last change.
-    pub revision: i64,
 }
 
 type ChangeRow =

@@ -3,11 +3,11 @@
 
 use bitting::domain::keys::transfer::Intake;
 use bitting::domain::principal::Principal;
+use bitting::model::imported_key::ImportedKey;
 use bitting::model::key::KeyLabel;
 use bitting::model::records::resources;
 use bitting::model::scope::{Scope, ScopeSet};
 use bitting::model::secret::Digest;
-use bitting::model::transfer::ImportedKey;
 use bitting::model::user::NewUser;
 use chrono::{Datelike, TimeDelta};
 use serde_json::json;

@@ -11,9 +11,9 @@ use crate::http::pages::parts::csv::answer;
 use crate::http::pages::parts::frame::Viewer;
 use crate::http::pages::parts::list::{ListQuery, default_sort};
 use crate::http::state::State;
+use crate::model::exported_key::{ExportedKey, columns_without_digest};
 use crate::model::key::{ApiKey, KeyNumber, StatusFilter};
 use crate::model::spreadsheet::text;
-use crate::model::transfer::{ExportedKey, columns_without_digest};
 
 /// How many keys are read at once: an export of a hundred thousand must not lie in memory.
 const KEYS_AT_ONCE: usize = 200;

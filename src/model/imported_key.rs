@@ -1,54 +1,20 @@
-//! Keys on their way in or out: what a line of an import must say, and what a line of an export
-//! says.
+//! Keys on their way in: what a line of an import must say.
 //!
 //! A line of an import may hold a secret in the wrong place, and not one of ours. So no complaint
 //! about one repeats what it says.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::FieldErrors;
-use super::actor::Actor;
 use super::catalog::Catalog;
+use super::exported_key::COLUMNS;
 use super::fields::{FieldReader, as_text, check_line};
-use super::id::KeyId;
-use super::key::{ApiKey, KeyLabel, Status, read_scopes};
+use super::key::{KeyLabel, Status, read_scopes};
 use super::scope::ScopeSet;
 use super::secret::{Brand, Digest, mask};
-use super::time;
 use super::time::{LongestLife, Moment, parse_expiry};
-use super::usage::Usage;
-use super::words::Word;
 
-/// The columns of every file of keys, in their order; the last one only where digests are wanted.
-pub const COLUMNS: [&str; 19] = [
-    "id",
-    "name",
-    "description",
-    "owner",
-    "scopes",
-    "status",
-    "display",
-    "created_at",
-    "created_by",
-    "expires_at",
-    "revoked_at",
-    "revoked_by",
-    "revoke_reason",
-    "last_used_at",
-    "lifetime_total",
-    "24h",
-    "7d",
-    "30d",
-    "sha256",
-];
-
-/// Those of a file without digests.
-pub fn columns_without_digest() -> &'static [&'static str] {
-    &COLUMNS[..COLUMNS.len() - 1]
-}
-
-/// Those that an import has no use for: it makes them anew.
+/// The columns that an import has no use for: it makes them anew.
 const IGNORED: [&str; 10] = [
     "id",
     "created_at",
@@ -220,99 +186,6 @@ fn read_display(text: &str) -> Result<String, String> {
 /// All that can be shown of a key of which only the digest is known.
 fn default_display(digest: Digest) -> String {
     format!("imported…{}", &digest.to_hex()[60..])
-}
-
-/// A key as an export writes it.
-#[derive(Serialize)]
-pub struct ExportedKey<'a> {
-    id: KeyId,
-    name: &'a str,
-    description: Option<&'a str>,
-    owner: Option<&'a str>,
-    scopes: &'a ScopeSet,
-    status: Status,
-    display: &'a str,
-    #[serde(with = "time::rfc3339")]
-    created_at: Moment,
-    created_by: &'a Actor,
-    #[serde(with = "time::rfc3339::option")]
-    expires_at: Option<Moment>,
-    #[serde(with = "time::rfc3339::option")]
-    revoked_at: Option<Moment>,
-    revoked_by: Option<&'a Actor>,
-    revoke_reason: Option<&'a str>,
-    #[serde(with = "time::rfc3339::option")]
-    last_used_at: Option<Moment>,
-    lifetime_total: i64,
-    #[serde(rename = "24h")]
-    day: i64,
-    #[serde(rename = "7d")]
-    week: i64,
-    #[serde(rename = "30d")]
-    month: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
-}
-
-impl<'a> ExportedKey<'a> {
-    /// The key in its state at a moment with its figures, without its digest.
-    pub fn new(key: &'a ApiKey, usage: &Usage, now: Moment) -> Self {
-        let revocation = key.revocation.as_ref();
-        Self {
-            id: key.id,
-            name: &key.label.name,
-            description: key.label.description.as_deref(),
-            owner: key.label.owner.as_deref(),
-            scopes: &key.scopes,
-            status: key.status(now),
-            display: &key.display,
-            created_at: key.created_at,
-            created_by: &key.created_by,
-            expires_at: key.expires_at,
-            revoked_at: revocation.map(|revocation| revocation.at),
-            revoked_by: revocation.map(|revocation| &revocation.by),
-            revoke_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
-            last_used_at: usage.last_used_at(),
-            lifetime_total: usage.lifetime.total(),
-            day: usage.windows.day.total(),
-            week: usage.windows.week.total(),
-            month: usage.windows.month.total(),
-            sha256: None,
-        }
-    }
-
-    /// The same with its digest.
-    pub fn with_digest(self, key: &ApiKey) -> Self {
-        Self { sha256: Some(key.digest.to_hex()), ..self }
-    }
-
-    /// The cells of a CSV line, in the order of [`COLUMNS`].
-    pub fn cells(&self) -> Vec<String> {
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let time = |at: Option<Moment>| at.map(time::format).unwrap_or_default();
-        let mut cells = vec![
-            self.id.to_string(),
-            self.name.to_owned(),
-            text(self.description),
-            text(self.owner),
-            self.scopes.to_string(),
-            self.status.as_str().to_owned(),
-            self.display.to_owned(),
-            time::format(self.created_at),
-            self.created_by.name.clone(),
-            time(self.expires_at),
-            time(self.revoked_at),
-            text(self.revoked_by.map(|by| by.name.as_str())),
-            text(self.revoke_reason),
-            time(self.last_used_at),
-            self.lifetime_total.to_string(),
-            self.day.to_string(),
-            self.week.to_string(),
-            self.month.to_string(),
-        ];
-        cells.extend(self.sha256.clone());
-        cells
-    }
 }
 
 #[cfg(test)]

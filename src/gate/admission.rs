@@ -1,0 +1,167 @@
+//! One admission for every front door: a request is judged, and counted once, when its status is
+//! known.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Gate;
+use super::caller::Caller;
+use super::decision::{Decision, Refusal};
+use super::indexed_credential::Holder;
+use super::presented_key::{Presented, Unusable};
+use super::route::{Need, Route};
+use super::worker_tally::WorkerTally;
+use crate::model::catalog::ResourceNumber;
+use crate::model::failed_request::FailedRequest;
+use crate::model::key::KeyNumber;
+use crate::model::scope::Access;
+use crate::model::time::Moment;
+use crate::model::usage::{Cell, Outcome};
+
+/// The status of an answer that says nothing about the request: it is not counted.
+const SERVICE_UNAVAILABLE: u16 = 503;
+
+/// One worker's way through the gate, with what it counts.
+pub struct Door {
+    gate: Arc<Gate>,
+    tally: Arc<WorkerTally>,
+}
+
+/// A request that has been judged.
+pub struct Admission {
+    /// Who the caller is, or why the request is refused.
+    pub verdict: Result<Caller, Refusal>,
+    /// What counts it, to be finished when its status is known.
+    pub count: PendingCount,
+}
+
+/// A request of an API key that is counted when its status is known; when its client goes away
+/// before that, as this is dropped. Requests with admin tokens are not counted.
+pub struct PendingCount {
+    door: Rc<Door>,
+    key: Option<KeyNumber>,
+    resource: Option<ResourceNumber>,
+    access: Access,
+    /// When the request was judged: the moment it is counted under.
+    at: Moment,
+    /// Where the status does not tell it.
+    outcome: Option<Outcome>,
+}
+
+impl Door {
+    /// A door of this gate that counts in this tally.
+    pub fn new(gate: Arc<Gate>, tally: Arc<WorkerTally>) -> Self {
+        Self { gate, tally }
+    }
+
+    /// Judges a request from memory. `None`: its credential is not known here yet, so that only
+    /// [`Self::admit_after_feed`] can tell.
+    pub fn admit(
+        self: &Rc<Self>,
+        presented: &Result<Presented, Unusable>,
+        route: Route,
+    ) -> Option<Admission> {
+        let now = self.gate.time.now();
+        let decision = self.gate.judge(presented, route, now)?;
+        Some(self.admission(decision, route, now))
+    }
+
+    /// Judges a request after the next read of the feed.
+    pub async fn admit_after_feed(
+        self: &Rc<Self>,
+        presented: &Result<Presented, Unusable>,
+        route: Route,
+    ) -> Admission {
+        let (decision, now) = self.gate.judge_after_feed(presented, route).await;
+        self.admission(decision, route, now)
+    }
+
+    fn admission(self: &Rc<Self>, decision: Decision, route: Route, at: Moment) -> Admission {
+        let Decision { holder, verdict } = decision;
+        let (key, outcome) = match &verdict {
+            Err(Refusal::Unavailable) => (None, None),
+            Err(Refusal::KeyRevoked | Refusal::KeyExpired) => {
+                (key_of(holder), Some(Outcome::Retired))
+            }
+            Err(
+                Refusal::MultipleCredentials
+                | Refusal::MissingKey
+                | Refusal::InvalidKey
+                | Refusal::WrongCredential(_)
+                | Refusal::NotFound
+                | Refusal::MethodNotAllowed
+                | Refusal::InsufficientScope { .. },
+            )
+            | Ok(Caller::Key(_)) => (key_of(holder), None),
+            Ok(Caller::Token(token)) => {
+                self.tally.note_token(token.number(), at);
+                (None, None)
+            }
+        };
+        let resource = match route {
+            Route::Known { need: Need::Scope(resource), .. } => Some(resource),
+            Route::Known { need: Need::AnyKey | Need::AdminToken, .. } | Route::Unknown { .. } => {
+                None
+            }
+        };
+        let (door, access) = (self.clone(), route.access());
+        Admission { verdict, count: PendingCount { door, key, resource, access, at, outcome } }
+    }
+}
+
+fn key_of(holder: Option<Holder>) -> Option<KeyNumber> {
+    match holder {
+        Some(Holder::ApiKey { number, .. }) => Some(number),
+        Some(Holder::AdminToken { .. }) | None => None,
+    }
+}
+
+impl PendingCount {
+    /// Counts the request as one of a credential that had ended already: it did so while the
+    /// request was still coming in.
+    pub fn ended_meanwhile(&mut self) {
+        self.outcome = Some(Outcome::Retired);
+    }
+
+    /// Keeps what there is to say of a request that was refused or failed.
+    pub fn record_failure(&self, failed: impl FnOnce(Moment) -> FailedRequest) {
+        if let Some(key) = self.key {
+            self.door.tally.note_error(key, failed(self.at));
+        }
+    }
+
+    /// Leaves the request uncounted: another door will judge it.
+    pub fn discard(mut self) {
+        self.key = None;
+    }
+
+    /// Counts the request by the status of its answer. What the client calls itself is asked for
+    /// when its address may have to be recorded.
+    pub fn finish<'a>(
+        mut self,
+        status: u16,
+        address: Option<IpAddr>,
+        user_agent: impl FnOnce() -> Option<&'a str>,
+    ) {
+        let Some(key) = self.key.take() else { return };
+        if status != SERVICE_UNAVAILABLE {
+            let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status));
+            self.door.tally.count(key, self.cell(outcome), self.at, address, user_agent);
+        }
+    }
+
+    fn cell(&self, outcome: Outcome) -> Cell {
+        Cell::new(self.resource, self.access, outcome)
+    }
+}
+
+/// Dropped before it was finished: the client went away before the answer.
+impl Drop for PendingCount {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            let cell = self.cell(Outcome::ClientError);
+            self.door.tally.count(key, cell, self.at, None, || None);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Counting the request at hand by its answer, and what is kept of one that was refused or failed.
+
+use actix_web::dev::{RequestHead, ServiceResponse};
+use actix_web::http::header::USER_AGENT;
+use actix_web::http::{Method, StatusCode};
+
+use crate::gate::admission::PendingCount;
+use crate::http::client_address::client_address;
+use crate::http::error::{Code, Problem};
+use crate::http::state::State;
+use crate::model::failed_request::FailedRequest;
+use crate::model::time::Moment;
+use crate::model::words::Word;
+
+/// The methods that are kept as they are; another is the client's own word.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
+/// Counts a request by its answer. `has_route`: whether there is something at its path.
+pub(super) fn count(
+    count: PendingCount,
+    response: &ServiceResponse,
+    state: &State,
+    has_route: bool,
+) {
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        count.record_failure(|at| failed(response, state, has_route, at));
+    }
+    let head = response.request().head();
+    let address = client_address(head, &state.settings);
+    count.finish(status.as_u16(), address, || user_agent_of(head, state));
+}
+
+/// The code of the refusal when the credential, which was good at the request's head, had ended by
+/// its end.
+pub(super) fn ended_meanwhile(response: &ServiceResponse) -> Option<Code> {
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    response.response().extensions().get::<Problem>().map(Problem::code)
+}
+
+/// What is kept of a request that was refused or failed: nothing that the client could put a secret
+/// into.
+fn failed(response: &ServiceResponse, state: &State, has_route: bool, at: Moment) -> FailedRequest {
+    let (request, status) = (response.request(), response.status());
+    let stated = response.response().extensions().get::<Problem>().map(Problem::code);
+    let known = METHODS.iter().find(|method| *method == request.method());
+    let address = client_address(request.head(), &state.settings);
+    FailedRequest {
+        at,
+        method: known.map_or("OTHER", |method| method.as_str()).to_owned(),
+        route: has_route.then(|| request.match_pattern()).flatten(),
+        status: status.as_u16(),
+        code: stated.unwrap_or_else(|| Code::of_status(status)).as_str().to_owned(),
+        address: address.map(|address| address.to_string()),
+    }
+}
+
+/// What a client calls itself, as it may be noted.
+pub(in crate::http) fn user_agent_of<'a>(
+    request: &'a RequestHead,
+    state: &State,
+) -> Option<&'a str> {
+    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    // A secret that was sent as a user agent must not be stored.
+    user_agent.filter(|agent| !state.bitting.brand.may_occur_in(agent))
+}

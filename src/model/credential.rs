@@ -1,0 +1,25 @@
+//! What a request proves who asks by.
+
+use super::id::{KeyId, SessionId, TokenId};
+use super::key::KeyNumber;
+
+/// An API key, an admin token or a session, as it is found in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// An API key, by its row number and its public id.
+    Key(KeyNumber, KeyId),
+    /// An admin token.
+    Token(TokenId),
+    /// A user's session.
+    Session(SessionId),
+}
+
+impl Credential {
+    /// The public id of an API key.
+    pub fn key_id(self) -> Option<KeyId> {
+        match self {
+            Self::Key(_, id) => Some(id),
+            Self::Token(_) | Self::Session(_) => None,
+        }
+    }
+}
