@@ -1,12 +1,14 @@
 //! `bitting key …`
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::failure::Failure;
 use super::output::{plain, say, show, show_json, show_once, show_table};
 use super::transfer;
 use super::transfer::{Export, Import};
-use super::{Failure, now, open, principal};
+use super::word::word;
+use super::{now, open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::model::actor::Actor;
@@ -34,8 +36,8 @@ Write does not include read: give both where both are needed.")]
     /// List keys, newest first
     List {
         /// Only keys in this state
-        #[arg(long, value_enum, default_value = "all")]
-        status: ListStatus,
+        #[arg(long, value_parser = word::<StatusFilter>(), default_value = "all")]
+        status: StatusFilter,
         /// Print one JSON object per line
         #[arg(long)]
         json: bool,
@@ -106,33 +108,12 @@ pub(super) struct Create {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum ListStatus {
-    Active,
-    Revoked,
-    Expired,
-    Retired,
-    All,
-}
-
-impl From<ListStatus> for StatusFilter {
-    fn from(status: ListStatus) -> Self {
-        match status {
-            ListStatus::Active => Self::Active,
-            ListStatus::Revoked => Self::Revoked,
-            ListStatus::Expired => Self::Expired,
-            ListStatus::Retired => Self::Retired,
-            ListStatus::All => Self::All,
-        }
-    }
-}
-
 pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failure> {
     match command {
         KeyCommand::Create(arguments) => create(arguments, settings),
         KeyCommand::Import(arguments) => transfer::import(&arguments, settings),
         KeyCommand::Export(arguments) => transfer::export(&arguments, settings),
-        KeyCommand::List { status, json } => list(status.into(), json, settings),
+        KeyCommand::List { status, json } => list(status, json, settings),
         KeyCommand::Show { id, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;

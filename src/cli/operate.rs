@@ -9,8 +9,9 @@ use std::time::Duration;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use super::Arguments;
+use super::failure::Failure;
 use super::output::{plain, say, show, show_json};
-use super::{Arguments, Failure};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::domain::checkup;

@@ -3,7 +3,7 @@
 use std::fmt::{Arguments, Display};
 use std::io::Write;
 
-use super::Failure;
+use super::failure::Failure;
 
 /// Prints one line of a result.
 pub(super) fn show(line: Arguments<'_>) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
 //! `bitting revoke-as-in`: after a backup was restored, taking away again what had been taken away
 //! since, as far as the database from before tells.
 
+use super::failure::Failure;
 use super::output::{say, show};
-use super::{Failure, open, principal};
+use super::{open, principal};
 use crate::config::Settings;
 use crate::domain::Error;
 use crate::domain::carry_over::{Held, Step};

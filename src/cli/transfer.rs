@@ -9,10 +9,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::keys::ListStatus;
+use super::failure::Failure;
 use super::output::{plain, say, show, show_json};
 use super::transfer_lines::{Format, Lines, Unreadable};
-use super::{Failure, open, principal};
+use super::word::word;
+use super::{open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::domain::keys::transfer::Intake;
@@ -21,6 +22,7 @@ use crate::model::FieldErrors;
 use crate::model::exported_key::{COLUMNS, ExportedKey, columns_without_digest};
 use crate::model::id::KeyId;
 use crate::model::imported_key::ImportedKey;
+use crate::model::key::StatusFilter;
 use crate::model::spreadsheet;
 use crate::store::database::migrate::Missing;
 
@@ -50,8 +52,8 @@ pub(super) struct Export {
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
     /// Only keys in this state
-    #[arg(long, value_enum, default_value = "all")]
-    status: ListStatus,
+    #[arg(long, value_parser = word::<StatusFilter>(), default_value = "all")]
+    status: StatusFilter,
     /// With the SHA-256 of each key, so that another database can take them in
     #[arg(long)]
     with_digests: bool,
@@ -275,7 +277,7 @@ fn export_each(
     arguments: &Export,
     mut each: impl FnMut(ExportedKey<'_>) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let (status, now) = (arguments.status.into(), bitting.time.now());
+    let (status, now) = (arguments.status, bitting.time.now());
     bitting.walk_keys(&principal(), |key, usage| {
         if key.status(now).is_among(status) {
             let exported = ExportedKey::new(key, usage, now);

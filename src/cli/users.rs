@@ -5,11 +5,12 @@ use std::io::{self, BufRead, IsTerminal};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
+use super::failure::Failure;
 use super::output::{plain, say, show, show_json, show_table};
-use super::{Failure, open, principal};
+use super::{open, principal};
 use crate::config::Settings;
 use crate::domain::users::disabling::CredentialCounts;
-use crate::domain::users::one_time_links::choose_password;
+use crate::domain::users::passwords::choose_password;
 use crate::domain::{Bitting, Error};
 use crate::model::catalog::Catalog;
 use crate::model::password::Password;

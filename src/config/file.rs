@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer};
 
 use super::setting::Setting;
-use super::{BadSetting, DEFAULT_FILE};
+use super::setting::{BadSetting, DEFAULT_FILE};
 
 /// What the file says, every setting as text.
 #[derive(Debug, Default, Deserialize)]

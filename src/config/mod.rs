@@ -22,13 +22,13 @@ use crate::model::user::Email;
 use crate::store::Target;
 
 use file::File;
+pub use setting::BadSetting;
 use setting::{Setting, variable};
+pub use values::LogFormat;
 use values::{
     parse_address, parse_database_wait, parse_log_format, parse_log_level, parse_max_staleness,
     parse_networks, parse_origin, parse_usage_flush, parse_workers,
 };
-
-const DEFAULT_FILE: &str = "bitting.toml";
 
 /// The options as given on the command line. What they do not say is looked up in the environment
 /// and the file, and only there: clap would take an empty variable for a value.
@@ -74,15 +74,6 @@ pub struct Options {
     /// Where to serve metrics, at /metrics, without authentication [default: nowhere]
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<String>,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// How long slow clients are waited for. Not an option: tests shorten it.
@@ -152,11 +143,6 @@ impl Settings {
         !self.listen.ip().is_loopback() && !encrypted
     }
 }
-
-/// A setting that cannot be used; one line that names it.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadSetting(String);
 
 impl Options {
     /// Adds the environment's and the file's settings and the defaults, and checks everything.

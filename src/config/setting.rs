@@ -3,7 +3,12 @@
 
 use std::fmt::Display;
 
-use super::{BadSetting, DEFAULT_FILE};
+pub(super) const DEFAULT_FILE: &str = "bitting.toml";
+
+/// A setting that cannot be used; one line that names it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadSetting(pub(super) String);
 
 /// A setting that is looked for on the command line, in the environment and in the file.
 pub(super) struct Setting {

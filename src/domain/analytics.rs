@@ -1,6 +1,7 @@
 //! What happened in a period.
 
-use super::{Bitting, Result};
+use super::Bitting;
+use super::error::Result;
 use crate::model::analytics::{Overview, Period};
 use crate::store::analytics;
 

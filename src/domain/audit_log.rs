@@ -6,15 +6,18 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::keys::keyring::foreign_cursor;
+use super::Bitting;
+use super::error::Result;
 use super::principal::Principal;
-use super::{Bitting, Result};
-use crate::model::actor::Origin;
+use super::set_back::RECENT;
+use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
 use crate::model::id::{KeyId, TokenId, UserId};
-use crate::model::page::{Page, PageRequest};
+use crate::model::page::{Limit, Page, PageRequest, foreign_cursor};
 use crate::model::words::Word;
+use crate::store;
 use crate::store::audit;
+use crate::store::database::transaction::AdvisoryLock;
 
 /// Says in the log what was done, once it is committed: where the database is lost, this is left.
 pub(super) fn log_change(action: Action, id: impl Display, origin: &Origin) {
@@ -83,4 +86,39 @@ impl Bitting {
         let user = principal.restricted_to();
         Ok(self.database.read(|connection| audit::names(connection, &ids, user))?)
     }
+}
+
+impl Bitting {
+    /// Records in the audit log what was found lost; several servers that find the same record it
+    /// once.
+    ///
+    /// # Errors
+    /// When the database fails; it is recorded another time.
+    pub fn record_set_backs(&self) -> store::Result<()> {
+        while let Some(set_back) = self.set_backs.next() {
+            let now = self.time.now();
+            self.database.write(|connection| {
+                AdvisoryLock::Keys.acquire(connection)?;
+                let filter = AuditFilter {
+                    action: Some(Action::DatabaseSetBack),
+                    from: Some(now - RECENT),
+                    ..AuditFilter::default()
+                };
+                let recent = audit::list(connection, &filter, None, Limit::default(), None)?;
+                if !recent.iter().any(|event| set_back.is_told_by(event)) {
+                    let action = Action::DatabaseSetBack;
+                    audit::insert(connection, now, action, &itself(), None, &set_back.detail())?;
+                }
+                store::Result::Ok(())
+            })?;
+            self.set_backs.recorded();
+        }
+        Ok(())
+    }
+}
+
+/// The server as the actor of what nobody asked it to do.
+fn itself() -> Origin {
+    let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
+    Origin { actor, address: None, request_id: None }
 }

@@ -5,9 +5,10 @@
 
 use serde_json::json;
 
+use super::Bitting;
 use super::audit_log::log_change;
+use super::error::{Error, Result};
 use super::principal::{Principal, require};
-use super::{Bitting, Error, Result};
 use crate::model::audit::Action;
 use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::scope::ScopeSet;

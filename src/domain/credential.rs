@@ -1,30 +1,18 @@
-//! What a request proves who asks by. It is accepted when the request's head is there, and looked at
-//! once more in the transaction that changes something: it may have ended in between.
+//! Looking at a credential once more in the transaction that changes something: it was accepted when
+//! the request's head was there, and may have ended in between.
 
-use super::{Bitting, Result};
-use crate::model::credential::Credential;
+use super::Bitting;
+use super::error::Result;
+use crate::model::credential::{Credential, Ended};
 use crate::model::key::Status;
 use crate::store::users::sessions;
 use crate::store::{AnyConnection, keys, tokens};
-
-/// Why a credential that was accepted is no longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// Somebody revoked the key or token.
-    Revoked,
-    /// The key's or token's time has passed.
-    Expired,
-    /// The database does not have the key or token.
-    Unknown,
-    /// The session is over.
-    SignedOut,
-}
 
 impl Bitting {
     /// Refuses a credential that has ended, as the database has it now.
     ///
     /// # Errors
-    /// [`Error::Ended`](super::Error::Ended), or when the database fails.
+    /// [`Error::Ended`](super::error::Error::Ended), or when the database fails.
     pub(super) fn require_live(
         &self,
         connection: &mut AnyConnection,

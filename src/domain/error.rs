@@ -1,7 +1,7 @@
 //! Why a use case was not carried out. How that is said over HTTP is decided in `http`.
 
-use super::credential::Ended;
 use crate::model::FieldErrors;
+use crate::model::credential::Ended;
 use crate::model::key::Status;
 use crate::model::scope::ScopeSet;
 use crate::store;

@@ -5,47 +5,19 @@
 //! change without its answer nor an answer without its change, and a turn that ends in any other
 //! way leaves nothing behind.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
-
 use chrono::Duration;
 
-use super::{Bitting, Error, Result};
+use super::Bitting;
+use super::error::{Error, Result};
+use super::idempotency_lock::IdempotencyLock;
 use crate::model::credential::Credential;
-use crate::model::idempotency::{Answer, Attempt, Identity};
+use crate::model::idempotency::{Answer, Attempt};
 use crate::store;
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::{AnyConnection, idempotency};
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::hours(24);
-
-/// The requests that this process is carrying out under an `Idempotency-Key`.
-pub(super) type Running = Mutex<HashSet<Identity>>;
-
-/// A request's turn: while it lasts, this process begins no other with the same identity.
-pub struct IdempotencyLock<'a> {
-    running: &'a Running,
-    attempt: Attempt,
-}
-
-impl<'a> IdempotencyLock<'a> {
-    fn take(running: &'a Running, attempt: Attempt) -> Result<Self> {
-        let mut identities = running.lock().unwrap_or_else(PoisonError::into_inner);
-        if identities.insert(attempt.identity) {
-            Ok(Self { running, attempt })
-        } else {
-            Err(Error::InProgress)
-        }
-    }
-}
-
-impl Drop for IdempotencyLock<'_> {
-    fn drop(&mut self) {
-        let mut identities = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        identities.remove(&self.attempt.identity);
-    }
-}
 
 /// What a use case does so that it is not done again: it keeps the answer to its result.
 pub struct SaveResponse<'a, T> {

@@ -13,6 +13,7 @@ pub mod error;
 mod event_limit;
 mod feed_reader;
 pub mod idempotency;
+pub mod idempotency_lock;
 pub mod keys;
 pub mod principal;
 pub mod records;
@@ -42,8 +43,8 @@ use crate::gate::timekeeper::Timekeeper;
 use change_feed::ChangeFeed;
 use event_limit::EventLimit;
 use set_back::SetBacks;
+use usage::flushes::Flushes;
 use usage::meter::UsageMeter;
-use usage::writer::Flushes;
 use users::passwords::Hasher;
 
 /// The application behind every front door: the database, and what is kept of it in memory.
@@ -72,7 +73,7 @@ pub struct Bitting {
     pub sessions: AtomicU64,
     /// How writing them has gone so far.
     pub flushes: Flushes,
-    running: idempotency::Running,
+    running: idempotency_lock::Running,
     ids: Mutex<ContextV7>,
 }
 
@@ -111,7 +112,7 @@ impl Bitting {
             denials: EventLimit::default(),
             sessions: AtomicU64::new(0),
             flushes: Flushes::default(),
-            running: idempotency::Running::default(),
+            running: idempotency_lock::Running::default(),
             ids,
         })
     }

@@ -6,12 +6,13 @@
 
 use serde_json::{Value, json};
 
-use super::credential::Ended;
-use super::{Bitting, Error, Result};
+use super::Bitting;
+use super::error::{Error, Result};
 use crate::model::actor::{Actor, ActorKind, Origin, Visit};
 use crate::model::audit::Action;
 use crate::model::catalog::Catalog;
 use crate::model::credential::Credential;
+use crate::model::credential::Ended;
 use crate::model::id::{KeyId, SessionId, TokenId, UserId};
 use crate::model::key::ApiKey;
 use crate::model::scope::ScopeSet;

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::Bitting;
+use super::error::{Error, Result};
 use super::idempotency::SaveResponse;
-use super::keys::keyring::foreign_cursor;
-use super::{Bitting, Error, Result};
 use crate::model::credential::Credential;
-use crate::model::page::{Cursor, Page, PageRequest};
+use crate::model::page::{Cursor, Page, PageRequest, foreign_cursor};
 use crate::model::precondition::{Preconditions, Verdict};
 use crate::model::records::{Record, RecordId, Stamp, WriterFilter, Writers, patch_fields};
 use crate::model::scope::Access;

@@ -7,23 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use super::Bitting;
 use super::change_feed::lock;
 use crate::gate::key_index::{Holder, IndexedCredential, Replaced};
-use crate::model::actor::{Actor, ActorKind, Origin};
-use crate::model::audit::{Action, AuditEvent, AuditFilter};
+use crate::model::audit::AuditEvent;
 use crate::model::key::Status;
-use crate::model::page::Limit;
 use crate::model::time::Moment;
-use crate::store;
-use crate::store::audit;
-use crate::store::database::transaction::AdvisoryLock;
 
 /// Ids named at most of each kind; how many there are is said too.
 const NAMED: usize = 100;
 /// Servers of one database notice within a moment of each other; what one of them has recorded so
 /// recently, the others need not record again.
-const RECENT: Duration = Duration::seconds(60);
+pub(super) const RECENT: Duration = Duration::seconds(60);
 /// Findings that wait to be recorded at most: there are several only where a pooler leads from one
 /// database to another and back.
 const MOST_WAITING: usize = 20;
@@ -112,7 +106,7 @@ impl SetBack {
         Self { unknown, revived: Ids::of(replaced.revived.iter()), requests }
     }
 
-    fn detail(&self) -> Value {
+    pub(super) fn detail(&self) -> Value {
         json!({
             "unknown": self.unknown.first,
             "unknown_in_all": self.unknown.all,
@@ -122,53 +116,18 @@ impl SetBack {
         })
     }
 
-    fn is_told_by(&self, event: &AuditEvent) -> bool {
+    pub(super) fn is_told_by(&self, event: &AuditEvent) -> bool {
         self.unknown.are_in(&event.detail["unknown"])
             && self.revived.are_in(&event.detail["revived"])
     }
 }
 
-impl Bitting {
-    /// Records in the audit log what was found lost; several servers that find the same record it
-    /// once.
-    ///
-    /// # Errors
-    /// When the database fails; it is recorded another time.
-    pub fn record_set_backs(&self) -> store::Result<()> {
-        while let Some(set_back) = self.set_backs.next() {
-            let now = self.time.now();
-            self.database.write(|connection| {
-                AdvisoryLock::Keys.acquire(connection)?;
-                let filter = AuditFilter {
-                    action: Some(Action::DatabaseSetBack),
-                    from: Some(now - RECENT),
-                    ..AuditFilter::default()
-                };
-                let recent = audit::list(connection, &filter, None, Limit::default(), None)?;
-                if !recent.iter().any(|event| set_back.is_told_by(event)) {
-                    let action = Action::DatabaseSetBack;
-                    audit::insert(connection, now, action, &itself(), None, &set_back.detail())?;
-                }
-                store::Result::Ok(())
-            })?;
-            self.set_backs.recorded();
-        }
-        Ok(())
-    }
-}
-
 impl SetBacks {
-    fn next(&self) -> Option<SetBack> {
+    pub(super) fn next(&self) -> Option<SetBack> {
         lock(&self.unrecorded).first().cloned()
     }
 
-    fn recorded(&self) {
+    pub(super) fn recorded(&self) {
         lock(&self.unrecorded).remove(0);
     }
-}
-
-/// The server as the actor of what nobody asked it to do.
-fn itself() -> Origin {
-    let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
-    Origin { actor, address: None, request_id: None }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::Bitting;
 use super::audit_log::log_change;
+use super::error::{Error, Result};
 use super::principal::{Principal, require};
-use super::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::audit::Action;

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 pub use super::code::Code;
 use crate::domain;
-use crate::domain::credential::Ended;
 use crate::gate::decision::Refusal;
 use crate::gate::route::Need;
+use crate::model::credential::Ended;
 use crate::model::secret::mask;
 use crate::model::words::Word;
 use crate::model::{FieldErrors, key::Status};

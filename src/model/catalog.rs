@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope};
-use super::usage::OTHER;
 
+/// What stands for a path of no resource.
+pub const OTHER: &str = "other";
 /// The most resources a catalog holds: two bits each in [`Permissions`].
 pub const MOST_RESOURCES: usize = 64;
 

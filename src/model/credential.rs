@@ -23,3 +23,16 @@ impl Credential {
         }
     }
 }
+
+/// Why a credential that was accepted is no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody revoked the key or token.
+    Revoked,
+    /// The key's or token's time has passed.
+    Expired,
+    /// The database does not have the key or token.
+    Unknown,
+    /// The session is over.
+    SignedOut,
+}

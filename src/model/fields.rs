@@ -11,7 +11,7 @@ use super::schema;
 use super::schema::ObjectSchema;
 use super::time::{Moment, parse_rfc3339};
 use super::visible::is_visible;
-use super::words::Word;
+use super::words::{Word, choice};
 
 /// The most tags a record has.
 const MOST_TAGS: usize = 50;
@@ -119,7 +119,7 @@ impl<'a> FieldReader<'a> {
 
     /// One word of a closed set.
     pub fn choice<W: Word>(&mut self, field: &'static str) -> Option<W> {
-        self.parsed(field, schema::choice::<W>, |value| {
+        self.parsed(field, choice::<W>, |value| {
             W::parse(as_text(value)?).ok_or_else(|| format!("must be {}", W::choices()))
         })
     }

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::FieldErrors;
 use super::schema;
 
 /// The most items a page has.
@@ -167,6 +168,14 @@ impl<T: Serialize> Serialize for Page<T> {
             Meta { limit: self.limit.get(), next_cursor: self.next.as_ref().map(Cursor::encode) };
         List { data: &self.items, meta }.serialize(serializer)
     }
+}
+
+/// What is said of a cursor that was not made for this list.
+pub fn foreign_cursor() -> FieldErrors {
+    FieldErrors::one(
+        "cursor",
+        "is not a cursor of this list; leave it out to begin with the first page",
+    )
 }
 
 #[cfg(test)]

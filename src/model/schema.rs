@@ -5,7 +5,6 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::visible::UNSEEN;
-use super::words::Word;
 
 /// Gives a type the JSON Schema that a function makes; it stands where it is used.
 macro_rules! described {
@@ -96,14 +95,6 @@ pub fn boolean() -> Value {
 pub fn object(longest: usize) -> Value {
     let about = format!("At most {longest} bytes as JSON without spaces.");
     json!({"type": "object", "default": {}, "description": about})
-}
-
-/// One word of a closed set.
-pub fn choice<W: Word>() -> Value {
-    let words: Vec<&str> = W::ALL.iter().map(|word| word.as_str()).collect();
-    let meanings = W::ALL.iter().map(|word| (word.as_str().to_owned(), json!(word.about())));
-    let meanings: Map<String, Value> = meanings.collect();
-    json!({"type": "string", "enum": words, "x-enumDescriptions": meanings})
 }
 
 /// A whole number within bounds.

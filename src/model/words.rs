@@ -1,5 +1,7 @@
 //! Closed sets of words: an enum, its text and back, stated once.
 
+use serde_json::{Map, Value, json};
+
 /// A value that is written as one word out of a fixed set.
 pub trait Word: Sized + Copy + 'static {
     /// Every value, in the order in which they are listed.
@@ -58,8 +60,16 @@ macro_rules! words {
         $crate::model::schema::described!(
             $name,
             stringify!($name),
-            $crate::model::schema::choice::<$name>()
+            $crate::model::words::choice::<$name>()
         );
     };
 }
 pub(crate) use words;
+
+/// The JSON Schema of one word of a closed set.
+pub fn choice<W: Word>() -> Value {
+    let words: Vec<&str> = W::ALL.iter().map(|word| word.as_str()).collect();
+    let meanings = W::ALL.iter().map(|word| (word.as_str().to_owned(), json!(word.about())));
+    let meanings: Map<String, Value> = meanings.collect();
+    json!({"type": "string", "enum": words, "x-enumDescriptions": meanings})
+}

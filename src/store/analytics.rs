@@ -5,7 +5,7 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::database::connection::AnyConnection;
+use super::database::any_connection::AnyConnection;
 use super::error::Result;
 use super::schema::{calls, leads};
 use crate::model::analytics::{CallFigures, LeadFigures, Period};

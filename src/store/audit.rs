@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use serde_json::Value;
 
-use super::database::connection::AnyConnection;
+use super::database::any_connection::AnyConnection;
 use super::error::Result;
 use super::rows;
 use super::schema::{admin_tokens, api_keys, audit_events as table, users};

@@ -9,7 +9,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
-use super::database::connection::{AnyConnection, on_either};
+use super::database::any_connection::{AnyConnection, on_either};
 use super::database::standby;
 use super::error::Result;
 use crate::model::audit::Action;

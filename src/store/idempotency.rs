@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use super::database::connection::AnyConnection;
+use super::database::any_connection::AnyConnection;
 use super::error::Result;
 use super::rows;
 use super::schema::idempotency as table;

@@ -19,6 +19,7 @@ pub mod tokens;
 pub mod usage;
 pub mod users;
 
-pub use database::connection::{AnyConnection, Database};
+pub use database::any_connection::AnyConnection;
+pub use database::connection::Database;
 pub use database::target::Target;
 pub use error::{Error, Result};

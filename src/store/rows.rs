@@ -8,7 +8,7 @@ use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 
-use super::database::connection::{AnyRawValue, MultiBackend};
+use super::database::any_connection::{AnyRawValue, MultiBackend};
 use super::error::{Error, Result};
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::key::Revocation;

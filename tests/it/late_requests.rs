@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bitting::config::Options;
 use bitting::domain::Error;
-use bitting::domain::credential::Ended;
 use bitting::domain::principal::Principal;
 use bitting::model::actor::Visit;
+use bitting::model::credential::Ended;
 use bitting::model::id::SessionId;
 use bitting::model::key::NewKey;
 use bitting::model::password::Password;

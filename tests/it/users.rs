@@ -1,10 +1,10 @@
 //! Users: added, changed, disabled and enabled; what becomes of their keys; the last administrator.
 
 use bitting::domain::Error;
-use bitting::domain::credential::Ended;
 use bitting::domain::principal::Principal;
 use bitting::domain::users::disabling::CredentialCounts;
 use bitting::model::actor::Visit;
+use bitting::model::credential::Ended;
 use bitting::model::key::NewKey;
 use bitting::model::records::resources;
 use bitting::model::token::NewToken;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::practice::{FRONT_DESK, PEOPLE, Practice, email_of, number_of};
-use crate::domain::Result;
+use crate::domain::error::Result;
 use crate::model::precondition::Preconditions;
 use crate::model::records::RecordId;
 use crate::model::records::call::Call;

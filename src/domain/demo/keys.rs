@@ -5,7 +5,7 @@ use rand::RngExt as _;
 use serde_json::json;
 
 use super::Stage;
-use crate::domain::Result;
+use crate::domain::error::Result;
 use crate::domain::keys::keyring::IssuedKey;
 use crate::domain::principal::Principal;
 use crate::model::catalog::ResourceNumber;

@@ -14,11 +14,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
+use super::Bitting;
+use super::error::{Error, Result};
 use super::keys::keyring::IssuedKey;
 use super::principal::Principal;
 use super::records::RecordKind;
-use super::users::one_time_links::choose_password;
-use super::{Bitting, Error, Result};
+use super::users::passwords::choose_password;
 use crate::clock::ManualClock;
 use crate::gate::worker_tally::WorkerTally;
 use crate::model::FieldErrors;

@@ -5,7 +5,7 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 
 use super::Stage;
-use crate::domain::Result;
+use crate::domain::error::Result;
 use crate::model::records::agent::Agent;
 use crate::model::records::article::Article;
 use crate::model::records::contact::Contact;

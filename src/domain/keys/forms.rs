@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use super::keyring::IssuedKey;
+use crate::domain::Bitting;
+use crate::domain::error::{Error, Result};
 use crate::domain::principal::Principal;
 use crate::domain::tokens::IssuedToken;
-use crate::domain::{Bitting, Error, Result};
 use crate::model::id::{KeyId, TokenId};
 use crate::model::key::NewKey;
 use crate::model::random_secret::RandomSecret;

@@ -3,17 +3,18 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
+use crate::domain::error::{Error, Result};
 use crate::domain::idempotency::SaveResponse;
 use crate::domain::principal::{Principal, require};
-use crate::domain::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::Origin;
 use crate::model::audit::Action;
 use crate::model::fields::check_line;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation, Status};
-use crate::model::page::{Page, PageRequest};
+use crate::model::page::{Page, PageRequest, foreign_cursor};
 use crate::model::records::patch_fields;
 use crate::model::scope::ScopeSet;
 use crate::model::secret::{Secret, SecretKind};
@@ -325,13 +326,4 @@ fn find_visible(
 ) -> Result<ApiKey> {
     let key = keys::find(connection, id)?.ok_or(Error::NotFound)?;
     if principal.sees(&key) { Ok(key) } else { Err(Error::Foreign) }
-}
-
-/// What is said of a cursor that was not made for this list.
-pub(in crate::domain) fn foreign_cursor() -> Error {
-    FieldErrors::one(
-        "cursor",
-        "is not a cursor of this list; leave it out to begin with the first page",
-    )
-    .into()
 }

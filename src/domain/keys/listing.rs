@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use crate::domain::Bitting;
+use crate::domain::error::Result;
 use crate::domain::principal::Principal;
-use crate::domain::{Bitting, Result};
 use crate::model::key::{ApiKey, KeyFilter, KeyNumber, KeySort, StatusFilter, TableFilter};
 use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
 use crate::model::usage::{DAYS, Days, KeySelection, Usage, Windows};

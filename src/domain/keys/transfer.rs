@@ -6,9 +6,10 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 
 use super::keyring::NewKeyDetail;
+use crate::domain::Bitting;
+use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
 use crate::domain::usage::meter::Unwritten;
-use crate::domain::{Bitting, Error, Result};
 use crate::model::audit::Action;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::imported_key::ImportedKey;

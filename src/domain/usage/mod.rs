@@ -1,6 +1,7 @@
 //! domain::usage.
 
 pub mod batch;
+pub mod flushes;
 pub mod meter;
 pub mod report;
 pub mod writer;

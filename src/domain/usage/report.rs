@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use chrono::{Duration, Timelike};
 
 use super::meter::Unwritten;
+use crate::domain::Bitting;
+use crate::domain::error::Result;
 use crate::domain::principal::Principal;
-use crate::domain::{Bitting, Result};
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::Catalog;
 use crate::model::failed_request::FailedRequest;

@@ -1,6 +1,6 @@
 //! Bringing counts to the database, and moving old ones on: what runs in the background.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use chrono::Duration;
 
@@ -28,53 +28,6 @@ const HOURS_KEPT: Duration = Duration::days(31);
 const LONG_JOURNAL: usize = 100_000;
 /// How long the journal is left alone when little is noted in it.
 const JOURNAL_KEPT: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// How writing the counts has gone so far.
-#[derive(Debug, Default)]
-pub struct Flushes {
-    written: AtomicU64,
-    failed: AtomicU64,
-    nanoseconds: AtomicU64,
-    /// Counters noted in the journal since it was last folded.
-    journaled: AtomicUsize,
-    /// Whether the last write failed.
-    failing: AtomicBool,
-    /// Whether this user may not write the database's file any longer.
-    denied: AtomicBool,
-}
-
-impl Flushes {
-    fn note(&self, took: std::time::Duration, successful: bool) {
-        self.failing.store(!successful, Ordering::Relaxed);
-        if successful {
-            let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-            self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
-            self.written.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether the database takes what is written, as far as is known.
-    pub fn are_taken(&self) -> bool {
-        !self.failing.load(Ordering::Relaxed) && !self.denied.load(Ordering::Relaxed)
-    }
-
-    /// Batches written.
-    pub fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    /// Times that writing one failed.
-    pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    /// Seconds spent on those that were written.
-    pub fn seconds(&self) -> f64 {
-        self.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9
-    }
-}
 
 impl Bitting {
     /// Writes what has been counted, exactly once. Returns whether there was anything to write.

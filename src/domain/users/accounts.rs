@@ -3,9 +3,10 @@
 
 use serde_json::json;
 
+use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
+use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
-use crate::domain::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::audit::Action;
 use crate::model::id::{PublicId, UserId};

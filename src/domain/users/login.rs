@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 
 use super::login_throttle::Attempt;
-use super::one_time_links::choose_password;
-use super::passwords::is_outdated;
+use super::passwords::{choose_password, is_outdated};
+use crate::domain::Bitting;
+use crate::domain::error::{Error, Result};
 use crate::domain::principal::Principal;
-use crate::domain::{Bitting, Error, Result};
 use crate::model::actor::{Actor, ActorKind, Origin, Visit};
 use crate::model::audit::Action;
 use crate::model::id::{PublicId, SessionId, UserId};

@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use chrono::Duration;
 
-use crate::domain::{Bitting, Error, Result};
+use crate::domain::Bitting;
+use crate::domain::error::{Error, Result};
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::store;

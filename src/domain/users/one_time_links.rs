@@ -5,8 +5,10 @@ use chrono::Duration;
 use serde_json::json;
 
 use super::login::SignedIn;
+use super::passwords::choose_password;
+use crate::domain::Bitting;
+use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
-use crate::domain::{Bitting, Error, Result};
 use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Visit};
 use crate::model::audit::Action;
@@ -171,14 +173,6 @@ impl Bitting {
             Ok(user)
         })
     }
-}
-
-/// A password that somebody chooses, or the complaint.
-///
-/// # Errors
-/// [`Error::Invalid`].
-pub fn choose_password(text: &str, email: &Email) -> Result<Password> {
-    Ok(Password::choose(text, email).map_err(|message| FieldErrors::one("password", message))?)
 }
 
 fn first_user(email: Email) -> NewUser {

@@ -12,8 +12,10 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::domain::{Error, Result};
+use crate::domain::error::{Error, Result};
+use crate::model::FieldErrors;
 use crate::model::password::Password;
+use crate::model::user::Email;
 use crate::store;
 
 /// OWASP's smallest recommended cost: 19 MiB, two passes, one lane.
@@ -184,6 +186,14 @@ fn parse(stored: &str) -> Result<(Params, Salt, Output)> {
 pub fn is_outdated(stored: &str) -> bool {
     let current = format!("$m={},t={},p={}$", COST.m_cost(), COST.t_cost(), COST.p_cost());
     !stored.contains(&current)
+}
+
+/// A password that somebody chooses, or the complaint.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn choose_password(text: &str, email: &Email) -> Result<Password> {
+    Ok(Password::choose(text, email).map_err(|message| FieldErrors::one("password", message))?)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::model::schema;
 use crate::model::scope::Scope;
 use crate::model::terms::Terms;
 use crate::model::time::{Moment, parse_rfc3339};
-use crate::model::words::Word;
+use crate::model::words::{Word, choice};
 
 /// The longest text a filter takes, in characters.
 const LONGEST: usize = 200;
@@ -126,7 +126,7 @@ impl QueryReader {
 
     /// One word of a closed set.
     pub fn choice<W: Word>(&mut self, name: &'static str) -> Option<W> {
-        self.parsed(name, schema::choice::<W>, |text| {
+        self.parsed(name, choice::<W>, |text| {
             W::parse(text).ok_or_else(|| format!("must be {}", W::choices()))
         })
     }

@@ -13,8 +13,8 @@ use crate::gate::route::Need;
 use crate::http::error::{Code, Problem};
 use crate::model::field_errors::MOST_NAMED;
 use crate::model::key::Status;
-use crate::model::words::Word;
-use crate::model::{FieldError, FieldErrors, schema};
+use crate::model::words::{Word, choice};
+use crate::model::{FieldError, FieldErrors};
 
 /// How every operation with a body can fail.
 pub(super) const OF_BODIES: [Code; 5] = [
@@ -67,7 +67,7 @@ pub(super) fn schema(schemas: &mut Schemas) -> Value {
     let text = |about: &str| json!({"type": "string", "description": about});
     let words =
         |about: &str| json!({"type": "array", "items": {"type": "string"}, "description": about});
-    let mut code = schema::choice::<Code>();
+    let mut code = choice::<Code>();
     code["description"] = "What went wrong, as a word that programs can rely on.".into();
     json!({
         "type": "object",

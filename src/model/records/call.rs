@@ -11,7 +11,7 @@ use crate::model::records::resources;
 use crate::model::schema;
 use crate::model::time;
 use crate::model::time::Moment;
-use crate::model::words::{Word, words};
+use crate::model::words::{Word, choice, words};
 
 words! {
     /// Who called whom.
@@ -150,7 +150,7 @@ fn transcript_schema() -> Value {
         "items": {
             "type": "object", "required": ["role", "text"], "additionalProperties": false,
             "properties": {
-                "role": schema::choice::<Speaker>(), "text": schema::text(LONGEST_TURN),
+                "role": choice::<Speaker>(), "text": schema::text(LONGEST_TURN),
             },
         },
     })

@@ -50,9 +50,6 @@ impl Outcome {
     }
 }
 
-/// What stands for a path of no resource.
-pub const OTHER: &str = "other";
-
 /// What a request is counted under: resource, access and outcome, as one small number.
 ///
 /// The number is stored: resource × 16 + access × 8 + outcome, resource 0 being "other".

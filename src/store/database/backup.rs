@@ -15,7 +15,7 @@ use diesel::sql_types::Text;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use uuid::Uuid;
 
-use super::connection::AnyConnection;
+use super::any_connection::AnyConnection;
 use super::inspect::Inspection;
 use super::migrate;
 use super::target::Target;

@@ -1,4 +1,4 @@
-//! One connection type for both databases, and the pools.
+//! The pools of connections.
 //!
 //! SQLite has a pool of readers and a single writer, so that writers wait in line instead of
 //! polling for the lock. PostgreSQL has one pool for both.
@@ -11,6 +11,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
+use super::any_connection::AnyConnection;
 use super::file_identity::FileIdentity;
 use super::libpq;
 use super::preconditions;
@@ -21,37 +22,6 @@ use crate::store::error::{Error, Result};
 /// How long to wait for a connection, and for SQLite's write lock: together under 5 s, after
 /// which a client is told to come back.
 const PATIENCE: Duration = Duration::from_millis(2300);
-
-mod any {
-    #![allow(missing_docs, reason = "the derive makes public items without documentation")]
-
-    use diesel::{PgConnection, SqliteConnection};
-
-    /// A connection to either database.
-    #[derive(diesel::MultiConnection)]
-    pub enum AnyConnection {
-        /// The embedded database.
-        Sqlite(SqliteConnection),
-        /// A PostgreSQL server.
-        Postgres(PgConnection),
-    }
-}
-pub use any::AnyConnection;
-pub(in crate::store) use any::MultiBackend;
-pub(in crate::store) type AnyRawValue<'a> =
-    <MultiBackend as diesel::backend::Backend>::RawValue<'a>;
-
-/// Writes a statement once for both databases, where diesel cannot go through the enum:
-/// `on_either!(connection => statement.execute(connection))`.
-macro_rules! on_either {
-    ($connection:ident => $body:expr) => {
-        match $connection {
-            $crate::store::database::connection::AnyConnection::Sqlite($connection) => $body,
-            $crate::store::database::connection::AnyConnection::Postgres($connection) => $body,
-        }
-    };
-}
-pub(in crate::store) use on_either;
 
 /// A pooled connection. One that was left inside a transaction is thrown away.
 pub struct Session {

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::connection::AnyConnection;
+use super::any_connection::AnyConnection;
 use crate::store::error::Result;
 
 /// The tables that hold what somebody made.

@@ -5,7 +5,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::connection::{AnyConnection, Session};
+use super::any_connection::AnyConnection;
+use super::connection::Session;
 use super::migrate;
 use super::migrate::Look;
 use super::preconditions::ServerFacts;

@@ -1,7 +1,5 @@
 //! What libpq says, without what it repeats of the URL, and what can be done about it.
 
-use super::standby;
-
 /// Words that libpq may quote of a URL: none of them is a secret.
 const PLAIN_WORDS: [&str; 7] =
     ["require", "verify-ca", "verify-full", "prefer", "allow", "sslmode", "channel_binding"];
@@ -43,8 +41,8 @@ const MAYBE_POOLED: &str = "a pooler in between must keep a connection for each 
 /// Why there is no connection, on one line. What libpq quotes of the URL may be a part of the
 /// password that was taken for something else, and is left out.
 pub(in crate::store) fn reason(message: &str) -> String {
-    if standby::is_meant(message) {
-        return standby::refusal().to_string();
+    if says_standby(message) {
+        return NO_CHANGES.join("; ");
     }
     let connected = message.starts_with("connection to server");
     let said = if connected {
@@ -67,6 +65,18 @@ pub(in crate::store) fn reason(message: &str) -> String {
     format!("{said}; {advice}")
 }
 
+/// What is wrong with a server that takes no changes, and what to do.
+pub(in crate::store) const NO_CHANGES: [&str; 2] = [
+    "this PostgreSQL server is a standby or takes no changes, and what it holds may lag behind",
+    "name the primary in --database-url, or all servers with target_session_attrs=read-write; on a \
+     primary, switch default_transaction_read_only off",
+];
+
+/// Whether libpq or the server says that the server is a standby.
+pub(in crate::store) fn says_standby(message: &str) -> bool {
+    message.contains("session is read-only") || message.contains("hot standby mode")
+}
+
 /// Whether the same may go well later: nobody listens yet, or PostgreSQL is just starting. A name that
 /// is not found may be that of a container which has not been started.
 pub(in crate::store) fn may_pass(message: &str) -> bool {
@@ -75,7 +85,7 @@ pub(in crate::store) fn may_pass(message: &str) -> bool {
         return name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
     }
     message.starts_with("connection to server")
-        && !standby::is_meant(message)
+        && !says_standby(message)
         && PASSING.iter().any(|passing| message.contains(passing))
 }
 

@@ -19,7 +19,8 @@ use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use uuid::Uuid;
 
-use super::connection::{AnyConnection, Database, Session, sqlite_uri};
+use super::any_connection::AnyConnection;
+use super::connection::{Database, Session, sqlite_uri};
 use super::libpq;
 use super::preconditions;
 use super::preconditions::ServerFacts;

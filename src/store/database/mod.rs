@@ -1,5 +1,6 @@
 //! store::database.
 
+pub mod any_connection;
 pub mod backup;
 pub mod connection;
 pub mod contents;

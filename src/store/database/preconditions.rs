@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Double, Text};
 use rustix::fs::{Access, access};
 
-use super::connection::AnyConnection;
-use super::standby;
+use super::any_connection::AnyConnection;
+use super::libpq;
 use super::target::Target;
 use crate::model::finding::Finding;
 use crate::store::error::{Error, Result};
@@ -108,7 +108,7 @@ pub fn of_server(server: &ServerFacts) -> Vec<Finding> {
     // A standby is no more than a warning for whoever looks, and refused wherever it is connected to
     // for work.
     if server.read_only && !server.standby {
-        let [message, remedy] = standby::NO_CHANGES;
+        let [message, remedy] = libpq::NO_CHANGES;
         findings.push(Finding::wrong("writing", message, remedy));
     } else if !server.may_write && !server.standby {
         findings.push(Finding::wrong(

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::libpq;
 use crate::store::error::{Error, Result};
 
 /// Whether libpq has a choice, of which it would take the first that answers.
@@ -12,21 +13,9 @@ pub(in crate::store) fn has_several_hosts(url: &str) -> bool {
     std::iter::once(place).chain(named).any(|hosts| hosts.contains(',') || hosts.contains("%2C"))
 }
 
-/// What is wrong with a server that takes no changes, and what to do.
-pub(in crate::store) const NO_CHANGES: [&str; 2] = [
-    "this PostgreSQL server is a standby or takes no changes, and what it holds may lag behind",
-    "name the primary in --database-url, or all servers with target_session_attrs=read-write; on a \
-     primary, switch default_transaction_read_only off",
-];
-
 /// Why a connection that leads to a standby is of no use.
 pub(in crate::store) fn refusal() -> Error {
-    Error::Refused(NO_CHANGES.join("; "))
-}
-
-/// Whether libpq or the server says that this is one.
-pub(in crate::store) fn is_meant(message: &str) -> bool {
-    message.contains("session is read-only") || message.contains("hot standby mode")
+    Error::Refused(libpq::NO_CHANGES.join("; "))
 }
 
 /// Fails on a connection that a pooler, a list of hosts or a failover has led to a standby: what is

@@ -2,7 +2,8 @@
 
 use diesel::connection::SimpleConnection;
 
-use super::connection::{AnyConnection, Database, Session};
+use super::any_connection::AnyConnection;
+use super::connection::{Database, Session};
 use crate::store::error::{Error, Result};
 
 impl Session {

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::model::failed_request::{FailedRequest, KEPT};
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows::unreadable;
 use crate::store::schema::key_errors as table;
@@ -33,7 +33,7 @@ pub fn note(connection: &mut AnyConnection, failed: &[(KeyNumber, FailedRequest)
             )
         };
         let rows: Vec<_> = some.iter().map(row).collect();
-        crate::store::database::connection::on_either!(connection => {
+        crate::store::database::any_connection::on_either!(connection => {
             diesel::insert_into(table::table).values(rows).execute(connection)?
         });
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use diesel::prelude::*;
 
 use crate::model::secret::Digest;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::key_forms as table;

@@ -10,7 +10,7 @@ use crate::model::key::{
 };
 use crate::model::scope::Scope;
 use crate::model::time::Moment;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::{api_keys as table, key_summaries as summaries};

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Minute, Outcome, Usage};
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::{api_keys, key_summary_position as position, usage_minutes};

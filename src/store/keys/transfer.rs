@@ -7,7 +7,7 @@ use super::{NewRow, Row};
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
 use crate::model::secret::Digest;
-use crate::store::database::connection::{AnyConnection, on_either};
+use crate::store::database::any_connection::{AnyConnection, on_either};
 use crate::store::error::Result;
 use crate::store::rows::{DigestColumn, Parsed};
 use crate::store::schema::api_keys as table;

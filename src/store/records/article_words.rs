@@ -10,7 +10,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Text};
 use crate::model::records::RecordId;
 use crate::model::records::article::Article;
 use crate::model::terms::Terms;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::knowledge_base;
 

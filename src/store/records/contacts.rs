@@ -12,7 +12,7 @@ use crate::model::page::Limit;
 use crate::model::records::contact::{Contact, ContactFilter};
 use crate::model::records::{Record, RecordId, Stamp, WriterFilter};
 use crate::model::time::Moment;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::{Error, Result};
 use crate::store::rows;
 use crate::store::schema::contacts;

@@ -8,7 +8,7 @@ use crate::model::page::Limit;
 use crate::model::records::integration::{Integration, IntegrationFilter};
 use crate::model::records::{Record, RecordId, Stamp, WriterFilter};
 use crate::model::words::Word;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::{Error, Result};
 use crate::store::rows;
 use crate::store::schema::integrations;

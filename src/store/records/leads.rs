@@ -10,7 +10,7 @@ use crate::model::records::lead::{Lead, LeadFilter};
 use crate::model::records::{Record, RecordId, Stamp, WriterFilter};
 use crate::model::time::Moment;
 use crate::model::words::Word;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::{Error, Result};
 use crate::store::rows;
 use crate::store::schema::leads;

@@ -16,7 +16,7 @@ mod period;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::database::connection::AnyConnection;
+use super::database::any_connection::AnyConnection;
 use super::error::{Error, Result};
 use super::rows;
 use crate::model::FieldErrors;

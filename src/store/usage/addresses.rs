@@ -9,7 +9,7 @@ use super::number_list;
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::model::usage::Source;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::key_addresses as table;
 

@@ -8,7 +8,7 @@ use diesel::sql_types::BigInt;
 use super::{key_number, minutes, number_list, position};
 use crate::model::key::KeyNumber;
 use crate::model::usage::{DAYS, Days, Windows};
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 
 #[derive(QueryableByName)]

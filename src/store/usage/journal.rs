@@ -12,7 +12,7 @@ use diesel::sql_types::Binary;
 use super::cell;
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Count, KeySelection, Minute};
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows::unreadable;
 use crate::store::schema::usage_journal;

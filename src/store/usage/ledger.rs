@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Bool};
 
 use super::{cell, in_first_part_hour, needed_minutes, number_list, position};
 use crate::model::usage::{Cell, Hour, KeySelection, Minute, Windows};
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 
 /// Counts by hour where they are rolled up, by minute elsewhere.

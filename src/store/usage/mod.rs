@@ -19,7 +19,7 @@ use diesel::query_dsl::methods;
 use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
 
-use super::database::connection::{AnyConnection, on_either};
+use super::database::any_connection::{AnyConnection, on_either};
 use super::error::Result;
 use super::rows;
 use super::schema::{usage_marks, usage_rollup};

@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Nullable};
 use super::counter_rows::ADD_UP;
 use super::{Position, add_to_hours, counts};
 use crate::model::usage::{Count, Hour, Minute};
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::{usage_minutes, usage_rollup, usage_sums};
 

@@ -8,7 +8,7 @@ pub mod sessions;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::database::connection::AnyConnection;
+use super::database::any_connection::AnyConnection;
 use super::error::Result;
 use super::rows;
 use super::schema::users as table;

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::model::id::UserId;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::one_time_links as table;

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::user::User;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::{admin_tokens, api_keys, users as user_table};
 use crate::store::{rows, users};

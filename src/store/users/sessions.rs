@@ -9,7 +9,7 @@ use crate::model::session::{LONGEST, LONGEST_IDLE, Session};
 use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
 use crate::model::time::Moment;
 use crate::model::user::User;
-use crate::store::database::connection::AnyConnection;
+use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::{sessions as table, users as user_table};
 use crate::store::{rows, users};

@@ -22,8 +22,8 @@ use crate::http::state::State;
 use crate::model::actor::ActorKind;
 use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
 use crate::model::page::{Cursor, Limit, PageRequest};
-use crate::model::words::Word;
-use crate::model::{schema, spreadsheet, time};
+use crate::model::words::{Word, choice};
+use crate::model::{spreadsheet, time};
 use events::{Event, action_words};
 
 const COLUMNS: [&str; 10] = [
@@ -87,7 +87,7 @@ pub struct AuditQuery {
 impl ReadQuery for AuditQuery {
     fn read(query: &mut QueryReader) -> Self {
         Self {
-            actions: query.parsed("action", schema::choice::<Action>, Actions::parse),
+            actions: query.parsed("action", choice::<Action>, Actions::parse),
             key_id: read_key(query),
             from: read_day(query, "from"),
             to: read_day(query, "to"),

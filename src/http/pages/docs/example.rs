@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::operation::pretty;
-use super::prose::Listing;
+use super::prose::{Listing, pretty};
 
 /// A request that can be sent as it is, once its credential is in the environment.
 pub struct ExampleRequest<'a> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::example::{Example, ExampleRequest};
 use super::fields::{Field, items, kind, members, resolved, text};
-use super::prose::{Listing, Prose};
+use super::prose::{Listing, Prose, pretty};
 
 /// What an operation asks of its caller.
 pub enum Needs {
@@ -234,9 +234,4 @@ fn answer(document: &Value, status: &str, response: &Value) -> Answer {
         headers: members(&response["headers"]).map(header).collect(),
         examples: members(&content["examples"]).map(example).collect(),
     }
-}
-
-/// JSON as people read it.
-pub fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
 }

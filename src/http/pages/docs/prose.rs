@@ -1,6 +1,7 @@
 //! Sentences of the API document, in which code and emphasis are marked as in Markdown, and its
 //! listings.
 
+use serde_json::Value;
 use std::fmt::{self, Display, Formatter, Write};
 
 use askama::filters::HtmlSafe;
@@ -117,6 +118,11 @@ impl Display for Listing {
 }
 
 impl HtmlSafe for Listing {}
+
+/// JSON as people read it.
+pub fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::fields::{Object, items, members, references, text};
-use super::operation::{Operation, pretty};
-use super::prose::{Listing, Prose};
+use super::operation::Operation;
+use super::prose::{Listing, Prose, pretty};
 
 /// A way to fail.
 pub struct Failure {

@@ -16,14 +16,14 @@ use crate::http::pages::users::grants::Grant;
 use crate::http::state::State;
 use crate::model::audit::{AuditEvent, AuditFilter};
 use crate::model::breakdown::Breakdown;
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, OTHER};
 use crate::model::failed_request::FailedRequest;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, SOON, Status};
 use crate::model::page::PageRequest;
 use crate::model::scope::Access;
 use crate::model::time::Moment;
-use crate::model::usage::{KeySelection, OTHER, Outcome, PerWindow, Source, Tally, Usage};
+use crate::model::usage::{KeySelection, Outcome, PerWindow, Source, Tally, Usage};
 use crate::model::words::Word;
 
 #[derive(Template)]

@@ -1,0 +1,50 @@
+//! How writing the counts has gone, for readiness and metrics.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// How writing the counts has gone so far.
+#[derive(Debug, Default)]
+pub struct Flushes {
+    written: AtomicU64,
+    failed: AtomicU64,
+    nanoseconds: AtomicU64,
+    /// Counters noted in the journal since it was last folded.
+    pub(super) journaled: AtomicUsize,
+    /// Whether the last write failed.
+    pub(super) failing: AtomicBool,
+    /// Whether this user may not write the database's file any longer.
+    pub(super) denied: AtomicBool,
+}
+
+impl Flushes {
+    pub(super) fn note(&self, took: std::time::Duration, successful: bool) {
+        self.failing.store(!successful, Ordering::Relaxed);
+        if successful {
+            let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+            self.written.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the database takes what is written, as far as is known.
+    pub fn are_taken(&self) -> bool {
+        !self.failing.load(Ordering::Relaxed) && !self.denied.load(Ordering::Relaxed)
+    }
+
+    /// Batches written.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Times that writing one failed.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Seconds spent on those that were written.
+    pub fn seconds(&self) -> f64 {
+        self.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9
+    }
+}
