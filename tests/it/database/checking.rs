@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::Shell;
+use crate::commands::cli::Shell;
 use crate::support::{Backend, Binary, binary, eventually, on_both};
 
 /// A database with a used key, a revoked one and a revoked token.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_types};
 use serde_json::json;
 
-use crate::cli::Shell;
+use crate::commands::cli::Shell;
 use crate::support::client::Client;
 use crate::support::{Backend, TestServer, binary, eventually};
 

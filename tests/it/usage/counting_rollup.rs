@@ -27,9 +27,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::counting_model::{Counted, model};
 use crate::support::server::start_of_time;
 use crate::support::{Backend, TestDatabase, on_both};
+use crate::usage::counting_model::{Counted, model};
 
 /// The application without HTTP and without its background threads.
 struct Application {

@@ -17,11 +17,11 @@ use bitting::model::words::Word;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::faults::with_one_more_endpoint;
+use crate::keys::transfer::{import_all, line};
+use crate::server::faults::with_one_more_endpoint;
 use crate::support::load::{Line, request};
 use crate::support::server::{MadeKey, start_of_time};
 use crate::support::{TestServer, eventually, on_both};
-use crate::transfer::{import_all, line};
 
 const CLIENTS: usize = 8;
 /// How often a client sends a bundle of requests in each phase.

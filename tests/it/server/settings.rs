@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::startup::{names, refused};
+use crate::server::startup::{names, refused};
 use crate::support::browser::PASSWORD;
 use crate::support::{Binary, Browser, binary};
 

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use bitting::config::Options;
 use bitting::model::secret::{Secret, SecretKind};
 
-use crate::cli::Shell;
+use crate::commands::cli::Shell;
+use crate::keys::transfer::{import_all, line};
 use crate::support::{Answer, Backend, TestDatabase, TestServer, eventually, on_both};
-use crate::transfer::{import_all, line};
 
 const SECRET: &str = "sk_live:4eC39HqLyjWDarjtT1zdp7dc+/=";
 

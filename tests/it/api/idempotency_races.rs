@@ -9,7 +9,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use serde_json::{Value, json};
 
-use crate::idempotency::{call, calls, kept, post};
+use crate::api::idempotency::{call, calls, kept, post};
 use crate::support::client::Client;
 use crate::support::{
     Answer, Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both,

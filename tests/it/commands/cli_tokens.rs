@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::cli::{Shell, errors, members};
+use crate::commands::cli::{Shell, errors, members};
 use crate::support::{Backend, Binary, on_both};
 
 const CREATE: [&str; 6] = ["token", "create", "--name", "deploy", "--access", "write"];

@@ -9,7 +9,7 @@ use bitting::http::routes;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use crate::feed::db_out_of_reach;
+use crate::gate::feed::db_out_of_reach;
 use crate::support::server::MadeKey;
 use crate::support::{Answer, Backend, TestServer, binary, eventually, on_both};
 

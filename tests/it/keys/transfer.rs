@@ -7,7 +7,7 @@ use std::process::Output;
 use bitting::model::secret::{Digest, Secret, SecretKind};
 use serde_json::{Value, json};
 
-use crate::cli::{Shell, errors};
+use crate::commands::cli::{Shell, errors};
 use crate::support::{Backend, Binary, TestDatabase, binary, on_both};
 
 pub fn sha256(text: &str) -> String {

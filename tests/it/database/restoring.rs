@@ -11,7 +11,7 @@ use bitting::model::records::resources;
 use bitting::model::user::{User, UserChange};
 use serde_json::{Value, json};
 
-use crate::cli::Shell;
+use crate::commands::cli::Shell;
 use crate::support::browser::PASSWORD;
 use crate::support::restore::db_copy;
 use crate::support::server::MadeKey;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bitting::config::Options;
 use serde_json::Value;
 
-use crate::cli::errors;
+use crate::commands::cli::errors;
 use crate::support::postgres::{Cluster, can_start_servers};
 use crate::support::relay::Relay;
 use crate::support::{Backend, TestDatabase, TestServer, binary, eventually};

@@ -1,0 +1,13 @@
+//! API keys over HTTP and as pages: making, listing, changing, importing and ending them.
+
+mod foreign_keys;
+mod imported_keys;
+mod key_addresses;
+mod key_edits;
+mod key_errors;
+mod key_lists;
+mod key_page;
+mod key_pages;
+mod management;
+mod new_key_page;
+pub mod transfer;

@@ -1,0 +1,13 @@
+//! The process: its settings, starting and stopping, connections, faults and metrics.
+
+mod connections;
+mod constants;
+mod demo;
+pub mod faults;
+mod forwarded;
+mod greeting;
+mod metrics;
+mod settings;
+mod slow_clients;
+mod startup;
+mod stopping;

@@ -1,0 +1,11 @@
+//! What all pages share: what guards them, their forms, their size, and text that is shown as text.
+
+mod broken_exports;
+mod interrupted_forms;
+mod odd_names;
+mod page_budget;
+mod page_forms;
+mod page_sizes;
+mod pages;
+mod typed_input;
+mod unknown_pages;
