@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use bitting::config::Options;
 use serde_json::json;
 
-use crate::support::{Backend, TestDatabase, TestServer, binary, on_both};
+use crate::support::{Backend, TestDatabase, TestServer, binary, on_both, tool};
 
 /// The folder with a database's migrations.
 fn folder(backend: Backend) -> PathBuf {
@@ -244,10 +244,7 @@ on_both! {
 /// Kills the first start at its every further write, from the first to the last.
 #[test]
 fn a_start_that_is_killed_at_any_write_is_finished_by_the_next() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("skipped: strace is not installed");
-        return;
-    }
+    let Some(strace) = tool("strace") else { return };
     let whole = TestDatabase::new(Backend::Sqlite);
     migrate(&whole);
     let expected = schema(&whole);
@@ -255,7 +252,7 @@ fn a_start_that_is_killed_at_any_write_is_finished_by_the_next() {
     for call in ["pwrite64", "fdatasync", "link"] {
         for write in 1.. {
             let database = TestDatabase::new(Backend::Sqlite);
-            let traced = Command::new("strace")
+            let traced = Command::new(&strace)
                 .args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"])
                 .args(["-e", &format!("inject={call}:signal=SIGKILL:when={write}")])
                 .arg(env!("CARGO_BIN_EXE_bitting"))

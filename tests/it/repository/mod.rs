@@ -2,3 +2,4 @@
 
 mod deployment;
 mod layers;
+mod tools;

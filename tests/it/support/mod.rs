@@ -21,14 +21,15 @@ pub mod relay;
 pub mod restore;
 pub mod rules;
 pub mod server;
+pub mod tools;
 
 pub use binary::Binary;
 pub use browser::Browser;
 pub use client::Answer;
 pub use database::{Backend, TestDatabase};
 pub use server::TestServer;
+pub use tools::{skipped, tool};
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Declares one test that runs on both databases: `name::sqlite` and `name::postgres`.
@@ -54,27 +55,6 @@ macro_rules! on_both {
     };
 }
 pub(crate) use on_both;
-
-/// A program that tests need and `tests/run` sees to; says so where it is missing.
-pub fn tool(name: &str) -> Option<PathBuf> {
-    let fetched = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools");
-    let fetched = ["usr/bin", "usr/sbin"].map(|folder| fetched.join(folder));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]).chain(fetched);
-    let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
-    if found.is_none() {
-        skipped(&format!("{name} is not installed"));
-    }
-    found
-}
-
-/// Says why a test is skipped; fails where everything has to run (`BITTING_REQUIRE_TOOLS=1`).
-#[track_caller]
-pub fn skipped(why: &str) {
-    let required = std::env::var_os("BITTING_REQUIRE_TOOLS").is_some_and(|value| value == "1");
-    assert!(!required, "this must not be skipped: {why}");
-    eprintln!("skipped: {why}");
-}
 
 /// Waits until something becomes true; fails when it does not within ten seconds.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {

@@ -11,6 +11,8 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use tempfile::TempDir;
 
+use super::skipped;
+
 /// How long a server may take to start, to stop, or to be copied.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -23,15 +25,13 @@ fn programs() -> Option<PathBuf> {
     Some(newest.join("bin")).filter(|programs| programs.join("pg_basebackup").exists())
 }
 
-/// Whether a test can start servers of its own; says so where it cannot, and fails where it must.
+/// Whether a test can start servers of its own; [`skipped`] where it cannot.
 pub fn can_start_servers() -> bool {
-    if programs().is_some() {
-        return true;
+    let found = programs().is_some();
+    if !found {
+        skipped("PostgreSQL's programs are not installed");
     }
-    let required = std::env::var("BITTING_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
-    assert!(!required, "PostgreSQL's programs are not installed");
-    eprintln!("skipped: PostgreSQL's programs are not installed");
-    false
+    found
 }
 
 /// One of PostgreSQL's programs. The server refuses to run as root, whose tests run it as the user

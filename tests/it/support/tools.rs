@@ -1,0 +1,27 @@
+//! Programs and rights that some tests need and not every machine has.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// A program that tests need and `tests/run` sees to; [`skipped`] where it is missing.
+#[track_caller]
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let fetched = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools");
+    let fetched = ["usr/bin", "usr/sbin"].map(|folder| fetched.join(folder));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]).chain(fetched);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
+    if found.is_none() {
+        skipped(&format!("{name} is not installed"));
+    }
+    found
+}
+
+/// Says why a test cannot run here, and fails it where all of them must (`BITTING_REQUIRE_TOOLS=1`).
+#[track_caller]
+pub fn skipped(why: &str) {
+    let required = std::env::var_os("BITTING_REQUIRE_TOOLS").is_some_and(|value| value == "1");
+    assert!(!required, "{why}, and BITTING_REQUIRE_TOOLS=1 allows no test to be skipped");
+    // Not `eprintln!`, whose text is captured and shown only when a test fails.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
