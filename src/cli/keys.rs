@@ -3,12 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::application::{now, open, principal};
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json, show_once, show_table};
 use super::transfer;
 use super::transfer::{Export, Import};
 use super::word::word;
-use super::{now, open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::model::actor::Actor;

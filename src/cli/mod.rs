@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 it could
 //! not be done, 2 it was asked for wrongly and nothing was touched.
 
+mod application;
 mod failure;
 mod keys;
 mod operate;
@@ -17,21 +18,16 @@ mod word;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::{Options, Settings};
-use crate::domain::Bitting;
-use crate::domain::principal::Principal;
 use crate::http::{openapi, routes};
 use crate::model::secret::mask;
-use crate::server;
-use crate::store::Target;
 use crate::store::database::migrate::Missing;
 
+use application::open;
 use failure::Failure;
 use output::{plain, say, show};
 
@@ -173,31 +169,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Backup { file } => operate::back_up(&settings()?, &file),
         Command::RevokeAsIn { url, dry_run } => revoke_as_in::run(&settings()?, &url, dry_run),
         Command::Healthcheck => operate::ask_health(&settings()?),
-        Command::Completions { shell } => operate::completions(shell),
-        Command::Man => operate::manual(),
+        Command::Completions { shell } => operate::completions(shell, Arguments::command()),
+        Command::Man => operate::manual(Arguments::command()),
     }
-}
-
-/// Opens the database for one command, and says so when that made a new one: a key in the wrong
-/// database is good for nothing.
-fn open(settings: &Settings, missing: Missing) -> Result<Bitting, Failure> {
-    let made = matches!(&settings.database, Target::Sqlite(path) if !path.exists());
-    let bitting = server::open(settings, Arc::new(SystemClock), missing)?;
-    if made {
-        say(format_args!("made a new database: {}", settings.database));
-    }
-    Ok(bitting)
-}
-
-/// Whoever has the database may do everything; the operating system's user name is noted.
-fn principal() -> Principal {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let name = ["USER", "LOGNAME"].into_iter().find_map(variable);
-    let name = name.unwrap_or_else(|| "command line".to_owned());
-    Principal::command_line(name)
-}
-
-/// The time commands go by before the database is opened.
-fn now() -> crate::model::time::Moment {
-    SystemClock.wall()
 }

@@ -6,10 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use super::Arguments;
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json};
 use crate::clock::{Clock, SystemClock};
@@ -116,17 +115,16 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
 }
 
 /// Prints what a shell needs to complete commands and options.
-pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
+pub(super) fn completions(shell: Shell, mut program: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "bitting", &mut script);
+    clap_complete::generate(shell, &mut program, "bitting", &mut script);
     Ok(std::io::stdout().write_all(&script)?)
 }
 
 /// Prints the manual page.
-pub(super) fn manual() -> Result<(), Failure> {
+pub(super) fn manual(mut program: Command) -> Result<(), Failure> {
     let mut page = Vec::new();
-    let mut command = Arguments::command();
-    command.build();
-    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    program.build();
+    clap_mangen::Man::new(program).render(&mut page)?;
     Ok(std::io::stdout().write_all(&page)?)
 }

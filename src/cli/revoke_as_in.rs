@@ -1,9 +1,9 @@
 //! `bitting revoke-as-in`: after a backup was restored, taking away again what had been taken away
 //! since, as far as the database from before tells.
 
+use super::application::{open, principal};
 use super::failure::Failure;
 use super::output::{say, show};
-use super::{open, principal};
 use crate::config::Settings;
 use crate::domain::Error;
 use crate::domain::carry_over::{Held, Step};

@@ -11,10 +11,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::application::principal;
 use super::failure::Failure;
 use super::operate::reachable;
 use super::output::{say, show};
-use super::principal;
 use crate::clock::SystemClock;
 use crate::config::{LogFormat, Settings};
 use crate::http::watch::malformed::Malformed;

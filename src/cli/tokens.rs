@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
 
+use super::application::{now, open, principal};
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json, show_once, show_table};
-use super::{now, open, principal};
 use crate::config::Settings;
 use crate::domain::Error;
 use crate::model::id::TokenId;

@@ -9,11 +9,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::application::{open, principal};
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json};
 use super::transfer_lines::{Format, Lines, Unreadable};
 use super::word::word;
-use super::{open, principal};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::domain::keys::transfer::Intake;

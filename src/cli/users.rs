@@ -5,9 +5,9 @@ use std::io::{self, BufRead, IsTerminal};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
+use super::application::{open, principal};
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json, show_table};
-use super::{open, principal};
 use crate::config::Settings;
 use crate::domain::users::disabling::CredentialCounts;
 use crate::domain::users::passwords::choose_password;

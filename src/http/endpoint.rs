@@ -172,7 +172,7 @@ impl Endpoint {
 
     /// Serves the endpoint behind its guard.
     pub(super) fn serve(self, config: &mut web::ServiceConfig, state: &web::Data<State>) {
-        let measure = state.measure(self.path);
+        let measure = Measure::of(state, self.path);
         let judge = |need| Judge::of_endpoint(state.clone(), need, &self.methods);
         match self.guard {
             Guard::Public => serve_measured(config, self.routes.wrap(judge(None)), measure),

@@ -20,10 +20,11 @@ use futures_util::future::{Either, LocalBoxFuture, MapOk, Ready, ready};
 use super::api::this_key::pong;
 use super::client_address::client_address;
 use super::exchange::Exchange;
+use super::extract::caller::present;
 use super::middleware::count::user_agent_of;
-use super::middleware::judge::present;
 use super::middleware::measure::Measure;
-use super::middleware::observe::{RequestId, are_logged, asks_for_upgrade, frame};
+use super::middleware::observe::{are_logged, asks_for_upgrade, frame};
+use super::request_id::RequestId;
 use super::routes::PING;
 use super::state::{SharedState, State};
 use crate::gate::admission::Admission;
@@ -46,7 +47,7 @@ pub struct FastPath<A> {
 impl<A> FastPath<A> {
     /// Before the application of the same state.
     pub fn before(app: A, state: web::Data<State>) -> Self {
-        Self { measure: state.measure(PING), state: SharedState::new(state), app }
+        Self { measure: Measure::of(&state, PING), state: SharedState::new(state), app }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod fast_path;
 pub mod middleware;
 pub mod openapi;
 pub mod pages;
+mod request_id;
 pub mod routes;
 pub mod state;
 pub mod turns;
@@ -28,12 +29,12 @@ use actix_service::IntoServiceFactory;
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Response, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{Accept, Header, Quality};
-use actix_web::{App, Error, HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{App, Error, HttpRequest, HttpResponse, web};
 
 use endpoint::Endpoint;
-use error::{Code, Problem};
 use fast_path::FastPath;
 use middleware::{observe, page};
+use pages::docs;
 use state::State;
 
 /// What one worker serves: the application behind its fast path.
@@ -67,15 +68,10 @@ pub fn app(
 > {
     App::new()
         .app_data(state.clone())
+        .app_data(web::Data::new(docs::LazyReference::default()))
         .configure(|config| routes::register(config, &state, endpoints))
         .default_service(web::to(unknown_page))
         .wrap(observe::Observe::new(state))
-}
-
-/// Below `/v1` there are only programs.
-async fn unknown_path(state: web::Data<State>) -> HttpResponse {
-    state.note_unknown_path();
-    Problem::new(Code::NotFound, "There is nothing at this path.").error_response()
 }
 
 /// Elsewhere somebody with a browser may have mistyped an address.
@@ -83,7 +79,7 @@ async fn unknown_page(request: HttpRequest, state: web::Data<State>) -> HttpResp
     if prefers_html(&request) {
         page::recognise(&request, &state).await;
     }
-    unknown_path(state).await
+    routes::unknown_path(state).await
 }
 
 /// Whether whoever asks would rather read a page than JSON, and says so.

@@ -1,11 +1,13 @@
 //! The URL table: every path, what it needs and what answers it.
 
-use actix_web::web;
+use actix_web::{HttpResponse, ResponseError, web};
 
 use super::api::{analytics, audit, describe, document, keys, probes, records, this_key};
 use super::assets;
 use super::endpoint::{Endpoint, serve_measured};
+use super::error::{Code, Problem};
 use super::middleware::judge::Judge;
+use super::middleware::measure::Measure;
 use super::pages;
 use super::pages::account::{login, password, setup};
 use super::pages::keys::{changes, export, key, new_key};
@@ -178,8 +180,14 @@ pub(super) fn register(
     }
     for pattern in ["/v1", "/v1/{tail:.*}"] {
         let nothing = web::resource(pattern)
-            .default_service(web::to(super::unknown_path))
+            .default_service(web::to(unknown_path))
             .wrap(Judge::of_unknown_path(state.clone()));
-        serve_measured(config, nothing, state.measure(NO_ROUTE));
+        serve_measured(config, nothing, Measure::of(state, NO_ROUTE));
     }
+}
+
+/// Below `/v1` there are only programs.
+pub(super) async fn unknown_path(state: web::Data<State>) -> HttpResponse {
+    state.note_unknown_path();
+    Problem::new(Code::NotFound, "There is nothing at this path.").error_response()
 }

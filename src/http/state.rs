@@ -1,6 +1,5 @@
 //! What every request can reach: the application, its worker's door, and the settings.
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,8 +11,6 @@ use ipnet::IpNet;
 
 use super::constant::Constant;
 use super::error::Problem;
-use super::middleware::measure::Measure;
-use super::pages::docs::Reference;
 use super::turns::{Effort, Turns};
 use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
@@ -59,9 +56,8 @@ pub struct State {
     pub settings: Arc<HttpSettings>,
     /// Set when the server is stopping: connections are then closed after their answer.
     pub stopping: Arc<AtomicBool>,
-    requests: Option<Arc<WorkerRequests>>,
+    pub(super) requests: Option<Arc<WorkerRequests>>,
     request_ids: RequestIds,
-    reference: OnceCell<Reference>,
 }
 
 /// The state as each request of its worker holds it: they are all on one thread, so that the
@@ -77,8 +73,8 @@ impl State {
     ) -> Self {
         let door = Rc::new(Door::new(bitting.gate.clone(), bitting.meter.worker()));
         let requests = settings.watch.requests().map(Requests::worker);
-        let (request_ids, reference) = (RequestIds::default(), OnceCell::new());
-        Self { bitting, door, settings, stopping, requests, request_ids, reference }
+        let request_ids = RequestIds::default();
+        Self { bitting, door, settings, stopping, requests, request_ids }
     }
 
     /// The state of the application that a request came to.
@@ -97,20 +93,6 @@ impl State {
             let text = openapi::document(&routes::endpoints(), &self.bitting.catalog, public_url);
             Constant::new("application/json", text)
         })
-    }
-
-    /// The same as its pages show it.
-    pub fn reference(&self) -> &Reference {
-        self.reference.get_or_init(|| {
-            let text = std::str::from_utf8(self.document().bytes()).unwrap_or_default();
-            Reference::read(text)
-        })
-    }
-
-    /// What measures a route of this worker, where there are metrics.
-    pub(super) fn measure(&self, route: &str) -> Option<Measure> {
-        let number = self.settings.watch.requests()?.number_of(route);
-        Some(Measure::new(self.requests.clone()?, number))
     }
 
     /// Counts an accepted credential, where there are metrics.

@@ -11,7 +11,7 @@ use crate::domain::principal::Principal;
 use crate::gate::caller::TokenCaller;
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
-use crate::http::middleware::observe::RequestId;
+use crate::http::request_id::RequestId;
 use crate::http::state::State;
 use crate::model::actor::Origin;
 use crate::model::credential::Credential;

@@ -3,14 +3,15 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::gate::caller::{Caller, KeyCaller, TokenCaller};
 use crate::gate::decision::Decision;
+use crate::gate::presented_key::{Presented, Unusable};
 use crate::gate::route::Route;
 use crate::http::error::Problem;
-use crate::http::middleware::judge::present;
 use crate::http::state::State;
 
 /// The caller of a handler, and the route they were accepted for.
@@ -32,6 +33,16 @@ pub fn on_behalf_of<F: Future>(accepted: Option<Accepted>, handler: F) -> OnBeha
 
 fn accepted() -> Option<Accepted> {
     CALLER.try_with(|accepted| *accepted).ok().flatten()
+}
+
+/// The credential among a request's headers.
+pub fn present(headers: &HeaderMap, state: &State) -> Result<Presented, Unusable> {
+    state.bitting.gate.read(by_name(headers))
+}
+
+/// Headers by name and value, as the gate reads them.
+pub fn by_name(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    headers.iter().map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value)))
 }
 
 /// Judges a request once more when the rest of it has come, which can take its client as long as

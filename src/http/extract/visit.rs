@@ -9,12 +9,15 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use crate::domain::users::signed_in::UserCaller;
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
-use crate::http::middleware::observe::RequestId;
-use crate::http::middleware::page::BrowserSecret;
+use crate::http::request_id::RequestId;
 use crate::http::state::State;
 use crate::model::actor::Visit;
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
+
+/// The secret of the browser at hand: of its session, or of its visit before there is one.
+#[derive(Clone)]
+pub struct BrowserSecret(pub RandomSecret);
 
 /// Where the request at hand comes from.
 pub struct FromWhere(pub Visit);

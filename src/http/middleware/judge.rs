@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue};
+use actix_web::http::header::ALLOW;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use futures_util::future::{CatchUnwind, LocalBoxFuture};
@@ -27,7 +27,7 @@ use crate::gate::decision::Refusal;
 use crate::gate::presented_key::{Presented, Unusable};
 use crate::gate::route::{Need, Route};
 use crate::http::error::{Code, Problem};
-use crate::http::extract::caller::{Accepted, OnBehalf, on_behalf_of};
+use crate::http::extract::caller::{Accepted, OnBehalf, by_name, on_behalf_of, present};
 use crate::http::state::{SharedState, State};
 use crate::model::scope::Access;
 
@@ -334,15 +334,6 @@ impl RouteGuard {
         }
         request.into_response(problem.error_response())
     }
-}
-
-/// The credential among a request's headers.
-pub(in crate::http) fn present(headers: &HeaderMap, state: &State) -> Result<Presented, Unusable> {
-    state.bitting.gate.read(by_name(headers))
-}
-
-fn by_name(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
-    headers.iter().map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value)))
 }
 
 fn holds_a_key(query: &str, state: &State) -> bool {

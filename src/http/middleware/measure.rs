@@ -15,6 +15,7 @@ use actix_web::http::StatusCode;
 use pin_project_lite::pin_project;
 
 use super::judge::access_of;
+use crate::http::state::State;
 use crate::http::watch::requests::WorkerRequests;
 use crate::model::scope::Access;
 
@@ -34,9 +35,10 @@ impl Measure {
         worker.answered(*route, access, status.as_u16(), began.elapsed());
     }
 
-    /// Measures the route of this number.
-    pub fn new(worker: Arc<WorkerRequests>, route: usize) -> Self {
-        Self(Rc::new(MeasuredRoute { worker, route }))
+    /// What measures a route of this worker, where there are metrics.
+    pub(in crate::http) fn of(state: &State, route: &str) -> Option<Self> {
+        let route = state.settings.watch.requests()?.number_of(route);
+        Some(Self(Rc::new(MeasuredRoute { worker: state.requests.clone()?, route })))
     }
 }
 

@@ -14,11 +14,11 @@ use actix_web::dev::{
 };
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
+    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
+use actix_web::{Error, HttpMessage, ResponseError, web};
 use pin_project_lite::pin_project;
 
 use super::page::AsPage;
@@ -27,62 +27,9 @@ use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::exchange::Exchange;
 use crate::http::pages;
+use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::state::{SharedState, State};
 use crate::model::secret::mask;
-
-/// How long a client's own id may be, in bytes.
-const LONGEST_ID: usize = 64;
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of the request at hand, for handlers.
-#[derive(Clone, Copy)]
-pub struct RequestId {
-    text: [u8; LONGEST_ID],
-    length: usize,
-}
-
-impl RequestId {
-    /// The id of a request: the client's own, or a new one, made when it is first asked for.
-    pub fn of(request: &HttpRequest, state: &State) -> Self {
-        if let Some(id) = request.extensions().get::<Self>() {
-            return *id;
-        }
-        let id = Self::choose(request.headers(), state);
-        request.extensions_mut().insert(id);
-        id
-    }
-
-    /// The client's own id where it is a plain one and no key; else a new one.
-    pub(in crate::http) fn choose(headers: &HeaderMap, state: &State) -> Self {
-        let given = headers.get(X_REQUEST_ID).filter(|value| {
-            let text = value.as_bytes();
-            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-            (1..=LONGEST_ID).contains(&text.len())
-                && text.iter().all(plain)
-                && !value.to_str().is_ok_and(|text| state.bitting.brand.may_occur_in(text))
-        });
-        match given {
-            Some(given) => Self::new(given.as_bytes()),
-            None => Self::new(&state.next_request_id()),
-        }
-    }
-
-    fn new(bytes: &[u8]) -> Self {
-        let length = bytes.len().min(LONGEST_ID);
-        let mut text = [0; LONGEST_ID];
-        text[..length].copy_from_slice(&bytes[..length]);
-        Self { text, length }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.text[..self.length]
-    }
-
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-}
 
 /// The outermost middleware.
 #[derive(Clone)]

@@ -21,6 +21,7 @@ use crate::domain::users::signed_in::{PageNeed, PageRefusal, admit, look_up};
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::form::{Draft, Form, KEPT};
+use crate::http::extract::visit::BrowserSecret;
 use crate::http::extract::{FormToken, FromWhere};
 use crate::http::pages::account::login::interrupted;
 use crate::http::state::State;
@@ -35,10 +36,6 @@ pub struct AsPage;
 
 /// Marks a form of an earlier session, which is refused and shown again.
 struct Outdated;
-
-/// The secret of the browser at hand: of its session, or of its visit before there is one.
-#[derive(Clone)]
-pub struct BrowserSecret(pub RandomSecret);
 
 /// What the guard of one page knows.
 pub struct Page {

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::schemas::{Schemas, property_descriptions};
+use super::security::key_security;
 use super::{headers, problems};
 use crate::gate::route::Need;
 use crate::http::error::Code;
@@ -315,15 +316,13 @@ impl<'a> Operation<'a> {
         let access = self.access();
         match self.need {
             None => ("Needs no credential.".to_owned(), json!([]), None),
-            Some(Need::AnyKey) => {
-                ("Needs any live API key.".to_owned(), super::key_security(&[]), None)
-            }
+            Some(Need::AnyKey) => ("Needs any live API key.".to_owned(), key_security(&[]), None),
             Some(Need::Scope(resource)) => {
                 let resource = self.catalog.find(resource);
                 let scope = resource.and_then(|resource| resource.scope(access));
                 let scope = scope.map(|scope| scope.to_string()).unwrap_or_default();
                 let words = format!("Needs an API key with the scope `{scope}`.");
-                (words, super::key_security(&[&scope]), Some(scope))
+                (words, key_security(&[&scope]), Some(scope))
             }
             Some(Need::AdminToken) => {
                 let words = format!("Needs an admin token with `{}`.", access.as_str());

@@ -1,10 +1,12 @@
 //! The rules of the house, read from the source itself: imports point right, actix and diesel stay
 //! in their layers, files are short and open with what they are for, and nothing unwraps.
 
+mod circles;
 mod source;
 
 use std::path::{Path, PathBuf};
 
+use circles::circles;
 use source::{Token, crate_paths, texts_are, tokens};
 
 /// What each layer may use of the others, besides `config`, `clock` and itself.
@@ -174,18 +176,50 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn the_source_keeps_the_rules_of_the_house() {
+/// Every file of the source, by its path in `src`, with its text.
+fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     rust_files(&root, &mut files);
     assert!(files.len() > 40, "only {} files were found", files.len());
-    let mut broken: Vec<String> = Vec::new();
-    for file in files {
+    let read = |file: PathBuf| {
         let text = std::fs::read_to_string(&file).unwrap();
-        broken.extend(violations(file.strip_prefix(&root).unwrap(), &text));
-    }
+        (file.strip_prefix(&root).unwrap().to_owned(), text)
+    };
+    files.into_iter().map(read).collect()
+}
+
+#[test]
+fn the_source_keeps_the_rules_of_the_house() {
+    let broken: Vec<String> =
+        sources().iter().flat_map(|(path, text)| violations(path, text)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let files: Vec<_> =
+        sources().into_iter().map(|(path, text)| (module_of(&path), text)).collect();
+    let found = circles(&files);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_circle_of_files_is_found_however_they_name_each_other() {
+    let found = |files: &[(&str, &str)]| {
+        let file = |(path, text): &(&str, &str)| (module_of(Path::new(path)), (*text).to_owned());
+        circles(&files.iter().map(file).collect::<Vec<_>>())
+    };
+    let (a, b) = ("a/mod.rs", "a/b.rs");
+    assert_eq!(found(&[(a, "mod b; use b::B;"), (b, "use super::A;")]).len(), 2);
+    assert_eq!(found(&[(a, "mod b; fn f() { b::g() }"), (b, "use crate::a::{self, A};")]).len(), 2);
+    let three =
+        [("x.rs", "use crate::y::Y;"), ("y.rs", "use crate::z;"), ("z.rs", "use super::x;")];
+    assert_eq!(found(&three).len(), 3);
+    for harmless in ["pub(in crate::a) struct B;", "#[cfg(test)] mod tests { use crate::a::A; }"] {
+        assert_eq!(found(&[(a, "mod b; use b::B;"), (b, harmless)]), [""; 0]);
+    }
+    assert_eq!(found(&[(a, "mod b;"), (b, "use super::A;")]), [""; 0]);
 }
 
 #[test]

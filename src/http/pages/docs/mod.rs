@@ -7,6 +7,8 @@ pub mod operation;
 pub mod prose;
 pub mod reference;
 
+use std::cell::OnceCell;
+
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
@@ -21,7 +23,7 @@ use crate::http::openapi;
 use crate::http::state::State;
 use operation::{Needs, Operation};
 use prose::Span;
-pub use reference::Reference;
+use reference::Reference;
 use reference::Section;
 
 /// Where the errors are, among the sections.
@@ -73,11 +75,26 @@ struct Errors<'a> {
     frame: Option<Frame>,
 }
 
+/// The reference as one worker shows it, made when it is first read.
+#[derive(Default)]
+pub struct LazyReference(OnceCell<Reference>);
+
+impl LazyReference {
+    fn read(&self, state: &State) -> &Reference {
+        let document = || std::str::from_utf8(state.document().bytes()).unwrap_or_default();
+        self.0.get_or_init(|| Reference::read(document()))
+    }
+}
+
 /// `GET /docs`
-pub async fn start(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn start(
+    request: HttpRequest,
+    state: web::Data<State>,
+    reference: web::Data<LazyReference>,
+) -> Result<HttpResponse, Problem> {
     let viewer = reader(&request, &state).await;
     let brand = &state.bitting.brand;
-    let reference = state.reference();
+    let reference = reference.read(&state);
     let first_key = match &viewer {
         None => FirstKey::SignIn,
         Some(viewer) if viewer.principal.manages_keys() => FirstKey::Make,
@@ -107,9 +124,10 @@ pub async fn start(request: HttpRequest, state: web::Data<State>) -> Result<Http
 pub async fn section(
     request: HttpRequest,
     state: web::Data<State>,
+    reference: web::Data<LazyReference>,
 ) -> Result<HttpResponse, Problem> {
     let frame = frame_of(reader(&request, &state).await.as_ref());
-    let reference = state.reference();
+    let reference = reference.read(&state);
     let here = request.match_info().get("section").unwrap_or_default();
     if here == ERRORS {
         return page(StatusCode::OK, &Errors { reference, here, frame });
