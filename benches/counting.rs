@@ -17,7 +17,7 @@
 #[path = "../tests/it/support/mod.rs"]
 mod support;
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};

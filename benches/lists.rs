@@ -19,15 +19,15 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use bitting::domain::records::RecordKind;
 use bitting::model::page::{Cursor, Limit, PageRequest};
-use bitting::model::records::WriterFilter;
-use bitting::model::records::agent::{Agent, AgentFilter, AgentStatus};
-use bitting::model::records::call::{Call, CallFilter, CallStatus, Direction};
-use bitting::model::records::contact::{Contact, ContactFilter};
-use bitting::model::records::integration::{Integration, IntegrationFilter, IntegrationKind};
-use bitting::model::records::lead::{Lead, LeadFilter, LeadStatus};
 use bitting::model::time::{Moment, parse_rfc3339};
+use bitting::records::domain::RecordKind;
+use bitting::records::model::WriterFilter;
+use bitting::records::model::agent::{Agent, AgentFilter, AgentStatus};
+use bitting::records::model::call::{Call, CallFilter, CallStatus, Direction};
+use bitting::records::model::contact::{Contact, ContactFilter};
+use bitting::records::model::integration::{Integration, IntegrationFilter, IntegrationKind};
+use bitting::records::model::lead::{Lead, LeadFilter, LeadStatus};
 use chrono::Duration;
 use support::kinds::kinds;
 use support::{Backend, TestServer};
@@ -43,7 +43,7 @@ struct Bench {
 
 impl Bench {
     fn measure<F: RecordKind>(&mut self, what: &str, filter: F::Filter) {
-        let resource = bitting::model::records::resources::name(F::RESOURCE);
+        let resource = bitting::records::model::resources::name(F::RESOURCE);
         let kind = kinds().into_iter().find(|kind| kind.resource == resource).unwrap();
         let middle = Cursor(kind.id(self.rows / 2));
         for (page, cursor) in [("first", None), ("middle", Some(middle))] {
@@ -51,10 +51,8 @@ impl Bench {
             let mut times: Vec<f64> = (0..15)
                 .map(|_| {
                     let began = Instant::now();
-                    self.server
-                        .bitting
-                        .list_records::<F>(&filter, &WriterFilter::default(), &request)
-                        .unwrap();
+                    let bitting = &self.server.bitting;
+                    F::list(bitting, &filter, &WriterFilter::default(), &request).unwrap();
                     began.elapsed().as_secs_f64() * 1e6
                 })
                 .collect();

@@ -4,14 +4,15 @@
 //! # The map
 //! Imports point to the right, and a test keeps it so:
 //!
-//! `main, cli, server → http → auth → domain → store → model`
+//! `main, cli, server → records → http → domain → gate, store → model`
 //!
 //! | layer | its job |
 //! | --- | --- |
 //! | [`cli`], [`server`] | wire the rest together; they alone see every layer |
+//! | [`records`] | the built-in API that Bitting protects; it has the layers below once more |
 //! | [`http`] | requests into calls, results into responses |
-//! | [`auth`] | who is calling, and may they: the one decision |
 //! | [`domain`] | what the product does, one function a use case |
+//! | [`gate`] | who is calling, and may they: the one decision, in memory |
 //! | [`store`] | SQL, for SQLite and PostgreSQL |
 //! | [`model`] | the nouns, always valid once built |
 //!
@@ -21,10 +22,10 @@
 //! `GET /v1/calls` passes by [`http::fast_path`], which answers `/v1/ping` alone, arrives at
 //! [`http::app`] and is framed by `observe`, which gives it an id. actix matches it to a row of
 //! [`http::routes`]; the guard of that row, `judge`, reads the credential's header
-//! ([`auth::presented_key`]), finds its digest in the [`domain::key_index`] and decides
-//! ([`auth::decision`]) — all in memory. The handler takes the caller as an argument, asks one
+//! ([`gate::presented_key`]), finds its digest in the [`gate::key_index`] and decides
+//! ([`gate::decision`]) — all in memory. The handler takes the caller as an argument, asks one
 //! domain function, which reads the store, and answers. When the status is known, `judge` adds one
-//! to its worker's tally ([`domain::worker_tally`]), which a thread behind the server writes to the
+//! to its worker's tally ([`gate::worker_tally`]), which a thread behind the server writes to the
 //! database a few times a second.
 #![cfg_attr(
     test,
@@ -43,5 +44,6 @@ pub mod domain;
 pub mod gate;
 pub mod http;
 pub mod model;
+pub mod records;
 pub mod server;
 pub mod store;

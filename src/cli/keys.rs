@@ -19,6 +19,7 @@ use crate::model::time::{Moment, format as format_time, parse_expiry};
 use crate::model::usage::{Outcome, Tally, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 use crate::model::words::Word;
+use crate::server;
 use crate::store::database::migrate::Missing;
 
 #[derive(Debug, Subcommand)]
@@ -168,7 +169,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
         "expires_at".to_owned(),
         expires_at.map_or(Value::Null, |at| json!(format_time(at))),
     );
-    let new = NewKey::from_object(&object, &settings.catalog(), now)?;
+    let new = NewKey::from_object(&object, &server::catalog(), now)?;
 
     let bitting = open(settings, Missing::Create)?;
     let issued = bitting.issue_key(new, &principal(), None)?;

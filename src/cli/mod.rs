@@ -23,8 +23,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Options, Settings};
-use crate::http::{openapi, routes};
+use crate::http::openapi;
 use crate::model::secret::mask;
+use crate::server;
 use crate::store::database::migrate::Missing;
 
 use application::open;
@@ -159,7 +160,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Openapi => {
             let settings = settings()?;
             let url = settings.public_url.as_deref();
-            let document = openapi::document(&routes::endpoints(), &settings.catalog(), url);
+            let document = openapi::document(&server::endpoints(), &server::catalog(), url);
             show(format_args!("{}", document.trim_end()))
         }
         Command::Key(command) => keys::run(command, &settings()?),

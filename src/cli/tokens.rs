@@ -13,6 +13,7 @@ use crate::model::time::{format as format_time, parse_expiry};
 use crate::model::token::NewToken;
 use crate::model::view::{NewTokenView, TokenView};
 use crate::model::words::Word;
+use crate::server;
 use crate::store::database::migrate::Missing;
 
 #[derive(Debug, Subcommand)]
@@ -109,7 +110,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     if !arguments.may_grant.is_empty() {
         object.insert("may_grant".to_owned(), json!(arguments.may_grant));
     }
-    let new = NewToken::from_object(&object, &settings.catalog(), now)?;
+    let new = NewToken::from_object(&object, &server::catalog(), now)?;
 
     let bitting = open(settings, Missing::Create)?;
     let issued = bitting.issue_token(new, &principal())?;

@@ -14,9 +14,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use ipnet::IpNet;
 
-use crate::model::catalog::Catalog;
 use crate::model::password::Password;
-use crate::model::records::resources;
 use crate::model::secret::Brand;
 use crate::model::user::Email;
 use crate::store::Target;
@@ -132,11 +130,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The resources that scopes are granted over.
-    pub fn catalog(&self) -> Catalog {
-        resources::catalog()
-    }
-
     /// Whether clients may reach the server over a network without TLS.
     pub fn keys_may_be_overheard(&self) -> bool {
         let encrypted = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));

@@ -13,7 +13,7 @@ use super::set_back::RECENT;
 use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
 use crate::model::id::{KeyId, TokenId, UserId};
-use crate::model::page::{Limit, Page, PageRequest, foreign_cursor};
+use crate::model::page::{Limit, Page, PageRequest};
 use crate::model::words::Word;
 use crate::store;
 use crate::store::audit;
@@ -57,8 +57,7 @@ impl Bitting {
         filter: &AuditFilter,
         request: &PageRequest,
     ) -> Result<Page<AuditEvent>> {
-        let before = request.cursor.as_ref().map(|cursor| cursor.0.parse::<i64>());
-        let before = before.transpose().map_err(|_| foreign_cursor())?;
+        let before = request.after::<i64>()?;
         let (limit, user) = (request.limit, principal.restricted_to());
         let found = self
             .database

@@ -13,7 +13,7 @@ impl Bitting {
     ///
     /// # Errors
     /// [`Error::Ended`](super::error::Error::Ended), or when the database fails.
-    pub(super) fn require_live(
+    pub(crate) fn require_live(
         &self,
         connection: &mut AnyConnection,
         credential: Credential,

@@ -74,7 +74,7 @@ impl Bitting {
     }
 
     /// Changes the database, and keeps the answer in the same transaction.
-    pub(super) fn write_once<T>(
+    pub(crate) fn write_once<T>(
         &self,
         keep: Option<SaveResponse<'_, T>>,
         change: impl FnOnce(&mut AnyConnection) -> Result<T>,

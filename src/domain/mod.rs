@@ -2,13 +2,11 @@
 //!
 //! [`Bitting`] holds what the use cases share. Nothing here knows HTTP or SQL.
 
-pub mod analytics;
 pub mod audit_log;
 pub mod carry_over;
 pub mod change_feed;
 pub mod checkup;
 pub mod credential;
-pub mod demo;
 pub mod error;
 mod event_limit;
 mod feed_reader;
@@ -16,7 +14,6 @@ pub mod idempotency;
 pub mod idempotency_lock;
 pub mod keys;
 pub mod principal;
-pub mod records;
 pub mod set_back;
 pub mod tokens;
 pub mod usage;
@@ -124,7 +121,7 @@ impl Bitting {
     }
 
     /// A new UUIDv7: greater than every one this process made before, and dated `now`.
-    fn next_id(&self, now: Moment) -> u128 {
+    pub(crate) fn next_id(&self, now: Moment) -> u128 {
         let context = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
         let timestamp = Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos());

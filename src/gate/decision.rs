@@ -147,10 +147,10 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
 mod tests {
     use super::*;
     use crate::model::actor::{Actor, ActorKind};
+    use crate::model::catalog::sample;
     use crate::model::id::{KeyId, PublicId, TokenId};
     use crate::model::key::KeyChange;
     use crate::model::key::KeyNumber;
-    use crate::model::records::resources;
     use crate::model::secret::Digest;
     use crate::model::time::parse_rfc3339;
     use crate::model::token::AdminToken;
@@ -158,7 +158,7 @@ mod tests {
     const UNKNOWN: Route = Route::Unknown { access: Access::Read };
 
     fn catalog() -> Catalog {
-        resources::catalog()
+        sample::catalog()
     }
 
     fn now() -> Moment {
@@ -220,7 +220,7 @@ mod tests {
         let management =
             Route::Known { need: Need::AdminToken, access: Access::Write, offered: false };
         let calls = |offered| Route::Known {
-            need: Need::Scope(resources::CALLS),
+            need: Need::Scope(sample::CALLS),
             access: Access::Write,
             offered,
         };
@@ -313,7 +313,7 @@ mod tests {
                 Lookup::Found(token(Access::Read)),
                 true,
                 calls(false),
-                wrong(Need::Scope(resources::CALLS)),
+                wrong(Need::Scope(sample::CALLS)),
             ),
             (
                 "token on a path unknown",
@@ -347,15 +347,11 @@ mod tests {
         let admin = Ok(presented(SecretKind::AdminToken));
         let later = Some(now() + chrono::Duration::milliseconds(1));
         for (presented, entry, route) in [
-            (
-                api,
-                key("calls:read", later, false),
-                route(Need::Scope(resources::CALLS), Access::Read),
-            ),
+            (api, key("calls:read", later, false), route(Need::Scope(sample::CALLS), Access::Read)),
             (
                 api,
                 key("calls:write", None, false),
-                route(Need::Scope(resources::CALLS), Access::Write),
+                route(Need::Scope(sample::CALLS), Access::Write),
             ),
             (api, key("leads:write", None, false), route(Need::AnyKey, Access::Write)),
             (admin, token(Access::Read), route(Need::AdminToken, Access::Read)),

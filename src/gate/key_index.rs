@@ -267,13 +267,13 @@ fn hash(digest: &Digest) -> u64 {
 mod tests {
     use crate::gate::key_index::*;
     use crate::gate::row_numbers::Table;
+    use crate::model::catalog::sample;
     use crate::model::id::{KeyId, PublicId};
     use crate::model::key::{KeyChange, KeyNumber};
-    use crate::model::records::resources;
     use crate::model::time::parse_rfc3339;
 
     fn catalog() -> Arc<Catalog> {
-        Arc::new(resources::catalog())
+        Arc::new(sample::catalog())
     }
 
     fn change(revision: i64, revoked: bool) -> KeyChange {

@@ -31,7 +31,7 @@ pub enum Guard {
 
 /// A path with its methods.
 pub struct Endpoint {
-    path: &'static str,
+    path: String,
     guard: Guard,
     methods: Vec<Method>,
     operations: Vec<(Method, Describe)>,
@@ -43,23 +43,24 @@ pub type Describe = fn(&mut Operation<'_>);
 
 impl Endpoint {
     /// A path that asks something of its caller.
-    pub fn new(path: &'static str, need: Need) -> Self {
+    pub fn new(path: impl Into<String>, need: Need) -> Self {
         Self::guarded_by(path, Guard::Key(need))
     }
 
     /// A page, for whom it is.
-    pub fn browser(path: &'static str, need: PageNeed) -> Self {
+    pub fn browser(path: impl Into<String>, need: PageNeed) -> Self {
         Self::guarded_by(path, Guard::Page(need))
     }
 
     /// A path that anybody may call.
-    pub fn public(path: &'static str) -> Self {
+    pub fn public(path: impl Into<String>) -> Self {
         Self::guarded_by(path, Guard::Public)
     }
 
-    fn guarded_by(path: &'static str, guard: Guard) -> Self {
-        let (methods, operations) = (Vec::new(), Vec::new());
-        Self { path, guard, methods, operations, routes: web::resource(path) }
+    fn guarded_by(path: impl Into<String>, guard: Guard) -> Self {
+        let (path, methods, operations) = (path.into(), Vec::new(), Vec::new());
+        let routes = web::resource(path.as_str());
+        Self { path, guard, methods, operations, routes }
     }
 
     /// Answers GET, and HEAD with the same headers.
@@ -143,8 +144,8 @@ impl Endpoint {
     }
 
     /// The path, as a pattern.
-    pub fn path(&self) -> &'static str {
-        self.path
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// What stands before its handlers.
@@ -172,7 +173,7 @@ impl Endpoint {
 
     /// Serves the endpoint behind its guard.
     pub(super) fn serve(self, config: &mut web::ServiceConfig, state: &web::Data<State>) {
-        let measure = Measure::of(state, self.path);
+        let measure = Measure::of(state, &self.path);
         let judge = |need| Judge::of_endpoint(state.clone(), need, &self.methods);
         match self.guard {
             Guard::Public => serve_measured(config, self.routes.wrap(judge(None)), measure),

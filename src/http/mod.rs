@@ -9,6 +9,7 @@ pub mod client_address;
 mod code;
 pub mod constant;
 mod cookies;
+pub mod document;
 pub mod endpoint;
 pub mod error;
 pub mod exchange;
@@ -40,6 +41,7 @@ use state::State;
 /// What one worker serves: the application behind its fast path.
 pub fn service(
     state: State,
+    endpoints: Vec<Endpoint>,
 ) -> impl ServiceFactory<
     Request,
     Config = AppConfig,
@@ -48,12 +50,11 @@ pub fn service(
     InitError = (),
 > {
     let state = web::Data::new(state);
-    let app = app(state.clone(), routes::endpoints());
+    let app = app(state.clone(), endpoints);
     FastPath::before(app.into_factory(), state)
 }
 
-/// Builds the application for one worker from a URL table: ours, or one with what no endpoint of
-/// ours does, for tests.
+/// Builds the application for one worker from a URL table.
 pub fn app(
     state: web::Data<State>,
     endpoints: Vec<Endpoint>,

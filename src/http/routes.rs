@@ -1,8 +1,9 @@
-//! The URL table: every path, what it needs and what answers it.
+//! The URL table: every path of ours, what it needs and what answers it. The server puts the paths of
+//! the protected API before them.
 
 use actix_web::{HttpResponse, ResponseError, web};
 
-use super::api::{analytics, audit, describe, document, keys, probes, records, this_key};
+use super::api::{audit, describe, document, keys, probes, this_key};
 use super::assets;
 use super::endpoint::{Endpoint, serve_measured};
 use super::error::{Code, Problem};
@@ -19,16 +20,7 @@ use super::state::State;
 use super::watch::requests::NO_ROUTE;
 use crate::domain::users::signed_in::PageNeed;
 use crate::domain::users::signed_in::PageNeed::Visitor;
-use crate::gate::route::Need::{AdminToken, AnyKey, Scope};
-use crate::model::records::agent::Agent;
-use crate::model::records::article::Article;
-use crate::model::records::call::Call;
-use crate::model::records::contact::Contact;
-use crate::model::records::integration::Integration;
-use crate::model::records::lead::Lead;
-use crate::model::records::resources::{
-    AGENTS, ANALYTICS, CALLS, CONTACTS, INTEGRATIONS, KNOWLEDGE_BASE, LEADS,
-};
+use crate::gate::route::Need::{AdminToken, AnyKey};
 use crate::model::user::Role;
 
 /// Answered by the fast path where it can.
@@ -39,56 +31,9 @@ const KEY_MAKERS: PageNeed = PageNeed::User(&[Role::Admin, Role::Member]);
 /// Who changes users and admin tokens.
 const ADMINISTRATORS: PageNeed = PageNeed::User(&[Role::Admin]);
 
-/// Every endpoint there is. GET and HEAD need `read`, the other methods `write`.
+/// Every endpoint but those of the protected API. GET and HEAD need `read`, the other methods `write`.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        // The protected API.
-        Endpoint::new("/v1/agents", Scope(AGENTS))
-            .get(records::list::<Agent>, describe::records::list::<Agent>)
-            .post(records::create::<Agent>, describe::records::create::<Agent>),
-        Endpoint::new("/v1/agents/{id}", Scope(AGENTS))
-            .get(records::find::<Agent>, describe::records::find::<Agent>)
-            .patch(records::update::<Agent>, describe::records::update::<Agent>)
-            .delete(records::delete::<Agent>, describe::records::delete::<Agent>),
-        Endpoint::new("/v1/calls", Scope(CALLS))
-            .get(records::list::<Call>, describe::records::list::<Call>)
-            .post(records::create::<Call>, describe::records::create::<Call>),
-        Endpoint::new("/v1/calls/{id}", Scope(CALLS))
-            .get(records::find::<Call>, describe::records::find::<Call>)
-            .patch(records::update::<Call>, describe::records::update::<Call>)
-            .delete(records::delete::<Call>, describe::records::delete::<Call>),
-        Endpoint::new("/v1/knowledge_base", Scope(KNOWLEDGE_BASE))
-            .get(records::list::<Article>, describe::records::list::<Article>)
-            .post(records::create::<Article>, describe::records::create::<Article>),
-        Endpoint::new("/v1/knowledge_base/{id}", Scope(KNOWLEDGE_BASE))
-            .get(records::find::<Article>, describe::records::find::<Article>)
-            .patch(records::update::<Article>, describe::records::update::<Article>)
-            .delete(records::delete::<Article>, describe::records::delete::<Article>),
-        Endpoint::new("/v1/contacts", Scope(CONTACTS))
-            .get(records::list::<Contact>, describe::records::list::<Contact>)
-            .post(records::create::<Contact>, describe::records::create::<Contact>),
-        Endpoint::new("/v1/contacts/{id}", Scope(CONTACTS))
-            .get(records::find::<Contact>, describe::records::find::<Contact>)
-            .patch(records::update::<Contact>, describe::records::update::<Contact>)
-            .delete(records::delete::<Contact>, describe::records::delete::<Contact>),
-        Endpoint::new("/v1/integrations", Scope(INTEGRATIONS))
-            .get(records::list::<Integration>, describe::records::list::<Integration>)
-            .post(records::create::<Integration>, describe::records::create::<Integration>),
-        Endpoint::new("/v1/integrations/{id}", Scope(INTEGRATIONS))
-            .get(records::find::<Integration>, describe::records::find::<Integration>)
-            .patch(records::update::<Integration>, describe::records::update::<Integration>)
-            .delete(records::delete::<Integration>, describe::records::delete::<Integration>),
-        Endpoint::new("/v1/leads", Scope(LEADS))
-            .get(records::list::<Lead>, describe::records::list::<Lead>)
-            .post(records::create::<Lead>, describe::records::create::<Lead>),
-        Endpoint::new("/v1/leads/{id}", Scope(LEADS))
-            .get(records::find::<Lead>, describe::records::find::<Lead>)
-            .patch(records::update::<Lead>, describe::records::update::<Lead>)
-            .delete(records::delete::<Lead>, describe::records::delete::<Lead>),
-        Endpoint::new("/v1/analytics/overview", Scope(ANALYTICS))
-            .get(analytics::overview, describe::analytics::overview),
-        Endpoint::new("/v1/analytics/usage", Scope(ANALYTICS))
-            .get(analytics::usage, describe::analytics::usage),
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami, describe::this_key::whoami),
         Endpoint::new(PING, AnyKey).get(this_key::ping, describe::this_key::ping),
@@ -159,11 +104,6 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::browser("/account/sessions/{id}/end", PageNeed::ANY_USER)
             .form(account::end_session),
     ]
-}
-
-/// The paths of all endpoints, as patterns.
-pub fn paths() -> Vec<&'static str> {
-    endpoints().iter().map(Endpoint::path).collect()
 }
 
 /// Serves a table, and below `/v1` asks for a credential even where there is nothing.

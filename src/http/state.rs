@@ -1,8 +1,8 @@
 //! What every request can reach: the application, its worker's door, and the settings.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -10,11 +10,11 @@ use actix_web::{HttpRequest, web};
 use ipnet::IpNet;
 
 use super::constant::Constant;
+use super::document::Document;
 use super::error::Problem;
 use super::turns::{Effort, Turns};
 use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
-use super::{openapi, routes};
 use crate::config::Patience;
 use crate::domain;
 use crate::domain::Bitting;
@@ -33,8 +33,8 @@ pub struct HttpSettings {
     pub patience: Patience,
     /// What is counted for whoever watches the server.
     pub watch: Watch,
-    /// The API document, made when it is first asked for.
-    pub document: OnceLock<Constant>,
+    /// The API document.
+    pub document: Document,
     /// Who may use the database now.
     pub turns: Turns,
 }
@@ -88,11 +88,7 @@ impl State {
 
     /// The API document.
     pub fn document(&self) -> &Constant {
-        let public_url = self.settings.public_url.as_deref();
-        self.settings.document.get_or_init(|| {
-            let text = openapi::document(&routes::endpoints(), &self.bitting.catalog, public_url);
-            Constant::new("application/json", text)
-        })
+        self.settings.document.get()
     }
 
     /// Counts an accepted credential, where there are metrics.

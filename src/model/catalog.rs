@@ -30,6 +30,17 @@ pub struct Resource {
     pub description: String,
     /// Whether it can be written, or only read.
     pub writable: bool,
+    /// What its scopes can be tried with.
+    pub example: Example,
+}
+
+/// A first request for whoever has a new key.
+#[derive(Debug, Clone, Default)]
+pub struct Example {
+    /// What to read, or to write to.
+    pub path: String,
+    /// The least that can be written there, as JSON.
+    pub body: Option<String>,
 }
 
 impl Resource {
@@ -173,25 +184,48 @@ fn bit(place: usize, access: Access) -> u128 {
     1 << (place * 2 + access as usize)
 }
 
+/// A small catalog for the tests of every layer.
+#[cfg(test)]
+pub mod sample {
+    use super::{Catalog, Example, Resource, ResourceNumber};
+
+    /// One of its resources.
+    pub const CALLS: ResourceNumber = ResourceNumber(1);
+
+    /// A resource; one whose number is a multiple of three can only be read.
+    pub fn resource(number: u16, name: &str) -> Resource {
+        Resource {
+            number: ResourceNumber(number),
+            name: name.parse().unwrap(),
+            description: String::new(),
+            writable: !number.is_multiple_of(3),
+            example: Example::default(),
+        }
+    }
+
+    /// Calls and leads, and reports that can only be read.
+    pub fn catalog() -> Catalog {
+        Catalog::new([resource(CALLS.0, "calls"), resource(2, "leads"), resource(3, "reports")])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::records::resources;
-
-    fn resource(number: u16, name: &str) -> Resource {
-        let (number, name) = (ResourceNumber(number), name.parse().unwrap());
-        Resource { number, name, description: String::new(), writable: !number.0.is_multiple_of(3) }
-    }
+    use crate::model::catalog::sample::{catalog, resource};
 
     #[test]
-    fn the_built_in_api_has_thirteen_scopes_each_with_its_own_bit() {
-        let catalog = resources::catalog();
-        assert_eq!(catalog.scopes().len(), 13);
-        assert_eq!(catalog.compile(&catalog.scopes()).0.count_ones(), 13);
+    fn every_scope_has_a_bit_of_its_own_and_no_other_text_is_one() {
+        let catalog = catalog();
+        assert_eq!(
+            catalog.scopes().to_string(),
+            "calls:read calls:write leads:read leads:write reports:read"
+        );
+        assert_eq!(catalog.compile(&catalog.scopes()).0.count_ones(), 5);
         assert!(catalog.parse_scope("calls:read").is_ok());
-        for wrong in ["analytics:write", "keys:write", "orders:read", "calls:read "] {
+        for wrong in ["reports:write", "keys:write", "orders:read", "calls:read "] {
             let message = catalog.parse_scope(wrong).unwrap_err();
             assert!(message.contains("the scopes are calls:read, calls:write"), "{message}");
         }
@@ -199,11 +233,12 @@ mod tests {
 
     #[test]
     fn an_unknown_scope_compiles_to_nothing_and_is_the_same_when_its_resource_comes_back() {
-        let scopes: ScopeSet = "orders:read calls:read analytics:write".parse().unwrap();
-        let without = resources::catalog();
+        let scopes: ScopeSet = "orders:read calls:read reports:write".parse().unwrap();
+        let without = catalog();
         let granted = without.scopes_of(without.compile(&scopes));
         assert_eq!(granted.to_string(), "calls:read");
-        let with = Catalog::new([resource(40, "orders")].into_iter().chain(resources::resources()));
+        let orders = resource(40, "orders");
+        let with = Catalog::new([orders].into_iter().chain(without.resources().iter().cloned()));
         let permissions = with.compile(&scopes);
         assert_eq!(with.scopes_of(permissions).to_string(), "orders:read calls:read");
         assert!(with.allows(permissions, ResourceNumber(40), Access::Read));

@@ -190,7 +190,7 @@ fn default_display(digest: Digest) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::records::resources;
+    use crate::model::catalog::sample;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -204,7 +204,7 @@ mod tests {
         ImportedKey::from_object(
             object.as_object().unwrap(),
             &"bt".parse().unwrap(),
-            &resources::catalog(),
+            &sample::catalog(),
             now,
         )
     }

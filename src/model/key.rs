@@ -338,7 +338,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::records::resources;
+    use crate::model::catalog::sample;
     use crate::model::time::parse_rfc3339;
 
     fn now() -> Moment {
@@ -346,7 +346,7 @@ mod tests {
     }
 
     fn read(object: Value) -> Result<NewKey, Vec<String>> {
-        let catalog = resources::catalog();
+        let catalog = sample::catalog();
         NewKey::from_object(object.as_object().unwrap(), &catalog, now())
             .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
     }

@@ -5,7 +5,6 @@
 //! field.
 
 pub mod actor;
-pub mod analytics;
 pub mod audit;
 pub mod breakdown;
 pub mod catalog;
@@ -20,18 +19,17 @@ pub mod id;
 pub mod idempotency;
 pub mod imported_key;
 pub mod key;
+pub mod merge_patch;
 pub mod page;
 pub mod password;
 pub mod precondition;
 pub mod random_secret;
-pub mod records;
 pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod spreadsheet;
 pub mod table;
-pub mod terms;
 pub mod time;
 pub mod token;
 pub mod usage;

@@ -4,6 +4,7 @@
 //! inserted or deleted meanwhile neither repeats nor hides anything.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,8 +12,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::FieldErrors;
-use super::schema;
+use super::{FieldErrors, schema};
+
+const FOREIGN_CURSOR: &str =
+    "is not a cursor of this list; leave it out to begin with the first page";
 
 /// The most items a page has.
 const GREATEST: u8 = 100;
@@ -69,8 +72,7 @@ impl Cursor {
     /// # Errors
     /// A sentence for the field's error.
     pub fn decode(text: &str) -> Result<Self, String> {
-        let refused =
-            || "is not a cursor of this list; leave it out to begin with the first page".to_owned();
+        let refused = || FOREIGN_CURSOR.to_owned();
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
         let (sum, position) = bytes.split_at_checked(4).ok_or_else(refused)?;
         if position.is_empty() || crc32fast::hash(position).to_be_bytes() != sum {
@@ -102,6 +104,17 @@ pub struct PageRequest {
     pub limit: Limit,
     /// Where to continue: the `next_cursor` of the previous page. Leave it out for the first page.
     pub cursor: Option<Cursor>,
+}
+
+impl PageRequest {
+    /// The position to go on after, as the list writes it; none for the first page.
+    ///
+    /// # Errors
+    /// When the cursor was made for another list.
+    pub fn after<P: FromStr>(&self) -> Result<Option<P>, FieldErrors> {
+        let position = self.cursor.as_ref().map(|cursor| cursor.0.parse());
+        position.transpose().map_err(|_| FieldErrors::one("cursor", FOREIGN_CURSOR))
+    }
 }
 
 /// One page of a list.
@@ -168,14 +181,6 @@ impl<T: Serialize> Serialize for Page<T> {
             Meta { limit: self.limit.get(), next_cursor: self.next.as_ref().map(Cursor::encode) };
         List { data: &self.items, meta }.serialize(serializer)
     }
-}
-
-/// What is said of a cursor that was not made for this list.
-pub fn foreign_cursor() -> FieldErrors {
-    FieldErrors::one(
-        "cursor",
-        "is not a cursor of this list; leave it out to begin with the first page",
-    )
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::scope::Access;
 /// Which version of something this is. It changes with every change, and tells nothing of what is
 /// in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntityTag(pub(super) String);
+pub struct EntityTag(pub String);
 
 impl fmt::Display for EntityTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

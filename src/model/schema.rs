@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::model::fields::{FieldReader, describe};
-    use crate::model::records::call::Speaker;
+    use crate::model::user::Role;
 
     /// Whether a value is read, and whether its schema allows it.
     fn verdicts<T>(value: Value, read: impl Fn(&mut FieldReader<'_>) -> Option<T>) -> (bool, bool) {
@@ -241,7 +241,7 @@ mod tests {
             json!(true),
             json!(""),
             json!(" "),
-            json!("agent"),
+            json!("member"),
             json!("dog"),
             json!({}),
             json!([]),
@@ -274,7 +274,7 @@ mod tests {
             agree(&value, |reader| reader.line("field", 4));
             agree(&value, required_line);
             agree(&value, |reader| reader.text("field", 4));
-            agree(&value, |reader| reader.choice::<Speaker>("field"));
+            agree(&value, |reader| reader.choice::<Role>("field"));
             agree(&value, |reader| reader.integer("field", 0, 9));
             agree(&value, |reader| reader.moment("field"));
             agree(&value, |reader| reader.phone_number("field"));

@@ -273,7 +273,7 @@ fn read_limits(value: &Value, catalog: &Catalog) -> Result<ScopeSet, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::records::resources;
+    use crate::model::catalog::sample;
 
     #[test]
     fn an_address_is_kept_in_lower_case() {
@@ -343,7 +343,7 @@ mod tests {
             disabled_at: None,
             last_login_at: None,
         };
-        let catalog = resources::catalog();
+        let catalog = sample::catalog();
         assert_eq!(user.grants(&catalog).to_string(), "calls:read");
         user.role = Role::Auditor;
         assert_eq!(user.grants(&catalog), ScopeSet::default());

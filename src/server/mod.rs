@@ -1,6 +1,7 @@
 //! The server: built from settings, listening, stopped gracefully.
 
 mod background;
+mod built_in;
 mod connection;
 mod limits;
 mod opening;
@@ -25,18 +26,20 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain;
 use crate::domain::Bitting;
-use crate::domain::demo::{Demo, DemoOutcome};
 use crate::http;
-use crate::http::routes;
+use crate::http::document::Document;
+use crate::http::openapi;
 use crate::http::state::{HttpSettings, State};
 use crate::http::turns;
 use crate::http::watch::requests::Requests;
 use crate::http::watch::{Watch, exposition};
+use crate::records::demo::Demo;
 use crate::store;
 use crate::store::database::migrate;
 use crate::store::database::migrate::Missing;
 
 use background::Background;
+pub use built_in::{catalog, endpoints};
 use connection::{Connection, Crowd, LINGER};
 
 /// Connections to the database that reads may use at once.
@@ -94,7 +97,7 @@ pub fn open(
 ) -> Result<Bitting, StartError> {
     let (target, brand) = (&settings.database, settings.brand.as_ref());
     let (database, mark) = migrate::open(target, CONNECTIONS, brand, clock.wall(), missing)?;
-    Ok(Bitting::new(database, &mark, settings.catalog(), clock, settings.max_staleness)?)
+    Ok(Bitting::new(database, &mark, catalog(), clock, settings.max_staleness)?)
 }
 
 /// The ports of a server that does not serve yet. They are taken before the database is touched.
@@ -156,19 +159,24 @@ impl Server {
         let (metrics_listener, metrics_address) = metrics.unzip();
         let connections = limits::connections(settings.workers);
         let bitting = Arc::new(bitting);
-        let demo = if settings.demo { make_demo(&bitting)? } else { None };
+        let demo = if settings.demo { built_in::make_demo(&bitting)? } else { None };
         bitting.read_feed()?;
         if let Some((email, password)) = &settings.first_admin {
             bitting.ensure_administrator(email, password)?;
         }
 
         let stopping = Arc::new(AtomicBool::new(false));
-        let requests = metrics_listener.is_some().then(|| Requests::new(routes::paths()));
+        let paths = || endpoints().into_iter().map(|endpoint| endpoint.path().to_owned());
+        let requests = metrics_listener.is_some().then(|| Requests::new(paths()));
+        let (names, public_url) = (bitting.catalog.clone(), settings.public_url.clone());
+        let document =
+            Document::new(move || openapi::document(&endpoints(), &names, public_url.as_deref()));
         let shared = Arc::new(HttpSettings {
             trusted_proxies: settings.trusted_proxies.clone(),
             public_url: settings.public_url.clone(),
             patience: settings.patience,
             watch: Watch::new(connections.in_all, requests),
+            document,
             ..HttpSettings::default()
         });
         let state = {
@@ -213,21 +221,6 @@ impl Server {
     }
 }
 
-/// Fills an empty database with a demo, unless it holds one already.
-fn make_demo(bitting: &Bitting) -> Result<Option<Box<Demo>>, StartError> {
-    let why = match bitting.make_demo()? {
-        DemoOutcome::Made(demo) => return Ok(Some(demo)),
-        DemoOutcome::MadeBefore => return Ok(None),
-        DemoOutcome::NotEmpty => {
-            "the database is not empty; no demo was made and nothing was changed"
-        }
-        DemoOutcome::Unfinished => {
-            "making a demo in this database was interrupted, so it is incomplete"
-        }
-    };
-    Err(StartError::NoDemo { database: bitting.database.target().to_string(), why })
-}
-
 /// Takes a port.
 fn listen(
     address: SocketAddr,
@@ -269,7 +262,7 @@ fn serve(
                 let stop = stop.clone();
                 async move { stop.notified().await }
             })
-            .finish(map_config(http::service(state), |()| AppConfig::default()));
+            .finish(map_config(http::service(state, endpoints()), |()| AppConfig::default()));
         let admit = fn_service(move |stream: TcpStream| {
             let client = stream.peer_addr().ok();
             let connection = crowd.admit(stream);

@@ -4,17 +4,15 @@
 //! transaction. No rule about keys or scopes lives here, and nothing else in the crate knows
 //! diesel.
 
-pub mod analytics;
 pub mod audit;
 pub mod database;
 pub mod error;
 pub mod feed;
 pub mod idempotency;
 pub mod keys;
-pub mod records;
-mod rows;
+pub(crate) mod rows;
 pub mod schema;
-mod text;
+pub(crate) mod text;
 pub mod tokens;
 pub mod usage;
 pub mod users;

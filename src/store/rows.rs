@@ -16,42 +16,42 @@ use crate::model::secret::Digest;
 use crate::model::words::Word;
 
 /// Complains about a column this program cannot have written.
-pub(super) fn unreadable(what: &str, text: &str) -> Error {
+pub(crate) fn unreadable(what: &str, text: &str) -> Error {
     Error::Unreadable(format!("{what} {text:?}"))
 }
 
 /// Parses a column with the type's own parser.
-pub(super) fn parse<T: FromStr>(what: &str, text: &str) -> Result<T> {
+pub(crate) fn parse<T: FromStr>(what: &str, text: &str) -> Result<T> {
     text.parse().map_err(|_| unreadable(what, text))
 }
 
 /// Reads a column that holds one word of a set.
-pub(super) fn word<W: Word>(what: &str, text: &str) -> Result<W> {
+pub(crate) fn word<W: Word>(what: &str, text: &str) -> Result<W> {
     W::parse(text).ok_or_else(|| unreadable(what, text))
 }
 
 /// Reads a column that may hold one word of a set.
-pub(super) fn optional_word<W: Word>(what: &str, text: Option<String>) -> Result<Option<W>> {
+pub(crate) fn optional_word<W: Word>(what: &str, text: Option<String>) -> Result<Option<W>> {
     text.map(|text| word(what, &text)).transpose()
 }
 
 /// Parses a column that may be null with the type's own parser.
-pub(super) fn optional_id<T: FromStr>(what: &str, text: Option<String>) -> Result<Option<T>> {
+pub(crate) fn optional_id<T: FromStr>(what: &str, text: Option<String>) -> Result<Option<T>> {
     text.map(|text| parse(what, &text)).transpose()
 }
 
 /// The row number of a key or token; a table of over four thousand million rows is out of scope.
-pub(super) fn row_number(number: i64) -> Result<u32> {
+pub(crate) fn row_number(number: i64) -> Result<u32> {
     u32::try_from(number).map_err(|_| unreadable("row number", &number.to_string()))
 }
 
 /// The three columns of an actor.
-pub(super) fn actor(kind: &str, id: Option<String>, name: String) -> Result<Actor> {
+pub(crate) fn actor(kind: &str, id: Option<String>, name: String) -> Result<Actor> {
     Ok(Actor { kind: word::<ActorKind>("actor type", kind)?, id, name })
 }
 
 /// The five columns of a revocation: all null, or all but id and reason there.
-pub(super) fn revocation(
+pub(crate) fn revocation(
     at: Option<NaiveDateTime>,
     by_type: Option<String>,
     by_id: Option<String>,
@@ -65,7 +65,7 @@ pub(super) fn revocation(
 
 /// A column that is parsed where it lies, without a copy: for reading a million keys.
 #[derive(FromSqlRow)]
-pub(super) struct Parsed<T>(pub T);
+pub(crate) struct Parsed<T>(pub T);
 
 impl<T: FromStr> Parsed<T> {
     fn of(text: &str) -> Deserialized<Self> {
@@ -93,7 +93,7 @@ impl<T: FromStr> FromSql<Text, MultiBackend> for Parsed<T> {
 
 /// The same for a digest.
 #[derive(FromSqlRow)]
-pub(super) struct DigestColumn(pub Digest);
+pub(crate) struct DigestColumn(pub Digest);
 
 impl DigestColumn {
     fn of(bytes: &[u8]) -> Deserialized<Self> {

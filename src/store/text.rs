@@ -21,7 +21,7 @@ pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Resul
 }
 
 /// A LIKE pattern that finds the text itself anywhere, its own wildcards taken literally.
-pub(super) fn contains_pattern(text: &str) -> String {
+pub(crate) fn contains_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for character in text.to_lowercase().chars() {
         if matches!(character, '%' | '_' | '\\') {

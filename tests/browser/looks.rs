@@ -5,16 +5,17 @@
 //! Each page is held against axe's rules, asks no other host, says nothing on the console, does not
 //! scroll sideways, cuts no text off, breaks no word, and is no larger than is promised. Its pictures are written to `target/screenshots`, to be looked at.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use bitting::clock::ManualClock;
 use bitting::config::Options;
-use bitting::domain::demo::{Demo, DemoOutcome};
 use bitting::domain::principal::Principal;
 use bitting::model::user::User;
+use bitting::records::demo;
+use bitting::records::demo::{Demo, DemoOutcome};
 use bitting::server;
 use bitting::store::database::migrate::Missing;
 use serde_json::{Value, json};
@@ -289,7 +290,7 @@ fn db_demo() -> (TestServer, Box<Demo>) {
     let options = Options { database_url: Some(database.url.clone()), ..Options::default() };
     let settings = options.resolve().unwrap();
     let bitting = server::open(&settings, clock.clone(), Missing::Create).unwrap();
-    let DemoOutcome::Made(demo) = bitting.make_demo().unwrap() else {
+    let DemoOutcome::Made(demo) = demo::make(&bitting).unwrap() else {
         panic!("the demo was not made")
     };
     drop(bitting);

@@ -14,8 +14,8 @@ use crate::model::audit::Action;
 use crate::model::fields::check_line;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation, Status};
-use crate::model::page::{Page, PageRequest, foreign_cursor};
-use crate::model::records::patch_fields;
+use crate::model::merge_patch::patch_fields;
+use crate::model::page::{Page, PageRequest};
 use crate::model::scope::ScopeSet;
 use crate::model::secret::{Secret, SecretKind};
 use crate::model::time::{Moment, rfc3339};
@@ -171,8 +171,7 @@ impl Bitting {
         filter: &KeyFilter,
         request: &PageRequest,
     ) -> Result<Page<ApiKey>> {
-        let after = request.cursor.as_ref().map(|cursor| cursor.0.parse().map(KeyNumber));
-        let after = after.transpose().map_err(|_| foreign_cursor())?;
+        let after = request.after()?.map(KeyNumber);
         let (limit, now, user) = (request.limit, self.time.now(), principal.restricted_to());
         let found = self
             .database

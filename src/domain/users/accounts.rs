@@ -44,7 +44,7 @@ impl Bitting {
     }
 
     /// Stores a new user; the caller holds [`AdvisoryLock::Users`].
-    pub(in crate::domain) fn insert_user(
+    pub(crate) fn insert_user(
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,

@@ -125,7 +125,7 @@ impl Bitting {
     }
 
     /// Begins a session; the caller holds [`AdvisoryLock::Users`].
-    pub(in crate::domain) fn open_session(
+    pub(crate) fn open_session(
         &self,
         connection: &mut AnyConnection,
         user: &User,

@@ -28,7 +28,7 @@ const PASSWORD_LINK: Duration = Duration::hours(24);
 
 impl Bitting {
     /// A new random secret.
-    pub(in crate::domain) fn random_secret(&self) -> Result<RandomSecret> {
+    pub(crate) fn random_secret(&self) -> Result<RandomSecret> {
         RandomSecret::generate().map_err(|why| Error::Randomness(why.to_string()))
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::model::page::Page;
 
 /// A page as JSON, with a `Link` to the next one (RFC 8288) unless it is the last.
-pub(super) fn answer<T: Serialize>(request: &HttpRequest, page: &Page<T>) -> HttpResponse {
+pub(crate) fn answer<T: Serialize>(request: &HttpRequest, page: &Page<T>) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     if let Some(cursor) = &page.next {
         // The route's pattern: the path itself may be spelled in other ways.

@@ -10,13 +10,13 @@ use crate::model::idempotency::Answer;
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The answer of a request that was carried out now.
-pub(super) fn fresh(answer: serde_json::Result<Answer>) -> Result<HttpResponse, Problem> {
+pub(crate) fn fresh(answer: serde_json::Result<Answer>) -> Result<HttpResponse, Problem> {
     let answer = answer.map_err(Problem::internal)?;
     Ok(builder(&answer)?.body(answer.body().to_owned()))
 }
 
 /// The same for one that was carried out before, which is said with it.
-pub(super) fn replayed(answer: &Answer) -> Result<HttpResponse, Problem> {
+pub(crate) fn replayed(answer: &Answer) -> Result<HttpResponse, Problem> {
     let replayed = (IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     Ok(builder(answer)?.insert_header(replayed).body(answer.body().to_owned()))
 }

@@ -18,7 +18,6 @@ use crate::model::id::{KeyId, PublicId};
 use crate::model::page::{Cursor, Limit, PageRequest};
 use crate::model::schema;
 use crate::model::scope::Scope;
-use crate::model::terms::Terms;
 use crate::model::time::{Moment, parse_rfc3339};
 use crate::model::words::{Word, choice};
 
@@ -116,12 +115,16 @@ impl QueryReader {
 
     /// Text.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        self.parsed(name, text_schema, check_text)
+        self.text_as(name, |text| Ok(text.to_owned()))
     }
 
-    /// Words to search for.
-    pub fn terms(&mut self, name: &'static str) -> Option<Terms> {
-        self.parsed(name, text_schema, |text| Terms::parse(&check_text(text)?))
+    /// Text that is read further with `parse`, whose error is the complaint.
+    pub fn text_as<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.parsed(name, text_schema, |text| check_text(text).and_then(parse))
     }
 
     /// One word of a closed set.
@@ -203,11 +206,11 @@ fn text_schema() -> Value {
     schema::search_text(LONGEST)
 }
 
-fn check_text(text: &str) -> Result<String, String> {
+fn check_text(text: &str) -> Result<&str, String> {
     if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
         Err(format!("must be 1 to {LONGEST} characters long"))
     } else {
-        Ok(text.to_owned())
+        Ok(text)
     }
 }
 

@@ -48,7 +48,7 @@ fn add(counter: &AtomicU64, n: u64) {
 
 /// The counters of all workers.
 pub struct Requests {
-    routes: Vec<&'static str>,
+    routes: Vec<String>,
     workers: Mutex<Vec<Arc<WorkerRequests>>>,
 }
 
@@ -100,8 +100,8 @@ pub struct Durations {
 
 impl Requests {
     /// Counters for these routes, and for what matches none.
-    pub fn new(mut routes: Vec<&'static str>) -> Self {
-        routes.push(NO_ROUTE);
+    pub fn new(routes: impl IntoIterator<Item = String>) -> Self {
+        let routes = routes.into_iter().chain([NO_ROUTE.to_owned()]).collect();
         Self { routes, workers: Mutex::default() }
     }
 
@@ -115,7 +115,7 @@ impl Requests {
 
     /// The number that a route's requests are counted under.
     pub fn number_of(&self, route: &str) -> usize {
-        self.routes.iter().position(|known| *known == route).unwrap_or(self.routes.len() - 1)
+        self.routes.iter().position(|known| known == route).unwrap_or(self.routes.len() - 1)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerRequests>>> {
@@ -132,7 +132,7 @@ impl Requests {
     }
 
     /// Requests answered so far, by route, access and status; those that never came are left out.
-    pub fn answered(&self) -> Vec<(&'static str, Access, String, u64)> {
+    pub fn answered(&self) -> Vec<(&str, Access, String, u64)> {
         let mut found = Vec::new();
         for (number, route) in self.routes.iter().enumerate() {
             for access in Access::ALL.iter().copied() {
@@ -141,7 +141,7 @@ impl Requests {
                         self.sum(|worker| &worker.routes[number].answered[access as usize][place]);
                     let status = STATUSES.get(place).map_or("other".to_owned(), u16::to_string);
                     if n > 0 {
-                        found.push((*route, access, status, n));
+                        found.push((route.as_str(), access, status, n));
                     }
                 }
             }
@@ -150,7 +150,7 @@ impl Requests {
     }
 
     /// How long the answered requests took, by route; routes that were never called are left out.
-    pub fn durations(&self) -> Vec<(&'static str, Durations)> {
+    pub fn durations(&self) -> Vec<(&str, Durations)> {
         let mut found = Vec::new();
         for (number, route) in self.routes.iter().enumerate() {
             let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
@@ -161,7 +161,7 @@ impl Requests {
             let count = buckets.iter().map(|(_, n)| n).sum();
             let sum = self.sum(|worker| &worker.routes[number].nanoseconds) as f64 / 1e9;
             if count > 0 {
-                found.push((*route, Durations { sum, count, buckets }));
+                found.push((route.as_str(), Durations { sum, count, buckets }));
             }
         }
         found
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_request_is_counted_once_under_its_route_status_and_time() {
-        let requests = Requests::new(vec!["/a", "/b"]);
+        let requests = Requests::new(["/a", "/b"].map(str::to_owned));
         let workers = [requests.worker(), requests.worker()];
         let b = requests.number_of("/b");
         for (worker, status, nanoseconds) in

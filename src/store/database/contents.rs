@@ -1,4 +1,4 @@
-//! Whether there is anything in the database at all.
+//! Whether there is anything in a database at all.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -7,17 +7,7 @@ use super::any_connection::AnyConnection;
 use crate::store::error::Result;
 
 /// The tables that hold what somebody made.
-const TABLES: [&str; 9] = [
-    "users",
-    "api_keys",
-    "admin_tokens",
-    "agents",
-    "calls",
-    "contacts",
-    "integrations",
-    "knowledge_base",
-    "leads",
-];
+const TABLES: [&str; 3] = ["users", "api_keys", "admin_tokens"];
 
 #[derive(QueryableByName)]
 struct Filled {
@@ -25,13 +15,22 @@ struct Filled {
     filled: i64,
 }
 
-/// Whether nobody has made anything: no user, key, token or record.
+/// Whether nobody has made anything: no user, key or token.
 ///
 /// # Errors
 /// When the database fails.
 pub fn is_empty(connection: &mut AnyConnection) -> Result<bool> {
-    let each =
-        TABLES.map(|table| format!("CASE WHEN EXISTS (SELECT 1 FROM {table}) THEN 1 ELSE 0 END"));
+    are_empty(connection, &TABLES)
+}
+
+/// Whether none of these tables has a row.
+///
+/// # Errors
+/// When the database fails.
+pub fn are_empty(connection: &mut AnyConnection, tables: &[&str]) -> Result<bool> {
+    let filled =
+        |table: &&str| format!("CASE WHEN EXISTS (SELECT 1 FROM {table}) THEN 1 ELSE 0 END");
+    let each: Vec<String> = tables.iter().map(filled).collect();
     let query = format!("SELECT CAST({} AS BIGINT) AS filled", each.join(" + "));
     Ok(diesel::sql_query(query).get_result::<Filled>(connection)?.filled == 0)
 }

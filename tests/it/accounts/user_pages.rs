@@ -1,8 +1,8 @@
 //! The pages of users: who sees them, adding, changing, disabling and enabling somebody.
 
 use bitting::domain::principal::Principal;
-use bitting::model::records::resources;
 use bitting::model::user::NewUser;
+use bitting::records::model::resources;
 use serde_json::json;
 
 use crate::support::browser::PASSWORD;

@@ -7,9 +7,9 @@ use bitting::model::audit::AuditFilter;
 use bitting::model::id::KeyId;
 use bitting::model::key::{ApiKey, KeyFilter, NewKey};
 use bitting::model::page::PageRequest;
-use bitting::model::records::resources;
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, UserChange};
+use bitting::records::model::resources;
 use serde_json::{Map, Value, json};
 
 use crate::support::{TestServer, on_both};

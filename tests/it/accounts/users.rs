@@ -6,9 +6,9 @@ use bitting::domain::users::disabling::CredentialCounts;
 use bitting::model::actor::Visit;
 use bitting::model::credential::Ended;
 use bitting::model::key::NewKey;
-use bitting::model::records::resources;
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, Role, User, UserChange};
+use bitting::records::model::resources;
 use serde_json::{Value, json};
 
 use crate::support::server::MadeKey;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use scraper::{ElementRef, Html, Selector};
 use serde_json::{Value, json};
 

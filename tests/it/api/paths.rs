@@ -1,7 +1,7 @@
 //! Methods and spellings of paths: what is offered, what is not, and that no odd spelling gets
 //! around the decision.
 
-use bitting::http::routes::endpoints;
+use bitting::server::endpoints;
 use serde_json::{Value, json};
 
 use crate::support::server::MadeKey;

@@ -1,7 +1,7 @@
 //! What lists cost where there is much to list: they are read by seeks, which the plans show, and the
 //! file they are read from stops growing.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,16 +1,16 @@
 //! How the databases answer lists: by an index that has the order already, whatever the filter.
 
-use bitting::domain::records::RecordKind;
 use bitting::model::id::{KeyId, PublicId};
 use bitting::model::page::{Cursor, Limit, PageRequest};
-use bitting::model::records::agent::{Agent, AgentFilter, AgentStatus};
-use bitting::model::records::article::{Article, ArticleFilter};
-use bitting::model::records::call::{Call, CallFilter, CallStatus, Direction};
-use bitting::model::records::contact::{Contact, ContactFilter};
-use bitting::model::records::integration::{Integration, IntegrationFilter, IntegrationKind};
-use bitting::model::records::lead::{Lead, LeadFilter, LeadStatus};
-use bitting::model::records::{WriterFilter, resources};
 use bitting::model::time::parse_rfc3339;
+use bitting::records::domain::RecordKind;
+use bitting::records::model::agent::{Agent, AgentFilter, AgentStatus};
+use bitting::records::model::article::{Article, ArticleFilter};
+use bitting::records::model::call::{Call, CallFilter, CallStatus, Direction};
+use bitting::records::model::contact::{Contact, ContactFilter};
+use bitting::records::model::integration::{Integration, IntegrationFilter, IntegrationKind};
+use bitting::records::model::lead::{Lead, LeadFilter, LeadStatus};
+use bitting::records::model::{WriterFilter, resources};
 
 use crate::support::kinds::{Kind, kinds};
 use crate::support::plans::{db_plans, note_statements, noted};
@@ -26,7 +26,7 @@ fn db_statements<F: RecordKind>(
     cursor: Option<String>,
 ) -> Vec<String> {
     let request = PageRequest { limit: Limit::default(), cursor: cursor.map(Cursor) };
-    noted(|| server.bitting.list_records::<F>(filter, writers, &request).unwrap())
+    noted(|| F::list(&server.bitting, filter, writers, &request).unwrap())
 }
 
 /// The index on a table's ids.

@@ -7,8 +7,8 @@ use bitting::config::Options;
 use bitting::domain::principal::Principal;
 use bitting::model::key::NewKey;
 use bitting::model::password::Password;
-use bitting::model::records::resources;
 use bitting::model::user::{User, UserChange};
+use bitting::records::model::resources;
 use serde_json::{Value, json};
 
 use crate::commands::cli::Shell;

@@ -6,10 +6,10 @@
 use bitting::domain::principal::Principal;
 use bitting::gate::route::Need;
 use bitting::http::endpoint::Guard;
-use bitting::http::routes::endpoints;
 use bitting::model::catalog::ResourceNumber;
-use bitting::model::records::resources;
 use bitting::model::secret::{Secret, SecretKind};
+use bitting::records::model::resources;
+use bitting::server::endpoints;
 use serde_json::json;
 use std::time::Duration;
 

@@ -11,9 +11,9 @@ use bitting::model::credential::Ended;
 use bitting::model::id::SessionId;
 use bitting::model::key::NewKey;
 use bitting::model::password::Password;
-use bitting::model::records::resources;
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, Role, User, UserChange};
+use bitting::records::model::resources;
 use serde_json::{Map, Value, json};
 
 use crate::support::browser::{PASSWORD, form_token};

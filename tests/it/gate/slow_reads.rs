@@ -1,7 +1,7 @@
 //! Reads that take long: what they bring is as old as their beginning, and never undoes what has
 //! happened since.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -2,7 +2,7 @@
 //! attempt is in the audit log.
 
 use bitting::http::endpoint::Guard;
-use bitting::http::routes::endpoints;
+use bitting::server::endpoints;
 use serde_json::json;
 
 use crate::support::{Browser, TestServer, on_both};

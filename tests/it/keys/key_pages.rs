@@ -1,6 +1,6 @@
 //! The lists of keys as pages: what they show, to whom, filtered, sorted, in pages and as a file.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::time::Duration;
 
 use scraper::{Html, Selector};

@@ -1,6 +1,6 @@
 //! Managing keys by program: making them, what is refused, and what is shown of one.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::time::Duration;
 
 use bitting::domain::principal::Principal;

@@ -1,7 +1,7 @@
 //! Faults inside and around the program: an audit event that cannot be written, a locked database,
 //! a handler that panics.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use bitting::gate::caller::KeyCaller;
 use bitting::gate::route::Need;
 use bitting::http;
 use bitting::http::endpoint::Endpoint;
-use bitting::http::routes;
+use bitting::server;
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 
@@ -164,7 +164,7 @@ pub fn with_one_more_endpoint(
     let bitting = server.bitting.clone();
     let factory = move || {
         let state = worker_state(&bitting, &Arc::default());
-        let mut endpoints = routes::endpoints();
+        let mut endpoints = server::endpoints();
         endpoints.push(endpoint());
         http::app(web::Data::new(state), endpoints)
     };

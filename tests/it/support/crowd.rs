@@ -5,10 +5,10 @@ use bitting::domain::keys::transfer::Intake;
 use bitting::domain::principal::Principal;
 use bitting::model::imported_key::ImportedKey;
 use bitting::model::key::KeyLabel;
-use bitting::model::records::resources;
 use bitting::model::scope::{Scope, ScopeSet};
 use bitting::model::secret::Digest;
 use bitting::model::user::NewUser;
+use bitting::records::model::resources;
 use chrono::{Datelike, TimeDelta};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The real application on a port of its own, inside this process, with a clock that tests set.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;

@@ -1,6 +1,6 @@
 //! Counting at full speed while everything else goes on: at the end every figure is what was sent.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use bitting::model::catalog::ResourceNumber;
 use bitting::model::key::KeyNumber;
-use bitting::model::records::resources;
 use bitting::model::scope::Access;
 use bitting::model::time::{Moment, format};
 use bitting::model::usage::Outcome;
 use bitting::model::words::Word;
+use bitting::records::model::resources;
 use chrono::{DurationRound, TimeDelta};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Ageing counts: whatever is counted, written, rolled up or late, the figures are those of a plain
 //! model, and they are read by seeks.
 
-use bitting::model::records::resources;
+use bitting::records::model::resources;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;

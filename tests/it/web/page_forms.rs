@@ -3,8 +3,8 @@
 
 use bitting::domain::principal::Principal;
 use bitting::http::endpoint::{Endpoint, Guard};
-use bitting::http::routes::endpoints;
 use bitting::model::password::Password;
+use bitting::server::endpoints;
 use serde_json::json;
 
 use crate::support::browser::{PASSWORD, form_token};

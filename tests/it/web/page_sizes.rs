@@ -4,9 +4,9 @@
 use bitting::domain::principal::Principal;
 use bitting::model::id::{PublicId, SessionId};
 use bitting::model::key::NewKey;
-use bitting::model::records::resources;
 use bitting::model::session::MOST_SESSIONS;
 use bitting::model::user::NewUser;
+use bitting::records::model::resources;
 use serde_json::json;
 
 use crate::support::html::texts;

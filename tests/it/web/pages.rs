@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bitting::config::Options;
 use bitting::http::endpoint::Guard;
-use bitting::http::routes::endpoints;
+use bitting::server::endpoints;
 use serde_json::json;
 
 use crate::support::browser::{PASSWORD, form_token};

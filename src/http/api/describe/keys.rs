@@ -156,7 +156,7 @@ pub fn revoke(operation: &mut Operation<'_>) {
 }
 
 /// Figures as a key without use has them.
-pub(super) fn example_windows() -> PerWindow<Breakdown> {
+pub fn example_windows() -> PerWindow<Breakdown> {
     let window = || Breakdown::over([example_time()].into_iter());
     PerWindow { day: window(), week: window(), month: window() }
 }

@@ -21,6 +21,7 @@ use crate::http::error::{Code, Problem};
 use crate::http::middleware::page::recognise;
 use crate::http::openapi;
 use crate::http::state::State;
+use crate::model::catalog::Catalog;
 use operation::{Needs, Operation};
 use prose::Span;
 use reference::Reference;
@@ -28,8 +29,8 @@ use reference::Section;
 
 /// Where the errors are, among the sections.
 const ERRORS: &str = "errors";
-/// What the quick start sends: it asks what the key is, then uses it.
-const FIRST_REQUESTS: [&str; 2] = ["this_key_whoami", "calls_create"];
+/// What the quick start sends first: it asks what the key is.
+const FIRST_REQUEST: &str = "this_key_whoami";
 
 /// How somebody comes by their first key.
 enum FirstKey {
@@ -107,10 +108,7 @@ pub async fn start(
             here: "",
             frame: frame_of(viewer.as_ref()),
             first_key,
-            first_requests: FIRST_REQUESTS
-                .iter()
-                .filter_map(|id| reference.operation(id))
-                .collect(),
+            first_requests: first_requests(reference, &state.bitting.catalog),
             at_server: viewer.is_none_or(|viewer| viewer.principal.administers()),
             url: public_address(&request, &state),
             prefix: format!("{brand}k"),
@@ -118,6 +116,16 @@ pub async fn start(
             scanner_pattern: brand.scanner_pattern(),
         },
     )
+}
+
+/// What the quick start sends: it asks what the key is, then writes to the first resource.
+fn first_requests<'a>(
+    reference: &'a Reference,
+    catalog: &Catalog,
+) -> Vec<(&'a Section, &'a Operation)> {
+    let first = catalog.resources().first().map(|resource| format!("{}_create", resource.name));
+    let ids = [Some(FIRST_REQUEST.to_owned()), first];
+    ids.iter().flatten().filter_map(|id| reference.operation(id)).collect()
 }
 
 /// `GET /docs/{section}`

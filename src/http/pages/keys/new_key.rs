@@ -14,14 +14,15 @@ use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::pages::parts::expiry::{Life, lives};
 use crate::http::pages::parts::fault::{FormError, faults};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
-use crate::http::pages::users::grants::{first_request, promise, sentence};
+use crate::http::pages::users::grants::{promise, sentence};
 use crate::http::pages::{page, public_address, see_other};
 use crate::http::state::State;
+use crate::model::catalog::{Catalog, Example};
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::ApiKey;
 use crate::model::random_secret::RandomSecret;
 use crate::model::schema;
-use crate::model::scope::ScopeSet;
+use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::Moment;
 
 #[derive(Template)]
@@ -234,22 +235,23 @@ fn made(
         name: key.label.name.clone(),
         secret: issued.secret.expose().to_owned(),
         sentence: sentence(&key.scopes, key.expires_at),
-        sample: sample(&public_address(request, state), &key.scopes),
+        sample: sample(&public_address(request, state), &state.bitting.catalog, &key.scopes),
         scanner_pattern: state.bitting.brand.scanner_pattern(),
         replaced: replaced.map(Link::from),
     }
 }
 
 /// Commands that make a first request the key may make.
-fn sample(address: &str, scopes: &ScopeSet) -> String {
+fn sample(address: &str, catalog: &Catalog, scopes: &ScopeSet) -> String {
     let ask = "read -rs KEY\n";
     let Some(scope) = scopes.iter().next() else { return String::new() };
-    let (method, path, body) = first_request(scope);
+    let Some(resource) = catalog.named(scope.resource.as_str()) else { return String::new() };
+    let Example { path, body } = &resource.example;
     let authorized = "curl -H \"Authorization: Bearer $KEY\"";
-    match body {
+    match body.as_ref().filter(|_| scope.access == Access::Write) {
         None => format!("{ask}{authorized} \\\n  {address}{path}"),
         Some(body) => format!(
-            "{ask}{authorized} -X {method} \\\n  -H 'Content-Type: application/json' \\\n  \
+            "{ask}{authorized} -X POST \\\n  -H 'Content-Type: application/json' \\\n  \
              -d '{body}' \\\n  {address}{path}"
         ),
     }

@@ -139,7 +139,7 @@ impl FormInput {
 #[cfg(test)]
 mod tests {
     use crate::http::pages::keys::new_key_form::*;
-    use crate::model::records::resources;
+    use crate::model::catalog::sample;
     use crate::model::time::parse_rfc3339;
 
     fn typed(expires: &str, expires_on: &str) -> FormInput {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn catalog() -> Catalog {
-        resources::catalog()
+        sample::catalog()
     }
 
     #[test]

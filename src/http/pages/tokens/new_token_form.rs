@@ -145,7 +145,7 @@ impl FormInput {
 #[cfg(test)]
 mod tests {
     use crate::http::pages::tokens::new_token_form::*;
-    use crate::model::records::resources;
+    use crate::model::catalog::sample;
     use crate::model::time::parse_rfc3339;
 
     fn typed(expires: &str, bounds: &str, may_grant: &[&str]) -> FormInput {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn catalog() -> Catalog {
-        resources::catalog()
+        sample::catalog()
     }
 
     #[test]

@@ -207,7 +207,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::http::pages::usage::chart::*;
-    use crate::model::records::resources;
+    use crate::model::catalog::sample;
     use crate::model::scope::Access;
     use crate::model::time::parse_rfc3339;
     use crate::model::usage::Cell;
@@ -216,7 +216,7 @@ mod tests {
     fn a_chart_stacks_outcomes_and_says_the_same_in_words() {
         let start = parse_rfc3339("2026-11-20T00:00:00Z").unwrap();
         let mut breakdown = Breakdown::over((0..3).map(|n| start + Duration::days(n)));
-        let cell = |outcome| Cell::new(Some(resources::CALLS), Access::Read, outcome);
+        let cell = |outcome| Cell::new(Some(sample::CALLS), Access::Read, outcome);
         breakdown.add("calls", cell(Outcome::Ok), start, 30);
         breakdown.add("calls", cell(Outcome::Forbidden), start, 10);
         breakdown.add("calls", cell(Outcome::Ok), start + Duration::days(2), 20);

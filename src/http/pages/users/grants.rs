@@ -67,29 +67,6 @@ fn abilities(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
     format!("{} {until}", listed(&parts))
 }
 
-/// A first request that the scope allows: method, path and perhaps a body.
-pub fn first_request(scope: &Scope) -> (&'static str, String, Option<&'static str>) {
-    let path = match scope.resource.as_str() {
-        "analytics" => "/v1/analytics/overview".to_owned(),
-        resource => format!("/v1/{resource}"),
-    };
-    match scope.access {
-        Access::Read => ("GET", path, None),
-        Access::Write => ("POST", path, Some(smallest_record(scope.resource.as_str()))),
-    }
-}
-
-fn smallest_record(resource: &str) -> &'static str {
-    match resource {
-        "calls" => r#"{"direction":"inbound","caller":"+14155550100"}"#,
-        "leads" | "contacts" => r#"{"name":"Ada Lovelace"}"#,
-        "agents" => r#"{"name":"Ada","voice_id":"voice-1"}"#,
-        "knowledge_base" => r#"{"title":"Opening hours","content":"Nine to five."}"#,
-        "integrations" => r#"{"name":"Orders","kind":"webhook"}"#,
-        _ => "{}",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::http::pages::users::grants::*;

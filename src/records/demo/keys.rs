@@ -1,0 +1,308 @@
+//! The demo's keys: what each is for, when it was made and ended, and how it is used.
+
+use chrono::{Datelike, Duration, Timelike, Weekday};
+use rand::RngExt as _;
+use serde_json::json;
+
+use super::Stage;
+use crate::domain::error::Result;
+use crate::domain::keys::keyring::IssuedKey;
+use crate::domain::principal::Principal;
+use crate::model::catalog::ResourceNumber;
+use crate::model::key::{ApiKey, NewKey, Status};
+use crate::model::scope::{Access, Scope};
+use crate::model::time::{Moment, format};
+use crate::model::usage::{Cell, Outcome};
+use crate::records::model::resources;
+
+/// Who makes a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    Administrator,
+    Member,
+}
+
+/// A day so many days ago, and an hour of it.
+type When = (i64, i64);
+
+/// How often a key is used.
+enum Rhythm {
+    /// By people at work: requests in the busiest hour.
+    Office(f64),
+    /// By a program, every hour the same.
+    Steady(u32),
+    /// By a program, once a night.
+    Nightly(u32),
+    Never,
+}
+
+/// A key's life.
+pub(super) struct Plan {
+    name: &'static str,
+    description: &'static str,
+    owner: &'static str,
+    scopes: &'static [&'static str],
+    maker: Maker,
+    made: When,
+    /// Days from when it was made.
+    lives: Option<i64>,
+    revoked: Option<(When, &'static str)>,
+    rhythm: Rhythm,
+    /// Nothing is sent with it from this day on.
+    silent_from: i64,
+    /// A day on which something went round in circles for an hour.
+    burst: Option<When>,
+    /// What it tries and may not.
+    forbidden: Option<(ResourceNumber, Access)>,
+    /// Where it is used from.
+    clients: &'static [(&'static str, &'static str)],
+    /// Where it is tried from once it is retired, and how often in a busy hour.
+    afterwards: Option<(&'static str, &'static str, f64)>,
+}
+
+const PLAIN: Plan = Plan {
+    name: "",
+    description: "",
+    owner: "Larkspur Dental",
+    scopes: &[],
+    maker: Maker::Administrator,
+    made: (0, 0),
+    lives: None,
+    revoked: None,
+    rhythm: Rhythm::Never,
+    silent_from: -1,
+    burst: None,
+    forbidden: None,
+    clients: &[],
+    afterwards: None,
+};
+
+/// The first one is told to who looks at the demo.
+pub(super) const PLANS: [Plan; 7] = [
+    Plan {
+        name: "Front-desk dashboard",
+        description: "The screen behind the desk: today's calls, leads and figures.",
+        scopes: &[
+            "calls:read",
+            "leads:read",
+            "leads:write",
+            "agents:read",
+            "contacts:read",
+            "knowledge_base:read",
+            "analytics:read",
+        ],
+        made: (34, 9),
+        lives: Some(365),
+        rhythm: Rhythm::Office(46.0),
+        burst: Some((11, 14)),
+        forbidden: Some((resources::CONTACTS, Access::Write)),
+        clients: &[
+            (
+                "192.0.2.17",
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            ),
+            ("192.0.2.18", "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15"),
+            ("2001:db8:40::12", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/142.0.0.0"),
+        ],
+        ..PLAIN
+    },
+    Plan {
+        name: "CRM sync",
+        description: "Copies leads and contacts every few minutes. Renew before it expires!",
+        owner: "Fernhill CRM",
+        scopes: &["leads:read", "leads:write", "contacts:read", "contacts:write", "calls:read"],
+        made: (81, 15),
+        lives: Some(90),
+        rhythm: Rhythm::Steady(12),
+        forbidden: Some((resources::INTEGRATIONS, Access::Read)),
+        clients: &[
+            ("198.51.100.40", "fernhill-sync/4.2 (+https://fernhill.example/bot)"),
+            ("198.51.100.41", "fernhill-sync/4.2 (+https://fernhill.example/bot)"),
+        ],
+        ..PLAIN
+    },
+    Plan {
+        name: "Nightly report",
+        description: "Figures of the day for the office manager's e-mail.",
+        scopes: &["analytics:read", "calls:read"],
+        maker: Maker::Member,
+        made: (33, 11),
+        rhythm: Rhythm::Nightly(24),
+        clients: &[("192.0.2.9", "python-requests/2.32.5")],
+        ..PLAIN
+    },
+    Plan {
+        name: "Reminder script",
+        description: "Enters the calls of the reminder agent.",
+        scopes: &["calls:write", "contacts:read"],
+        made: (31, 10),
+        revoked: Some(((12, 13), "pushed to a public repository")),
+        rhythm: Rhythm::Office(14.0),
+        clients: &[("192.0.2.9", "curl/8.14.1")],
+        afterwards: Some(("203.0.113.66", "Go-http-client/2.0", 5.0)),
+        ..PLAIN
+    },
+    Plan {
+        name: "Data export for the audit",
+        description: "For the accountants, for a week and no longer.",
+        owner: "Birch & Partners",
+        scopes: &["calls:read", "leads:read"],
+        maker: Maker::Member,
+        made: (26, 14),
+        lives: Some(7),
+        rhythm: Rhythm::Office(9.0),
+        clients: &[("203.0.113.8", "PostmanRuntime/7.49.0")],
+        afterwards: Some(("203.0.113.8", "PostmanRuntime/7.49.0", 0.4)),
+        ..PLAIN
+    },
+    Plan {
+        name: "Aircall trial",
+        description: "For the trial that has not begun.",
+        owner: "Aircall",
+        scopes: &["calls:write", "contacts:read"],
+        made: (6, 16),
+        lives: Some(90),
+        ..PLAIN
+    },
+    Plan {
+        name: "Old switchboard bridge",
+        description: "Was for the switchboard of the old office.",
+        scopes: &["calls:read", "calls:write"],
+        made: (140, 10),
+        rhythm: Rhythm::Office(3.0),
+        silent_from: 97,
+        clients: &[("198.51.100.7", "switchboard/1.9")],
+        ..PLAIN
+    },
+];
+
+/// One of [`PLANS`], and the key that was made of it.
+pub(super) type Planned = (&'static Plan, Option<ApiKey>);
+
+impl Stage {
+    /// Makes and revokes the keys whose hour this is; returns a key that is made and to be told.
+    pub(super) fn tend_keys(&mut self, hour: Moment) -> Result<Option<IssuedKey>> {
+        let mut told = None;
+        for place in 0..self.keys.len() {
+            let plan = self.keys[place].0;
+            if self.is_in(hour, plan.made) {
+                let issued = self.make_key(plan)?;
+                self.keys[place].1 = Some(issued.key.clone());
+                if place == 0 {
+                    told = Some(issued);
+                }
+            }
+            if let ((at, reason), Some(key)) = (plan.revoked.unzip(), &self.keys[place].1)
+                && at.is_some_and(|at| self.is_in(hour, at))
+            {
+                let by = self.somebody(Maker::Administrator);
+                let revoked = self.bitting.revoke_key(key.id, reason, &by, None)?;
+                self.keys[place].1 = Some(revoked);
+            }
+        }
+        Ok(told)
+    }
+
+    fn make_key(&mut self, plan: &'static Plan) -> Result<IssuedKey> {
+        let minutes = self.chance.random_range(2..50);
+        self.let_minutes_pass(minutes);
+        let now = self.bitting.time.now();
+        let expires_at = plan.lives.map(|days| format(now + Duration::days(days)));
+        let object = json!({
+            "name": plan.name, "description": plan.description, "owner": plan.owner,
+            "scopes": plan.scopes, "expires_at": expires_at,
+        });
+        let new = NewKey::from_object(
+            object.as_object().unwrap_or(&Default::default()),
+            &self.bitting.catalog,
+            now,
+        )?;
+        self.bitting.issue_key(new, &self.somebody(plan.maker), None)
+    }
+
+    fn somebody(&self, maker: Maker) -> Principal {
+        self.principal(if maker == Maker::Member { 1 } else { 0 })
+    }
+
+    /// Counts the requests of one hour.
+    pub(super) fn use_keys(&mut self, hour: Moment) {
+        for place in 0..self.keys.len() {
+            let (plan, Some(key)) = &self.keys[place] else { continue };
+            let (plan, key) = (*plan, key.clone());
+            if self.days_ago(hour) < plan.silent_from {
+                continue;
+            }
+            let retired = key.status(hour) != Status::Active;
+            let busiest = plan.afterwards.map_or(0.0, |(_, _, busiest)| busiest);
+            let requests = if retired {
+                self.sometimes(busiest)
+            } else {
+                let burst = plan.burst.filter(|burst| self.is_in(hour, *burst));
+                self.requests(&plan.rhythm, hour) + burst.map_or(0, |_| 840)
+            };
+            let client = self.chance.random_range(0..plan.clients.len().max(1));
+            let client = match plan.afterwards.filter(|_| retired) {
+                Some((address, agent, _)) => Some((address, agent)),
+                None => plan.clients.get(client).copied(),
+            };
+            for _ in 0..requests {
+                let at = hour + Duration::milliseconds(self.chance.random_range(0..3_599_000));
+                // Its own request did not come before it, nor did a use after its end.
+                if at < key.created_at || retired != (key.status(at) != Status::Active) {
+                    continue;
+                }
+                let cell = self.cell(plan, retired);
+                let address = client.and_then(|(address, _)| address.parse().ok());
+                let agent = client.map(|(_, agent)| agent);
+                self.tally.count(key.number, cell, at, address, || agent);
+            }
+        }
+    }
+
+    fn requests(&mut self, rhythm: &Rhythm, hour: Moment) -> u32 {
+        match rhythm {
+            Rhythm::Office(busiest) => {
+                let weekend = matches!(hour.weekday(), Weekday::Sat | Weekday::Sun);
+                let share = match hour.hour() {
+                    9..12 => 1.0,
+                    12 => 0.6,
+                    13..17 => 0.85,
+                    7..19 => 0.35,
+                    _ => 0.02,
+                };
+                self.sometimes(busiest * share * if weekend { 0.12 } else { 1.0 })
+            }
+            Rhythm::Steady(requests) => *requests,
+            Rhythm::Nightly(requests) if hour.hour() == 2 => *requests,
+            Rhythm::Nightly(_) | Rhythm::Never => 0,
+        }
+    }
+
+    /// A number around this one; now and then one where it is less than that.
+    fn sometimes(&mut self, about: f64) -> u32 {
+        let drawn = about * self.chance.random_range(0.6..1.4);
+        let (whole, rest) = (drawn as u32, drawn.fract());
+        whole + u32::from(self.chance.random_bool(rest))
+    }
+
+    /// What a request asked for, and how that ended.
+    fn cell(&mut self, plan: &Plan, retired: bool) -> Cell {
+        let scope = plan.scopes[self.chance.random_range(0..plan.scopes.len())];
+        let scope = scope.parse::<Scope>().ok();
+        let (resource, access) = scope.map_or((None, Access::Read), |scope| {
+            let resource = self.bitting.catalog.named(scope.resource.as_str());
+            (resource.map(|resource| resource.number), scope.access)
+        });
+        let chance = self.chance.random_range(0..1000);
+        match (chance, plan.forbidden) {
+            _ if retired => Cell::new(resource, access, Outcome::Retired),
+            (0..18, Some((resource, access))) => {
+                Cell::new(Some(resource), access, Outcome::Forbidden)
+            }
+            (18..45, _) => Cell::new(resource, access, Outcome::ClientError),
+            (45..47, _) => Cell::new(resource, access, Outcome::ServerError),
+            (47..60, _) => Cell::new(None, Access::Read, Outcome::Ok), // whoami and ping
+            _ => Cell::new(resource, access, Outcome::Ok),
+        }
+    }
+}

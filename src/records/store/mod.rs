@@ -1,0 +1,299 @@
+//! Records in the database: what each kind must be able to do.
+//!
+//! A kind's own file says what is its own: its row, its columns, what it refers to, and how it is
+//! filtered. The statements that are the same for every table are written here, as macros, since
+//! diesel's types name the table.
+
+pub mod agents;
+pub mod analytics;
+mod article_words;
+pub mod articles;
+pub mod calls;
+pub mod contacts;
+pub mod integrations;
+pub mod leads;
+mod period;
+mod schema;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::model::{Fields, Record, RecordId, WriterFilter, Writers};
+use crate::model::FieldErrors;
+use crate::model::id::KeyId;
+use crate::model::page::Limit;
+use crate::model::time::Moment;
+use crate::store::database::any_connection::AnyConnection;
+use crate::store::database::contents::are_empty;
+use crate::store::error::{Error, Result};
+use crate::store::rows;
+
+/// The tables of all kinds.
+const TABLES: [&str; 6] =
+    ["agents", "calls", "contacts", "integrations", "knowledge_base", "leads"];
+
+/// Whether there is no record of any kind.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_empty(connection: &mut AnyConnection) -> Result<bool> {
+    are_empty(connection, &TABLES)
+}
+
+/// How one kind of record is stored.
+pub trait RecordStore: Fields {
+    /// Complains about references to records that do not exist. Those that do are kept from being
+    /// deleted until the transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn check_references(&self, _connection: &mut AnyConnection) -> Result<FieldErrors> {
+        Ok(FieldErrors::default())
+    }
+
+    /// Takes a record that a key is about to delete out of those that refer to it, which are
+    /// thereby changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn clear_references(
+        _connection: &mut AnyConnection,
+        _id: RecordId<Self>,
+        _by: Option<KeyId>,
+        _now: Moment,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// Brings up to date what a record that was just stored or changed is searched by.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn index(_connection: &mut AnyConnection, _record: &Record<Self>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Stores a new record.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn insert(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()>;
+
+    /// The record with this id; `for_update` keeps others from changing it meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn find(
+        connection: &mut AnyConnection,
+        id: RecordId<Self>,
+        for_update: bool,
+    ) -> Result<Option<Record<Self>>>;
+
+    /// Replaces a record's fields and its time of change.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn update(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()>;
+
+    /// Deletes a record.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<()>;
+
+    /// Records from the newest to the oldest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn list(
+        connection: &mut AnyConnection,
+        filter: &Self::Filter,
+        writers: &WriterFilter,
+        limit: Limit,
+        after: Option<RecordId<Self>>,
+    ) -> Result<Found<Self>>;
+}
+
+/// One page of a list.
+pub struct Found<F> {
+    /// From the newest to the oldest; fewer than the limit where they are long.
+    pub records: Vec<Record<F>>,
+    /// Behind which record to go on, unless this was the last page.
+    pub next: Option<RecordId<F>>,
+}
+
+/// The methods of [`RecordStore`] that are one plain statement: `statements!(table, Row, Columns)`.
+///
+/// `Row` is `Queryable` and becomes a `Record` with `TryFrom`. `Columns` is `Insertable` and
+/// `AsChangeset`, holds every column but `id` and `created_at`, and is made by `Columns::of`.
+macro_rules! statements {
+    ($table:ident, $row:ty, $columns:ident) => {
+        fn insert(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
+            diesel::insert_into($table::table)
+                .values((
+                    $table::id.eq(record.stamp.id.to_string()),
+                    $table::created_at.eq(record.stamp.created_at.naive_utc()),
+                    $columns::of(record)?,
+                ))
+                .execute(connection)?;
+            Ok(())
+        }
+
+        fn find(
+            connection: &mut AnyConnection,
+            id: RecordId<Self>,
+            for_update: bool,
+        ) -> Result<Option<Record<Self>>> {
+            let query = $table::table.filter($table::id.eq(id.to_string()));
+            let row: Option<$row> = match connection {
+                AnyConnection::Postgres(connection) if for_update => {
+                    query.for_update().first(connection).optional()?
+                }
+                connection => query.first(connection).optional()?,
+            };
+            row.map(Record::try_from).transpose()
+        }
+
+        fn update(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()> {
+            diesel::update($table::table.filter($table::id.eq(record.stamp.id.to_string())))
+                .set($columns::of(record)?)
+                .execute(connection)?;
+            Ok(())
+        }
+
+        fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<()> {
+            diesel::delete($table::table.filter($table::id.eq(id.to_string())))
+                .execute(connection)?;
+            Ok(())
+        }
+    };
+}
+use statements;
+
+/// So many bytes of text the records of a page have together, unless it is a single one.
+const LONGEST_PAGE: i64 = 1024 * 1024;
+
+/// The page of a boxed query, which has its filters: `page!(table[long columns], Row, query,
+/// connection, limit, after)`.
+///
+/// The rows themselves are read when it is known how many of them are given out: neither database
+/// has to read a long text to say how long it is.
+macro_rules! page {
+    (
+        $table:ident[$($long:ident),+],
+        $row:ty, $query:ident, $connection:ident, $limit:ident, $after:ident
+    ) => {{
+        const LENGTH: &str = concat!(
+            "CAST(0",
+            $(" + COALESCE(OCTET_LENGTH(", stringify!($table), ".", stringify!($long), "), 0)",)+
+            " AS BIGINT)"
+        );
+        if let Some(id) = $after {
+            $query = $query.filter($table::id.lt(id.to_string()));
+        }
+        let lengths: Vec<(String, i64)> = $query
+            .then_order_by($table::id.desc())
+            .limit($limit.get() as i64 + 1)
+            .select(($table::id, diesel::dsl::sql::<diesel::sql_types::BigInt>(LENGTH)))
+            .load($connection)?;
+        let (ids, more) = super::on_one_page(lengths, $limit);
+        let next = ids.last().filter(|_| more).map(|id| rows::parse("record id", id));
+        let query = $table::table.filter($table::id.eq_any(&ids)).order($table::id.desc());
+        let rows: Vec<$row> =
+            if ids.is_empty() { Vec::new() } else { query.load($connection)? };
+        let records = rows.into_iter().map(Record::try_from).collect::<Result<_>>()?;
+        Found { records, next: next.transpose()? }
+    }};
+}
+use page;
+
+/// The ids of the records that are given out, and whether others follow. Each comes with the length
+/// of its text.
+fn on_one_page(lengths: Vec<(String, i64)>, limit: Limit) -> (Vec<String>, bool) {
+    let (found, mut room) = (lengths.len(), LONGEST_PAGE);
+    let fits = |(place, (_, length)): &(usize, (String, i64))| {
+        room -= length;
+        *place == 0 || room >= 0
+    };
+    let page = lengths.into_iter().take(limit.get()).enumerate().take_while(fits);
+    let ids: Vec<String> = page.map(|(_, (id, _))| id).collect();
+    let more = found > ids.len();
+    (ids, more)
+}
+
+/// Restricts a boxed query to the rows that have these values, where one is given:
+/// `only!(query; column => value, …)`, the choosiest column first. Each has an index on it and `id`,
+/// and the first given one's is walked.
+///
+/// With a plain `=`, PostgreSQL may rather walk all ids from the newest on, in the hope of meeting
+/// enough such rows soon, and read the whole table when they are all old. A set of one value, put
+/// first in the order, can only be read in order from that index. SQLite takes it for `=`.
+macro_rules! only {
+    ($query:ident; $($column:expr => $value:expr,)+) => {
+        let mut first = true;
+        $(if let Some(value) = $value {
+            $query = if std::mem::take(&mut first) {
+                $query.filter($column.eq_any([value])).then_order_by($column.desc())
+            } else {
+                $query.filter($column.eq(value))
+            };
+        })+
+    };
+}
+use only;
+
+/// Whether there is a row with this id, which then stays until the transaction ends:
+/// `exists!(table, id, connection)`.
+macro_rules! exists {
+    ($table:ident, $id:expr, $connection:ident) => {{
+        let query = $table::table.filter($table::id.eq($id)).select($table::id);
+        let found: Option<String> = match $connection {
+            AnyConnection::Postgres(connection) => {
+                query.for_key_share().first(connection).optional()?
+            }
+            connection => query.first(connection).optional()?,
+        };
+        found.is_some()
+    }};
+}
+use exists;
+
+/// Makes a column null where it names this id, on behalf of a key; their time of change is `now`, or
+/// just above the last one that any of them has: `clear!(table, column, id, connection, by, now)`.
+macro_rules! clear {
+    ($table:ident, $column:ident, $id:expr, $connection:ident, $by:ident, $now:expr) => {{
+        let id = $id.to_string();
+        let latest: Option<NaiveDateTime> = $table::table
+            .filter($table::$column.eq(&id))
+            .select(max($table::updated_at))
+            .first($connection)?;
+        let after = latest.map(|latest| latest + Duration::milliseconds(1));
+        let at = after.map_or($now.naive_utc(), |after| after.max($now.naive_utc()));
+        diesel::update($table::table.filter($table::$column.eq(&id)))
+            .set((
+                $table::$column.eq(None::<String>),
+                $table::updated_at.eq(at),
+                $table::updated_by.eq($by.map(|by| by.to_string())),
+            ))
+            .execute($connection)?;
+    }};
+}
+use clear;
+
+/// The two columns of a record's writers.
+fn writers(created_by: Option<String>, updated_by: Option<String>) -> Result<Writers> {
+    Ok(Writers {
+        created_by: rows::optional_id("key id", created_by)?,
+        updated_by: rows::optional_id("key id", updated_by)?,
+    })
+}
+
+/// What a column holds as JSON.
+fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|why| Error::Unreadable(why.to_string()))
+}
+
+/// Reads a column that holds JSON.
+fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|why| rows::unreadable(what, &why.to_string()))
+}
