@@ -30,8 +30,6 @@ enum Phase {
     Closing,
     /// Its client, for the last time: its place is needed.
     Leaving,
-    /// Nothing: its place is needed.
-    GivenUp,
 }
 
 /// The exchange on one connection, shared by its stream and the application.
@@ -41,6 +39,12 @@ pub struct Exchange {
     deadline: Cell<Option<Instant>>,
     late: Cell<bool>,
     body_wanted: Cell<bool>,
+    /// Whether all of the answer at hand is with the connection, to be sent.
+    answered: Cell<bool>,
+    /// Since when its client has not taken all that is to be sent.
+    blocked: Cell<Option<Instant>>,
+    /// Whether the connection was told to make room.
+    given_up: Cell<bool>,
     /// The last bytes that came.
     tail: Cell<u32>,
     task: RefCell<Option<Waker>>,
@@ -55,28 +59,39 @@ impl Exchange {
             deadline: Cell::new(None),
             late: Cell::new(false),
             body_wanted: Cell::new(false),
+            answered: Cell::new(false),
+            blocked: Cell::new(None),
+            given_up: Cell::new(false),
             tail: Cell::new(0),
             task: RefCell::new(None),
             patience,
         }
     }
 
-    /// The head of a request has arrived. From now on its body is awaited.
-    pub(super) fn begin(self: &Rc<Self>, request: &mut Request) {
+    /// The head of a request has arrived. From now on its body is awaited. Returns whether it may be
+    /// carried out: after an answer that ends the connection, its client does not expect that
+    /// (RFC 9112 §9.6) and may send it again elsewhere.
+    pub(super) fn begin(self: &Rc<Self>, request: &mut Request) -> bool {
+        if self.is_closing() {
+            return false;
+        }
         self.body_wanted.set(false);
+        self.answered.set(false);
         if matches!(request.payload(), Payload::None) {
             self.phase.set(Phase::Answering);
-            return;
+            return true;
         }
         self.phase.set(Phase::Body);
         self.deadline.set(Some(Instant::now() + self.patience.body));
         let body = Body { exchange: self.clone(), payload: request.take_payload() };
         *request.payload() = Payload::Stream { payload: Box::pin(body) };
+        true
     }
 
-    /// The answer is known. Says whether the connection has to end with it, because the rest of the
-    /// body will not be read.
-    pub(super) fn settle(&self) -> bool {
+    /// The answer is known; `whole`: it is not made while it is sent. Says whether the connection has
+    /// to end with it, because the rest of the body will not be read.
+    pub(super) fn settle(&self, whole: bool) -> bool {
+        self.answered.set(whole);
         if self.phase.get() == Phase::Body {
             self.phase.set(Phase::Closing);
         }
@@ -92,13 +107,34 @@ impl Exchange {
         }
     }
 
-    /// Bytes of an answer have been sent. What came behind the end of its request begins another.
+    /// All that was to be sent has been, something at least. What came behind the end of the request
+    /// that was answered begins another. An answer that is made while it is sent may go on; who is
+    /// sent one is idle again with the next request.
     pub fn sent(&self) {
-        if matches!(self.phase.get(), Phase::Head | Phase::Answering) {
+        self.blocked.set(None);
+        let answered = match self.phase.get() {
+            // By the fast path, without a word.
+            Phase::Head => true,
+            Phase::Answering => self.answered.get(),
+            Phase::Idle | Phase::Body | Phase::Closing | Phase::Leaving => false,
+        };
+        if answered {
             // Where a body ends is not seen here.
             let ended = self.body_wanted.get() || ends_a_head(self.tail.get());
-            self.await_head(if ended { Phase::Idle } else { Phase::Head });
+            self.await_head(match ended {
+                true if self.given_up.get() => Phase::Leaving,
+                true => Phase::Idle,
+                false => Phase::Head,
+            });
         }
+    }
+
+    /// The client does not take what is to be sent. It is asked again when it does.
+    pub fn is_blocked(&self, waker: &Waker) {
+        if self.blocked.get().is_none() {
+            self.blocked.set(Some(Instant::now()));
+        }
+        self.rests(waker);
     }
 
     fn await_head(&self, phase: Phase) {
@@ -128,7 +164,7 @@ impl Exchange {
 
     /// Whether nothing more is read.
     pub fn is_closing(&self) -> bool {
-        matches!(self.phase.get(), Phase::Closing | Phase::GivenUp)
+        self.phase.get() == Phase::Closing
     }
 
     /// Whether the handler has asked for the body of the request at hand.
@@ -148,12 +184,27 @@ impl Exchange {
     /// stays after all if a request has come that it has not looked at yet.
     pub fn give_up(&self) -> bool {
         let next = match self.phase.get() {
+            _ if self.blocked.get().is_some() => return false,
             Phase::Idle => Phase::Leaving,
-            Phase::Head | Phase::Body => Phase::GivenUp,
-            _ => return false,
+            Phase::Head | Phase::Body => Phase::Closing,
+            Phase::Answering | Phase::Closing | Phase::Leaving => return false,
         };
+        self.end(next)
+    }
+
+    /// Ends the connection if its client has not taken its answer for as long as a head is waited
+    /// for; says whether it did.
+    pub fn give_up_answering(&self) -> bool {
+        let blocked = self.blocked.get().is_some_and(|at| at.elapsed() >= self.patience.headers);
+        blocked && self.end(Phase::Closing)
+    }
+
+    fn end(&self, phase: Phase) -> bool {
         let Some(task) = self.task.take() else { return false };
-        self.phase.set(next);
+        if self.given_up.replace(true) {
+            return false;
+        }
+        self.phase.set(phase);
         task.wake();
         true
     }
@@ -162,14 +213,19 @@ impl Exchange {
     pub fn leave(&self) -> bool {
         let leaving = self.phase.get() == Phase::Leaving;
         if leaving {
-            self.phase.set(Phase::GivenUp);
+            self.phase.set(Phase::Closing);
         }
         leaving
     }
 
     /// Whether the connection is to end because its place is needed.
     pub fn is_given_up(&self) -> bool {
-        matches!(self.phase.get(), Phase::Leaving | Phase::GivenUp)
+        self.given_up.get()
+    }
+
+    /// Lets the connection stay after all; says whether it was to end because its place is needed.
+    pub fn stay(&self) -> bool {
+        self.phase.get() == Phase::Leaving && self.given_up.replace(false)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use actix_http::{Payload, Request};
 use actix_web::Error;
+use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::dev::{
     AppConfig, Response, Service, ServiceFactory, ServiceResponse, forward_ready,
@@ -92,8 +93,10 @@ where
         if !has_body && let Some(response) = self.answer(&request) {
             return Either::Left(ready(Ok(response)));
         }
-        if let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned() {
-            exchange.begin(&mut request);
+        if let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned()
+            && !exchange.begin(&mut request)
+        {
+            return Either::Left(ready(Ok(unexpected())));
         }
         Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
     }
@@ -126,6 +129,11 @@ impl<A> FastPath<A> {
         }
         Some(response)
     }
+}
+
+/// What is said to a request that is not carried out, since the connection ends before it.
+fn unexpected() -> Response<BoxBody> {
+    HttpResponse::ServiceUnavailable().force_close().finish().into()
 }
 
 /// The one spelling that is answered here; the router knows the others.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::http::exchange::Exchange;
 use crate::http::state::HttpSettings;
@@ -23,17 +23,19 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// The connections of one worker, the oldest first. While every place is taken, the oldest that only
-/// waits for its client makes room for the next.
-pub(super) struct Crowd {
+/// waits for its client makes room for the next; where all are being answered, the oldest whose
+/// client does not take its answer.
+pub(super) struct WorkerConnections {
     shared: Arc<HttpSettings>,
     most: usize,
     count: Cell<usize>,
-    /// How many of them are on their way out to make room.
+    /// How many of them are on their way out to make room, and since when the last is.
     leaving: Cell<usize>,
+    left_at: Cell<Option<Instant>>,
     exchanges: RefCell<VecDeque<Weak<Exchange>>>,
 }
 
-impl Crowd {
+impl WorkerConnections {
     /// Room for so many.
     pub(super) fn new(shared: Arc<HttpSettings>, most: usize) -> Rc<Self> {
         Rc::new(Self {
@@ -41,6 +43,7 @@ impl Crowd {
             most,
             count: Cell::new(0),
             leaving: Cell::new(0),
+            left_at: Cell::new(None),
             exchanges: RefCell::default(),
         })
     }
@@ -60,10 +63,11 @@ impl Crowd {
         Connection {
             stream,
             exchange,
-            crowd: self.clone(),
+            others: self.clone(),
             timer: None,
             held: &[],
             answered: false,
+            unflushed: false,
             end: End::Open,
         }
     }
@@ -75,24 +79,33 @@ impl Crowd {
     }
 
     fn make_room_if_full(&self) {
-        if self.count.get() - self.leaving.get() >= self.most {
-            self.make_room();
+        if self.count.get() < self.most {
+            return;
+        }
+        // Who does not leave at once is waited for no longer.
+        let dawdles = || self.left_at.get().is_none_or(|at| at.elapsed() > LINGER);
+        if self.count.get() - self.leaving.get() >= self.most || dawdles() {
+            let _ =
+                self.make_room(Exchange::give_up) || self.make_room(Exchange::give_up_answering);
         }
     }
 
-    fn make_room(&self) {
+    /// Ends the oldest connection that agrees; says whether there is one.
+    fn make_room(&self, ends: impl Fn(&Exchange) -> bool) -> bool {
         let mut exchanges = self.exchanges.borrow_mut();
         for _ in 0..exchanges.len() {
-            let Some(oldest) = exchanges.pop_front() else { return };
+            let Some(oldest) = exchanges.pop_front() else { return false };
             match oldest.upgrade() {
-                Some(exchange) if exchange.give_up() => {
+                Some(exchange) if ends(&exchange) => {
                     self.leaving.set(self.leaving.get() + 1);
-                    return;
+                    self.left_at.set(Some(Instant::now()));
+                    return true;
                 }
                 Some(_) => exchanges.push_back(oldest),
                 None => {}
             }
         }
+        false
     }
 }
 
@@ -111,12 +124,14 @@ enum End {
 pub(super) struct Connection<S> {
     stream: S,
     exchange: Rc<Exchange>,
-    crowd: Rc<Crowd>,
+    others: Rc<WorkerConnections>,
     timer: Option<Pin<Box<Sleep>>>,
     /// What is kept back of [`CONTINUE`] until the handler asks for the body.
     held: &'static [u8],
     /// Whether an answer was sent after the last time there was nothing to read.
     answered: bool,
+    /// Whether something was written since the last time that all of it had been.
+    unflushed: bool,
     end: End,
 }
 
@@ -159,10 +174,10 @@ impl<S> Connection<S> {
 
 impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
-        let Crowd { count, leaving, .. } = &*self.crowd;
+        let WorkerConnections { count, leaving, .. } = &*self.others;
         count.set(count.get() - 1);
         leaving.set(leaving.get() - usize::from(self.exchange.is_given_up()));
-        self.crowd.shared.watch.disconnected();
+        self.others.shared.watch.disconnected();
     }
 }
 
@@ -184,8 +199,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
                 return Poll::Ready(Ok(()));
             }
         } else if buffer.filled().len() > before {
-            if this.exchange.is_given_up() {
-                this.crowd.keep(&this.exchange);
+            if this.exchange.stay() {
+                this.others.keep(&this.exchange);
             }
             this.exchange.received(&buffer.filled()[before..]);
         }
@@ -205,10 +220,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             return Poll::Ready(Ok(CONTINUE.len()));
         }
         this.held = &[];
-        let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
-        this.answered = true;
-        this.exchange.sent();
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        if written.is_pending() {
+            if this.exchange.is_given_up() {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            this.exchange.is_blocked(context.waker());
+        } else {
+            this.answered = true;
+            this.unflushed = true;
+        }
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -218,9 +240,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             this.held = &this.held[written..];
         }
         ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        if std::mem::take(&mut this.unflushed) {
+            this.exchange.sent();
+        }
         if this.end != End::HalfClosed {
             this.set_timer(context);
-            this.crowd.make_room_if_full();
+            this.others.make_room_if_full();
             this.exchange.rests(context.waker());
         }
         Poll::Ready(Ok(()))

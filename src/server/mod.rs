@@ -40,7 +40,7 @@ use crate::store::database::migrate::Missing;
 
 use background::Background;
 pub use built_in::{catalog, endpoints};
-use connection::{Connection, Crowd, LINGER};
+use connection::{Connection, LINGER, WorkerConnections};
 
 /// Connections to the database that reads may use at once.
 const CONNECTIONS: u32 = 8;
@@ -249,7 +249,7 @@ fn serve(
     let address = listener.local_addr()?;
     let worker = move || {
         let (state, stop) = (state(), stop.clone());
-        let crowd = Crowd::new(state.settings.clone(), per_worker);
+        let others = WorkerConnections::new(state.settings.clone(), per_worker);
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(state.settings.patience.headers)
@@ -265,7 +265,7 @@ fn serve(
             .finish(map_config(http::service(state, endpoints()), |()| AppConfig::default()));
         let admit = fn_service(move |stream: TcpStream| {
             let client = stream.peer_addr().ok();
-            let connection = crowd.admit(stream);
+            let connection = others.admit(stream);
             ready(Ok::<_, DispatchError>((connection, Protocol::Http1, client)))
         });
         admit.and_then(http)

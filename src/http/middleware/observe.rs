@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{
     RequestHead, Service, ServiceRequest, ServiceResponse, Transform, forward_ready,
 };
@@ -108,7 +108,8 @@ where
         let mut response = render_problem(answer, &id);
         frame(response.headers_mut(), &id, this.state);
         let exchange = response.request().conn_data::<Rc<Exchange>>();
-        let leaves_body = exchange.is_some_and(|exchange| exchange.settle());
+        let is_whole = !matches!(response.response().body().size(), BodySize::Stream);
+        let leaves_body = exchange.is_some_and(|exchange| exchange.settle(is_whole));
         if leaves_body
             || this.state.stopping.load(Ordering::Relaxed)
             || asks_for_upgrade(response.request().head())

@@ -303,38 +303,71 @@ fn slow_connections_do_not_keep_others_out() {
     let make = [&["key", "create", "--name", "k"], &scopes[..]].concat();
     let key = binary::run_ok(folder.path(), &make);
     let first = request(&key, "GET", "/v1/ping");
-    let slow: [String; 5] = [
-        head("POST", "/v1/calls", "", CHUNKED),
-        head("POST", "/v1/calls", &key, CHUNKED),
-        format!("{first}G"),
-        first.clone(),
-        "GET".to_owned(),
+    // More than what lies between a server and a client that reads nothing.
+    let unread = head("GET", "/openapi.json", "", "").repeat(12);
+    let slow: [[String; 2]; 7] = [
+        [head("POST", "/v1/calls", "", CHUNKED), head("POST", "/v1/calls", &key, CHUNKED)],
+        [head("POST", "/v1/calls", &key, CHUNKED), first.clone()],
+        [format!("{first}G"), format!("{first}G")],
+        [first.clone(), first.clone()],
+        ["GET".to_owned(), "GET".to_owned()],
+        [unread.clone(), first.clone()],
+        [unread.clone(), unread],
     ];
-    for kind in slow {
+    for [some, others] in slow {
         let mut command = Command::new("sh");
         let script = "ulimit -n 400; exec \"$0\" serve --listen 127.0.0.1:0 --workers 2";
         command.args(["-c", script, env!("CARGO_BIN_EXE_bitting")]);
         command.current_dir(folder.path()).env_clear();
         let server = Binary::start(command);
         let address = server.client.base.trim_start_matches("http://").parse().unwrap();
-        let slow: Vec<TcpStream> = (0..320)
-            .map(|_| {
+        // Whoever left must not count among those who are there the second time.
+        for _ in 0..2 {
+            let slow: Vec<TcpStream> = (0..320)
+                .map(|n| {
+                    let mut stream = connect(address);
+                    let sent = if n < 8 { &some } else { &others };
+                    stream.write_all(sent.as_bytes()).unwrap();
+                    stream
+                })
+                .collect();
+            for _ in 0..5 {
                 let mut stream = connect(address);
-                stream.write_all(kind.as_bytes()).unwrap();
-                stream
-            })
-            .collect();
-        for _ in 0..5 {
-            let mut stream = connect(address);
-            stream.write_all(first.as_bytes()).unwrap();
-            let mut line = String::new();
-            BufReader::new(stream).read_line(&mut line).expect("served within 20 s");
-            assert!(line.contains("200"), "{line} {kind}");
+                stream.write_all(first.as_bytes()).unwrap();
+                let mut line = String::new();
+                BufReader::new(stream).read_line(&mut line).expect("served within 20 s");
+                assert!(line.contains("200"), "{line} {some} {others}");
+            }
+            drop(slow);
         }
-        drop(slow);
         let (code, log) = server.terminate();
         assert_eq!(code, Some(0), "{log}");
         assert!(!log.contains("ERROR"), "{log}");
+    }
+}
+
+on_both! {
+    fn nothing_is_carried_out_after_the_answer_that_ends_a_connection(backend) {
+        let server = start(backend, Patience::default());
+        let key = server.key("calls:read calls:write");
+        let wrong = server.made_up(SecretKind::ApiKey);
+        let body = json!({"direction": "inbound", "caller": "+14155550100"}).to_string();
+        let post = |key: &str| {
+            let more = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+            format!("{}{body}", head("POST", "/v1/calls", key, &more))
+        };
+        let mut stream = connect(server.address);
+        let ping = head("GET", "/v1/whoami", &key.secret, "");
+        stream.write_all(format!("{}{}{ping}", post(&wrong), post(&key.secret)).as_bytes()).unwrap();
+        let answers = rest(stream);
+        assert_eq!(raw::status(&answers), 401, "{answers}");
+        assert!(answers.to_lowercase().contains("connection: close"), "{answers}");
+        assert!(!answers.contains(" 201 ") && !answers.contains(" 200 "), "{answers}");
+        let calls = || server.call(&key, "GET", "/v1/calls", None).ok()["data"].clone();
+        assert_eq!(calls(), json!([]), "{answers}");
+        // By itself it is.
+        connect(server.address).write_all(post(&key.secret).as_bytes()).unwrap();
+        eventually("the call is there", || calls().as_array().unwrap().len() == 1);
     }
 }
 
