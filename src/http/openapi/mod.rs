@@ -1,8 +1,8 @@
 //! The API document (OpenAPI 3.1), made of the URL table.
 //!
-//! It walks [`routes::endpoints`](super::routes::endpoints), so what it says exists does. Limits
-//! come from the readers of fields and parameters themselves, answers from their types, examples
-//! from the code that makes the real ones.
+//! It walks the rows that are served, so what it says exists does. Limits come from the readers of
+//! fields and parameters themselves, answers from their types, examples from the code that makes the
+//! real ones.
 
 mod headers;
 pub mod operation;

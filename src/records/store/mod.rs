@@ -196,7 +196,7 @@ macro_rules! page {
             .limit($limit.get() as i64 + 1)
             .select(($table::id, diesel::dsl::sql::<diesel::sql_types::BigInt>(LENGTH)))
             .load($connection)?;
-        let (ids, more) = super::on_one_page(lengths, $limit);
+        let (ids, more) = $crate::records::store::on_one_page(lengths, $limit);
         let next = ids.last().filter(|_| more).map(|id| rows::parse("record id", id));
         let query = $table::table.filter($table::id.eq_any(&ids)).order($table::id.desc());
         let rows: Vec<$row> =

@@ -292,7 +292,7 @@ fn each_rule_catches_what_breaks_it() {
         (
             "records/model/mod.rs",
             "use crate::records::domain::RecordKind;",
-            "know records::domain::Kind",
+            "must not know records::domain",
         ),
         ("records/store/mod.rs", "use crate::server;", "store must not know server"),
         ("records/mod.rs", "use crate::server::open;", "records must not know server::open"),
