@@ -37,7 +37,11 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
 /// Runs a command that is to end by itself; one that goes on to serve is killed.
 pub fn ended(mut command: Command) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.expect("cannot start");
+    end_of(child.expect("cannot start"))
+}
+
+/// Waits for the end of a process; one that goes on is killed.
+pub fn end_of(mut child: Child) -> Output {
     let deadline = Instant::now() + Duration::from_secs(10);
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
