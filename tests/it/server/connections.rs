@@ -11,7 +11,9 @@ use bitting::config::{Options, Patience};
 use bitting::model::secret::SecretKind;
 use serde_json::json;
 
+use crate::support::client::Client;
 use crate::support::load::{Line, request};
+use crate::support::nginx::free_port;
 use crate::support::server::MadeKey;
 use crate::support::{
     Backend, Binary, Browser, TestDatabase, TestServer, binary, eventually, on_both, raw, skipped,
@@ -247,8 +249,9 @@ impl Elsewhere {
 
     /// Sends this from there, and leaves the connection open.
     fn send(&self, to: SocketAddr, text: &str) -> Child {
+        let (address, port) = (to.ip(), to.port());
         let script =
-            format!("exec 3<>/dev/tcp/{}/{}; printf '{text}' >&3; cat <&3", to.ip(), to.port());
+            format!("exec 3<>/dev/tcp/{address}/{port}; printf '{text}' >&3; exec cat <&3");
         let mut command = Command::new(tool("ip").unwrap());
         command.args(["netns", "exec", &self.name, "bash", "-c", &script]);
         command.stdout(Stdio::piped()).spawn().unwrap()
@@ -403,6 +406,12 @@ on_both! {
         let body = r#"{"direction":"inbound","caller":"+14155550100"}"#;
         assert_eq!(told_to_continue(&server, &key, body), 201);
         assert_eq!(told_to_continue(&server, &key, "{}"), 422);
+        // A key that this server does not know yet: the body is wanted once it has been found.
+        let other = TestServer::on(server.database.clone(), Options::default());
+        for _ in 0..5 {
+            let new = other.key("calls:write");
+            assert_eq!(told_to_continue(&server, &new, body), 201);
+        }
     }
 }
 
@@ -466,7 +475,9 @@ on_both! {
 #[test]
 fn what_is_no_http_is_one_line_of_the_log_and_a_figure() {
     let folder = tempfile::tempdir().unwrap();
-    let options = ["--metrics-listen", "127.0.0.1:0"];
+    let metrics = format!("127.0.0.1:{}", free_port());
+    // Checked often, so that an interval that is too short would show.
+    let options = ["--metrics-listen", &*metrics, "--usage-flush", "10ms"];
     let server = Binary::serve(folder.path(), &options);
     let address = server.client.base.trim_start_matches("http://").parse().unwrap();
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 the beginning of TLS";
@@ -478,9 +489,12 @@ fn what_is_no_http_is_one_line_of_the_log_and_a_figure() {
         let answer = rest(stream);
         assert_eq!(raw::status(&answer), 400, "{answer}");
     }
+    let page = Client::new(&format!("http://{metrics}")).send("GET", "/metrics", &[], None).body;
+    assert!(page.contains("\nbitting_malformed_requests_total 100\n"), "{page}");
     let (code, log) = server.terminate();
     assert_eq!(code, Some(0), "{log}");
-    let told: Vec<_> = log.lines().filter(|line| line.contains("malformed=100")).collect();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("refused requests")).collect();
     assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains("malformed=100"), "{log}");
     assert!(!log.contains("ERROR"), "{log}");
 }

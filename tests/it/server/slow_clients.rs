@@ -202,7 +202,8 @@ fn more_connections_than_descriptors_wait_their_turn() {
 fn a_flood_of_wrong_keys_is_one_line_of_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let key = make_key(folder.path());
-    let server = Binary::serve(folder.path(), &["--metrics-listen", "127.0.0.1:0"]);
+    let options = ["--metrics-listen", "127.0.0.1:0", "--usage-flush", "10ms"];
+    let server = Binary::serve(folder.path(), &options);
     let mut wrong = Vec::new();
     for _ in 0..100 {
         let made_up = Secret::generate(&"bt".parse().unwrap(), SecretKind::ApiKey).unwrap();
