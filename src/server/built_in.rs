@@ -8,7 +8,7 @@ use crate::records;
 use crate::records::demo;
 use crate::records::demo::{Demo, DemoOutcome};
 
-use super::StartError;
+use super::start_error::StartError;
 
 /// The resources that scopes are granted over.
 pub fn catalog() -> Catalog {

@@ -6,6 +6,7 @@ mod connection;
 mod limits;
 mod opening;
 mod refusals;
+mod start_error;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,7 +25,6 @@ use futures_util::future::ready;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain;
 use crate::domain::Bitting;
 use crate::http;
 use crate::http::document::Document;
@@ -34,13 +34,13 @@ use crate::http::turns;
 use crate::http::watch::requests::Requests;
 use crate::http::watch::{Watch, exposition};
 use crate::records::demo::Demo;
-use crate::store;
 use crate::store::database::migrate;
 use crate::store::database::migrate::Missing;
 
 use background::Background;
 pub use built_in::{catalog, endpoints};
 use connection::{Connection, LINGER, WorkerConnections};
+pub use start_error::StartError;
 
 /// Connections to the database that reads may use at once.
 const CONNECTIONS: u32 = 8;
@@ -53,38 +53,6 @@ const STOP_PATIENCE_SECONDS: u64 = 7;
 const STOP_LIMIT: Duration = Duration::from_millis(9500);
 /// How long an idle connection is kept: longer than proxies keep theirs, so that they close first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// Why the server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address is taken, or not ours.
-    #[error("cannot listen on {address}: {why}; choose another address or port with {option}")]
-    Listen {
-        /// Where it was to listen.
-        address: SocketAddr,
-        /// What it was said with.
-        option: &'static str,
-        /// The operating system's reason.
-        why: io::Error,
-    },
-    /// The database cannot be used.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// The application cannot be put together.
-    #[error(transparent)]
-    Domain(#[from] domain::Error),
-    /// A demo was asked for in a database that holds something.
-    #[error("{database}: {why}; name another database with --database-url, or leave out --demo")]
-    NoDemo {
-        /// Which one.
-        database: String,
-        /// What is in the way.
-        why: &'static str,
-    },
-    /// The operating system refuses something else.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
 
 /// Opens the database for one of the front doors, and puts the application together.
 ///

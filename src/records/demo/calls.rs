@@ -5,55 +5,20 @@ use chrono::{Datelike, Duration, Timelike, Weekday};
 use rand::RngExt as _;
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::dialogues::LeadOnItsWay;
 use super::practice::{FRONT_DESK, PEOPLE, Practice, email_of, number_of};
+use super::stage::Stage;
 use crate::domain::error::Result;
 use crate::model::precondition::Preconditions;
 use crate::model::time::{Moment, format};
 use crate::records::domain::RecordKind;
-use crate::records::model::RecordId;
 use crate::records::model::call::Call;
 use crate::records::model::lead::Lead;
-
-/// Each begins with its tags, the caller's feeling and a summary; then who says what.
-const DIALOGUES: &str = include_str!("transcripts.txt");
 
 const DENTISTS: [&str; 3] = ["Dr. Sato", "Dr. Lindqvist", "Dr. Marsh"];
 const TIMES: [&str; 6] = ["8:30", "9:45", "11:00", "1:15", "2:30", "4:00"];
 const DAYS: [&str; 5] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"];
 const STATES: [&str; 4] = ["new", "contacted", "qualified", "converted"];
-
-/// One written call.
-pub(super) struct Dialogue {
-    tags: Vec<&'static str>,
-    sentiment: &'static str,
-    summary: &'static str,
-    turns: Vec<(&'static str, &'static str)>,
-}
-
-/// Reads [`DIALOGUES`].
-pub(super) fn dialogues() -> Vec<Dialogue> {
-    DIALOGUES.split("== ").filter_map(read_dialogue).collect()
-}
-
-fn read_dialogue(text: &'static str) -> Option<Dialogue> {
-    let mut lines = text.lines();
-    let mut head = lines.next()?.splitn(3, " | ");
-    let tags = head.next()?.split(", ").collect();
-    let (sentiment, summary) = (head.next()?, head.next()?);
-    let turn = |line: &'static str| match line.split_once(": ")? {
-        ("A", text) => Some(("agent", text)),
-        ("C", text) => Some(("caller", text)),
-        _ => None,
-    };
-    Some(Dialogue { tags, sentiment, summary, turns: lines.filter_map(turn).collect() })
-}
-
-/// A lead on its way, by its place in [`STATES`].
-pub(super) struct LeadOnItsWay {
-    id: RecordId<Lead>,
-    state: usize,
-}
 
 impl Stage {
     /// The calls of one hour, each stored when it ends, and how leads move on meanwhile.
@@ -172,23 +137,5 @@ impl Stage {
             Lead::update(&self.bitting, None, lead.id, &Preconditions::default(), patch)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_dialogue_is_read_whole() {
-        let dialogues = dialogues();
-        assert_eq!(dialogues.len(), DIALOGUES.matches("== ").count());
-        for dialogue in &dialogues {
-            assert!(["positive", "neutral", "negative"].contains(&dialogue.sentiment));
-            assert!(dialogue.turns.len() >= 4, "{}", dialogue.summary);
-            assert_eq!(dialogue.turns[0].0, "agent", "{}", dialogue.summary);
-        }
-        let turns: usize = dialogues.iter().map(|dialogue| dialogue.turns.len()).sum();
-        assert_eq!(turns + dialogues.len(), DIALOGUES.lines().count());
     }
 }

@@ -3,8 +3,11 @@
 //! cases as everything else; only secrets, ids and passwords differ from one demo to the next.
 
 mod calls;
+mod dialogues;
 mod keys;
+mod plans;
 mod practice;
+mod stage;
 
 use std::sync::Arc;
 use std::time::Duration as Time;
@@ -14,28 +17,25 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use super::domain::RecordKind;
-use super::model::Record;
 use super::store;
 use crate::clock::ManualClock;
 use crate::domain::keys::keyring::IssuedKey;
 use crate::domain::principal::Principal;
 use crate::domain::users::passwords::choose_password;
 use crate::domain::{Bitting, Error, Result};
-use crate::gate::worker_tally::WorkerTally;
 use crate::model::FieldErrors;
-use crate::model::actor::Visit;
 use crate::model::catalog::Catalog;
 use crate::model::key::NewKey;
 use crate::model::time::Moment;
-use crate::model::user::{NewUser, User};
+use crate::model::user::NewUser;
 use crate::store::database::contents;
 use crate::store::database::migrate::DatabaseInfo;
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users;
 
-use calls::{Dialogue, LeadOnItsWay, dialogues};
-use keys::{PLANS, Planned};
+use dialogues::dialogues;
+use plans::PLANS;
+use stage::{Stage, visit};
 
 /// How far back the first thing lies that happened.
 const DAYS_PLAYED: i64 = 141;
@@ -72,21 +72,6 @@ pub struct Demo {
     pub password: String,
     /// A key to try.
     pub key: IssuedKey,
-}
-
-/// The application as it was at some time.
-struct Stage {
-    bitting: Bitting,
-    clock: Arc<ManualClock>,
-    /// When the play ends.
-    end: Moment,
-    chance: StdRng,
-    tally: Arc<WorkerTally>,
-    /// The administrator, the member and the auditor.
-    users: Vec<User>,
-    keys: Vec<Planned>,
-    leads: Vec<LeadOnItsWay>,
-    dialogues: Vec<Dialogue>,
 }
 
 /// Fills an empty database with a demo.
@@ -260,49 +245,6 @@ impl Stage {
         let principal = Principal::user(user, &visit);
         self.bitting.end_session(&principal, signed_in.session.id)
     }
-
-    /// One of [`Stage::users`], at their desk.
-    fn principal(&self, who: usize) -> Principal {
-        Principal::user(self.users[who].clone(), &visit(who))
-    }
-
-    /// Makes a record.
-    fn make<F: RecordKind>(&self, object: Value) -> Result<Record<F>> {
-        F::create(&self.bitting, None, object.as_object().unwrap_or(&Default::default()), None)
-    }
-
-    fn clock_time(&self) -> Moment {
-        self.bitting.time.now()
-    }
-
-    /// Lets the clock run to a moment; one that has passed changes nothing.
-    fn go_to(&mut self, moment: Moment) {
-        let moment = moment.min(self.end);
-        self.clock.pass((moment - self.clock_time()).to_std().unwrap_or_default());
-        self.bitting.time.tick();
-    }
-
-    fn let_minutes_pass(&mut self, minutes: i64) {
-        self.go_to(self.clock_time() + Duration::minutes(minutes));
-    }
-
-    /// How many days before the last one it is.
-    fn days_ago(&self, moment: Moment) -> i64 {
-        (self.end.date_naive() - moment.date_naive()).num_days()
-    }
-
-    /// Whether this hour, counted from the start, holds the beginning of an hour of the clock.
-    fn is_in(&self, hour: Moment, (days_ago, wanted): (i64, i64)) -> bool {
-        self.days_ago(hour) == days_ago && i64::from(hour.hour()) == wanted
-    }
-}
-
-/// Where one of the users sits.
-fn visit(who: usize) -> Visit {
-    const PLACES: [[u8; 4]; 3] = [[192, 0, 2, 17], [192, 0, 2, 23], [203, 0, 113, 8]];
-    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-    let address = Some(PLACES[who].into());
-    Visit { address, user_agent: Some(agent.to_owned()), request_id: None }
 }
 
 fn read_user(object: Value, catalog: &Catalog) -> std::result::Result<NewUser, FieldErrors> {

@@ -4,7 +4,7 @@
 use rand::RngExt as _;
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::stage::Stage;
 use crate::domain::Result;
 use crate::records::model::agent::Agent;
 use crate::records::model::article::Article;

@@ -1,0 +1,39 @@
+//! Why a server does not start, each as one sentence for people.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::domain;
+use crate::store;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}: {why}; choose another address or port with {option}")]
+    Listen {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What it was said with.
+        option: &'static str,
+        /// The operating system's reason.
+        why: io::Error,
+    },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The application cannot be put together.
+    #[error(transparent)]
+    Domain(#[from] domain::Error),
+    /// A demo was asked for in a database that holds something.
+    #[error("{database}: {why}; name another database with --database-url, or leave out --demo")]
+    NoDemo {
+        /// Which one.
+        database: String,
+        /// What is in the way.
+        why: &'static str,
+    },
+    /// The operating system refuses something else.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
