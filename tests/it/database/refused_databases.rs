@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::support::{Backend, TestDatabase, binary, on_both, skipped};
+use crate::support::{Backend, TestDatabase, binary, not_granted, on_both};
 
 const COMMANDS: [&[&str]; 4] = [
     &["serve", "--listen", "127.0.0.1:0"],
@@ -222,7 +222,7 @@ fn a_read_only_database_is_named_with_a_remedy() {
         String::from_utf8_lossy(&output.stderr).contains("Read-only file system")
     });
     if !forbidden {
-        skipped("this user may not mount anything read-only");
+        not_granted("this user may not mount anything read-only");
         return;
     }
     for arguments in COMMANDS {

@@ -16,8 +16,8 @@ use crate::support::load::{Line, request};
 use crate::support::nginx::free_port;
 use crate::support::server::MadeKey;
 use crate::support::{
-    Backend, Binary, Browser, TestDatabase, TestServer, binary, eventually, on_both, raw, skipped,
-    tool,
+    Backend, Binary, Browser, TestDatabase, TestServer, binary, eventually, not_granted, on_both,
+    raw, tool,
 };
 
 const BRIEF: Duration = Duration::from_millis(500);
@@ -227,7 +227,10 @@ impl Elsewhere {
         let run = |line: &str| Command::new(&ip).args(line.split(' ')).output().unwrap();
         let made = run(&format!("netns add {name}"));
         if !made.status.success() {
-            skipped(&format!("no network namespace: {}", String::from_utf8_lossy(&made.stderr)));
+            not_granted(&format!(
+                "no network namespace: {}",
+                String::from_utf8_lossy(&made.stderr)
+            ));
             return None;
         }
         let elsewhere = Self { name: name.clone(), ours: ours.clone() };
@@ -240,7 +243,7 @@ impl Elsewhere {
         ] {
             let output = run(&line);
             if !output.status.success() {
-                skipped(&format!("ip {line}: {}", String::from_utf8_lossy(&output.stderr)));
+                not_granted(&format!("ip {line}: {}", String::from_utf8_lossy(&output.stderr)));
                 return None;
             }
         }

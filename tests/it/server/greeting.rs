@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Binary, binary, eventually, skipped};
+use crate::support::{Binary, binary, eventually, not_granted};
 
 /// A server whose log goes to a file.
 struct Started {
@@ -48,7 +48,7 @@ fn an_address_that_is_shown_can_be_opened() {
     for (listen, here) in [("0.0.0.0:0", "http://127.0.0.1:"), ("[::]:0", "http://[::1]:")] {
         let folder = tempfile::tempdir().unwrap();
         if listen.starts_with('[') && std::net::TcpListener::bind(listen).is_err() {
-            skipped("this machine has no IPv6");
+            not_granted("this machine has no IPv6");
             continue;
         }
         let server = Binary::start(binary::command(folder.path(), &["serve", "--listen", listen]));

@@ -13,7 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::support::load::{Line, hammer, request};
-use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually, skipped};
+use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually, not_granted};
 
 /// A server that waits for nobody longer than this.
 fn impatient(patience: Patience) -> TestServer {
@@ -135,7 +135,7 @@ fn raise_limit() -> Option<u64> {
 fn ten_thousand_idle_connections_are_no_burden() {
     const MANY: usize = 10_000;
     if raise_limit().is_some_and(|most| most < MANY as u64 + 2000) {
-        skipped(&format!("this user may not open {MANY} connections"));
+        not_granted(&format!("this user may not open {MANY} connections"));
         return;
     }
     let folder = tempfile::tempdir().unwrap();

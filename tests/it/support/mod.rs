@@ -28,7 +28,7 @@ pub use browser::Browser;
 pub use client::Answer;
 pub use database::{Backend, TestDatabase};
 pub use server::TestServer;
-pub use tools::{skipped, tool};
+pub use tools::{not_granted, skipped, tool};
 
 use std::time::{Duration, Instant};
 

@@ -22,6 +22,16 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 pub fn skipped(why: &str) {
     let required = std::env::var_os("BITTING_REQUIRE_TOOLS").is_some_and(|value| value == "1");
     assert!(!required, "{why}, and BITTING_REQUIRE_TOOLS=1 allows no test to be skipped");
-    // Not `eprintln!`, whose text is captured and shown only when a test fails.
+    announce(why);
+}
+
+/// Says why a test cannot run on this machine, which no script can change: the system does not grant
+/// what it needs.
+pub fn not_granted(why: &str) {
+    announce(why);
+}
+
+/// Not by `eprintln!`, whose text is captured and shown only when a test fails.
+fn announce(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
