@@ -68,24 +68,18 @@ impl Exchange {
         }
     }
 
-    /// The head of a request has arrived. From now on its body is awaited. Returns whether it may be
-    /// carried out: after an answer that ends the connection, its client does not expect that
-    /// (RFC 9112 §9.6) and may send it again elsewhere.
-    pub(super) fn begin(self: &Rc<Self>, request: &mut Request) -> bool {
-        if self.is_closing() {
-            return false;
-        }
+    /// The head of a request has arrived. From now on its body is awaited.
+    pub(super) fn begin(self: &Rc<Self>, request: &mut Request) {
         self.body_wanted.set(false);
         self.answered.set(false);
         if matches!(request.payload(), Payload::None) {
             self.phase.set(Phase::Answering);
-            return true;
+            return;
         }
         self.phase.set(Phase::Body);
         self.deadline.set(Some(Instant::now() + self.patience.body));
         let body = Body { exchange: self.clone(), payload: request.take_payload() };
         *request.payload() = Payload::Stream { payload: Box::pin(body) };
-        true
     }
 
     /// The answer is known; `whole`: it is not made while it is sent. Says whether the connection has

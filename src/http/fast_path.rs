@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use actix_http::{Payload, Request};
 use actix_web::Error;
-use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::dev::{
     AppConfig, Response, Service, ServiceFactory, ServiceResponse, forward_ready,
@@ -93,10 +92,8 @@ where
         if !has_body && let Some(response) = self.answer(&request) {
             return Either::Left(ready(Ok(response)));
         }
-        if let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned()
-            && !exchange.begin(&mut request)
-        {
-            return Either::Left(ready(Ok(unexpected())));
+        if let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned() {
+            exchange.begin(&mut request);
         }
         Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
     }
@@ -129,11 +126,6 @@ impl<A> FastPath<A> {
         }
         Some(response)
     }
-}
-
-/// What is said to a request that is not carried out, since the connection ends before it.
-fn unexpected() -> Response<BoxBody> {
-    HttpResponse::ServiceUnavailable().force_close().finish().into()
 }
 
 /// The one spelling that is answered here; the router knows the others.

@@ -353,31 +353,6 @@ fn slow_connections_do_not_keep_others_out() {
 }
 
 on_both! {
-    fn nothing_is_carried_out_after_the_answer_that_ends_a_connection(backend) {
-        let server = start(backend, Patience::default());
-        let key = server.key("calls:read calls:write");
-        let wrong = server.made_up(SecretKind::ApiKey);
-        let body = json!({"direction": "inbound", "caller": "+14155550100"}).to_string();
-        let post = |key: &str| {
-            let more = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
-            format!("{}{body}", head("POST", "/v1/calls", key, &more))
-        };
-        let mut stream = connect(server.address);
-        let ping = head("GET", "/v1/whoami", &key.secret, "");
-        stream.write_all(format!("{}{}{ping}", post(&wrong), post(&key.secret)).as_bytes()).unwrap();
-        let answers = rest(stream);
-        assert_eq!(raw::status(&answers), 401, "{answers}");
-        assert!(answers.to_lowercase().contains("connection: close"), "{answers}");
-        assert!(!answers.contains(" 201 ") && !answers.contains(" 200 "), "{answers}");
-        let calls = || server.call(&key, "GET", "/v1/calls", None).ok()["data"].clone();
-        assert_eq!(calls(), json!([]), "{answers}");
-        // By itself it is.
-        connect(server.address).write_all(post(&key.secret).as_bytes()).unwrap();
-        eventually("the call is there", || calls().as_array().unwrap().len() == 1);
-    }
-}
-
-on_both! {
     fn a_request_that_is_refused_is_not_told_to_continue(backend) {
         let server = start(backend, Patience::default());
         let key = server.key("calls:read calls:write");
