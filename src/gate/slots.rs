@@ -4,17 +4,18 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// SlotTable of the first table; each later one has twice as many.
+/// Entries of the first table; each later one has twice as many.
 const FIRST_SIZE: usize = 1 << 10;
 /// More tables than memory could ever hold.
 const TABLES: usize = 32;
-/// A place holds a number plus one in so many bits, zero when it is free, and above it as much of
+/// An entry holds a number plus one in so many bits, zero when it is free, and above it as much of
 /// the hash as fits: what stands for another hash is nearly always told without a look at it.
 const NUMBER_BITS: u32 = 40;
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 
-/// Tables of table, of which the last one made is in use. The earlier ones are kept, since somebody
-/// may still be reading them; together they are smaller than the last one.
+/// A hash table of slot numbers with linear probing, as a series of tables of which the last is in
+/// use. The earlier ones are kept, since a reader may still be in one; together they are smaller
+/// than the last.
 pub struct SlotTable {
     tables: [OnceLock<Box<[AtomicU64]>>; TABLES],
     in_use: AtomicUsize,
@@ -44,40 +45,40 @@ impl SlotTable {
     /// The numbers that may stand for a hash, the right one among them if it is there.
     pub fn matches(&self, hash: u64) -> impl Iterator<Item = usize> {
         let table = self.table();
-        let held = probe(table, hash).map(|place| place.load(Ordering::Acquire));
-        // One place in four is free, so that every way ends.
+        let held = probe(table, hash).map(|entry| entry.load(Ordering::Acquire));
+        // One entry in four is free, so that every probe ends.
         held.take_while(|held| *held != 0)
             .filter(move |held| (held ^ hash) & !NUMBER_MASK == 0)
             .map(|held| (held & NUMBER_MASK) as usize - 1)
     }
 
-    /// Notes a number under a hash. Only one may do so at a time, after making room.
+    /// Inserts a number under a hash. One writer at a time, after reserving.
     pub fn insert(&self, hash: u64, number: usize) {
-        place(self.table(), hash, number);
+        occupy(self.table(), hash, number);
     }
 
-    /// Makes room for so many numbers in all; `present` are those that are here already, with their
-    /// hashes. Only one may do so at a time.
+    /// Grows, if need be, to hold so many numbers in all; `present` are those already here, with their
+    /// hashes. One writer at a time.
     pub fn reserve_slots(&self, numbers: usize, present: impl Iterator<Item = (u64, usize)>) {
         let in_use = self.in_use.load(Ordering::Acquire);
         let has_room = |which: &usize| numbers <= (FIRST_SIZE << which) / 4 * 3;
         let wanted = (in_use..TABLES).find(has_room).unwrap_or(TABLES - 1);
         if wanted > in_use {
             let table = self.table_of(wanted);
-            present.for_each(|(hash, number)| place(table, hash, number));
+            present.for_each(|(hash, number)| occupy(table, hash, number));
             self.in_use.store(wanted, Ordering::Release);
         }
     }
 }
 
-/// The table that may hold what has a hash, from the first one on.
+/// The entries that may hold a hash, in probing order.
 fn probe(table: &[AtomicU64], hash: u64) -> impl Iterator<Item = &AtomicU64> {
     let (before, from) = table.split_at(hash as usize & (table.len() - 1));
     from.iter().chain(before)
 }
 
-fn place(table: &[AtomicU64], hash: u64, number: usize) {
-    let free = probe(table, hash).find(|place| place.load(Ordering::Relaxed) == 0);
+fn occupy(table: &[AtomicU64], hash: u64, number: usize) {
+    let free = probe(table, hash).find(|entry| entry.load(Ordering::Relaxed) == 0);
     if let Some(free) = free {
         let held = hash & !NUMBER_MASK | (number as u64 + 1) & NUMBER_MASK;
         free.store(held, Ordering::Release);
@@ -91,9 +92,9 @@ mod tests {
     use crate::gate::slots::*;
 
     proptest! {
-        /// Hashes that share their first place, their upper bits, or everything.
+        /// Hashes that share their first entry, their upper bits, or everything.
         #[test]
-        fn whatever_is_put_is_a_candidate(hashes in prop::collection::vec((0u64..4, 0u64..4000), 0..3000)) {
+        fn whatever_is_inserted_matches(hashes in prop::collection::vec((0u64..4, 0u64..4000), 0..3000)) {
             let hash = |(upper, lower): &(u64, u64)| upper << NUMBER_BITS | lower;
             let table = SlotTable::default();
             for (number, parts) in hashes.iter().enumerate() {

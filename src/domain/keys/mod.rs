@@ -1,4 +1,4 @@
-//! domain::keys.
+//! Keys: making, editing and revoking them, lists of them, and taking them in and out.
 
 pub mod forms;
 pub mod keyring;

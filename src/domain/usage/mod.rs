@@ -1,4 +1,4 @@
-//! domain::usage.
+//! Use: collecting what workers have counted, writing it, and reading figures.
 
 pub mod batch;
 pub mod flushes;

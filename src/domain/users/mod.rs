@@ -1,4 +1,4 @@
-//! domain::users.
+//! Users: who they are, their passwords, sessions and links, and what becomes of their keys.
 
 pub mod accounts;
 pub mod disabling;

@@ -1,4 +1,4 @@
-//! Answers that may be respond, as responses.
+//! Answers that may be kept to be given again, as responses.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
@@ -15,7 +15,7 @@ pub(crate) fn fresh(answer: serde_json::Result<Answer>) -> Result<HttpResponse, 
     Ok(builder(&answer)?.body(answer.body().to_owned()))
 }
 
-/// The same for one that was carried out before, which is said with it.
+/// The answer of a request that was carried out before; a header says so.
 pub(crate) fn replayed(answer: &Answer) -> Result<HttpResponse, Problem> {
     let replayed = (IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     Ok(builder(answer)?.insert_header(replayed).body(answer.body().to_owned()))

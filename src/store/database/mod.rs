@@ -1,4 +1,5 @@
-//! store::database.
+//! The database itself: connections, transactions, migrations, and what is demanded of it. What is
+//! stored in it is not known here.
 
 pub mod any_connection;
 pub mod backup;

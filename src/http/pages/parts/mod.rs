@@ -1,4 +1,4 @@
-//! http::pages::parts.
+//! What several pages are made of.
 
 pub mod browser;
 pub mod csv;
