@@ -53,15 +53,16 @@ impl Bitting {
         batch: &Batch,
         bookmarks: &[Bookmark],
     ) -> store::Result<()> {
-        // In a database that was set back, row numbers may be other keys' by now.
+        let now = self.time.now();
+        if !usage::raise_mark(connection, self.meter.process(), batch.sequence, now)? {
+            return Ok(());
+        }
+        // In a database that was set back, row numbers may be other keys' by now. Asked after the
+        // mark, whose row is waited for while it is being set back.
         if !look_for(connection, bookmarks)?.holds(bookmarks) {
             return Err(store::Error::Refused(
                 "the database was set back; its keys are read anew first".to_owned(),
             ));
-        }
-        let now = self.time.now();
-        if !usage::raise_mark(connection, self.meter.process(), batch.sequence, now)? {
-            return Ok(());
         }
         journal::append(connection, self.meter.process(), batch.sequence, &batch.counts)?;
         addresses::note(connection, &batch.sources)?;

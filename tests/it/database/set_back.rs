@@ -9,8 +9,7 @@ use bitting::domain::Bitting;
 use bitting::domain::keys::keyring::IssuedKey;
 use bitting::domain::principal::Principal;
 use bitting::gate::key_index::Holder;
-use bitting::model::key::Status;
-use bitting::model::key::{KeyNumber, NewKey};
+use bitting::model::key::{KeyNumber, NewKey, Status};
 use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Outcome};
 use bitting::records::model::resources;
@@ -22,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::support::postgres::{Cluster, can_start_servers, copy};
 use crate::support::relay::Relay;
-use crate::support::restore::{db_save, db_set_back};
+use crate::support::restore::{SET_POSTGRES_BACK, db_save, db_set_back};
 use crate::support::server::{MadeKey, start_of_time};
 use crate::support::{Backend, TestDatabase, TestServer, eventually, on_both};
 
@@ -298,6 +297,41 @@ on_both! {
         assert_eq!(said["requests_set_aside"], 5);
         assert_eq!(said["unknown"], json!([lost.key.id]));
     }
+}
+
+/// SQLite has one writer: there the batch is written before or after.
+#[test]
+fn counts_that_wait_for_a_database_to_be_set_back_are_not_written_to_it() {
+    let database = TestDatabase::new(Backend::Postgres);
+    let (here, _) = db_open(&database);
+    let cell = Cell::new(None, Access::Read, Outcome::Ok);
+    let worker = here.meter.worker();
+    let count =
+        |key: &IssuedKey| worker.count(number(&here, key), cell, here.time.now(), None, || None);
+    let kept = db_issue(&here);
+    count(&kept);
+    here.flush_usage().unwrap();
+    db_save(&database);
+    let lost = db_issue(&here);
+    count(&lost);
+    let mut restoring = PgConnection::establish(&database.url).unwrap();
+    restoring.batch_execute("BEGIN; SELECT 1 FROM usage_marks FOR UPDATE").unwrap();
+    std::thread::scope(|scope| {
+        let flush = scope.spawn(|| here.flush_usage());
+        eventually("the batch waits", || {
+            database.db_number("SELECT COUNT(*) FROM pg_locks WHERE NOT granted") > 0
+        });
+        restoring.batch_execute(&format!("{SET_POSTGRES_BACK}; COMMIT")).unwrap();
+        assert!(
+            flush.join().unwrap().is_err(),
+            "nothing is written to a database that was set back"
+        );
+    });
+    here.read_feed().unwrap();
+    let new = db_issue(&here);
+    assert_eq!(new.key.number, lost.key.number);
+    while here.flush_usage().unwrap() {}
+    assert_eq!(here.usage_of_key(new.key.number).unwrap().lifetime.total(), 0);
 }
 
 on_both! {

@@ -22,6 +22,16 @@ pub fn db_save(database: &TestDatabase) {
     }
 }
 
+/// What sets PostgreSQL back, inside a transaction.
+pub const SET_POSTGRES_BACK: &str = "SET LOCAL session_replication_role = replica; \
+    DO $$ DECLARE t TEXT; BEGIN \
+    FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
+    EXECUTE format('DELETE FROM public.%I', t); \
+    EXECUTE format('INSERT INTO public.%I OVERRIDING SYSTEM VALUE SELECT * FROM saved.%I', t, t); \
+    END LOOP; END $$; \
+    SELECT setval(format('public.%I', name)::regclass, COALESCE(last, 1), last IS NOT NULL) \
+    FROM saved.numbers";
+
 /// Sets it back to that; numbers are given out anew.
 pub fn db_set_back(database: &TestDatabase) {
     match database.backend {
@@ -39,16 +49,7 @@ pub fn db_set_back(database: &TestDatabase) {
                 restored.collect::<String>()
             ));
         }
-        Backend::Postgres => database.db_execute(
-            "BEGIN; SET LOCAL session_replication_role = replica; \
-             DO $$ DECLARE t TEXT; BEGIN \
-             FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
-             EXECUTE format('DELETE FROM public.%I', t); \
-             EXECUTE format('INSERT INTO public.%I OVERRIDING SYSTEM VALUE SELECT * FROM saved.%I', \
-             t, t); END LOOP; END $$; \
-             SELECT setval(format('public.%I', name)::regclass, COALESCE(last, 1), \
-             last IS NOT NULL) FROM saved.numbers; COMMIT",
-        ),
+        Backend::Postgres => database.db_execute(&format!("BEGIN; {SET_POSTGRES_BACK}; COMMIT")),
     }
 }
 
