@@ -12,7 +12,7 @@ use bitting::records::model::resources;
 use serde_json::{Value, json};
 
 use crate::support::server::MadeKey;
-use crate::support::{Answer, TestServer, eventually, on_both};
+use crate::support::{Answer, TestServer, eventually, on_both, rounds};
 
 fn operator() -> Principal {
     Principal::command_line("test")
@@ -203,7 +203,7 @@ on_both! {
         let other = TestServer::on(server.database.clone(), Default::default());
         let ada = server.db_user("ada@example.com", json!({}));
         let bo = server.db_user("bo@example.com", json!({"role": "admin"}));
-        for round in 0..20 {
+        for round in 0..rounds(20, 6) {
             let by = |server: &TestServer, user: &User| {
                 Principal::user(
                     server.bitting.find_user(&operator(), user.id).unwrap(),
@@ -254,7 +254,7 @@ on_both! {
     fn no_key_is_made_by_somebody_who_is_being_disabled(backend) {
         let server = TestServer::start(backend);
         server.db_user("ada@example.com", json!({}));
-        for round in 0..10 {
+        for round in 0..rounds(10, 4) {
             let email = format!("bo{round}@example.com");
             let bo = server.db_user(&email, json!({"may_grant": ["calls:read"]}));
             let principal = server.db_principal(&bo);

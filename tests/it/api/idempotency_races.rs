@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::api::idempotency::{call, calls, kept, post};
 use crate::support::client::Client;
 use crate::support::{
-    Answer, Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both,
+    Answer, Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both, rounds,
 };
 
 /// Keeps everybody else from making calls while it lasts.
@@ -164,7 +164,7 @@ on_both! {
         let server = TestServer::start(backend);
         let key = server.key("calls:read calls:write");
         let mut conflicts = 0;
-        for round in 0..5 {
+        for round in 0..rounds(5, 2) as i64 {
             let name = format!("race-{round}");
             let (answers, refused) = race(&[&server], &key.secret, "/v1/calls", &name, &call("x"));
             assert_done_once(&answers);
@@ -180,7 +180,7 @@ on_both! {
         let server = TestServer::start(backend);
         let other = TestServer::on(server.database.clone(), Options::default());
         let key = server.key("calls:read calls:write");
-        for round in 0..5 {
+        for round in 0..rounds(5, 2) as i64 {
             let name = format!("race-{round}");
             let servers = [&server, &other];
             let (answers, _) = race(&servers, &key.secret, "/v1/calls", &name, &call("x"));

@@ -7,7 +7,7 @@ use bitting::config::Options;
 use serde_json::{Value, json};
 
 use crate::support::server::MadeKey;
-use crate::support::{Answer, Backend, TestServer, on_both};
+use crate::support::{Answer, Backend, TestServer, on_both, rounds};
 
 struct Story {
     server: TestServer,
@@ -183,7 +183,8 @@ on_both! {
         let story = start(backend);
         let other = TestServer::on(story.server.database.clone(), Options::default());
         let mut tag = story.tag.clone();
-        for round in 0..15 {
+        let last = rounds(15, 5) - 1;
+        for round in 0..=last {
             let barrier = Barrier::new(CLIENTS);
             let race = |client: usize| {
                 let server = [&story.server, &other][client % 2];
@@ -192,7 +193,7 @@ on_both! {
                 let headers = [("if-match", tag.as_str())];
                 // The last to run would rather delete it.
                 let (method, body) = match client {
-                    0 if round == 14 => ("DELETE", None),
+                    0 if round == last => ("DELETE", None),
                     _ => ("PATCH", Some(body.as_str())),
                 };
                 barrier.wait();

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::server::MadeKey;
-use crate::support::{Answer, Backend, TestServer, on_both};
+use crate::support::{Answer, Backend, TestServer, on_both, rounds};
 
 const PATH: &str = "/v1/knowledge_base";
 
@@ -281,7 +281,8 @@ fn both_databases_find_what_a_plain_model_finds() {
         .iter()
         .map(|server| server.key("knowledge_base:read knowledge_base:write"))
         .collect();
-    let cases = Config { cases: 12, failure_persistence: None, ..Config::default() };
+    let cases = rounds(12, 4) as u32;
+    let cases = Config { cases, failure_persistence: None, ..Config::default() };
     let (articles, queries) = (prop::collection::vec((text(), text()), 1..8), 12);
     let stories = (articles, prop::collection::vec(text(), queries), any::<[String; 4]>());
     TestRunner::new(cases)

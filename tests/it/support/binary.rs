@@ -47,7 +47,7 @@ pub fn end_of(mut child: Child) -> Output {
         if Instant::now() > deadline {
             child.kill().unwrap();
         }
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1));
     }
     child.wait_with_output().unwrap()
 }

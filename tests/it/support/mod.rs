@@ -56,11 +56,19 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+/// How often a race is run, or how many cases a property is tried with: `all` where
+/// `BITTING_ALL_ROUNDS=1`, as in `.ci/run`, and `few` for somebody who waits for the result.
+pub fn rounds(all: usize, few: usize) -> usize {
+    let wanted = std::env::var_os("BITTING_ALL_ROUNDS").is_some_and(|value| value == "1");
+    if wanted { all } else { few }
+}
+
 /// Waits until something becomes true; fails when it does not within ten seconds.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !condition() {
         assert!(Instant::now() < deadline, "never became true: {what}");
-        std::thread::yield_now();
+        // Asking without a pause would take the processor from whoever is waited for.
+        std::thread::sleep(Duration::from_millis(1));
     }
 }

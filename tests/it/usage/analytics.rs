@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::server::{MadeKey, start_of_time};
-use crate::support::{TestServer, on_both};
+use crate::support::{TestServer, on_both, rounds};
 
 const OVERVIEW: &str = "/v1/analytics/overview";
 const USAGE: &str = "/v1/analytics/usage";
@@ -161,7 +161,8 @@ on_both! {
     fn the_overview_is_that_of_a_plain_model_to_the_millisecond(backend) {
         let server = TestServer::start(backend);
         let key = server.key(SCOPES);
-        let cases = Config { cases: 8, failure_persistence: None, ..Config::default() };
+        let cases = rounds(8, 3) as u32;
+        let cases = Config { cases, failure_persistence: None, ..Config::default() };
         let stories = (calls(), prop::collection::vec((-6i64..6, -6i64..6), 10));
         TestRunner::new(cases).run(&stories, |(calls, periods)| {
             server.database.db_execute("DELETE FROM calls");

@@ -21,11 +21,9 @@ use crate::keys::transfer::{import_all, line};
 use crate::server::faults::with_one_more_endpoint;
 use crate::support::load::{Line, request};
 use crate::support::server::{MadeKey, start_of_time};
-use crate::support::{TestServer, eventually, on_both};
+use crate::support::{TestServer, eventually, on_both, rounds};
 
 const CLIENTS: usize = 8;
-/// How often a client sends a bundle of requests in each phase.
-const BUNDLES: usize = 60;
 const MADE: usize = 8;
 const IMPORTED: usize = 12;
 /// How old the requests of each phase are in the end, about: they lie in all windows, in two, in one.
@@ -33,6 +31,11 @@ const PAUSES: [u64; 3] = [5, 3, 0];
 const DAY: u64 = 24 * 3600;
 /// How long a phase is at most: each shall lie within 24 hours.
 const MINUTES_OF_A_PHASE: usize = 150;
+
+/// How often a client sends a bundle of requests in each phase.
+fn bundles() -> usize {
+    rounds(60, 24)
+}
 
 /// Resource, access and outcome.
 type Place = (&'static str, &'static str, &'static str);
@@ -139,7 +142,7 @@ fn clients(
         for client in 0..CLIENTS {
             clients.push(scope.spawn(move || {
                 let (mut line, mut sent) = (Line::open(address), Sent::default());
-                for number in 0..BUNDLES {
+                for number in 0..bundles() {
                     let key = (client * 7 + number) % keys.len();
                     sent.add(&send(&mut line, key, &bundle(&keys[key])));
                     progress.fetch_add(1, Ordering::SeqCst);
@@ -150,7 +153,7 @@ fn clients(
         // The second door has workers and tallies of its own.
         clients.push(scope.spawn(move || {
             let (mut line, mut sent) = (Line::open(broken), Sent::default());
-            for number in 0..BUNDLES {
+            for number in 0..bundles() {
                 let key = number % MADE;
                 let broken = (request(&keys[key], "GET", "/v1/broken"), "calls", "read");
                 let ping = (request(&keys[key], "GET", "/v1/ping"), "other", "read");
@@ -274,7 +277,7 @@ on_both! {
             for (number, (sent, pause)) in phases.iter_mut().zip(PAUSES).enumerate() {
                 let (done, progress) = (AtomicBool::new(false), AtomicUsize::new(0));
                 let reached = |part: usize| {
-                    let bundles = CLIENTS * BUNDLES * part / 8;
+                    let bundles = CLIENTS * bundles() * part / 8;
                     while progress.load(Ordering::SeqCst) < bundles && !done.load(Ordering::SeqCst) {
                         std::thread::sleep(Duration::from_millis(1));
                     }
