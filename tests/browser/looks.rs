@@ -126,7 +126,7 @@ impl Gallery {
 
     fn picture(&self, file: &str, width: u32, height: &Value) {
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
-        let wanted = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let wanted = json!({"format": "png", "optimizeForSpeed": true, "captureBeyondViewport": true, "clip": clip});
         let picture = self.window.devtools("Page.captureScreenshot", wanted);
         let engine = base64::engine::general_purpose::STANDARD;
         let bytes = engine.decode(picture["data"].as_str().unwrap()).unwrap();
