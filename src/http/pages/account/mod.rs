@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::parts::browser::browser;
-use super::parts::fault::{Field, FormError, faults};
+use super::parts::form_error::{Field, FormError, faults};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Pager, address, page_part, read_page};
 use super::parts::text::{AGENT, When, shortened};

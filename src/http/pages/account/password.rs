@@ -8,7 +8,7 @@ use askama::Template;
 use super::login::PASSWORD_CHOSEN;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken, FromWhere};
-use crate::http::pages::parts::fault::{Field, FormError, faults, validation_errors};
+use crate::http::pages::parts::form_error::{Field, FormError, faults, validation_errors};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;

@@ -9,7 +9,7 @@ use super::key::consequence;
 use crate::domain;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
-use crate::http::pages::parts::fault::{Field, FormError, faults, validation_errors};
+use crate::http::pages::parts::form_error::{Field, FormError, faults, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;

@@ -12,7 +12,7 @@ use crate::domain::keys::keyring::IssuedKey;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::pages::parts::expiry::{Life, lives};
-use crate::http::pages::parts::fault::{FormError, faults};
+use crate::http::pages::parts::form_error::{FormError, faults};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::users::grants::{promise, sentence};
 use crate::http::pages::{page, public_address, see_other};

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::http::extract::Form;
 use crate::http::pages::parts::expiry;
 use crate::http::pages::parts::expiry::Unclear;
-use crate::http::pages::parts::fault::{Field, FormError, faults};
+use crate::http::pages::parts::form_error::{Field, FormError, faults};
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
 use crate::model::id::KeyId;

@@ -3,7 +3,7 @@
 pub mod browser;
 pub mod csv;
 pub mod expiry;
-pub mod fault;
+pub mod form_error;
 pub mod frame;
 pub mod list;
 pub mod pager;

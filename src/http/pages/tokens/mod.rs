@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use super::parts::fault::{Field, FormError, faults, validation_errors};
+use super::parts::form_error::{Field, FormError, faults, validation_errors};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Pager, address, is_searchable, page_part, read_page};
 use super::parts::text::{NAME, REASON, When, number, shortened};

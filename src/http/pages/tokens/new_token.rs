@@ -11,7 +11,7 @@ use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form};
 use crate::http::pages::keys::permissions::Row;
 use crate::http::pages::parts::expiry::{Life, finite_lives};
-use crate::http::pages::parts::fault::{FormError, faults, validation_errors};
+use crate::http::pages::parts::form_error::{FormError, faults, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::day;
 use crate::http::pages::{page, public_address, see_other};

@@ -10,7 +10,7 @@ use askama::Template;
 use serde_json::json;
 
 use super::keys::permissions::Row;
-use super::parts::fault::{Field, FormError, Refused, refusals};
+use super::parts::form_error::{Field, FormError, Refused, refusals};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Choice, Pager, address, is_searchable, page_part, read_page};
 use super::parts::text::{NAME, When, number, shortened};

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::extract::Form;
 use crate::http::pages::keys::permissions::Row;
-use crate::http::pages::parts::fault::Field;
+use crate::http::pages::parts::form_error::Field;
 use crate::model::catalog::Catalog;
 use crate::model::user::{Role, User};
 use crate::model::words::Word;

@@ -10,7 +10,7 @@ use crate::domain::users::disabling::CredentialCounts;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
 use crate::http::pages::keys::permissions::Row;
-use crate::http::pages::parts::fault::{Field, FormError, Refused, refusals};
+use crate::http::pages::parts::form_error::{Field, FormError, Refused, refusals};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::{NAME, When, counted, listed, shortened};
 use crate::http::pages::{page, see_other};
