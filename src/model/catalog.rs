@@ -44,13 +44,17 @@ pub struct Example {
 }
 
 impl Resource {
-    /// The scope for this access, where the resource offers it.
-    pub fn scope(&self, access: Access) -> Option<Scope> {
-        let offered = match access {
+    /// Whether it can be had with this access.
+    pub fn offers(&self, access: Access) -> bool {
+        match access {
             Access::Read => true,
             Access::Write => self.writable,
-        };
-        offered.then(|| Scope { resource: self.name.clone(), access })
+        }
+    }
+
+    /// The scope for this access, where the resource offers it.
+    pub fn scope(&self, access: Access) -> Option<Scope> {
+        self.offers(access).then(|| Scope { resource: self.name.clone(), access })
     }
 }
 
@@ -126,7 +130,7 @@ impl Catalog {
     /// # Errors
     /// One sentence that lists the scopes there are.
     pub fn parse_scope(&self, text: &str) -> Result<Scope, String> {
-        let known = |scope: &Scope| self.scopes().contains(scope);
+        let known = |scope: &Scope| self.bit_of(scope).is_some();
         text.parse().ok().filter(known).ok_or_else(|| {
             let all = self.scopes().to_string().replace(' ', ", ");
             format!("{}; the scopes are {all}", UnknownScope::of(text))
@@ -150,22 +154,22 @@ impl Catalog {
 
     /// The bits of those scopes that the catalog knows.
     pub fn compile(&self, scopes: &ScopeSet) -> Permissions {
-        let bit = |scope: &Scope| {
-            let place = *self.by_name.get(&scope.resource)?;
-            let offered = self.resources[usize::from(place)].scope(scope.access).is_some();
-            offered.then_some(bit(usize::from(place), scope.access))
-        };
-        Permissions(scopes.iter().filter_map(bit).fold(0, |bits, bit| bits | bit))
+        Permissions(
+            scopes.iter().filter_map(|scope| self.bit_of(scope)).fold(0, |bits, bit| bits | bit),
+        )
     }
 
     /// The scopes that compile to these bits, in the order in which they are listed.
     pub fn scopes_of(&self, permissions: Permissions) -> ScopeSet {
-        let all = self.scopes();
-        let granted = |scope: &&Scope| {
-            let place = self.by_name.get(&scope.resource);
-            place.is_some_and(|place| permissions.0 & bit((*place).into(), scope.access) != 0)
-        };
-        all.iter().filter(granted).cloned().collect()
+        let granted =
+            |scope: &&Scope| self.bit_of(scope).is_some_and(|bit| permissions.0 & bit != 0);
+        self.scopes().iter().filter(granted).cloned().collect()
+    }
+
+    /// The bit of a scope, where there is such a scope.
+    fn bit_of(&self, scope: &Scope) -> Option<u128> {
+        let place = usize::from(*self.by_name.get(&scope.resource)?);
+        self.resources[place].offers(scope.access).then(|| bit(place, scope.access))
     }
 
     /// Whether these bits allow the access to the resource with this number.
