@@ -49,8 +49,8 @@ impl Bitting {
     /// Events from the newest to the oldest; a member sees those of their own keys and doings.
     ///
     /// # Errors
-    /// [`Error::Invalid`](super::Error::Invalid) for a cursor of another list, or when the
-    /// database fails.
+    ///
+    /// [`Error::Invalid`](super::Error::Invalid) for a cursor of another list.
     pub fn list_audit(
         &self,
         principal: &Principal,
@@ -67,9 +67,6 @@ impl Bitting {
 
     /// The names that users, keys and admin tokens have now, by the ids that events call them by;
     /// a member is told those of their own keys.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn names_in(
         &self,
         principal: &Principal,

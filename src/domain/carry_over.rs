@@ -130,7 +130,8 @@ impl Bitting {
     /// What [`Self::carry_over`] has to do so that nobody may do here what they might not do there.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`].
     pub fn plan_to_carry_over(&self, principal: &Principal, there: &Powers) -> Result<Vec<Step>> {
         require(principal.administers())?;
         let here = self.database.snapshot(powers::read)?;
@@ -140,8 +141,8 @@ impl Bitting {
     /// Takes one thing away.
     ///
     /// # Errors
-    /// [`Error::LastAdministrator`] where nobody would be left to administer; or when the database
-    /// fails.
+    ///
+    /// [`Error::LastAdministrator`] where nobody would be left to administer.
     pub fn carry_over(&self, principal: &Principal, step: &Step) -> Result<()> {
         match step {
             Step::Revoke(Held::Key(id)) => {

@@ -12,7 +12,8 @@ impl Bitting {
     /// Refuses a credential that has ended, as the database has it now.
     ///
     /// # Errors
-    /// [`Error::Ended`](super::error::Error::Ended), or when the database fails.
+    ///
+    /// [`Error::Ended`](super::error::Error::Ended).
     pub(crate) fn require_live(
         &self,
         connection: &mut AnyConnection,

@@ -6,7 +6,8 @@ use crate::model::key::Status;
 use crate::model::scope::ScopeSet;
 use crate::store;
 
-/// The result of a use case.
+/// The result of a use case. Each fails with [`Error::Store`] when the database does; its other errors
+/// are listed with it.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a use case was not carried out; nothing was changed.

@@ -169,7 +169,8 @@ impl Bitting {
     /// an answer that is sent in parts.
     ///
     /// # Errors
-    /// [`Error::Ended`], [`Error::Forbidden`] in another role, or when the database fails.
+    ///
+    /// [`Error::Ended`] or [`Error::Forbidden`] in another role.
     pub fn require_unchanged(&self, principal: &Principal) -> Result<()> {
         let now = self.database.read(|connection| self.reload(connection, principal))?;
         require(now.role() == principal.role())
@@ -200,9 +201,6 @@ impl Bitting {
 
     /// Notes in the audit log that somebody known tried what they may not do; of whoever goes on
     /// trying, only so many times a minute.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn note_denial(
         &self,
         principal: &Principal,

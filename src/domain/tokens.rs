@@ -29,8 +29,8 @@ impl Bitting {
     /// Makes an admin token: only administrators and the command line do.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], which is noted in the audit log, [`Error::Invalid`], or when the
-    /// database fails.
+    ///
+    /// [`Error::Forbidden`], which is noted in the audit log, or [`Error::Invalid`].
     pub fn issue_token(&self, new: NewToken, principal: &Principal) -> Result<IssuedToken> {
         self.issue_token_with(new, principal, |_, _| Ok(()))
     }
@@ -101,7 +101,8 @@ impl Bitting {
     /// A token as the actor of what it does.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or when the database fails.
+    ///
+    /// [`Error::NotFound`].
     pub fn token_as_actor(&self, id: TokenId) -> Result<Actor> {
         let token = self.database.read(|connection| tokens::find(connection, id))?;
         let name = token.ok_or(Error::NotFound)?.name;
@@ -111,7 +112,8 @@ impl Bitting {
     /// The token with this id.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`] or [`Error::NotFound`].
     pub fn find_token(&self, principal: &Principal, id: TokenId) -> Result<AdminToken> {
         require(principal.oversees())?;
         self.database.read(|connection| tokens::find(connection, id))?.ok_or(Error::NotFound)
@@ -120,7 +122,8 @@ impl Bitting {
     /// Every token, the newest first.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`].
     pub fn list_tokens(&self, principal: &Principal) -> Result<Vec<AdminToken>> {
         require(principal.oversees())?;
         Ok(self.database.read(tokens::list)?)
@@ -129,7 +132,8 @@ impl Bitting {
     /// A page of tokens, the newest first; one beyond the last is the last.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`].
     pub fn token_table(
         &self,
         principal: &Principal,
@@ -144,7 +148,8 @@ impl Bitting {
     /// How many tokens are active, and how many revoked or expired.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`].
     pub fn token_census(&self, principal: &Principal) -> Result<(i64, i64)> {
         require(principal.oversees())?;
         let now = self.time.now();
@@ -160,8 +165,8 @@ impl Bitting {
     /// Ends a token for good. Ending it twice changes nothing and answers the first time.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason, or when the
-    /// database fails.
+    ///
+    /// [`Error::NotFound`], [`Error::Forbidden`] or [`Error::Invalid`] for the reason.
     pub fn revoke_token(
         &self,
         id: TokenId,

@@ -23,9 +23,6 @@ use crate::model::words::Word;
 const ROWS_PER_STATEMENT: usize = 1000;
 
 /// Adds an event and returns its id, which is the revision of the change it records.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert(
     connection: &mut AnyConnection,
     at: Moment,
@@ -40,9 +37,6 @@ pub fn insert(
 
 /// Adds an event for each of these keys, and returns their ids in the order of the keys. Nobody
 /// else may add events of keys meanwhile.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert_many(
     connection: &mut AnyConnection,
     at: Moment,
@@ -150,9 +144,6 @@ impl TryFrom<Row> for AuditEvent {
 
 /// Events from the newest to the oldest, one more than the limit where there are so many; of one
 /// user's keys and doings alone, if it is said whose.
-///
-/// # Errors
-/// When the database fails.
 pub fn list(
     connection: &mut AnyConnection,
     filter: &AuditFilter,
@@ -201,9 +192,6 @@ pub fn list(
 
 /// The names of users, keys and admin tokens by their ids; of one user's keys alone, if it is said
 /// whose.
-///
-/// # Errors
-/// When the database fails.
 pub fn names(
     connection: &mut AnyConnection,
     ids: &[String],

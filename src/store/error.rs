@@ -2,7 +2,8 @@
 
 use super::database::libpq;
 
-/// The result of everything in this layer.
+/// The result of reading or writing. Each function fails when the database does; only other failures
+/// are listed with it.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A failure of the database, never of the input.

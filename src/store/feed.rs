@@ -62,7 +62,8 @@ type Row = (bool, i64, i64, Option<i64>, Option<NaiveDateTime>, Option<String>, 
 /// Asks for the newest revisions and for some events, in one statement.
 ///
 /// # Errors
-/// [`super::Error::Refused`] on a standby, which may lag behind; or when the database fails.
+///
+/// [`super::Error::Refused`] on a standby, which may lag behind.
 pub fn look(connection: &mut AnyConnection, events: &[i64]) -> Result<Look> {
     let query = LookQuery(events);
     let rows: Vec<Row> = on_either!(connection => query.load(connection)?);
@@ -79,9 +80,6 @@ pub fn look(connection: &mut AnyConnection, events: &[i64]) -> Result<Look> {
 
 /// Has SQLite read the file itself next. Else a file that was overwritten in place would not show:
 /// nothing but SQLite's own writes tells a connection that the pages it remembers are old.
-///
-/// # Errors
-/// When the database fails.
 pub fn forget_pages(connection: &mut AnyConnection) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(connection) => Ok(connection.batch_execute("PRAGMA shrink_memory")?),

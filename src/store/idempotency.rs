@@ -29,9 +29,6 @@ struct Locked {
 
 /// Takes this request for the rest of the transaction, unless another process has it. SQLite has
 /// one writer anyway.
-///
-/// # Errors
-/// When the database fails.
 pub fn try_lock(connection: &mut AnyConnection, identity: &Identity) -> Result<bool> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(true),
@@ -49,9 +46,6 @@ pub fn try_lock(connection: &mut AnyConnection, identity: &Identity) -> Result<b
 type Row = (Vec<u8>, i64, Option<String>, Option<String>, String);
 
 /// What is kept of this request, if its time is not over.
-///
-/// # Errors
-/// When the database fails.
 pub fn find(
     connection: &mut AnyConnection,
     identity: &Identity,
@@ -70,9 +64,6 @@ pub fn find(
 }
 
 /// Keeps an answer, in place of one whose time is over.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert(
     connection: &mut AnyConnection,
     attempt: &Attempt,
@@ -96,9 +87,6 @@ pub fn insert(
 }
 
 /// Drops some answers whose time is over. Returns whether there may be more.
-///
-/// # Errors
-/// When the database fails.
 pub fn drop_expired(connection: &mut AnyConnection, now: Moment) -> Result<bool> {
     let over: Vec<Vec<u8>> = table::table
         .filter(table::expires_at.le(now.naive_utc()))

@@ -12,9 +12,6 @@ diesel::define_sql_function! {
 
 /// SQLite's own `lower` knows only the letters of ASCII; this gives the connection one that knows
 /// them all, as [`contains_pattern`] does.
-///
-/// # Errors
-/// When the database fails.
 pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Result<()> {
     let lower = |text: Option<String>| text.map(|text| text.to_lowercase());
     Ok(lower_utils::register_impl(connection, lower)?)

@@ -71,9 +71,6 @@ impl TryFrom<Row> for AdminToken {
 }
 
 /// Stores a new token and returns its row number; the token's own `number` is not looked at.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert(connection: &mut AnyConnection, token: &AdminToken) -> Result<u32> {
     let number: i64 = diesel::insert_into(table::table)
         .values((
@@ -97,9 +94,6 @@ pub fn insert(connection: &mut AnyConnection, token: &AdminToken) -> Result<u32>
 }
 
 /// The token with this id.
-///
-/// # Errors
-/// When the database fails.
 pub fn find(connection: &mut AnyConnection, id: TokenId) -> Result<Option<AdminToken>> {
     let row: Option<Row> =
         table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
@@ -107,9 +101,6 @@ pub fn find(connection: &mut AnyConnection, id: TokenId) -> Result<Option<AdminT
 }
 
 /// Every token, the newest first. They are made by hand and are few.
-///
-/// # Errors
-/// When the database fails.
 pub fn list(connection: &mut AnyConnection) -> Result<Vec<AdminToken>> {
     let rows: Vec<Row> = table::table.order(table::number.desc()).load(connection)?;
     rows.into_iter().map(AdminToken::try_from).collect()
@@ -142,9 +133,6 @@ fn matching(filter: &TokenFilter, now: Moment) -> Query {
 }
 
 /// A page of the tokens that a filter lets through, the newest first.
-///
-/// # Errors
-/// When the database fails.
 pub fn page(
     connection: &mut AnyConnection,
     filter: &TokenFilter,
@@ -163,17 +151,11 @@ pub fn page(
 }
 
 /// How many tokens a filter lets through.
-///
-/// # Errors
-/// When the database fails.
 pub fn count(connection: &mut AnyConnection, filter: &TokenFilter, now: Moment) -> Result<i64> {
     Ok(matching(filter, now).count().get_result(connection)?)
 }
 
 /// A user's tokens that are not retired.
-///
-/// # Errors
-/// When the database fails.
 pub fn active_of(
     connection: &mut AnyConnection,
     user: UserId,
@@ -189,9 +171,6 @@ pub fn active_of(
 }
 
 /// Hands a token to another user.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_user(
     connection: &mut AnyConnection,
     number: u32,
@@ -205,9 +184,6 @@ pub fn set_user(
 }
 
 /// Ends a token.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_revoked(
     connection: &mut AnyConnection,
     number: u32,
@@ -228,9 +204,6 @@ pub fn set_revoked(
 }
 
 /// Notes when a token was last accepted; an earlier time changes nothing.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_last_used(connection: &mut AnyConnection, number: u32, at: Moment) -> Result<()> {
     let at = at.naive_utc();
     diesel::update(table::table.filter(table::number.eq(i64::from(number))))
@@ -241,9 +214,6 @@ pub fn set_last_used(connection: &mut AnyConnection, number: u32, at: Moment) ->
 }
 
 /// The tokens that were changed after a revision, in the order of their changes.
-///
-/// # Errors
-/// When the database fails.
 pub fn changed_since(connection: &mut AnyConnection, revision: i64) -> Result<Vec<AdminToken>> {
     let rows: Vec<Row> = table::table
         .filter(table::revision.gt(revision))
@@ -253,9 +223,6 @@ pub fn changed_since(connection: &mut AnyConnection, revision: i64) -> Result<Ve
 }
 
 /// The digest of every token.
-///
-/// # Errors
-/// When the database fails.
 pub fn digests(connection: &mut AnyConnection) -> Result<Vec<Digest>> {
     let digests: Vec<Vec<u8>> = table::table.select(table::digest).load(connection)?;
     let digest = |bytes: Vec<u8>| bytes.try_into().map_err(|why| rows::unreadable(why, "token"));

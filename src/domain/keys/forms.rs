@@ -59,9 +59,6 @@ impl Bitting {
     }
 
     /// The key that the form with this nonce has made, if it has.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn key_of_form(&self, nonce: &RandomSecret) -> Result<Option<KeyId>> {
         let read =
             |connection: &mut AnyConnection| Result::Ok(forms::find(connection, &nonce.digest())?);

@@ -35,9 +35,9 @@ impl Bitting {
     /// Makes a key.
     ///
     /// # Errors
+    ///
     /// [`Error::Forbidden`], [`Error::NotGranted`] for scopes that the principal may not grant
-    /// (both are noted in the audit log), [`Error::Invalid`], [`Error::InProgress`], or when the
-    /// database fails.
+    /// (both are noted in the audit log), [`Error::Invalid`] or [`Error::InProgress`].
     pub fn issue_key(
         &self,
         new: NewKey,
@@ -147,7 +147,8 @@ impl Bitting {
     /// The key with this id.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also for a foreign one, which is noted; or when the database fails.
+    ///
+    /// [`Error::NotFound`], also for a foreign one, which is noted.
     pub fn find_key(&self, principal: &Principal, id: KeyId) -> Result<ApiKey> {
         let found = self.database.read(|connection| find_visible(connection, principal, id));
         self.audit_denial(principal, Some(id), &json!({"attempt": "key.read"}), found)
@@ -156,7 +157,8 @@ impl Bitting {
     /// The key with this id, for itself.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or when the database fails.
+    ///
+    /// [`Error::NotFound`].
     pub fn find_own_key(&self, id: KeyId) -> Result<ApiKey> {
         self.database.read(|connection| keys::find(connection, id))?.ok_or(Error::NotFound)
     }
@@ -164,7 +166,8 @@ impl Bitting {
     /// Keys from the newest to the oldest, of those the principal may know of.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a cursor of another list, or when the database fails.
+    ///
+    /// [`Error::Invalid`] for a cursor of another list.
     pub fn list_keys(
         &self,
         principal: &Principal,
@@ -196,8 +199,8 @@ impl Bitting {
     /// Changes what people call a key, by merging a patch into it.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Retired`], [`Error::Invalid`], or when
-    /// the database fails.
+    ///
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Retired`] or [`Error::Invalid`].
     pub fn relabel_key(
         &self,
         id: KeyId,
@@ -237,8 +240,9 @@ impl Bitting {
     /// Ends a key for good. Ending it twice changes nothing and answers the first time.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason,
-    /// [`Error::InProgress`], or when the database fails.
+    ///
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason, or
+    /// [`Error::InProgress`].
     pub fn revoke_key(
         &self,
         id: KeyId,

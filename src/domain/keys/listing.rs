@@ -40,9 +40,6 @@ pub struct KeyCounts {
 
 impl Bitting {
     /// A page of the keys that the principal may know of; one beyond the last is the last.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn key_table(
         &self,
         principal: &Principal,
@@ -65,9 +62,6 @@ impl Bitting {
 
     /// The row numbers of all keys that a filter lets through and the principal may know of, in
     /// order.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn numbers_of_keys(
         &self,
         principal: &Principal,
@@ -82,9 +76,6 @@ impl Bitting {
     }
 
     /// How many keys a filter lets through and the principal may know of.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn count_keys(&self, principal: &Principal, filter: &TableFilter) -> Result<i64> {
         let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
@@ -94,9 +85,6 @@ impl Bitting {
     }
 
     /// The active key of this name, if the principal may know of one.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn active_key_named(&self, principal: &Principal, name: &str) -> Result<Option<ApiKey>> {
         let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
@@ -106,9 +94,6 @@ impl Bitting {
     }
 
     /// Keys by their row numbers, in the order asked for.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn keys_by_number(&self, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
         let read =
             |connection: &mut AnyConnection| Result::Ok(keys::find_all(connection, numbers)?);
@@ -118,9 +103,6 @@ impl Bitting {
     }
 
     /// Keys by their row numbers, each with its figures, in the order asked for.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn key_rows(&self, numbers: &[KeyNumber]) -> Result<Vec<KeyRow>> {
         let windows = Windows::ending(self.time.now());
         let unwritten = self.meter.unwritten(KeySelection::Only(numbers));
@@ -148,9 +130,6 @@ impl Bitting {
     }
 
     /// How many keys the principal may know of, and whose they are.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn key_counts(&self, principal: &Principal) -> Result<KeyCounts> {
         let (now, user) = (self.time.now(), principal.restricted_to());
         self.database.read(|connection| {

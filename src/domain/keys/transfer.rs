@@ -97,9 +97,6 @@ impl Bitting {
     }
 
     /// Says what [`Self::import_keys`] would do.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn preview_import(&self, batch: &[ImportedKey]) -> Result<Vec<Intake>> {
         let known = self.database.read(|connection| Known::read(connection, batch))?;
         Ok(batch.iter().map(|key| known.intake_of(key)).collect())
@@ -128,7 +125,7 @@ impl Bitting {
     /// it is the command line, which counts nothing.
     ///
     /// # Errors
-    /// Whatever `each` returns, [`Error::Forbidden`], or when the database fails.
+    /// Whatever `each` returns, or [`Error::Forbidden`].
     pub fn walk_keys<E: From<Error>>(
         &self,
         principal: &Principal,

@@ -22,9 +22,6 @@ use crate::store::{AnyConnection, usage};
 
 impl Bitting {
     /// The figures of some keys; every one of them is in the answer.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
         let windows = Windows::ending(self.time.now());
         let unwritten = self.meter.unwritten(KeySelection::Only(keys));
@@ -68,17 +65,11 @@ impl Bitting {
     }
 
     /// The figures of one key.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn usage_of_key(&self, key: KeyNumber) -> Result<Usage> {
         Ok(self.usage_of(&[key])?.remove(&key).unwrap_or_default())
     }
 
     /// The requests of some keys, or of all, by outcome, resource, access and time.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn usage_breakdown(&self, keys: KeySelection<'_>) -> Result<PerWindow<Breakdown>> {
         let now = self.time.now();
         let windows = Windows::ending(now);
@@ -92,9 +83,6 @@ impl Bitting {
     }
 
     /// The requests of all keys that the principal may know of, retired ones too.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn overall_usage(&self, principal: &Principal) -> Result<PerWindow<Breakdown>> {
         if principal.restricted_to().is_none() {
             return self.usage_breakdown(KeySelection::All);
@@ -104,18 +92,12 @@ impl Bitting {
     }
 
     /// From where a key was used lately, the newest first.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn addresses_of_key(&self, key: KeyNumber) -> Result<Vec<Source>> {
         Ok(self.database.read(|connection| addresses::list(connection, key))?)
     }
 
     /// The last requests of a key that were refused or failed, the newest first; those that are not
     /// written yet are not among them.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn errors_of_key(&self, key: KeyNumber) -> Result<Vec<FailedRequest>> {
         Ok(self.database.read(|connection| errors::list(connection, key))?)
     }

@@ -125,9 +125,6 @@ impl Bitting {
     }
 
     /// Remembers the highest time seen, so that it outlives the process.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn save_high_water(&self) -> store::Result<()> {
         let high_water = self.time.high_water();
         let saved =

@@ -22,7 +22,8 @@ impl Bitting {
     /// Adds a user; the first one is an administrator. Without a password, they set one by a link.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Busy`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`], [`Error::Invalid`] or [`Error::Busy`].
     pub fn add_user(
         &self,
         principal: &Principal,
@@ -95,9 +96,6 @@ impl Bitting {
     }
 
     /// Whether there is a user at all.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn has_users(&self) -> Result<bool> {
         Ok(self.database.read(users::count)? > 0)
     }
@@ -105,7 +103,8 @@ impl Bitting {
     /// Every user, the newest first.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`].
     pub fn list_users(&self, principal: &Principal) -> Result<Vec<User>> {
         require(principal.oversees())?;
         Ok(self.database.read(users::list)?)
@@ -115,7 +114,8 @@ impl Bitting {
     /// the last is the last.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`].
     pub fn user_table(
         &self,
         principal: &Principal,
@@ -139,7 +139,8 @@ impl Bitting {
     /// The user with this id; everybody may look at themselves.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`] or [`Error::NotFound`].
     pub fn find_user(&self, principal: &Principal, id: UserId) -> Result<User> {
         require(principal.oversees() || principal.user_id() == Some(id))?;
         self.database.read(|connection| users::find(connection, id))?.ok_or(Error::NotFound)
@@ -148,7 +149,8 @@ impl Bitting {
     /// The user with this address.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`] or [`Error::NotFound`].
     pub fn find_user_by_email(&self, principal: &Principal, email: &Email) -> Result<User> {
         require(principal.oversees())?;
         let found = self.database.read(|connection| users::find_by_email(connection, email))?;
@@ -159,8 +161,8 @@ impl Bitting {
     /// are; the admin tokens of somebody who is no administrator any more are revoked.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::LastAdministrator`], or when the
-    /// database fails.
+    ///
+    /// [`Error::Forbidden`], [`Error::NotFound`] or [`Error::LastAdministrator`].
     pub fn change_user(
         &self,
         principal: &Principal,
@@ -216,7 +218,8 @@ impl Bitting {
     /// Lets a disabled user sign in again. What was revoked stays revoked.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`] or [`Error::NotFound`].
     pub fn enable_user(&self, principal: &Principal, id: UserId) -> Result<User> {
         let mut changed = false;
         let enabled = self.database.write(|connection| {
@@ -242,7 +245,8 @@ impl Bitting {
     /// Sets somebody else's password, and ends all their sessions.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Busy`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`], [`Error::NotFound`] or [`Error::Busy`].
     pub fn set_password(
         &self,
         principal: &Principal,

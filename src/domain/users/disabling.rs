@@ -53,7 +53,8 @@ impl Bitting {
     /// What disabling a user would touch.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or when the database fails.
+    ///
+    /// [`Error::Forbidden`].
     pub fn holdings_of(&self, principal: &Principal, user: UserId) -> Result<CredentialCounts> {
         require(principal.oversees())?;
         self.database.snapshot(|connection| Ok(self.possessions(connection, user)?.count()))
@@ -63,8 +64,9 @@ impl Bitting {
     /// it twice changes nothing.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::LastAdministrator`],
-    /// [`Error::Invalid`] when the other user cannot have them, or when the database fails.
+    ///
+    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::LastAdministrator`] or
+    /// [`Error::Invalid`] when the other user cannot have them.
     pub fn disable_user(
         &self,
         principal: &Principal,

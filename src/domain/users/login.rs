@@ -41,8 +41,8 @@ impl Bitting {
     /// Signs somebody in. `replaced` is the session their browser had until now; it ends.
     ///
     /// # Errors
-    /// [`Error::WrongPassword`], whatever was wrong, [`Error::TooManyAttempts`], [`Error::Busy`],
-    /// or when the database fails.
+    ///
+    /// [`Error::WrongPassword`], whatever was wrong, [`Error::TooManyAttempts`] or [`Error::Busy`].
     pub fn log_in(
         &self,
         email: &str,
@@ -209,9 +209,6 @@ impl Bitting {
     }
 
     /// Who is signed in with this secret, as they are now.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn find_session(&self, secret: &RandomSecret) -> Result<Option<(Session, User)>> {
         let (digest, now) = (secret.digest(), self.time.now());
         let found = self.database.read(|connection| sessions::find(connection, &digest))?;
@@ -232,9 +229,6 @@ impl Bitting {
 
     /// A page of a user's sessions that are still good, the newest first; one beyond the last is the
     /// last.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn session_table(&self, user: UserId, page: usize) -> Result<NumberedPage<Session>> {
         let now = self.time.now();
         Ok(self.database.read(|connection| sessions::page(connection, user, now, page))?)
@@ -243,8 +237,8 @@ impl Bitting {
     /// Ends one of a user's own sessions: the present one, to sign out, or another.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also for somebody else's, which is noted; [`Error::Ended`], or when the
-    /// database fails.
+    ///
+    /// [`Error::NotFound`], also for somebody else's, which is recorded; [`Error::Ended`].
     pub fn end_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
         let ended = self.database.write(|connection| {
             let principal = self.reload_rights(connection, principal)?;
@@ -262,7 +256,8 @@ impl Bitting {
     /// Ends all of a user's own sessions but one.
     ///
     /// # Errors
-    /// [`Error::Ended`], or when the database fails.
+    ///
+    /// [`Error::Ended`].
     pub fn end_other_sessions(&self, principal: &Principal, kept: SessionId) -> Result<()> {
         self.database.write(|connection| {
             let principal = self.reload_rights(connection, principal)?;
@@ -280,9 +275,9 @@ impl Bitting {
     /// password is hashed last: a wrong present one must not keep others from signing in.
     ///
     /// # Errors
+    ///
     /// [`Error::WrongPassword`] when the present one is wrong, throttled as signing in is;
-    /// [`Error::Invalid`] for the new one, [`Error::Busy`], [`Error::Ended`], or when the database
-    /// fails.
+    /// [`Error::Invalid`] for the new one, [`Error::Busy`] or [`Error::Ended`].
     pub fn change_password(
         &self,
         principal: &Principal,
@@ -302,9 +297,6 @@ impl Bitting {
 
     /// Deletes some of what is good no more: sessions, links, failed logins; and counts the sessions
     /// that are left. Says whether there may be more to delete.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn sweep_accounts(&self) -> store::Result<bool> {
         let now = self.time.now();
         let swept = self.database.write(|connection| {

@@ -88,7 +88,8 @@ impl Bitting {
     /// has failed from this address, this time included.
     ///
     /// # Errors
-    /// [`Error::TooManyAttempts`], or when the database fails.
+    ///
+    /// [`Error::TooManyAttempts`].
     pub(in crate::domain) fn admit(&self, attempt: &Attempt) -> Result<i64> {
         let now = self.time.now();
         self.database.write(|connection| {

@@ -33,9 +33,6 @@ impl Bitting {
     }
 
     /// A link by which the first administrator is made, while there is no user.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn make_setup_link(&self) -> Result<Option<RandomSecret>> {
         if self.has_users()? {
             return Ok(None);
@@ -53,9 +50,6 @@ impl Bitting {
     }
 
     /// Whether a setup link is still good.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn is_setup_link(&self, secret: &RandomSecret) -> Result<bool> {
         let (digest, now) = (secret.digest(), self.time.now());
         let found = self.database.read(|connection| one_time_links::find(connection, &digest, now));
@@ -65,8 +59,9 @@ impl Bitting {
     /// Makes the first administrator by a setup link, and signs them in.
     ///
     /// # Errors
+    ///
     /// [`Error::NotFound`] when the link is no good, [`Error::Invalid`] for the address or the
-    /// password, [`Error::Busy`], or when the database fails.
+    /// password, or [`Error::Busy`].
     pub fn set_up(
         &self,
         secret: &RandomSecret,
@@ -97,7 +92,8 @@ impl Bitting {
     /// Makes the first administrator, unless there is a user already.
     ///
     /// # Errors
-    /// [`Error::Busy`], or when the database fails.
+    ///
+    /// [`Error::Busy`].
     pub fn ensure_administrator(&self, email: &Email, password: &Password) -> Result<()> {
         if self.has_users()? {
             return Ok(());
@@ -118,8 +114,8 @@ impl Bitting {
     /// A link by which a user sets a password; those made before are good no more.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::NotFound`] for somebody disabled too, or when the database
-    /// fails.
+    ///
+    /// [`Error::Forbidden`] or [`Error::NotFound`] for somebody disabled too.
     pub fn make_password_link(&self, principal: &Principal, id: UserId) -> Result<RandomSecret> {
         let secret = self.random_secret()?;
         let made = self.database.write(|connection| {
@@ -141,7 +137,8 @@ impl Bitting {
     /// Whose password a link sets, if it is still good.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or when the database fails.
+    ///
+    /// [`Error::NotFound`].
     pub fn user_of_password_link(&self, secret: &RandomSecret) -> Result<User> {
         let (digest, now) = (secret.digest(), self.time.now());
         self.database.read(|connection| {
@@ -153,8 +150,9 @@ impl Bitting {
     /// Sets a password by a link, which is used up by that; every session of the user ends.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the link is no good, [`Error::Invalid`] for the password,
-    /// [`Error::Busy`], or when the database fails.
+    ///
+    /// [`Error::NotFound`] when the link is no good, [`Error::Invalid`] for the password, or
+    /// [`Error::Busy`].
     pub fn use_password_link(
         &self,
         secret: &RandomSecret,

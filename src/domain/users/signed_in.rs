@@ -57,9 +57,6 @@ pub enum PageRefusal {
 }
 
 /// Looks a session up in the database: the user with it is as they are at this moment.
-///
-/// # Errors
-/// When the database fails.
 pub fn look_up(bitting: &Bitting, secret: &RandomSecret) -> domain::Result<Option<SignedInUser>> {
     let found = bitting.find_session(secret)?;
     Ok(found.map(|(session, user)| SignedInUser(UserCaller { user, session })))

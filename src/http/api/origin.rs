@@ -30,9 +30,6 @@ impl Manager {
     }
 
     /// Who the use cases are asked by. Asks the database for the token's name.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn principal(self, bitting: &Bitting) -> domain::Result<Principal> {
         let actor = bitting.token_as_actor(self.caller.id())?;
         let origin = Origin { actor, address: self.address, request_id: self.request_id };

@@ -5,9 +5,6 @@ use crate::records::model::analytics::{Overview, Period};
 use crate::records::store::analytics;
 
 /// Calls and leads of a period in numbers, at one moment.
-///
-/// # Errors
-/// When the database fails.
 pub fn overview(bitting: &Bitting, period: Period) -> Result<Overview> {
     bitting.database.snapshot(|connection| {
         let calls = analytics::calls(connection, &period)?;

@@ -24,8 +24,8 @@ pub trait RecordKind: Fields {
     /// Makes a record.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every complaint, [`Error::InProgress`], [`Error::Ended`], or when the
-    /// database fails.
+    ///
+    /// [`Error::Invalid`] with every complaint, [`Error::InProgress`] or [`Error::Ended`].
     fn create(
         bitting: &Bitting,
         writer: Option<Credential>,
@@ -36,13 +36,15 @@ pub trait RecordKind: Fields {
     /// The record with this id.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or when the database fails.
+    ///
+    /// [`Error::NotFound`].
     fn find(bitting: &Bitting, id: RecordId<Self>) -> Result<Record<Self>>;
 
     /// Records from the newest to the oldest.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a cursor of another list, or when the database fails.
+    ///
+    /// [`Error::Invalid`] for a cursor of another list.
     fn list(
         bitting: &Bitting,
         filter: &Self::Filter,
@@ -53,8 +55,9 @@ pub trait RecordKind: Fields {
     /// Changes a record by merging a patch into it (RFC 7396).
     ///
     /// # Errors
+    ///
     /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`] with every complaint,
-    /// [`Error::Ended`], or when the database fails.
+    /// or [`Error::Ended`].
     fn update(
         bitting: &Bitting,
         writer: Option<Credential>,
@@ -66,8 +69,8 @@ pub trait RecordKind: Fields {
     /// Deletes a record.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Ended`], or when the database
-    /// fails.
+    ///
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`] or [`Error::Ended`].
     fn delete(
         bitting: &Bitting,
         writer: Option<Credential>,

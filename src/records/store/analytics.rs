@@ -19,9 +19,6 @@ fn count_with(status: impl Word, value: &str) -> SqlLiteral<BigInt> {
 }
 
 /// The calls of a period in numbers.
-///
-/// # Errors
-/// When the database fails.
 pub fn calls(connection: &mut AnyConnection, period: &Period) -> Result<CallFigures> {
     let completed = CallStatus::Completed;
     let (total, completed, missed, timed, seconds): (i64, i64, i64, i64, i64) = calls::table
@@ -44,9 +41,6 @@ pub fn calls(connection: &mut AnyConnection, period: &Period) -> Result<CallFigu
 }
 
 /// The leads of a period in numbers.
-///
-/// # Errors
-/// When the database fails.
 pub fn leads(connection: &mut AnyConnection, period: &Period) -> Result<LeadFigures> {
     let (captured, qualified, converted): (i64, i64, i64) = leads::table
         .filter(leads::created_at.ge(period.from.naive_utc()))

@@ -15,9 +15,6 @@ use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 
 /// Stores an article's words in place of those it had.
-///
-/// # Errors
-/// When the database fails.
 pub(super) fn put(
     connection: &mut AnyConnection,
     id: RecordId<Article>,
@@ -48,9 +45,6 @@ pub(super) fn put(
 }
 
 /// Forgets an article's words.
-///
-/// # Errors
-/// When the database fails.
 pub(super) fn remove(connection: &mut AnyConnection, id: RecordId<Article>) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(connection) => diesel::sql_query(

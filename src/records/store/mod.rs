@@ -33,9 +33,6 @@ const TABLES: [&str; 6] =
     ["agents", "calls", "contacts", "integrations", "knowledge_base", "leads"];
 
 /// Whether there is no record of any kind.
-///
-/// # Errors
-/// When the database fails.
 pub fn is_empty(connection: &mut AnyConnection) -> Result<bool> {
     are_empty(connection, &TABLES)
 }
@@ -44,18 +41,12 @@ pub fn is_empty(connection: &mut AnyConnection) -> Result<bool> {
 pub trait RecordStore: Fields {
     /// Complains about references to records that do not exist. Those that do are kept from being
     /// deleted until the transaction ends.
-    ///
-    /// # Errors
-    /// When the database fails.
     fn check_references(&self, _connection: &mut AnyConnection) -> Result<FieldErrors> {
         Ok(FieldErrors::default())
     }
 
     /// Takes a record that a key is about to delete out of those that refer to it, which are
     /// thereby changed.
-    ///
-    /// # Errors
-    /// When the database fails.
     fn clear_references(
         _connection: &mut AnyConnection,
         _id: RecordId<Self>,
@@ -66,23 +57,14 @@ pub trait RecordStore: Fields {
     }
 
     /// Brings up to date what a record that was just stored or changed is searched by.
-    ///
-    /// # Errors
-    /// When the database fails.
     fn index(_connection: &mut AnyConnection, _record: &Record<Self>) -> Result<()> {
         Ok(())
     }
 
     /// Stores a new record.
-    ///
-    /// # Errors
-    /// When the database fails.
     fn insert(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()>;
 
     /// The record with this id; `for_update` keeps others from changing it meanwhile.
-    ///
-    /// # Errors
-    /// When the database fails.
     fn find(
         connection: &mut AnyConnection,
         id: RecordId<Self>,
@@ -90,21 +72,12 @@ pub trait RecordStore: Fields {
     ) -> Result<Option<Record<Self>>>;
 
     /// Replaces a record's fields and its time of change.
-    ///
-    /// # Errors
-    /// When the database fails.
     fn update(connection: &mut AnyConnection, record: &Record<Self>) -> Result<()>;
 
     /// Deletes a record.
-    ///
-    /// # Errors
-    /// When the database fails.
     fn delete(connection: &mut AnyConnection, id: RecordId<Self>) -> Result<()>;
 
     /// Records from the newest to the oldest.
-    ///
-    /// # Errors
-    /// When the database fails.
     fn list(
         connection: &mut AnyConnection,
         filter: &Self::Filter,

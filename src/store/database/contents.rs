@@ -16,17 +16,11 @@ struct Filled {
 }
 
 /// Whether nobody has made anything: no user, key or token.
-///
-/// # Errors
-/// When the database fails.
 pub fn is_empty(connection: &mut AnyConnection) -> Result<bool> {
     are_empty(connection, &TABLES)
 }
 
 /// Whether none of these tables has a row.
-///
-/// # Errors
-/// When the database fails.
 pub fn are_empty(connection: &mut AnyConnection, tables: &[&str]) -> Result<bool> {
     let filled =
         |table: &&str| format!("CASE WHEN EXISTS (SELECT 1 FROM {table}) THEN 1 ELSE 0 END");

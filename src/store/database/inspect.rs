@@ -190,9 +190,6 @@ impl Inspection {
 
     /// What must hold between the rows and does not, with the number of rows; all are counted in
     /// one state of the database, since a server may be writing.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn broken_invariants(&mut self) -> Result<Vec<(&'static str, i64)>> {
         self.0.snapshot(|connection| {
             let mut broken = Vec::new();
@@ -207,9 +204,6 @@ impl Inspection {
     }
 
     /// Whether the SQLite file has a write-ahead log; true on PostgreSQL, which always has one.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn writes_ahead(&mut self) -> Result<bool> {
         match &mut self.0.connection {
             AnyConnection::Sqlite(connection) => {
@@ -222,9 +216,6 @@ impl Inspection {
     }
 
     /// What the PostgreSQL server says of itself; nothing on SQLite.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn server(&mut self) -> Result<Option<ServerFacts>> {
         ServerFacts::of(&mut self.0.connection)
     }

@@ -384,9 +384,6 @@ fn mark(connection: &mut AnyConnection) -> Result<Option<DatabaseInfo>> {
 }
 
 /// Keeps the highest time seen; a lower one changes nothing.
-///
-/// # Errors
-/// When the database fails.
 pub fn raise_high_water(connection: &mut AnyConnection, now: Moment) -> Result<()> {
     let now = now.naive_utc();
     diesel::update(bitting::table.filter(bitting::high_water.lt(now)))

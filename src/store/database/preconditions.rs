@@ -71,9 +71,6 @@ pub struct ServerFacts {
 
 impl ServerFacts {
     /// Asks a PostgreSQL server; there is none to ask on SQLite.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn of(connection: &mut AnyConnection) -> Result<Option<Self>> {
         let AnyConnection::Postgres(connection) = connection else { return Ok(None) };
         let facts = diesel::sql_query(

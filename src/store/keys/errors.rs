@@ -16,9 +16,6 @@ const ROWS_PER_STATEMENT: usize = 500;
 
 /// Adds failed requests, which come in the order of the keys, and forgets all but the last ones of
 /// each key.
-///
-/// # Errors
-/// When the database fails.
 pub fn note(connection: &mut AnyConnection, failed: &[(KeyNumber, FailedRequest)]) -> Result<()> {
     for some in failed.chunks(ROWS_PER_STATEMENT) {
         let row = |(key, failed): &(KeyNumber, FailedRequest)| {
@@ -52,9 +49,6 @@ pub fn note(connection: &mut AnyConnection, failed: &[(KeyNumber, FailedRequest)
 }
 
 /// The last failed requests of a key, the newest first.
-///
-/// # Errors
-/// When the database fails.
 pub fn list(connection: &mut AnyConnection, key: KeyNumber) -> Result<Vec<FailedRequest>> {
     type Row = (i64, String, Option<String>, i64, String, Option<String>);
     let rows: Vec<Row> = table::table

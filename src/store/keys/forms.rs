@@ -12,9 +12,6 @@ use crate::store::rows;
 use crate::store::schema::key_forms as table;
 
 /// Notes that the form with this nonce has made the key or token with this id.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert(connection: &mut AnyConnection, nonce: &Digest, made: impl Display) -> Result<()> {
     diesel::insert_into(table::table)
         .values((table::digest.eq(nonce.as_bytes().to_vec()), table::key_id.eq(made.to_string())))
@@ -23,9 +20,6 @@ pub fn insert(connection: &mut AnyConnection, nonce: &Digest, made: impl Display
 }
 
 /// The id of what the form with this nonce has made, if it has.
-///
-/// # Errors
-/// When the database fails.
 pub fn find<Id: FromStr>(connection: &mut AnyConnection, nonce: &Digest) -> Result<Option<Id>> {
     let id: Option<String> = table::table
         .filter(table::digest.eq(nonce.as_bytes().to_vec()))

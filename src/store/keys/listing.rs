@@ -95,9 +95,6 @@ fn with_text(query: Query, text: &str) -> Query {
 
 /// The row numbers of all keys that a filter lets through, in order. One pass gives the page, the
 /// number of pages and the whole for an export.
-///
-/// # Errors
-/// When the database fails.
 pub fn numbers(
     connection: &mut AnyConnection,
     filter: &TableFilter,
@@ -128,9 +125,6 @@ pub fn numbers(
 }
 
 /// How many keys a filter lets through.
-///
-/// # Errors
-/// When the database fails.
 pub fn count(
     connection: &mut AnyConnection,
     filter: &TableFilter,
@@ -141,9 +135,6 @@ pub fn count(
 }
 
 /// The owners of all keys, or of one user's, in order; at most so many.
-///
-/// # Errors
-/// When the database fails.
 pub fn owners(
     connection: &mut AnyConnection,
     user: Option<UserId>,

@@ -122,9 +122,6 @@ impl<'a> NewRow<'a> {
 }
 
 /// Stores a new key and returns its row number; the key's own `number` is not looked at.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber> {
     let number: i64 = diesel::insert_into(table::table)
         .values(NewRow::of(key))
@@ -134,9 +131,6 @@ pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber>
 }
 
 /// How many keys there are, retired ones included, or a few more.
-///
-/// # Errors
-/// When the database fails.
 pub fn count(connection: &mut AnyConnection) -> Result<usize> {
     let greatest: Option<i64> =
         table::table.select(diesel::dsl::max(table::number)).first(connection)?;
@@ -144,9 +138,6 @@ pub fn count(connection: &mut AnyConnection) -> Result<usize> {
 }
 
 /// The key with this id.
-///
-/// # Errors
-/// When the database fails.
 pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>> {
     let row: Option<Row> =
         table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
@@ -154,9 +145,6 @@ pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>>
 }
 
 /// The state of the key with this row number at a moment.
-///
-/// # Errors
-/// When the database fails.
 pub fn status(
     connection: &mut AnyConnection,
     number: KeyNumber,
@@ -174,9 +162,6 @@ pub fn status(
 }
 
 /// The keys with these row numbers, in no order.
-///
-/// # Errors
-/// When the database fails.
 pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
     let numbers: Vec<i64> = numbers.iter().map(|number| number.0.into()).collect();
     let rows: Vec<Row> = table::table.filter(table::number.eq_any(numbers)).load(connection)?;
@@ -184,9 +169,6 @@ pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result
 }
 
 /// The newest active key of this name, in any case; of one user alone, if it is said whose.
-///
-/// # Errors
-/// When the database fails.
 pub fn active_named(
     connection: &mut AnyConnection,
     name: &str,
@@ -204,9 +186,6 @@ pub fn active_named(
 }
 
 /// Changes what people call a key.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_label(
     connection: &mut AnyConnection,
     number: KeyNumber,
@@ -225,9 +204,6 @@ pub fn set_label(
 }
 
 /// Ends a key.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_revoked(
     connection: &mut AnyConnection,
     number: KeyNumber,
@@ -248,9 +224,6 @@ pub fn set_revoked(
 }
 
 /// Hands a key to another user.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_user(
     connection: &mut AnyConnection,
     number: KeyNumber,
@@ -264,9 +237,6 @@ pub fn set_user(
 }
 
 /// A user's keys that are not retired.
-///
-/// # Errors
-/// When the database fails.
 pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<Vec<ApiKey>> {
     let unexpired =
         table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
@@ -280,9 +250,6 @@ pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> R
 }
 
 /// How many keys that are not retired each user has; users without any are left out.
-///
-/// # Errors
-/// When the database fails.
 pub fn count_active_by_user(
     connection: &mut AnyConnection,
     users: &[UserId],
@@ -304,9 +271,6 @@ pub fn count_active_by_user(
 
 /// Keys from the newest to the oldest, one more than the limit where there are so many; those of
 /// one user alone, if it is said whose.
-///
-/// # Errors
-/// When the database fails.
 pub fn list(
     connection: &mut AnyConnection,
     filter: &KeyFilter,
@@ -328,9 +292,6 @@ type ChangeRow =
     (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<NaiveDateTime>, bool, i64, bool);
 
 /// The keys that were changed after a revision, in the order of their changes.
-///
-/// # Errors
-/// When the database fails.
 pub fn changed_since(
     connection: &mut AnyConnection,
     revision: i64,

@@ -25,9 +25,6 @@ pub struct SummaryPosition {
 }
 
 /// Reads how far the summaries have come.
-///
-/// # Errors
-/// When the database fails.
 pub fn position(connection: &mut AnyConnection) -> Result<SummaryPosition> {
     let (minute, key): (i64, i64) =
         position::table.select((position::minute, position::key_number)).first(connection)?;
@@ -35,9 +32,6 @@ pub fn position(connection: &mut AnyConnection) -> Result<SummaryPosition> {
 }
 
 /// Moves on, unless another process has done so meanwhile: then `false`.
-///
-/// # Errors
-/// When the database fails.
 pub fn advance(
     connection: &mut AnyConnection,
     from: SummaryPosition,
@@ -53,9 +47,6 @@ pub fn advance(
 }
 
 /// The first minute from this one on that has counts.
-///
-/// # Errors
-/// When the database fails.
 pub fn next_minute(connection: &mut AnyConnection, from: Minute) -> Result<Option<Minute>> {
     let minute: Option<i64> = usage_minutes::table
         .filter(usage_minutes::minute.ge(from.0))
@@ -67,9 +58,6 @@ pub fn next_minute(connection: &mut AnyConnection, from: Minute) -> Result<Optio
 }
 
 /// Adds the rows of a minute to the summaries.
-///
-/// # Errors
-/// When the database fails.
 pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> {
     let retired = Outcome::Retired as i64;
     diesel::sql_query(format!(
@@ -88,9 +76,6 @@ pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> 
 }
 
 /// The row numbers after this one, in order.
-///
-/// # Errors
-/// When the database fails.
 pub fn keys_after(connection: &mut AnyConnection, key: i64, most: i64) -> Result<Vec<KeyNumber>> {
     let numbers: Vec<i64> = api_keys::table
         .filter(api_keys::number.gt(key))
@@ -102,9 +87,6 @@ pub fn keys_after(connection: &mut AnyConnection, key: i64, most: i64) -> Result
 }
 
 /// Replaces the summaries of some keys by what was counted afresh.
-///
-/// # Errors
-/// When the database fails.
 pub fn replace(connection: &mut AnyConnection, figures: &HashMap<KeyNumber, Usage>) -> Result<()> {
     if figures.is_empty() {
         return Ok(());

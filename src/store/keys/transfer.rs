@@ -18,9 +18,6 @@ const DIGESTS_PER_STATEMENT: usize = 500;
 const ROWS_PER_STATEMENT: usize = 500;
 
 /// Stores many new keys; their own `number` is not looked at.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert_many(connection: &mut AnyConnection, keys: &[ApiKey]) -> Result<()> {
     if let AnyConnection::Sqlite(connection) = connection {
         // Digests lie anywhere in their index. So all of it is wanted at hand, and a page that is
@@ -38,9 +35,6 @@ pub fn insert_many(connection: &mut AnyConnection, keys: &[ApiKey]) -> Result<()
 }
 
 /// Which of these digests belong to keys, and to which.
-///
-/// # Errors
-/// When the database fails.
 pub fn ids_of_digests(
     connection: &mut AnyConnection,
     digests: &[Digest],
@@ -58,9 +52,6 @@ pub fn ids_of_digests(
 }
 
 /// Lets a transaction wait for whoever reads what it hands over, as long as they like.
-///
-/// # Errors
-/// When the database fails.
 pub fn disable_timeouts(connection: &mut AnyConnection) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(()),
@@ -71,9 +62,6 @@ pub fn disable_timeouts(connection: &mut AnyConnection) -> Result<()> {
 }
 
 /// Keys from the oldest to the newest, those that follow a row number.
-///
-/// # Errors
-/// When the database fails.
 pub fn after(connection: &mut AnyConnection, last: i64, limit: i64) -> Result<Vec<ApiKey>> {
     let rows: Vec<Row> = table::table
         .filter(table::number.gt(last))

@@ -26,9 +26,6 @@ type Row<'a> = (i64, &'a str, Option<&'a str>, i64);
 
 /// Notes that keys were used from addresses, each key and address once, and forgets all but the
 /// last ones of each key. They are written in this order.
-///
-/// # Errors
-/// When the database fails.
 pub fn note(connection: &mut AnyConnection, sources: &[(KeyNumber, Source)]) -> Result<()> {
     if sources.is_empty() {
         return Ok(());
@@ -118,9 +115,6 @@ fn note_arrays(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<()> {
 }
 
 /// The last addresses of a key, the newest first.
-///
-/// # Errors
-/// When the database fails.
 pub fn list(connection: &mut AnyConnection, key: KeyNumber) -> Result<Vec<Source>> {
     let rows: Vec<(String, Option<String>, i64)> = table::table
         .filter(table::key_number.eq(i64::from(key.0)))

@@ -51,9 +51,6 @@ pub(in crate::store) const ADD_UP: &str = ") DO UPDATE SET n = present.n + exclu
      excluded.last_at > present.last_at THEN excluded.last_at ELSE present.last_at END";
 
 /// Adds to the rows of a table; none may occur twice. They are added in this order.
-///
-/// # Errors
-/// When the database fails.
 pub(in crate::store) fn add<T: CountTable>(
     connection: &mut AnyConnection,
     rows: &[Row],

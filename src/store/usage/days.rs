@@ -23,9 +23,6 @@ struct DayRow {
 
 /// The last 30 days of some keys, as far as they are written; together, a key's days are its
 /// figure of the 30-day window.
-///
-/// # Errors
-/// When the database fails.
 pub fn days(
     connection: &mut AnyConnection,
     keys: &[KeyNumber],

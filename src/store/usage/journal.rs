@@ -27,9 +27,6 @@ const WHOLE: u32 = PARTS;
 const LARGE: usize = 1_000;
 
 /// Notes a batch of a process; its counts are in order ([`Count::merge`]).
-///
-/// # Errors
-/// When the database fails.
 pub fn append(
     connection: &mut AnyConnection,
     process: &str,
@@ -61,9 +58,6 @@ struct Batch {
 }
 
 /// What the journal holds of some keys, each named once, or of all.
-///
-/// # Errors
-/// When the database fails.
 pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<Vec<Count>> {
     let batches = usage_journal::table.select((usage_journal::part, usage_journal::counts));
     let batches: Vec<(i64, Vec<u8>)> = match keys {
@@ -90,9 +84,6 @@ pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<
 }
 
 /// Takes everything out of the journal, whoever noted it.
-///
-/// # Errors
-/// When the database fails.
 pub fn take(connection: &mut AnyConnection) -> Result<Vec<Count>> {
     let taken = diesel::sql_query("DELETE FROM usage_journal RETURNING counts");
     let mut counts = Vec::new();

@@ -43,9 +43,6 @@ struct MinuteRow {
 
 impl UsageRows {
     /// Reads what is written.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn read(
         connection: &mut AnyConnection,
         keys: KeySelection<'_>,

@@ -53,9 +53,6 @@ impl Position {
 }
 
 /// Reads how far the roll-up has come.
-///
-/// # Errors
-/// When the database fails.
 pub fn position(connection: &mut AnyConnection) -> Result<Position> {
     let (hour, key, minutes_from): (i64, i64, i64) = usage_rollup::table
         .select((usage_rollup::hour, usage_rollup::key_number, usage_rollup::minutes_from))
@@ -64,9 +61,6 @@ pub fn position(connection: &mut AnyConnection) -> Result<Position> {
 }
 
 /// Adds counts to the minute rows; each (minute, key, cell) may occur once.
-///
-/// # Errors
-/// When the database fails.
 pub fn add_to_minutes(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
     let row = |c: &Count| [c.minute.0, c.key.0.into(), c.cell.number(), c.n, c.last_at];
     let rows: Vec<Row> = counts.iter().map(row).collect();
@@ -74,9 +68,6 @@ pub fn add_to_minutes(connection: &mut AnyConnection, counts: &[Count]) -> Resul
 }
 
 /// Adds counts to the hour rows, and to the sums over all keys.
-///
-/// # Errors
-/// When the database fails.
 pub fn add_to_hours(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
     let mut hours: BTreeMap<[i64; 3], (i64, i64)> = BTreeMap::new();
     for count in counts {
@@ -112,9 +103,6 @@ fn add_to_sums(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
 const SUM_UP: &str = " ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n";
 
 /// Raises a process's mark to a batch's sequence number. `false`: the batch was written before.
-///
-/// # Errors
-/// When the database fails.
 pub fn raise_mark(
     connection: &mut AnyConnection,
     process: &str,
@@ -142,9 +130,6 @@ pub fn raise_mark(
 }
 
 /// The last batch this process has written; 0 before the first.
-///
-/// # Errors
-/// When the database fails.
 pub fn mark(connection: &mut AnyConnection, process: &str) -> Result<i64> {
     let sequence: Option<i64> = usage_marks::table
         .filter(usage_marks::process.eq(process))
@@ -155,9 +140,6 @@ pub fn mark(connection: &mut AnyConnection, process: &str) -> Result<i64> {
 }
 
 /// Forgets the marks of processes that have written nothing since.
-///
-/// # Errors
-/// When the database fails.
 pub fn forget_marks(connection: &mut AnyConnection, before: Moment) -> Result<()> {
     diesel::delete(usage_marks::table.filter(usage_marks::at.lt(before.naive_utc())))
         .execute(connection)?;
@@ -183,9 +165,6 @@ struct SumRow {
 }
 
 /// The figures of some keys, as far as they are written.
-///
-/// # Errors
-/// When the database fails.
 pub fn figures(
     connection: &mut AnyConnection,
     keys: &[KeyNumber],

@@ -47,9 +47,6 @@ fn set_position(connection: &mut AnyConnection, position: &Position) -> Result<(
 
 /// Rolls up one step of the hours before `end`, and drops hour rows before `oldest` of the keys it
 /// passes, adding them to the totals. Returns whether there is more to do.
-///
-/// # Errors
-/// When the database fails.
 pub fn step(
     connection: &mut AnyConnection,
     position: Position,
@@ -166,9 +163,6 @@ fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour
 
 /// Drops minute rows of the oldest minute before `end`; they must have been rolled up. Returns
 /// whether there is more to do.
-///
-/// # Errors
-/// When the database fails.
 pub fn drop_minute(
     connection: &mut AnyConnection,
     position: Position,

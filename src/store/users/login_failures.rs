@@ -19,9 +19,6 @@ pub struct Failures {
 }
 
 /// What is noted of a subject.
-///
-/// # Errors
-/// When the database fails.
 pub fn find(connection: &mut AnyConnection, subject: &Digest) -> Result<Option<Failures>> {
     let found: Option<(i64, NaiveDateTime)> = table::table
         .filter(table::subject.eq(subject.as_bytes().to_vec()))
@@ -35,9 +32,6 @@ pub fn find(connection: &mut AnyConnection, subject: &Digest) -> Result<Option<F
 /// does meanwhile.
 ///
 /// [`AdvisoryLock::Logins`]: crate::store::database::transaction::AdvisoryLock::Logins
-///
-/// # Errors
-/// When the database fails.
 pub fn set(connection: &mut AnyConnection, subject: &Digest, now: Failures) -> Result<()> {
     let subject = subject.as_bytes().to_vec();
     let values = (table::failures.eq(now.failures), table::last_at.eq(now.last_at.naive_utc()));
@@ -57,9 +51,6 @@ pub fn set(connection: &mut AnyConnection, subject: &Digest, now: Failures) -> R
 }
 
 /// Forgets a subject.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
     diesel::delete(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
         .execute(connection)?;
@@ -67,9 +58,6 @@ pub fn delete(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
 }
 
 /// Takes one failure back: it was none.
-///
-/// # Errors
-/// When the database fails.
 pub fn undo_failure(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
     diesel::update(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
         .filter(table::failures.gt(0))
@@ -79,9 +67,6 @@ pub fn undo_failure(connection: &mut AnyConnection, subject: &Digest) -> Result<
 }
 
 /// Deletes some subjects that have not failed since, and says how many.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete_older(connection: &mut AnyConnection, since: Moment, limit: i64) -> Result<usize> {
     let old: Vec<Vec<u8>> = table::table
         .filter(table::last_at.le(since.naive_utc()))

@@ -58,9 +58,6 @@ pub(super) fn read(row: Row) -> Result<User> {
 }
 
 /// Stores a new user.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert(connection: &mut AnyConnection, user: &User, password: Option<&str>) -> Result<()> {
     diesel::insert_into(table::table)
         .values((
@@ -76,18 +73,12 @@ pub fn insert(connection: &mut AnyConnection, user: &User, password: Option<&str
 }
 
 /// The user with this id.
-///
-/// # Errors
-/// When the database fails.
 pub fn find(connection: &mut AnyConnection, id: UserId) -> Result<Option<User>> {
     let found = table::table.filter(table::id.eq(id.to_string())).select(COLUMNS);
     found.first(connection).optional()?.map(read).transpose()
 }
 
 /// The user with this address.
-///
-/// # Errors
-/// When the database fails.
 pub fn find_by_email(connection: &mut AnyConnection, email: &Email) -> Result<Option<User>> {
     let found = table::table
         .filter(table::email.eq_any(email.spellings()))
@@ -98,9 +89,6 @@ pub fn find_by_email(connection: &mut AnyConnection, email: &Email) -> Result<Op
 
 /// The user with this address and the hash of their password, if one was set; one statement, so
 /// that it takes as long where there is no such user.
-///
-/// # Errors
-/// When the database fails.
 pub fn find_to_sign_in(
     connection: &mut AnyConnection,
     email: &str,
@@ -116,18 +104,12 @@ pub fn find_to_sign_in(
 }
 
 /// The hash of a user's password, if one was set.
-///
-/// # Errors
-/// When the database fails.
 pub fn password(connection: &mut AnyConnection, id: UserId) -> Result<Option<String>> {
     let found = table::table.filter(table::id.eq(id.to_string())).select(table::password);
     Ok(found.first::<Option<String>>(connection).optional()?.flatten())
 }
 
 /// Every user, the newest first. They are people and few.
-///
-/// # Errors
-/// When the database fails.
 pub fn list(connection: &mut AnyConnection) -> Result<Vec<User>> {
     let rows: Vec<Row> = table::table.select(COLUMNS).order(table::id.desc()).load(connection)?;
     rows.into_iter().map(read).collect()
@@ -154,9 +136,6 @@ fn matching(filter: &UserFilter) -> Query {
 }
 
 /// A page of the users that a filter lets through, the newest first.
-///
-/// # Errors
-/// When the database fails.
 pub fn page(
     connection: &mut AnyConnection,
     filter: &UserFilter,
@@ -175,17 +154,11 @@ pub fn page(
 }
 
 /// How many users there are, disabled ones included.
-///
-/// # Errors
-/// When the database fails.
 pub fn count(connection: &mut AnyConnection) -> Result<i64> {
     Ok(table::table.count().get_result(connection)?)
 }
 
 /// How many administrators may sign in.
-///
-/// # Errors
-/// When the database fails.
 pub fn count_administrators(connection: &mut AnyConnection) -> Result<i64> {
     let administrators = table::table
         .filter(table::role.eq(Role::Admin.as_str()))
@@ -194,9 +167,6 @@ pub fn count_administrators(connection: &mut AnyConnection) -> Result<i64> {
 }
 
 /// Changes what a user is and may grant.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_rights(
     connection: &mut AnyConnection,
     id: UserId,
@@ -210,9 +180,6 @@ pub fn set_rights(
 }
 
 /// Disables a user, or enables them.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_disabled(
     connection: &mut AnyConnection,
     id: UserId,
@@ -225,9 +192,6 @@ pub fn set_disabled(
 }
 
 /// Replaces the hash of a user's password, or takes it away.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_password(connection: &mut AnyConnection, id: UserId, hash: Option<&str>) -> Result<()> {
     diesel::update(table::table.filter(table::id.eq(id.to_string())))
         .set(table::password.eq(hash))
@@ -236,9 +200,6 @@ pub fn set_password(connection: &mut AnyConnection, id: UserId, hash: Option<&st
 }
 
 /// Notes that a user signed in.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_last_login(connection: &mut AnyConnection, id: UserId, at: Moment) -> Result<()> {
     diesel::update(table::table.filter(table::id.eq(id.to_string())))
         .set(table::last_login_at.eq(at.naive_utc()))

@@ -12,9 +12,6 @@ use crate::store::schema::one_time_links as table;
 
 /// Stores a new link: for a user to set a password by, or, without one, for the first
 /// administrator to be made by.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert(
     connection: &mut AnyConnection,
     digest: &Digest,
@@ -33,9 +30,6 @@ pub fn insert(
 
 /// Whom the link with this secret is for, if it is still good; inside, none where it makes the
 /// first administrator.
-///
-/// # Errors
-/// When the database fails.
 pub fn find(
     connection: &mut AnyConnection,
     digest: &Digest,
@@ -51,9 +45,6 @@ pub fn find(
 }
 
 /// Uses up every link of a user, or every one that makes the first administrator.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete_all_of(connection: &mut AnyConnection, user: Option<UserId>) -> Result<()> {
     match user {
         Some(user) => diesel::delete(table::table.filter(table::user_id.eq(user.to_string())))
@@ -66,17 +57,11 @@ pub fn delete_all_of(connection: &mut AnyConnection, user: Option<UserId>) -> Re
 }
 
 /// Uses up every link; returns how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete_all(connection: &mut AnyConnection) -> Result<usize> {
     Ok(diesel::delete(table::table).execute(connection)?)
 }
 
 /// Deletes the links whose time has passed. They are made by hand and are few.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete_expired(connection: &mut AnyConnection, now: Moment) -> Result<()> {
     diesel::delete(table::table.filter(table::expires_at.le(now.naive_utc())))
         .execute(connection)?;

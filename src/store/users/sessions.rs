@@ -44,9 +44,6 @@ fn read((id, user, created_at, last_seen_at, address, user_agent): Row) -> Resul
 }
 
 /// Stores a new session.
-///
-/// # Errors
-/// When the database fails.
 pub fn insert(connection: &mut AnyConnection, session: &Session, digest: &Digest) -> Result<()> {
     diesel::insert_into(table::table)
         .values((
@@ -63,9 +60,6 @@ pub fn insert(connection: &mut AnyConnection, session: &Session, digest: &Digest
 }
 
 /// The session with this secret, whether or not it is still good, and its user as they are now.
-///
-/// # Errors
-/// When the database fails.
 pub fn find(connection: &mut AnyConnection, digest: &Digest) -> Result<Option<(Session, User)>> {
     let found: Option<(Row, users::Row)> = table::table
         .inner_join(user_table::table.on(user_table::id.eq(table::user_id)))
@@ -77,26 +71,17 @@ pub fn find(connection: &mut AnyConnection, digest: &Digest) -> Result<Option<(S
 }
 
 /// The session with this id, whether or not it is still good.
-///
-/// # Errors
-/// When the database fails.
 pub fn find_by_id(connection: &mut AnyConnection, id: SessionId) -> Result<Option<Session>> {
     let found = table::table.filter(table::id.eq(id.to_string())).select(COLUMNS);
     found.first(connection).optional()?.map(read).transpose()
 }
 
 /// All sessions of a user, dead ones included.
-///
-/// # Errors
-/// When the database fails.
 pub fn list(connection: &mut AnyConnection, user: UserId) -> Result<Vec<SessionId>> {
     ids(table::table.filter(table::user_id.eq(user.to_string())).into_boxed(), connection)
 }
 
 /// A user's sessions beyond so many that are good, the newest of which are left out.
-///
-/// # Errors
-/// When the database fails.
 pub fn live_beyond(
     connection: &mut AnyConnection,
     user: UserId,
@@ -109,9 +94,6 @@ pub fn live_beyond(
 }
 
 /// A page of a user's sessions that are good, the newest first.
-///
-/// # Errors
-/// When the database fails.
 pub fn page(
     connection: &mut AnyConnection,
     user: UserId,
@@ -145,9 +127,6 @@ fn ids(query: Query, connection: &mut AnyConnection) -> Result<Vec<SessionId>> {
 }
 
 /// Notes when a session's last request came; an earlier time changes nothing.
-///
-/// # Errors
-/// When the database fails.
 pub fn set_last_seen(connection: &mut AnyConnection, id: SessionId, at: Moment) -> Result<()> {
     diesel::update(table::table.filter(table::id.eq(id.to_string())))
         .filter(table::last_seen_at.lt(at.naive_utc()))
@@ -157,9 +136,6 @@ pub fn set_last_seen(connection: &mut AnyConnection, id: SessionId, at: Moment) 
 }
 
 /// Ends one of a user's sessions; says whether there was such a one.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete(connection: &mut AnyConnection, user: UserId, id: SessionId) -> Result<bool> {
     let session = table::table
         .filter(table::id.eq(id.to_string()))
@@ -168,9 +144,6 @@ pub fn delete(connection: &mut AnyConnection, user: UserId, id: SessionId) -> Re
 }
 
 /// Ends all sessions of a user.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete_all_of(connection: &mut AnyConnection, user: UserId) -> Result<()> {
     let sessions = table::table.filter(table::user_id.eq(user.to_string()));
     diesel::delete(sessions).execute(connection)?;
@@ -178,9 +151,6 @@ pub fn delete_all_of(connection: &mut AnyConnection, user: UserId) -> Result<()>
 }
 
 /// Deletes some sessions that are good no more, and says how many.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete_dead(connection: &mut AnyConnection, now: Moment, limit: i64) -> Result<usize> {
     let (idle, old) = ((now - LONGEST_IDLE).naive_utc(), (now - LONGEST).naive_utc());
     let dead: Vec<String> = table::table
@@ -195,17 +165,11 @@ pub fn delete_dead(connection: &mut AnyConnection, now: Moment, limit: i64) -> R
 }
 
 /// How many there are.
-///
-/// # Errors
-/// When the database fails.
 pub fn count(connection: &mut AnyConnection) -> Result<i64> {
     Ok(table::table.count().get_result(connection)?)
 }
 
 /// Ends every session; returns how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub fn delete_all(connection: &mut AnyConnection) -> Result<usize> {
     Ok(diesel::delete(table::table).execute(connection)?)
 }
