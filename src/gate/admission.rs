@@ -10,7 +10,7 @@ use super::caller::Caller;
 use super::decision::{Decision, Refusal};
 use super::indexed_credential::Holder;
 use super::presented_key::{Presented, Unusable};
-use super::route::{Need, Route};
+use super::route::Route;
 use super::worker_tally::WorkerTally;
 use crate::model::catalog::ResourceNumber;
 use crate::model::failed_request::FailedRequest;
@@ -90,6 +90,7 @@ impl Door {
                 | Refusal::InvalidKey
                 | Refusal::WrongCredential(_)
                 | Refusal::NotFound
+                | Refusal::Unmapped(_)
                 | Refusal::MethodNotAllowed
                 | Refusal::InsufficientScope { .. },
             )
@@ -99,13 +100,7 @@ impl Door {
                 (None, None)
             }
         };
-        let resource = match route {
-            Route::Known { need: Need::Scope(resource), .. } => Some(resource),
-            Route::Known { need: Need::AnyKey | Need::AdminToken, .. } | Route::Unknown { .. } => {
-                None
-            }
-        };
-        let (door, access) = (self.clone(), route.access());
+        let (door, resource, access) = (self.clone(), route.resource(), route.access());
         Admission { verdict, count: PendingCount { door, key, resource, access, at, outcome } }
     }
 }

@@ -9,6 +9,7 @@ use super::presented_key::{Presented, Unusable};
 use super::route::{Need, Route};
 use crate::model::catalog::Catalog;
 use crate::model::key::Status;
+use crate::model::requirement::Unmapped;
 use crate::model::scope::Access;
 use crate::model::secret::SecretKind;
 use crate::model::time::Moment;
@@ -43,6 +44,8 @@ pub enum Refusal {
     WrongCredential(Need),
     /// No such path.
     NotFound,
+    /// Somebody else's request, which belongs to no resource.
+    Unmapped(Unmapped),
     /// No such method there.
     MethodNotAllowed,
     /// The key lacks a scope.
@@ -110,12 +113,16 @@ fn presented_id_matches(presented: &Presented, holder: &Holder) -> bool {
 
 /// Whether a live credential may do what the route offers.
 fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Refusal> {
-    let Route::Known { need, access, offered } = route else { return Err(Refusal::NotFound) };
+    let (need, access, offered) = match route {
+        Route::Known { need, access, offered } => (need, access, offered),
+        Route::Unknown { .. } => return Err(Refusal::NotFound),
+        Route::Unmapped { why, .. } => return Err(Refusal::Unmapped(why)),
+    };
     match (need, holder) {
-        (Need::Scope(_) | Need::AnyKey, Holder::AdminToken { .. })
+        (Need::Scope(_) | Need::AnyKey | Need::Open(_), Holder::AdminToken { .. })
         | (Need::AdminToken, Holder::ApiKey { .. }) => Err(Refusal::WrongCredential(need)),
         _ if !offered => Err(Refusal::MethodNotAllowed),
-        (Need::AnyKey, &Holder::ApiKey { id, number, permissions }) => {
+        (Need::AnyKey | Need::Open(_), &Holder::ApiKey { id, number, permissions }) => {
             Ok(Caller::Key(KeyCaller { id, number, permissions }))
         }
         (Need::Scope(resource), &Holder::ApiKey { id, number, permissions }) => {

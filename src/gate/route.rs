@@ -1,6 +1,7 @@
 //! What a route asks of whoever calls it.
 
-use crate::model::catalog::ResourceNumber;
+use crate::model::catalog::{Catalog, ResourceNumber};
+use crate::model::requirement::{Requirement, Unmapped};
 use crate::model::scope::Access;
 
 /// What a route asks of its caller.
@@ -10,6 +11,8 @@ pub enum Need {
     Scope(ResourceNumber),
     /// Any live API key.
     AnyKey,
+    /// Any live API key, for a request of this resource.
+    Open(ResourceNumber),
     /// An admin token; one with read for what only reads.
     AdminToken,
 }
@@ -21,6 +24,13 @@ pub enum Route {
     Unknown {
         /// What the method does.
         access: Access,
+    },
+    /// Somebody else's request, which belongs to no resource.
+    Unmapped {
+        /// What the method does.
+        access: Access,
+        /// Why it cannot be mapped.
+        why: Unmapped,
     },
     /// This one.
     Known {
@@ -34,10 +44,37 @@ pub enum Route {
 }
 
 impl Route {
+    /// What somebody else's request asks for. Its method and its target are none where they were not
+    /// handed on, or not exactly once.
+    pub fn of_request(catalog: &Catalog, method: Option<&str>, target: Option<&str>) -> Self {
+        let (method, target) = (method.unwrap_or_default(), target.unwrap_or_default());
+        match catalog.requirement(method, target) {
+            Ok(Requirement { resource, access, open, offered }) => {
+                let need = if open { Need::Open(resource) } else { Need::Scope(resource) };
+                Self::Known { need, access, offered }
+            }
+            Err(why) => Self::Unmapped { access: Access::of_method(method), why },
+        }
+    }
+
+    /// The resource it is counted under, if it is one's.
+    pub fn resource(self) -> Option<ResourceNumber> {
+        match self {
+            Self::Known { need: Need::Scope(resource) | Need::Open(resource), .. } => {
+                Some(resource)
+            }
+            Self::Known { need: Need::AnyKey | Need::AdminToken, .. }
+            | Self::Unknown { .. }
+            | Self::Unmapped { .. } => None,
+        }
+    }
+
     /// What the request's method does.
     pub fn access(self) -> Access {
         match self {
-            Self::Unknown { access } | Self::Known { access, .. } => access,
+            Self::Unknown { access }
+            | Self::Unmapped { access, .. }
+            | Self::Known { access, .. } => access,
         }
     }
 }

@@ -29,6 +29,11 @@ words! {
         WrongCredential = "wrong_credential",
         /// The caller may not do this, or the form was not sent from one of this server's pages.
         Forbidden = "forbidden",
+        /// The request belongs to no resource.
+        UnknownResource = "unknown_resource",
+        /// The method or path of the request that is asked about is missing, was sent twice, or is not
+        /// in its normal spelling.
+        AmbiguousRequest = "ambiguous_request",
         /// The e-mail address or the password is wrong.
         WrongPassword = "wrong_password",
         /// Too many attempts to sign in have failed.
@@ -77,6 +82,8 @@ impl Code {
             Self::InsufficientScope => (StatusCode::FORBIDDEN, "Missing scope"),
             Self::WrongCredential => (StatusCode::FORBIDDEN, "Wrong kind of credential"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
+            Self::UnknownResource => (StatusCode::FORBIDDEN, "Unknown resource"),
+            Self::AmbiguousRequest => (StatusCode::FORBIDDEN, "Ambiguous request"),
             Self::WrongPassword => (StatusCode::UNAUTHORIZED, "Wrong e-mail address or password"),
             Self::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
             Self::LastAdministrator => (StatusCode::CONFLICT, "Last administrator"),
@@ -110,6 +117,8 @@ impl Code {
                 | Self::KeyExpired
                 | Self::Unavailable
                 | Self::WrongCredential
+                | Self::UnknownResource
+                | Self::AmbiguousRequest
                 | Self::NotFound
                 | Self::MethodNotAllowed
                 | Self::InsufficientScope

@@ -13,6 +13,7 @@ use crate::domain;
 use crate::gate::decision::Refusal;
 use crate::gate::route::Need;
 use crate::model::credential::Ended;
+use crate::model::requirement::Unmapped;
 use crate::model::secret::mask;
 use crate::model::words::Word;
 use crate::model::{FieldErrors, key::Status};
@@ -123,11 +124,19 @@ impl Problem {
                 Code::WrongCredential,
                 "Keys are managed with an admin token; an API key cannot manage keys.",
             ),
-            Refusal::WrongCredential(Need::Scope(_) | Need::AnyKey) => Self::new(
+            Refusal::WrongCredential(Need::Scope(_) | Need::AnyKey | Need::Open(_)) => Self::new(
                 Code::WrongCredential,
                 "An admin token can only manage keys. Call this with an API key.",
             ),
             Refusal::NotFound => Self::new(Code::NotFound, "There is nothing at this path."),
+            Refusal::Unmapped(Unmapped::UnknownResource) => Self::new(
+                Code::UnknownResource,
+                "No resource is at this path. `bitting resources` lists the paths there are.",
+            ),
+            Refusal::Unmapped(Unmapped::Ambiguous) => Self::new(
+                Code::AmbiguousRequest,
+                "The method or the path is missing, was sent twice, or is not in its normal spelling.",
+            ),
             Refusal::MethodNotAllowed => Self::method_not_allowed(allow),
             Refusal::InsufficientScope { required, granted } => {
                 Self::insufficient_scope(required, granted, "This request needs the scope")

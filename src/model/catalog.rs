@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use super::request_rule::RequestRule;
 use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope};
 
 /// What stands for a path of no resource.
@@ -32,6 +33,19 @@ pub struct Resource {
     pub writable: bool,
     /// What its scopes can be tried with.
     pub example: Example,
+    /// Which requests it is about, where somebody else serves them.
+    pub requests: Requests,
+}
+
+/// The requests of a resource that another server answers.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    /// Prefixes of whole segments, each a normal path without a slash at its end.
+    pub paths: Vec<String>,
+    /// Those that only read, whatever their method.
+    pub reads: Vec<RequestRule>,
+    /// Those that need a live key and no scope.
+    pub open: Vec<RequestRule>,
 }
 
 /// A first request for whoever has a new key.
@@ -69,6 +83,12 @@ pub struct Catalog {
     /// The place of each number in `resources`.
     places: Vec<Option<u8>>,
     by_name: HashMap<ResourceName, u8>,
+    /// The place of the resource at each prefix of paths.
+    by_path: HashMap<String, u8>,
+    /// The most segments that a prefix has.
+    deepest: usize,
+    /// Resources that have left the configuration, whose counts and scopes are still in the database.
+    gone: Vec<(ResourceNumber, ResourceName)>,
 }
 
 impl Catalog {
@@ -89,9 +109,22 @@ impl Catalog {
             }
             catalog.places[number] = Some(place);
             catalog.by_name.insert(resource.name.clone(), place);
+            for path in &resource.requests.paths {
+                catalog.by_path.entry(path.clone()).or_insert(place);
+                catalog.deepest = catalog.deepest.max(path.matches('/').count());
+            }
             catalog.resources.push(resource);
         }
         catalog
+    }
+
+    /// The same catalog, which also knows what resources were called that are no longer in it.
+    pub fn with_gone(
+        mut self,
+        gone: impl IntoIterator<Item = (ResourceNumber, ResourceName)>,
+    ) -> Self {
+        self.gone.extend(gone);
+        self
     }
 
     /// The resources, in the order in which they are listed.
@@ -111,8 +144,21 @@ impl Catalog {
 
     /// The name under which requests of a resource are shown; [`OTHER`] for those of none.
     pub fn name_of(&self, number: Option<ResourceNumber>) -> &str {
-        let known = number.and_then(|number| self.find(number));
-        known.map_or(OTHER, |resource| resource.name.as_str())
+        number.and_then(|number| self.known_name(number)).map_or(OTHER, ResourceName::as_str)
+    }
+
+    fn known_name(&self, number: ResourceNumber) -> Option<&ResourceName> {
+        let gone = || self.gone.iter().find(|(gone, _)| *gone == number).map(|(_, name)| name);
+        self.find(number).map(|resource| &resource.name).or_else(gone)
+    }
+
+    /// The resource at a path, which is [`normal`](super::request_path::normal): that of the longest
+    /// prefix.
+    pub fn at_path(&self, path: &str) -> Option<&Resource> {
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        let prefixes = ends.take(self.deepest + 1).filter_map(|end| path.get(..end));
+        let place = prefixes.filter_map(|prefix| self.by_path.get(prefix)).last()?;
+        self.resources.get(usize::from(*place))
     }
 
     fn place(&self, number: ResourceNumber) -> Option<usize> {
@@ -191,7 +237,7 @@ fn bit(place: usize, access: Access) -> u128 {
 /// A small catalog for the tests of every layer.
 #[cfg(test)]
 pub mod sample {
-    use super::{Catalog, Example, Resource, ResourceNumber};
+    use super::{Catalog, Example, Requests, Resource, ResourceNumber};
 
     /// One of its resources.
     pub const CALLS: ResourceNumber = ResourceNumber(1);
@@ -204,6 +250,7 @@ pub mod sample {
             description: String::new(),
             writable: !number.is_multiple_of(3),
             example: Example::default(),
+            requests: Requests { paths: vec![format!("/{name}")], ..Requests::default() },
         }
     }
 

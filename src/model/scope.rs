@@ -35,6 +35,14 @@ impl Access {
         }
     }
 
+    /// What a request of this method does: GET and HEAD read, all else writes.
+    pub fn of_method(method: &str) -> Self {
+        match method {
+            "GET" | "HEAD" => Self::Read,
+            _ => Self::Write,
+        }
+    }
+
     /// The access with this word.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|access| access.as_str() == text)

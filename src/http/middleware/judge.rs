@@ -257,7 +257,7 @@ enum Outcome {
 
 impl RouteGuard {
     fn precheck(&self, request: &ServiceRequest) -> Precheck {
-        let access = access_of(request.method());
+        let access = Access::of_method(request.method().as_str());
         match self.target {
             _ if request.method() == Method::OPTIONS => Precheck::Answered(self.options()),
             Target::Needs(need) => {
@@ -340,12 +340,4 @@ fn holds_a_key(query: &str, state: &State) -> bool {
     let names = ["api_key=", "apikey=", "access_token=", "token=", "key="];
     state.bitting.brand.may_occur_in(query)
         || query.split('&').any(|pair| names.iter().any(|name| pair.starts_with(name)))
-}
-
-/// GET and HEAD read; all else writes.
-pub(super) fn access_of(method: &Method) -> Access {
-    match *method {
-        Method::GET | Method::HEAD => Access::Read,
-        _ => Access::Write,
-    }
 }

@@ -14,7 +14,6 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::http::StatusCode;
 use pin_project_lite::pin_project;
 
-use super::judge::access_of;
 use crate::http::state::State;
 use crate::http::watch::requests::WorkerRequests;
 use crate::model::scope::Access;
@@ -74,7 +73,7 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (began, access) = (Instant::now(), access_of(request.method()));
+        let (began, access) = (Instant::now(), Access::of_method(request.method().as_str()));
         MeasureFuture {
             measure: self.measure.clone(),
             began,

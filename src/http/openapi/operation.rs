@@ -63,7 +63,7 @@ impl<'a> Operation<'a> {
         };
         match need {
             Some(Need::Scope(_)) => operation.asks_for_key(&[Code::InsufficientScope]),
-            Some(Need::AnyKey) => operation.asks_for_key(&[]),
+            Some(Need::AnyKey | Need::Open(_)) => operation.asks_for_key(&[]),
             Some(Need::AdminToken) if operation.access() == Access::Write => {
                 operation.asks_for_key(&[Code::InsufficientScope]);
             }
@@ -316,7 +316,9 @@ impl<'a> Operation<'a> {
         let access = self.access();
         match self.need {
             None => ("Needs no credential.".to_owned(), json!([]), None),
-            Some(Need::AnyKey) => ("Needs any live API key.".to_owned(), key_security(&[]), None),
+            Some(Need::AnyKey | Need::Open(_)) => {
+                ("Needs any live API key.".to_owned(), key_security(&[]), None)
+            }
             Some(Need::Scope(resource)) => {
                 let resource = self.catalog.find(resource);
                 let scope = resource.and_then(|resource| resource.scope(access));

@@ -1,6 +1,6 @@
 //! The resources of the built-in API. Their numbers are stored with the counts: never reuse one.
 
-use crate::model::catalog::{Catalog, Example, Resource, ResourceNumber};
+use crate::model::catalog::{Catalog, Example, Requests, Resource, ResourceNumber};
 
 /// Phone calls.
 pub const CALLS: ResourceNumber = ResourceNumber(1);
@@ -87,6 +87,11 @@ pub fn resources() -> impl Iterator<Item = Resource> {
             description: description.to_owned(),
             writable: least.is_some(),
             example: Example { path, body: least.map(str::to_owned) },
+            // Whoever puts a copy of this API behind a proxy may leave the version out.
+            requests: Requests {
+                paths: vec![self::path(number), format!("/{name}")],
+                ..Requests::default()
+            },
         })
     })
 }

@@ -1,0 +1,131 @@
+//! The path of somebody else's request, in the one spelling that every server reads alike.
+//!
+//! What is judged here is served elsewhere. A path that two programs can read differently could be
+//! judged as one resource and served as another, so it is refused and never guessed at.
+
+use std::borrow::Cow;
+
+/// The path of a request target in origin form (RFC 9112 §3.2.1), without its query, and with the
+/// digits of percent-encodings in upper case (RFC 3986 §6.2.2.1). `None` when its spelling is not
+/// the normal one.
+pub fn normal(target: &str) -> Option<Cow<'_, str>> {
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    let dots = path.split('/').any(|segment| segment == "." || segment == "..");
+    if !path.starts_with('/') || path.contains("//") || dots || !path.bytes().all(is_plain) {
+        return None;
+    }
+    if path.contains('%') { upper_case_encodings(path).map(Cow::Owned) } else { Some(path.into()) }
+}
+
+/// Visible ASCII, without what ends a path, what Windows takes for a slash, and what Java takes for
+/// the beginning of a parameter.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\' | b';')
+}
+
+fn upper_case_encodings(path: &str) -> Option<String> {
+    let mut pieces = path.split('%');
+    let mut normal = pieces.next()?.to_owned();
+    for piece in pieces {
+        let (code, rest) = piece.split_at_checked(2)?;
+        // It would take a sign as well.
+        let digits = code.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let byte = u8::from_str_radix(code, 16).ok().filter(|_| digits)?;
+        let twice = byte == b'%' && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+        if twice && rest.len() >= 2 || !is_encoded_with_reason(byte) {
+            return None;
+        }
+        normal.push('%');
+        normal.push_str(&code.to_ascii_uppercase());
+        normal.push_str(rest);
+    }
+    Some(normal)
+}
+
+/// Whether a byte means something else, or cannot be written, when it is not encoded. Slashes are
+/// decoded by some servers and not by others, and control characters end a text for some.
+fn is_encoded_with_reason(byte: u8) -> bool {
+    let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !unreserved && !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for (target, path) in [
+            ("/", "/"),
+            ("/orders", "/orders"),
+            ("/orders/", "/orders/"),
+            ("/orders?x=/../%2e", "/orders"),
+            ("/orders/7/lines?", "/orders/7/lines"),
+            ("/caf%c3%a9", "/caf%C3%A9"),
+            ("/a%20b/100%25/x", "/a%20b/100%25/x"),
+            ("/100%25x", "/100%25x"),
+            ("/a:b@c!$&'()*+,=|[]", "/a:b@c!$&'()*+,=|[]"),
+            ("/...", "/..."),
+            ("/.well-known/x", "/.well-known/x"),
+        ] {
+            assert_eq!(normal(target).as_deref(), Some(path), "{target}");
+        }
+        for target in [
+            "",
+            "*",
+            "orders",
+            "?x",
+            "http://a/orders",
+            "//",
+            "//orders",
+            "/orders//7",
+            "/orders//",
+            "/..",
+            "/.",
+            "/orders/..",
+            "/orders/../users",
+            "/./orders",
+            "/orders/.",
+            "/%2e%2e/users",
+            "/%2E/x",
+            "/orders%2fusers",
+            "/orders%2Fusers",
+            "/orders%5Cusers",
+            "/orders\\users",
+            "/orders;x=1",
+            "/%6frders",
+            "/orders/%7Euser",
+            "/orders/%",
+            "/orders/%2",
+            "/orders/%zz",
+            "/orders/%+1",
+            "/orders/%00",
+            "/orders/%0a",
+            "/orders/%7f",
+            "/orders/%252e",
+            "/or ders",
+            "/orders#x",
+            "/caf\u{e9}",
+            "/orders\u{7f}",
+            "/orders\n",
+        ] {
+            assert_eq!(normal(target), None, "{target:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_normal_path_is_its_own_normal_form(target in "/[a-zA-Z0-9%/.;?~ -]{0,24}") {
+            if let Some(path) = normal(&target) {
+                let again = normal(&path);
+                prop_assert_eq!(again.as_deref(), Some(&*path));
+                let segments: Vec<&str> = path[1..].split('/').collect();
+                prop_assert!(segments.iter().all(|segment| ![".", ".."].contains(segment)));
+                prop_assert!(segments[..segments.len() - 1].iter().all(|s| !s.is_empty()));
+                prop_assert!(path.starts_with('/') && !path.contains(['\\', ';', '?', ' ']));
+            }
+        }
+    }
+}
