@@ -36,27 +36,27 @@ pub struct Actor {
 /// Who acts, from where, in which request: what an audit event records beside the action.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// Who acts.
+    /// The actor that the audit event names.
     pub actor: Actor,
-    /// The client's address, when there is a network between.
+    /// The client's IP address; none for the command line and the server itself.
     pub address: Option<std::net::IpAddr>,
-    /// The request's id, when there is a request.
+    /// The request's id; none for the command line and the server itself.
     pub request_id: Option<String>,
 }
 
 /// Where a request comes from, whoever sends it.
 #[derive(Debug, Clone, Default)]
 pub struct Visit {
-    /// The client's address.
+    /// The client's IP address, if it is known.
     pub address: Option<std::net::IpAddr>,
-    /// The client's name of itself.
+    /// The client's `User-Agent`.
     pub user_agent: Option<String>,
-    /// The request's id.
+    /// The request's id, as its answer and the log give it.
     pub request_id: Option<String>,
 }
 
 impl Visit {
-    /// Where what somebody does comes from.
+    /// The origin of what this actor does with the request.
     pub fn origin(&self, actor: Actor) -> Origin {
         Origin { actor, address: self.address, request_id: self.request_id.clone() }
     }

@@ -49,7 +49,7 @@ struct Point {
 }
 
 impl Breakdown {
-    /// A window with its points of time, all empty yet.
+    /// An empty window with these points in time.
     pub fn over(starts: impl Iterator<Item = Moment>) -> Self {
         Self { series: starts.map(|start| (start, Tally::default())).collect(), ..Self::default() }
     }
@@ -71,7 +71,7 @@ impl Breakdown {
         }
     }
 
-    /// Requests by outcome.
+    /// The window's requests by outcome.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }

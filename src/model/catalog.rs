@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::request_rule::RequestRule;
 use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope};
 
-/// What stands for a path of no resource.
+/// The name that counts show for paths of no resource.
 pub const OTHER: &str = "other";
 /// The most resources a catalog holds: two bits each in [`Permissions`].
 pub const MOST_RESOURCES: usize = 64;
@@ -23,15 +23,15 @@ pub struct ResourceNumber(pub u16);
 /// A part of a protected API that scopes are granted over.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    /// Its number in the database.
+    /// The number its requests are counted under in the database.
     pub number: ResourceNumber,
-    /// Its name in scopes, paths and counts.
+    /// The resource's name in scopes, paths and counts.
     pub name: ResourceName,
-    /// What it is, for whoever decides about access to it.
+    /// A description of the resource for whoever grants access to it.
     pub description: String,
-    /// Whether it can be written, or only read.
+    /// Whether the resource can be written, or only read.
     pub writable: bool,
-    /// What its scopes can be tried with.
+    /// A request to try the resource's scopes with.
     pub example: Example,
     /// Which requests it is about, where somebody else serves them.
     pub requests: Requests,
@@ -51,14 +51,14 @@ pub struct Requests {
 /// A first request for whoever has a new key.
 #[derive(Debug, Clone, Default)]
 pub struct Example {
-    /// What to read, or to write to.
+    /// The path to read from, or write to.
     pub path: String,
-    /// The least that can be written there, as JSON.
+    /// The smallest body that can be written to the path, as JSON.
     pub body: Option<String>,
 }
 
 impl Resource {
-    /// Whether it can be had with this access.
+    /// Whether the resource has a scope for this access: all can be read, not all written.
     pub fn offers(&self, access: Access) -> bool {
         match access {
             Access::Read => true,
@@ -66,7 +66,7 @@ impl Resource {
         }
     }
 
-    /// The scope for this access, where the resource offers it.
+    /// The resource's scope for this access, if it has one.
     pub fn scope(&self, access: Access) -> Option<Scope> {
         self.offers(access).then(|| Scope { resource: self.name.clone(), access })
     }
@@ -183,7 +183,7 @@ impl Catalog {
         })
     }
 
-    /// The same scopes in the order in which they are listed, unknown ones last.
+    /// Sorts scopes into the catalog's order, unknown ones last.
     pub fn in_order(&self, scopes: &ScopeSet) -> ScopeSet {
         let mut sorted: Vec<&Scope> = scopes.iter().collect();
         let last = u8::MAX;
@@ -193,7 +193,7 @@ impl Catalog {
         sorted.into_iter().cloned().collect()
     }
 
-    /// Those of some texts that are scopes, in the order in which they are listed.
+    /// The scopes among these texts, in the catalog's order. Texts that name no scope are left out.
     pub fn known<'a>(&self, texts: impl Iterator<Item = &'a str>) -> ScopeSet {
         self.in_order(&texts.filter_map(|text| self.parse_scope(text).ok()).collect())
     }
@@ -212,7 +212,7 @@ impl Catalog {
         self.scopes().iter().filter(granted).cloned().collect()
     }
 
-    /// The bit of a scope, where there is such a scope.
+    /// The bit of a scope; none if the catalog does not have it.
     fn bit_of(&self, scope: &Scope) -> Option<u128> {
         let place = usize::from(*self.by_name.get(&scope.resource)?);
         self.resources[place].offers(scope.access).then(|| bit(place, scope.access))
@@ -239,7 +239,7 @@ fn bit(place: usize, access: Access) -> u128 {
 pub mod sample {
     use super::{Catalog, Example, Requests, Resource, ResourceNumber};
 
-    /// One of its resources.
+    /// A resource of the sample catalog.
     pub const CALLS: ResourceNumber = ResourceNumber(1);
 
     /// A resource; one whose number is a multiple of three can only be read.

@@ -8,9 +8,9 @@ use super::key::KeyNumber;
 pub enum Credential {
     /// An API key, by its row number and its public id.
     Key(KeyNumber, KeyId),
-    /// An admin token.
+    /// An admin token, by its public id.
     Token(TokenId),
-    /// A user's session.
+    /// A user's session, by its public id.
     Session(SessionId),
 }
 
@@ -24,14 +24,14 @@ impl Credential {
     }
 }
 
-/// Why a credential that was accepted is no longer.
+/// Why a credential that was accepted before is accepted no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// Somebody revoked the key or token.
     Revoked,
     /// The key's or token's time has passed.
     Expired,
-    /// The database does not have the key or token.
+    /// The database no longer has the key or token.
     Unknown,
     /// The session is over.
     SignedOut,

@@ -34,7 +34,7 @@ pub const COLUMNS: [&str; 19] = [
     "sha256",
 ];
 
-/// Those of a file without digests.
+/// The columns of a file without digests.
 pub fn columns_without_digest() -> &'static [&'static str] {
     &COLUMNS[..COLUMNS.len() - 1]
 }
@@ -72,7 +72,7 @@ pub struct ExportedKey<'a> {
 }
 
 impl<'a> ExportedKey<'a> {
-    /// The key in its state at a moment with its figures, without its digest.
+    /// A key with its usage and its status at a moment, without its digest.
     pub fn new(key: &'a ApiKey, usage: &Usage, now: Moment) -> Self {
         let revocation = key.revocation.as_ref();
         Self {
@@ -98,7 +98,7 @@ impl<'a> ExportedKey<'a> {
         }
     }
 
-    /// The same with its digest.
+    /// Adds the key's digest.
     pub fn with_digest(self, key: &ApiKey) -> Self {
         Self { sha256: Some(key.digest.to_hex()), ..self }
     }

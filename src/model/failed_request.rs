@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::time;
 use super::time::Moment;
 
-/// How many are kept of a key.
+/// How many failed requests are kept per key.
 pub const KEPT: usize = 20;
 
 /// A request that was refused or failed.

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// So many complaints about one input are named; what is more is only counted.
+/// The most errors reported for one input. Further ones are only counted.
 pub const MOST_NAMED: usize = 100;
-/// So many characters of a field's name are repeated, since the client chose it.
+/// The most characters of a field's name that an error repeats: the client chose the name.
 const LONGEST_NAME: usize = 60;
-/// So many characters a complaint has at most.
+/// The longest message of an error, in characters.
 const LONGEST_MESSAGE: usize = 1000;
 
 /// One complaint about one field.
@@ -27,19 +27,19 @@ pub struct FieldError {
 #[error("{}", self.summary())]
 pub struct FieldErrors {
     named: Vec<FieldError>,
-    /// How many further complaints are only counted.
+    /// How many errors were found beyond [`MOST_NAMED`].
     more: usize,
 }
 
 impl FieldErrors {
-    /// A single complaint.
+    /// An error about a single field.
     pub fn one(field: &str, message: impl Into<String>) -> Self {
         let mut errors = Self::default();
         errors.add(field, message);
         errors
     }
 
-    /// Adds a complaint, unless the field has one already.
+    /// Adds an error, unless the field has one already.
     pub fn add(&mut self, field: &str, message: impl Into<String>) {
         let field = beginning(field, LONGEST_NAME);
         if self.named.iter().any(|error| error.field == field) {
@@ -53,22 +53,22 @@ impl FieldErrors {
         self.named.push(FieldError { field: field.to_owned(), message });
     }
 
-    /// The complaints that are kept, in the order in which they were found.
+    /// The errors that are reported, in the order in which they were found.
     pub fn named(&self) -> &[FieldError] {
         &self.named
     }
 
-    /// The same, to be reworded.
+    /// The errors that are reported, so that their messages can be reworded.
     pub fn named_mut(&mut self) -> &mut [FieldError] {
         &mut self.named
     }
 
-    /// Whether there is no complaint.
+    /// Whether no error was found.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// An error, if there is any complaint.
+    /// `Ok` if no error was found.
     ///
     /// # Errors
     /// The complaints themselves.
@@ -76,12 +76,12 @@ impl FieldErrors {
         if self.is_empty() { Ok(()) } else { Err(self) }
     }
 
-    /// All of them in one sentence.
+    /// All errors in one sentence.
     pub fn summary(&self) -> String {
         self.summary_naming(str::to_owned)
     }
 
-    /// The same with the fields under other names.
+    /// All errors in one sentence, with the fields renamed by `name`.
     pub fn summary_naming(&self, name: impl Fn(&str) -> String) -> String {
         let named = self.named.iter();
         let mut parts: Vec<String> =
@@ -93,7 +93,7 @@ impl FieldErrors {
     }
 }
 
-/// A list of those that are kept.
+/// Serialized as a list of the errors that are reported.
 impl Serialize for FieldErrors {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.named.serialize(serializer)

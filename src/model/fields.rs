@@ -25,11 +25,11 @@ pub struct FieldReader<'a> {
     object: &'a Map<String, Value>,
     known: Vec<&'static str>,
     errors: FieldErrors,
-    /// What is asked for, while a reading is only described.
+    /// The schema that is being built, if nothing is read but only described.
     asked: Option<ObjectSchema>,
 }
 
-/// The JSON Schema of what `read` accepts, learnt by letting it read nothing.
+/// The JSON Schema of what `read` accepts, recorded by running it on nothing.
 pub fn describe<T>(read: impl FnOnce(&mut FieldReader<'_>) -> Option<T>) -> Value {
     let nothing = Map::new();
     let mut reader =
@@ -39,12 +39,12 @@ pub fn describe<T>(read: impl FnOnce(&mut FieldReader<'_>) -> Option<T>) -> Valu
 }
 
 impl<'a> FieldReader<'a> {
-    /// Starts reading.
+    /// A reader of this object's fields.
     pub fn new(object: &'a Map<String, Value>) -> Self {
         Self { object, known: Vec::new(), errors: FieldErrors::default(), asked: None }
     }
 
-    /// The value that was built, or every complaint, unknown fields included.
+    /// The value that was built, or every error, unknown fields included.
     ///
     /// # Errors
     /// All that was found wrong on the way.
@@ -60,7 +60,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// Adds a complaint about a field.
+    /// Adds an error about a field.
     pub fn complain(&mut self, field: &str, message: impl Into<String>) {
         self.errors.add(field, message);
     }
@@ -71,7 +71,7 @@ impl<'a> FieldReader<'a> {
         self.object.get(field).filter(|value| !value.is_null())
     }
 
-    /// Passes a value on, and complains when there is none.
+    /// Passes a value on, and adds an error if there is none.
     pub fn required<T>(&mut self, field: &'static str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.errors.add(field, "is required");
@@ -82,7 +82,7 @@ impl<'a> FieldReader<'a> {
         value
     }
 
-    /// Reads a value with `parse`, whose error is the complaint; `schema` describes what `parse`
+    /// Reads a value with `parse`, whose error becomes the field's; `schema` describes what `parse`
     /// accepts.
     pub fn parsed<T>(
         &mut self,
@@ -102,7 +102,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// One line of text, trimmed; blank counts as not given.
+    /// Reads one line of text and trims it. A blank one counts as not given.
     pub fn line(&mut self, field: &'static str, longest: usize) -> Option<String> {
         let text = self.parsed(
             field,
@@ -112,19 +112,19 @@ impl<'a> FieldReader<'a> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// Text that may have several lines, kept as it is.
+    /// Reads text that may have several lines, and keeps it as it is.
     pub fn text(&mut self, field: &'static str, longest: usize) -> Option<String> {
         self.parsed(field, || schema::text(longest), |value| check_text(as_text(value)?, longest))
     }
 
-    /// One word of a closed set.
+    /// Reads one word of a closed set.
     pub fn choice<W: Word>(&mut self, field: &'static str) -> Option<W> {
         self.parsed(field, choice::<W>, |value| {
             W::parse(as_text(value)?).ok_or_else(|| format!("must be {}", W::choices()))
         })
     }
 
-    /// A whole number within bounds.
+    /// Reads a whole number within bounds.
     pub fn integer(&mut self, field: &'static str, least: i64, greatest: i64) -> Option<i64> {
         self.parsed(
             field,
@@ -139,7 +139,7 @@ impl<'a> FieldReader<'a> {
         )
     }
 
-    /// A time with an offset.
+    /// Reads an RFC 3339 time with an offset.
     pub fn moment(&mut self, field: &'static str) -> Option<Moment> {
         self.parsed(field, schema::moment, |value| {
             let moment = value.as_str().and_then(parse_rfc3339);
@@ -149,24 +149,24 @@ impl<'a> FieldReader<'a> {
         })
     }
 
-    /// A telephone number as E.164 writes it.
+    /// Reads a telephone number in E.164 format.
     pub fn phone_number(&mut self, field: &'static str) -> Option<String> {
         self.parsed(field, schema::phone_number, |value| check_phone_number(as_text(value)?))
     }
 
-    /// An e-mail address.
+    /// Reads an e-mail address.
     pub fn email(&mut self, field: &'static str) -> Option<String> {
         self.parsed(field, || schema::email(LONGEST_EMAIL), |value| check_email(as_text(value)?))
     }
 
-    /// True or false.
+    /// Reads `true` or `false`.
     pub fn boolean(&mut self, field: &'static str) -> Option<bool> {
         self.parsed(field, schema::boolean, |value| {
             value.as_bool().ok_or_else(|| "must be true or false".to_owned())
         })
     }
 
-    /// An object with any members, of at most so many bytes as JSON without spaces.
+    /// Reads an object with any members, at most `longest` bytes long as JSON without spaces.
     pub fn object(&mut self, field: &'static str, longest: usize) -> Option<Map<String, Value>> {
         self.parsed(
             field,
@@ -180,12 +180,12 @@ impl<'a> FieldReader<'a> {
         )
     }
 
-    /// An http or https URL.
+    /// Reads an http or https URL.
     pub fn url(&mut self, field: &'static str) -> Option<String> {
         self.parsed(field, || schema::url(LONGEST_URL), |value| check_url(as_text(value)?))
     }
 
-    /// Short labels, each once; none when not given.
+    /// Reads a list of short, distinct labels; empty if not given.
     pub fn tags(&mut self, field: &'static str) -> Vec<String> {
         let schema = || schema::tags(MOST_TAGS, LONGEST_TAG);
         let tags = self.parsed(field, schema, |value| {
@@ -208,8 +208,8 @@ pub fn as_text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| "must be a string".to_owned())
 }
 
-/// One line: trimmed, no control characters, at most so many characters; blank, or with something
-/// to be seen.
+/// Checks and trims one line: no control characters, at most `longest` characters, and blank or
+/// with a visible character.
 ///
 /// # Errors
 /// The complaint.
@@ -226,7 +226,8 @@ pub fn check_line(text: &str, longest: usize) -> Result<String, String> {
     }
 }
 
-/// Several lines: no control characters but line breaks and tabs, at most so many characters.
+/// Checks text of several lines: no control characters but line breaks and tabs, at most `longest`
+/// characters.
 ///
 /// # Errors
 /// The complaint.

@@ -16,26 +16,26 @@ words! {
     }
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub check: &'static str,
     /// How it was found.
     pub verdict: Verdict,
-    /// What was found.
+    /// What the check found, in a sentence.
     pub message: String,
-    /// What to do about it; nothing where all is well.
+    /// What to do about it; none if all is well.
     pub remedy: Option<String>,
 }
 
 impl Finding {
-    /// As it should be.
+    /// A finding that all is well.
     pub fn ok(check: &'static str, message: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Ok, message: message.into(), remedy: None }
     }
 
-    /// Worth a person's time.
+    /// A finding that somebody should look at before it becomes a fault.
     pub fn warning(
         check: &'static str,
         message: impl Into<String>,
@@ -45,7 +45,7 @@ impl Finding {
         Self { check, verdict: Verdict::Warning, message, remedy }
     }
 
-    /// To be mended.
+    /// A finding that something does not work.
     pub fn wrong(
         check: &'static str,
         message: impl Into<String>,

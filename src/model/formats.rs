@@ -6,7 +6,7 @@ pub(super) const LONGEST_URL: usize = 2048;
 /// The longest e-mail address, in bytes.
 pub const LONGEST_EMAIL: usize = 254;
 
-/// E.164: a plus, no leading zero, at most 15 digits.
+/// Checks a telephone number in E.164 format: a plus, no leading zero, at most 15 digits.
 ///
 /// # Errors
 /// The complaint.
@@ -22,8 +22,8 @@ pub fn check_phone_number(text: &str) -> Result<String, String> {
     }
 }
 
-/// What mail servers agree on: no quotes or comments before the @, a domain with a dot behind it;
-/// letters beyond ASCII (RFC 6531) on both sides.
+/// Checks an e-mail address by what mail servers agree on: no quotes or comments before the @, a
+/// domain with a dot after it; non-ASCII letters (RFC 6531) are allowed on both sides.
 ///
 /// # Errors
 /// The complaint.
@@ -49,7 +49,7 @@ pub fn check_email(text: &str) -> Result<String, String> {
     }
 }
 
-/// An http or https URL with a host, without spaces.
+/// Checks an http or https URL: it has a host and no spaces.
 pub(super) fn check_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let formed = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))

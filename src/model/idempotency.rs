@@ -20,7 +20,7 @@ impl IdempotencyKey {
         (fits && bytes.iter().all(u8::is_ascii_graphic)).then(|| Self(text.to_owned()))
     }
 
-    /// What [`IdempotencyKey::parse`] accepts.
+    /// The JSON Schema of what [`IdempotencyKey::parse`] accepts.
     pub fn schema() -> Value {
         json!({"type": "string", "pattern": format!("^[!-~]{{1,{LONGEST}}}$")})
     }
@@ -44,7 +44,7 @@ impl Identity {
         Self(hash.finalize().into())
     }
 
-    /// The 32 bytes.
+    /// The SHA-256 digest.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -53,9 +53,9 @@ impl Identity {
 /// A request that must be carried out once, however often it is sent.
 #[derive(Clone, Copy)]
 pub struct Attempt {
-    /// Which request it is.
+    /// What identifies the request.
     pub identity: Identity,
-    /// SHA-256 of what it asks for.
+    /// SHA-256 of the request's body, by which a different request under the same key is told.
     pub body: [u8; 32],
 }
 
@@ -75,11 +75,11 @@ pub trait Replayable: Serialize {}
 /// A successful answer that is kept. It is made of [`Replayable`] things only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
+    /// The HTTP status code.
     pub status: u16,
-    /// The `Location` header.
+    /// The value of the `Location` header, if there is one.
     pub location: Option<String>,
-    /// The `ETag` header.
+    /// The value of the `ETag` header, if there is one.
     pub etag: Option<String>,
     body: String,
 }
@@ -93,12 +93,12 @@ impl Answer {
         Ok(Self::stored(status, None, None, serde_json::to_string(body)?))
     }
 
-    /// The same, saying where what was made is found.
+    /// Adds a `Location` header.
     pub fn with_location(self, location: String) -> Self {
         Self { location: Some(location), ..self }
     }
 
-    /// The same, saying which version it is about.
+    /// Adds an `ETag` header.
     pub fn with_etag(self, tag: &EntityTag) -> Self {
         Self { etag: Some(tag.to_string()), ..self }
     }
@@ -113,7 +113,7 @@ impl Answer {
         Self { status, location, etag, body }
     }
 
-    /// The body: JSON.
+    /// The answer's JSON body.
     pub fn body(&self) -> &str {
         &self.body
     }

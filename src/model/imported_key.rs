@@ -36,13 +36,13 @@ const LONGEST_DISPLAY: usize = 24;
 pub struct ImportedKey {
     /// What people call it.
     pub label: KeyLabel,
-    /// What it may do; never empty.
+    /// The scopes it has; never empty.
     pub scopes: ScopeSet,
-    /// From when on it is refused; never if absent.
+    /// When the key expires; never if absent.
     pub expires_at: Option<Moment>,
-    /// SHA-256 of its secret.
+    /// SHA-256 of the key's secret.
     pub digest: Digest,
-    /// What lists show of its secret.
+    /// The part of the secret that lists show.
     pub display: String,
 }
 
@@ -183,7 +183,7 @@ fn read_display(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be blank".to_owned()) } else { Ok(text) }
 }
 
-/// All that can be shown of a key of which only the digest is known.
+/// The display of a key of which only the digest is known.
 fn default_display(digest: Digest) -> String {
     format!("imported…{}", &digest.to_hex()[60..])
 }

@@ -15,7 +15,7 @@ use super::secret::Digest;
 use super::time::{LongestLife, Moment};
 use super::words::words;
 
-/// An expiry that is nearer than this is pointed out.
+/// How near an expiry is when pages and commands point it out.
 pub const SOON: Duration = Duration::days(14);
 
 /// A key's row number: what the usage tables and the key index refer to it by.
@@ -37,11 +37,11 @@ words! {
 /// How a key was ended by somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// When.
+    /// When the key or token was revoked.
     pub at: Moment,
-    /// By whom.
+    /// Who revoked it.
     pub by: Actor,
-    /// Why, in their words.
+    /// The reason they gave.
     pub reason: Option<String>,
 }
 
@@ -53,7 +53,7 @@ pub struct RevokeRequest {
 }
 
 impl RevokeRequest {
-    /// Reads every field.
+    /// Reads the reason.
     pub fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
         Some(Self { reason: reader.line("reason", 500) })
     }
@@ -81,9 +81,9 @@ pub fn status_at(revoked: bool, expires_at: Option<Moment>, now: Moment) -> Stat
 /// An API key, without its secret: of that, only the digest is known.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
-    /// Row number.
+    /// The row number, by which the key index and the usage tables refer to the key.
     pub number: KeyNumber,
-    /// Public id.
+    /// The public id, which is not secret.
     pub id: KeyId,
     /// SHA-256 of the secret.
     pub digest: Digest,
@@ -93,9 +93,9 @@ pub struct ApiKey {
     pub scopes: ScopeSet,
     /// What lists show of the secret.
     pub display: String,
-    /// When it was made.
+    /// When the key was made.
     pub created_at: Moment,
-    /// By whom.
+    /// Who made the key.
     pub created_by: Actor,
     /// The user whose key it is now: who made it, or to whom it was handed. None where it was made
     /// by program or at the command line.
@@ -111,7 +111,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Its state at a moment.
+    /// The key's status at a moment.
     pub fn status(&self, now: Moment) -> Status {
         status_at(self.revocation.is_some(), self.expires_at, now)
     }
@@ -175,7 +175,7 @@ impl NewKey {
         reader.finish(key)
     }
 
-    /// Reads every field.
+    /// Reads the label, `scopes` and `expires_at`.
     pub fn read(reader: &mut FieldReader<'_>, catalog: &Catalog, now: Moment) -> Option<Self> {
         let label = KeyLabel::read(reader);
         let scopes = read_scopes_field(reader, "scopes", catalog);
@@ -301,31 +301,31 @@ pub struct KeyFilter {
     pub owner: Option<String>,
 }
 
-/// Which keys a table shows.
+/// Which keys a table on a page shows.
 #[derive(Debug, Clone, Default)]
 pub struct TableFilter {
-    /// Only these.
+    /// The filter that the API has, too.
     pub keys: KeyFilter,
-    /// Only those with this scope.
+    /// Only keys with this scope.
     pub scope: Option<Scope>,
-    /// Only those with such an expiry.
+    /// Only keys with such an expiry.
     pub expiry: Option<ExpiryFilter>,
 }
 
-/// What the key index holds of a key.
+/// What the key index takes of a key.
 #[derive(Debug, Clone)]
 pub struct KeyChange {
     /// SHA-256 of the secret.
     pub digest: Digest,
-    /// Row number.
+    /// The row number, by which the key index and the usage tables refer to the key.
     pub number: KeyNumber,
-    /// Public id.
+    /// The public id, which is not secret.
     pub id: KeyId,
     /// What it may do.
     pub scopes: ScopeSet,
-    /// From when on it is refused.
+    /// When the key expires; never if absent.
     pub expires_at: Option<Moment>,
-    /// Whether somebody ended it.
+    /// Whether the key was revoked.
     pub revoked: bool,
     /// Whether its secret was made elsewhere.
     pub imported: bool,

@@ -25,12 +25,12 @@ const GREATEST: u8 = 100;
 pub struct Limit(u8);
 
 impl Limit {
-    /// What a page for people shows.
+    /// The items on a page for people.
     pub const PAGE: Self = Self(50);
-    /// The most there is.
+    /// The greatest limit that may be asked for.
     pub const GREATEST: Self = Self(GREATEST);
 
-    /// Accepts 1 to 100.
+    /// Parses a number from 1 to 100.
     ///
     /// # Errors
     /// A sentence for the field's error.
@@ -41,14 +41,14 @@ impl Limit {
         }
     }
 
-    /// What [`Limit::parse`] accepts.
+    /// The JSON Schema of what [`Limit::parse`] accepts.
     pub fn schema() -> Value {
         let mut schema = schema::integer(1, GREATEST.into());
         schema["default"] = Self::default().0.into();
         schema
     }
 
-    /// The number.
+    /// The limit as a number.
     pub fn get(self) -> usize {
         self.0.into()
     }
@@ -107,7 +107,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// The position to go on after, as the list writes it; none for the first page.
+    /// The position after which the page begins; none for the first page.
     ///
     /// # Errors
     /// When the cursor was made for another list.
@@ -122,9 +122,9 @@ impl PageRequest {
 pub struct Page<T> {
     /// The items, newest first.
     pub items: Vec<T>,
-    /// How many were asked for.
+    /// The limit that was asked for.
     pub limit: Limit,
-    /// Where to go on, unless this was the last page.
+    /// Where the next page begins, unless this is the last one.
     pub next: Option<Cursor>,
 }
 
@@ -137,7 +137,7 @@ impl<T> Page<T> {
         Self { items, limit, next }
     }
 
-    /// The same page with each item turned into something else.
+    /// Converts each item.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         let items = self.items.into_iter().map(f).collect();
         Page { items, limit: self.limit, next: self.next }

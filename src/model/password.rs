@@ -59,7 +59,7 @@ impl Password {
         Ok(password)
     }
 
-    /// Its bytes, to be hashed.
+    /// The password's bytes, to be hashed.
     pub fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -76,7 +76,7 @@ fn repeats(text: &str, unit: &str) -> bool {
     !unit.is_empty() && text.chars().eq(unit.chars().cycle().take(text.chars().count()))
 }
 
-/// Whether some beginning of it is common, and all that follows repeats that.
+/// Whether the text is a common password, once or repeated.
 fn repeats_a_common_one(text: &str) -> bool {
     let ends = text.char_indices().skip(1).map(|(at, _)| at);
     ends.map(|end| &text[..end])

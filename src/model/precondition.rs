@@ -18,18 +18,18 @@ impl fmt::Display for EntityTag {
 /// A version that a client names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedTag {
-    /// Whether it stands for all versions that are as good as this one.
+    /// Whether the tag is weak (`W/"…"`).
     pub weak: bool,
-    /// What stands between the quotes.
+    /// The text between the quotes.
     pub tag: String,
 }
 
-/// The versions that a condition is about.
+/// The versions that a condition names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Versions {
-    /// Whichever there is.
+    /// Any version (`*`).
     Any,
-    /// One of these.
+    /// One of the versions listed.
     OneOf(Vec<NamedTag>),
 }
 
@@ -42,7 +42,7 @@ impl Versions {
         }
     }
 
-    /// The weak comparison.
+    /// The weak comparison: a weak tag matches the version with the same text.
     fn hold(&self, current: &EntityTag) -> bool {
         match self {
             Self::Any => true,
@@ -51,23 +51,23 @@ impl Versions {
     }
 }
 
-/// What a request demands of the version it meets.
+/// The preconditions of a request.
 #[derive(Debug, Clone, Default)]
 pub struct Preconditions {
-    /// It must be one of these.
+    /// `If-Match`: the current version must be one of these.
     pub if_match: Option<Versions>,
-    /// It must be none of these.
+    /// `If-None-Match`: the current version must be none of these.
     pub if_none_match: Option<Versions>,
 }
 
-/// What becomes of a request with preconditions.
+/// What is to be done with a request that has preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is carried out.
+    /// The request is carried out.
     Proceed,
-    /// What it would read, the client has already.
+    /// The client already has what it would read (304).
     NotModified,
-    /// It is not carried out.
+    /// The request is refused (412).
     Failed,
 }
 

@@ -38,7 +38,7 @@ impl RandomSecret {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// What is stored of it.
+    /// The secret's digest, which is all that is stored of it.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.0)
     }

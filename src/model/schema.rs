@@ -34,22 +34,22 @@ const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
 /// White space as Unicode has it, as the inside of a character class: what trimming removes.
 const SPACE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
-/// One line of text, measured without the white space around it.
+/// The schema of one line of text, measured without the white space around it.
 pub fn line(longest: usize) -> Value {
     line_that(&format!("(?=[{SPACE}]*$|{})", visible()), longest)
 }
 
-/// The same, and something to be seen.
+/// The schema of one line of text with a visible character.
 fn filled_line(longest: usize) -> Value {
     line_that(&format!("(?={})", visible()), longest)
 }
 
-/// Anything up to a character that can be seen.
+/// A pattern that matches up to the first visible character.
 fn visible() -> String {
     format!(r"[\s\S]*[^{}]", *UNSEEN)
 }
 
-/// A line of which something is asked beforehand.
+/// The schema of a line that must match the pattern `asked` as well.
 fn line_that(asked: &str, longest: usize) -> Value {
     let pattern = format!("^{asked}[{SPACE}]*[^{CONTROL}]{{0,{longest}}}[{SPACE}]*$");
     let about =
@@ -57,27 +57,27 @@ fn line_that(asked: &str, longest: usize) -> Value {
     json!({"type": "string", "pattern": pattern, "description": about})
 }
 
-/// Text of several lines.
+/// The schema of text of several lines.
 pub fn text(longest: usize) -> Value {
     let pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
     json!({"type": "string", "maxLength": longest, "pattern": pattern})
 }
 
-/// The same, and more than white space.
+/// The schema of text of several lines that is not blank.
 pub fn filled_text(longest: usize) -> Value {
     let control = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f";
     let pattern = format!("^[^{control}]*[^{control}{SPACE}][^{control}]*$");
     json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern})
 }
 
-/// What is searched for: more than white space.
+/// The schema of a search text, which is not blank.
 pub fn search_text(longest: usize) -> Value {
     let pattern = format!(r"^(?=[\s\S]*[^{SPACE}])[^\u0000]{{1,{longest}}}$");
     json!({"type": "string", "pattern": pattern})
 }
 
-/// An e-mail address. Letters beyond ASCII are accepted as well, which a pattern that every
-/// dialect of regular expressions understands cannot say.
+/// The schema of an e-mail address. Non-ASCII letters are accepted as well, which no pattern that
+/// every dialect of regular expressions understands can say.
 pub fn email(longest: usize) -> Value {
     let atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
     let label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
@@ -86,23 +86,23 @@ pub fn email(longest: usize) -> Value {
     json!({"type": "string", "maxLength": longest, "pattern": pattern, "examples": examples})
 }
 
-/// True or false.
+/// The schema of `true` or `false`.
 pub fn boolean() -> Value {
     json!({"type": "boolean"})
 }
 
-/// An object with any members.
+/// The schema of an object with any members.
 pub fn object(longest: usize) -> Value {
     let about = format!("At most {longest} bytes as JSON without spaces.");
     json!({"type": "object", "default": {}, "description": about})
 }
 
-/// A whole number within bounds.
+/// The schema of a whole number within bounds.
 pub fn integer(least: i64, greatest: i64) -> Value {
     json!({"type": "integer", "minimum": least, "maximum": greatest})
 }
 
-/// A time with an offset.
+/// The schema of an RFC 3339 time with an offset.
 pub fn moment() -> Value {
     let day = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
     let time = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?";
@@ -113,18 +113,18 @@ pub fn moment() -> Value {
     })
 }
 
-/// A telephone number as E.164 writes it.
+/// The schema of a telephone number in E.164 format.
 pub fn phone_number() -> Value {
     json!({"type": "string", "pattern": r"^\+[1-9][0-9]{1,14}$"})
 }
 
-/// An http or https URL.
+/// The schema of an http or https URL.
 pub fn url(longest: usize) -> Value {
     let pattern = format!("^https?://[^/{CONTROL}{SPACE}][^{CONTROL}{SPACE}]*$");
     json!({"type": "string", "maxLength": longest, "pattern": pattern})
 }
 
-/// Short labels, each once.
+/// The schema of a list of short, distinct labels.
 pub fn tags(most: usize, longest: usize) -> Value {
     json!({
         "type": "array", "maxItems": most, "uniqueItems": true,
@@ -132,12 +132,12 @@ pub fn tags(most: usize, longest: usize) -> Value {
     })
 }
 
-/// A public id.
+/// The schema of a public id.
 pub fn id(prefix: &str) -> Value {
     json!({"type": "string", "pattern": format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$")})
 }
 
-/// An object's fields, as they are read.
+/// The schemas of an object's fields, recorded as they are read.
 #[derive(Debug, Default)]
 pub(super) struct ObjectSchema {
     properties: Map<String, Value>,
@@ -153,8 +153,8 @@ impl ObjectSchema {
         self.required.push(field);
     }
 
-    /// The object that makes something. What is not required may be null, which is not given;
-    /// what is required and one line must not be blank.
+    /// The schema of the object that creates something. What is not required may be null, which
+    /// counts as not given; a required line must not be blank.
     pub(super) fn into_schema(mut self) -> Value {
         for (field, schema) in &mut self.properties {
             if !self.required.contains(&field.as_str()) {
@@ -170,15 +170,15 @@ impl ObjectSchema {
     }
 }
 
-/// How long a line may be, when the schema is that of a line.
+/// The longest line that a schema allows; none if it is not that of a line.
 fn longest_of_line(schema: &Value) -> Option<usize> {
     let (_, rest) = schema["pattern"].as_str()?.split_once("{0,")?;
     let longest = rest.split_once('}')?.0.parse().ok()?;
     (*schema == line(longest)).then_some(longest)
 }
 
-/// The object that changes something made from `schema`: nothing is required, and absent is
-/// unchanged.
+/// The schema of the object that changes something created from `schema`: nothing is required, and
+/// what is absent stays.
 pub fn patch_of(schema: &Value) -> Value {
     let mut patch = schema.clone();
     if let Some(object) = patch.as_object_mut() {

@@ -24,10 +24,10 @@ pub enum Access {
 }
 
 impl Access {
-    /// Both, in the order in which they are listed.
+    /// Both accesses, in the order in which they are listed.
     pub const ALL: [Self; 2] = [Self::Read, Self::Write];
 
-    /// The word used in scopes and counts.
+    /// `read` or `write`, as scopes and counts have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -43,7 +43,7 @@ impl Access {
         }
     }
 
-    /// The access with this word.
+    /// Reads `read` or `write`.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|access| access.as_str() == text)
     }
@@ -89,12 +89,12 @@ impl Serialize for ResourceName {
     }
 }
 
-/// One right: an access to a resource, written `calls:read`.
+/// One right: access to a resource, written `calls:read`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
-    /// What it is a right to.
+    /// The resource that may be accessed.
     pub resource: ResourceName,
-    /// What may be done to it.
+    /// Whether it may be read or written.
     pub access: Access,
 }
 
@@ -130,7 +130,7 @@ impl FromStr for Scope {
 pub struct ScopeSet(Vec<Scope>);
 
 impl ScopeSet {
-    /// No right at all.
+    /// The empty set, which allows nothing.
     pub const EMPTY: Self = Self(Vec::new());
 
     /// Whether the scope is in the set.

@@ -16,7 +16,7 @@ const RANDOM_LENGTH: usize = 32;
 const CHECKSUM_LENGTH: usize = 6;
 /// Characters after the prefix.
 pub const BODY_LENGTH: usize = RANDOM_LENGTH + CHECKSUM_LENGTH;
-/// So many characters after a prefix are taken for a secret, or for a part of one.
+/// How many characters after a prefix are taken for a secret, or for a part of one.
 const SUSPECT_LENGTH: usize = 16;
 /// Random bytes at or above this are drawn again, so that no character is likelier than another.
 const UNBIASED: u8 = (256 / 62 * 62) as u8;
@@ -44,7 +44,7 @@ impl SecretKind {
 pub struct Brand(String);
 
 impl Brand {
-    /// The letters.
+    /// The prefix's letters.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -94,7 +94,7 @@ impl Digest {
         Self(Sha256::digest(secret).into())
     }
 
-    /// Sixty-four hexadecimal digits.
+    /// The digest as 64 hexadecimal digits.
     pub fn to_hex(&self) -> String {
         use std::fmt::Write as _;
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -104,13 +104,13 @@ impl Digest {
         })
     }
 
-    /// The 32 bytes.
+    /// The digest's 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// Sixty-four hexadecimal digits, as programs that compute a SHA-256 print it.
+/// Parses 64 hexadecimal digits, as programs that compute a SHA-256 print it.
 impl FromStr for Digest {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -177,12 +177,12 @@ impl Secret {
         &self.0
     }
 
-    /// What is stored of it.
+    /// The secret's digest, which is all that is stored of it.
     pub fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
 
-    /// What lists show of it: the prefix with 4 more characters and the last 4.
+    /// The part of the secret that lists show: the prefix with 4 more characters, and the last 4.
     pub fn display(&self) -> String {
         let body = self.0.len() - BODY_LENGTH;
         format!("{}…{}", &self.0[..body + 4], &self.0[self.0.len() - 4..])

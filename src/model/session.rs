@@ -5,13 +5,14 @@ use chrono::Duration;
 use super::id::{SessionId, UserId};
 use super::time::Moment;
 
-/// Without a request, a session ends after this time.
+/// How long a session lasts without a request.
 pub const LONGEST_IDLE: Duration = Duration::hours(12);
-/// It ends after this time in any case.
+/// How long a session lasts at most.
 pub const LONGEST: Duration = Duration::days(7);
-/// How many sessions of one user are good at once: beyond that the oldest ends.
+/// The most sessions a user has at once. Another one ends the oldest.
 pub const MOST_SESSIONS: usize = 100;
-/// How old the note of a session's last request may get before it is written anew.
+/// How old a session's stored last request may get before it is written again: one write a minute,
+/// not one per request.
 pub const SEEN_AGAIN_AFTER: Duration = Duration::minutes(1);
 
 /// A session, without its secret: of that, only `store` has the digest.
@@ -21,9 +22,9 @@ pub struct Session {
     pub id: SessionId,
     /// Who is signed in.
     pub user: UserId,
-    /// Since when.
+    /// When the user signed in.
     pub created_at: Moment,
-    /// When its last request came, to about a minute.
+    /// When the session's last request came, to about a minute.
     pub last_seen_at: Moment,
     /// The address that signed in.
     pub address: Option<String>,
@@ -32,12 +33,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether it is still good at a moment.
+    /// Whether the session is still valid at a moment.
     pub fn is_live(&self, now: Moment) -> bool {
         now < self.last_seen_at + LONGEST_IDLE && now < self.created_at + LONGEST
     }
 
-    /// Whether the note of its last request is to be written anew.
+    /// Whether the time of its last request is to be written again.
     pub fn is_seen_again(&self, now: Moment) -> bool {
         now >= self.last_seen_at + SEEN_AGAIN_AFTER
     }

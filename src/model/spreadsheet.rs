@@ -3,15 +3,15 @@
 
 use std::io::{self, Write};
 
-/// Without it, Excel takes UTF-8 for another encoding. For files that people open; programs need
-/// none.
+/// The byte order mark, without which Excel takes UTF-8 for another encoding. For files that people
+/// open; programs need none.
 pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Writes lines of cells.
 pub struct Lines<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Lines<W> {
-    /// Begins to write.
+    /// Writes lines to `out`.
     pub fn to(out: W) -> Self {
         let mut builder = csv::WriterBuilder::new();
         builder.terminator(csv::Terminator::CRLF).quote_style(csv::QuoteStyle::Always);
@@ -32,7 +32,7 @@ impl<W: Write> Lines<W> {
         })
     }
 
-    /// Writes what is left.
+    /// Flushes what is buffered.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -41,7 +41,7 @@ impl<W: Write> Lines<W> {
     }
 }
 
-/// Lines as text.
+/// Writes lines into a string.
 pub fn text<L: IntoIterator<Item = String>>(lines: impl IntoIterator<Item = L>) -> String {
     let mut bytes = Vec::new();
     let mut writer = Lines::to(&mut bytes);
@@ -51,8 +51,8 @@ pub fn text<L: IntoIterator<Item = String>>(lines: impl IntoIterator<Item = L>) 
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Behind these a cell begins, too, for a spreadsheet that separates by something else than commas
-/// and does not heed quotation marks.
+/// Separators after which a cell also begins, in a spreadsheet that does not separate by commas and
+/// ignores quotation marks.
 const SEPARATORS: [char; 4] = [';', '\t', '\n', '\r'];
 
 /// Whether a spreadsheet would take a cell that begins so for a formula, were it not for the
@@ -66,7 +66,8 @@ fn parts(cell: &str) -> impl Iterator<Item = &str> {
     cell.split_inclusive(SEPARATORS)
 }
 
-/// Text that no spreadsheet takes for a formula: one apostrophe more, where there is need.
+/// Text that no spreadsheet takes for a formula: with an apostrophe before each cell that would be
+/// one.
 fn guard(cell: &str) -> String {
     let mut guarded = String::with_capacity(cell.len() + 1);
     for part in parts(cell) {

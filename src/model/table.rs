@@ -4,7 +4,7 @@
 /// How many rows a page has.
 pub const ROWS_PER_PAGE: usize = 50;
 
-/// Where a page lies in its list.
+/// The position of a page in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PagePosition {
     /// How many rows the list has, on all pages.
@@ -22,18 +22,18 @@ impl PagePosition {
         Self { total, page: page.clamp(1, pages), pages }
     }
 
-    /// How many rows lie before it.
+    /// How many rows come before this page.
     pub fn before(&self) -> usize {
         (self.page - 1) * ROWS_PER_PAGE
     }
 }
 
-/// One page of a list.
+/// One page of a list with page numbers.
 #[derive(Debug, Clone)]
 pub struct NumberedPage<T> {
-    /// Its rows, in order.
+    /// The page's rows, in order.
     pub rows: Vec<T>,
-    /// Where it lies.
+    /// The page's position in the list.
     pub place: PagePosition,
 }
 

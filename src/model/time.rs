@@ -21,7 +21,7 @@ pub mod rfc3339 {
 
     use super::{Moment, format};
 
-    /// For a field that is always there.
+    /// Serializes a moment that is always present.
     ///
     /// # Errors
     /// Only the serializer's own.
@@ -29,13 +29,13 @@ pub mod rfc3339 {
         serializer.serialize_str(&format(*moment))
     }
 
-    /// For a field that may be null.
+    /// Serializes an optional moment as [`format()`] writes it, or as null.
     pub mod option {
         use serde::Serializer;
 
         use super::super::{Moment, format};
 
-        /// Null, or the moment.
+        /// Serializes null, or the moment.
         ///
         /// # Errors
         /// Only the serializer's own.
@@ -163,12 +163,12 @@ fn refuse_capital_m(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// How long a thing may live at most.
+/// The longest life of a credential.
 #[derive(Debug, Clone, Copy)]
 pub enum LongestLife {
-    /// API keys.
+    /// The limit of API keys.
     TenYears,
-    /// Admin tokens.
+    /// The limit of admin tokens.
     OneYear,
 }
 

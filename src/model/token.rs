@@ -15,9 +15,9 @@ use super::time::{LongestLife, Moment};
 /// An admin token, without its secret.
 #[derive(Debug, Clone)]
 pub struct AdminToken {
-    /// Row number.
+    /// The row number, which the key index and the tally refer to it by.
     pub number: u32,
-    /// Public id.
+    /// The public id, which is not secret.
     pub id: TokenId,
     /// SHA-256 of the secret.
     pub digest: Digest,
@@ -29,24 +29,24 @@ pub struct AdminToken {
     pub may_grant: ScopeSet,
     /// What lists show of the secret.
     pub display: String,
-    /// When it was made.
+    /// When the token was made.
     pub created_at: Moment,
-    /// By whom.
+    /// Who made the token.
     pub created_by: Actor,
     /// The administrator whose token it is now, if one made it.
     pub user: Option<UserId>,
-    /// From when on it is refused.
+    /// When the token expires.
     pub expires_at: Moment,
     /// How it was ended, if it was.
     pub revocation: Option<Revocation>,
-    /// When it was last accepted.
+    /// When the token was last accepted.
     pub last_used_at: Option<Moment>,
     /// Id of the audit event of its last change.
     pub revision: i64,
 }
 
 impl AdminToken {
-    /// Its state at a moment.
+    /// The token's status at a moment.
     pub fn status(&self, now: Moment) -> Status {
         status_at(self.revocation.is_some(), Some(self.expires_at), now)
     }
@@ -64,13 +64,13 @@ pub struct TokenFilter {
 /// An admin token that is about to be made; everything in it has been checked.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// 1 to 100 characters.
+    /// The token's name, 1 to 100 characters.
     pub name: String,
     /// What it may do with keys.
     pub access: Access,
     /// The scopes it may give to keys: all of them unless said.
     pub may_grant: ScopeSet,
-    /// At most a year away.
+    /// When it will expire, at most a year away.
     pub expires_at: Moment,
 }
 

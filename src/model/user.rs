@@ -64,12 +64,12 @@ pub struct Email(String);
 const LOCAL_SIGNS: &str = ".!#$%&'*+/=?^_`{|}~-";
 
 impl Email {
-    /// The address.
+    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// An address that somebody shall sign in with: one that a browser's form can send.
+    /// Parses an address to sign in with, which must be one that a browser's form can send.
     ///
     /// # Errors
     /// A sentence for the field's error.
@@ -93,8 +93,7 @@ impl Email {
         }
     }
 
-    /// How it may be stored: as it is, or with its domain as people read it, as it was kept before
-    /// there was one spelling.
+    /// The spellings it may be stored under: this one, or the older one with its domain in Unicode.
     pub fn spellings(&self) -> [String; 2] {
         [self.0.clone(), self.to_string()]
     }
@@ -106,7 +105,7 @@ impl Email {
 
 impl FromStr for Email {
     type Err = String;
-    /// Checks the form alone; whether somebody reads it is not asked.
+    /// Checks the form only, not whether anybody reads mail there.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim().to_lowercase();
         let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"".contains(c);
@@ -127,7 +126,7 @@ impl FromStr for Email {
     }
 }
 
-/// As people read it, with the letters of the domain's language.
+/// Writes the address with its domain in Unicode, as people read it.
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (local, domain) = self.parts();
@@ -141,19 +140,19 @@ impl fmt::Display for Email {
 /// A user; of the password, only `store` has the hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Public id.
+    /// The public id, which is not secret.
     pub id: UserId,
     /// What they sign in with.
     pub email: Email,
-    /// What they are.
+    /// The user's role.
     pub role: Role,
     /// The scopes that an administrator lets them grant, while they are a member.
     pub may_grant: ScopeSet,
-    /// When they were added.
+    /// When the user was added.
     pub created_at: Moment,
-    /// From when on they may not sign in.
+    /// When the user was disabled, if they are.
     pub disabled_at: Option<Moment>,
-    /// When they last signed in.
+    /// When the user last signed in.
     pub last_login_at: Option<Moment>,
 }
 
@@ -182,11 +181,11 @@ impl User {
 /// Which users to list.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
-    /// Only those with this text in their address, in any case.
+    /// Only users with this text in their address, in any case.
     pub text: Option<String>,
-    /// Only those who are this.
+    /// Only users in this role.
     pub role: Option<Role>,
-    /// Only those who may sign in, or who may not.
+    /// Only active or only disabled users.
     pub status: Option<UserStatus>,
 }
 
@@ -195,7 +194,7 @@ pub struct UserFilter {
 pub struct NewUser {
     /// What they will sign in with.
     pub email: Email,
-    /// What they will be; the first user an administrator and others members, unless said.
+    /// The role; by default the first user is an administrator and others are members.
     pub role: Option<Role>,
     /// The scopes they may grant as a member.
     pub may_grant: ScopeSet,
@@ -223,9 +222,9 @@ impl NewUser {
 /// What is to be changed of a user; what is absent stays.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
-    /// What they shall be.
+    /// The new role.
     pub role: Option<Role>,
-    /// The scopes they shall be able to grant.
+    /// The scopes they may grant from now on.
     pub may_grant: Option<ScopeSet>,
 }
 
@@ -245,7 +244,7 @@ impl UserChange {
     }
 }
 
-/// Limits that the role, if it is given, is bound by.
+/// Reads `may_grant`, and refuses it if the role given is not bound by limits.
 fn read_may_grant(
     reader: &mut FieldReader<'_>,
     role: Option<Role>,
@@ -262,7 +261,7 @@ fn read_may_grant(
     )
 }
 
-/// Limits may be empty: then nothing can be granted.
+/// Reads a list of scopes that may be empty: then nothing can be granted.
 fn read_limits(value: &Value, catalog: &Catalog) -> Result<ScopeSet, String> {
     match value.as_array() {
         Some(scopes) if scopes.is_empty() => Ok(ScopeSet::default()),

@@ -64,7 +64,7 @@ pub struct KeyView<'a> {
 }
 
 impl<'a> KeyView<'a> {
-    /// The key in its state at a moment.
+    /// A view of a key with its status at a moment.
     pub fn new(key: &'a ApiKey, usage: &'a Usage, now: Moment) -> Self {
         let revocation = key.revocation.as_ref();
         Self {
@@ -115,7 +115,7 @@ pub struct NewKeyView<'a> {
 }
 
 impl<'a> NewKeyView<'a> {
-    /// Shows the secret, this once.
+    /// The answer that shows the secret of a key, once.
     pub fn new(view: KeyView<'a>, secret: &'a Secret) -> Self {
         Self { view, key: secret.expose() }
     }
@@ -142,7 +142,7 @@ pub struct WhoAmIView<'a> {
 }
 
 impl<'a> WhoAmIView<'a> {
-    /// The key and its figures.
+    /// A view of a key and its usage.
     pub fn new(key: &'a ApiKey, usage: &'a Usage) -> Self {
         Self {
             id: key.id,
@@ -190,7 +190,7 @@ pub struct TokenView<'a> {
 }
 
 impl<'a> TokenView<'a> {
-    /// The token in its state at a moment.
+    /// A view of a token with its status at a moment.
     pub fn new(token: &'a AdminToken, now: Moment) -> Self {
         let revocation = token.revocation.as_ref();
         Self {
@@ -220,7 +220,7 @@ pub struct NewTokenView<'a> {
 }
 
 impl<'a> NewTokenView<'a> {
-    /// Shows the secret, this once.
+    /// The answer that shows the secret of a token, once.
     pub fn new(view: TokenView<'a>, secret: &'a Secret) -> Self {
         Self { view, token: secret.expose() }
     }
@@ -243,7 +243,7 @@ pub struct UserView<'a> {
 }
 
 impl<'a> UserView<'a> {
-    /// The user, and what they may grant in their role.
+    /// A view of a user with the scopes they may grant in their role.
     pub fn new(user: &'a User, may_grant: &'a ScopeSet) -> Self {
         Self {
             id: user.id,

@@ -90,27 +90,27 @@ impl Cell {
     }
 }
 
-/// Whose requests.
+/// The keys whose requests are asked for.
 #[derive(Debug, Clone, Copy)]
 pub enum KeySelection<'a> {
-    /// Those of these keys.
+    /// The requests of these keys.
     Only(&'a [KeyNumber]),
-    /// Those of all keys.
+    /// The requests of all keys.
     All,
 }
 
 /// Requests of one key in one minute and one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// Whose.
+    /// The key whose requests these are.
     pub key: KeyNumber,
-    /// When.
+    /// The minute in which they were judged.
     pub minute: Minute,
-    /// What.
+    /// The resource, access and outcome they were counted under.
     pub cell: Cell,
-    /// How many.
+    /// The number of requests.
     pub n: i64,
-    /// The last of them, in milliseconds since 1970.
+    /// When the last of them was judged, in milliseconds since 1970.
     pub last_at: i64,
 }
 
@@ -140,12 +140,12 @@ impl Tally {
         self.0[outcome as usize] += n;
     }
 
-    /// All of them.
+    /// The number of requests, whatever their outcome.
     pub fn total(&self) -> i64 {
         self.0.iter().sum()
     }
 
-    /// Those that ended so.
+    /// The number of requests with this outcome.
     pub fn of(&self, outcome: Outcome) -> i64 {
         self.0[outcome as usize]
     }
@@ -209,22 +209,22 @@ pub struct PerWindow<T> {
 pub struct Usage {
     /// Requests in each window.
     pub windows: PerWindow<Tally>,
-    /// All requests ever.
+    /// All requests the key ever made.
     pub lifetime: Tally,
     /// The last request of the key while it was live, in milliseconds since 1970.
     last_used_at: Option<i64>,
 }
 
-/// How much of a count lies in which window.
+/// How much of a count falls into each window.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Share {
-    /// In the last 24 hours.
+    /// The part within the last 24 hours.
     pub day: i64,
-    /// In the last 7 days.
+    /// The part within the last 7 days.
     pub week: i64,
-    /// In the last 30 days.
+    /// The part within the last 30 days.
     pub month: i64,
-    /// Ever.
+    /// The whole count.
     pub lifetime: i64,
 }
 
@@ -254,7 +254,7 @@ impl Usage {
         self.add(count.cell, share, count.last_at);
     }
 
-    /// When the key was last used while it was live.
+    /// When the key was last used before it expired or was revoked.
     pub fn last_used_at(&self) -> Option<Moment> {
         self.last_used_at.and_then(Moment::from_timestamp_millis)
     }

@@ -9,22 +9,22 @@ use crate::model::time::Moment;
 pub struct Minute(pub i64);
 
 impl Minute {
-    /// The minute a moment lies in.
+    /// The minute that contains a moment.
     pub fn of(moment: Moment) -> Self {
         Self(moment.timestamp().div_euclid(60))
     }
 
-    /// When it begins.
+    /// The start of the minute.
     pub fn start(self) -> Moment {
         Moment::from_timestamp(self.0 * 60, 0).unwrap_or_default()
     }
 
-    /// When it begins, in milliseconds since 1970.
+    /// The start of the minute, in milliseconds since 1970.
     pub fn start_ms(self) -> i64 {
         self.0 * 60_000
     }
 
-    /// The hour it lies in.
+    /// The hour that contains the minute.
     pub fn hour(self) -> Hour {
         Hour(self.0.div_euclid(60))
     }
@@ -35,12 +35,12 @@ impl Minute {
 pub struct Hour(pub i64);
 
 impl Hour {
-    /// Its first minute.
+    /// The hour's first minute.
     pub fn first_minute(self) -> Minute {
         Minute(self.0 * 60)
     }
 
-    /// When it begins.
+    /// The start of the hour.
     pub fn start(self) -> Moment {
         Moment::from_timestamp(self.0 * 3600, 0).unwrap_or_default()
     }
