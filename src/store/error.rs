@@ -12,7 +12,7 @@ pub enum Error {
     /// No connection could be had in time.
     #[error("no database connection: {0}")]
     Connection(#[from] r2d2::Error),
-    /// A statement failed.
+    /// A statement failed, or its connection broke.
     #[error("{}", said_by_the_database(.0))]
     Statement(#[from] diesel::result::Error),
     /// A row holds what this program never wrote.
@@ -24,7 +24,7 @@ pub enum Error {
     /// The database is not one to work with; the text says which, why, and what to do.
     #[error("{0}")]
     Refused(String),
-    /// The database server is out of reach now, as it may not be later; the text says which and why.
+    /// The database server cannot be reached now, but may be later; the text says which and why.
     #[error("{0}")]
     Away(String),
     /// The brand was fixed when the database was made.
@@ -32,9 +32,9 @@ pub enum Error {
         "--brand is {given}, but this database was made with {stored}, which cannot be changed; leave out --brand"
     )]
     Brand {
-        /// What was asked for.
+        /// The brand that was asked for.
         given: String,
-        /// What the database has.
+        /// The brand the database was made with.
         stored: String,
     },
 }
@@ -48,7 +48,8 @@ impl Error {
     }
 }
 
-/// Says whose words they are, where they do not say so themselves: `database is locked`.
+/// Prefixes a message with `database:`, unless it names the database itself, like `database is
+/// locked`.
 fn said_by_the_database(error: &diesel::result::Error) -> String {
     let text = libpq::with_advice(&with_causes(error));
     if text.starts_with("database ") { text } else { format!("database: {text}") }

@@ -10,14 +10,14 @@ use super::schema::idempotency as table;
 use crate::model::idempotency::{Answer, Attempt, Identity};
 use crate::model::time::Moment;
 
-/// How many answers one step drops: few, since each may have 256 KiB.
+/// How many answers one step drops: few, since each may be 256 KiB long.
 const DROPPED_AT_ONCE: i64 = 50;
 
-/// What is kept of a request that was carried out.
+/// What is stored of a request that was carried out.
 pub struct Kept {
-    /// SHA-256 of what it asked for.
+    /// SHA-256 of the request's body.
     pub request_body: Vec<u8>,
-    /// Its answer.
+    /// The answer it was given.
     pub answer: Answer,
 }
 
@@ -27,8 +27,8 @@ struct Locked {
     locked: bool,
 }
 
-/// Takes this request for the rest of the transaction, unless another process has it. SQLite has
-/// one writer anyway.
+/// Locks this request for the rest of the transaction; `false` if another process holds the lock.
+/// SQLite has one writer anyway.
 pub fn try_lock(connection: &mut AnyConnection, identity: &Identity) -> Result<bool> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(true),
@@ -45,7 +45,7 @@ pub fn try_lock(connection: &mut AnyConnection, identity: &Identity) -> Result<b
 
 type Row = (Vec<u8>, i64, Option<String>, Option<String>, String);
 
-/// What is kept of this request, if its time is not over.
+/// What is stored of this request, unless it has expired.
 pub fn find(
     connection: &mut AnyConnection,
     identity: &Identity,
@@ -63,7 +63,7 @@ pub fn find(
     Ok(Some(Kept { request_body, answer: Answer::stored(status, location, etag, body) }))
 }
 
-/// Keeps an answer, in place of one whose time is over.
+/// Stores an answer, replacing one that has expired.
 pub fn insert(
     connection: &mut AnyConnection,
     attempt: &Attempt,
@@ -86,7 +86,7 @@ pub fn insert(
     Ok(())
 }
 
-/// Drops some answers whose time is over. Returns whether there may be more.
+/// Drops some expired answers. Returns whether there may be more.
 pub fn drop_expired(connection: &mut AnyConnection, now: Moment) -> Result<bool> {
     let over: Vec<Vec<u8>> = table::table
         .filter(table::expires_at.le(now.naive_utc()))

@@ -15,7 +15,7 @@ use crate::model::key::Revocation;
 use crate::model::secret::Digest;
 use crate::model::words::Word;
 
-/// Complains about a column this program cannot have written.
+/// The error for a column that this program cannot have written.
 pub(crate) fn unreadable(what: &str, text: &str) -> Error {
     Error::Unreadable(format!("{what} {text:?}"))
 }
@@ -40,17 +40,17 @@ pub(crate) fn optional_id<T: FromStr>(what: &str, text: Option<String>) -> Resul
     text.map(|text| parse(what, &text)).transpose()
 }
 
-/// The row number of a key or token; a table of over four thousand million rows is out of scope.
+/// Converts a row number of a key or token. A table of over four billion rows is not supported.
 pub(crate) fn row_number(number: i64) -> Result<u32> {
     u32::try_from(number).map_err(|_| unreadable("row number", &number.to_string()))
 }
 
-/// The three columns of an actor.
+/// Builds an actor from its three columns.
 pub(crate) fn actor(kind: &str, id: Option<String>, name: String) -> Result<Actor> {
     Ok(Actor { kind: word::<ActorKind>("actor type", kind)?, id, name })
 }
 
-/// The five columns of a revocation: all null, or all but id and reason there.
+/// Builds a revocation from its five columns: all are null, or all but id and reason are set.
 pub(crate) fn revocation(
     at: Option<NaiveDateTime>,
     by_type: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) fn revocation(
     Ok(Some(Revocation { at: at.and_utc(), by, reason }))
 }
 
-/// A column that is parsed where it lies, without a copy: for reading a million keys.
+/// A column that is parsed in place, without a copy: for reading a million keys.
 #[derive(FromSqlRow)]
 pub(crate) struct Parsed<T>(pub T);
 
@@ -91,7 +91,7 @@ impl<T: FromStr> FromSql<Text, MultiBackend> for Parsed<T> {
     }
 }
 
-/// The same for a digest.
+/// A digest column that is parsed in place, without a copy.
 #[derive(FromSqlRow)]
 pub(crate) struct DigestColumn(pub Digest);
 

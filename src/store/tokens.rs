@@ -170,7 +170,7 @@ pub fn active_of(
     rows.into_iter().map(AdminToken::try_from).collect()
 }
 
-/// Hands a token to another user.
+/// Hands an admin token to another user.
 pub fn set_user(
     connection: &mut AnyConnection,
     number: u32,
@@ -183,7 +183,7 @@ pub fn set_user(
     Ok(())
 }
 
-/// Ends a token.
+/// Marks an admin token as revoked.
 pub fn set_revoked(
     connection: &mut AnyConnection,
     number: u32,
@@ -203,7 +203,7 @@ pub fn set_revoked(
     Ok(())
 }
 
-/// Notes when a token was last accepted; an earlier time changes nothing.
+/// Records when a token was last accepted; an earlier time changes nothing.
 pub fn set_last_used(connection: &mut AnyConnection, number: u32, at: Moment) -> Result<()> {
     let at = at.naive_utc();
     diesel::update(table::table.filter(table::number.eq(i64::from(number))))

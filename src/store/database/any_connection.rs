@@ -8,9 +8,9 @@ mod any {
     /// A connection to either database.
     #[derive(diesel::MultiConnection)]
     pub enum AnyConnection {
-        /// The embedded database.
+        /// A connection to an SQLite file.
         Sqlite(SqliteConnection),
-        /// A PostgreSQL server.
+        /// A connection to a PostgreSQL server.
         Postgres(PgConnection),
     }
 }

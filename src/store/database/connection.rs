@@ -67,7 +67,7 @@ impl r2d2::ManageConnection for Connector {
 }
 
 impl Target {
-    /// Opens a connection of one's own.
+    /// Opens a connection outside the pools.
     pub(in crate::store) fn open(&self) -> Result<Session> {
         let era = Arc::default();
         r2d2::ManageConnection::connect(&Connector { target: self.clone(), era })
@@ -156,7 +156,7 @@ fn take(pool: &Pool, waiting: &AtomicUsize) -> Result<r2d2::PooledConnection<Con
     Ok(taken?)
 }
 
-/// Says what the pools say, as our own log lines.
+/// Logs the pools' errors as log lines of ours.
 #[derive(Debug)]
 struct LogErrors;
 
@@ -173,9 +173,9 @@ pub struct Database {
     file: Option<FileIdentity>,
     readers: Pool,
     writer: Pool,
-    /// Who waits for a reader, and for the writer.
+    /// How many callers wait for a reader, and for the writer.
     waiting: Arc<[AtomicUsize; 2]>,
-    /// How often it was set back.
+    /// How often the database was set back, which makes older connections unusable.
     era: Arc<AtomicU64>,
 }
 
@@ -184,11 +184,11 @@ pub struct Database {
 pub struct PoolState {
     /// `readers`, `writer`, or `shared` where one pool is for both.
     pub name: &'static str,
-    /// Connections in use.
+    /// How many connections are in use.
     pub in_use: u32,
-    /// Connections open and not in use.
+    /// How many connections are open and not in use.
     pub idle: u32,
-    /// Who waits for one.
+    /// How many callers wait for a connection.
     pub waiting: u32,
 }
 
@@ -274,7 +274,7 @@ impl Database {
         take(&self.writer, &self.waiting[1])
     }
 
-    /// A connection of one's own, outside the pools.
+    /// Opens a connection outside the pools.
     ///
     /// # Errors
     /// When the database cannot be opened, or is a standby.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::error::{Error, Result};
 
-/// A file by what it is, not by its name.
+/// A file identified by device and inode, not by its name.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct FileIdentity {
     path: PathBuf,
@@ -16,17 +16,17 @@ pub(in crate::store) struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// The file that has this name now.
+    /// Identifies the file that has this name now.
     pub(in crate::store) fn of(path: &Path) -> Self {
         Self { path: path.to_owned(), device_and_inode: look_up(path) }
     }
 
-    /// Where it lies.
+    /// The file's path, as it was given.
     pub(in crate::store) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Fails when another file has the name now, or none.
+    /// Fails if the path now names another file, or none.
     pub(in crate::store) fn check(&self) -> Result<()> {
         let now = look_up(&self.path);
         if now.is_some() && now == self.device_and_inode {

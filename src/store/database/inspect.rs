@@ -16,12 +16,12 @@ use crate::store::users::powers;
 use crate::store::users::powers::Powers;
 use crate::store::{keys, tokens};
 
-/// Damages listed at most; one is enough to know.
+/// How many damages are listed at most; one is enough to know.
 const DAMAGES_LISTED: usize = 5;
 /// Keys read at once.
 const KEYS_PER_READ: i64 = 10_000;
 
-/// What must hold, and a query that counts where it does not.
+/// What must hold of the rows, each with a query that counts where it does not.
 const INVARIANTS: [(&str, &str); 11] = [
     (
         "every key has one key.created event",
@@ -91,7 +91,7 @@ const INVARIANTS: [(&str, &str); 11] = [
     ),
 ];
 
-/// A database that is looked over.
+/// A connection for inspecting a database without changing it.
 pub struct Inspection(Session);
 
 #[derive(QueryableByName)]
@@ -121,7 +121,7 @@ impl Inspection {
         target.open_to_look().map(Self)
     }
 
-    /// Whose it is, and which program it needs.
+    /// Reads whose database it is and which program it needs.
     ///
     /// # Errors
     /// One sentence for people when it is not a database of ours.
@@ -180,7 +180,7 @@ impl Inspection {
         }
     }
 
-    /// Who may do what by it.
+    /// Reads who may do what according to this database.
     ///
     /// # Errors
     /// When the database fails, or one holds what this program never wrote.

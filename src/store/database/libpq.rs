@@ -4,7 +4,7 @@
 const PLAIN_WORDS: [&str; 7] =
     ["require", "verify-ca", "verify-full", "prefer", "allow", "sslmode", "channel_binding"];
 
-/// What is said of a server that is not there, or not ready.
+/// Messages of libpq and PostgreSQL about a server that is not there yet, or not ready.
 const PASSING: [&str; 15] = [
     "Connection refused",
     "Connection reset by peer",
@@ -65,7 +65,7 @@ pub(in crate::store) fn reason(message: &str) -> String {
     format!("{said}; {advice}")
 }
 
-/// What is wrong with a server that takes no changes, and what to do.
+/// The problem with a server that takes no changes, and its remedy.
 pub(in crate::store) const NO_CHANGES: [&str; 2] = [
     "this PostgreSQL server is a standby or takes no changes, and what it holds may lag behind",
     "name the primary in --database-url, or all servers with target_session_attrs=read-write; on a \
@@ -77,8 +77,8 @@ pub(in crate::store) fn says_standby(message: &str) -> bool {
     message.contains("session is read-only") || message.contains("hot standby mode")
 }
 
-/// Whether the same may go well later: nobody listens yet, or PostgreSQL is just starting. A name that
-/// is not found may be that of a container which has not been started.
+/// Whether the same may succeed later: nothing listens yet, or PostgreSQL is just starting. A name
+/// that is not found may be that of a container that has not been started.
 pub(in crate::store) fn may_pass(message: &str) -> bool {
     if let Some((_, name)) = message.split_once("could not translate host name \"") {
         let name = name.rsplit_once("\" to address").map_or(name, |(name, _)| name);

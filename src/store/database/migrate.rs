@@ -35,34 +35,34 @@ use crate::store::schema::{bitting, usage_rollup};
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// The generation of this program: it works with every schema whose `oldest_program` is not above.
+/// The generation of this program. It works with every schema whose `oldest_program` is not higher.
 const GENERATION: i64 = 1;
 
 const DEFAULT_BRAND: &str = "bt";
 
-/// One page of SQLite's smallest size. It takes some shorter files for new ones.
+/// The smallest SQLite file: one page of 512 bytes. SQLite takes some shorter files for new ones.
 const SMALLEST_FILE: u64 = 512;
 
-/// What the database says of itself.
+/// What is stored in the database's `bitting` table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseInfo {
-    /// What begins every key made in it.
+    /// The prefix of every key made in this database.
     pub brand: String,
     /// The highest time any process has seen.
     pub high_water: Moment,
 }
 
-/// Whether a missing database is made.
+/// What to do if the database does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// It is made.
+    /// Create it.
     Create,
-    /// It is an error.
+    /// Fail, so that a typo does not create an empty database.
     Refuse,
 }
 
-/// Opens the database, makes it if wanted, and brings it up to date. The brand is fixed when the
-/// database is made: `bt` unless said.
+/// Opens the database, creates it if wanted, and migrates it. The brand is fixed when the database
+/// is created: `bt` by default.
 ///
 /// # Errors
 /// [`Error::Refused`] with one sentence for people when the database is missing, damaged, another
@@ -99,7 +99,7 @@ fn explain(error: Error, target: &Target) -> Error {
     }
 }
 
-/// Sees to it that there is a file to open; SQLite itself would make one in silence.
+/// Makes sure that there is a file to open; SQLite itself would create one silently.
 fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
     let refused = |why: String| Err(Error::Refused(format!("{}: {why}", path.display())));
     match std::fs::metadata(path) {
@@ -215,7 +215,7 @@ fn too_new(target: &Target, oldest_program: i64) -> Error {
     ))
 }
 
-/// What a database says of itself when it is looked at and left as it is.
+/// What is known of a database that was inspected without changing it.
 #[derive(Debug)]
 pub struct Look {
     /// Brand and highest time.
@@ -242,7 +242,7 @@ pub fn look(connection: &mut AnyConnection, target: &Target) -> Result<Look> {
     }
 }
 
-/// Whose database it is.
+/// Whose database it is: nobody's yet, another program's, or ours.
 enum State {
     Empty,
     Foreign,
@@ -294,8 +294,8 @@ fn state(connection: &mut AnyConnection) -> Result<State> {
     Ok(mark.map_or(State::Foreign, ours))
 }
 
-/// Runs what has not been run yet, inside the caller's transaction: each migration's
-/// `metadata.toml` keeps diesel from beginning one of its own.
+/// Runs pending migrations inside the caller's transaction: each migration's `metadata.toml` keeps
+/// diesel from beginning one of its own.
 fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(connection) => pending(connection, SQLITE),
@@ -309,8 +309,8 @@ struct Applied {
     version: String,
 }
 
-/// Whether something has not been run in a database of ours. It only reads, unlike diesel's own
-/// function of that name, which first makes the table: whoever looks may not be allowed to.
+/// Whether migrations are pending in a database of ours. It only reads, unlike diesel's own
+/// function of that name, which first creates the table: whoever inspects may not be allowed to.
 fn has_pending(connection: &mut AnyConnection) -> Result<bool> {
     let applied: Vec<Applied> =
         diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection)?;
@@ -383,7 +383,7 @@ fn mark(connection: &mut AnyConnection) -> Result<Option<DatabaseInfo>> {
     Ok(row.map(|(brand, high_water)| DatabaseInfo { brand, high_water: high_water.and_utc() }))
 }
 
-/// Keeps the highest time seen; a lower one changes nothing.
+/// Stores the highest time seen; a lower one changes nothing.
 pub fn raise_high_water(connection: &mut AnyConnection, now: Moment) -> Result<()> {
     let now = now.naive_utc();
     diesel::update(bitting::table.filter(bitting::high_water.lt(now)))

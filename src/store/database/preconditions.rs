@@ -46,22 +46,22 @@ pub fn files_of(path: &Path) -> Vec<PathBuf> {
 /// What a PostgreSQL server says of itself.
 #[derive(Debug, QueryableByName)]
 pub struct ServerFacts {
-    /// Such as 150006 for 15.6.
+    /// The server's version as a number: 150006 for 15.6.
     #[diesel(sql_type = BigInt)]
     pub version: i64,
-    /// How it stores text.
+    /// The database's encoding.
     #[diesel(sql_type = Text)]
     pub encoding: String,
     /// Which of the settings that keep a committed change through a crash are off.
     #[diesel(sql_type = Text)]
     pub unsafe_settings: String,
-    /// Its clock, in seconds since 1970.
+    /// The server's clock, in seconds since 1970.
     #[diesel(sql_type = Double)]
     pub clock: f64,
-    /// Whether it is a standby.
+    /// Whether the server is a standby.
     #[diesel(sql_type = Bool)]
     pub standby: bool,
-    /// Whether it refuses every change, as standbys do.
+    /// Whether the server refuses every change, as standbys do.
     #[diesel(sql_type = Bool)]
     pub read_only: bool,
     /// Whether this user may change our tables or, where there are none, make them.
@@ -70,7 +70,7 @@ pub struct ServerFacts {
 }
 
 impl ServerFacts {
-    /// Asks a PostgreSQL server; there is none to ask on SQLite.
+    /// Asks a PostgreSQL server for its facts; none on SQLite.
     pub fn of(connection: &mut AnyConnection) -> Result<Option<Self>> {
         let AnyConnection::Postgres(connection) = connection else { return Ok(None) };
         let facts = diesel::sql_query(

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::libpq;
 use crate::store::error::{Error, Result};
 
-/// Whether libpq has a choice, of which it would take the first that answers.
+/// Whether a URL names several hosts, of which libpq takes the first that answers.
 pub(in crate::store) fn has_several_hosts(url: &str) -> bool {
     let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
     let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
@@ -13,7 +13,7 @@ pub(in crate::store) fn has_several_hosts(url: &str) -> bool {
     std::iter::once(place).chain(named).any(|hosts| hosts.contains(',') || hosts.contains("%2C"))
 }
 
-/// Why a connection that leads to a standby is of no use.
+/// The error for a connection that leads to a standby.
 pub(in crate::store) fn refusal() -> Error {
     Error::Refused(libpq::NO_CHANGES.join("; "))
 }

@@ -9,7 +9,7 @@ use crate::store::error::{Error, Result};
 /// Which database to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A file.
+    /// The path of an SQLite file.
     Sqlite(PathBuf),
     /// A connection URL; it may hold a password.
     Postgres(String),
@@ -17,7 +17,7 @@ pub enum Target {
 
 impl FromStr for Target {
     type Err = Error;
-    /// Reads the scheme and, for SQLite, the path. What else a PostgreSQL URL says is libpq's.
+    /// Parses the scheme and, for SQLite, the path. The rest of a PostgreSQL URL is left to libpq.
     fn from_str(url: &str) -> Result<Self> {
         let refused = |why: &str| Error::Url(format!("database URL: {why}"));
         if url.contains(char::is_control) {
@@ -37,8 +37,8 @@ impl FromStr for Target {
     }
 }
 
-/// The file that is named after `sqlite://`. An absolute path may begin with any number of slashes,
-/// since some programs want four after the colon and `sqlite:///$PWD` has as many.
+/// The path after `sqlite://`. An absolute one may begin with any number of slashes, since some
+/// programs want four after the colon and `sqlite:///$PWD` has as many.
 fn sqlite_path(text: &str) -> std::result::Result<PathBuf, &'static str> {
     let path = match text.strip_prefix('/') {
         Some(rest) => format!("/{}", rest.trim_start_matches('/')),
@@ -68,7 +68,7 @@ fn sqlite_path(text: &str) -> std::result::Result<PathBuf, &'static str> {
     Ok(path.into())
 }
 
-/// Whether somebody has encoded characters as URLs want it.
+/// Whether a path holds a percent-encoded character.
 fn has_percent_code(path: &str) -> bool {
     let hexadecimal = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     let mut parts = path.split('%');
@@ -79,7 +79,7 @@ fn has_percent_code(path: &str) -> bool {
     })
 }
 
-/// For people: the file, or the server without the password.
+/// Writes the file, or the server without the password: for people to read.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

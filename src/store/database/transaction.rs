@@ -104,26 +104,27 @@ impl Database {
     }
 }
 
-/// What a write transaction does alone, across all processes of a PostgreSQL database. SQLite
-/// has one writer anyway.
+/// What only one write transaction does at a time, across all processes of a PostgreSQL database.
+/// SQLite has one writer anyway.
 #[derive(Debug, Clone, Copy)]
 pub enum AdvisoryLock {
-    /// Changing keys or tokens: their audit events' ids must rise in the order of the commits.
+    /// Changing keys or tokens: the ids of their audit events must rise in the order of the
+    /// commits.
     Keys,
     /// Folding the journal, and rolling up usage.
     Usage,
-    /// Migrating.
+    /// Creating and migrating the schema.
     Schema,
-    /// Dropping answers that were kept long enough.
+    /// Dropping kept answers that have expired.
     Answers,
     /// Changing users, or signing one in. Who needs [`Self::Keys`] too takes it after this.
     Users,
-    /// Counting failed logins.
+    /// Counting failed logins, so that none is lost to a concurrent one.
     Logins,
 }
 
 impl AdvisoryLock {
-    /// Waits for its turn and keeps it to the end of the transaction.
+    /// Waits for the lock, and holds it to the end of the transaction.
     ///
     /// # Errors
     /// When the database fails or the turn does not come in time.

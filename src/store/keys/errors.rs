@@ -14,8 +14,7 @@ use crate::store::usage::number_list;
 /// Rows added by one statement: 7 parameters each.
 const ROWS_PER_STATEMENT: usize = 500;
 
-/// Adds failed requests, which come in the order of the keys, and forgets all but the last ones of
-/// each key.
+/// Adds failed requests, which come sorted by key, and drops all but the last ones of each key.
 pub fn note(connection: &mut AnyConnection, failed: &[(KeyNumber, FailedRequest)]) -> Result<()> {
     for some in failed.chunks(ROWS_PER_STATEMENT) {
         let row = |(key, failed): &(KeyNumber, FailedRequest)| {

@@ -68,7 +68,7 @@ fn shown(filter: &TableFilter, user: Option<UserId>, now: Moment) -> Query {
     }
 }
 
-/// The scopes are one text, separated by spaces.
+/// Only keys with this scope; a key's scopes are one text, separated by spaces.
 fn with_scope(query: Query, scope: &Scope) -> Query {
     let name = scope.to_string();
     let like = |pattern: String| table::scopes.like(pattern.replace('_', "\\_")).escape('\\');
@@ -94,7 +94,7 @@ fn with_text(query: Query, text: &str) -> Query {
 }
 
 /// The row numbers of all keys that a filter lets through, in order. One pass gives the page, the
-/// number of pages and the whole for an export.
+/// number of pages, and the whole list for an export.
 pub fn numbers(
     connection: &mut AnyConnection,
     filter: &TableFilter,

@@ -130,7 +130,7 @@ pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber>
     rows::row_number(number).map(KeyNumber)
 }
 
-/// How many keys there are, retired ones included, or a few more.
+/// The highest row number: as many keys as there are, retired ones included, or a few more.
 pub fn count(connection: &mut AnyConnection) -> Result<usize> {
     let greatest: Option<i64> =
         table::table.select(diesel::dsl::max(table::number)).first(connection)?;
@@ -185,7 +185,7 @@ pub fn active_named(
     row.map(ApiKey::try_from).transpose()
 }
 
-/// Changes what people call a key.
+/// Replaces a key's label.
 pub fn set_label(
     connection: &mut AnyConnection,
     number: KeyNumber,
@@ -203,7 +203,7 @@ pub fn set_label(
     Ok(())
 }
 
-/// Ends a key.
+/// Marks a key as revoked.
 pub fn set_revoked(
     connection: &mut AnyConnection,
     number: KeyNumber,

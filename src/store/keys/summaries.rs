@@ -15,23 +15,23 @@ use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::{api_keys, key_summary_position as position, usage_minutes};
 
-/// How far the summaries have come.
+/// Up to where the summaries have been computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SummaryPosition {
-    /// Every earlier minute is added.
+    /// Every earlier minute has been added.
     pub minute: Minute,
-    /// The keys up to this one were counted afresh in this round.
+    /// In this round, the keys up to this one have been recounted.
     pub key: i64,
 }
 
-/// Reads how far the summaries have come.
+/// Reads up to where the summaries have been computed.
 pub fn position(connection: &mut AnyConnection) -> Result<SummaryPosition> {
     let (minute, key): (i64, i64) =
         position::table.select((position::minute, position::key_number)).first(connection)?;
     Ok(SummaryPosition { minute: Minute(minute), key })
 }
 
-/// Moves on, unless another process has done so meanwhile: then `false`.
+/// Moves the position on; `false` if another process has done so in the meantime.
 pub fn advance(
     connection: &mut AnyConnection,
     from: SummaryPosition,
@@ -75,7 +75,7 @@ pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> 
     Ok(())
 }
 
-/// The row numbers after this one, in order.
+/// The row numbers of keys after this one, in order.
 pub fn keys_after(connection: &mut AnyConnection, key: i64, most: i64) -> Result<Vec<KeyNumber>> {
     let numbers: Vec<i64> = api_keys::table
         .filter(api_keys::number.gt(key))
@@ -86,7 +86,7 @@ pub fn keys_after(connection: &mut AnyConnection, key: i64, most: i64) -> Result
     numbers.into_iter().map(|number| rows::row_number(number).map(KeyNumber)).collect()
 }
 
-/// Replaces the summaries of some keys by what was counted afresh.
+/// Replaces the summaries of some keys by recounted ones.
 pub fn replace(connection: &mut AnyConnection, figures: &HashMap<KeyNumber, Usage>) -> Result<()> {
     if figures.is_empty() {
         return Ok(());

@@ -51,7 +51,7 @@ pub fn ids_of_digests(
     Ok(found)
 }
 
-/// Lets a transaction wait for whoever reads what it hands over, as long as they like.
+/// Lifts the time limits of this transaction, whose reader may be as slow as they like.
 pub fn disable_timeouts(connection: &mut AnyConnection) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(_) => Ok(()),
@@ -61,7 +61,7 @@ pub fn disable_timeouts(connection: &mut AnyConnection) -> Result<()> {
     }
 }
 
-/// Keys from the oldest to the newest, those that follow a row number.
+/// Up to `limit` keys after a row number, the oldest first.
 pub fn after(connection: &mut AnyConnection, last: i64, limit: i64) -> Result<Vec<ApiKey>> {
     let rows: Vec<Row> = table::table
         .filter(table::number.gt(last))

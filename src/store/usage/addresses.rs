@@ -13,18 +13,18 @@ use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::key_addresses as table;
 
-/// How many addresses are kept of a key.
+/// How many addresses are kept per key.
 pub const KEPT: i64 = 5;
 
-/// Rows in one statement on SQLite, as in `usage_rows`.
+/// Rows in one statement on SQLite, as in `counter_rows`.
 const ROWS_PER_STATEMENT: usize = 100;
 /// Keys whose addresses are counted in one statement.
 const KEYS_PER_STATEMENT: usize = 500;
 
-/// Key, address, user agent, and when.
+/// A row to be written: key, address, user agent, and when it was seen.
 type Row<'a> = (i64, &'a str, Option<&'a str>, i64);
 
-/// Notes that keys were used from addresses, each key and address once, and forgets all but the
+/// Records the addresses that keys were used from, each key and address once, and drops all but the
 /// last ones of each key. They are written in this order.
 pub fn note(connection: &mut AnyConnection, sources: &[(KeyNumber, Source)]) -> Result<()> {
     if sources.is_empty() {
@@ -70,7 +70,8 @@ pub fn note(connection: &mut AnyConnection, sources: &[(KeyNumber, Source)]) -> 
 
 const INSERT: &str =
     "INSERT INTO key_addresses AS present (key_number, address, user_agent, last_at) ";
-/// Two processes may note the same address at once, so that one statement has to do it.
+/// Updates a row unless it is newer. Two processes may record the same address at once, so one
+/// statement has to do it.
 const UNLESS_LATER: &str = " ON CONFLICT (key_number, address) DO UPDATE SET \
      user_agent = excluded.user_agent, last_at = excluded.last_at \
      WHERE present.last_at <= excluded.last_at";

@@ -15,22 +15,23 @@ use diesel::sqlite::Sqlite;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 
-/// Rows in one statement on SQLite; what is left over is added row by row. More save nothing.
+/// Rows in one statement on SQLite; the rest is added row by row. More rows save nothing.
 const ROWS_PER_STATEMENT: usize = 100;
 /// Rows in one statement on PostgreSQL.
 const ROWS_PER_ARRAY: usize = 10_000;
 
-/// The three numbers of the key, how many, and the last of them in milliseconds since 1970.
+/// A row: the three numbers of its primary key, the number of requests, and the last of them in
+/// milliseconds since 1970.
 pub(in crate::store) type Row = [i64; 5];
 
 /// A table of counts.
 pub(in crate::store) trait CountTable: 'static {
     const NAME: &'static str;
-    /// The columns of its key.
+    /// The columns of the table's primary key.
     const KEY: &'static str;
 }
 
-/// Counts by the minute.
+/// The table of counts by the minute.
 pub(in crate::store) struct Minutes;
 
 impl CountTable for Minutes {
@@ -38,7 +39,7 @@ impl CountTable for Minutes {
     const KEY: &'static str = "minute, key_number, cell";
 }
 
-/// Counts by the hour.
+/// The table of counts by the hour.
 pub(in crate::store) struct Hours;
 
 impl CountTable for Hours {
@@ -50,7 +51,7 @@ impl CountTable for Hours {
 pub(in crate::store) const ADD_UP: &str = ") DO UPDATE SET n = present.n + excluded.n, last_at = CASE WHEN \
      excluded.last_at > present.last_at THEN excluded.last_at ELSE present.last_at END";
 
-/// Adds to the rows of a table; none may occur twice. They are added in this order.
+/// Adds counts to the rows of a table, in this order; no row may occur twice.
 pub(in crate::store) fn add<T: CountTable>(
     connection: &mut AnyConnection,
     rows: &[Row],

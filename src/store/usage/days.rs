@@ -21,8 +21,8 @@ struct DayRow {
     n: i64,
 }
 
-/// The last 30 days of some keys, as far as they are written; together, a key's days are its
-/// figure of the 30-day window.
+/// The last 30 days of some keys, as far as they are written; a key's days add up to its 30-day
+/// window.
 pub fn days(
     connection: &mut AnyConnection,
     keys: &[KeyNumber],

@@ -17,16 +17,17 @@ use crate::store::error::Result;
 use crate::store::rows::unreadable;
 use crate::store::schema::usage_journal;
 
-/// Bytes of one counter.
+/// The length of one counter in bytes.
 const WIDTH: usize = 18;
 /// Rows that a large batch is divided into, by the number of the key.
 const PARTS: u32 = 16;
-/// The part of a batch that is not divided.
+/// The part number of a batch that is not divided.
 const WHOLE: u32 = PARTS;
-/// Counters from which on a batch is divided: one key's are to be found without reading them all.
+/// How many counters make a batch large enough to be divided, so that one key's are found without
+/// reading them all.
 const LARGE: usize = 1_000;
 
-/// Notes a batch of a process; its counts are in order ([`Count::merge`]).
+/// Appends a process's batch; its counts are in order ([`Count::merge`]).
 pub fn append(
     connection: &mut AnyConnection,
     process: &str,
@@ -57,7 +58,7 @@ struct Batch {
     counts: Vec<u8>,
 }
 
-/// What the journal holds of some keys, each named once, or of all.
+/// The journal's counts of some keys, each named once, or of all.
 pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<Vec<Count>> {
     let batches = usage_journal::table.select((usage_journal::part, usage_journal::counts));
     let batches: Vec<(i64, Vec<u8>)> = match keys {
@@ -83,7 +84,7 @@ pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<
     Ok(counts)
 }
 
-/// Takes everything out of the journal, whoever noted it.
+/// Takes everything out of the journal, whichever process wrote it.
 pub fn take(connection: &mut AnyConnection) -> Result<Vec<Count>> {
     let taken = diesel::sql_query("DELETE FROM usage_journal RETURNING counts");
     let mut counts = Vec::new();
@@ -93,7 +94,7 @@ pub fn take(connection: &mut AnyConnection) -> Result<Vec<Count>> {
     Ok(counts)
 }
 
-/// Counters of one row, as bytes.
+/// The counters of one journal row, encoded.
 #[derive(Default)]
 struct Part {
     /// How many requests they count.
@@ -119,7 +120,8 @@ impl Part {
     }
 }
 
-/// Counters are in order of minute and key, so that a few keys are found without looking at the rest.
+/// Decodes the counters of some keys. They are sorted by minute and key, so a few keys are found
+/// without decoding the rest.
 fn decode(bytes: &[u8], keys: KeySelection<'_>, counts: &mut Vec<Count>) -> Result<()> {
     let (mut counters, rest) = bytes.as_chunks::<WIDTH>();
     if !rest.is_empty() {

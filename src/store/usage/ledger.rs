@@ -11,11 +11,12 @@ use crate::store::error::Result;
 /// Counts by hour where they are rolled up, by minute elsewhere.
 #[derive(Debug, Default)]
 pub struct UsageRows {
-    /// Rolled up.
+    /// Counts that are rolled up.
     pub hours: Vec<(Hour, Cell, i64)>,
-    /// Not rolled up yet.
+    /// Counts that are not rolled up yet.
     pub minutes: Vec<(Minute, Cell, i64)>,
-    /// Rolled up, but needed by the minute: the part hour that begins the 24-hour window.
+    /// Counts that are rolled up but needed by the minute: the part hour that begins the 24-hour
+    /// window.
     pub part_hour: Vec<(Minute, Cell, i64)>,
 }
 
@@ -42,7 +43,7 @@ struct MinuteRow {
 }
 
 impl UsageRows {
-    /// Reads what is written.
+    /// Reads the counts of some keys, or of all, as far as they are written.
     pub fn read(
         connection: &mut AnyConnection,
         keys: KeySelection<'_>,

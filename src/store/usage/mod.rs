@@ -30,29 +30,29 @@ use counter_rows::{Hours, Minutes, Row};
 
 /// Keys in one SELECT of figures: SQLite joins at most 500 together.
 const KEYS_PER_STATEMENT: usize = 100;
-/// Up to so many minutes are looked up one by one; beyond, the range is read.
+/// Up to this many minutes are looked up one by one; for more, the range is read.
 const MINUTES_BY_SEEK: i64 = 240;
 
-/// How far the roll-up has come.
+/// Up to where usage has been rolled up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// Every earlier hour is in the hour rows.
+    /// Every earlier hour has been rolled up.
     pub hour: Hour,
-    /// Of `hour`, the keys up to this one are too.
+    /// Of `hour`, the keys up to this one have been rolled up too.
     pub key: i64,
-    /// Minute rows before this are gone.
+    /// Minute rows before this one have been dropped.
     pub minutes_from: Minute,
 }
 
 impl Position {
-    /// Whether a minute of this key is in the hour rows.
+    /// Whether a minute of this key has been rolled up.
     pub fn covers(&self, key: KeyNumber, minute: Minute) -> bool {
         let hour = minute.hour();
         hour < self.hour || (hour == self.hour && i64::from(key.0) <= self.key)
     }
 }
 
-/// Reads how far the roll-up has come.
+/// Reads up to where usage has been rolled up.
 pub fn position(connection: &mut AnyConnection) -> Result<Position> {
     let (hour, key, minutes_from): (i64, i64, i64) = usage_rollup::table
         .select((usage_rollup::hour, usage_rollup::key_number, usage_rollup::minutes_from))
@@ -102,7 +102,7 @@ fn add_to_sums(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
 /// The end of an INSERT into the sums that adds to rows that are there already.
 const SUM_UP: &str = " ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n";
 
-/// Raises a process's mark to a batch's sequence number. `false`: the batch was written before.
+/// Raises a process's mark to a batch's sequence number; `false` if the batch was written before.
 pub fn raise_mark(
     connection: &mut AnyConnection,
     process: &str,
@@ -139,7 +139,7 @@ pub fn mark(connection: &mut AnyConnection, process: &str) -> Result<i64> {
     Ok(sequence.unwrap_or(0))
 }
 
-/// Forgets the marks of processes that have written nothing since.
+/// Drops the marks of processes that have written nothing since `before`.
 pub fn forget_marks(connection: &mut AnyConnection, before: Moment) -> Result<()> {
     diesel::delete(usage_marks::table.filter(usage_marks::at.lt(before.naive_utc())))
         .execute(connection)?;
@@ -164,7 +164,7 @@ struct SumRow {
     last_at: i64,
 }
 
-/// The figures of some keys, as far as they are written.
+/// The usage of some keys, as far as it is written.
 pub fn figures(
     connection: &mut AnyConnection,
     keys: &[KeyNumber],
@@ -274,7 +274,7 @@ pub(super) fn minutes(
     Ok(found)
 }
 
-/// What a statement finds in the minute rows.
+/// Runs a statement that selects minute rows.
 pub(super) fn counts(connection: &mut AnyConnection, statement: String) -> Result<Vec<Count>> {
     let rows: Vec<MinuteRow> = diesel::sql_query(statement).load(connection)?;
     let count = |row: MinuteRow| {

@@ -14,14 +14,14 @@ use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::{usage_minutes, usage_rollup, usage_sums};
 
-/// How many row numbers of keys one step covers at most.
+/// The most row numbers of keys that one step covers.
 const KEYS_PER_STEP: i64 = 1000;
-/// Rows that one step reads of each minute of its hour; more than a key can have in a minute, so
-/// that each step gets past one.
+/// Rows that one step reads per minute of its hour: more than one key can have in a minute, so that
+/// each step completes at least one key.
 const ROWS_OF_A_MINUTE: usize = 128;
-/// Hour rows that one step adds to or drops; a key's rows stay together.
+/// Hour rows that one step adds to or drops. A key's rows are done together.
 const HOUR_ROWS_PER_STEP: usize = 1000;
-/// Minute rows that are dropped in one step.
+/// Minute rows that one step drops.
 const DROPPED_PER_STEP: i64 = 5000;
 
 #[derive(QueryableByName)]
@@ -85,7 +85,7 @@ pub fn step(
     Ok(moved.hour < end)
 }
 
-/// Adds an hour of the first keys after `from`; returns up to which.
+/// Rolls up an hour of the first keys after `from`; returns up to which key.
 fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> Result<i64> {
     let first = hour.first_minute().0;
     // Sought minute by minute, in one statement.
@@ -120,7 +120,7 @@ fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> R
     Ok(complete)
 }
 
-/// Moves what is too old of these keys to the totals; `false`: there is more.
+/// Moves hours of these keys that are too old to the totals; `false` if there is more.
 fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour) -> Result<bool> {
     #[derive(QueryableByName)]
     struct Old {

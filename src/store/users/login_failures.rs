@@ -9,16 +9,16 @@ use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::login_failures as table;
 
-/// How often something failed in a row.
+/// The failed logins of one subject.
 #[derive(Debug, Clone, Copy)]
 pub struct Failures {
-    /// How often.
+    /// How many failed in a row.
     pub failures: i64,
-    /// When for the last time.
+    /// When the last one failed.
     pub last_at: Moment,
 }
 
-/// What is noted of a subject.
+/// The failures recorded for a subject.
 pub fn find(connection: &mut AnyConnection, subject: &Digest) -> Result<Option<Failures>> {
     let found: Option<(i64, NaiveDateTime)> = table::table
         .filter(table::subject.eq(subject.as_bytes().to_vec()))
@@ -50,14 +50,14 @@ pub fn set(connection: &mut AnyConnection, subject: &Digest, now: Failures) -> R
     Ok(())
 }
 
-/// Forgets a subject.
+/// Drops the failures of a subject.
 pub fn delete(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
     diesel::delete(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
         .execute(connection)?;
     Ok(())
 }
 
-/// Takes one failure back: it was none.
+/// Takes back one failure, since the attempt has not failed after all.
 pub fn undo_failure(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
     diesel::update(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
         .filter(table::failures.gt(0))
@@ -66,7 +66,7 @@ pub fn undo_failure(connection: &mut AnyConnection, subject: &Digest) -> Result<
     Ok(())
 }
 
-/// Deletes some subjects that have not failed since, and says how many.
+/// Drops some subjects that have not failed since `since`; returns how many.
 pub fn delete_older(connection: &mut AnyConnection, since: Moment, limit: i64) -> Result<usize> {
     let old: Vec<Vec<u8>> = table::table
         .filter(table::last_at.le(since.naive_utc()))

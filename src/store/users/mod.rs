@@ -166,7 +166,7 @@ pub fn count_administrators(connection: &mut AnyConnection) -> Result<i64> {
     Ok(administrators.count().get_result(connection)?)
 }
 
-/// Changes what a user is and may grant.
+/// Changes a user's role and the scopes they may grant.
 pub fn set_rights(
     connection: &mut AnyConnection,
     id: UserId,
@@ -179,7 +179,7 @@ pub fn set_rights(
     Ok(())
 }
 
-/// Disables a user, or enables them.
+/// Disables a user from a moment on, or enables them.
 pub fn set_disabled(
     connection: &mut AnyConnection,
     id: UserId,
@@ -199,7 +199,7 @@ pub fn set_password(connection: &mut AnyConnection, id: UserId, hash: Option<&st
     Ok(())
 }
 
-/// Notes that a user signed in.
+/// Records that a user signed in.
 pub fn set_last_login(connection: &mut AnyConnection, id: UserId, at: Moment) -> Result<()> {
     diesel::update(table::table.filter(table::id.eq(id.to_string())))
         .set(table::last_login_at.eq(at.naive_utc()))

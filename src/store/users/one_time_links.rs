@@ -28,8 +28,8 @@ pub fn insert(
     Ok(())
 }
 
-/// Whom the link with this secret is for, if it is still good; inside, none where it makes the
-/// first administrator.
+/// The user that the link with this secret is for; outer none if it is no longer valid, inner none
+/// if it makes the first administrator.
 pub fn find(
     connection: &mut AnyConnection,
     digest: &Digest,
@@ -44,7 +44,7 @@ pub fn find(
     found.map(|user| rows::optional_id("user id", user)).transpose()
 }
 
-/// Uses up every link of a user, or every one that makes the first administrator.
+/// Deletes every link of a user, or every one that makes the first administrator.
 pub fn delete_all_of(connection: &mut AnyConnection, user: Option<UserId>) -> Result<()> {
     match user {
         Some(user) => diesel::delete(table::table.filter(table::user_id.eq(user.to_string())))
@@ -56,12 +56,12 @@ pub fn delete_all_of(connection: &mut AnyConnection, user: Option<UserId>) -> Re
     Ok(())
 }
 
-/// Uses up every link; returns how many there were.
+/// Deletes every link; returns how many there were.
 pub fn delete_all(connection: &mut AnyConnection) -> Result<usize> {
     Ok(diesel::delete(table::table).execute(connection)?)
 }
 
-/// Deletes the links whose time has passed. They are made by hand and are few.
+/// Deletes the expired links. They are made by hand and are few.
 pub fn delete_expired(connection: &mut AnyConnection, now: Moment) -> Result<()> {
     diesel::delete(table::table.filter(table::expires_at.le(now.naive_utc())))
         .execute(connection)?;

@@ -12,38 +12,38 @@ use crate::store::error::Result;
 use crate::store::schema::{admin_tokens, api_keys, users as user_table};
 use crate::store::{rows, users};
 
-/// A key or an admin token, as far as it gives power to somebody.
+/// Whether a key or an admin token gives power to somebody, and to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credential {
-    /// Whether somebody ended it.
+    /// Whether it was revoked.
     pub revoked: bool,
-    /// Who manages it.
+    /// The user whose key or token it is.
     pub user: Option<UserId>,
 }
 
 /// A user with the hash of their password.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The user.
+    /// The user as stored.
     pub user: User,
-    /// None until a password was set.
+    /// The hash of their password; none until one was set.
     pub password: Option<String>,
 }
 
-/// Every power that somebody has by a database.
+/// Who may do what according to one database.
 #[derive(Debug, Default)]
 pub struct Powers {
-    /// All keys.
+    /// Every key that is stored.
     pub keys: HashMap<KeyId, Credential>,
-    /// All admin tokens.
+    /// Every admin token that is stored.
     pub tokens: HashMap<TokenId, Credential>,
-    /// All users.
+    /// Every user that is stored.
     pub users: HashMap<UserId, Account>,
 }
 
 type CredentialRow = (String, bool, Option<String>);
 
-/// Reads them all.
+/// Reads every key, admin token and user.
 ///
 /// # Errors
 /// When the database fails, or holds what this program never wrote.

@@ -59,7 +59,7 @@ pub fn insert(connection: &mut AnyConnection, session: &Session, digest: &Digest
     Ok(())
 }
 
-/// The session with this secret, whether or not it is still good, and its user as they are now.
+/// The session with this secret, whether or not it is still valid, and its user as they are now.
 pub fn find(connection: &mut AnyConnection, digest: &Digest) -> Result<Option<(Session, User)>> {
     let found: Option<(Row, users::Row)> = table::table
         .inner_join(user_table::table.on(user_table::id.eq(table::user_id)))
@@ -70,18 +70,18 @@ pub fn find(connection: &mut AnyConnection, digest: &Digest) -> Result<Option<(S
     found.map(|(session, user)| Ok((read(session)?, users::read(user)?))).transpose()
 }
 
-/// The session with this id, whether or not it is still good.
+/// The session with this id, whether or not it is still valid.
 pub fn find_by_id(connection: &mut AnyConnection, id: SessionId) -> Result<Option<Session>> {
     let found = table::table.filter(table::id.eq(id.to_string())).select(COLUMNS);
     found.first(connection).optional()?.map(read).transpose()
 }
 
-/// All sessions of a user, dead ones included.
+/// All sessions of a user, expired ones included.
 pub fn list(connection: &mut AnyConnection, user: UserId) -> Result<Vec<SessionId>> {
     ids(table::table.filter(table::user_id.eq(user.to_string())).into_boxed(), connection)
 }
 
-/// A user's sessions beyond so many that are good, the newest of which are left out.
+/// A user's valid sessions, without the `most` newest ones.
 pub fn live_beyond(
     connection: &mut AnyConnection,
     user: UserId,
@@ -93,7 +93,7 @@ pub fn live_beyond(
     ids(older, connection)
 }
 
-/// A page of a user's sessions that are good, the newest first.
+/// A page of a user's valid sessions, the newest first.
 pub fn page(
     connection: &mut AnyConnection,
     user: UserId,
@@ -126,7 +126,7 @@ fn ids(query: Query, connection: &mut AnyConnection) -> Result<Vec<SessionId>> {
     ids.iter().map(|id| rows::parse("session id", id)).collect()
 }
 
-/// Notes when a session's last request came; an earlier time changes nothing.
+/// Records when a session's last request came; an earlier time changes nothing.
 pub fn set_last_seen(connection: &mut AnyConnection, id: SessionId, at: Moment) -> Result<()> {
     diesel::update(table::table.filter(table::id.eq(id.to_string())))
         .filter(table::last_seen_at.lt(at.naive_utc()))
@@ -135,7 +135,7 @@ pub fn set_last_seen(connection: &mut AnyConnection, id: SessionId, at: Moment) 
     Ok(())
 }
 
-/// Ends one of a user's sessions; says whether there was such a one.
+/// Deletes one of a user's sessions; returns whether there was one.
 pub fn delete(connection: &mut AnyConnection, user: UserId, id: SessionId) -> Result<bool> {
     let session = table::table
         .filter(table::id.eq(id.to_string()))
@@ -143,14 +143,14 @@ pub fn delete(connection: &mut AnyConnection, user: UserId, id: SessionId) -> Re
     Ok(diesel::delete(session).execute(connection)? > 0)
 }
 
-/// Ends all sessions of a user.
+/// Deletes all sessions of a user.
 pub fn delete_all_of(connection: &mut AnyConnection, user: UserId) -> Result<()> {
     let sessions = table::table.filter(table::user_id.eq(user.to_string()));
     diesel::delete(sessions).execute(connection)?;
     Ok(())
 }
 
-/// Deletes some sessions that are good no more, and says how many.
+/// Deletes some sessions that are no longer valid; returns how many.
 pub fn delete_dead(connection: &mut AnyConnection, now: Moment, limit: i64) -> Result<usize> {
     let (idle, old) = ((now - LONGEST_IDLE).naive_utc(), (now - LONGEST).naive_utc());
     let dead: Vec<String> = table::table
@@ -164,12 +164,12 @@ pub fn delete_dead(connection: &mut AnyConnection, now: Moment, limit: i64) -> R
     Ok(dead.len())
 }
 
-/// How many there are.
+/// How many sessions there are, expired ones included.
 pub fn count(connection: &mut AnyConnection) -> Result<i64> {
     Ok(table::table.count().get_result(connection)?)
 }
 
-/// Ends every session; returns how many there were.
+/// Deletes every session; returns how many there were.
 pub fn delete_all(connection: &mut AnyConnection) -> Result<usize> {
     Ok(diesel::delete(table::table).execute(connection)?)
 }
