@@ -19,7 +19,7 @@ use crate::store;
 use crate::store::audit;
 use crate::store::database::transaction::AdvisoryLock;
 
-/// Says in the log what was done, once it is committed: where the database is lost, this is left.
+/// Logs a committed change: if the database is lost, this record remains.
 pub(super) fn log_change(action: Action, id: impl Display, origin: &Origin) {
     tracing::info!(
         action = action.as_str(),
@@ -113,7 +113,7 @@ impl Bitting {
     }
 }
 
-/// The server as the actor of what nobody asked it to do.
+/// The origin of what the server does of its own accord.
 fn itself() -> Origin {
     let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
     Origin { actor, address: None, request_id: None }

@@ -19,19 +19,19 @@ use crate::store::users::powers::{Credential, Powers};
 use crate::store::users::{one_time_links, sessions};
 use crate::store::{audit, keys, tokens, users};
 
-/// Why keys and tokens are revoked.
+/// The reason recorded for keys and tokens that are revoked.
 const REASON: &str = "revoked before a backup was restored";
 
 /// A key or an admin token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// A key.
+    /// An API key.
     Key(KeyId),
     /// An admin token.
     Token(TokenId),
 }
 
-/// One thing that is taken away.
+/// One right that is taken away again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// A key or token had been revoked.

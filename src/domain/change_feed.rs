@@ -13,7 +13,7 @@ use crate::store::feed::Bookmark;
 /// committed after this time.
 const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
-/// How far the feed was read, and what was written meanwhile.
+/// Up to where the feed was read, and what was written in the meantime.
 #[derive(Default)]
 pub struct ChangeFeed {
     pub(super) reader: Mutex<Reader>,
@@ -22,7 +22,7 @@ pub struct ChangeFeed {
     pub(super) file_lost: AtomicBool,
 }
 
-/// Who reads, and up to where it has read.
+/// The one reader's state: up to where it has read.
 #[derive(Default)]
 pub(super) struct Reader {
     pub(super) session: Option<Session>,
@@ -47,16 +47,16 @@ impl Position {
 /// back.
 #[derive(Default)]
 struct Bookmarks {
-    /// The last one that was read.
+    /// The last event that was read.
     read: Option<Bookmark>,
-    /// Those that were written here and have not been seen by a read.
+    /// Events that this process wrote and no read has seen yet.
     written: BTreeMap<i64, Written>,
 }
 
 struct Written {
     bookmark: Bookmark,
     committed: bool,
-    /// Uptime at which it was written.
+    /// The uptime at which the event was written.
     at: Duration,
 }
 
@@ -70,28 +70,28 @@ impl ChangeFeed {
         self.file_lost.load(Ordering::Acquire)
     }
 
-    /// Notes an event of a key or token that is about to be committed here.
+    /// Records an event of a key or token that this process is about to commit.
     pub(super) fn announce(&self, bookmark: Bookmark, uptime: Duration) {
         let written = Written { bookmark, committed: false, at: uptime };
         lock(&self.bookmarks).written.insert(written.bookmark.id, written);
     }
 
-    /// Notes that it was committed. To be called before anybody can know the change by the index.
+    /// Records that an announced event was committed. To be called before the change is in the
+    /// index.
     pub(super) fn committed(&self, event: i64) {
         if let Some(written) = lock(&self.bookmarks).written.get_mut(&event) {
             written.committed = true;
         }
     }
 
-    /// What the database must still hold.
+    /// The events that the database must still hold.
     pub(super) fn bookmarks(&self) -> Vec<Bookmark> {
         let bookmarks = lock(&self.bookmarks);
         let written = bookmarks.written.values().filter(|written| written.committed);
         bookmarks.read.iter().chain(written.map(|written| &written.bookmark)).cloned().collect()
     }
 
-    /// Notes how far the database was read, after it was asked for some bookmarks; whatever it said
-    /// of them counts from now on.
+    /// Moves the bookmarks on after a read that asked for some of them.
     pub(super) fn turn_to(&self, read: Option<Bookmark>, asked: &[Bookmark], uptime: Duration) {
         let mut bookmarks = lock(&self.bookmarks);
         bookmarks.read = read.or(bookmarks.read.take());

@@ -17,23 +17,23 @@ use crate::store::database::migrate::DatabaseInfo;
 use crate::store::database::preconditions;
 use crate::store::database::preconditions::ServerFacts;
 
-/// Less free space than this is soon none.
+/// Free space, in bytes, below which there is a warning.
 const LITTLE_SPACE: u64 = 256 << 20;
-/// Less than this is as good as none.
+/// Free space, in bytes, that is as good as none.
 const NO_SPACE: u64 = 16 << 20;
 /// A write-ahead log that has grown beyond this is not being written back.
 const LARGE_LOG: u64 = 256 << 20;
 /// The oldest PostgreSQL that is tested.
 const OLDEST_POSTGRES: i64 = 130_000;
-/// Clocks that differ by more than this are worth a word.
+/// A difference between clocks that is worth a warning.
 const NOTABLE: Duration = Duration::seconds(2);
-/// Clocks that differ by more than this decide expiries wrongly.
+/// A difference between clocks that is a fault: expiries are decided wrongly.
 const TOO_FAR: Duration = Duration::seconds(60);
 
 const RESTORE: &str = "stop the server, keep the file for investigation, and restore a backup";
 const REPORT: &str = "restore an earlier backup, or report this line as a bug";
 
-/// Looks everything over; what cannot be reached ends it.
+/// Runs all checks, up to the first that makes the rest impossible.
 pub fn examine(target: &Target, brand: Option<&Brand>, clock: &dyn Clock) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Target::Sqlite(path) = target {

@@ -19,13 +19,13 @@ pub enum Error {
     /// The key has been retired, and retired keys are never edited.
     #[error("the key is {}", crate::model::words::Word::as_str(*.0))]
     Retired(Status),
-    /// There is another version than the request demands.
+    /// The record's version is not one that the request demands.
     #[error("the record has changed in the meantime; read it again")]
     PreconditionFailed,
-    /// The same request is being carried out.
+    /// The same request is still being carried out.
     #[error("the first request with this key is still running")]
     InProgress,
-    /// Another request came under the same key.
+    /// Another request was made with the same idempotency key.
     #[error("the idempotency key was used for another request; use a new one")]
     Mismatch,
     /// The input breaks rules; all of them are named.
@@ -45,10 +45,11 @@ pub enum Error {
     /// The credential that asks has ended since it was accepted.
     #[error("the credential that asks has ended")]
     Ended(Ended),
-    /// It is another's, and the caller may not know of it; outside `domain` it is not found.
+    /// It belongs to somebody else, and the caller may not know of it. Outside `domain` this
+    /// becomes [`Self::NotFound`].
     #[error("not found")]
     Foreign,
-    /// It would leave nobody who administers.
+    /// The change would leave no administrator who can sign in.
     #[error("this is the last administrator who can sign in; make another one first")]
     LastAdministrator,
     /// The address or the password is wrong, or the user is disabled; which of it is not told.
@@ -57,13 +58,13 @@ pub enum Error {
     /// Too many logins failed before this one.
     #[error("too many failed attempts; try again in {seconds} s")]
     TooManyAttempts {
-        /// When it is worth trying again.
+        /// The seconds until it is worth trying again.
         seconds: i64,
     },
     /// Too many passwords are being checked at the moment.
     #[error("too many people are signing in at the moment; try again")]
     Busy,
-    /// The database failed.
+    /// The database failed: a connection, a statement, or what it returned.
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The operating system has no randomness to give.

@@ -22,7 +22,8 @@ struct Written {
 }
 
 impl EventLimit {
-    /// Whether one more event is to be written, and how many were left out since the last one.
+    /// How many events were left out since the last one that was written; none if this one is left
+    /// out too.
     pub(super) fn admit(&self, subject: &str, now: Moment) -> Option<u64> {
         let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.timestamp() / 60;

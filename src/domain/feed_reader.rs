@@ -26,7 +26,7 @@ use crate::store::{keys, tokens};
 /// Rows read at once.
 const ROWS_PER_READ: i64 = 10_000;
 
-/// How far one state of the database was read, and by what it will be known again.
+/// Up to where a state of the database was read, and its bookmark.
 struct Read {
     position: Position,
     bookmark: Bookmark,
@@ -80,7 +80,8 @@ impl Bitting {
         Ok(())
     }
 
-    /// Takes in what has changed since. `None` when the database was set back meanwhile.
+    /// Applies what has changed since a position. `None` if the database was set back in the
+    /// meantime.
     fn catch_up(
         &self,
         session: &mut Session,
@@ -103,7 +104,7 @@ impl Bitting {
         })
     }
 
-    /// Reads everything, and lets it replace what was known.
+    /// Reads everything, and replaces the index with it.
     fn start_anew(&self, session: &mut Session, asked: &[Bookmark]) -> store::Result<Position> {
         self.database.renew();
         self.gate.index.begin_to_replace();
@@ -123,7 +124,7 @@ impl Bitting {
         Ok(read.position)
     }
 
-    /// Takes in a change that was committed here.
+    /// Applies a change that this process has committed.
     pub(super) fn took_effect<'a>(&self, digest: Digest, credential: impl Into<CredentialRow<'a>>) {
         let entry = self.gate.index.entry(credential);
         self.feed.committed(entry.revision());

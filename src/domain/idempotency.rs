@@ -19,13 +19,13 @@ use crate::store::{AnyConnection, idempotency};
 /// How long an answer is kept.
 const KEPT: Duration = Duration::hours(24);
 
-/// What a use case does so that it is not done again: it keeps the answer to its result.
+/// What a use case calls in its transaction to keep the answer to its result.
 pub struct SaveResponse<'a, T> {
     attempt: &'a Attempt,
     answer: &'a dyn Fn(&T) -> serde_json::Result<Answer>,
 }
 
-/// Lets a use case keep what `answer` makes of its result; nothing, if there is no turn.
+/// Lets a use case keep the answer that `answer` makes of its result; nothing without an attempt.
 pub fn keep<'a, T>(
     turn: Option<&'a IdempotencyLock<'_>>,
     answer: &'a dyn Fn(&T) -> serde_json::Result<Answer>,
@@ -33,11 +33,11 @@ pub fn keep<'a, T>(
     turn.map(|turn| SaveResponse { attempt: &turn.attempt, answer })
 }
 
-/// How a request that may have been sent before has ended.
+/// The outcome of a request that may have been sent before.
 pub enum Idempotent<T> {
-    /// It was carried out now.
+    /// The request was carried out now, with this result.
     Fresh(T),
-    /// It had been carried out before; this was the answer.
+    /// The request had been carried out before, with this answer.
     Replayed(Answer),
 }
 

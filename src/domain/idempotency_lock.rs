@@ -9,7 +9,8 @@ use crate::model::idempotency::{Attempt, Identity};
 /// The requests that this process is carrying out under an `Idempotency-Key`.
 pub(super) type Running = Mutex<HashSet<Identity>>;
 
-/// Held while a request is carried out: this process begins no other with the same identity.
+/// Held while a request is carried out, so that this process begins no other with the same
+/// identity.
 pub struct IdempotencyLock<'a> {
     running: &'a Running,
     pub(super) attempt: Attempt,

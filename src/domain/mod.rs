@@ -46,29 +46,29 @@ use users::passwords::Hasher;
 
 /// The application behind every front door: the database, and what is kept of it in memory.
 pub struct Bitting {
-    /// Where everything is stored.
+    /// The database in which everything is stored.
     pub database: Database,
-    /// What begins every secret.
+    /// The prefix of every secret.
     pub brand: Brand,
-    /// Which resources and scopes there are.
+    /// The resources and scopes there are.
     pub catalog: Arc<Catalog>,
-    /// What time it is.
+    /// The time that everything is decided and recorded by.
     pub time: Arc<Timekeeper>,
-    /// Who may do what, in memory.
+    /// The part in memory, by which requests are judged.
     pub gate: Arc<Gate>,
-    /// How far the gate has been told what changed.
+    /// Up to where the gate has been told what changed.
     pub feed: ChangeFeed,
     /// How often the database was found set back.
     pub set_backs: SetBacks,
-    /// Counts that are not written yet.
+    /// The counts that are not written yet.
     pub meter: UsageMeter,
-    /// Where passwords are hashed.
+    /// Hashes passwords, few at a time.
     pub hasher: Hasher,
     failed_logins: EventLimit,
     denials: EventLimit,
     /// How many sessions there are in the database, as last counted.
     pub sessions: AtomicU64,
-    /// How writing them has gone so far.
+    /// How writing the counts has gone so far.
     pub flushes: Flushes,
     running: idempotency_lock::Running,
     ids: Mutex<ContextV7>,
@@ -114,8 +114,8 @@ impl Bitting {
         })
     }
 
-    /// Whether a load balancer may send requests here: what is known of credentials is recent
-    /// enough, and nobody has taken the database's file away.
+    /// Whether a load balancer may send requests here: the index is recent enough, and the
+    /// database's file is still there.
     pub fn is_ready(&self) -> bool {
         self.gate.freshness.is_fresh(self.time.uptime()) && !self.feed.has_lost_its_file()
     }

@@ -1,8 +1,8 @@
 //! Who asks for something, and what they may do: the one place where the rights of the command
 //! line, of admin tokens and of users are told apart.
 //!
-//! Rights are those of the moment: what changes something looks at the credential and the user once
-//! more inside its transaction (`confirm`), so that nobody acts on rights they have lost.
+//! Rights are those of the moment: a change reads the credential and the user again inside its
+//! transaction (`reload_rights`), so that nobody acts on rights they have lost.
 
 use serde_json::{Value, json};
 
@@ -23,51 +23,55 @@ use crate::store::{AnyConnection, audit, users};
 /// Who asks for something, from where, and with which rights.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    /// What an audit event records of it.
+    /// The actor, address and request that an audit event records.
     pub origin: Origin,
     rights: Rights,
-    /// What they proved it by; nothing at the command line, or by a password at this moment.
+    /// The credential they presented; none at the command line, or when a password was just
+    /// presented.
     credential: Option<Credential>,
 }
 
 #[derive(Debug, Clone)]
 enum Rights {
-    /// Whoever has the database may do everything.
+    /// Somebody with access to the database, who may do everything.
     CommandLine,
-    /// Manages keys, within what the token may grant. What only reads is decided in `auth`.
+    /// An admin token, which manages keys within what it may grant. Whether it may only read was
+    /// decided by the gate.
     Token { may_grant: ScopeSet },
-    /// What the user's role allows.
+    /// A user, who may do what their role allows.
     User(User),
-    /// Nothing.
+    /// Somebody who is not signed in, and may do nothing.
     Visitor,
 }
 
 impl Principal {
-    /// Somebody at the command line, by the operating system's name.
+    /// The principal of a command, by the operating system's user name.
     pub fn command_line(name: impl Into<String>) -> Self {
         let actor = Actor { kind: ActorKind::Cli, id: None, name: name.into() };
         let origin = Origin { actor, address: None, request_id: None };
         Self { origin, rights: Rights::CommandLine, credential: None }
     }
 
-    /// A program with an admin token.
+    /// The principal of a request with an admin token.
     pub fn token(id: TokenId, origin: Origin, may_grant: ScopeSet) -> Self {
         let credential = Some(Credential::Token(id));
         Self { origin, rights: Rights::Token { may_grant }, credential }
     }
 
-    /// Somebody signed in, with their session.
+    /// The principal of a request with a session.
     pub fn signed_in(user: User, session: SessionId, visit: &Visit) -> Self {
         let credential = Some(Credential::Session(session));
         Self { credential, ..Self::user(user, visit) }
     }
 
-    /// A user who needs no session, such as who has just shown their password.
+    /// The principal of a user without a session, such as one who has just presented their
+    /// password.
     pub fn user(user: User, visit: &Visit) -> Self {
         Self { origin: visit.origin(user.actor()), rights: Rights::User(user), credential: None }
     }
 
-    /// Somebody who is nobody yet, such as who makes themselves the first administrator.
+    /// The principal of somebody who is no user yet, such as whoever sets up the first
+    /// administrator.
     pub(super) fn visitor(origin: Origin) -> Self {
         Self { origin, rights: Rights::Visitor, credential: None }
     }
@@ -79,7 +83,7 @@ impl Principal {
         }
     }
 
-    /// The user, if it is one: whose keys and tokens those they make will be.
+    /// The user, if it is one: the keys and tokens they make will be theirs.
     pub fn user_id(&self) -> Option<UserId> {
         match &self.rights {
             Rights::User(user) => Some(user.id),
@@ -97,7 +101,7 @@ impl Principal {
         }
     }
 
-    /// Whose keys alone they may know of; everybody's where there is no such limit.
+    /// The user whose keys alone they may know of; none if they may know of all keys.
     pub fn restricted_to(&self) -> Option<UserId> {
         self.user_id().filter(|_| self.role() == Some(Role::Member))
     }
@@ -131,7 +135,7 @@ impl Principal {
     }
 }
 
-/// Refuses unless it is allowed.
+/// [`Error::Forbidden`] unless `allowed`.
 pub(super) fn require(allowed: bool) -> Result<()> {
     if allowed { Ok(()) } else { Err(Error::Forbidden) }
 }
@@ -165,8 +169,8 @@ impl Bitting {
         Ok(Principal { rights, ..principal.clone() })
     }
 
-    /// Refuses a principal who may no longer read what they have begun to: asked before each part of
-    /// an answer that is sent in parts.
+    /// Fails if the principal may no longer read what they have begun to read. Called before each
+    /// part of an answer that is sent in parts.
     ///
     /// # Errors
     ///
@@ -176,8 +180,8 @@ impl Bitting {
         require(now.role() == principal.role())
     }
 
-    /// Notes in the audit log that somebody known tried what they may not do, if that is how it
-    /// went. Whose key it was is not told: a foreign key is not found.
+    /// If a use case was refused, records in the audit log that somebody known tried what they may
+    /// not do. A foreign key becomes "not found", so that its existence is not revealed.
     pub(super) fn audit_denial<T>(
         &self,
         principal: &Principal,
@@ -199,8 +203,8 @@ impl Bitting {
         Err(refusal)
     }
 
-    /// Notes in the audit log that somebody known tried what they may not do; of whoever goes on
-    /// trying, only so many times a minute.
+    /// Records in the audit log that somebody known tried what they may not do, but only a number
+    /// of times a minute for each of them.
     pub fn note_denial(
         &self,
         principal: &Principal,

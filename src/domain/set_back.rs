@@ -13,7 +13,7 @@ use crate::model::audit::AuditEvent;
 use crate::model::key::Status;
 use crate::model::time::Moment;
 
-/// Ids named at most of each kind; how many there are is said too.
+/// The most ids of each kind that are listed; the number of all is recorded too.
 const NAMED: usize = 100;
 /// Servers of one database notice within a moment of each other; what one of them has recorded so
 /// recently, the others need not record again.
@@ -30,12 +30,12 @@ pub struct SetBacks {
 }
 
 impl SetBacks {
-    /// How often so far.
+    /// How often the database was found set back so far.
     pub fn times(&self) -> u64 {
         self.times.load(Ordering::Relaxed)
     }
 
-    /// Says what was lost, and keeps it to be recorded.
+    /// Logs what was lost, and keeps it to be recorded in the audit log.
     pub(super) fn note(&self, set_back: SetBack) {
         self.times.fetch_add(1, Ordering::Relaxed);
         let SetBack { unknown, revived, requests } = &set_back;
@@ -56,10 +56,10 @@ impl SetBacks {
     }
 }
 
-/// Some ids, of which not all may be named.
+/// Some ids, of which the first are listed and the rest only counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Ids {
-    /// In order, the first [`NAMED`].
+    /// The first [`NAMED`] ids, sorted.
     first: Vec<String>,
     all: usize,
 }
@@ -81,7 +81,7 @@ impl Ids {
         self.first.join(" ")
     }
 
-    /// Whether an event's member names all of them.
+    /// Whether an audit event's list has all of them.
     fn are_in(&self, listed: &Value) -> bool {
         let listed = listed.as_array().map_or(&[][..], Vec::as_slice);
         self.first.iter().all(|id| listed.iter().any(|listed| listed == id.as_str()))
@@ -93,7 +93,7 @@ impl Ids {
 pub(super) struct SetBack {
     /// Keys and admin tokens that were accepted, and that the database does not know.
     unknown: Ids,
-    /// Those that were revoked, and whose revocation was lost.
+    /// Keys and admin tokens whose revocation was lost.
     revived: Ids,
     /// Requests of keys that are gone, which were counted and not written yet.
     requests: i64,

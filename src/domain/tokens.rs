@@ -19,9 +19,9 @@ use crate::store::{AnyConnection, tokens};
 
 /// A token that has just been made: the only moment at which its secret is known.
 pub struct IssuedToken {
-    /// The token.
+    /// The token as it was stored.
     pub token: AdminToken,
-    /// To be shown once.
+    /// The token's secret, to be shown once.
     pub secret: Secret,
 }
 
@@ -35,7 +35,7 @@ impl Bitting {
         self.issue_token_with(new, principal, |_, _| Ok(()))
     }
 
-    /// The same, with something that is done in the transaction before the token is stored.
+    /// [`Self::issue_token`] with a step that runs in the transaction before the token is stored.
     pub(super) fn issue_token_with(
         &self,
         new: NewToken,

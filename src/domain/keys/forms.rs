@@ -15,11 +15,11 @@ use crate::model::token::NewToken;
 use crate::store::AnyConnection;
 use crate::store::keys::forms;
 
-/// What became of a form that was sent.
+/// The outcome of a form that was submitted.
 pub enum FormOutcome<Made, Known> {
-    /// It has made it now.
+    /// The form has made the key or token now.
     Made(Box<Made>),
-    /// It had made it before.
+    /// The form had made the key or token before, which this identifies.
     Known(Known),
 }
 
@@ -50,7 +50,7 @@ impl Bitting {
         by_form(nonce, |first| self.issue_token_with(new, principal, first))
     }
 
-    /// What tells a form from every other.
+    /// A nonce that tells a form from every other.
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
@@ -58,7 +58,7 @@ impl Bitting {
         self.random_secret()
     }
 
-    /// The key that the form with this nonce has made, if it has.
+    /// The key that the form with this nonce made, if it made one.
     pub fn key_of_form(&self, nonce: &RandomSecret) -> Result<Option<KeyId>> {
         let read =
             |connection: &mut AnyConnection| Result::Ok(forms::find(connection, &nonce.digest())?);
@@ -66,8 +66,8 @@ impl Bitting {
     }
 }
 
-/// Has `issue` make something, with a first step for its transaction: it notes what the form makes,
-/// or, where the form has made something before, undoes the whole.
+/// Runs `issue` with a first step for its transaction, which records what the form makes, or, if
+/// the form has made something before, rolls everything back.
 fn by_form<Made, Id: FromStr + Display>(
     nonce: &RandomSecret,
     issue: impl FnOnce(&mut dyn FnMut(&mut AnyConnection, Id) -> Result<()>) -> Result<Made>,

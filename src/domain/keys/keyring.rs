@@ -25,9 +25,9 @@ use crate::store::{AnyConnection, audit, keys};
 
 /// A key that has just been made: the only moment at which its secret is known.
 pub struct IssuedKey {
-    /// The key.
+    /// The key as it was stored.
     pub key: ApiKey,
-    /// To be shown once.
+    /// The key's secret, to be shown once.
     pub secret: Secret,
 }
 
@@ -47,7 +47,7 @@ impl Bitting {
         self.issue_key_with(new, principal, keep, |_, _| Ok(()))
     }
 
-    /// The same, with something that is done in the transaction before the key is stored.
+    /// [`Self::issue_key`] with a step that runs in the transaction before the key is stored.
     pub(in crate::domain) fn issue_key_with(
         &self,
         new: NewKey,
@@ -128,7 +128,7 @@ impl Bitting {
         Ok(id)
     }
 
-    /// A secret pasted into a label would be stored and shown: it is refused.
+    /// Refuses a secret pasted into a label, where it would be stored and shown.
     fn refuse_secrets_in(&self, label: &KeyLabel) -> Result<()> {
         let texts = [
             ("name", Some(&label.name)),
@@ -154,7 +154,7 @@ impl Bitting {
         self.audit_denial(principal, Some(id), &json!({"attempt": "key.read"}), found)
     }
 
-    /// The key with this id, for itself.
+    /// The key with this id, as read by the key itself.
     ///
     /// # Errors
     ///
@@ -237,7 +237,8 @@ impl Bitting {
         Ok(key)
     }
 
-    /// Ends a key for good. Ending it twice changes nothing and answers the first time.
+    /// Revokes a key for good. Revoking it twice changes nothing, and returns the time of the
+    /// first.
     ///
     /// # Errors
     ///
@@ -269,7 +270,7 @@ impl Bitting {
         Ok(key)
     }
 
-    /// Ends a key in the caller's transaction, which holds [`AdvisoryLock::Keys`].
+    /// Revokes a key in the caller's transaction, which holds [`AdvisoryLock::Keys`].
     pub(in crate::domain) fn revoke_in(
         &self,
         connection: &mut AnyConnection,
@@ -285,7 +286,7 @@ impl Bitting {
         Ok(())
     }
 
-    /// A reason in somebody's words, for the record.
+    /// Checks the reason that somebody gives for the record.
     pub(in crate::domain) fn check_reason(&self, reason: Option<&str>) -> Result<Option<String>> {
         let Some(reason) = reason else { return Ok(None) };
         let reason =
@@ -297,7 +298,7 @@ impl Bitting {
     }
 }
 
-/// What the audit event of a new key says of it.
+/// The detail of a new key's audit event.
 #[derive(Serialize)]
 pub(in crate::domain) struct NewKeyDetail<'a> {
     name: &'a str,

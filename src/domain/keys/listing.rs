@@ -16,18 +16,18 @@ use crate::store::{AnyConnection, keys, usage};
 /// How many owners are offered to choose from.
 const MOST_OWNERS: i64 = 100;
 
-/// A key with its figures.
+/// A key with its usage.
 #[derive(Debug, Clone)]
 pub struct KeyRow {
-    /// The key.
+    /// The key as stored.
     pub key: ApiKey,
-    /// Its figures.
+    /// The key's usage, to the last request this process counted.
     pub usage: Usage,
-    /// Its last 30 days; together they are its figure of the 30-day window.
+    /// The key's last 30 days, which add up to its 30-day window.
     pub days: Days,
 }
 
-/// What stands around a page of keys.
+/// What a page of keys shows besides its rows.
 #[derive(Debug, Clone, Default)]
 pub struct KeyCounts {
     /// How many keys are active.

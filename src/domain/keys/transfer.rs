@@ -22,13 +22,13 @@ use crate::store::database::transaction::AdvisoryLock;
 use crate::store::keys::transfer;
 use crate::store::{AnyConnection, audit, tokens};
 
-/// Keys read at once when all are walked over.
+/// How many keys are read at once when all are read.
 const KEYS_PER_READ: i64 = 1000;
 
-/// What becomes of a key that is brought in.
+/// The outcome of importing a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intake {
-    /// It is new, and has this id now, unless nothing was to be written.
+    /// The key is new, and has this id now; none in a preview.
     New(Option<KeyId>),
     /// A key with this digest is there already; nothing is changed.
     AlreadyThere(KeyId),
@@ -59,8 +59,9 @@ impl Known {
 }
 
 impl Bitting {
-    /// Takes in a batch of keys of different digests, in one transaction. This process learns of
-    /// them as all others do, from the feed: it need not hold a million of them to pass them on.
+    /// Imports a batch of keys with distinct digests, in one transaction. This process learns of
+    /// them from the feed, as all others do: it need not hold a million of them in memory to pass
+    /// them on.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for all but administrators; when the database fails, and none of the
@@ -156,7 +157,7 @@ impl Bitting {
     }
 }
 
-/// Why a walk came to an early end.
+/// Why reading all keys ended early.
 enum Walk<E> {
     Store(store::Error),
     Stopped(E),

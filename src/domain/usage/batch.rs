@@ -12,20 +12,21 @@ use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::model::usage::{Count, Source};
 
-/// So many counters are kept by the minute while they cannot be written; beyond, by the hour.
+/// How many counters are kept by the minute while the database is away. Beyond, they are kept by
+/// the hour.
 pub(in crate::domain) const FINE_COUNTERS: usize = 200_000;
-/// So many sources go into one batch, since each costs as much as twenty counters. More wait for
-/// the next ones.
+/// The most sources in one batch: each costs as much as twenty counters. More wait for the next
+/// batches.
 pub(in crate::domain) const SOURCES_IN_A_BATCH: usize = 2_000;
-/// So many wait at most; what is more than that is not noted.
+/// The most sources that wait to be written. Further ones are dropped.
 const MOST_SOURCES: usize = 100_000;
 
 /// Counts that are written in one transaction.
 #[derive(Debug, Default, Clone)]
 pub struct Batch {
-    /// Rises by one with every batch of this process.
+    /// The batch's number, one higher than that of this process's last batch.
     pub sequence: i64,
-    /// In the order of the minute rows' primary key, each row once.
+    /// The counts in the order of the minute rows' primary key, each row once.
     pub counts: Vec<Count>,
     /// Where keys were used from, each key and address once, and not too many at a time. They are in
     /// order, as all rows are, so that two processes that write at once never wait for each other.
@@ -37,7 +38,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Takes out what is about rows that are gone; returns how many requests that were.
+    /// Removes what is about rows that are gone; returns how many requests that were.
     pub(in crate::domain) fn set_aside(&mut self, gone: &Gone) -> i64 {
         self.sources.retain(|(key, _)| !gone.keys.contains(key));
         self.tokens.retain(|(token, _)| !gone.tokens.contains(token));
@@ -73,19 +74,19 @@ impl Gone {
 /// What was collected from the workers and is not in a batch yet.
 #[derive(Default)]
 pub(in crate::domain) struct Collected {
-    /// In order, each row once.
+    /// The counts in the order of the minute rows' primary key, each row once.
     pub(in crate::domain) counts: Vec<Count>,
     sources: BTreeMap<(KeyNumber, String), Source>,
     /// The last of the sources that went into a batch.
     last_source: Option<(KeyNumber, String)>,
     tokens: BTreeMap<u32, Moment>,
     errors: LastErrors,
-    /// An empty map that a worker is given for its full one: it has room already.
+    /// An empty map to give a worker for its full one, with room already allocated.
     spare: Counters,
 }
 
 impl Collected {
-    /// Takes what the workers have counted, under the rows that it belongs to.
+    /// Takes what the workers have counted, and assigns it to database rows.
     pub(in crate::domain) fn take_from(
         &mut self,
         workers: &[Arc<WorkerTally>],
@@ -161,8 +162,8 @@ impl Collected {
         }
     }
 
-    /// Takes those that follow the last ones that were taken, and after the last the first, so that
-    /// each has its turn however many come.
+    /// Takes the sources that follow the last ones taken, and after the last the first again, so
+    /// that each is written in turn however many come.
     fn take_sources(&mut self) -> Vec<(KeyNumber, Source)> {
         let mut later = match &self.last_source {
             Some(last) => self.sources.split_off(last),

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-/// How writing the counts has gone so far.
+/// How writing the counts has gone so far, for readiness and metrics.
 #[derive(Debug, Default)]
 pub struct Flushes {
     written: AtomicU64,
     failed: AtomicU64,
     nanoseconds: AtomicU64,
-    /// Counters noted in the journal since it was last folded.
+    /// How many counters were written to the journal since it was last folded.
     pub(super) journaled: AtomicUsize,
     /// Whether the last write failed.
     pub(super) failing: AtomicBool,
@@ -28,22 +28,22 @@ impl Flushes {
         }
     }
 
-    /// Whether the database takes what is written, as far as is known.
+    /// Whether counts can be written, as far as is known.
     pub fn are_taken(&self) -> bool {
         !self.failing.load(Ordering::Relaxed) && !self.denied.load(Ordering::Relaxed)
     }
 
-    /// Batches written.
+    /// How many batches were written.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Times that writing one failed.
+    /// How often writing a batch failed.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Seconds spent on those that were written.
+    /// The seconds spent on the batches that were written.
     pub fn seconds(&self) -> f64 {
         self.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9
     }

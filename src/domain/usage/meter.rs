@@ -39,7 +39,7 @@ pub struct UsageMeter {
 }
 
 impl UsageMeter {
-    /// A meter whose batches are told from other processes' by this name.
+    /// A meter whose batches bear this process's name.
     pub fn new(process: String, numbers: Arc<RowNumbers>) -> Self {
         Self { process, numbers, workers: Mutex::default(), batches: Mutex::default() }
     }
@@ -85,7 +85,7 @@ impl UsageMeter {
         (replaced, set_aside)
     }
 
-    /// Forgets the frozen batch: it is in the database.
+    /// Drops the frozen batch, which is in the database now.
     pub fn written(&self, sequence: i64) {
         let mut batches = lock(&self.batches);
         batches.frozen.take_if(|batch| batch.sequence == sequence);
@@ -98,8 +98,8 @@ impl UsageMeter {
         frozen + batches.collected.counts.len()
     }
 
-    /// Copies what is not known to be written. To be read before the database: what
-    /// the process's mark there covers is to be left out.
+    /// Copies the counts that are not known to be written. Call it before reading the database:
+    /// what the process's mark there covers must then be left out.
     pub fn unwritten(&self, keys: KeySelection<'_>) -> Unwritten {
         // While this lock is held nothing moves from a worker into a batch.
         let mut batches = lock(&self.batches);

@@ -21,7 +21,7 @@ use crate::store::usage::{addresses, journal};
 use crate::store::{AnyConnection, usage};
 
 impl Bitting {
-    /// The figures of some keys; every one of them is in the answer.
+    /// The usage of some keys, with an entry for each of them.
     pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
         let windows = Windows::ending(self.time.now());
         let unwritten = self.meter.unwritten(KeySelection::Only(keys));
@@ -31,7 +31,7 @@ impl Bitting {
         self.database.snapshot(read)
     }
 
-    /// The same, within the caller's snapshot.
+    /// The usage of some keys, within the caller's snapshot.
     pub(in crate::domain) fn figures(
         &self,
         connection: &mut AnyConnection,
@@ -49,8 +49,8 @@ impl Bitting {
         Ok(figures)
     }
 
-    /// What stands in no usage row yet: what the journal holds, and of what was copied from memory
-    /// before, all that is not in the journal. To be read in the snapshot of the rows.
+    /// The counts that are in no usage row yet: those in the journal, and those copied from memory
+    /// before that are not in the journal. To be read in the same snapshot as the rows.
     pub(in crate::domain) fn pending(
         &self,
         connection: &mut AnyConnection,
@@ -64,7 +64,7 @@ impl Bitting {
         Ok(counts)
     }
 
-    /// The figures of one key.
+    /// The usage of one key.
     pub fn usage_of_key(&self, key: KeyNumber) -> Result<Usage> {
         Ok(self.usage_of(&[key])?.remove(&key).unwrap_or_default())
     }
@@ -91,7 +91,7 @@ impl Bitting {
         self.usage_breakdown(KeySelection::Only(&own))
     }
 
-    /// From where a key was used lately, the newest first.
+    /// The last addresses that a key was used from, the newest first.
     pub fn addresses_of_key(&self, key: KeyNumber) -> Result<Vec<Source>> {
         Ok(self.database.read(|connection| addresses::list(connection, key))?)
     }

@@ -16,17 +16,17 @@ use crate::store::keys::errors;
 use crate::store::usage::{addresses, journal, rollup};
 use crate::store::{tokens, usage};
 
-/// An hour is rolled up so long after it has ended, so that few counts come late.
+/// How long after its end an hour is rolled up: then few counts come late.
 const GRACE: Duration = Duration::minutes(2);
-/// Minute rows are kept a little longer than the 24-hour window needs them.
+/// How long minute rows are kept: a little longer than the 24-hour window needs them.
 const MINUTES_KEPT: Duration = Duration::hours(26);
-/// Hour rows are kept a little longer than the 30-day window needs them.
+/// How long hour rows are kept: a little longer than the 30-day window needs them.
 const HOURS_KEPT: Duration = Duration::days(31);
 
-/// So many counters are noted in the journal before they are folded: more would be slow to read
-/// where the figures of many keys are asked for.
+/// How many counters the journal holds before it is folded: more would be slow to read for a list
+/// of many keys.
 const LONG_JOURNAL: usize = 100_000;
-/// How long the journal is left alone when little is noted in it.
+/// How long a short journal goes unfolded.
 const JOURNAL_KEPT: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Bitting {
@@ -79,7 +79,7 @@ impl Bitting {
         noted >= LONG_JOURNAL || (noted > 0 && left_alone >= JOURNAL_KEPT)
     }
 
-    /// Moves everything from the journal into the usage rows, whichever process noted it.
+    /// Moves everything from the journal into the usage rows, whichever process wrote it.
     ///
     /// # Errors
     /// When the database fails; it is all still in the journal then.
@@ -133,7 +133,7 @@ impl Bitting {
         saved
     }
 
-    /// Looks whether the database may be written at all, which nothing else tells while there is
+    /// Checks whether the database may be written at all. Nothing else would tell while there is
     /// nothing to write, or while a file that was opened before is still in use.
     ///
     /// # Errors

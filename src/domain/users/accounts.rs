@@ -157,8 +157,9 @@ impl Bitting {
         found.ok_or(Error::NotFound)
     }
 
-    /// Changes what a user is and may grant, from their next request on. Their keys stay as they
-    /// are; the admin tokens of somebody who is no administrator any more are revoked.
+    /// Changes a user's role and the scopes they may grant, from their next request on. Their keys
+    /// stay as they are; the admin tokens of somebody who is no longer an administrator are
+    /// revoked.
     ///
     /// # Errors
     ///

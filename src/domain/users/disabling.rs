@@ -18,19 +18,19 @@ use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::{one_time_links, sessions};
 use crate::store::{AnyConnection, keys, tokens, users};
 
-/// Why what a disabled user had was revoked.
+/// The reason recorded for what is revoked because its user was disabled.
 const REASON: &str = "user_disabled";
 
 /// How many keys and admin tokens of a user are in use: what disabling them touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialCounts {
-    /// Active API keys.
+    /// How many API keys are active.
     pub keys: usize,
-    /// Active admin tokens.
+    /// How many admin tokens are active.
     pub tokens: usize,
 }
 
-/// What a user has that is not retired.
+/// A user's keys and admin tokens that are not retired.
 #[derive(Default)]
 pub(in crate::domain) struct HeldCredentials {
     pub(in crate::domain) keys: Vec<ApiKey>,
@@ -159,7 +159,7 @@ impl Bitting {
         Ok(())
     }
 
-    /// Revokes a user's admin tokens; those that were are to be taken into the index afterwards.
+    /// Revokes a user's admin tokens, and returns them to be applied to the index after the commit.
     pub(in crate::domain) fn revoke_tokens_of(
         &self,
         connection: &mut AnyConnection,
@@ -176,7 +176,7 @@ impl Bitting {
     }
 }
 
-/// Who gets what the user had, if they can have it.
+/// The user who takes over the keys and tokens, if they may have them.
 fn find_heir(
     connection: &mut AnyConnection,
     user: &User,

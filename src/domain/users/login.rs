@@ -22,18 +22,18 @@ use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::{one_time_links, sessions};
 use crate::store::{AnyConnection, audit, users};
 
-/// How many dead sessions are deleted at once.
+/// How many expired sessions are deleted at once.
 const SWEPT_AT_ONCE: i64 = 500;
-/// How much of a browser's name of itself is kept, in characters.
+/// How much of a `User-Agent` is kept, in characters.
 const LONGEST_AGENT: usize = 200;
 
 /// Somebody who has just signed in: the only moment at which the session's secret is known.
 pub struct SignedIn {
-    /// Who it is.
+    /// The user as they are now.
     pub user: User,
     /// The session that began.
     pub session: Session,
-    /// For the browser's cookie.
+    /// The session's secret, for the browser's cookie.
     pub secret: RandomSecret,
 }
 
@@ -59,9 +59,9 @@ impl Bitting {
         })
     }
 
-    /// Does something for whoever proves to be this user, in the transaction that sees to it that
-    /// they still are. What that needs is prepared once they have proven it, and not before: a wrong
-    /// password costs one hash and no more.
+    /// Does something for whoever proves to be this user, in a transaction that checks that the
+    /// proof still holds. `prepare` runs only after a right password: a wrong one must cost one
+    /// hash and no more.
     fn authenticated<P, T>(
         &self,
         email: &str,
@@ -107,7 +107,8 @@ impl Bitting {
         }
     }
 
-    /// A hash with today's costs, in place of an outdated one; another time, if many wait for theirs.
+    /// Hashes a password with today's costs. `None` if many wait for theirs: it is renewed another
+    /// time.
     fn renew(&self, password: &Password) -> Result<Option<String>> {
         match self.hasher.hash(password) {
             Err(Error::Busy) => Ok(None),
@@ -189,8 +190,8 @@ impl Bitting {
         Ok(true)
     }
 
-    /// Notes a login that failed. What comes from one address is bounded by the throttle; of many
-    /// addresses at once only so many a minute are noted one by one.
+    /// Records a failed login. Those from one address are bounded by the throttle; from many
+    /// addresses at once, only a number of them a minute are recorded one by one.
     fn note_failure(&self, name: &str, failures: i64, visit: &Visit) -> Result<()> {
         let now = self.time.now();
         // Strangers make up addresses: there is one bound for all of them.
@@ -208,7 +209,7 @@ impl Bitting {
         Ok(())
     }
 
-    /// Who is signed in with this secret, as they are now.
+    /// The session with this secret, and its user as they are now.
     pub fn find_session(&self, secret: &RandomSecret) -> Result<Option<(Session, User)>> {
         let (digest, now) = (secret.digest(), self.time.now());
         let found = self.database.read(|connection| sessions::find(connection, &digest))?;
@@ -227,8 +228,8 @@ impl Bitting {
         Ok(found)
     }
 
-    /// A page of a user's sessions that are still good, the newest first; one beyond the last is the
-    /// last.
+    /// A page of a user's valid sessions, the newest first. A number beyond the last page gives the
+    /// last one.
     pub fn session_table(&self, user: UserId, page: usize) -> Result<NumberedPage<Session>> {
         let now = self.time.now();
         Ok(self.database.read(|connection| sessions::page(connection, user, now, page))?)
@@ -295,8 +296,8 @@ impl Bitting {
         self.authenticated(user.email.as_str(), present, visit, prepare, change)
     }
 
-    /// Deletes some of what is good no more: sessions, links, failed logins; and counts the sessions
-    /// that are left. Says whether there may be more to delete.
+    /// Deletes some of what has expired: sessions, links and failed logins, and counts the sessions
+    /// that are left. Returns whether there may be more to delete.
     pub fn sweep_accounts(&self) -> store::Result<bool> {
         let now = self.time.now();
         let swept = self.database.write(|connection| {

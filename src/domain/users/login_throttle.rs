@@ -25,21 +25,21 @@ const FREE_FOR_ACCOUNT: i64 = 5;
 const FREE_FOR_ADDRESS: i64 = 20;
 /// The first wait; each further failure doubles it.
 const FIRST_WAIT: Duration = Duration::seconds(30);
-/// The longest wait.
+/// The longest wait, however many failures there were.
 const LONGEST_WAIT: Duration = Duration::hours(1);
 /// After this time without a failure, those before are forgotten.
 const MEMORY: Duration = Duration::hours(24);
 /// How many subjects are forgotten at once.
 const FORGOTTEN_AT_ONCE: i64 = 500;
 
-/// One attempt to sign in, as it is counted.
+/// The subjects that an attempt to sign in is counted under.
 pub(in crate::domain) struct Attempt {
     account: Digest,
     address: Digest,
 }
 
 impl Attempt {
-    /// With this account, whether or not there is one, from this address.
+    /// An attempt with this account, whether or not it exists, from this address.
     pub(in crate::domain) fn new(account: &str, address: Option<IpAddr>) -> Self {
         let place = address.map_or("nowhere".to_owned(), |address| network(address).to_string());
         let subject = |parts: &str| Digest::of(parts.as_bytes());
@@ -50,7 +50,7 @@ impl Attempt {
     }
 }
 
-/// Whoever has one IPv6 address has its whole /64.
+/// The network that an address is counted under: whoever has one IPv6 address has its whole /64.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -60,7 +60,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// From when on one may try again after so many failures.
+/// When another attempt is allowed after so many failures.
 fn free_again(noted: Failures, free: i64) -> Moment {
     let doublings = noted.failures.saturating_sub(free).min(20);
     let wait = match u32::try_from(doublings) {

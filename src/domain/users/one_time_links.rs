@@ -21,9 +21,9 @@ use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users;
 use crate::store::users::one_time_links;
 
-/// How long the first administrator may take.
+/// How long a setup link is valid.
 const SETUP_LINK: Duration = Duration::hours(1);
-/// How long a user may take to set a password.
+/// How long a link for setting a password is valid.
 const PASSWORD_LINK: Duration = Duration::hours(24);
 
 impl Bitting {
@@ -32,7 +32,7 @@ impl Bitting {
         RandomSecret::generate().map_err(|why| Error::Randomness(why.to_string()))
     }
 
-    /// A link by which the first administrator is made, while there is no user.
+    /// Makes a link by which the first administrator is made; none if there is a user.
     pub fn make_setup_link(&self) -> Result<Option<RandomSecret>> {
         if self.has_users()? {
             return Ok(None);
@@ -49,7 +49,7 @@ impl Bitting {
         })
     }
 
-    /// Whether a setup link is still good.
+    /// Whether a setup link is still valid.
     pub fn is_setup_link(&self, secret: &RandomSecret) -> Result<bool> {
         let (digest, now) = (secret.digest(), self.time.now());
         let found = self.database.read(|connection| one_time_links::find(connection, &digest, now));
@@ -111,7 +111,7 @@ impl Bitting {
         })
     }
 
-    /// A link by which a user sets a password; those made before are good no more.
+    /// Makes a link by which a user sets a password. Earlier ones are no longer valid.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl Bitting {
         self.audit_denial(principal, None, &attempt, made)
     }
 
-    /// Whose password a link sets, if it is still good.
+    /// The user whose password a link sets, if it is still valid.
     ///
     /// # Errors
     ///

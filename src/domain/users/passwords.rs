@@ -20,9 +20,9 @@ use crate::store;
 
 /// OWASP's smallest recommended cost: 19 MiB, two passes, one lane.
 const COST: Params = Params::DEFAULT;
-/// Hashes that are computed at once.
+/// How many hashes are computed at once.
 const SLOTS: usize = 2;
-/// How many may wait for a slot.
+/// How many callers may wait for a slot.
 const MOST_WAITING: usize = 16;
 /// How many of those in a slot or waiting for one may be hashing a new password: the other places
 /// are for people who sign in.
@@ -33,7 +33,7 @@ const MOST_BLOCKS: usize = 256 * 1024;
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$\
                       Tm9ib2R5IHNpZ25zIGlu$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// The slots.
+/// Hashes passwords, a few at a time.
 pub struct Hasher {
     queue: Mutex<Queue>,
     freed: Condvar,
@@ -41,16 +41,16 @@ pub struct Hasher {
 }
 
 struct Queue {
-    /// The memory of the slots that nobody uses.
+    /// The memory of the slots that are free.
     free: Vec<Vec<Block>>,
     waiting: usize,
     choosing: usize,
 }
 
-/// A new password that is being hashed; its place is free when it is dropped.
+/// One of the places for new passwords; dropping it frees the place.
 struct Choice<'a>(&'a Hasher);
 
-/// A slot in use; its memory goes back when it is dropped.
+/// A slot in use; dropping it returns its memory.
 struct Slot<'a> {
     hasher: &'a Hasher,
     memory: Vec<Block>,
@@ -91,7 +91,7 @@ impl Hasher {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a slot.
+    /// Waits for a slot, unless too many wait already.
     fn slot(&self) -> Result<Slot<'_>> {
         let mut queue = self.queue();
         if queue.free.is_empty() && queue.waiting == MOST_WAITING {

@@ -9,10 +9,10 @@ use crate::model::random_secret::RandomSecret;
 use crate::model::session::Session;
 use crate::model::user::{Role, User};
 
-/// What a page asks of whoever opens it.
+/// What a page requires of whoever opens it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageNeed {
-    /// Nothing: it is there to sign in.
+    /// Nothing: a page for signing in.
     Visitor,
     /// Somebody signed in, in one of these roles.
     User(&'static [Role]),
@@ -41,7 +41,7 @@ impl UserCaller {
         &self.session
     }
 
-    /// Who the use cases are asked by.
+    /// The principal for which use cases are called.
     pub fn principal(&self, visit: &Visit) -> Principal {
         Principal::signed_in(self.user.clone(), self.session.id, visit)
     }
@@ -52,7 +52,7 @@ impl UserCaller {
 pub enum PageRefusal {
     /// Nobody is signed in.
     SignIn,
-    /// Not in this role.
+    /// The page is not for this user's role.
     Forbidden,
 }
 
@@ -67,13 +67,13 @@ pub fn look_up(bitting: &Bitting, secret: &RandomSecret) -> domain::Result<Optio
 pub struct SignedInUser(UserCaller);
 
 impl SignedInUser {
-    /// Who it is.
+    /// The user who is signed in.
     pub fn user(&self) -> &User {
         self.0.user()
     }
 }
 
-/// Decides. Without a caller the page is for visitors.
+/// Decides whether the page is shown. `Ok(None)`: it is for visitors.
 ///
 /// # Errors
 /// Why the page is not shown.

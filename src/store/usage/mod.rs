@@ -1,8 +1,8 @@
-//! Counts in the database: adding them, and reading keys' figures by seeks.
+//! Counts in the database: adding them, and reading keys' usage by index seeks.
 //!
-//! Minute rows are clustered by time, hour rows by key; `rollup` moves the one into the other.
+//! Minute rows are clustered by time, hour rows by key; `rollup` moves the former into the latter.
 //! The statements are written out, since diesel's `ON CONFLICT` does not work through an enum of
-//! connections; what stands in them are numbers only. `usage_rows` has the one that costs.
+//! connections; only numbers are put into them. `counter_rows` has the expensive one.
 
 pub mod addresses;
 pub mod counter_rows;
