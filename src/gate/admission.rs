@@ -30,9 +30,9 @@ pub struct Door {
 
 /// A request that has been judged.
 pub struct Admission {
-    /// Who the caller is, or why the request is refused.
+    /// The caller, or why the request is refused.
     pub verdict: Result<Caller, Refusal>,
-    /// What counts it, to be finished when its status is known.
+    /// Counts the request, once [`PendingCount::finish`] is given its status.
     pub count: PendingCount,
 }
 
@@ -45,7 +45,7 @@ pub struct PendingCount {
     access: Access,
     /// When the request was judged: the moment it is counted under.
     at: Moment,
-    /// Where the status does not tell it.
+    /// The outcome to count, if the status does not tell it.
     outcome: Option<Outcome>,
 }
 
@@ -67,7 +67,7 @@ impl Door {
         Some(self.admission(decision, route, now))
     }
 
-    /// Judges a request after the next read of the feed.
+    /// Judges a request after the next read of the feed, which may bring its credential.
     pub async fn admit_after_feed(
         self: &Rc<Self>,
         presented: &Result<Presented, Unusable>,
@@ -126,7 +126,7 @@ impl PendingCount {
         }
     }
 
-    /// Leaves the request uncounted: another door will judge it.
+    /// Leaves the request uncounted, since another door will judge and count it.
     pub fn discard(mut self) {
         self.key = None;
     }
@@ -151,7 +151,7 @@ impl PendingCount {
     }
 }
 
-/// Dropped before it was finished: the client went away before the answer.
+/// Counts a request that was never finished: its client went away before the answer.
 impl Drop for PendingCount {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {

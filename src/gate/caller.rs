@@ -20,17 +20,17 @@ impl KeyCaller {
         self.id
     }
 
-    /// What the key's requests are counted under.
+    /// The row number the key's requests are counted under, or a stand-in for it.
     pub fn number(&self) -> KeyNumber {
         self.number
     }
 
-    /// The key as use cases look at it again.
+    /// The key as a credential that a use case checks again in its transaction.
     pub fn credential(&self) -> Credential {
         Credential::Key(self.number, self.id)
     }
 
-    /// Whether the key may read this resource, whatever it is doing now.
+    /// Whether the key may read this resource, besides what it requests now.
     pub fn may_read(&self, catalog: &Catalog, resource: ResourceNumber) -> bool {
         catalog.allows(self.permissions, resource, Access::Read)
     }
@@ -50,28 +50,28 @@ impl TokenCaller {
         self.id
     }
 
-    /// What the token's use is noted under.
+    /// The row number the token's use is recorded under.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// The token as use cases look at it again.
+    /// The token as a credential that a use case checks again in its transaction.
     pub fn credential(&self) -> Credential {
         Credential::Token(self.id)
     }
 
-    /// What it may give to keys.
+    /// The scopes the token may grant to keys.
     pub fn may_grant(&self) -> Permissions {
         self.may_grant
     }
 }
 
-/// Who a right credential proves.
+/// Who is calling, as proven by a valid credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// An API key.
+    /// A program with an API key.
     Key(KeyCaller),
-    /// An admin token.
+    /// A program with an admin token.
     Token(TokenCaller),
 }
 

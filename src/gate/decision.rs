@@ -17,42 +17,42 @@ use crate::model::time::Moment;
 /// What is known of a credential.
 #[derive(Debug, Clone, Copy)]
 pub enum Lookup {
-    /// It exists, or did.
+    /// The index has it, live or retired.
     Found(IndexedCredential),
-    /// It does not.
+    /// No such credential exists.
     Unknown,
-    /// The database would have to be asked, and cannot be.
+    /// It is not in the index, and the database cannot be asked.
     Unavailable,
 }
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// Two credentials.
+    /// The request carries more than one credential.
     MultipleCredentials,
-    /// No credential.
+    /// The request carries no credential.
     MissingKey,
-    /// Malformed, wrong checksum, or unknown.
+    /// The credential is malformed, has a wrong checksum, or is unknown.
     InvalidKey,
-    /// The secret is right, and somebody ended the key.
+    /// The secret is right, but the credential was revoked.
     KeyRevoked,
-    /// The secret is right, and the key's time has passed.
+    /// The secret is right, but the credential has expired.
     KeyExpired,
-    /// It cannot be said at present whether the key is still good.
+    /// It is not known at present whether the credential is still valid.
     Unavailable,
-    /// An API key where an admin token is needed, or the other way round.
+    /// An API key where an admin token is needed, or the reverse.
     WrongCredential(Need),
-    /// No such path.
+    /// There is nothing at this path.
     NotFound,
     /// Somebody else's request, which belongs to no resource.
     Unmapped(Unmapped),
-    /// No such method there.
+    /// The path does not offer this method.
     MethodNotAllowed,
     /// The key lacks a scope.
     InsufficientScope {
-        /// What was needed.
+        /// The scope that the route needs.
         required: String,
-        /// What the key has.
+        /// The scopes that the key has.
         granted: Vec<String>,
     },
 }
@@ -60,13 +60,13 @@ pub enum Refusal {
 /// The decision about one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// Whose secret it was, when it was right, whether or not the request is allowed.
+    /// The holder of the credential if its secret was right, whether or not the request is allowed.
     pub holder: Option<Holder>,
-    /// Who the caller is, or why the request is refused.
+    /// The caller, or why the request is refused.
     pub verdict: Result<Caller, Refusal>,
 }
 
-/// Decides. `fresh`: what is known of keys is recent enough to accept one by it.
+/// Decides about one request. `fresh`: the index is recent enough to accept a credential by it.
 pub fn decide(
     presented: &Result<Presented, Unusable>,
     lookup: Lookup,

@@ -11,16 +11,16 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// When the feed of changes was last read into the index, and what is known of the next read.
+/// When the change feed was last read into the index, and who waits for the next read.
 pub struct Freshness {
     max_staleness: Duration,
-    /// Reads begun so far.
+    /// How many reads have begun.
     begun: AtomicU64,
-    /// Reads failed so far.
+    /// How many reads have failed.
     failed: AtomicU64,
     /// Uptime at which the last successful read began, in nanoseconds; 0 before the first.
     fresh_at: AtomicU64,
-    /// How long it took, in nanoseconds.
+    /// How long the last successful read took, in nanoseconds.
     took: AtomicU64,
     ended: watch::Sender<Ended>,
     wanted: Mutex<bool>,
@@ -54,12 +54,12 @@ impl Freshness {
         !fresh_at.is_zero() && uptime.saturating_sub(fresh_at) <= self.max_staleness
     }
 
-    /// A read begins; returns its number.
+    /// Records that a read begins; returns its number.
     pub fn begin(&self) -> u64 {
         self.begun.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// A read has ended, well if it is said how long it took since it began.
+    /// Records that a read has ended: successfully, if `took` says how long it took.
     pub fn end(&self, number: u64, began: Duration, took: Option<Duration>) {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         if let Some(took) = took {

@@ -20,28 +20,28 @@ pub struct IndexedCredential {
     pub(super) revoked: bool,
 }
 
-/// Whose credential it is, and what it was given.
+/// The holder of a credential, and what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
     /// An API key with its scopes.
     ApiKey {
-        /// Public id.
+        /// The key's public id.
         id: KeyId,
         /// What its requests are counted under: its row number, or a stand-in for it
         /// (`row_numbers`).
         number: KeyNumber,
-        /// What it may do.
+        /// The scopes it has.
         permissions: Permissions,
     },
-    /// An admin token.
+    /// An admin token with its rights.
     AdminToken {
-        /// Public id.
+        /// The token's public id.
         id: TokenId,
-        /// What its use is noted under, as with keys.
+        /// What its use is recorded under: its row number, or a stand-in for it (`row_numbers`).
         number: u32,
-        /// What it may do with keys.
+        /// Whether it may read keys, or change them too.
         access: Access,
-        /// What it may grant.
+        /// The scopes it may grant to keys.
         may_grant: Permissions,
     },
 }
@@ -66,7 +66,7 @@ impl IndexedCredential {
         self.revision
     }
 
-    /// Whose credential it is.
+    /// The holder of the credential.
     pub fn holder(&self) -> Holder {
         let id = u128::from(self.id[0]) << 64 | u128::from(self.id[1]);
         let token = |access| Holder::AdminToken {

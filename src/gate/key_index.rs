@@ -18,8 +18,7 @@ use crate::model::key::Status;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 
-/// What a slot's state holds below the revision: whether somebody ended the credential, and
-/// whether the database does not know it any longer.
+/// The bits below the revision in a slot's state: revoked, and no longer known to the database.
 const REVOKED: i64 = 1;
 const GONE: i64 = 2;
 const REVISION_SHIFT: u32 = 2;
@@ -28,24 +27,24 @@ fn state(entry: &IndexedCredential) -> i64 {
     entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
 }
 
-/// A credential at its place in memory, where it stays: 72 bytes. What it was made with never
-/// changes; only its state and its policy do.
+/// A credential in memory, 72 bytes. It never moves, and only its state and policy ever change.
 struct Slot {
     digest: Digest,
     id: [u64; 2],
     expires_ms: i64,
     /// The revision, and below it [`GONE`] and [`REVOKED`]: all change at once.
     state: AtomicI64,
-    /// Its [`PolicyNumber`].
+    /// The credential's [`PolicyNumber`].
     policy: AtomicU32,
-    /// As in [`Holder`].
+    /// The row number or stand-in that requests are counted under, as in [`Holder`].
     number: u32,
 }
 
 impl Slot {
-    /// What it holds; none when the database does not know the credential any longer.
+    /// The credential in this slot; none if the database no longer knows it.
     fn entry(&self, policies: &Policies) -> Option<IndexedCredential> {
         let &Self { id, expires_ms, number, .. } = self;
+        // Before the policy, which `update` stores first.
         let state = self.state.load(Ordering::Acquire);
         let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
         (state & GONE == 0).then_some(IndexedCredential {
@@ -62,8 +61,9 @@ impl Slot {
         policies.get(PolicyNumber(self.policy.load(Ordering::Relaxed)))
     }
 
-    /// Takes over a state, and returns the one before. The policy is stored first: whoever sees the
-    /// new revision sees the policy that came with it.
+    /// Replaces state and policy; returns the previous state. The policy goes first, so that
+    /// whoever sees the new revision sees its policy. Seen earlier it does no harm: it is
+    /// committed.
     fn update(&self, entry: &IndexedCredential, policy: PolicyNumber) -> i64 {
         self.policy.store(policy.0, Ordering::Relaxed);
         self.state.swap(state(entry), Ordering::AcqRel)
@@ -73,9 +73,9 @@ impl Slot {
 /// What replacing the index changed for the worse.
 #[derive(Debug, Default)]
 pub struct Replaced {
-    /// What the database does not know, as it was before, with its row number.
+    /// Credentials that the database no longer knows, as they were before, with their row numbers.
     pub gone: Vec<IndexedCredential>,
-    /// What was revoked and is accepted now, as it was before.
+    /// Credentials that were revoked and are accepted again, as they were before.
     pub revived: Vec<IndexedCredential>,
 }
 
@@ -86,19 +86,19 @@ pub struct KeyIndex {
     policies: Policies,
     slots: boxcar::Vec<Slot>,
     table: SlotTable,
-    /// Held by who changes something; readers do not know it.
+    /// Serialises writers. Readers never take it.
     writing: Mutex<Writing>,
     /// Whether any entry is an imported key. It stays so: entries are never removed.
     holds_imported: AtomicBool,
     /// How many of the slots are gone.
     gone: AtomicUsize,
-    /// Which rows the slots' numbers stand for.
+    /// The database rows that the slots' numbers stand for.
     pub numbers: Arc<RowNumbers>,
 }
 
 #[derive(Default)]
 struct Writing {
-    /// What was taken in since the database began to be read for a replacement.
+    /// What was applied since the database began to be read for a replacement.
     meanwhile: Option<Vec<(Digest, IndexedCredential)>>,
 }
 
@@ -117,7 +117,7 @@ impl KeyIndex {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes room for so many credentials more at once.
+    /// Reserves room for this many more credentials, so that a bulk load grows the table once.
     pub fn reserve(&self, more: usize) {
         let _writing = self.write();
         self.reserve_slots(self.slots.count() + more);
@@ -128,14 +128,15 @@ impl KeyIndex {
         self.with_digest(digest).find_map(|slot| slot.entry(&self.policies))
     }
 
-    /// More than one only after a replacement, and all but one of them are gone then.
+    /// The slots with this digest: more than one only after a replacement, which left all but one
+    /// of them gone.
     fn with_digest(&self, digest: &Digest) -> impl Iterator<Item = &Slot> {
         let candidates = self.table.matches(hash(digest));
         let slots = candidates.filter_map(|number| self.slots.get(number));
         slots.filter(move |slot| slot.digest == *digest)
     }
 
-    /// Takes in a credential's state, unless a later one is there already.
+    /// Applies a credential's state, unless a later one is there already.
     pub fn apply(&self, digest: Digest, entry: IndexedCredential) {
         let mut writing = self.write();
         if let Some(meanwhile) = &mut writing.meanwhile {
@@ -151,13 +152,14 @@ impl KeyIndex {
         }
     }
 
-    /// Takes in a credential that is not there, or is gone.
+    /// Adds a credential that is not there, or whose slot is gone.
     fn insert(&self, digest: Digest, entry: &IndexedCredential) {
         if let Some(slot) = self.with_digest(&digest).find(|slot| self.is_of(slot, entry)) {
             self.bring_back(slot, entry);
             return;
         }
         if entry.policy.kind == CredentialKind::ImportedKey {
+            // A request that does not see it yet is refused, as it was a moment ago.
             self.holds_imported.store(true, Ordering::Relaxed);
         }
         self.reserve_slots(self.slots.count() + 1);
@@ -166,6 +168,7 @@ impl KeyIndex {
         let state = AtomicI64::new(state(entry));
         let policy = AtomicU32::new(self.policies.intern(policy).0);
         let place = self.slots.push(Slot { digest, id, expires_ms, state, policy, number });
+        // Last: from here on readers find the slot.
         self.table.insert(hash(&digest), place);
     }
 
@@ -196,14 +199,14 @@ impl KeyIndex {
         self.numbers.set_gone(self.kind(slot).table(), slot.number, true);
     }
 
-    /// Begins to remember what is taken in while the database is read for [`Self::replace`].
+    /// Begins to record what is applied while the database is read for [`Self::replace`].
     pub fn begin_to_replace(&self) {
         self.write().meanwhile = Some(Vec::new());
     }
 
-    /// Makes the index what the database holds now, since it is not the one that was read before or
-    /// has lost what it held: what is not there is let go, and earlier revisions count. What was
-    /// taken in since [`Self::begin_to_replace`] counts as well, if it is later.
+    /// Makes the index what the database holds now, which is another one or has lost changes: what
+    /// it does not have is gone, and earlier revisions are taken over. What was applied since
+    /// [`Self::begin_to_replace`] counts as well, if it is later.
     pub fn replace(&self, present: Vec<(Digest, IndexedCredential)>, now: Moment) -> Replaced {
         let mut writing = self.write();
         let mut present: HashMap<Digest, IndexedCredential> = present.into_iter().collect();
@@ -232,6 +235,7 @@ impl KeyIndex {
                 }
             }
         }
+        // Only now that what is gone has given up its digest and row number.
         present.into_iter().for_each(|(digest, entry)| self.insert(digest, &entry));
         replaced
     }
@@ -241,7 +245,7 @@ impl KeyIndex {
         self.table.reserve_slots(slots, numbered);
     }
 
-    /// Whether a credential may be right that does not look like one of ours.
+    /// Whether a credential that does not look like one of ours may be valid.
     pub fn holds_imported(&self) -> bool {
         self.holds_imported.load(Ordering::Relaxed)
     }
@@ -257,7 +261,8 @@ impl KeyIndex {
     }
 }
 
-/// The first bytes of a digest: SHA-256 has mixed them, and nobody but us chooses what is stored.
+/// The first bytes of a digest. SHA-256 has mixed them, and only we choose what is stored, so
+/// nobody can make them collide.
 fn hash(digest: &Digest) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
     u64::from_le_bytes([a, b, c, d, e, f, g, h])

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::model::failed_request::{FailedRequest, KEPT};
 use crate::model::key::KeyNumber;
 
-/// Of so many keys failed requests are noted at a time. When it is written, others have their turn.
+/// How many keys' failed requests are kept until they are written; then others have their turn.
 const MOST_KEYS: usize = 100;
 
 /// The last failed requests of some keys.
@@ -14,7 +14,7 @@ const MOST_KEYS: usize = 100;
 pub struct LastErrors(HashMap<KeyNumber, Vec<FailedRequest>>);
 
 impl LastErrors {
-    /// Notes one, in place of the oldest where there are enough.
+    /// Records a failed request, replacing the oldest if the key has enough of them.
     pub fn note(&mut self, key: KeyNumber, failed: FailedRequest) {
         if self.0.len() == MOST_KEYS && !self.0.contains_key(&key) {
             return;
@@ -27,7 +27,7 @@ impl LastErrors {
         }
     }
 
-    /// Takes in what another has noted, under the rows that its keys are in.
+    /// Adds what another has recorded, assigned to the database rows of its keys.
     pub fn take_in(&mut self, others: Self, row: impl Fn(KeyNumber) -> Option<KeyNumber>) {
         for (key, failed) in others.0 {
             if let Some(key) = row(key) {
@@ -36,7 +36,7 @@ impl LastErrors {
         }
     }
 
-    /// Forgets those of all other keys.
+    /// Drops the failed requests of all other keys.
     pub fn retain(&mut self, is_kept: impl Fn(KeyNumber) -> bool) {
         self.0.retain(|key, _| is_kept(*key));
     }
@@ -46,7 +46,7 @@ impl LastErrors {
         self.0.is_empty()
     }
 
-    /// All of them, in the order of the keys.
+    /// All failed requests, sorted by key.
     pub fn into_rows(self) -> Vec<(KeyNumber, FailedRequest)> {
         let of_key = |(key, failed): (KeyNumber, Vec<FailedRequest>)| {
             failed.into_iter().map(move |failed| (key, failed))

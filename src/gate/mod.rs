@@ -35,9 +35,9 @@ use presented_key::{Expected, Presented, Unusable};
 use route::Route;
 use timekeeper::Timekeeper;
 
-/// All that requests are judged by.
+/// Everything that requests are judged by, in memory.
 pub struct Gate {
-    /// Every key and token.
+    /// Every key and admin token.
     pub index: KeyIndex,
     /// How recent the index is.
     pub freshness: Freshness,
@@ -114,8 +114,8 @@ impl Gate {
         (decide(presented, lookup, fresh, now, route, &self.catalog), now)
     }
 
-    /// Whether what is looked up from now on is recent enough. To be asked before the look-up: asked
-    /// after it, the answer could be about a read that the look-up has not seen.
+    /// Whether the index is recent enough. Ask before the look-up: afterwards the answer could be
+    /// about a read that the look-up has not seen.
     fn is_fresh(&self) -> bool {
         self.freshness.is_fresh(self.time.uptime())
     }

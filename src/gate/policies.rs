@@ -10,13 +10,13 @@ use crate::model::catalog::Permissions;
 /// What a credential is and may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Policy {
-    /// What it is.
+    /// What kind of credential it is.
     pub kind: CredentialKind,
-    /// What it may do, or grant.
+    /// The scopes that a key has, or that a token may grant.
     pub permissions: Permissions,
 }
 
-/// What a credential is.
+/// The kind of a credential, and what only its kind tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CredentialKind {
     /// An API key of ours.

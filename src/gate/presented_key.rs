@@ -16,22 +16,22 @@ pub(super) const LONGEST: usize = 512;
 pub struct Presented {
     /// SHA-256 of the secret.
     pub digest: Digest,
-    /// What its letter says it is.
+    /// The kind of secret that its letter tells.
     pub kind: SecretKind,
     /// The id that was presented with it, where the form has one (HTTP Basic).
     pub key_id: Option<KeyId>,
     /// Whether it came as `Authorization: Bearer`, the only form for admin tokens.
     pub bearer: bool,
-    /// Whether it is none of ours by its form: only an imported key can look like this.
+    /// Whether it does not have the form of our secrets: only an imported key can look like this.
     pub foreign: bool,
 }
 
 /// What a credential may look like.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
-    /// What ours begin with.
+    /// The prefix of our own secrets.
     pub brand: &'a Brand,
-    /// Whether keys made elsewhere may be right too.
+    /// Whether imported keys, which may have any form, are accepted too.
     pub foreign: bool,
 }
 
@@ -40,9 +40,9 @@ pub struct Expected<'a> {
 pub enum Unusable {
     /// No header holds one.
     Missing,
-    /// More than one: which of them counts must never be a matter of luck.
+    /// There is more than one: which of them counts must never be a matter of luck.
     Multiple,
-    /// Of no known form, too long, not ASCII, or made as ours are with a wrong checksum.
+    /// It has no known form, is too long, not ASCII, or has the form of ours with a wrong checksum.
     Malformed,
 }
 

@@ -20,7 +20,7 @@ pub enum Need {
 /// The route a request matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// None.
+    /// There is nothing at the path.
     Unknown {
         /// What the method does.
         access: Access,
@@ -32,13 +32,13 @@ pub enum Route {
         /// Why it cannot be mapped.
         why: Unmapped,
     },
-    /// This one.
+    /// A route of the URL table.
     Known {
-        /// What it asks for.
+        /// What the route requires of its caller.
         need: Need,
         /// What the method does.
         access: Access,
-        /// Whether the method is offered there.
+        /// Whether the route offers the method.
         offered: bool,
     },
 }
@@ -69,7 +69,7 @@ impl Route {
         }
     }
 
-    /// What the request's method does.
+    /// Whether the request reads or writes.
     pub fn access(self) -> Access {
         match self {
             Self::Unknown { access }

@@ -10,16 +10,16 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::model::key::KeyNumber;
 use crate::model::usage::Count;
 
-/// Whose row it is.
+/// The table that a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
-    /// API keys.
+    /// The table of API keys.
     Keys,
-    /// Admin tokens.
+    /// The table of admin tokens.
     Tokens,
 }
 
-/// Which row each number in memory stands for. Until a database is set back, each for itself.
+/// Which database row each number in memory stands for: itself, until a database is set back.
 #[derive(Debug, Default)]
 pub struct RowNumbers(RwLock<Numbers>);
 
@@ -72,7 +72,7 @@ impl RowNumbers {
         number
     }
 
-    /// Notes whether the database knows what a number stands for.
+    /// Records whether the database still has the row that a number stands for.
     pub fn set_gone(&self, table: Table, number: u32, gone: bool) {
         if gone {
             self.write().gone.insert((table, number));
@@ -92,7 +92,7 @@ impl RowNumbers {
         rows.iter().copied().chain(stand_ins).collect()
     }
 
-    /// Puts rows in the place of numbers, and takes out what belongs to none; returns how many
+    /// Replaces numbers by their rows, and drops counts whose row is gone; returns how many
     /// requests that were.
     pub fn find_rows(&self, counts: &mut Vec<Count>) -> i64 {
         let numbers = self.read();

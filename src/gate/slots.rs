@@ -1,15 +1,17 @@
-//! Where in memory what has a hash is to be found: a hash table of numbers that is read without
-//! waiting. It knows nothing of what the numbers stand for.
+//! A lock-free hash table from hashes to slot numbers. It knows nothing of what the numbers stand
+//! for.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Entries of the first table; each later one has twice as many.
 const FIRST_SIZE: usize = 1 << 10;
-/// More tables than memory could ever hold.
+/// The most tables: each is twice as large as the one before, so the last one could never be
+/// filled.
 const TABLES: usize = 32;
-/// An entry holds a number plus one in so many bits, zero when it is free, and above it as much of
-/// the hash as fits: what stands for another hash is nearly always told without a look at it.
+/// The low bits of an entry hold the slot number plus one, zero meaning free. The bits above hold
+/// that part of the hash as a tag, so that nearly every other hash is skipped without reading its
+/// slot.
 const NUMBER_BITS: u32 = 40;
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 
@@ -44,7 +46,10 @@ impl SlotTable {
 
     /// The numbers that may stand for a hash, the right one among them if it is there.
     pub fn matches(&self, hash: u64) -> impl Iterator<Item = usize> {
+        // What is inserted into a larger table from here on is missed: the answer is that of a moment
+        // earlier, as if the reader had come before the writer.
         let table = self.table();
+        // Pairs with the store in `occupy`: whoever sees a number also sees the slot behind it.
         let held = probe(table, hash).map(|entry| entry.load(Ordering::Acquire));
         // One entry in four is free, so that every probe ends.
         held.take_while(|held| *held != 0)
@@ -61,11 +66,13 @@ impl SlotTable {
     /// hashes. One writer at a time.
     pub fn reserve_slots(&self, numbers: usize, present: impl Iterator<Item = (u64, usize)>) {
         let in_use = self.in_use.load(Ordering::Acquire);
+        // Linear probing degrades quickly in a fuller table.
         let has_room = |which: &usize| numbers <= (FIRST_SIZE << which) / 4 * 3;
         let wanted = (in_use..TABLES).find(has_room).unwrap_or(TABLES - 1);
         if wanted > in_use {
             let table = self.table_of(wanted);
             present.for_each(|(hash, number)| occupy(table, hash, number));
+            // Published once it is complete: a reader finds everything in the old table or in the new.
             self.in_use.store(wanted, Ordering::Release);
         }
     }
@@ -78,6 +85,7 @@ fn probe(table: &[AtomicU64], hash: u64) -> impl Iterator<Item = &AtomicU64> {
 }
 
 fn occupy(table: &[AtomicU64], hash: u64, number: usize) {
+    // The one writer reads what it has stored itself.
     let free = probe(table, hash).find(|entry| entry.load(Ordering::Relaxed) == 0);
     if let Some(free) = free {
         let held = hash & !NUMBER_MASK | (number as u64 + 1) & NUMBER_MASK;

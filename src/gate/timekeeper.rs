@@ -11,14 +11,14 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::model::time::Moment;
 
-/// A forward step against the monotonic clock beyond this is suspicious.
+/// A jump ahead of the monotonic clock beyond this is suspicious.
 const PLAUSIBLE_STEP_MS: i64 = 3_600_000;
-/// For so long a suspicious step is not remembered.
+/// How long a suspicious jump must last before it is remembered.
 const PROBATION: Duration = Duration::from_secs(600);
 /// A clock that is behind the highest time by more than this is worth a warning.
 const NOTABLE_LAG_MS: i64 = 2_000;
 
-/// Tells the time.
+/// Tells the time: that of the clock, or the highest time seen if that is later.
 #[derive(Debug)]
 pub struct Timekeeper {
     clock: Arc<dyn Clock>,
@@ -78,8 +78,8 @@ impl Timekeeper {
         Duration::from_millis(u64::try_from(ahead).unwrap_or(0))
     }
 
-    /// The regular look at both clocks: notices jumps, says so once, and decides what may be
-    /// remembered.
+    /// Compares both clocks at regular intervals: notices jumps, logs each once, and decides what may
+    /// be remembered.
     pub fn tick(&self) {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let (wall_ms, uptime) = (self.clock.wall_ms(), self.clock.uptime());

@@ -14,14 +14,14 @@ use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::model::usage::{Cell, Count, Minute, Source};
 
-/// So many addresses of a key are noted in a minute: more than are kept of it.
+/// How many addresses of a key are recorded in a minute: more than are kept.
 const ADDRESSES_A_MINUTE: usize = 16;
-/// How much of a user agent is kept.
+/// How much of a user agent is kept, in characters.
 const LONGEST_USER_AGENT: usize = 200;
-/// A table with more room than this for each of its counters gives it back.
+/// A table with room for more than this many times its counters is shrunk.
 const ROOM_PER_COUNTER: usize = 8;
 
-/// One worker's counts. Only that worker adds to it, so its lock is hardly ever waited for.
+/// One worker's counts. Only that worker adds to them, so its lock is hardly ever contended.
 #[derive(Default)]
 pub struct WorkerTally(Mutex<Tally>);
 
@@ -31,7 +31,7 @@ struct Tally {
     sources: Vec<(KeyNumber, Source)>,
     tokens: HashMap<u32, Moment>,
     errors: LastErrors,
-    /// Which sources were noted of whom in this minute.
+    /// The sources of each key that were recorded in this minute.
     noted: foldhash::HashMap<KeyNumber, NotedSources>,
     noted_in: Option<Minute>,
 }
@@ -39,7 +39,7 @@ struct Tally {
 /// An address, and a hash of what the client there calls itself.
 type SourceKey = (IpAddr, u32);
 
-/// The sources of one key that were noted in this minute. Most keys have one, which allocates
+/// The sources of one key that were recorded in this minute. Most keys have one, which allocates
 /// nothing.
 struct NotedSources {
     first: SourceKey,
@@ -47,7 +47,7 @@ struct NotedSources {
 }
 
 impl NotedSources {
-    /// Whether this source is to be noted: it was not yet, and there is room.
+    /// Whether this source is to be recorded: it is new in this minute, and there is room.
     fn admit(&mut self, source: SourceKey) -> bool {
         let known = self.first == source || self.others.contains(&source);
         let admitted = !known && self.others.len() + 1 < ADDRESSES_A_MINUTE;
@@ -58,13 +58,13 @@ impl NotedSources {
     }
 }
 
-/// One line of the tally. Each is in another place in memory, and waiting for that is most of what
-/// counting costs: so it is small.
+/// One counter of the tally. Every increment is a cache miss, which dominates the cost of counting;
+/// keep it at 24 bytes.
 struct Counter {
     minute: Minute,
     key: KeyNumber,
     n: u32,
-    /// Stands for the address of the last request.
+    /// A hash of the last request's address; 0 for none.
     from: u32,
     /// Milliseconds from the start of the minute to the last request.
     since: u16,
@@ -80,7 +80,7 @@ impl Counter {
     }
 }
 
-/// Counters, found by their key.
+/// Counters in a hash table by key.
 #[derive(Default)]
 pub struct Counters {
     table: HashTable<Counter>,
@@ -93,8 +93,8 @@ impl Counters {
         with_hash.filter(move |counter| counter.key == key)
     }
 
-    /// Counts one request. Returns whether it comes from another address than the one before it in
-    /// its line, or is the first.
+    /// Counts one request. Returns whether it is the first of its counter, or comes from another
+    /// address than the one before it.
     fn add(
         &mut self,
         key: KeyNumber,
@@ -102,6 +102,7 @@ impl Counters {
         (minute, since): (Minute, u16),
         address: Option<IpAddr>,
     ) -> bool {
+        // Two addresses may have the same 32 bits. Then the second is not recorded, and still counted.
         let from = address.map_or(0, |address| self.hasher.hash_one(address) as u32);
         let same =
             |counter: &Counter| (counter.key, counter.cell, counter.minute) == (key, cell, minute);
@@ -110,6 +111,7 @@ impl Counters {
             Entry::Occupied(mut entry) => {
                 let counter = entry.get_mut();
                 counter.n += 1;
+                // Requests are counted when they end, not in the order in which they were judged.
                 counter.since = counter.since.max(since);
                 std::mem::replace(&mut counter.from, from) != from
             }
@@ -120,10 +122,11 @@ impl Counters {
         }
     }
 
-    /// Moves them out. What is left has room already, and is for the next taking.
+    /// Moves the counters out. The empty table keeps its room, for the next worker to be drained.
     pub fn drain_into(mut self, counts: &mut Vec<Count>) -> Self {
         let (used, room) = (self.table.len(), self.table.capacity());
         counts.extend(self.table.drain().map(|counter| counter.count()));
+        // One burst must not hold its memory for ever.
         if room / ROOM_PER_COUNTER > used {
             let hasher = &self.hasher;
             self.table.shrink_to(used, |counter| hasher.hash_one(counter.key));
@@ -132,21 +135,21 @@ impl Counters {
     }
 }
 
-/// All that was taken from a worker at once.
+/// What was taken from a worker at once.
 pub struct Taken {
     /// How many requests there were, by minute, key and cell.
     pub counters: Counters,
-    /// Where keys were used from.
+    /// The addresses that keys were used from.
     pub sources: Vec<(KeyNumber, Source)>,
-    /// When admin tokens were last accepted.
+    /// When each admin token was last accepted, by row number.
     pub tokens: HashMap<u32, Moment>,
-    /// What was refused or failed.
+    /// The requests that were refused or failed.
     pub errors: LastErrors,
 }
 
 impl WorkerTally {
-    /// Counts one request of a key. What the client calls itself is asked for when its address may
-    /// have to be noted.
+    /// Counts one request of a key. `user_agent` is called only if its address may have to be
+    /// recorded.
     pub fn count<'a>(
         &self,
         key: KeyNumber,
@@ -164,17 +167,17 @@ impl WorkerTally {
         }
     }
 
-    /// Notes that a request of a key was refused or failed.
+    /// Records that a request of a key was refused or failed.
     pub fn note_error(&self, key: KeyNumber, failed: FailedRequest) {
         self.lock().errors.note(key, failed);
     }
 
-    /// Notes that an admin token was accepted.
+    /// Records that an admin token was accepted.
     pub fn note_token(&self, number: u32, at: Moment) {
         self.lock().tokens.insert(number, at);
     }
 
-    /// Takes everything; the worker goes on with empty counters. Its lock is held only while maps
+    /// Takes everything, and leaves the worker empty counters. Its lock is held only while maps
     /// change hands.
     pub fn take(&self, empty: Counters) -> Taken {
         let mut tally = self.lock();
