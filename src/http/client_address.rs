@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::state::HttpSettings;
 use crate::model::secret::mask;
 
-/// How much of what is no address is logged, in bytes.
+/// How much of an invalid address is logged, in bytes.
 const LONGEST_QUOTE: usize = 200;
 
 /// The address a request comes from. The headers are believed from the right, as long as the address
@@ -37,7 +37,7 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
-/// A trusted proxy that says something else than an address.
+/// A trusted proxy whose header holds no address.
 #[derive(Debug, PartialEq, Eq)]
 struct Unnamed<'a> {
     proxy: IpAddr,
@@ -58,7 +58,7 @@ impl Unnamed<'_> {
     }
 }
 
-/// What stands for one hop, and its address if it is one.
+/// The text for one hop, and its address if it is one.
 type Hop<'a> = (&'a [u8], Option<IpAddr>);
 
 fn last_untrusted<'a>(
@@ -98,7 +98,7 @@ fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Hop<'_>> {
     })
 }
 
-/// The parts between separators that do not stand in quotes. Whatever a client has put to the left
+/// The parts between unquoted separators, from the right: whatever a client has put to the left
 /// changes nothing to the right of it.
 fn split_from_the_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
@@ -137,7 +137,7 @@ fn address(item: &[u8]) -> Option<IpAddr> {
     port.is_none_or(is_port).then_some(address)
 }
 
-/// A number, or a name that hides one (RFC 7239 §6).
+/// Whether a text is a port: a number, or a name that hides one (RFC 7239 §6).
 fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok() || text.starts_with('_')
 }

@@ -68,7 +68,7 @@ words! {
 }
 
 impl Code {
-    /// Its status and title.
+    /// The code's HTTP status and title.
     pub(super) fn row(self) -> (StatusCode, &'static str) {
         match self {
             Self::MalformedJson => (StatusCode::BAD_REQUEST, "Malformed JSON"),
@@ -106,7 +106,7 @@ impl Code {
         }
     }
 
-    /// Whether a decision may end with it. (Some may come later too.)
+    /// Whether a decision may end with this code. (Some may come later too.)
     pub fn is_refusal(self) -> bool {
         matches!(
             self,

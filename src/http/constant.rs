@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 pub struct Constant {
     media_type: &'static str,
     plain: Form,
-    /// Where it is shorter.
+    /// The compressed form, if it is shorter.
     compressed: Option<Form>,
 }
 

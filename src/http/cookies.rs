@@ -19,12 +19,12 @@ pub struct OwnCookie {
 }
 
 impl OwnCookie {
-    /// The one with the secret of a session.
+    /// The cookie with the secret of a session.
     pub fn session(request: &HttpRequest, state: &State) -> Self {
         Self::named("bitting_session", request, &state.settings)
     }
 
-    /// The one with the secret of a browser that nobody has signed in with.
+    /// The cookie with the secret of a browser that nobody is signed in with.
     pub fn visitor(request: &HttpRequest, state: &State) -> Self {
         Self::named("bitting_visitor", request, &state.settings)
     }
@@ -37,7 +37,8 @@ impl OwnCookie {
         Self { name: format!("{prefix}{name}{suffix}"), secure }
     }
 
-    /// What the browser sent in it. Of two, one was planted by somebody else, so neither counts.
+    /// The secret the browser sent in this cookie. Of two, one was planted by somebody else, so
+    /// neither counts.
     pub fn read(&self, request: &HttpRequest) -> Option<RandomSecret> {
         let lines = request.headers().get_all(COOKIE);
         let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
@@ -49,12 +50,12 @@ impl OwnCookie {
         RandomSecret::parse(std::str::from_utf8(value).ok()?)
     }
 
-    /// Gives it to the browser.
+    /// Sets the cookie in the browser.
     pub fn give(&self, response: &mut HttpResponse, secret: &RandomSecret) {
         append(response, &self.with(secret.expose()));
     }
 
-    /// Takes it from the browser.
+    /// Deletes the cookie in the browser.
     pub fn take(&self, response: &mut HttpResponse) {
         let mut gone = self.with(String::new());
         gone.make_removal();
@@ -77,7 +78,7 @@ fn append(response: &mut HttpResponse, cookie: &Cookie<'_>) {
     }
 }
 
-/// Without the spaces and tabs that browsers take off too; any other space belongs to a name.
+/// Trims the spaces and tabs that browsers trim too; any other white space belongs to a name.
 fn trimmed(text: &[u8]) -> &[u8] {
     let kept = |byte: &u8| *byte != b' ' && *byte != b'\t';
     let from = text.iter().position(kept).unwrap_or(text.len());

@@ -13,13 +13,13 @@ impl Document {
         Self(LazyLock::new(Box::new(|| Constant::new("application/json", make()))))
     }
 
-    /// What is served.
+    /// The document as it is served, made when it is first asked for.
     pub fn get(&self) -> &Constant {
         &self.0
     }
 }
 
-/// Says nothing: for who serves none.
+/// An empty document, for servers that serve none.
 impl Default for Document {
     fn default() -> Self {
         Self::new(String::new)

@@ -21,15 +21,15 @@ use crate::gate::route::Need;
 /// What stands before the handlers of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// Nothing: anybody may call it.
+    /// No guard: anybody may call it.
     Public,
-    /// The decision about keys and admin tokens.
+    /// The credential is judged: an API key or an admin token.
     Key(Need),
-    /// The decision about who is signed in.
+    /// The session is judged: who is signed in.
     Page(PageNeed),
 }
 
-/// A path with its methods.
+/// A path with its methods, handlers and guard.
 pub struct Endpoint {
     path: String,
     guard: Guard,
@@ -38,16 +38,16 @@ pub struct Endpoint {
     routes: Resource,
 }
 
-/// Says what an operation takes and answers, for the API document.
+/// Describes what an operation takes and answers, for the API document.
 pub type Describe = fn(&mut Operation<'_>);
 
 impl Endpoint {
-    /// A path that asks something of its caller.
+    /// A path of the API that requires a credential.
     pub fn new(path: impl Into<String>, need: Need) -> Self {
         Self::guarded_by(path, Guard::Key(need))
     }
 
-    /// A page, for whom it is.
+    /// A page for people, and who may see it.
     pub fn browser(path: impl Into<String>, need: PageNeed) -> Self {
         Self::guarded_by(path, Guard::Page(need))
     }
@@ -93,7 +93,7 @@ impl Endpoint {
         self.on(&[Method::POST], handler)
     }
 
-    /// Answers POST.
+    /// Answers POST with this handler.
     pub fn post<F, Args>(self, handler: F, describe: Describe) -> Self
     where
         F: Handler<Args>,
@@ -103,7 +103,7 @@ impl Endpoint {
         self.described(Method::POST, describe).on(&[Method::POST], handler)
     }
 
-    /// Answers PATCH.
+    /// Answers PATCH with this handler.
     pub fn patch<F, Args>(self, handler: F, describe: Describe) -> Self
     where
         F: Handler<Args>,
@@ -113,7 +113,7 @@ impl Endpoint {
         self.described(Method::PATCH, describe).on(&[Method::PATCH], handler)
     }
 
-    /// Answers DELETE.
+    /// Answers DELETE with this handler.
     pub fn delete<F, Args>(self, handler: F, describe: Describe) -> Self
     where
         F: Handler<Args>,
@@ -143,7 +143,7 @@ impl Endpoint {
         self
     }
 
-    /// The path, as a pattern.
+    /// The path, as the router's pattern.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -153,7 +153,7 @@ impl Endpoint {
         self.guard
     }
 
-    /// What it needs of a key or an admin token, if it is for these.
+    /// What it requires of a key or an admin token, if it takes one.
     pub fn need(&self) -> Option<Need> {
         match self.guard {
             Guard::Key(need) => Some(need),
@@ -166,7 +166,7 @@ impl Endpoint {
         &self.methods
     }
 
-    /// Its operations that are part of the API.
+    /// The operations of this path that are part of the API.
     pub fn operations(&self) -> &[(Method, Describe)] {
         &self.operations
     }

@@ -29,7 +29,7 @@ pub struct Problem(Box<Parts>);
 struct Parts {
     code: Code,
     detail: String,
-    /// Members beside the standard ones.
+    /// The members of the body beside the standard ones.
     members: Map<String, Value>,
     /// The scope that was needed.
     scope: Option<String>,
@@ -37,7 +37,7 @@ struct Parts {
     allow: Option<String>,
     /// How many seconds to wait before trying again.
     retry_after: Option<i64>,
-    /// For the log only.
+    /// The cause, which is logged and never answered.
     cause: Option<String>,
     signed_out: bool,
 }
@@ -77,7 +77,7 @@ impl Problem {
         self
     }
 
-    /// A method that is not offered.
+    /// 405, with the methods that are offered.
     pub fn method_not_allowed(allow: &str) -> Self {
         let detail = format!("This path supports {allow}.");
         let mut problem = Self::new(Code::MethodNotAllowed, detail);
@@ -93,12 +93,12 @@ impl Problem {
         problem
     }
 
-    /// Whether it is for want of a session.
+    /// Whether a session is what is missing.
     pub fn is_signed_out(&self) -> bool {
         self.0.signed_out
     }
 
-    /// A decision's refusal; `allow`: what the route offers.
+    /// The problem for a refusal of the gate; `allow` lists the methods that the route offers.
     pub fn of_refusal(refusal: Refusal, allow: &str) -> Self {
         match refusal {
             Refusal::MultipleCredentials => Self::new(
@@ -159,12 +159,12 @@ impl Problem {
         self
     }
 
-    /// The code.
+    /// The code that programs rely on.
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// What is logged of a fault.
+    /// The cause of a fault, which is logged and never answered.
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
@@ -186,12 +186,12 @@ impl Problem {
         self.0.retry_after.map(|seconds| seconds.to_string())
     }
 
-    /// The same in a few words.
+    /// The title of the code: the problem in a few words.
     pub fn title(&self) -> &'static str {
         self.0.code.row().1
     }
 
-    /// A sentence for people.
+    /// The problem in a sentence for people.
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
@@ -235,7 +235,8 @@ impl ResponseError for Problem {
         self.0.code.row().0
     }
 
-    /// Only the status, and the problem itself beside it; `observe` makes the rest.
+    /// A response with the status alone, which carries the problem; `observe` makes its body and
+    /// headers.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::new(self.status_code());
         response.extensions_mut().insert(self.clone());

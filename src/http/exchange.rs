@@ -1,4 +1,4 @@
-//! Where the exchange on one connection stands. The application says when a request has begun and
+//! The state of the exchange on one connection. The application says when a request has begun and
 //! what became of its body; the server's stream goes by it when it waits for the client.
 
 use std::cell::{Cell, RefCell};
@@ -15,37 +15,37 @@ use tokio::time::Instant;
 
 use crate::config::Patience;
 
-/// What a connection waits for.
+/// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Its client, to begin a request.
+    /// The client, to begin a request.
     Idle,
-    /// The rest of a head.
+    /// The client, to send the rest of a head.
     Head,
-    /// The rest of a body.
+    /// The client, to send the rest of a body.
     Body,
-    /// Us, to answer.
+    /// The application, to answer.
     Answering,
-    /// Nothing: no more is read, and what is left to be said is sent.
+    /// Nothing: no more is read, and what is left to be sent is sent.
     Closing,
-    /// Its client, for the last time: its place is needed.
+    /// The client, for the last time: the connection's place is needed.
     Leaving,
 }
 
 /// The exchange on one connection, shared by its stream and the application.
 pub struct Exchange {
     phase: Cell<Phase>,
-    /// By when the head or body that is awaited must be there.
+    /// When the rest of the head or body must have arrived.
     deadline: Cell<Option<Instant>>,
     late: Cell<bool>,
     body_wanted: Cell<bool>,
-    /// Whether all of the answer at hand is with the connection, to be sent.
+    /// Whether all of the current answer has been handed to the connection.
     answered: Cell<bool>,
-    /// Since when its client has not taken all that is to be sent.
+    /// Since when the client has not taken all that is to be sent.
     blocked: Cell<Option<Instant>>,
     /// Whether the connection was told to make room.
     given_up: Cell<bool>,
-    /// The last bytes that came.
+    /// The last four bytes that were received.
     tail: Cell<u32>,
     task: RefCell<Option<Waker>>,
     patience: Patience,
@@ -68,7 +68,7 @@ impl Exchange {
         }
     }
 
-    /// The head of a request has arrived. From now on its body is awaited.
+    /// Called when the head of a request has arrived: its body is awaited from now on.
     pub(super) fn begin(self: &Rc<Self>, request: &mut Request) {
         self.body_wanted.set(false);
         self.answered.set(false);
@@ -82,8 +82,8 @@ impl Exchange {
         *request.payload() = Payload::Stream { payload: Box::pin(body) };
     }
 
-    /// The answer is known; `whole`: it is not made while it is sent. Says whether the connection has
-    /// to end with it, because the rest of the body will not be read.
+    /// Called when the answer is known; `whole` if it is not streamed. Returns whether the
+    /// connection must end with it, because the rest of the body will not be read.
     pub(super) fn settle(&self, whole: bool) -> bool {
         self.answered.set(whole);
         if self.phase.get() == Phase::Body {
@@ -92,7 +92,7 @@ impl Exchange {
         self.is_closing()
     }
 
-    /// Bytes have come from the client.
+    /// Called when bytes have come from the client.
     pub fn received(&self, bytes: &[u8]) {
         let last = &bytes[bytes.len().saturating_sub(4)..];
         self.tail.set(last.iter().fold(self.tail.get(), |tail, byte| tail << 8 | u32::from(*byte)));
@@ -101,9 +101,9 @@ impl Exchange {
         }
     }
 
-    /// All that was to be sent has been, something at least. What came behind the end of the request
-    /// that was answered begins another. An answer that is made while it is sent may go on; who is
-    /// sent one is idle again with the next request.
+    /// Called when everything that was to be sent has been. What came after the request that was
+    /// answered begins another one. A streamed answer may go on; its connection is idle again only
+    /// with the next request.
     pub fn sent(&self) {
         self.blocked.set(None);
         let answered = match self.phase.get() {
@@ -123,7 +123,7 @@ impl Exchange {
         }
     }
 
-    /// The client does not take what is to be sent. It is asked again when it does.
+    /// Called when the client does not take what is to be sent; `waker` is woken when it does.
     pub fn is_blocked(&self, waker: &Waker) {
         if self.blocked.get().is_none() {
             self.blocked.set(Some(Instant::now()));
@@ -137,7 +137,7 @@ impl Exchange {
         self.body_wanted.set(false);
     }
 
-    /// Until when the rest of a head or body is waited for. For a head, the time starts with the
+    /// How long the rest of a head or body is waited for. For a head, the time starts with the
     /// first call: most heads come in one piece and need no clock.
     pub fn deadline(&self) -> Option<Instant> {
         let patience = match self.phase.get() {
@@ -150,7 +150,7 @@ impl Exchange {
         Some(deadline)
     }
 
-    /// The deadline has passed: nothing more is read.
+    /// Called when the deadline has passed: nothing more is read.
     pub fn expire(&self) {
         self.late.set(true);
         self.phase.set(Phase::Closing);
@@ -166,7 +166,7 @@ impl Exchange {
         self.body_wanted.get()
     }
 
-    /// The connection's task has looked at all there is, and rests until it is woken.
+    /// Called when the connection's task has handled all there is, and sleeps until it is woken.
     pub fn rests(&self, waker: &Waker) {
         let mut task = self.task.borrow_mut();
         if !task.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -174,7 +174,7 @@ impl Exchange {
         }
     }
 
-    /// Ends the connection if it only waits for its client; says whether it did. One that is idle
+    /// Ends the connection if it only waits for its client; returns whether it did. An idle one
     /// stays after all if a request has come that it has not looked at yet.
     pub fn give_up(&self) -> bool {
         let next = match self.phase.get() {
@@ -187,13 +187,14 @@ impl Exchange {
     }
 
     /// Ends the connection if its client has not taken its answer for as long as a head is waited
-    /// for; says whether it did.
+    /// for; returns whether it did.
     pub fn give_up_answering(&self) -> bool {
         let blocked = self.blocked.get().is_some_and(|at| at.elapsed() >= self.patience.headers);
         blocked && self.end(Phase::Closing)
     }
 
     fn end(&self, phase: Phase) -> bool {
+        // A task that is not asleep has work to do: its connection is not idle after all.
         let Some(task) = self.task.take() else { return false };
         if self.given_up.replace(true) {
             return false;
@@ -203,7 +204,8 @@ impl Exchange {
         true
     }
 
-    /// Nothing has come: it leaves, if it was to.
+    /// Called when nothing has come: ends the connection if it was to leave, and returns whether it
+    /// was.
     pub fn leave(&self) -> bool {
         let leaving = self.phase.get() == Phase::Leaving;
         if leaving {
@@ -217,7 +219,7 @@ impl Exchange {
         self.given_up.get()
     }
 
-    /// Lets the connection stay after all; says whether it was to end because its place is needed.
+    /// Lets the connection stay after all; returns whether it was to leave.
     pub fn stay(&self) -> bool {
         self.phase.get() == Phase::Leaving && self.given_up.replace(false)
     }

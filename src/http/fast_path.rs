@@ -31,7 +31,7 @@ use crate::gate::admission::Admission;
 use crate::gate::route::{Need, Route};
 use crate::model::scope::Access;
 
-/// What a ping asks of its caller.
+/// The route of a ping, as the URL table has it.
 const ROUTE: Route = Route::Known { need: Need::AnyKey, access: Access::Read, offered: true };
 
 /// Makes what leaves the server of what leaves the application.
@@ -45,7 +45,7 @@ pub struct FastPath<A> {
 }
 
 impl<A> FastPath<A> {
-    /// Before the application of the same state.
+    /// A fast path before the application of the same state.
     pub fn before(app: A, state: web::Data<State>) -> Self {
         Self { measure: Measure::of(&state, PING), state: SharedState::new(state), app }
     }
@@ -128,7 +128,7 @@ impl<A> FastPath<A> {
     }
 }
 
-/// The one spelling that is answered here; the router knows the others.
+/// Whether this is a ping in the one spelling that is answered here; the router knows the others.
 fn is_ping(request: &Request) -> bool {
     let uri = request.uri();
     request.method() == Method::GET && uri.path() == PING && uri.query().is_none()

@@ -75,7 +75,7 @@ pub fn app(
         .wrap(observe::Observe::new(state))
 }
 
-/// Elsewhere somebody with a browser may have mistyped an address.
+/// 404 outside the API, as a page for somebody who may have mistyped an address.
 async fn unknown_page(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     if prefers_html(&request) {
         page::recognise(&request, &state).await;

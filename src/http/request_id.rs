@@ -5,7 +5,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::state::State;
 
-/// How long a client's own id may be, in bytes.
+/// The longest id that is accepted from a client, in bytes.
 const LONGEST_ID: usize = 64;
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -27,7 +27,7 @@ impl RequestId {
         id
     }
 
-    /// The client's own id where it is a plain one and no key; else a new one.
+    /// The client's own id if it is plain and does not look like a key; else a new one.
     pub(super) fn choose(headers: &HeaderMap, state: &State) -> Self {
         let given = headers.get(X_REQUEST_ID).filter(|value| {
             let text = value.as_bytes();
@@ -53,7 +53,7 @@ impl RequestId {
         &self.text[..self.length]
     }
 
-    /// Its text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }

@@ -23,7 +23,7 @@ use crate::domain::users::signed_in::PageNeed::Visitor;
 use crate::gate::route::Need::{AdminToken, AnyKey};
 use crate::model::user::Role;
 
-/// Answered by the fast path where it can.
+/// The path of a ping, which the fast path answers where it can.
 pub const PING: &str = "/v1/ping";
 
 /// Who makes and changes keys.
@@ -126,7 +126,7 @@ pub(super) fn register(
     }
 }
 
-/// Below `/v1` there are only programs.
+/// 404 below `/v1`, as JSON: only programs ask there.
 pub(super) async fn unknown_path(state: web::Data<State>) -> HttpResponse {
     state.note_unknown_path();
     Problem::new(Code::NotFound, "There is nothing at this path.").error_response()

@@ -22,20 +22,20 @@ use crate::gate::admission::Door;
 use crate::gate::caller::KeyCaller;
 use crate::model::scope::Access;
 
-/// What all workers share: settings of the HTTP side, and the server's counters.
+/// What all workers share: the settings of the HTTP side, and the server's counters.
 #[derive(Default)]
 pub struct HttpSettings {
     /// Networks whose `X-Forwarded-For` or `Forwarded` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// The address people reach the server at, if it was said.
+    /// The address people reach the server at, if it is configured.
     pub public_url: Option<String>,
     /// How long slow clients are waited for.
     pub patience: Patience,
-    /// What is counted for whoever watches the server.
+    /// The counters behind the metrics and the log.
     pub watch: Watch,
-    /// The API document.
+    /// The API document, made once a process.
     pub document: Document,
-    /// Who may use the database now.
+    /// The turns in which requests with API keys use the database.
     pub turns: Turns,
 }
 
@@ -48,11 +48,11 @@ impl HttpSettings {
 
 /// Shared by all requests of one worker.
 pub struct State {
-    /// The application.
+    /// The application behind every front door.
     pub bitting: Arc<Bitting>,
     /// This worker's way through the gate.
     pub door: Rc<Door>,
-    /// Settings.
+    /// The settings and counters that all workers share.
     pub settings: Arc<HttpSettings>,
     /// Set when the server is stopping: connections are then closed after their answer.
     pub stopping: Arc<AtomicBool>,
@@ -126,7 +126,7 @@ impl State {
         }
     }
 
-    /// The same on behalf of a key, when its turn has come.
+    /// Runs a use case on behalf of a key, when its turn has come.
     ///
     /// # Errors
     /// The same, or 503 when its turn does not come in time.

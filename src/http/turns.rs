@@ -12,27 +12,27 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::{Code, Problem};
 use crate::model::key::KeyNumber;
 
-/// So many requests with API keys use the database at once; it has more connections than that.
+/// How many requests with API keys use the database at once; it has more connections than that.
 pub const OF_KEYS: usize = 5;
-/// So many of them may search.
+/// How many of them may search at once.
 const OF_SEARCHES: usize = 2;
-/// How long a turn is waited for.
+/// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much of the database a request reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// A few rows.
+    /// A few rows, found by an index.
     Little,
-    /// As much as there is, perhaps.
+    /// Possibly a whole table.
     Search,
 }
 
-/// Shared by all workers.
+/// Limits how many requests use the database at once, over all workers.
 pub struct Turns {
     all: Arc<Semaphore>,
     searches: Arc<Semaphore>,
-    /// Of each key that searches or waits to: its one search.
+    /// The one search that each key has, if it searches or waits to.
     own: Mutex<HashMap<KeyNumber, Arc<Semaphore>>>,
 }
 
@@ -43,7 +43,7 @@ impl Default for Turns {
     }
 }
 
-/// A turn, until it is dropped.
+/// A request's turn, which ends when it is dropped.
 pub struct Turn {
     _held: Vec<OwnedSemaphorePermit>,
 }

@@ -215,6 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        // A request that is refused must not be told to send its body first.
         if bytes.starts_with(CONTINUE) && !this.exchange.is_body_wanted() {
             this.held = CONTINUE;
             return Poll::Ready(Ok(CONTINUE.len()));
@@ -223,6 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         if written.is_pending() {
             if this.exchange.is_given_up() {
+                // Nobody reads what is left, and the place is needed.
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             this.exchange.is_blocked(context.waker());

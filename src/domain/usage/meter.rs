@@ -60,6 +60,7 @@ impl UsageMeter {
     /// since; `None` when there is nothing. With it comes what `beside` returns: in between nothing
     /// is replaced.
     pub fn freeze<T>(&self, beside: impl FnOnce() -> T) -> Option<(Arc<Batch>, T)> {
+        // Locks are always taken in this order: batches, workers, a worker's tally.
         let mut batches = lock(&self.batches);
         batches.collected.take_from(&lock(&self.workers), &self.numbers);
         if batches.frozen.is_none() && !batches.collected.is_empty() {
@@ -75,6 +76,7 @@ impl UsageMeter {
     /// Returns how many requests that were, too.
     pub fn while_replacing(&self, replace: impl FnOnce() -> Replaced) -> (Replaced, i64) {
         let mut batches = lock(&self.batches);
+        // First, while the numbers still stand for the rows that were counted.
         batches.collected.take_from(&lock(&self.workers), &self.numbers);
         let replaced = replace();
         let gone = Gone::of(&replaced);

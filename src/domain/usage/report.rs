@@ -24,6 +24,8 @@ impl Bitting {
     /// The usage of some keys, with an entry for each of them.
     pub fn usage_of(&self, keys: &[KeyNumber]) -> Result<HashMap<KeyNumber, Usage>> {
         let windows = Windows::ending(self.time.now());
+        // Before the snapshot: a batch that is written in between is then seen twice and left out by
+        // its mark. After it, the batch would be seen in neither.
         let unwritten = self.meter.unwritten(KeySelection::Only(keys));
         let read = |connection: &mut AnyConnection| {
             Result::Ok(self.figures(connection, keys, &windows, unwritten)?)

@@ -55,6 +55,7 @@ impl Bitting {
     ) -> store::Result<()> {
         let now = self.time.now();
         if !usage::raise_mark(connection, self.meter.process(), batch.sequence, now)? {
+            // The earlier attempt, whose outcome was unknown, had been committed.
             return Ok(());
         }
         // In a database that was set back, row numbers may be other keys' by now. Asked after the
@@ -89,6 +90,7 @@ impl Bitting {
             let mut counts = journal::take(connection)?;
             Count::merge(&mut counts);
             let position = usage::position(connection)?;
+            // Rolled-up hours are not read from the minute rows again.
             let late = counts.iter().filter(|count| position.covers(count.key, count.minute));
             usage::add_to_hours(connection, &late.copied().collect::<Vec<_>>())?;
             counts.retain(|count| count.minute >= position.minutes_from);

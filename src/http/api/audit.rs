@@ -25,7 +25,7 @@ pub fn read_key(query: &mut QueryReader) -> Option<String> {
     query.key_id("key_id").map(|id| id.to_string())
 }
 
-/// Lists events.
+/// `GET /v1/audit`
 pub async fn list(
     manager: Manager,
     state: web::Data<State>,

@@ -19,7 +19,7 @@ use crate::model::time::Moment;
 use crate::model::usage::{KeySelection, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
-/// What is shown of a key beside itself.
+/// What is shown of a key besides the stored record.
 struct Figures {
     usage: Usage,
     addresses: Vec<Source>,
@@ -44,7 +44,7 @@ pub fn read_filter(query: &mut QueryReader) -> KeyFilter {
     KeyFilter { status: query.choice("status"), text: query.text("q"), owner: query.text("owner") }
 }
 
-/// Lists keys.
+/// `GET /v1/keys`
 pub async fn list(
     manager: Manager,
     state: web::Data<State>,
@@ -66,8 +66,8 @@ pub async fn list(
     Ok(listing::answer(&request, &views))
 }
 
-/// Makes a key, once for each `Idempotency-Key`. The first answer alone holds it: what is kept
-/// for the next ones is made of the key as it is stored.
+/// `POST /v1/keys`: makes a key, once for each `Idempotency-Key`. Only the first answer holds the
+/// secret: the one that is kept is made from the stored key.
 pub async fn create(
     manager: Manager,
     state: web::Data<State>,
@@ -104,7 +104,7 @@ fn location(key: &ApiKey) -> String {
     format!("/v1/keys/{}", key.id)
 }
 
-/// Shows a key.
+/// `GET /v1/keys/{id}`
 pub async fn find(
     manager: Manager,
     state: web::Data<State>,
@@ -120,7 +120,7 @@ pub async fn find(
     Ok(HttpResponse::Ok().json(figures.view(&key)))
 }
 
-/// Changes a key's name, description or owner.
+/// `PATCH /v1/keys/{id}`: changes a key's name, description or owner.
 pub async fn update(
     manager: Manager,
     state: web::Data<State>,
@@ -137,7 +137,7 @@ pub async fn update(
     Ok(HttpResponse::Ok().json(figures.view(&key)))
 }
 
-/// Ends a key, once for each `Idempotency-Key`.
+/// `POST /v1/keys/{id}/revoke`: revokes a key, once for each `Idempotency-Key`.
 pub async fn revoke(
     manager: Manager,
     state: web::Data<State>,
@@ -165,7 +165,7 @@ pub async fn revoke(
     }
 }
 
-/// A key's last requests that were refused or failed.
+/// `GET /v1/keys/{id}/errors`: a key's last requests that were refused or failed.
 pub async fn errors(
     manager: Manager,
     state: web::Data<State>,
@@ -180,7 +180,7 @@ pub async fn errors(
     Ok(HttpResponse::Ok().json(KeyErrors { data: found.await? }))
 }
 
-/// A key's requests by outcome, resource, access and time.
+/// `GET /v1/keys/{id}/usage`: a key's requests by outcome, resource, access and time.
 pub async fn usage(
     manager: Manager,
     state: web::Data<State>,

@@ -19,7 +19,7 @@ pub(crate) fn answer<T: Serialize>(request: &HttpRequest, page: &Page<T>) -> Htt
     response.json(page)
 }
 
-/// The same query with another cursor.
+/// A query string with its cursor replaced.
 fn next_query(query: &str, cursor: &str) -> String {
     let kept = parse(query.as_bytes()).filter(|(name, _)| name != "cursor");
     Serializer::new(String::new()).extend_pairs(kept).append_pair("cursor", cursor).finish()

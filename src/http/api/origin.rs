@@ -24,12 +24,12 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// The token as use cases look at it again.
+    /// The token as a credential that a use case checks again in its transaction.
     pub fn credential(&self) -> Credential {
         self.caller.credential()
     }
 
-    /// Who the use cases are asked by. Asks the database for the token's name.
+    /// The principal for which use cases are called. Asks the database for the token's name.
     pub fn principal(self, bitting: &Bitting) -> domain::Result<Principal> {
         let actor = bitting.token_as_actor(self.caller.id())?;
         let origin = Origin { actor, address: self.address, request_id: self.request_id };

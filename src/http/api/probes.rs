@@ -5,13 +5,13 @@ use serde_json::json;
 
 use crate::http::state::State;
 
-/// The process answers.
+/// `GET /healthz`: the process answers.
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// What is known of keys is recent enough to decide by, the database is where it was, and what happens
-/// can be written down.
+/// `GET /readyz`: the index is recent enough to decide by, the database is where it was, and usage
+/// can be written.
 pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     let bitting = &state.bitting;
     let unready = |status| HttpResponse::ServiceUnavailable().json(json!({"status": status}));

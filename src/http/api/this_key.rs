@@ -33,7 +33,8 @@ struct Limits {
     requests_per_minute: Option<u32>,
 }
 
-/// The key as it knows itself, with its figures; this request is not in them yet.
+/// `GET /v1/whoami`: the key as it may know itself, with its usage, in which this request is not
+/// counted yet.
 pub async fn whoami(
     caller: KeyCaller,
     state: web::Data<State>,
@@ -49,7 +50,7 @@ pub async fn whoami(
     Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage)))
 }
 
-/// What a ping is answered with, on either path.
+/// The answer to a ping, on the fast path and behind the router.
 pub fn pong() -> Response<BoxBody> {
     let mut response = Response::with_body(StatusCode::OK, BoxBody::new(r#"{"ping":"pong"}"#));
     let json = HeaderValue::from_static("application/json");
@@ -57,13 +58,13 @@ pub fn pong() -> Response<BoxBody> {
     response
 }
 
-/// The cheapest way to test a credential.
+/// `GET /v1/ping`: the cheapest way to test a credential.
 pub async fn ping(_caller: KeyCaller, query: QueryReader) -> Result<HttpResponse, Problem> {
     query.finish()?;
     Ok(pong().into())
 }
 
-/// The key's limits and figures.
+/// `GET /v1/admin/limits`: the key's limits and usage.
 pub async fn limits(
     caller: KeyCaller,
     state: web::Data<State>,

@@ -20,7 +20,7 @@ use crate::http::error::{Code, Problem};
 use crate::http::state::State;
 use crate::model::FieldErrors;
 
-/// The longest body, in bytes.
+/// The longest body that is read, in bytes.
 const LARGEST: usize = 256 * 1024;
 
 /// A body that must be a JSON object.

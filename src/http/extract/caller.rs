@@ -22,7 +22,7 @@ tokio::task_local! {
     static CALLER: Option<Accepted>;
 }
 
-/// A handler at work on behalf of its caller.
+/// A running handler, with the caller on whose behalf it runs.
 pub type OnBehalf<F> = TaskLocalFuture<Option<Accepted>, F>;
 
 /// Lets a handler work on behalf of a caller, whom its extractors find; `None` where anybody may
@@ -45,8 +45,8 @@ pub fn by_name(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), HeaderValue::as_bytes(value)))
 }
 
-/// Judges a request once more when the rest of it has come, which can take its client as long as
-/// it likes: the credential may have ended meanwhile.
+/// Judges a request again once its body has arrived, which may have taken the client a while: the
+/// credential may have ended in the meantime.
 ///
 /// # Errors
 /// The refusal, as that of any later request.
@@ -59,7 +59,7 @@ pub fn judge_again(request: &HttpRequest, state: &State) -> Result<(), Problem> 
     }
 }
 
-/// On whose behalf the handler at work is called.
+/// The caller on whose behalf the current handler runs.
 ///
 /// # Errors
 /// When its route was not judged.

@@ -19,7 +19,7 @@ pub const TOKEN: &str = "form_token";
 /// The field with what was typed into another form before somebody had to sign in again.
 pub const KEPT: &str = "kept";
 
-/// Fields that are made anew with each form.
+/// The fields that are new in each form, and not kept.
 const OF_ONE_FORM: [&str; 3] = [TOKEN, "nonce", "token"];
 /// How much of a form is kept while somebody signs in, in bytes.
 const MOST_KEPT: usize = 16 * 1024;
@@ -48,7 +48,7 @@ impl Form {
         Ok(Self::parse(&bytes))
     }
 
-    /// The first value of a field; empty where it is not there.
+    /// The first value of a field; empty if there is none.
     pub fn text(&self, name: &str) -> &str {
         self.values(name).next().unwrap_or_default()
     }
@@ -59,12 +59,12 @@ impl Form {
         self.0.iter().filter(named).map(|(_, value)| value.as_str())
     }
 
-    /// The token it carries.
+    /// The form token that was sent.
     pub fn token(&self) -> Option<RandomSecret> {
         RandomSecret::parse(self.token_and_author().0)
     }
 
-    /// Whom it was shown to, as it says itself: to be compared with who is signed in now.
+    /// The user the form was shown to, as it says itself; to be compared with who is signed in now.
     pub fn author(&self) -> Option<UserId> {
         self.token_and_author().1.parse().ok()
     }
@@ -74,8 +74,8 @@ impl Form {
         text.split_once('.').unwrap_or((text, ""))
     }
 
-    /// What was typed, as one text: no password, and nothing that holds a key or an admin token.
-    /// Nothing where there is nothing to keep, or too much.
+    /// What was typed, as one text, without passwords and without anything that holds a key or an
+    /// admin token. None if there is nothing to keep, or too much.
     pub fn to_keep(&self, brand: &Brand) -> Option<String> {
         let typed = self.0.iter().filter(|(name, value)| {
             let secret = name.contains("password") || brand.may_occur_in(value);
@@ -115,7 +115,7 @@ impl FromRequest for Form {
 pub struct Draft(pub Option<Form>);
 
 impl Draft {
-    /// What the form is filled in with.
+    /// The values the form is filled in with: those of the draft, or else others.
     pub fn or<T>(&self, read: impl FnOnce(&Form) -> T, otherwise: impl FnOnce() -> T) -> T {
         self.0.as_ref().map_or_else(otherwise, read)
     }

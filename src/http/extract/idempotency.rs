@@ -10,11 +10,11 @@ use super::caller::caller;
 use crate::http::error::{Code, Problem};
 use crate::model::idempotency::{Attempt, IdempotencyKey, Identity};
 
-/// Which request this is, if it has an `Idempotency-Key`.
+/// What identifies this request, if it has an `Idempotency-Key`.
 pub struct Idempotency(Option<Identity>);
 
 impl Idempotency {
-    /// The request with its body.
+    /// The request with its body, to be carried out once.
     pub fn attempt(&self, body: &Map<String, Value>) -> Option<Attempt> {
         self.0.map(|identity| Attempt::new(identity, body))
     }

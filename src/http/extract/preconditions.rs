@@ -23,7 +23,7 @@ impl FromRequest for Preconditions {
     }
 }
 
-/// What a header names, its lines taken together; nothing, if there is none.
+/// The versions that a header names, all its lines together; none without the header.
 fn versions(headers: &HeaderMap, name: HeaderName) -> Option<Versions> {
     let lines: Vec<&HeaderValue> = headers.get_all(name).collect();
     if lines.is_empty() {

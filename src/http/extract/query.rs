@@ -29,11 +29,11 @@ pub struct QueryReader {
     catalog: Arc<Catalog>,
     pairs: Vec<(String, String)>,
     errors: FieldErrors,
-    /// What is asked for, while a reading is only described.
+    /// The schemas that are recorded, if nothing is read but only described.
     asked: Option<Map<String, Value>>,
 }
 
-/// The parameters that `read` asks for, with the JSON Schema of each, learnt by letting it read
+/// The parameters that `read` asks for, with the JSON Schema of each, recorded by running it on
 /// nothing.
 pub fn describe<T>(
     catalog: &Catalog,
@@ -54,13 +54,13 @@ impl FromRequest for QueryReader {
     }
 }
 
-/// What the query of a page's address asks for.
+/// A query string's parameters as a type.
 pub trait ReadQuery: Sized {
-    /// Reads it. A field of a form that was left empty is not given.
+    /// Reads the parameters. A field of a form that was left empty counts as not given.
     fn read(query: &mut QueryReader) -> Self;
 }
 
-/// The same as an argument.
+/// An extractor for the query string of a page.
 pub struct PageQuery<T>(pub T);
 
 impl<T: ReadQuery> FromRequest for PageQuery<T> {
@@ -91,8 +91,8 @@ impl QueryReader {
         Self { catalog, pairs, errors: FieldErrors::default(), asked: None }
     }
 
-    /// A parameter read with `parse`, whose error is the complaint; `schema` describes what `parse`
-    /// accepts.
+    /// Reads a parameter with `parse`, whose error becomes the parameter's; `schema` describes what
+    /// `parse` accepts.
     pub fn parsed<T>(
         &mut self,
         name: &'static str,
@@ -113,12 +113,12 @@ impl QueryReader {
         result.map_err(|message| self.errors.add(name, message)).ok()
     }
 
-    /// Text.
+    /// Reads text, at most 200 characters.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         self.text_as(name, |text| Ok(text.to_owned()))
     }
 
-    /// Text that is read further with `parse`, whose error is the complaint.
+    /// Reads text and parses it with `parse`, whose error becomes the parameter's.
     pub fn text_as<T>(
         &mut self,
         name: &'static str,
@@ -127,21 +127,21 @@ impl QueryReader {
         self.parsed(name, text_schema, |text| check_text(text).and_then(parse))
     }
 
-    /// One word of a closed set.
+    /// Reads one word of a closed set.
     pub fn choice<W: Word>(&mut self, name: &'static str) -> Option<W> {
         self.parsed(name, choice::<W>, |text| {
             W::parse(text).ok_or_else(|| format!("must be {}", W::choices()))
         })
     }
 
-    /// A scope that there is.
+    /// Reads a scope of the catalog.
     pub fn scope(&mut self, name: &'static str) -> Option<Scope> {
         let catalog = self.catalog.clone();
         let schema = || json!({"type": "string", "enum": catalog.scopes()});
         self.parsed(name, schema, |text| catalog.parse_scope(text))
     }
 
-    /// A time with an offset.
+    /// Reads an RFC 3339 time with an offset.
     pub fn moment(&mut self, name: &'static str) -> Option<Moment> {
         self.parsed(name, schema::moment, |text| {
             parse_rfc3339(text).ok_or_else(|| {
@@ -150,7 +150,7 @@ impl QueryReader {
         })
     }
 
-    /// The id of a key.
+    /// Reads the id of a key.
     pub fn key_id(&mut self, name: &'static str) -> Option<KeyId> {
         self.parsed(
             name,
@@ -163,7 +163,7 @@ impl QueryReader {
         )
     }
 
-    /// An e-mail address.
+    /// Reads an e-mail address.
     pub fn email(&mut self, name: &'static str) -> Option<String> {
         self.parsed(
             name,
@@ -172,19 +172,19 @@ impl QueryReader {
         )
     }
 
-    /// A telephone number.
+    /// Reads a telephone number in E.164 format.
     pub fn phone_number(&mut self, name: &'static str) -> Option<String> {
         self.parsed(name, schema::phone_number, |text| check_phone_number(text).map_err(with_plus))
     }
 
-    /// `limit` and `cursor`.
+    /// Reads `limit` and `cursor`.
     pub fn page(&mut self) -> PageRequest {
         let limit = self.parsed("limit", Limit::schema, Limit::parse).unwrap_or_default();
         let cursor = self.parsed("cursor", Cursor::schema, Cursor::decode);
         PageRequest { limit, cursor }
     }
 
-    /// Refuses what was wrong, and parameters that nobody asked for.
+    /// Fails if a parameter was wrong, or is not one that was read.
     ///
     /// # Errors
     /// 422 with every complaint.
@@ -197,7 +197,8 @@ impl QueryReader {
     }
 }
 
-/// What a plus in an address becomes is the most likely mistake.
+/// Adds a hint to an error that a plus in a query string, which means a space, is likely to have
+/// caused.
 fn with_plus(complaint: String) -> String {
     format!("{complaint}; in a URL, a plus is written %2B")
 }

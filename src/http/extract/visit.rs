@@ -15,11 +15,11 @@ use crate::model::actor::Visit;
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
 
-/// The secret of the browser at hand: of its session, or of its visit before there is one.
+/// The secret of the current browser: of its session, or of its visit before there is one.
 #[derive(Clone)]
 pub struct BrowserSecret(pub RandomSecret);
 
-/// Where the request at hand comes from.
+/// The address, user agent and id of the current request.
 pub struct FromWhere(pub Visit);
 
 impl FromRequest for FromWhere {
@@ -39,12 +39,12 @@ impl FromRequest for FromWhere {
     }
 }
 
-/// The token of every form that is shown to the browser at hand.
+/// The token of every form that is shown to the current browser.
 pub struct FormToken(pub String);
 
 impl FormToken {
-    /// The one of forms that are shown in this session. It says whose they are, so that a form that
-    /// outlives the session can be given back to the one who filled it in.
+    /// The token of forms that are shown in a session. It names the user, so that a form that
+    /// outlives the session can be given back to whoever filled it in.
     pub fn of_user(session: &RandomSecret, user: UserId) -> Self {
         Self(format!("{}.{user}", session.form_token().expose()))
     }

@@ -12,7 +12,8 @@ use crate::model::failed_request::FailedRequest;
 use crate::model::time::Moment;
 use crate::model::words::Word;
 
-/// The methods that are kept as they are; another is the client's own word.
+/// The methods that are recorded as they are. Any other is the client's own word, and could hold a
+/// secret.
 const METHODS: [Method; 7] = [
     Method::GET,
     Method::HEAD,
@@ -65,7 +66,7 @@ fn failed(response: &ServiceResponse, state: &State, has_route: bool, at: Moment
     }
 }
 
-/// What a client calls itself, as it may be noted.
+/// A client's `User-Agent`, as it may be recorded.
 pub(in crate::http) fn user_agent_of<'a>(
     request: &'a RequestHead,
     state: &State,

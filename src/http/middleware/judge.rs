@@ -46,16 +46,16 @@ struct RouteGuard {
 
 #[derive(Clone, Copy)]
 enum Target {
-    /// Anybody may call it.
+    /// A route that anybody may call.
     Public,
-    /// It asks something of its caller.
+    /// A route that requires a credential.
     Needs(Need),
-    /// There is nothing at this path.
+    /// A path without a route.
     UnknownPath,
 }
 
 impl Judge {
-    /// For an endpoint of the URL table.
+    /// The guard of an endpoint of the URL table.
     pub fn of_endpoint(state: web::Data<State>, need: Option<Need>, methods: &[Method]) -> Self {
         let target = need.map_or(Target::Public, Target::Needs);
         let mut allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
@@ -65,7 +65,7 @@ impl Judge {
         Self(Rc::new(RouteGuard { state, target, methods, allow }))
     }
 
-    /// For paths at which there is nothing.
+    /// The guard of paths without a route.
     pub fn of_unknown_path(state: web::Data<State>) -> Self {
         let (state, target, methods) = (SharedState::new(state), Target::UnknownPath, Vec::new());
         Self(Rc::new(RouteGuard { state, target, methods, allow: String::new() }))
@@ -130,7 +130,7 @@ impl<S> JudgeService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
 {
-    /// The rare way: the credential is not known here, so the feed is read before the decision.
+    /// The rare case: the credential is not known here, so the feed is read before the decision.
     fn ask_the_database(
         &self,
         request: ServiceRequest,
@@ -243,15 +243,15 @@ enum Precheck {
     Judged(Route),
     /// Anybody may call the handler.
     Public,
-    /// It needs no handler either.
+    /// The guard answers itself.
     Answered(HttpResponse),
 }
 
-/// A decision, carried out.
+/// What becomes of a request after the decision.
 enum Outcome {
     /// The request, with its caller.
     Accepted(ServiceRequest, Caller, PendingCount),
-    /// The refusal, counted.
+    /// The refusal, which has been counted.
     Refused(ServiceResponse),
 }
 
@@ -284,7 +284,7 @@ impl RouteGuard {
         }
     }
 
-    /// Carries the verdict out: the request with its caller, or its refusal, counted.
+    /// Applies the verdict: the request with its caller, or the refusal, which is counted.
     fn apply(&self, request: ServiceRequest, admission: Admission) -> Outcome {
         let Admission { verdict, count } = admission;
         match verdict {

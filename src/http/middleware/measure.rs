@@ -18,7 +18,7 @@ use crate::http::state::State;
 use crate::http::watch::requests::WorkerRequests;
 use crate::model::scope::Access;
 
-/// Measures one route.
+/// Middleware that measures the requests of one route.
 #[derive(Clone)]
 pub struct Measure(Rc<MeasuredRoute>);
 
@@ -28,13 +28,13 @@ struct MeasuredRoute {
 }
 
 impl Measure {
-    /// Notes an answer and how long it took.
+    /// Records an answer and how long it took.
     pub fn answered(&self, access: Access, status: StatusCode, began: Instant) {
         let MeasuredRoute { worker, route } = &*self.0;
         worker.answered(*route, access, status.as_u16(), began.elapsed());
     }
 
-    /// What measures a route of this worker, where there are metrics.
+    /// Measures a route of this worker; none without metrics.
     pub(in crate::http) fn of(state: &State, route: &str) -> Option<Self> {
         let route = state.settings.watch.requests()?.number_of(route);
         Some(Self(Rc::new(MeasuredRoute { worker: state.requests.clone()?, route })))

@@ -31,7 +31,8 @@ use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::state::{SharedState, State};
 use crate::model::secret::mask;
 
-/// The outermost middleware.
+/// The outermost middleware: gives every request an id, and every answer its body, headers and log
+/// line.
 #[derive(Clone)]
 pub struct Observe {
     state: SharedState,
@@ -84,7 +85,7 @@ where
 }
 
 pin_project! {
-    /// A request inside its frame.
+    /// A request on its way through the application, with what its answer needs.
     pub struct ObserveFuture<F> {
         #[pin]
         answer: F,

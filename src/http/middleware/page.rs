@@ -37,7 +37,7 @@ pub struct AsPage;
 /// Marks a form of an earlier session, which is refused and shown again.
 struct Outdated;
 
-/// What the guard of one page knows.
+/// The guard of one page.
 pub struct Page {
     state: web::Data<State>,
     need: PageNeed,
@@ -166,7 +166,7 @@ impl Page {
         Ok(())
     }
 
-    /// Refuses a page to somebody in another role, and notes it.
+    /// Refuses a page to somebody in another role, and records that in the audit log.
     async fn forbid(&self, request: &HttpRequest, user: User) -> HttpResponse {
         let visit = FromWhere::from_request(request, &mut Payload::None).into_inner();
         let visit = visit.map(|FromWhere(visit)| visit).unwrap_or_default();
@@ -216,7 +216,8 @@ impl Page {
         if said && shown { form.to_keep(&self.state.bitting.brand) } else { None }
     }
 
-    /// To the login page; what was to be read is opened after it, and what was typed is kept.
+    /// Sends the browser to the login page; what was to be read is opened after it, and what was
+    /// typed is kept.
     fn ask_to_sign_in(&self, request: &HttpRequest, form: Option<Form>) -> HttpResponse {
         let Some(form) = form else { return sign_in(Some(request)) };
         let kept = self.to_keep(request, &form);
@@ -267,7 +268,7 @@ fn hidden_origin() -> Problem {
     )
 }
 
-/// To the login page, and after it to the page that was to be read.
+/// Sends the browser to the login page, and after it to the page that was to be read.
 fn sign_in(page: Option<&HttpRequest>) -> HttpResponse {
     let mut to = "/login".to_owned();
     if let Some(request) = page.filter(|request| request.path() != "/") {
@@ -311,7 +312,7 @@ fn origin_of(url: &str) -> &str {
     url[host..].find('/').map_or(url, |at| &url[..host + at])
 }
 
-/// The browser's secret before it has a session, and the same once more if it is new.
+/// The browser's secret before it has a session, and again in the second place if it is new.
 fn visitor_secret(
     request: &HttpRequest,
     state: &State,

@@ -24,7 +24,7 @@ fn described(about: &str, required: bool) -> Value {
     json!({"description": about, "required": required, "schema": {"type": "string"}})
 }
 
-/// All of them, as components: they are there whenever they are referred to.
+/// All headers as components of the document, to be referred to.
 pub(super) fn components() -> Map<String, Value> {
     let component = |(name, about): &(&str, &str)| ((*name).to_owned(), described(about, true));
     HEADERS.iter().map(component).collect()

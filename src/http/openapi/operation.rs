@@ -97,7 +97,7 @@ impl<'a> Operation<'a> {
         if self.method == Method::GET { Access::Read } else { Access::Write }
     }
 
-    /// Its name for programs, made of its tag and a verb, and what it does in a few words.
+    /// Sets the operation's id, made of its tag and a verb, and its summary.
     pub fn id(&mut self, tag: &str, verb: &str, summary: impl Into<String>) -> &mut Self {
         (self.id, self.tag, self.summary) = (format!("{tag}_{verb}"), tag.into(), summary.into());
         self
@@ -109,7 +109,7 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// It acts on the thing that the path's `{id}` names.
+    /// Declares the path parameter `{id}`.
     pub fn on_id<I: JsonSchema>(&mut self) -> &mut Self {
         let schema = self.schemas.of::<I>();
         self.parameters.push(json!({
@@ -119,7 +119,7 @@ impl<'a> Operation<'a> {
         self.errors(&[Code::NotFound])
     }
 
-    /// It takes the query parameters that `read` asks for; `T` describes them.
+    /// Declares the query parameters that `read` asks for; `T` describes them.
     pub fn query<T: JsonSchema>(&mut self, read: impl FnOnce(&mut QueryReader) -> T) -> &mut Self {
         let about = property_descriptions::<T>(self.schemas);
         for (name, schema) in query::describe(self.catalog, read) {
@@ -133,7 +133,7 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// It takes a request header.
+    /// Declares a request header.
     pub fn header(&mut self, name: &str, about: &str, schema: Value) -> &mut Self {
         self.parameters.push(json!({
             "name": name, "in": "header", "description": about, "schema": schema,
@@ -141,7 +141,7 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// It takes the object that `read` reads; `T` describes its fields.
+    /// Declares the body that `read` reads; `T` describes its fields.
     pub fn request_body<T: JsonSchema, R>(
         &mut self,
         name: &str,
@@ -158,7 +158,7 @@ impl<'a> Operation<'a> {
         self.errors(&problems::OF_BODIES)
     }
 
-    /// It takes what changes the object that `read` reads.
+    /// Declares a merge patch of the object that `read` reads.
     pub fn merge_patch<T: JsonSchema, R>(
         &mut self,
         name: &str,
@@ -191,7 +191,7 @@ impl<'a> Operation<'a> {
         schema
     }
 
-    /// It answers a `T` when it succeeds.
+    /// Declares a successful answer with a `T`.
     pub fn response<T: JsonSchema>(
         &mut self,
         status: u16,
@@ -202,7 +202,7 @@ impl<'a> Operation<'a> {
         self.response_as(status, about, schema, json!({"example": {"value": example}}))
     }
 
-    /// It answers either of two things when it succeeds.
+    /// Declares a successful answer with either of two types.
     pub fn response_either<T: JsonSchema, U: JsonSchema>(
         &mut self,
         status: u16,
@@ -213,7 +213,7 @@ impl<'a> Operation<'a> {
         self.response_as(status, about, either, examples)
     }
 
-    /// It answers what a schema describes.
+    /// Declares a successful answer by its schema.
     pub fn response_as(
         &mut self,
         status: u16,
@@ -226,19 +226,19 @@ impl<'a> Operation<'a> {
         self.edit_answer(status, |answer| answer["content"] = content)
     }
 
-    /// It answers without a body when it succeeds.
+    /// Declares a successful answer without a body.
     pub fn response_nothing(&mut self, status: u16, about: &str) -> &mut Self {
         let answer = json!({"description": about, "headers": headers::refer(&["X-Request-Id"])});
         self.answers.insert(status, answer);
         self
     }
 
-    /// Every answer of it with this status has a header.
+    /// Declares a header that every answer with this status has.
     pub fn with_header(&mut self, status: u16, name: &str) -> &mut Self {
         self.add_headers(status, headers::refer(&[name]))
     }
 
-    /// An answer of it may have a header.
+    /// Declares a header that an answer may have.
     pub fn with_optional_header(&mut self, status: u16, name: &str) -> &mut Self {
         self.add_headers(status, headers::optional(name))
     }
@@ -258,7 +258,8 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// It is carried out once for one `Idempotency-Key`; `status`: what it answers.
+    /// Declares that the operation is carried out once per `Idempotency-Key`; `status` is that of
+    /// its answer.
     pub fn idempotent(&mut self, status: u16) -> &mut Self {
         let about = "Names this request: sent again with the same body within 24 hours, it gets \
                      the first answer again.";
@@ -271,7 +272,7 @@ impl<'a> Operation<'a> {
             ])
     }
 
-    /// It honours `If-Match` and `If-None-Match`.
+    /// Declares that the operation honours `If-Match` and `If-None-Match`.
     pub fn conditional(&mut self) -> &mut Self {
         let tags = || json!({"type": "string"});
         let one = "Only if the record is at one of these versions: entity tags, or `*`.";
@@ -281,7 +282,7 @@ impl<'a> Operation<'a> {
             .errors(&[Code::PreconditionFailed])
     }
 
-    /// It can fail so, beside the ways that follow from its path and method.
+    /// Declares errors beyond those that follow from the operation's path and method.
     pub fn errors(&mut self, codes: &[Code]) -> &mut Self {
         self.codes.extend(codes);
         self
@@ -311,7 +312,7 @@ impl<'a> Operation<'a> {
         operation
     }
 
-    /// What it needs: in words, as security requirements, and as a scope.
+    /// What the operation needs: in words, as security requirements, and as a scope.
     fn needs(&self) -> (String, Value, Option<String>) {
         let access = self.access();
         match self.need {

@@ -27,7 +27,7 @@ pub(super) const OF_BODIES: [Code; 5] = [
 
 const REQUEST_ID: &str = "01990c2d6b7e7c3a8f5e2b1a4c6d8e90";
 
-/// A problem as the server would make it.
+/// A problem with this code, as the server would answer it.
 fn sample(code: Code) -> Problem {
     let refused = |refusal| Problem::of_refusal(refusal, "GET, HEAD, OPTIONS");
     match code {
@@ -53,7 +53,7 @@ fn sample(code: Code) -> Problem {
     }
 }
 
-/// Its body.
+/// The body of a problem with this code.
 pub(super) fn body(code: Code) -> Value {
     serde_json::from_slice(&sample(code).body(REQUEST_ID)).unwrap_or_default()
 }

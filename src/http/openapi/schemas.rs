@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
-/// Where the document keeps them.
+/// The place of named schemas in the document.
 const PLACE: &str = "/components/schemas";
 
 /// Schemas by name, each described once and referred to.
@@ -36,7 +36,7 @@ impl Schemas {
         json!({"$ref": format!("#{PLACE}/{name}")})
     }
 
-    /// All of them.
+    /// All named schemas, as the document has them.
     pub fn into_map(mut self) -> Map<String, Value> {
         let mut all = self.generator.take_definitions(true);
         all.append(&mut self.named);

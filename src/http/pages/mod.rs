@@ -37,8 +37,8 @@ pub fn page(status: StatusCode, template: &impl Template) -> Result<HttpResponse
         .body(text))
 }
 
-/// Where people reach the server: what was said, or where this request came to, if that can be put
-/// into a command as it is.
+/// The address people reach the server at: the configured one, or the one this request came to, if
+/// that can be put into a command as it is.
 fn public_address(request: &HttpRequest, state: &State) -> String {
     if let Some(url) = &state.settings.public_url {
         return url.clone();
@@ -54,7 +54,7 @@ pub async fn start() -> HttpResponse {
     see_other("/keys")
 }
 
-/// To another page of ours.
+/// Redirects to another page of this site.
 fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
 }

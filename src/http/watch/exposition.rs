@@ -21,7 +21,7 @@ use crate::model::words::Word;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers `/metrics`.
+/// `GET /metrics`
 pub async fn metrics(registry: web::Data<Registry>) -> HttpResponse {
     let mut page = String::new();
     match text::encode(&mut page, &registry) {

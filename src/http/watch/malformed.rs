@@ -9,19 +9,19 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Where actix speaks of them, and what its lines begin with.
+/// The log target under which actix reports malformed requests, and how its lines begin.
 const TARGET: &str = "actix_http::h1::dispatcher";
 const BEGINNING: &str = "stream error: request parse error";
 
-/// One for the process, as its log is.
+/// The number of malformed requests. One for the process, as its log is.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// How many there were so far.
+/// How many malformed requests there were so far.
 pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
-/// The part of the log that counts them and keeps their lines out.
+/// A layer of the log that counts malformed requests and drops their lines.
 pub struct Malformed;
 
 impl<S: Subscriber> Layer<S> for Malformed {

@@ -18,12 +18,12 @@ use requests::Requests;
 /// How many requests were refused, by code and in the order of [`Code::ALL`].
 pub type RefusalCounts = [u64; Code::ALL.len()];
 
-/// Something that is told of at most once a minute, however often it happens.
+/// Something that is logged at most once a minute, however often it happens.
 #[derive(Default)]
 pub(super) struct OncePerMinute(Mutex<Option<(Instant, u64)>>);
 
 impl OncePerMinute {
-    /// Whether it is to be told of now, and how often it was not since the last time.
+    /// Whether to log it now: if so, how often it happened without being logged.
     pub(super) fn admit(&self) -> Option<u64> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *last {
@@ -81,7 +81,7 @@ impl Watch {
         self.most_connections
     }
 
-    /// Notes a decision that was a refusal.
+    /// Counts a decision that was a refusal.
     pub(super) fn refused(&self, code: Code) {
         self.refusals[code as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -91,7 +91,7 @@ impl Watch {
         std::array::from_fn(|place| self.refusals[place].load(Ordering::Relaxed))
     }
 
-    /// Notes that a connection was opened; says once when there are as many as can be.
+    /// Counts a connection that was opened; logs once when there are as many as can be.
     pub fn connected(&self) {
         let open = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         if open >= self.most_connections && !self.full.swap(true, Ordering::Relaxed) {
@@ -103,7 +103,7 @@ impl Watch {
         }
     }
 
-    /// Notes that a connection was closed.
+    /// Counts a connection that was closed.
     pub fn disconnected(&self) {
         let open = self.connections.fetch_sub(1, Ordering::Relaxed) - 1;
         // Said again only after there was room for many: near the limit it goes up and down.

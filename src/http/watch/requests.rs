@@ -90,9 +90,9 @@ impl WorkerRequests {
 /// How long the requests of one route took.
 #[derive(Debug)]
 pub struct Durations {
-    /// All together, in seconds.
+    /// Their sum, in seconds.
     pub sum: f64,
-    /// How many there were.
+    /// The number of requests.
     pub count: u64,
     /// Upper bound in seconds, and how many took no longer than it and longer than the one before.
     pub buckets: Vec<(f64, u64)>,

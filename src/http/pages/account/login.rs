@@ -31,7 +31,7 @@ struct Login<'a> {
     form_token: &'a str,
     email: &'a str,
     next: &'a str,
-    /// Why one is here.
+    /// Why the login page is shown.
     notice: &'a str,
     complaint: &'a str,
     kept: &'a str,
@@ -46,7 +46,7 @@ struct Resume<'a> {
     kept: &'a str,
 }
 
-/// Asks for an e-mail address and a password.
+/// `GET /login`
 pub async fn form(
     request: HttpRequest,
     state: web::Data<State>,
@@ -91,7 +91,7 @@ pub fn interrupted(
     page(StatusCode::UNAUTHORIZED, &login)
 }
 
-/// Signs in; the session that the browser had ends.
+/// `POST /login`: the session that the browser had ends.
 pub async fn log_in(
     request: HttpRequest,
     state: web::Data<State>,
@@ -142,7 +142,7 @@ pub async fn log_in(
     }
 }
 
-/// Signs out.
+/// `POST /logout`
 pub async fn log_out(
     request: HttpRequest,
     caller: UserCaller,

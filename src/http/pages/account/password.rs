@@ -35,7 +35,7 @@ fn unless_no_good(problem: Problem) -> Problem {
     if problem.code() == Code::NotFound { no_good() } else { problem }
 }
 
-/// Asks for the password; the link stays good.
+/// `GET /password`: asks for the password; the link stays valid.
 pub async fn form(
     request: HttpRequest,
     state: web::Data<State>,
@@ -65,7 +65,7 @@ fn show(
     Ok(answer)
 }
 
-/// Sets the password; the link is used up.
+/// `POST /password`: sets the password; the link is used up.
 pub async fn set(
     state: web::Data<State>,
     visit: FromWhere,

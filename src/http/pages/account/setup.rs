@@ -21,7 +21,7 @@ struct Setup<'a> {
     complaint: &'a str,
 }
 
-/// Says what to do instead: a new link is made only while there is nobody to sign in.
+/// The problem of a link that is no longer valid, which says what to do instead.
 async fn no_good(state: &State) -> Problem {
     let detail = match state.run(|bitting| bitting.has_users()).await {
         Err(problem) => return problem,
@@ -38,7 +38,7 @@ async fn no_good(state: &State) -> Problem {
     Problem::new(Code::NotFound, detail)
 }
 
-/// Asks for an e-mail address and a password; the link stays good.
+/// `GET /setup`: asks for an e-mail address and a password; the link stays valid.
 pub async fn form(
     request: HttpRequest,
     state: web::Data<State>,
@@ -57,7 +57,7 @@ pub async fn form(
     page(StatusCode::OK, &setup)
 }
 
-/// Makes the first administrator and signs them in; the link is used up.
+/// `POST /setup`: makes the first administrator and signs them in; the link is used up.
 pub async fn set_up(
     request: HttpRequest,
     state: web::Data<State>,

@@ -25,7 +25,7 @@ pub struct Event {
     pub at: When,
     /// What was done, on the page of the key it was done to.
     pub what: String,
-    /// The same where it stands among all events.
+    /// What was done, in the list of all events.
     pub sentence: String,
     /// What it was done to, by name.
     pub subject: String,
@@ -39,7 +39,7 @@ pub struct Event {
     pub kind: Option<&'static str>,
     /// Where everything they did is listed, if their name is short enough for an address.
     pub by_them: Option<String>,
-    /// From where.
+    /// The address it came from.
     pub address: Option<String>,
     /// The event as programs get it, as far as there is room.
     pub exact: String,

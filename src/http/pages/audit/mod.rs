@@ -42,7 +42,7 @@ const COLUMNS: [&str; 10] = [
 /// Chooses everything but signing in, where an action might stand.
 const BUT_SIGNING_IN: &str = "but_signing_in";
 
-/// Which actions are shown.
+/// The actions that are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Actions {
     ButSigningIn,

@@ -6,9 +6,9 @@ use super::prose::{Listing, pretty};
 
 /// A request that can be sent as it is, once its credential is in the environment.
 pub struct ExampleRequest<'a> {
-    /// The method.
+    /// The HTTP method.
     pub method: &'a str,
-    /// The whole address.
+    /// The complete URL.
     pub url: String,
     /// The environment variable that holds the credential; none where none is asked for.
     pub credential: Option<&'static str>,
@@ -22,9 +22,9 @@ pub struct ExampleRequest<'a> {
 pub struct Example {
     /// What the language is called in ids and values.
     pub language: &'static str,
-    /// What people call it.
+    /// The language's name for people.
     pub name: &'static str,
-    /// The code.
+    /// The request as code in this language.
     pub code: Listing,
 }
 

@@ -21,7 +21,7 @@ pub struct Field {
     pub required: bool,
     /// What it is.
     pub about: Prose,
-    /// What its value must obey.
+    /// The rules that its value must obey.
     pub rules: Vec<Prose>,
     /// The values it may have, where each is described.
     pub values: Vec<(String, Prose)>,
@@ -30,7 +30,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// What a schema says of one.
+    /// The field that a schema describes.
     pub fn of(within: &str, name: &str, schema: &Value, required: bool) -> Self {
         let pattern = pattern(schema).or_else(|| pattern(&schema["items"]));
         let long = pattern.filter(|pattern| pattern.len() > LONGEST_PATTERN_IN_LINE);

@@ -8,7 +8,7 @@ use super::prose::{Listing, Prose, pretty};
 
 /// What an operation asks of its caller.
 pub enum Needs {
-    /// Nothing.
+    /// No credential.
     Nothing,
     /// Any live API key.
     AnyKey,
@@ -36,11 +36,11 @@ impl Needs {
 
 /// Parameters that stand in the same part of a request.
 pub struct Group {
-    /// What they are together.
+    /// What the parameters are, as a heading.
     pub title: &'static str,
     /// Where they stand, in the document's word.
     pub place: &'static str,
-    /// Each of them.
+    /// The parameters, one by one.
     pub fields: Vec<Field>,
 }
 
@@ -54,7 +54,7 @@ pub struct Body {
     pub fields: Vec<Field>,
     /// Whether fields that are not named are refused.
     pub closed: bool,
-    /// One that would be accepted.
+    /// A body that would be accepted.
     pub example: Value,
 }
 
@@ -67,9 +67,9 @@ impl Body {
 
 /// An answer that is no error.
 pub struct Answer {
-    /// Its status.
+    /// The answer's HTTP status.
     pub status: String,
-    /// What it means.
+    /// What the answer means.
     pub about: Prose,
     /// What its body is; nothing where there is none.
     pub shape: Prose,
@@ -81,7 +81,7 @@ pub struct Answer {
     pub examples: Vec<(Prose, Listing)>,
 }
 
-/// An operation.
+/// An operation as a page of the API document shows it.
 pub struct Operation {
     /// Its name for programs, and its anchor.
     pub id: String,
@@ -108,7 +108,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// What the document says of one.
+    /// The operation that the document describes.
     pub fn of(document: &Value, path: &str, method: &str, value: &Value) -> Self {
         let groups = [
             ("Path parameters", "path"),

@@ -9,17 +9,17 @@ use askama::filters::HtmlSafe;
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Span {
-    /// Plain words.
+    /// Plain text.
     Text(String),
-    /// Between single backticks.
+    /// Code, which was between single backticks.
     Code(String),
-    /// Between two pairs of asterisks.
+    /// Strong text, which was between two pairs of asterisks.
     Strong(String),
     /// A named schema, described elsewhere on the page.
     Object(String),
 }
 
-/// A sentence, or a few.
+/// A sentence, or a few, with marked pieces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prose(Vec<Span>);
 
@@ -45,7 +45,7 @@ impl Prose {
         prose.text(rest)
     }
 
-    /// Its pieces.
+    /// The pieces, in order.
     pub fn spans(&self) -> &[Span] {
         &self.0
     }
@@ -55,7 +55,7 @@ impl Prose {
         self
     }
 
-    /// Goes on with plain words.
+    /// Appends plain text.
     pub fn text(mut self, words: impl Display) -> Self {
         let words = words.to_string();
         match self.0.last_mut() {
@@ -66,17 +66,17 @@ impl Prose {
         self
     }
 
-    /// Goes on with code.
+    /// Appends code.
     pub fn code(self, text: impl Display) -> Self {
         self.push(Span::Code, text)
     }
 
-    /// Goes on with the name of a schema.
+    /// Appends the name of a schema.
     pub fn object(self, name: impl Display) -> Self {
         self.push(Span::Object, name)
     }
 
-    /// Goes on with what another one says.
+    /// Appends another text.
     pub fn then(mut self, more: Self) -> Self {
         for span in more.0 {
             match span {
@@ -87,7 +87,7 @@ impl Prose {
         self
     }
 
-    /// Several, with words in between.
+    /// Joins several texts with words in between.
     pub fn joined(parts: impl IntoIterator<Item = Self>, between: &str) -> Self {
         parts.into_iter().fold(Self::default(), |prose, part| {
             let prose = if prose.is_empty() { prose } else { prose.text(between) };
@@ -95,7 +95,7 @@ impl Prose {
         })
     }
 
-    /// Whether nothing is said.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -12,23 +12,23 @@ pub struct Failure {
     pub code: String,
     /// Its status and title.
     pub status: String,
-    /// The same in words.
+    /// The code's title.
     pub title: String,
     /// When it happens.
     pub about: Prose,
-    /// Such an answer's body.
+    /// The body of such an answer.
     pub example: Listing,
 }
 
 /// Operations that belong together, with the objects they answer.
 pub struct Section {
-    /// Its name in paths.
+    /// The section's name in paths.
     pub slug: String,
-    /// Its name for people.
+    /// The section's title.
     pub title: String,
-    /// What it is about.
+    /// What the section is about.
     pub about: Prose,
-    /// Each of them, in the order of the URL table.
+    /// The operations, in the order of the URL table.
     pub operations: Vec<Operation>,
     /// What their answers are made of.
     pub objects: Vec<Object>,
@@ -41,7 +41,7 @@ impl Section {
     }
 }
 
-/// The whole document.
+/// The API document, prepared for its pages.
 pub struct Reference {
     /// What holds for every operation, a paragraph each.
     pub rules: Vec<Prose>,

@@ -51,7 +51,7 @@ impl Label {
         Self { name: text("name"), owner: text("owner"), description: text("description") }
     }
 
-    /// The patch that makes a key's label this one: what is empty is taken away.
+    /// The merge patch that makes this a key's label: fields that are empty are removed.
     fn patch(&self) -> Map<String, serde_json::Value> {
         let fields =
             [("name", &self.name), ("owner", &self.owner), ("description", &self.description)];

@@ -253,7 +253,7 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
     }
 }
 
-/// What is worth a second look at an active key.
+/// A remark about an active key that deserves a second look.
 fn remark(key: &ApiKey, usage: &Usage, now: Moment) -> Option<String> {
     if key.status(now) != Status::Active {
         return None;

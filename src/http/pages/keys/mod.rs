@@ -27,7 +27,7 @@ use crate::model::time::Moment;
 use crate::model::usage::Outcome;
 use crate::model::words::Word;
 
-/// A key that was not used for so long is pointed out.
+/// How long a key may be unused before it is pointed out.
 const IDLE: Duration = Duration::days(90);
 
 #[derive(Template)]
@@ -47,7 +47,7 @@ struct ActiveRow {
     expires: Option<When>,
     soon: bool,
     used: Option<When>,
-    /// Old enough that one wonders why it was never used.
+    /// Whether the key is old enough that never having been used deserves a remark.
     stale: bool,
     idle: Option<String>,
     day: String,

@@ -60,7 +60,7 @@ impl From<ApiKey> for Link {
     }
 }
 
-/// What the form is shown with.
+/// The form as it is shown, with its errors.
 struct FormView {
     typed: FormInput,
     faults: Vec<FormError>,
@@ -136,13 +136,13 @@ pub async fn show(
     form(StatusCode::OK, &viewer, shown, now)
 }
 
-/// What became of a form.
+/// The outcome of submitting the form.
 enum Submission {
-    /// It has made its key now.
+    /// The form made its key now.
     Made(Box<IssuedKey>, Option<Box<ApiKey>>),
-    /// It made its key before.
+    /// The form made its key before.
     Known(KeyId),
-    /// It is to be shown again.
+    /// The form is to be shown again, with its errors.
     Again(StatusCode, Box<FormView>, Moment),
 }
 

@@ -13,7 +13,7 @@ use crate::model::key::{ApiKey, NewKey};
 use crate::model::scope::ScopeSet;
 use crate::model::time::{Moment, format};
 
-/// The fields that rules may complain about.
+/// The fields that validation errors are shown at.
 pub const FIELDS: [Field; 6] = [
     ("name", "name", "The name"),
     ("owner", "owner", "The owner"),
@@ -23,22 +23,22 @@ pub const FIELDS: [Field; 6] = [
     ("scopes", "scope", "What the key may do"),
 ];
 
-/// What is typed into the form.
+/// What was typed into the form.
 #[derive(Debug, Clone, Default)]
 pub struct FormInput {
-    /// As it is.
+    /// The name, as it was typed.
     pub name: String,
-    /// As it is.
+    /// The owner, as it was typed.
     pub owner: String,
-    /// As it is.
+    /// The description, as it was typed.
     pub description: String,
-    /// The life that is chosen.
+    /// The lifetime that is chosen.
     pub expires: String,
     /// The last day, if it is to be a date.
     pub expires_on: String,
-    /// The boxes that are ticked.
+    /// The scopes whose boxes are ticked.
     pub scopes: Vec<String>,
-    /// The key that the new one shall replace.
+    /// The key that the new one is to replace.
     pub replaces: Option<KeyId>,
     /// The name of which it was said that a key has it already.
     pub same_name: String,
@@ -65,7 +65,7 @@ impl FormInput {
         }
     }
 
-    /// What was sent.
+    /// The input that a submitted form holds.
     pub fn of(form: &Form) -> Self {
         let text = |name| form.text(name).to_owned();
         Self {
@@ -130,7 +130,7 @@ impl FormInput {
         }
     }
 
-    /// When the key shall expire; never only where that was chosen.
+    /// When the key is to expire; never only if that was chosen.
     pub fn end(&self, now: Moment) -> Result<Option<Moment>, Unclear> {
         expiry::end(&self.expires, &self.expires_on, now)
     }

@@ -3,27 +3,27 @@
 use crate::model::catalog::{Catalog, Resource};
 use crate::model::scope::{Access, ScopeSet};
 
-/// A resource in the table.
+/// A row of the table: one resource.
 pub struct Row {
-    /// Its name.
+    /// The resource's name.
     pub resource: String,
-    /// What it is.
+    /// The resource's description.
     pub description: String,
-    /// Reading and writing.
+    /// The cells for reading and writing.
     pub cells: [Cell; 2],
     /// Whether both are offered.
     pub both: bool,
 }
 
-/// A scope in the table.
+/// A cell of the table: one scope.
 pub struct Cell {
     /// The scope as text.
     pub scope: String,
     /// Whether it may be ticked.
     pub offered: bool,
-    /// Whether it is.
+    /// Whether the box is ticked.
     pub ticked: bool,
-    /// What stands there where there is no box.
+    /// The text in place of a box.
     pub instead: &'static str,
 }
 

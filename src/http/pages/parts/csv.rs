@@ -52,7 +52,7 @@ where
     Ok(answer.streaming(body.map(|text| text.map(Bytes::from).map_err(Error::from))))
 }
 
-/// The client only sees that the file has no end: why is said here.
+/// Logs why a file broke off: the client only sees that it has no end.
 fn tell_broken_off(reader: &Principal, why: &Problem) {
     tracing::warn!(
         request_id = reader.origin.request_id,

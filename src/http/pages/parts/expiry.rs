@@ -5,7 +5,7 @@ use chrono::{Days, NaiveDate};
 use super::text::long_day;
 use crate::model::time::Moment;
 
-/// What is sent, what is read, and how many days.
+/// The lifetimes to choose from: the value, its words, and its days.
 const LIVES: [(&str, &str, Option<u64>); 7] = [
     ("7d", "7 days", Some(7)),
     ("30d", "30 days", Some(30)),
@@ -16,17 +16,17 @@ const LIVES: [(&str, &str, Option<u64>); 7] = [
     ("never", "Never", None),
 ];
 
-/// A life to choose.
+/// A lifetime to choose.
 pub struct Life {
-    /// What is sent.
+    /// The value that the form sends.
     pub value: &'static str,
-    /// What is read.
+    /// The words that people read.
     pub words: &'static str,
     /// The end of the sentence about the key.
     pub until: String,
 }
 
-/// The lives to choose from, seen from now.
+/// The lifetimes to choose from, as seen from now.
 pub fn lives(now: Moment) -> Vec<Life> {
     let until = |days: &Option<u64>| {
         days.map(|days| format!("until {}", long_day(now + Days::new(days)))).unwrap_or_default()
@@ -34,18 +34,18 @@ pub fn lives(now: Moment) -> Vec<Life> {
     LIVES.iter().map(|(value, words, days)| Life { value, words, until: until(days) }).collect()
 }
 
-/// The same for what must end.
+/// The lifetimes to choose from for what must expire.
 pub fn finite_lives(now: Moment) -> Vec<Life> {
     lives(now).into_iter().filter(|life| life.value != "never").collect()
 }
 
-/// The life of so many days, if it is one to choose.
+/// The lifetime of this many days, if it is one to choose.
 pub fn life_of(days: i64) -> Option<&'static str> {
     let known = |life: &Option<u64>| life.and_then(|life| i64::try_from(life).ok());
     LIVES.iter().find(|(_, _, life)| known(life) == Some(days)).map(|(value, _, _)| *value)
 }
 
-/// The field that does not say when the end is, and the complaint.
+/// The field that does not say when the end is, and its error.
 pub type Unclear = (&'static str, &'static str);
 
 /// The end that was chosen; none only where that was chosen.

@@ -5,20 +5,20 @@ use actix_web::http::StatusCode;
 use crate::domain;
 use crate::model::FieldErrors;
 
-/// A complaint about one field.
+/// An error about one field of a form.
 #[derive(Debug, Clone)]
 pub struct FormError {
-    /// The field's element.
+    /// The id of the field's element.
     pub id: &'static str,
-    /// The complaint, as a sentence.
+    /// The error, as a sentence.
     pub sentence: String,
 }
 
 /// A field as rules name it, as the page names it, and as people call it.
 pub type Field = (&'static str, &'static str, &'static str);
 
-/// Complaints in the order of the fields. One about a field that the form does not have is shown
-/// with the first.
+/// Errors in the order of the fields. One about a field that the form does not have is shown at the
+/// first.
 pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<FormError> {
     let mut found = Vec::new();
     for error in errors {
@@ -34,7 +34,7 @@ pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<FormError> {
     found.into_iter().map(|(_, fault)| fault).collect()
 }
 
-/// A use case's result, with complaints about the input apart from other errors.
+/// Separates errors about the input from other errors of a use case.
 ///
 /// # Errors
 /// What is no complaint about the input.
@@ -48,21 +48,21 @@ pub fn validation_errors<T>(result: domain::Result<T>) -> domain::Result<Result<
 
 /// A form that is to be shown again.
 pub struct Refused {
-    /// What the answer says.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// What is wrong.
+    /// The errors to show.
     pub faults: Vec<FormError>,
 }
 
 impl Refused {
-    /// For complaints about the input.
+    /// A form that is to be shown again with these errors about its input.
     pub fn invalid(errors: FieldErrors, fields: &[Field]) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, faults: faults(errors, fields) }
     }
 }
 
-/// A use case's result about a user, with what the form is to say apart from other errors. That
-/// somebody is the last administrator is said at the first field.
+/// Separates the errors that a form about a user shows from other errors of a use case. That
+/// somebody is the last administrator is shown at the first field.
 ///
 /// # Errors
 /// What is not said in the form.

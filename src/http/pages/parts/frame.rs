@@ -21,7 +21,7 @@ pub const ADMINS_AND_AUDITORS: &[Role] = &[Role::Admin, Role::Auditor];
 /// The pages in the navigation, in order. A page that is added gets a row in `Section::row`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
-    /// API keys.
+    /// The list of API keys.
     Keys,
     /// The requests of all keys.
     Usage,
@@ -29,13 +29,13 @@ pub enum Section {
     Audit,
     /// Who may sign in.
     Users,
-    /// Admin tokens.
+    /// The list of admin tokens.
     Tokens,
     /// The API document.
     Docs,
     /// One's own account, which the address at the top leads to.
     Account,
-    /// None of them.
+    /// A page that is in no section.
     Elsewhere,
 }
 
@@ -43,7 +43,7 @@ impl Section {
     const ALL: [Self; 6] =
         [Self::Keys, Self::Usage, Self::Audit, Self::Users, Self::Tokens, Self::Docs];
 
-    /// Its name, its path, and who sees it.
+    /// The section's name, its path, and who sees it.
     fn row(self) -> (&'static str, &'static str, &'static [Role]) {
         match self {
             Self::Keys => ("Keys", "/keys", Role::ALL),
@@ -60,21 +60,21 @@ impl Section {
 
 /// An entry of the navigation.
 pub struct NavigationItem {
-    /// What it says.
+    /// The entry's text.
     pub name: &'static str,
-    /// Where it leads.
+    /// The page it links to.
     pub path: &'static str,
     /// Whether the page at hand belongs to it.
     pub current: bool,
 }
 
-/// The frame of a page.
+/// The frame of a page: its header and navigation.
 pub struct Frame {
-    /// Who is signed in.
+    /// The address of who is signed in.
     pub email: String,
-    /// What they are.
+    /// Their role, in the words of the pages.
     pub role: &'static str,
-    /// What every form on the page carries.
+    /// The token that every form on the page carries.
     pub form_token: String,
     /// Whether the page at hand is that of their account.
     pub at_account: bool,
@@ -86,9 +86,9 @@ pub struct Frame {
 
 /// Who looks at a page: for the use cases, and for the frame.
 pub struct Viewer {
-    /// Who the use cases are asked by.
+    /// The principal for which use cases are called.
     pub principal: Principal,
-    /// Which resources and scopes there are.
+    /// The resources and scopes there are.
     pub catalog: Arc<Catalog>,
     user: User,
     form_token: String,

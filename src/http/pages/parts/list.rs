@@ -14,11 +14,11 @@ use crate::model::words::Word;
 
 /// A list of keys, as its address asks for it.
 pub struct ListQuery {
-    /// Which keys.
+    /// The keys that are listed.
     pub filter: TableFilter,
-    /// In which order; the list's own if it is not said.
+    /// The order of the list; its default if none.
     pub sort: Option<KeySort>,
-    /// Which page, from 1.
+    /// The number of the page, from 1.
     pub page: usize,
 }
 
@@ -68,7 +68,7 @@ pub struct Filters {
     pub any: bool,
     /// Text to search for.
     pub text: String,
-    /// The owner.
+    /// The owner that is filtered by.
     pub owner: String,
     /// Owners to choose from.
     pub owners: Vec<String>,
@@ -82,9 +82,9 @@ pub struct Filters {
 
 /// The head of a column; without an address, the table cannot be sorted by it.
 pub struct Head {
-    /// What it says.
+    /// The column's name.
     pub words: &'static str,
-    /// Its class.
+    /// The column's CSS class.
     pub class: &'static str,
     /// The list sorted by it.
     pub href: String,
@@ -96,7 +96,7 @@ pub struct Head {
 pub struct Elsewhere {
     /// The other list.
     pub href: String,
-    /// How many.
+    /// How many keys match there, in words.
     pub words: String,
 }
 
@@ -106,9 +106,9 @@ pub struct List {
     pub retired_tab: bool,
     /// How many keys are active.
     pub active: String,
-    /// How many are not.
+    /// How many keys are retired.
     pub retired: String,
-    /// Its own address.
+    /// The list's own path.
     pub action: &'static str,
     /// The same keys as a file.
     pub export: String,
@@ -120,7 +120,7 @@ pub struct List {
     pub filters: Filters,
     /// The heads of the columns.
     pub heads: Vec<Head>,
-    /// Where the page is.
+    /// The page's position and its neighbours.
     pub pager: Pager,
     /// What matches in the other list, when nothing does here.
     pub elsewhere: Option<Elsewhere>,
@@ -207,7 +207,7 @@ fn direction(sort: KeySort) -> &'static str {
     }
 }
 
-/// As many as find room on the page: they may be long.
+/// As many owners as fit on the page: they may be long.
 fn fitting(owners: Vec<String>) -> Vec<String> {
     let mut room = 4000_usize;
     let fits = |owner: &String| match room.checked_sub(owner.len()) {

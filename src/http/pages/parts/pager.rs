@@ -42,9 +42,9 @@ pub fn page_part(page: usize) -> (&'static str, Option<String>) {
 
 /// A value to choose from.
 pub struct Choice {
-    /// What is sent.
+    /// The value that the form sends.
     pub value: String,
-    /// What is read.
+    /// The words that people read.
     pub words: String,
     /// Whether it is chosen.
     pub chosen: bool,
@@ -61,14 +61,14 @@ impl Choice {
 pub struct Pager {
     /// `7 keys`, or `1 to 50 of 10,042`
     pub summary: String,
-    /// The page before.
+    /// The address of the previous page.
     pub previous: Option<String>,
-    /// The page after.
+    /// The address of the next page.
     pub next: Option<String>,
 }
 
 impl Pager {
-    /// Around a numbered page of such things, whose neighbours' addresses are asked for.
+    /// The pager of a numbered page; `address` makes the addresses of its neighbours.
     pub fn of<T>(table: &NumberedPage<T>, noun: &str, address: impl Fn(usize) -> String) -> Self {
         let NumberedPage { rows, place } = table;
         let shown = |n: usize| number(n as i64);

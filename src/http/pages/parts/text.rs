@@ -44,23 +44,23 @@ pub fn shortened(text: String, most: usize) -> String {
 
 /// The longest name in a list, in bytes of HTML.
 pub const NAME: usize = 120;
-/// The longest owner.
+/// The longest owner in a list, in bytes of HTML.
 pub const OWNER: usize = 60;
 /// The longest name that a browser or program has for itself.
 pub const AGENT: usize = 160;
 /// The longest address of a page, such as one that filters by a name.
 pub const LINK: usize = 200;
-/// The longest reason.
+/// The longest reason in a list, in bytes of HTML.
 pub const REASON: usize = 140;
 
 /// A moment as a page shows it: in words, and exactly for programs and on hover.
 #[derive(Debug, Clone)]
 pub struct When {
-    /// For people.
+    /// The moment in words.
     pub words: String,
-    /// For people who want to know exactly.
+    /// The exact moment, for people.
     pub exact: String,
-    /// For programs.
+    /// The exact moment, for programs.
     pub iso: String,
 }
 

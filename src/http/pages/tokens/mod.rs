@@ -34,9 +34,9 @@ struct TokensPage {
     retired_tab: bool,
     /// How many tokens are active.
     active: String,
-    /// How many are not.
+    /// How many tokens are revoked or expired.
     retired: String,
-    /// Its own address.
+    /// The list's own path.
     action: &'static str,
     /// Whether there is a field to search by.
     searchable: bool,

@@ -70,7 +70,7 @@ pub async fn show(
     form(StatusCode::OK, &viewer, typed, Vec::new(), read.await?)
 }
 
-/// What became of a form.
+/// The outcome of submitting the form.
 enum Submission {
     Made(Box<IssuedToken>),
     Known,

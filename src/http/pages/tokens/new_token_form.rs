@@ -13,7 +13,7 @@ use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::{Moment, format};
 use crate::model::token::{AdminToken, NewToken};
 
-/// The fields that rules may complain about.
+/// The fields that validation errors are shown at.
 pub const FIELDS: [Field; 6] = [
     ("name", "name", "The name"),
     ("access", "access", "What the token may do"),
@@ -23,7 +23,7 @@ pub const FIELDS: [Field; 6] = [
     ("may_grant", "may_grant", "What the token may grant"),
 ];
 
-/// What is sent, and what is read, of what a token may do.
+/// The choices of what a token may do: the value and its words.
 pub fn accesses() -> [(&'static str, &'static str); 2] {
     let words = |access| match access {
         Access::Read => "Read: lists keys, their usage and the audit log",
@@ -43,7 +43,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Those of a token.
+    /// What a token may do and grant.
     pub fn of(token: &AdminToken, catalog: &Catalog) -> Self {
         Self {
             writes: token.access == Access::Write,
@@ -53,14 +53,14 @@ impl Bounds {
     }
 }
 
-/// What is typed into the form.
+/// What was typed into the form.
 #[derive(Debug, Clone, Default)]
 pub struct FormInput {
-    /// As it is.
+    /// The name, as it was typed.
     pub name: String,
     /// The access that is chosen.
     pub access: String,
-    /// The life that is chosen.
+    /// The lifetime that is chosen.
     pub expires: String,
     /// The last day, if it is to be a date.
     pub expires_on: String,
@@ -76,7 +76,7 @@ impl FormInput {
         Self { expires, bounds, access: Access::Read.as_str().to_owned(), ..Self::default() }
     }
 
-    /// What was sent.
+    /// The input that a submitted form holds.
     pub fn of(form: &Form) -> Self {
         let text = |name| form.text(name).to_owned();
         Self {

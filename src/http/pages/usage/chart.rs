@@ -11,14 +11,14 @@ use crate::model::words::Word;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 150.0;
 
-/// A rectangle.
+/// A rectangle of a drawing.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// Its class.
+    /// The rectangle's CSS class.
     pub class: &'static str,
-    /// From the left.
+    /// Its distance from the left.
     pub x: String,
-    /// From the top.
+    /// Its distance from the top.
     pub y: String,
     /// Its width.
     pub width: String,
@@ -73,7 +73,7 @@ pub struct Column {
     pub title: String,
     /// Where the pointer finds the title, parts or none.
     pub hit: Bar,
-    /// Its parts, from the bottom to the top.
+    /// The bar's parts, from the bottom to the top.
     pub bars: Vec<Bar>,
 }
 
@@ -82,9 +82,9 @@ pub struct Column {
 pub struct Line {
     /// The hour or day.
     pub start: String,
-    /// All requests.
+    /// The number of all requests.
     pub total: String,
-    /// Those of each shown outcome.
+    /// The number of requests of each outcome that is shown.
     pub by_outcome: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ pub struct Chart {
     pub view_box: String,
     /// The outcomes that occur, with their words.
     pub legend: Vec<(&'static str, &'static str)>,
-    /// The bars.
+    /// The bars, one for each hour or day.
     pub columns: Vec<Column>,
     /// Heights of the lines across.
     pub grid: Vec<String>,
@@ -105,7 +105,7 @@ pub struct Chart {
     pub scale: Vec<String>,
     /// The first, the middle and the last hour or day.
     pub ends: [String; 3],
-    /// The same as a table.
+    /// The figures as a table.
     pub lines: Vec<Line>,
 }
 

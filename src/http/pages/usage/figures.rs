@@ -27,7 +27,7 @@ impl ReadQuery for Window {
 }
 
 impl Window {
-    /// As people say it.
+    /// The window in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Day => "24 hours",
@@ -36,7 +36,7 @@ impl Window {
         }
     }
 
-    /// What belongs to it.
+    /// The value of this window.
     pub fn of<T>(self, windows: &PerWindow<T>) -> &T {
         match self {
             Self::Day => &windows.day,
@@ -45,7 +45,7 @@ impl Window {
         }
     }
 
-    /// Its requests over time.
+    /// A chart of the window's requests over time.
     pub fn chart(self, windows: &PerWindow<Breakdown>) -> Chart {
         Chart::new(self.of(windows), self == Self::Day)
     }
@@ -53,11 +53,11 @@ impl Window {
 
 /// A window's figures in one line.
 pub struct Sum {
-    /// Which window.
+    /// The window, in words.
     pub window: &'static str,
     /// All requests in it.
     pub total: String,
-    /// How they ended.
+    /// How the requests ended.
     pub parts: String,
 }
 
@@ -73,7 +73,7 @@ impl Sum {
         Self { window: window.words(), total: number(tally.total()), parts }
     }
 
-    /// A line for every window.
+    /// The sums of every window.
     pub fn of_all(windows: &PerWindow<Breakdown>) -> Vec<Self> {
         let sum = |window: &Window| Self::new(*window, window.of(windows).tally());
         Window::ALL.iter().map(sum).collect()
@@ -82,11 +82,11 @@ impl Sum {
 
 /// The way to another window of the same page.
 pub struct Tab {
-    /// Where it leads.
+    /// The address it links to.
     pub href: String,
-    /// What it says.
+    /// The tab's text.
     pub words: &'static str,
-    /// Whether it is shown now.
+    /// Whether the tab's window is the one that is shown.
     pub current: bool,
 }
 
@@ -102,7 +102,7 @@ impl Tab {
     }
 }
 
-/// What was asked of a resource in one way.
+/// The requests of a resource with one access.
 pub fn asked(window: &Breakdown, resource: &str, access: Access) -> Tally {
     let found = window.by_resource().get(resource).copied().unwrap_or_default();
     let ByAccess { read, write } = found;

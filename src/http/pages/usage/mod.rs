@@ -180,7 +180,7 @@ pub async fn export(
 }
 
 impl Lines {
-    /// The lines themselves.
+    /// The lines as CSV.
     fn of(self, catalog: &Catalog, windows: &PerWindow<Breakdown>, window: Window) -> String {
         match self {
             Lines::Time => {

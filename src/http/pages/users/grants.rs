@@ -16,7 +16,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// A set of scopes, a resource each.
+    /// A set of scopes, one entry for each resource.
     pub fn list(scopes: &ScopeSet) -> Vec<Self> {
         let mut grants: Vec<Self> = Vec::new();
         for Scope { resource, access } in scopes.iter() {

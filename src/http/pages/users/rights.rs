@@ -9,15 +9,15 @@ use crate::model::catalog::Catalog;
 use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
-/// The fields that rules may complain about.
+/// The fields that validation errors are shown at.
 pub const FIELDS: [Field; 2] =
     [("role", "role", "The role"), ("may_grant", "may_grant", "What they may grant")];
 
 /// A role to choose.
 pub struct RoleChoice {
-    /// What is sent.
+    /// The value that the form sends.
     pub value: &'static str,
-    /// What it means.
+    /// The role in words.
     pub words: &'static str,
     /// Whether it is chosen.
     pub chosen: bool,
@@ -32,31 +32,31 @@ pub fn role_words(role: Role) -> &'static str {
     }
 }
 
-/// What is typed.
+/// The role and limits that were typed into a form.
 pub struct Rights {
     role: String,
     may_grant: Vec<String>,
 }
 
 impl Rights {
-    /// Those of somebody new.
+    /// The rights of somebody new.
     pub fn nothing() -> Self {
         Self { role: Role::Member.as_str().to_owned(), may_grant: Vec::new() }
     }
 
-    /// Those a user has.
+    /// The rights that a user has.
     pub fn of_user(user: &User) -> Self {
         let may_grant = user.may_grant.iter().map(|scope| scope.to_string()).collect();
         Self { role: user.role.as_str().to_owned(), may_grant }
     }
 
-    /// What was sent.
+    /// The rights that a submitted form holds.
     pub fn of_form(form: &Form) -> Self {
         let may_grant = form.values("may_grant").map(str::to_owned).collect();
         Self { role: form.text("role").to_owned(), may_grant }
     }
 
-    /// As the object that is read elsewhere; nothing of it is left out.
+    /// The rights as the JSON object that the API takes, with every field.
     pub fn object(&self) -> Map<String, Value> {
         let fields = [("role", json!(self.role)), ("may_grant", json!(self.may_grant))];
         fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()

@@ -146,7 +146,7 @@ struct DisablePage {
     id: String,
     email: String,
     you: bool,
-    /// What they have, in words; none where that is nothing.
+    /// What the user has, in words; none if nothing.
     holdings: Option<String>,
     heirs: Vec<NewHolder>,
     only_administrators: bool,
@@ -166,7 +166,7 @@ impl DisablePage {
     }
 }
 
-/// `3 keys and 1 admin token`; nothing where there are none.
+/// `3 keys and 1 admin token`; none if there are none.
 fn in_words(had: CredentialCounts) -> Option<String> {
     let parts = [(had.keys, "key"), (had.tokens, "admin token")];
     let words = |(n, noun): &(usize, &str)| counted(i64::try_from(*n).unwrap_or(i64::MAX), noun);
@@ -174,7 +174,7 @@ fn in_words(had: CredentialCounts) -> Option<String> {
     (!parts.is_empty()).then(|| listed(&parts))
 }
 
-/// Who can have what a user has.
+/// The users who can take over what a user has.
 fn heirs(users: &[User], of: UserId, had: CredentialCounts, chosen: &str) -> Vec<NewHolder> {
     let can = |user: &&User| {
         let right = match user.role {
@@ -232,7 +232,7 @@ async fn disable_page(
     page(refused.status, &template)
 }
 
-/// Who shall get what the user has; nobody where it is to be revoked.
+/// The user who is to take over what this one has; none if it is to be revoked.
 fn read_heir(form: &Form, had: CredentialCounts) -> Result<Option<UserId>, FieldErrors> {
     match form.text("holdings") {
         "revoke" => Ok(None),
