@@ -10,7 +10,7 @@ use crate::model::time::Moment;
 pub trait Clock: Send + Sync + Debug {
     /// The time of day as the operating system has it, in milliseconds since 1970; it can jump.
     fn wall_ms(&self) -> i64;
-    /// The same as a moment.
+    /// The time of day as a [`Moment`].
     fn wall(&self) -> Moment {
         Moment::from_timestamp_millis(self.wall_ms()).unwrap_or_default()
     }

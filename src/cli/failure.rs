@@ -12,13 +12,13 @@ use crate::store;
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// It was asked for wrongly.
+    /// The command was used wrongly.
     #[error("{0}")]
     Usage(String),
-    /// It could not be done.
+    /// The command could not be carried out.
     #[error("{0}")]
     Failed(String),
-    /// The same, and it stands in the log already.
+    /// A failure that has been logged already, and is not printed again.
     #[error("{0}")]
     Logged(Box<Failure>),
     /// Whoever read the output has seen enough, as `head` does after a few lines.

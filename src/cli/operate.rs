@@ -93,7 +93,7 @@ pub(super) fn ask_health(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// Where this machine reaches a server that listens everywhere.
+/// The address at which this machine reaches a server that listens on all addresses.
 pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -85,7 +85,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
 struct Greeting<'a> {
     server: &'a Server,
     settings: &'a Settings,
-    /// Where this machine reaches the server.
+    /// The address at which this machine reaches the server.
     here: SocketAddr,
 }
 
@@ -105,7 +105,7 @@ impl Greeting<'_> {
         }
     }
 
-    /// Where pages are found.
+    /// The address at which people reach the pages.
     fn address(&self) -> String {
         let public = self.settings.public_url.clone();
         public.unwrap_or_else(|| format!("http://{}", self.here))

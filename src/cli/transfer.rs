@@ -28,7 +28,7 @@ use crate::store::database::migrate::Missing;
 
 /// Keys written in one transaction.
 const BATCH: usize = 1000;
-/// So much of a digest tells two lines of a file apart.
+/// The part of a digest that is enough to tell two lines of a file apart.
 type ShortDigest = [u8; 16];
 
 #[derive(Debug, Args)]

@@ -43,7 +43,7 @@ pub(super) enum Lines<R: Read> {
 pub(super) enum Unreadable {
     #[error(transparent)]
     Failed(#[from] io::Error),
-    /// It is no file of keys, or none that is read.
+    /// The file is not one of keys, or not in a format that is read.
     #[error("{0}")]
     Foreign(String),
 }
@@ -110,7 +110,7 @@ impl<R: Read> Iterator for Lines<R> {
     }
 }
 
-/// One JSON object a line; blank lines are passed over.
+/// Reads one JSON object a line; blank lines are skipped.
 pub(super) struct JsonLines<R: Read> {
     source: Source<R>,
     number: u64,
@@ -293,7 +293,7 @@ fn refused(message: impl fmt::Display) -> FieldErrors {
 mod tests {
     use super::*;
 
-    /// Each line as its number and its object, or the complaint.
+    /// Each line as its number and its object, or what is wrong with it.
     fn lines(text: &[u8]) -> Vec<(u64, String)> {
         let lines = Lines::of(text, None).unwrap();
         lines

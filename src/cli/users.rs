@@ -156,8 +156,8 @@ fn find_in(bitting: &Bitting, email: &Email) -> Result<User, Failure> {
     })
 }
 
-/// From a prompt without echo, twice; or the first line of standard input when that is no
-/// terminal.
+/// Asks for a password: at a prompt without echo, twice, or as the first line of standard input if
+/// that is not a terminal.
 fn ask_password(email: &Email) -> Result<Password, Failure> {
     let text = if io::stdin().is_terminal() {
         let first = rpassword::prompt_password("Password, at least 15 characters: ")?;

@@ -21,7 +21,7 @@ pub struct FieldError {
 
 /// What is wrong with one input; never empty when returned as an error.
 ///
-/// However much that is, at most [`MOST_NAMED`] complaints are kept, and each is short: what an
+/// However much that is, at most [`MOST_NAMED`] errors are kept, and each is short: what an
 /// input costs and how long the answer gets never depends on how wrong it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, thiserror::Error)]
 #[error("{}", self.summary())]
@@ -71,7 +71,7 @@ impl FieldErrors {
     /// `Ok` if no error was found.
     ///
     /// # Errors
-    /// The complaints themselves.
+    /// The errors themselves.
     pub fn into_result(self) -> Result<(), Self> {
         if self.is_empty() { Ok(()) } else { Err(self) }
     }

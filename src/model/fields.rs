@@ -1,4 +1,4 @@
-//! Reading the fields of a JSON object into typed values, and every complaint about them.
+//! Reading the fields of a JSON object into typed values, and every error in them.
 //!
 //! One reader serves the API's bodies, the command line's options and merged PATCH documents, so
 //! that a rule is written once. It never stops at the first fault: the answer names them all.
@@ -203,7 +203,7 @@ impl<'a> FieldReader<'a> {
 /// The text of a JSON value.
 ///
 /// # Errors
-/// The complaint, when it is no text.
+/// The message for the field, if the value is not text.
 pub fn as_text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| "must be a string".to_owned())
 }
@@ -212,7 +212,7 @@ pub fn as_text(value: &Value) -> Result<&str, String> {
 /// with a visible character.
 ///
 /// # Errors
-/// The complaint.
+/// The message for the field.
 pub fn check_line(text: &str, longest: usize) -> Result<String, String> {
     let text = text.trim();
     if text.chars().any(char::is_control) {
@@ -230,7 +230,7 @@ pub fn check_line(text: &str, longest: usize) -> Result<String, String> {
 /// characters.
 ///
 /// # Errors
-/// The complaint.
+/// The message for the field.
 pub fn check_text(text: &str, longest: usize) -> Result<String, String> {
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Err("must not contain control characters other than line breaks and tabs".to_owned())

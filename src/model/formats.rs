@@ -1,5 +1,5 @@
 //! Texts that have a form: telephone numbers, e-mail addresses, URLs. Each check returns the text as
-//! it was, or the complaint.
+//! it was, or the message for its field.
 
 /// The longest URL, in characters.
 pub(super) const LONGEST_URL: usize = 2048;
@@ -9,7 +9,7 @@ pub const LONGEST_EMAIL: usize = 254;
 /// Checks a telephone number in E.164 format: a plus, no leading zero, at most 15 digits.
 ///
 /// # Errors
-/// The complaint.
+/// The message for the field.
 pub fn check_phone_number(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix('+').unwrap_or_default().as_bytes();
     let formed = (2..=15).contains(&digits.len())
@@ -26,7 +26,7 @@ pub fn check_phone_number(text: &str) -> Result<String, String> {
 /// domain with a dot after it; non-ASCII letters (RFC 6531) are allowed on both sides.
 ///
 /// # Errors
-/// The complaint.
+/// The message for the field.
 pub fn check_email(text: &str) -> Result<String, String> {
     let dotted = |part: &str, allowed: fn(char) -> bool| {
         part.split('.').all(|atom| !atom.is_empty() && atom.chars().all(allowed))

@@ -1,6 +1,6 @@
 //! Keys on their way in: what a line of an import must say.
 //!
-//! A line of an import may hold a secret in the wrong place, and not one of ours. So no complaint
+//! A line of an import may hold a secret in the wrong place, and not one of ours. So no error
 //! about one repeats what it says.
 
 use serde_json::{Map, Value};
@@ -51,7 +51,7 @@ impl ImportedKey {
     /// `display`; the other columns of an export are checked or ignored.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     pub fn from_object(
         object: &Map<String, Value>,
         brand: &Brand,
@@ -88,7 +88,7 @@ impl ImportedKey {
     }
 }
 
-/// Reads a value with `parse`, whose error is the complaint.
+/// Reads a value with `parse`, whose error becomes the field's.
 fn parsed<'a, T>(
     reader: &mut FieldReader<'a>,
     field: &'static str,

@@ -61,7 +61,7 @@ impl RevokeRequest {
     /// Reads an object that may hold nothing else.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let request = Self::read(&mut reader);
@@ -141,7 +141,7 @@ impl KeyLabel {
     /// Reads an object that may hold nothing else.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let label = Self::read(&mut reader);
@@ -164,7 +164,7 @@ impl NewKey {
     /// Reads `name`, `scopes` and optionally `description`, `owner` and `expires_at`.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     pub fn from_object(
         object: &Map<String, Value>,
         catalog: &Catalog,
@@ -185,7 +185,7 @@ impl NewKey {
     }
 }
 
-/// Reads `expires_at`, and complains unless it is ahead and near enough.
+/// Reads `expires_at`, and adds an error unless it is ahead and near enough.
 pub fn read_expiry(
     reader: &mut FieldReader<'_>,
     longest: LongestLife,
@@ -216,7 +216,7 @@ pub fn read_scopes_field(
 /// Reads a list of scopes that is not empty.
 ///
 /// # Errors
-/// The complaint.
+/// The message for the field.
 pub fn read_scopes(value: &Value, catalog: &Catalog) -> Result<ScopeSet, String> {
     let items = value.as_array().ok_or("must be a list of scopes, such as [\"calls:read\"]")?;
     if items.is_empty() {

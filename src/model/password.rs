@@ -34,7 +34,7 @@ impl Password {
     /// A password that somebody chooses.
     ///
     /// # Errors
-    /// The complaint, to be read after "password".
+    /// The message, to be read after "password".
     pub fn choose(text: &str, email: &Email) -> Result<Self, String> {
         let password = Self::presented(text);
         let length = password.0.chars().count();

@@ -78,7 +78,7 @@ impl NewToken {
     /// Reads `name`, `access`, `expires_at` and optionally `may_grant`.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     pub fn from_object(
         object: &Map<String, Value>,
         catalog: &Catalog,

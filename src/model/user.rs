@@ -204,7 +204,7 @@ impl NewUser {
     /// Reads `email` and optionally `role` and `may_grant`.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     pub fn from_object(
         object: &Map<String, Value>,
         catalog: &Catalog,
@@ -232,7 +232,7 @@ impl UserChange {
     /// Reads `role` and `may_grant`, each optional.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     pub fn from_object(
         object: &Map<String, Value>,
         catalog: &Catalog,

@@ -16,17 +16,17 @@ use crate::store;
 const FEED_INTERVAL: Duration = Duration::from_millis(200);
 /// The least time from the end of one read to the start of the next.
 const FEED_GAP: Duration = Duration::from_millis(5);
-/// How often old counts, answers and sessions are looked for, and the highest time is saved.
+/// How often old counts, answers and sessions are cleaned up, and the highest time is saved.
 const CARE_INTERVAL: Duration = Duration::from_secs(30);
 /// A pause between two small steps, so that others get the writer.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
-/// How often the end of the threads is looked for.
+/// How often it is checked whether the threads have ended.
 const STOP_POLL: Duration = Duration::from_millis(10);
-/// How often, and after which pause, the last counts are tried to be written.
+/// How often, and with which pause, writing the last counts is tried.
 const LAST_FLUSHES: u32 = 20;
 const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 
-/// The running threads.
+/// The threads that read the feed and write the counts.
 pub(super) struct Background {
     bitting: Arc<Bitting>,
     stopping: Arc<AtomicBool>,
@@ -78,7 +78,7 @@ impl Background {
     }
 }
 
-/// Says once that something began to fail, and once that it works again.
+/// Logs once that something began to fail, and once that it works again.
 struct Health {
     what: &'static str,
     failing: bool,
@@ -194,7 +194,7 @@ fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) ->
     repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }
 
-/// Takes step after step while there is more to do, and keeps writing counts meanwhile.
+/// Takes step after step while there is more to do, and writes counts in between.
 fn repeat(
     step: impl Fn(&Bitting) -> store::Result<bool>,
     bitting: &Bitting,

@@ -15,7 +15,7 @@ pub fn catalog() -> Catalog {
     Catalog::new(records::resources())
 }
 
-/// The whole URL table: the protected API, and what manages the keys to it.
+/// The whole URL table: the built-in API, and what manages the keys to it.
 pub fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = records::endpoints();
     endpoints.extend(routes::endpoints());

@@ -29,14 +29,14 @@ pub(super) struct WorkerConnections {
     shared: Arc<HttpSettings>,
     most: usize,
     count: Cell<usize>,
-    /// How many of them are on their way out to make room, and since when the last is.
+    /// How many of them are about to end to make room, and since when the last one is.
     leaving: Cell<usize>,
     left_at: Cell<Option<Instant>>,
     exchanges: RefCell<VecDeque<Weak<Exchange>>>,
 }
 
 impl WorkerConnections {
-    /// Room for so many.
+    /// Room for `most` connections.
     pub(super) fn new(shared: Arc<HttpSettings>, most: usize) -> Rc<Self> {
         Rc::new(Self {
             shared,
@@ -48,7 +48,7 @@ impl WorkerConnections {
         })
     }
 
-    /// Takes one more.
+    /// Takes a new connection; if all places are taken, another one is asked to leave.
     pub(super) fn admit<S>(self: &Rc<Self>, stream: S) -> Connection<S> {
         self.shared.watch.connected();
         self.count.set(self.count.get() + 1);
@@ -72,7 +72,7 @@ impl WorkerConnections {
         }
     }
 
-    /// Takes one back that was to make room.
+    /// Keeps a connection after all that was to make room.
     fn keep(&self, exchange: &Rc<Exchange>) {
         self.leaving.set(self.leaving.get() - 1);
         self.exchanges.borrow_mut().push_back(Rc::downgrade(exchange));
@@ -90,7 +90,7 @@ impl WorkerConnections {
         }
     }
 
-    /// Ends the oldest connection that agrees; says whether there is one.
+    /// Ends the oldest connection that `ends` agrees to; returns whether there is one.
     fn make_room(&self, ends: impl Fn(&Exchange) -> bool) -> bool {
         let mut exchanges = self.exchanges.borrow_mut();
         for _ in 0..exchanges.len() {
@@ -109,10 +109,10 @@ impl WorkerConnections {
     }
 }
 
-/// How far a connection is with ending.
+/// How far a connection has got with ending.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It is not.
+    /// It is open.
     Open,
     /// Its reader has been woken, to be told that there is no more to read.
     Told,
@@ -126,7 +126,7 @@ pub(super) struct Connection<S> {
     exchange: Rc<Exchange>,
     others: Rc<WorkerConnections>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// What is kept back of [`CONTINUE`] until the handler asks for the body.
+    /// The part of [`CONTINUE`] that is held back until the handler asks for the body.
     held: &'static [u8],
     /// Whether an answer was sent after the last time there was nothing to read.
     answered: bool,
@@ -136,7 +136,7 @@ pub(super) struct Connection<S> {
 }
 
 impl<S> Connection<S> {
-    /// What the application goes by.
+    /// The exchange on this connection, shared with the application.
     pub(super) fn exchange(&self) -> Rc<Exchange> {
         self.exchange.clone()
     }
@@ -153,7 +153,7 @@ impl<S> Connection<S> {
         late
     }
 
-    /// Sees to it that the task is woken when the client is too late, and when reading is over.
+    /// Makes sure that the task is woken when the client is too late, and when reading is over.
     fn set_timer(&mut self, context: &mut Context<'_>) {
         if let Some(deadline) = self.exchange.deadline() {
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));

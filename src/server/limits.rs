@@ -15,7 +15,7 @@ use crate::config::Patience;
 const KEPT_BACK: u64 = 64;
 /// Descriptors that each worker needs for itself.
 const PER_WORKER: u64 = 8;
-/// Connections that one worker takes at most, whatever there is.
+/// Connections that one worker takes at most, however many descriptors there are.
 const MOST_PER_WORKER: u64 = 25_000;
 /// How often a silent client is asked whether it is still there, before it is taken to be gone.
 const PROBES: u32 = 4;
@@ -28,7 +28,8 @@ pub(super) struct Connections {
     pub(super) in_all: usize,
 }
 
-/// Takes as many descriptors as the system allows, and says how many connections that is.
+/// Raises the limit of descriptors as far as the system allows; returns how many connections that
+/// makes.
 pub(super) fn connections(workers: usize) -> Connections {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });

@@ -70,14 +70,14 @@ pub fn open(
 
 /// The ports of a server that does not serve yet. They are taken before the database is touched.
 pub struct Ports {
-    /// Where it is going to serve.
+    /// The address the server is going to listen on.
     pub address: SocketAddr,
     listener: TcpListener,
     metrics: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Ports {
-    /// Takes the ports.
+    /// Binds the ports, without serving yet.
     ///
     /// # Errors
     /// [`StartError`] with one sentence for people.
@@ -91,11 +91,11 @@ impl Ports {
 
 /// A server that is listening.
 pub struct Server {
-    /// Where it listens.
+    /// The address the server listens on.
     pub address: SocketAddr,
     /// Where it serves metrics, if at all.
     pub metrics_address: Option<SocketAddr>,
-    /// The application.
+    /// The application that the server serves.
     pub bitting: Arc<Bitting>,
     /// The demo, if this start has made one.
     pub demo: Option<Box<Demo>>,
@@ -189,7 +189,7 @@ impl Server {
     }
 }
 
-/// Takes a port.
+/// Binds a port, and returns the address it really has.
 fn listen(
     address: SocketAddr,
     option: &'static str,

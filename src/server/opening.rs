@@ -21,11 +21,11 @@ use crate::http::waiting;
 use crate::store;
 use crate::store::database::migrate::Missing;
 
-/// The pause between two attempts.
+/// The pause between two attempts to open the database.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often the log says that it is still waited for.
+/// How often the log says that the database is still waited for.
 const TELL: Duration = Duration::from_secs(10);
-/// Clients that are told so at once.
+/// How many clients are answered at once in the meantime.
 const CLIENTS: usize = 64;
 
 impl Ports {
@@ -70,7 +70,7 @@ impl Ports {
     }
 }
 
-/// What comes first: nothing, when that is the stop.
+/// The first of the two to be done; none if that is the stop.
 async fn until<T>(
     stop: &mut (impl Future<Output = ()> + Unpin),
     what: impl Future<Output = T>,
@@ -97,7 +97,7 @@ fn attempt(
     })
 }
 
-/// How long it has been waited for, and what has been said of it.
+/// How long the database has been waited for, and what has been logged about it.
 struct Wait {
     since: Instant,
     told: Option<Instant>,
@@ -128,7 +128,7 @@ impl Wait {
     }
 }
 
-/// What answers on the ports meanwhile.
+/// The server that answers on the ports in the meantime.
 struct Room {
     handle: ServerHandle,
     serving: JoinHandle<io::Result<()>>,

@@ -7,10 +7,10 @@ use crate::http::error::Code;
 use crate::http::state::HttpSettings;
 use crate::http::watch::{RefusalCounts, malformed};
 
-/// How often refusals are told of, if there were any.
+/// How often refusals are logged, if there were any.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What has not been told of yet.
+/// Logs how many requests were refused, at regular intervals.
 pub(super) struct RefusalSummary {
     shared: Arc<HttpSettings>,
     told: (RefusalCounts, u64),
@@ -23,14 +23,14 @@ impl RefusalSummary {
         Self { shared, told, told_at: Instant::now() }
     }
 
-    /// Tells what there is to tell, when it is time.
+    /// Logs the refusals since the last time, when it is time.
     pub(super) fn look(&mut self) {
         if self.told_at.elapsed() >= INTERVAL {
             self.tell();
         }
     }
 
-    /// Tells what there is to tell.
+    /// Logs the refusals since the last time, if there were any.
     pub(super) fn tell(&mut self) {
         let (now, before) = ((self.shared.watch.refusals(), malformed::count()), self.told);
         let seconds = self.told_at.elapsed().as_secs();

@@ -12,9 +12,9 @@ pub enum StartError {
     /// The address is taken, or not ours.
     #[error("cannot listen on {address}: {why}; choose another address or port with {option}")]
     Listen {
-        /// Where it was to listen.
+        /// The address that was to be listened on.
         address: SocketAddr,
-        /// What it was said with.
+        /// The option that gives it.
         option: &'static str,
         /// The operating system's reason.
         why: io::Error,
@@ -28,9 +28,9 @@ pub enum StartError {
     /// A demo was asked for in a database that holds something.
     #[error("{database}: {why}; name another database with --database-url, or leave out --demo")]
     NoDemo {
-        /// Which one.
+        /// The database that was given.
         database: String,
-        /// What is in the way.
+        /// What keeps the demo from being made.
         why: &'static str,
     },
     /// The operating system refuses something else.

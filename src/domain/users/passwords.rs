@@ -188,7 +188,7 @@ pub fn is_outdated(stored: &str) -> bool {
     !stored.contains(&current)
 }
 
-/// A password that somebody chooses, or the complaint.
+/// Checks a password that somebody chooses.
 ///
 /// # Errors
 /// [`Error::Invalid`].

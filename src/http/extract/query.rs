@@ -187,7 +187,7 @@ impl QueryReader {
     /// Fails if a parameter was wrong, or is not one that was read.
     ///
     /// # Errors
-    /// 422 with every complaint.
+    /// 422 with every error.
     pub fn finish(mut self) -> Result<(), Problem> {
         let mut unknown: HashSet<&str> = self.pairs.iter().map(|(name, _)| name.as_str()).collect();
         for (name, _) in self.pairs.iter().filter(|(name, _)| unknown.remove(name.as_str())) {

@@ -80,7 +80,7 @@ impl Stage {
         if interested { self.make_lead(person) } else { Ok(()) }
     }
 
-    /// Fills in what was said; returns how long that took.
+    /// Fills in the transcript of a call; returns how long the call took.
     fn speak(&mut self, call: &mut Value, chosen: usize, person: usize, agent: usize) -> i64 {
         let name = PEOPLE[person];
         let first = name.split(' ').next().unwrap_or(name);
@@ -120,7 +120,7 @@ impl Stage {
         Ok(())
     }
 
-    /// One lead gets on by one state.
+    /// Moves one lead on by one stage.
     fn move_lead_on(&mut self) -> Result<()> {
         let movable = |lead: &LeadOnItsWay| lead.state + 1 < STATES.len();
         let count = self.leads.iter().filter(|lead| movable(lead)).count();

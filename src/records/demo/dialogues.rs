@@ -3,10 +3,11 @@
 use crate::records::model::RecordId;
 use crate::records::model::lead::Lead;
 
-/// Each begins with its tags, the caller's feeling and a summary; then who says what.
+/// The written calls. Each begins with its tags, the caller's sentiment and a summary; then who
+/// says what.
 const DIALOGUES: &str = include_str!("transcripts.txt");
 
-/// One written call.
+/// One written call, which many recorded calls are made from.
 pub(super) struct Dialogue {
     pub(super) tags: Vec<&'static str>,
     pub(super) sentiment: &'static str,
@@ -14,7 +15,7 @@ pub(super) struct Dialogue {
     pub(super) turns: Vec<(&'static str, &'static str)>,
 }
 
-/// Reads [`DIALOGUES`].
+/// Parses [`DIALOGUES`].
 pub(super) fn dialogues() -> Vec<Dialogue> {
     DIALOGUES.split("== ").filter_map(read_dialogue).collect()
 }

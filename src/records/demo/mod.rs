@@ -37,40 +37,40 @@ use dialogues::dialogues;
 use plans::PLANS;
 use stage::{Stage, visit};
 
-/// How far back the first thing lies that happened.
+/// How many days ago the demo begins.
 const DAYS_PLAYED: i64 = 141;
 /// How long the practice has been taking calls.
 const DAYS_OF_CALLS: i64 = 30;
-/// Counts are written once in so many hours, with the client that came first.
+/// After how many hours the counts are written; of these hours, a key's first client is recorded.
 const HOURS_A_FLUSH: i64 = 4;
-/// So that every demo is the same.
+/// The seed of everything random, so that every demo is the same.
 const SEED: u64 = 0x1A2B_5B0E;
-/// Who signs in to it.
+/// The administrator who signs in to the demo.
 const ADMINISTRATOR: &str = "demo@example.com";
 const MEMBER: &str = "maya@example.com";
 const AUDITOR: &str = "auditor@example.com";
-/// Characters of the password: 120 random bits.
+/// The length of the password in characters: 120 random bits.
 const PASSWORD_LENGTH: usize = 20;
 
-/// What came of the wish for a demo.
+/// The outcome of asking for a demo.
 pub enum DemoOutcome {
     /// The database was empty and holds one now.
     Made(Box<Demo>),
-    /// It holds one already; nothing was changed.
+    /// The database holds a demo already; nothing was changed.
     MadeBefore,
-    /// Making one in it was broken off.
+    /// The database holds part of a demo, whose making was interrupted.
     Unfinished,
-    /// It holds something else; nothing was changed.
+    /// The database holds something else; nothing was changed.
     NotEmpty,
 }
 
 /// A demo that has just been made: the only moment at which its secrets are known.
 pub struct Demo {
-    /// Who may sign in.
+    /// The address of the administrator.
     pub email: &'static str,
-    /// Their password.
+    /// The administrator's password.
     pub password: String,
-    /// A key to try.
+    /// A key to try the API with.
     pub key: IssuedKey,
 }
 
@@ -157,7 +157,7 @@ impl Stage {
         }
     }
 
-    /// Plays hour after hour from the start to the end; returns the key that is told.
+    /// Plays hour after hour from the start to the end; returns the key that is shown.
     fn play(&mut self) -> Result<IssuedKey> {
         let start = self.clock_time();
         let colleagues = [

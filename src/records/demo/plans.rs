@@ -34,7 +34,7 @@ pub(super) struct Plan {
     pub(super) scopes: &'static [&'static str],
     pub(super) maker: Maker,
     pub(super) made: When,
-    /// Days from when it was made.
+    /// The days from its making to its expiry; none if it never expires.
     pub(super) lives: Option<i64>,
     pub(super) revoked: Option<(When, &'static str)>,
     pub(super) rhythm: Rhythm,
@@ -42,9 +42,9 @@ pub(super) struct Plan {
     pub(super) silent_from: i64,
     /// A day on which something went round in circles for an hour.
     pub(super) burst: Option<When>,
-    /// What it tries and may not.
+    /// What it tries without having the scope.
     pub(super) forbidden: Option<(ResourceNumber, Access)>,
-    /// Where it is used from.
+    /// The addresses and user agents it is used from.
     pub(super) clients: &'static [(&'static str, &'static str)],
     /// Where it is tried from once it is retired, and how often in a busy hour.
     pub(super) afterwards: Option<(&'static str, &'static str, f64)>,
@@ -67,7 +67,7 @@ const PLAIN: Plan = Plan {
     afterwards: None,
 };
 
-/// The first one is told to who looks at the demo.
+/// The keys of the demo. The first one is shown to whoever starts it.
 pub(super) const PLANS: [Plan; 7] = [
     Plan {
         name: "Front-desk dashboard",

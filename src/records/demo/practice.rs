@@ -14,7 +14,7 @@ use crate::records::model::integration::Integration;
 /// The number people call. The last two digits of all numbers are in the range kept for fiction.
 pub(super) const FRONT_DESK: &str = "+14155550100";
 
-/// Everybody who calls; the place in the list makes their number.
+/// The names of everybody who calls; their index makes their number.
 pub(super) const PEOPLE: [&str; 36] = [
     "Amara Okafor",
     "Ben Whitfield",
@@ -54,7 +54,7 @@ pub(super) const PEOPLE: [&str; 36] = [
     "Jonas Weber",
 ];
 
-/// How many of them the practice knows on the first day.
+/// How many people the practice knows on the first day.
 const KNOWN: usize = 22;
 
 /// The number of one of [`PEOPLE`].
@@ -162,7 +162,7 @@ pub(super) struct Practice {
 }
 
 impl Practice {
-    /// What an agent is called on the phone.
+    /// The name an agent answers the phone with.
     pub(super) fn name_of(agent: usize) -> &'static str {
         let (name, ..) = AGENTS[agent];
         name.split_once(',').map_or(name, |(first, _)| first)
@@ -170,7 +170,7 @@ impl Practice {
 }
 
 impl Stage {
-    /// Makes what is there before the first call.
+    /// Makes the records that exist before the first call.
     pub(super) fn found_practice(&mut self) -> Result<Practice> {
         let mut articles = Vec::new();
         for (title, content, source, tag) in ARTICLES {

@@ -22,7 +22,7 @@ use crate::records::model::Record;
 pub(super) struct Stage {
     pub(super) bitting: Bitting,
     pub(super) clock: Arc<ManualClock>,
-    /// When the play ends.
+    /// When the demo's history ends: now.
     pub(super) end: Moment,
     pub(super) chance: StdRng,
     pub(super) tally: Arc<WorkerTally>,
@@ -39,7 +39,7 @@ impl Stage {
         Principal::user(self.users[who].clone(), &visit(who))
     }
 
-    /// Makes a record.
+    /// Makes a record of any kind from its JSON object.
     pub(super) fn make<F: RecordKind>(&self, object: Value) -> Result<Record<F>> {
         F::create(&self.bitting, None, object.as_object().unwrap_or(&Default::default()), None)
     }
@@ -70,7 +70,7 @@ impl Stage {
     }
 }
 
-/// Where one of the users sits.
+/// The address and browser of one of the users.
 pub(super) fn visit(who: usize) -> Visit {
     const PLACES: [[u8; 4]; 3] = [[192, 0, 2, 17], [192, 0, 2, 23], [203, 0, 113, 8]];
     let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";

@@ -25,7 +25,7 @@ pub trait RecordKind: Fields {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with every complaint, [`Error::InProgress`] or [`Error::Ended`].
+    /// [`Error::Invalid`] with every error, [`Error::InProgress`] or [`Error::Ended`].
     fn create(
         bitting: &Bitting,
         writer: Option<Credential>,
@@ -56,7 +56,7 @@ pub trait RecordKind: Fields {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`] with every complaint,
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`] with every error,
     /// or [`Error::Ended`].
     fn update(
         bitting: &Bitting,

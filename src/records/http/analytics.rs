@@ -16,7 +16,7 @@ pub fn read_period(query: &mut QueryReader) -> PeriodFilter {
     PeriodFilter { from: query.moment("from"), to: query.moment("to") }
 }
 
-/// Calls and leads of a period.
+/// `GET /v1/analytics/overview`
 pub async fn overview(
     caller: KeyCaller,
     state: web::Data<State>,
@@ -30,7 +30,8 @@ pub async fn overview(
     Ok(HttpResponse::Ok().json(found.await?))
 }
 
-/// The requests of all keys by outcome, resource, access and time; this request is not in them yet.
+/// `GET /v1/analytics/usage`: the requests of all keys by outcome, resource, access and time, in
+/// which this request is not counted yet.
 pub async fn usage(
     caller: KeyCaller,
     state: web::Data<State>,

@@ -32,17 +32,17 @@ use crate::model::scope::Access;
 
 /// A kind that can be listed, and what the API document says of it.
 pub trait Listed: RecordKind {
-    /// One of it, in words: `a call`.
+    /// One record, in words: `a call`.
     const ONE: &'static str;
-    /// Several of it, in words: `calls`.
+    /// Several records, in words: `calls`.
     const MANY: &'static str;
     /// The body of a request that makes one, with every field that needs no other record.
     fn example() -> Value;
-    /// Whether as much as the whole table may have to be read to find them.
+    /// Whether finding the records may take reading the whole table.
     fn is_search(_filter: &Self::Filter) -> bool {
         false
     }
-    /// Reads the query parameters that choose among its records.
+    /// Reads the query parameters that filter the list.
     fn read_filter(query: &mut QueryReader) -> Self::Filter;
 }
 
@@ -115,7 +115,7 @@ pub async fn find<F: RecordKind>(
     }
 }
 
-/// Changes a record.
+/// Changes a record by a merge patch, if it is the version that is wanted.
 pub async fn update<F: RecordKind>(
     caller: KeyCaller,
     state: web::Data<State>,
@@ -133,7 +133,7 @@ pub async fn update<F: RecordKind>(
     respond::fresh(written(200, readable, &record))
 }
 
-/// Deletes a record.
+/// Deletes a record, if it is the version that is wanted.
 pub async fn delete<F: RecordKind>(
     caller: KeyCaller,
     state: web::Data<State>,
@@ -149,7 +149,8 @@ pub async fn delete<F: RecordKind>(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Write does not include read: who may not read learns only that it was done.
+/// The answer to a write. Write does not include read: whoever may not read gets the record's stamp
+/// alone.
 fn written<F: RecordKind>(
     status: u16,
     readable: bool,

@@ -8,9 +8,9 @@ use crate::model::FieldErrors;
 use crate::model::time;
 use crate::model::time::Moment;
 
-/// The period when none is given.
+/// The length of the period if none is given.
 const USUAL: Duration = Duration::days(30);
-/// The longest period.
+/// The longest period that may be asked for.
 const LONGEST: Duration = Duration::days(366);
 
 /// A stretch of time: `from` is in it, `to` is not.

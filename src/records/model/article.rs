@@ -46,7 +46,7 @@ impl Fields for Article {
 }
 
 impl Article {
-    /// The words it is found by: those of its title, content and tags.
+    /// The words the article is found by: those of its title, content and tags.
     pub fn terms(&self) -> Terms {
         let mut terms = Terms::default();
         terms.add(&self.title);

@@ -36,11 +36,11 @@ use crate::model::time::Moment;
 
 /// The fields of one kind of record, always valid once read.
 pub trait Fields: Serialize + JsonSchema + Sized + Send + 'static {
-    /// Under which scopes and path it is reached.
+    /// The resource whose scopes and path it has.
     const RESOURCE: ResourceNumber;
-    /// What its ids begin with.
+    /// The prefix of its ids.
     const ID_PREFIX: &'static str;
-    /// Which of them to list.
+    /// The filter of its list.
     type Filter: JsonSchema + Send + 'static;
 
     /// Reads every field; the reader collects what is wrong.
@@ -49,7 +49,7 @@ pub trait Fields: Serialize + JsonSchema + Sized + Send + 'static {
     /// Reads an object that may hold nothing else.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let fields = Self::read(&mut reader);
@@ -69,7 +69,7 @@ impl<F> RecordId<F> {
         Self { number, kind: PhantomData }
     }
 
-    /// The UUIDv7.
+    /// The UUIDv7 as a 128-bit number.
     pub fn number(self) -> u128 {
         self.number
     }
@@ -133,7 +133,8 @@ pub struct Stamp<F> {
 impl<F: Fields> Replayable for Stamp<F> {}
 
 impl<F: Fields> Stamp<F> {
-    /// The version of the record: who may not read it learns no more than its stamp tells.
+    /// The version of the record. It is made of the stamp alone, so that it tells a key without
+    /// read nothing else.
     pub fn entity_tag(&self) -> EntityTag {
         EntityTag(format!("{}-{:x}", self.id, self.updated_at.timestamp_millis()))
     }
@@ -165,7 +166,7 @@ pub struct WriterFilter {
 }
 
 impl WriterFilter {
-    /// Whether it leaves anything out.
+    /// Whether the filter leaves anything out.
     pub fn is_given(&self) -> bool {
         self.created_by.is_some() || self.updated_by.is_some()
     }

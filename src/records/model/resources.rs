@@ -2,15 +2,15 @@
 
 use crate::model::catalog::{Catalog, Example, Requests, Resource, ResourceNumber};
 
-/// Phone calls.
+/// Phone calls with their transcripts.
 pub const CALLS: ResourceNumber = ResourceNumber(1);
-/// Leads.
+/// People who may become customers.
 pub const LEADS: ResourceNumber = ResourceNumber(2);
-/// Voice agents.
+/// Voice agents that take calls.
 pub const AGENTS: ResourceNumber = ResourceNumber(3);
 /// Figures computed from the other resources; they can only be read.
 pub const ANALYTICS: ResourceNumber = ResourceNumber(4);
-/// Contacts.
+/// Customers and others with a number.
 pub const CONTACTS: ResourceNumber = ResourceNumber(5);
 /// Articles that agents answer from.
 pub const KNOWLEDGE_BASE: ResourceNumber = ResourceNumber(6);
@@ -22,7 +22,7 @@ struct Row {
     number: ResourceNumber,
     name: &'static str,
     description: &'static str,
-    /// The least that can be written; nothing can where there is none.
+    /// The smallest body that can be written; none if the resource can only be read.
     least: Option<&'static str>,
 }
 
@@ -101,7 +101,7 @@ pub fn name(number: ResourceNumber) -> &'static str {
     ROWS.into_iter().find(|row| row.number == number).map_or("", |row| row.name)
 }
 
-/// Where all records of a resource are.
+/// The path of a resource's list.
 pub fn path(number: ResourceNumber) -> String {
     format!("/v1/{}", name(number))
 }

@@ -44,7 +44,7 @@ impl Terms {
     }
 }
 
-/// In lower case, where a letter may become one with a mark that is no letter.
+/// A word in lower case, without the marks that lower-casing can add to a letter.
 fn normal(word: &str) -> String {
     word.to_lowercase().chars().filter(|c| c.is_alphanumeric()).take(LONGEST).collect()
 }

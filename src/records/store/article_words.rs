@@ -44,7 +44,7 @@ pub(super) fn put(
     Ok(())
 }
 
-/// Forgets an article's words.
+/// Deletes an article's words.
 pub(super) fn remove(connection: &mut AnyConnection, id: RecordId<Article>) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(connection) => diesel::sql_query(
@@ -66,7 +66,7 @@ pub(super) fn remove(connection: &mut AnyConnection, id: RecordId<Article>) -> R
 /// A query of articles that may still be restricted.
 type Query = knowledge_base::BoxedQuery<'static, <AnyConnection as Connection>::Backend>;
 
-/// Of so many of the newest articles PostgreSQL looks at the words one after the other.
+/// How many of the newest articles PostgreSQL scans before it uses the index of words.
 const LOOKED_AT: usize = 1000;
 
 /// Restricts a query to the next articles that have all these words: to so many of them, or to all.
@@ -127,13 +127,14 @@ pub(super) fn with_all(
     }
 }
 
-/// The words, each in quotes: none holds anything but letters and digits.
+/// The words as a query, each in quotes. None holds anything but letters and digits.
 fn quoted(terms: &Terms, quote: char, and: &str) -> String {
     let words: Vec<String> = terms.iter().map(|word| format!("{quote}{word}{quote}")).collect();
     words.join(and)
 }
 
-/// More than one process ever makes in a millisecond.
+/// How many rows follow for articles of the same millisecond: more than one process ever makes in
+/// one.
 const ROWS_NEARBY: i64 = 4095;
 
 /// The row number of an article in FTS5's table is made of the leading bits of its id, or is one of

@@ -18,8 +18,8 @@ use crate::store::error::{Error, Result};
 use crate::store::rows;
 use crate::store::text::{contains_pattern, lower};
 
-/// With so many contacts a search compares its text for one page, and goes on with the next one: so
-/// no request takes long, however many there are.
+/// How many contacts a search scans for one page before it leaves the rest to the next, so that no
+/// request takes long, however many there are.
 const SEARCHED: i64 = 200_000;
 
 #[derive(Queryable)]

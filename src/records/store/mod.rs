@@ -37,10 +37,10 @@ pub fn is_empty(connection: &mut AnyConnection) -> Result<bool> {
     are_empty(connection, &TABLES)
 }
 
-/// How one kind of record is stored.
+/// How a kind of record is stored.
 pub trait RecordStore: Fields {
-    /// Complains about references to records that do not exist. Those that do are kept from being
-    /// deleted until the transaction ends.
+    /// Errors about references to records that do not exist. Those that do exist cannot be deleted
+    /// until the transaction ends.
     fn check_references(&self, _connection: &mut AnyConnection) -> Result<FieldErrors> {
         Ok(FieldErrors::default())
     }
@@ -89,9 +89,9 @@ pub trait RecordStore: Fields {
 
 /// One page of a list.
 pub struct Found<F> {
-    /// From the newest to the oldest; fewer than the limit where they are long.
+    /// The records from the newest to the oldest; fewer than the limit if they are long.
     pub records: Vec<Record<F>>,
-    /// Behind which record to go on, unless this was the last page.
+    /// The record after which the next page begins, unless this is the last one.
     pub next: Option<RecordId<F>>,
 }
 
@@ -143,7 +143,7 @@ macro_rules! statements {
 }
 use statements;
 
-/// So many bytes of text the records of a page have together, unless it is a single one.
+/// How many bytes of text the records of a page have together, unless it is a single one.
 const LONGEST_PAGE: i64 = 1024 * 1024;
 
 /// The page of a boxed query, which has its filters: `page!(table[long columns], Row, query,
@@ -261,7 +261,7 @@ fn writers(created_by: Option<String>, updated_by: Option<String>) -> Result<Wri
     })
 }
 
-/// What a column holds as JSON.
+/// The JSON that a column holds for a value.
 fn to_json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|why| Error::Unreadable(why.to_string()))
 }

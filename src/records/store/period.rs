@@ -1,7 +1,7 @@
 //! Lists that are restricted to a period of time, in the order of their ids: the one order whose
 //! cursor stays where it is while records change.
 
-/// How far to look for the records of a period at first.
+/// How many rows are looked at first for the records of a period.
 pub(super) const REACH: i64 = 2000;
 
 /// Declares how the records of a kind are chosen, also by a period:
@@ -58,7 +58,7 @@ macro_rules! by_period {
             }
         }
 
-        /// Those of the period, whatever else is asked for.
+        /// The ids of the period, whatever else is asked for.
         fn by_time($filter: &$chosen) -> Ids<'_> {
             let (from, to): (Option<Moment>, Option<Moment>) = ($from, $to);
             let mut query = $table::table.select($table::id).into_boxed();
@@ -71,8 +71,8 @@ macro_rules! by_period {
             query
         }
 
-        /// Those of the period that have the values asked for, found by the index on time: no other
-        /// has this order, and a negated comparison is none that SQLite looks up in an index.
+        /// The ids of the period that have the values asked for, found by the index on time: no
+        /// other index has this order, and SQLite looks up no negated comparison in an index.
         fn sorted<'a>(
             $filter: &'a $chosen,
             $writers: &WriterFilter,
@@ -89,7 +89,7 @@ macro_rules! by_period {
             query.order($table::id.concat("").desc())
         }
 
-        /// Those of any time, in the order of an index.
+        /// The ids of any time, in the order of an index.
         fn by_id<'a>(
             filter: &'a $chosen,
             writers: &WriterFilter,
@@ -102,7 +102,7 @@ macro_rules! by_period {
             query.then_order_by($table::id.desc())
         }
 
-        /// Those of the period down to an id, in the order of the ids.
+        /// The ids of the period down to an id, in order.
         fn walked<'a>(
             filter: &'a $chosen,
             writers: &WriterFilter,

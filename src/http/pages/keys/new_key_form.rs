@@ -88,7 +88,7 @@ impl FormInput {
     /// The key that the form describes.
     ///
     /// # Errors
-    /// Every complaint about it, beside its field.
+    /// Every error, each beside its field.
     pub fn key(&self, catalog: &Catalog, now: Moment) -> Result<NewKey, Vec<FormError>> {
         let mut object = Map::new();
         for (field, text) in

@@ -37,7 +37,7 @@ pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<FormError> {
 /// Separates errors about the input from other errors of a use case.
 ///
 /// # Errors
-/// What is no complaint about the input.
+/// Errors that are not about the input.
 pub fn validation_errors<T>(result: domain::Result<T>) -> domain::Result<Result<T, FieldErrors>> {
     match result {
         Ok(done) => Ok(Ok(done)),

@@ -101,7 +101,7 @@ impl FormInput {
     /// The token that the form describes.
     ///
     /// # Errors
-    /// Every complaint about it, beside its field.
+    /// Every error, each beside its field.
     pub fn token(&self, catalog: &Catalog, now: Moment) -> Result<NewToken, Vec<FormError>> {
         let mut object = Map::new();
         object.insert("name".to_owned(), json!(self.name));
