@@ -179,7 +179,7 @@ impl Catalog {
         let known = |scope: &Scope| self.bit_of(scope).is_some();
         text.parse().ok().filter(known).ok_or_else(|| {
             let all = self.scopes().to_string().replace(' ', ", ");
-            format!("{}; the scopes are {all}", UnknownScope::of(text))
+            format!("{}; choose from {all}", UnknownScope::of(text))
         })
     }
 
@@ -278,7 +278,7 @@ mod tests {
         assert!(catalog.parse_scope("calls:read").is_ok());
         for wrong in ["reports:write", "keys:write", "orders:read", "calls:read "] {
             let message = catalog.parse_scope(wrong).unwrap_err();
-            assert!(message.contains("the scopes are calls:read, calls:write"), "{message}");
+            assert!(message.contains("choose from calls:read, calls:write"), "{message}");
         }
     }
 

@@ -119,7 +119,7 @@ mod tests {
         assert!(catalog.parse_scope("calls:read").is_ok());
         for wrong in ["analytics:write", "keys:write", "orders:read", "calls:read "] {
             let message = catalog.parse_scope(wrong).unwrap_err();
-            assert!(message.contains("the scopes are calls:read, calls:write"), "{message}");
+            assert!(message.contains("choose from calls:read, calls:write"), "{message}");
         }
     }
 }
