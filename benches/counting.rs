@@ -92,7 +92,7 @@ impl Bench {
         let database = TestDatabase::new(backend);
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let options = Options { database_url: Some(database.url.clone()), ..Options::default() };
-        let settings = options.resolve().unwrap();
+        let settings = server::settings(options).unwrap();
         let bitting = server::open(&settings, clock.clone(), Missing::Create).unwrap();
         let worker = bitting.meter.worker();
         Self { backend, database, clock, bitting, worker }

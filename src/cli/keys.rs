@@ -169,7 +169,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
         "expires_at".to_owned(),
         expires_at.map_or(Value::Null, |at| json!(format_time(at))),
     );
-    let new = NewKey::from_object(&object, &server::catalog(), now)?;
+    let new = NewKey::from_object(&object, &server::catalog(settings), now)?;
 
     let bitting = open(settings, Missing::Create)?;
     let issued = bitting.issue_key(new, &principal(), None)?;

@@ -8,6 +8,7 @@ mod failure;
 mod keys;
 mod operate;
 mod output;
+mod resources;
 mod revoke_as_in;
 mod serve;
 mod tokens;
@@ -67,6 +68,20 @@ enum Command {
     },
     /// Make the database or bring it up to date, and exit
     Migrate,
+    /// List the resources that scopes are granted over, or say what a request would need
+    #[command(after_help = "\
+Examples:
+  bitting resources
+  bitting resources match \"POST /orders/search\"
+
+Resources of your own stand in bitting.toml. No database is needed.")]
+    Resources {
+        #[command(subcommand)]
+        command: Option<resources::ResourceCommand>,
+        /// Print JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the OpenAPI document of the API; needs no database
     Openapi,
     /// Make, list, show, revoke, import and export API keys
@@ -149,7 +164,7 @@ fn parse() -> Result<Arguments, Failure> {
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { command, options } = arguments;
-    let settings = || options.resolve();
+    let settings = || server::settings(options);
     match command.unwrap_or(Command::Serve { demo: false }) {
         Command::Serve { demo } => serve::run(&Settings { demo, ..settings()? }),
         Command::Migrate => {
@@ -157,10 +172,15 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             open(&settings, Missing::Create)?;
             show(format_args!("{} is ready", settings.database))
         }
+        Command::Resources { command, json } => resources::run(command, json, &settings()?),
         Command::Openapi => {
             let settings = settings()?;
             let url = settings.public_url.as_deref();
-            let document = openapi::document(&server::endpoints(), &server::catalog(), url);
+            let document = openapi::document(
+                &server::endpoints(settings.builtin_api),
+                &server::catalog(&settings),
+                url,
+            );
             show(format_args!("{}", document.trim_end()))
         }
         Command::Key(command) => keys::run(command, &settings()?),

@@ -35,7 +35,12 @@ pub(super) fn check(settings: &Settings, reset_clock: bool, json: bool) -> Resul
         ));
     }
     let mut findings = vec![configuration(settings)];
-    findings.extend(checkup::examine(&settings.database, settings.brand.as_ref(), &SystemClock));
+    findings.extend(checkup::examine(
+        &settings.database,
+        settings.brand.as_ref(),
+        &settings.resources,
+        &SystemClock,
+    ));
     for finding in &findings {
         if json {
             show_json(finding)?;

@@ -110,7 +110,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     if !arguments.may_grant.is_empty() {
         object.insert("may_grant".to_owned(), json!(arguments.may_grant));
     }
-    let new = NewToken::from_object(&object, &server::catalog(), now)?;
+    let new = NewToken::from_object(&object, &server::catalog(settings), now)?;
 
     let bitting = open(settings, Missing::Create)?;
     let issued = bitting.issue_token(new, &principal())?;

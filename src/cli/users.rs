@@ -91,33 +91,36 @@ pub(super) fn run(command: UserCommand, settings: &Settings) -> Result<(), Failu
         UserCommand::Add { email, role, may_grant, json } => {
             let mut object = rights(role, &may_grant);
             object.insert("email".to_owned(), json!(email));
-            let new = NewUser::from_object(&object, &server::catalog())?;
+            let new = NewUser::from_object(&object, &server::catalog(settings))?;
             let password = ask_password(&new.email)?;
             let bitting = open(settings, Missing::Create)?;
             let user = bitting.add_user(&principal(), &new, Some(&password))?;
-            tell(&user, "added", json)
+            tell(&user, &bitting, "added", json)
         }
         UserCommand::List { json } => list(json, settings),
         UserCommand::Set { email, role, may_grant, json } => {
             if role.is_none() && may_grant.is_empty() {
                 return Err(Failure::Usage("give --role or --may-grant".to_owned()));
             }
-            let change = UserChange::from_object(&rights(role, &may_grant), &server::catalog())?;
+            let change =
+                UserChange::from_object(&rights(role, &may_grant), &server::catalog(settings))?;
             let (bitting, user) = find(settings, &email)?;
-            tell(&bitting.change_user(&principal(), user.id, &change)?, "changed", json)
+            let user = bitting.change_user(&principal(), user.id, &change)?;
+            tell(&user, &bitting, "changed", json)
         }
         UserCommand::SetPassword { email } => {
             let password = ask_password(&parse_email(&email)?)?;
             let (bitting, user) = find(settings, &email)?;
             bitting.set_password(&principal(), user.id, &password)?;
-            tell(&user, "has a new password; all their sessions have ended", false)
+            tell(&user, &bitting, "has a new password; all their sessions have ended", false)
         }
         UserCommand::Disable { email, transfer_to, yes } => {
             disable(settings, &email, transfer_to.as_deref(), yes)
         }
         UserCommand::Enable { email } => {
             let (bitting, user) = find(settings, &email)?;
-            tell(&bitting.enable_user(&principal(), user.id)?, "enabled", false)
+            let user = bitting.enable_user(&principal(), user.id)?;
+            tell(&user, &bitting, "enabled", false)
         }
     }
 }
@@ -217,16 +220,16 @@ fn in_words(holdings: CredentialCounts) -> String {
     format!("{keys} key{} and {tokens} admin token{}", plural(keys), plural(tokens))
 }
 
-fn tell(user: &User, what: &str, json: bool) -> Result<(), Failure> {
+fn tell(user: &User, bitting: &Bitting, what: &str, json: bool) -> Result<(), Failure> {
     if json {
-        return show_json(&UserView::new(user, &user.grants(&server::catalog())));
+        return show_json(&UserView::new(user, &user.grants(&bitting.catalog)));
     }
     show(format_args!("{} ({}) {what}", user.email, user.role.as_str()))
 }
 
 fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
     let users = open(settings, Missing::Refuse)?.list_users(&principal())?;
-    let catalog = server::catalog();
+    let catalog = server::catalog(settings);
     if json {
         let show = |user| show_json(&UserView::new(user, &user.grants(&catalog)));
         return users.iter().try_for_each(show);

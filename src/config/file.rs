@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
+use toml::Spanned;
 
+use super::resources::ResourceTable;
 use super::setting::Setting;
 use super::setting::{BadSetting, DEFAULT_FILE};
+use super::source::Source;
 
-/// What the file says, every setting as text.
+/// What the file says, every setting that can be said elsewhere too as text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -33,6 +36,13 @@ pub(super) struct File {
     pub(super) max_staleness: Option<String>,
     #[serde(alias = "metrics-listen")]
     pub(super) metrics_listen: Option<String>,
+    #[serde(alias = "builtin-api")]
+    pub(super) builtin_api: Option<bool>,
+    pub(super) preflight: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) resources: Vec<ResourceTable>,
+    #[serde(skip)]
+    pub(super) source: Source,
 }
 
 impl File {
@@ -52,10 +62,11 @@ impl File {
                 });
             }
         };
-        toml::from_str(&text).map_err(|why| {
-            let line = why.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            BadSetting(format!("{}: line {line}: {}", path.display(), why.message()))
-        })
+        let source = Source::new(path, text);
+        match toml::from_str::<Self>(source.text()) {
+            Ok(file) => Ok(Self { source, ..file }),
+            Err(why) => Err(source.refuse(why.span().map_or(0, |span| span.start), why.message())),
+        }
     }
 }
 

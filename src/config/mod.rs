@@ -4,7 +4,9 @@
 //! words wherever it stands.
 
 mod file;
+mod resources;
 mod setting;
+mod source;
 mod values;
 
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use ipnet::IpNet;
 
+use crate::model::catalog::Resource;
 use crate::model::password::Password;
 use crate::model::secret::Brand;
 use crate::model::user::Email;
@@ -127,6 +130,13 @@ pub struct Settings {
     pub demo: bool,
     /// How long slow clients are waited for.
     pub patience: Patience,
+    /// Whether the built-in API is served.
+    pub builtin_api: bool,
+    /// Whether the proxies' OPTIONS requests are let through without a key.
+    pub preflight: bool,
+    /// What scopes are granted over: the built-in resources, then those of the file. Their numbers
+    /// are not the database's yet.
+    pub resources: Vec<Resource>,
 }
 
 impl Settings {
@@ -139,12 +149,17 @@ impl Settings {
 
 impl Options {
     /// Adds the environment's and the file's settings and the defaults, and checks everything.
+    /// `built_in`: the resources of the built-in API, which the file may leave out.
     ///
     /// # Errors
     /// [`BadSetting`] naming the first option or key that is wrong.
-    pub fn resolve(self) -> Result<Settings, BadSetting> {
+    pub fn resolve(self, built_in: Vec<Resource>) -> Result<Settings, BadSetting> {
         let named = Setting::new("config", self.config, None).text()?;
         let file = File::read(named.as_deref())?;
+        let builtin_api = file.builtin_api.unwrap_or(true);
+        let built_in = if builtin_api { built_in } else { Vec::new() };
+        let resources = resources::read(&file.resources, built_in, &file.source)?;
+        let preflight = preflight(&file)?;
         let setting = Setting::new;
         let database_url = variable("DATABASE_URL")?.or(file.database_url);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -154,6 +169,9 @@ impl Options {
             metrics_listen: setting("metrics-listen", self.metrics_listen, file.metrics_listen)
                 .parse(parse_address)?,
             demo: false,
+            builtin_api,
+            preflight,
+            resources,
             patience: Patience::default(),
             database: setting("database-url", self.database_url, database_url)
                 .parse_or("sqlite://bitting.db", Target::from_str)?,
@@ -179,6 +197,19 @@ impl Options {
                 variable("BITTING_ADMIN_PASSWORD")?,
             )?,
         })
+    }
+}
+
+/// Whether the file lets OPTIONS through without a key.
+fn preflight(file: &File) -> Result<bool, BadSetting> {
+    match &file.preflight {
+        None => Ok(false),
+        Some(word) if word.get_ref() == "allow" => Ok(true),
+        Some(word) if word.get_ref() == "judge" => Ok(false),
+        Some(word) => {
+            let why = "preflight: must be \"allow\", or \"judge\" as when it is not there";
+            Err(file.source.refuse(word.span().start, why))
+        }
     }
 }
 
@@ -214,7 +245,7 @@ mod tests {
         let path = folder.path().join("b.toml");
         std::fs::write(&path, text).unwrap();
         let options = Options { config: Some(path.display().to_string()), ..options };
-        options.resolve().map_err(|bad| bad.to_string())
+        options.resolve(Vec::new()).map_err(|bad| bad.to_string())
     }
 
     #[test]
@@ -274,6 +305,8 @@ mod tests {
     #[test]
     fn a_file_that_was_named_must_exist() {
         let options = Options { config: Some("/nonexistent/b.toml".into()), ..Options::default() };
-        assert!(options.resolve().unwrap_err().to_string().contains("/nonexistent/b.toml"));
+        assert!(
+            options.resolve(Vec::new()).unwrap_err().to_string().contains("/nonexistent/b.toml")
+        );
     }
 }

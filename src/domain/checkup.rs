@@ -6,7 +6,9 @@ use std::path::Path;
 
 use chrono::Duration;
 
+use super::resources::{SEEN_WITHIN, fingerprint};
 use crate::clock::Clock;
+use crate::model::catalog::Resource;
 use crate::model::finding::Finding;
 use crate::model::secret::Brand;
 use crate::model::time::{Moment, format};
@@ -34,7 +36,12 @@ const RESTORE: &str = "stop the server, keep the file for investigation, and res
 const REPORT: &str = "restore an earlier backup, or report this line as a bug";
 
 /// Runs all checks, up to the first that makes the rest impossible.
-pub fn examine(target: &Target, brand: Option<&Brand>, clock: &dyn Clock) -> Vec<Finding> {
+pub fn examine(
+    target: &Target,
+    brand: Option<&Brand>,
+    configured: &[Resource],
+    clock: &dyn Clock,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Target::Sqlite(path) = target {
         match std::fs::metadata(path) {
@@ -63,6 +70,9 @@ pub fn examine(target: &Target, brand: Option<&Brand>, clock: &dyn Clock) -> Vec
         Ok(look) => {
             findings.push(identity(&look.mark, look.outdated, brand, target));
             findings.push(remembered_time(&look.mark, clock.wall()));
+            if !look.outdated {
+                findings.push(resources(&mut inspection, configured, clock.wall()));
+            }
             contents(&mut inspection, clock, &mut findings);
         }
         Err(why) => {
@@ -173,6 +183,22 @@ fn remembered_time(mark: &DatabaseInfo, now: Moment) -> Finding {
         "set this clock right; if it is right, stop every server and run `bitting check \
          --reset-clock`",
     )
+}
+
+fn resources(inspection: &mut Inspection, configured: &[Resource], now: Moment) -> Finding {
+    let since = now - SEEN_WITHIN;
+    match inspection.count_differing_servers(&fingerprint(configured), since) {
+        Ok(0) => {
+            let text = format!("{}, as every running server has them", configured.len());
+            Finding::ok("resources", text)
+        }
+        Ok(others) => Finding::warning(
+            "resources",
+            format!("configured otherwise in running servers of this database: {others}"),
+            "give all servers the same [[resources]], then restart them",
+        ),
+        Err(why) => Finding::wrong("resources", why.to_string(), RESTORE),
+    }
 }
 
 fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<Finding>) {

@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod idempotency_lock;
 pub mod keys;
 pub mod principal;
+pub mod resources;
 pub mod set_back;
 pub mod tokens;
 pub mod usage;
@@ -66,6 +67,8 @@ pub struct Bitting {
     pub hasher: Hasher,
     failed_logins: EventLimit,
     denials: EventLimit,
+    /// How many other servers of this database have other resources, as last counted.
+    pub differing_servers: AtomicU64,
     /// How many sessions there are in the database, as last counted.
     pub sessions: AtomicU64,
     /// How writing the counts has gone so far.
@@ -107,6 +110,7 @@ impl Bitting {
             hasher: Hasher::default(),
             failed_logins: EventLimit::default(),
             denials: EventLimit::default(),
+            differing_servers: AtomicU64::new(0),
             sessions: AtomicU64::new(0),
             flushes: Flushes::default(),
             running: idempotency_lock::Running::default(),

@@ -47,6 +47,19 @@ pub struct PendingCount {
     at: Moment,
     /// The outcome to count, if the status does not tell it.
     outcome: Option<Outcome>,
+    /// Whether it is counted, or its key only noted as used.
+    counted: bool,
+}
+
+/// What a request counts as that only asks about another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedAs {
+    /// The route of the other.
+    pub route: Route,
+    /// How that would have ended.
+    pub outcome: Outcome,
+    /// Whether it is counted, or its key only noted as used.
+    pub counted: bool,
 }
 
 impl Door {
@@ -101,7 +114,10 @@ impl Door {
             }
         };
         let (door, resource, access) = (self.clone(), route.resource(), route.access());
-        Admission { verdict, count: PendingCount { door, key, resource, access, at, outcome } }
+        Admission {
+            verdict,
+            count: PendingCount { door, key, resource, access, at, outcome, counted: true },
+        }
     }
 }
 
@@ -117,6 +133,13 @@ impl PendingCount {
     /// request was still coming in.
     pub fn ended_meanwhile(&mut self) {
         self.outcome = Some(Outcome::Retired);
+    }
+
+    /// Counts the request as another one that it only asks about.
+    pub fn count_as(&mut self, other: CountedAs) {
+        let CountedAs { route, outcome, counted } = other;
+        (self.resource, self.access) = (route.resource(), route.access());
+        (self.outcome, self.counted) = (Some(outcome), counted);
     }
 
     /// Keeps what there is to say of a request that was refused or failed.
@@ -142,7 +165,12 @@ impl PendingCount {
         let Some(key) = self.key.take() else { return };
         if status != SERVICE_UNAVAILABLE {
             let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status));
-            self.door.tally.count(key, self.cell(outcome), self.at, address, user_agent);
+            let cell = self.cell(outcome);
+            if self.counted {
+                self.door.tally.count(key, cell, self.at, address, user_agent);
+            } else {
+                self.door.tally.note_use(key, cell, self.at, address, user_agent);
+            }
         }
     }
 

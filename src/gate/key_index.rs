@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::identities::Identities;
 pub use super::indexed_credential::{CredentialRow, Holder, IndexedCredential};
 use super::policies::{CredentialKind, Policies, Policy, PolicyNumber};
 use super::row_numbers::RowNumbers;
@@ -94,6 +95,8 @@ pub struct KeyIndex {
     gone: AtomicUsize,
     /// The database rows that the slots' numbers stand for.
     pub numbers: Arc<RowNumbers>,
+    /// Who the keys are that were used lately.
+    pub identities: Identities,
 }
 
 #[derive(Default)]
@@ -131,7 +134,7 @@ impl KeyIndex {
     /// The slots with this digest: more than one only after a replacement, which left all but one
     /// of them gone.
     fn with_digest(&self, digest: &Digest) -> impl Iterator<Item = &Slot> {
-        let candidates = self.table.matches(hash(digest));
+        let candidates = self.table.matches(digest.leading());
         let slots = candidates.filter_map(|number| self.slots.get(number));
         slots.filter(move |slot| slot.digest == *digest)
     }
@@ -147,6 +150,7 @@ impl KeyIndex {
             Some((_, present)) if present.revision >= entry.revision => {}
             Some((slot, _)) => {
                 slot.update(&entry, self.policies.intern(entry.policy));
+                self.identities.forget(entry.holder());
             }
             None => self.insert(digest, &entry),
         }
@@ -169,7 +173,7 @@ impl KeyIndex {
         let policy = AtomicU32::new(self.policies.intern(policy).0);
         let place = self.slots.push(Slot { digest, id, expires_ms, state, policy, number });
         // Last: from here on readers find the slot.
-        self.table.insert(hash(&digest), place);
+        self.table.insert(digest.leading(), place);
     }
 
     /// Whether a slot is of this credential, whatever its state: the same digest can come back as
@@ -237,11 +241,12 @@ impl KeyIndex {
         }
         // Only now that what is gone has given up its digest and row number.
         present.into_iter().for_each(|(digest, entry)| self.insert(digest, &entry));
+        self.identities.clear();
         replaced
     }
 
     fn reserve_slots(&self, slots: usize) {
-        let numbered = self.slots.iter().map(|(number, slot)| (hash(&slot.digest), number));
+        let numbered = self.slots.iter().map(|(number, slot)| (slot.digest.leading(), number));
         self.table.reserve_slots(slots, numbered);
     }
 
@@ -259,13 +264,6 @@ impl KeyIndex {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-/// The first bytes of a digest. SHA-256 has mixed them, and only we choose what is stored, so
-/// nobody can make them collide.
-fn hash(digest: &Digest) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod advice;
 pub mod caller;
 pub mod decision;
 pub mod freshness;
+pub mod identities;
 pub mod indexed_credential;
 pub mod key_index;
 pub mod last_errors;

@@ -93,10 +93,11 @@ impl Counters {
         with_hash.filter(move |counter| counter.key == key)
     }
 
-    /// Counts one request. Returns whether it is the first of its counter, or comes from another
-    /// address than the one before it.
+    /// Counts `n` requests: one, or none where a key is only noted as used. Returns whether they come
+    /// from another address than those before in their line, or are the first.
     fn add(
         &mut self,
+        n: u32,
         key: KeyNumber,
         cell: Cell,
         (minute, since): (Minute, u16),
@@ -110,13 +111,13 @@ impl Counters {
         match self.table.entry(self.hasher.hash_one(key), same, hash) {
             Entry::Occupied(mut entry) => {
                 let counter = entry.get_mut();
-                counter.n += 1;
+                counter.n += n;
                 // Requests are counted when they end, not in the order in which they were judged.
                 counter.since = counter.since.max(since);
                 std::mem::replace(&mut counter.from, from) != from
             }
             Entry::Vacant(entry) => {
-                entry.insert(Counter { minute, key, n: 1, from, since, cell });
+                entry.insert(Counter { minute, key, n, from, since, cell });
                 true
             }
         }
@@ -158,10 +159,33 @@ impl WorkerTally {
         address: Option<IpAddr>,
         user_agent: impl FnOnce() -> Option<&'a str>,
     ) {
+        self.add(1, (key, cell), at, address, user_agent);
+    }
+
+    /// Notes that a key was used, and from where, without counting a request.
+    pub fn note_use<'a>(
+        &self,
+        key: KeyNumber,
+        cell: Cell,
+        at: Moment,
+        address: Option<IpAddr>,
+        user_agent: impl FnOnce() -> Option<&'a str>,
+    ) {
+        self.add(0, (key, cell), at, address, user_agent);
+    }
+
+    fn add<'a>(
+        &self,
+        n: u32,
+        (key, cell): (KeyNumber, Cell),
+        at: Moment,
+        address: Option<IpAddr>,
+        user_agent: impl FnOnce() -> Option<&'a str>,
+    ) {
         let minute = Minute::of(at);
         let since = u16::try_from(at.timestamp_millis() - minute.start_ms()).unwrap_or_default();
         let mut tally = self.lock();
-        let other = tally.counters.add(key, cell, (minute, since), address);
+        let other = tally.counters.add(n, key, cell, (minute, since), address);
         if other && let Some(address) = address {
             tally.note(key, address, user_agent(), at);
         }

@@ -27,6 +27,8 @@ pub enum Guard {
     Key(Need),
     /// The session is judged: who is signed in.
     Page(PageNeed),
+    /// Nothing, whatever the method: the handler decides about another request.
+    Door,
 }
 
 /// A path with its methods, handlers and guard.
@@ -55,6 +57,18 @@ impl Endpoint {
     /// A path that anybody may call.
     pub fn public(path: impl Into<String>) -> Self {
         Self::guarded_by(path, Guard::Public)
+    }
+
+    /// A path at which a proxy asks about its requests, by any method.
+    pub fn door<F, Args>(path: impl Into<String>, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let mut door = Self::guarded_by(path, Guard::Door);
+        door.routes = door.routes.route(web::route().to(handler));
+        door
     }
 
     fn guarded_by(path: impl Into<String>, guard: Guard) -> Self {
@@ -157,7 +171,7 @@ impl Endpoint {
     pub fn need(&self) -> Option<Need> {
         match self.guard {
             Guard::Key(need) => Some(need),
-            Guard::Public | Guard::Page(_) => None,
+            Guard::Public | Guard::Page(_) | Guard::Door => None,
         }
     }
 
@@ -179,6 +193,9 @@ impl Endpoint {
             Guard::Public => serve_measured(config, self.routes.wrap(judge(None)), measure),
             Guard::Key(need) => {
                 serve_measured(config, self.routes.wrap(judge(Some(need))), measure);
+            }
+            Guard::Door => {
+                serve_measured(config, self.routes.wrap(Judge::of_door(state.clone())), measure);
             }
             Guard::Page(need) => {
                 let page = Page::new(state.clone(), need, &self.methods);

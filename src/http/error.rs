@@ -28,6 +28,8 @@ pub struct Problem(Box<Parts>);
 #[derive(Debug, Clone)]
 struct Parts {
     code: Code,
+    /// The status it is told with, where that is not the code's own.
+    told_as: Option<StatusCode>,
     detail: String,
     /// The members of the body beside the standard ones.
     members: Map<String, Value>,
@@ -48,9 +50,10 @@ impl Problem {
         let (detail, members) = (detail.into(), Map::new());
         let soon = matches!(code, Code::Unavailable | Code::IdempotencyInProgress);
         let retry_after = soon.then_some(1);
-        let (scope, allow, cause, signed_out) = (None, None, None, false);
+        let (told_as, scope, allow, cause, signed_out) = (None, None, None, None, false);
         Self(Box::new(Parts {
             code,
+            told_as,
             detail,
             members,
             scope,
@@ -152,6 +155,12 @@ impl Problem {
         problem
     }
 
+    /// Has it told with another status, to whom does not understand its own.
+    pub fn told_as(mut self, status: StatusCode) -> Self {
+        self.0.told_as = Some(status);
+        self
+    }
+
     /// Adds a sentence to what people are told.
     pub fn with_hint(mut self, hint: &str) -> Self {
         self.0.detail.push(' ');
@@ -209,11 +218,10 @@ impl Problem {
             #[serde(flatten)]
             members: &'a Map<String, Value>,
         }
-        let (status, title) = self.0.code.row();
         let body = Body {
             r#type: format!("urn:bitting:problem:{}", self.0.code.as_str()),
-            title,
-            status: status.as_u16(),
+            title: self.title(),
+            status: self.status_code().as_u16(),
             detail: &self.0.detail,
             code: self.0.code,
             request_id,
@@ -232,7 +240,7 @@ impl std::fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.0.code.row().0
+        self.0.told_as.unwrap_or(self.0.code.row().0)
     }
 
     /// A response with the status alone, which carries the problem; `observe` makes its body and

@@ -1,6 +1,6 @@
-//! The fast path: `GET /v1/ping` with a key that memory accepts, answered before actix-web makes a
-//! request, a route and a boxed future of it. It never refuses: whatever it does not answer goes on
-//! to the application, which decides for itself.
+//! The fast path: `GET /v1/ping` and what proxies ask, with a key that memory accepts, answered before
+//! actix-web makes a request, a route and a boxed future of it. It never refuses: whatever it does not
+//! answer goes on to the application, which decides for itself.
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -18,6 +18,9 @@ use futures_util::TryFutureExt;
 use futures_util::future::{Either, LocalBoxFuture, MapOk, Ready, ready};
 
 use super::api::this_key::pong;
+use super::authz::answer::introduce;
+use super::authz::family::Family;
+use super::authz::forward::Judgement;
 use super::client_address::client_address;
 use super::exchange::Exchange;
 use super::extract::caller::present;
@@ -28,11 +31,12 @@ use super::request_id::RequestId;
 use super::routes::PING;
 use super::state::{SharedState, State};
 use crate::gate::admission::Admission;
+use crate::gate::caller::Caller;
 use crate::gate::route::{Need, Route};
 use crate::model::scope::Access;
 
 /// The route of a ping, as the URL table has it.
-const ROUTE: Route = Route::Known { need: Need::AnyKey, access: Access::Read, offered: true };
+const PING_ROUTE: Route = Route::Known { need: Need::AnyKey, access: Access::Read, offered: true };
 
 /// Makes what leaves the server of what leaves the application.
 type Finish = fn(ServiceResponse) -> Response<BoxBody>;
@@ -40,14 +44,31 @@ type Finish = fn(ServiceResponse) -> Response<BoxBody>;
 /// The fast path, and the application behind it.
 pub struct FastPath<A> {
     state: SharedState,
-    measure: Option<Measure>,
+    measures: Rc<Measures>,
     app: A,
+}
+
+/// What measures each route that is answered here, where there are metrics.
+struct Measures {
+    ping: Option<Measure>,
+    doors: [Option<Measure>; Family::ALL.len()],
+}
+
+/// A request that can be answered from memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quick {
+    /// `GET /v1/ping`.
+    Ping,
+    /// What a proxy of this family asks.
+    Door(Family),
 }
 
 impl<A> FastPath<A> {
     /// A fast path before the application of the same state.
     pub fn before(app: A, state: web::Data<State>) -> Self {
-        Self { measure: Measure::of(&state, PING), state: SharedState::new(state), app }
+        let ping = Measure::of(&state, PING);
+        let doors = Family::ALL.map(|family| Measure::of(&state, family.pattern()));
+        Self { measures: Rc::new(Measures { ping, doors }), state: SharedState::new(state), app }
     }
 }
 
@@ -70,9 +91,9 @@ where
     type Future = LocalBoxFuture<'static, Result<Self::Service, ()>>;
 
     fn new_service(&self, config: AppConfig) -> Self::Future {
-        let (state, measure) = (self.state.clone(), self.measure.clone());
+        let (state, measures) = (self.state.clone(), self.measures.clone());
         let app = self.app.new_service(config);
-        Box::pin(async move { Ok(FastPath { state, measure, app: app.await? }) })
+        Box::pin(async move { Ok(FastPath { state, measures, app: app.await? }) })
     }
 }
 
@@ -102,36 +123,82 @@ where
 impl<A> FastPath<A> {
     fn answer(&self, request: &Request) -> Option<Response<BoxBody>> {
         let state = &self.state;
+        let quick = Quick::of(request)?;
         // What is to be logged is known further on, and so is how a connection is ended.
         let ends = state.stopping.load(Ordering::Relaxed) || asks_for_upgrade(request.head());
-        if !is_ping(request) || ends || are_logged() {
+        if ends || are_logged() {
             return None;
         }
-        let began = self.measure.as_ref().map(|_| Instant::now());
+        let measure = self.measures.of(quick);
+        let began = measure.map(|_| Instant::now());
+        let route = quick.route(request, state)?;
         let presented = present(request.head().headers(), state);
-        let Admission { verdict, count } = state.door.admit(&presented, ROUTE)?;
-        if verdict.is_err() {
+        let Admission { verdict, count } = state.door.admit(&presented, route)?;
+        let Some(mut response) = verdict.ok().and_then(|caller| quick.response(caller, state))
+        else {
             count.discard();
             return None;
-        }
+        };
         state.note_accepted();
         let head = request.head();
         let address = client_address(head, &state.settings);
         count.finish(StatusCode::OK.as_u16(), address, || user_agent_of(head, state));
-        let mut response = pong();
         let id = RequestId::choose(request.head().headers(), state);
         frame(response.headers_mut(), &id, state);
-        if let (Some(measure), Some(began)) = (&self.measure, began) {
-            measure.answered(Access::Read, StatusCode::OK, began);
+        if let (Some(measure), Some(began)) = (measure, began) {
+            measure.answered(quick.access(request), StatusCode::OK, began);
         }
         Some(response)
     }
 }
 
-/// Whether this is a ping in the one spelling that is answered here; the router knows the others.
-fn is_ping(request: &Request) -> bool {
-    let uri = request.uri();
-    request.method() == Method::GET && uri.path() == PING && uri.query().is_none()
+impl Measures {
+    fn of(&self, quick: Quick) -> Option<&Measure> {
+        match quick {
+            Quick::Ping => self.ping.as_ref(),
+            Quick::Door(family) => self.doors[family as usize].as_ref(),
+        }
+    }
+}
+
+impl Quick {
+    /// What the request is, in the one spelling that is answered here; the router knows the others.
+    fn of(request: &Request) -> Option<Self> {
+        let uri = request.uri();
+        if uri.path() == PING {
+            let plain = request.method() == Method::GET && uri.query().is_none();
+            return plain.then_some(Self::Ping);
+        }
+        Family::of_path(uri.path()).map(Self::Door)
+    }
+
+    /// What it asks of its caller; none where the answer depends on no caller.
+    fn route(self, request: &Request, state: &State) -> Option<Route> {
+        let Self::Door(family) = self else { return Some(PING_ROUTE) };
+        let asked = family.asked(request.head());
+        match Judgement::of(asked, &state.bitting.catalog, state.settings.preflight) {
+            Judgement::Key(route) => Some(route),
+            Judgement::Preflight => None,
+        }
+    }
+
+    /// The answer to an accepted caller, if it is in memory.
+    fn response(self, caller: Caller, state: &State) -> Option<Response<BoxBody>> {
+        let Self::Door(_) = self else { return Some(pong()) };
+        let Caller::Key(key) = caller else { return None };
+        let identity = state.bitting.gate.index.identities.find(key.id())?;
+        let mut response = Response::with_body(StatusCode::OK, BoxBody::new(()));
+        introduce(response.headers_mut(), &identity.headers);
+        Some(response)
+    }
+
+    /// What the request itself does, as its route is measured.
+    fn access(self, request: &Request) -> Access {
+        match self {
+            Self::Ping => Access::Read,
+            Self::Door(_) => Access::of_method(request.method().as_str()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +211,6 @@ mod tests {
         let ping = endpoints().into_iter().find(|endpoint| endpoint.path() == PING).unwrap();
         assert!(ping.methods().contains(&Method::GET));
         let need = ping.need().unwrap();
-        assert_eq!(ROUTE, Route::Known { need, access: Access::Read, offered: true });
+        assert_eq!(PING_ROUTE, Route::Known { need, access: Access::Read, offered: true });
     }
 }

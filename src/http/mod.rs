@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod authz;
 pub mod client_address;
 mod code;
 pub mod constant;

@@ -5,6 +5,9 @@ use actix_web::{HttpResponse, ResponseError, web};
 
 use super::api::{audit, describe, document, keys, probes, this_key};
 use super::assets;
+use super::authz;
+use super::authz::family::Family;
+use super::authz::{forward, verify};
 use super::endpoint::{Endpoint, serve_measured};
 use super::error::{Code, Problem};
 use super::middleware::judge::Judge;
@@ -37,7 +40,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami, describe::this_key::whoami),
         Endpoint::new(PING, AnyKey).get(this_key::ping, describe::this_key::ping),
+        Endpoint::new("/v1/verify", AnyKey).post(verify::verify, authz::describe::verify),
         Endpoint::new("/v1/admin/limits", AnyKey).get(this_key::limits, describe::this_key::limits),
+        // Doors for proxies.
+        Endpoint::door(Family::Nginx.pattern(), forward::nginx),
+        Endpoint::door(Family::Forwarded.pattern(), forward::forwarded),
+        Endpoint::door(Family::Envoy.pattern(), forward::envoy),
         // Managing keys by program.
         Endpoint::new("/v1/keys", AdminToken)
             .get(keys::list, describe::keys::list)

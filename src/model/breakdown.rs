@@ -57,6 +57,10 @@ impl Breakdown {
     /// Adds requests of a resource, by the name it is shown under, made at a moment inside the
     /// window.
     pub fn add(&mut self, resource: &str, cell: Cell, at: Moment, n: i64) {
+        // A key that was used without being counted has counts of nothing.
+        if n == 0 {
+            return;
+        }
         self.tally.add(cell.outcome(), n);
         if !self.by_resource.contains_key(resource) {
             self.by_resource.insert(resource.to_owned(), ByAccess::default());

@@ -152,6 +152,13 @@ impl Catalog {
         self.find(number).map(|resource| &resource.name).or_else(gone)
     }
 
+    /// The names that requests can be shown under: the resources', then those of resources that are
+    /// no longer there, then [`OTHER`].
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let gone = self.gone.iter().map(|(_, name)| name.as_str());
+        self.resources.iter().map(|resource| resource.name.as_str()).chain(gone).chain([OTHER])
+    }
+
     /// The resource at a path, which is [`normal`](super::request_path::normal): that of the longest
     /// prefix.
     pub fn at_path(&self, path: &str) -> Option<&Resource> {

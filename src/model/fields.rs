@@ -71,6 +71,31 @@ impl<'a> FieldReader<'a> {
         self.object.get(field).filter(|value| !value.is_null())
     }
 
+    /// Complains unless the fields of exactly one of these groups are given, and all of that one: the
+    /// object has no others.
+    pub fn demand_one_of(&mut self, groups: &[&[&'static str]]) {
+        if let Some(asked) = &mut self.asked {
+            asked.demand_one_of(groups);
+            return;
+        }
+        let given = |field: &&'static str| self.object.get(*field).is_some_and(|v| !v.is_null());
+        let begun: Vec<_> = groups.iter().filter(|group| group.iter().any(given)).collect();
+        let (field, message) = match *begun.as_slice() {
+            [group] => match group.iter().find(|field| !given(field)) {
+                None => return,
+                Some(missing) => (*missing, "is required".to_owned()),
+            },
+            ref begun => {
+                let group = |group: &&[&'static str]| group.join(" and ");
+                let choices = groups.iter().map(group).collect::<Vec<_>>().join(", or ");
+                let field =
+                    begun.last().copied().or(groups.first()).and_then(|group| group.first());
+                (field.copied().unwrap_or_default(), format!("give {choices}"))
+            }
+        };
+        self.errors.add(field, message);
+    }
+
     /// Passes a value on, and adds an error if there is none.
     pub fn required<T>(&mut self, field: &'static str, value: Option<T>) -> Option<T> {
         if value.is_none() {

@@ -21,7 +21,7 @@ impl RequestRule {
         let same_method = self.method == method || (self.method == "GET" && method == "HEAD");
         let mut segments = path.split('/');
         let mut next_is = |wanted: &str| {
-            let fits = |segment| wanted == segment || (wanted == ANY && segment != "");
+            let fits = |segment: &str| wanted == segment || (wanted == ANY && !segment.is_empty());
             segments.next().is_some_and(fits)
         };
         same_method && self.path.split('/').all(&mut next_is) && segments.next().is_none()

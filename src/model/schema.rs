@@ -142,6 +142,8 @@ pub fn id(prefix: &str) -> Value {
 pub(super) struct ObjectSchema {
     properties: Map<String, Value>,
     required: Vec<&'static str>,
+    /// Groups of fields of which one is given, and given whole.
+    groups: Vec<Vec<&'static str>>,
 }
 
 impl ObjectSchema {
@@ -153,9 +155,31 @@ impl ObjectSchema {
         self.required.push(field);
     }
 
+    pub(super) fn demand_one_of(&mut self, groups: &[&[&'static str]]) {
+        self.groups = groups.iter().map(|group| group.to_vec()).collect();
+    }
+
+    /// One object for each group, of its fields alone, all required.
+    fn by_group(&self) -> Value {
+        let object = |group: &Vec<&'static str>| {
+            let of_group = |field: &&'static str| {
+                Some(((*field).to_owned(), self.properties.get(*field)?.clone()))
+            };
+            let properties: Map<String, Value> = group.iter().filter_map(of_group).collect();
+            json!({
+                "type": "object", "properties": properties, "required": group,
+                "additionalProperties": false,
+            })
+        };
+        json!({"oneOf": self.groups.iter().map(object).collect::<Vec<_>>()})
+    }
+
     /// The schema of the object that creates something. What is not required may be null, which
     /// counts as not given; a required line must not be blank.
     pub(super) fn into_schema(mut self) -> Value {
+        if !self.groups.is_empty() {
+            return self.by_group();
+        }
         for (field, schema) in &mut self.properties {
             if !self.required.contains(&field.as_str()) {
                 allow_null(schema);

@@ -104,6 +104,13 @@ impl Digest {
         })
     }
 
+    /// The first bytes as a number. SHA-256 has mixed them, and only we choose what is stored, so
+    /// nobody can make them collide.
+    pub fn leading(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// The digest's 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -181,6 +181,9 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
     if let Err(why) = bitting.fold_journal() {
         tracing::debug!(%why, "the journal is left for the next server to fold");
     }
+    if let Err(why) = bitting.leave() {
+        tracing::debug!(%why, "others take this server for running a little longer");
+    }
     bitting.save_high_water().or_else(|why| lost("the highest time seen could not be saved", why))
 }
 
@@ -190,6 +193,7 @@ fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) ->
     bitting.fold_journal()?;
     repeat(Bitting::roll_up, bitting, stopping, interval)?;
     repeat(Bitting::summarize_keys, bitting, stopping, interval)?;
+    bitting.compare_resources()?;
     repeat(Bitting::drop_answers, bitting, stopping, interval)?;
     repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }

@@ -1,5 +1,7 @@
-//! Where the built-in API is plugged in: nothing else outside of `records` knows that there is one.
+//! Where the built-in API is plugged in, unless the configuration leaves it out: nothing else outside
+//! of `records` knows that there is one.
 
+use crate::config::{BadSetting, Options, Settings};
 use crate::domain::Bitting;
 use crate::http::endpoint::Endpoint;
 use crate::http::routes;
@@ -10,14 +12,22 @@ use crate::records::demo::{Demo, DemoOutcome};
 
 use super::start_error::StartError;
 
-/// The resources that scopes are granted over.
-pub fn catalog() -> Catalog {
-    Catalog::new(records::resources())
+/// The settings that these options and their surroundings make.
+///
+/// # Errors
+/// [`BadSetting`] naming the first that is wrong.
+pub fn settings(options: Options) -> Result<Settings, BadSetting> {
+    options.resolve(records::resources().collect())
 }
 
-/// The whole URL table: the built-in API, and what manages the keys to it.
-pub fn endpoints() -> Vec<Endpoint> {
-    let mut endpoints = records::endpoints();
+/// The resources that scopes are granted over, without a database that has numbers for them.
+pub fn catalog(settings: &Settings) -> Catalog {
+    Catalog::new(settings.resources.iter().cloned())
+}
+
+/// The whole URL table: the built-in API, where it is served, and what manages keys.
+pub fn endpoints(builtin_api: bool) -> Vec<Endpoint> {
+    let mut endpoints = if builtin_api { records::endpoints() } else { Vec::new() };
     endpoints.extend(routes::endpoints());
     endpoints
 }

@@ -25,7 +25,7 @@ use futures_util::future::ready;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::Bitting;
+use crate::domain::{Bitting, resources};
 use crate::http;
 use crate::http::document::Document;
 use crate::http::openapi;
@@ -38,7 +38,7 @@ use crate::store::database::migrate;
 use crate::store::database::migrate::Missing;
 
 use background::Background;
-pub use built_in::{catalog, endpoints};
+pub use built_in::{catalog, endpoints, settings};
 use connection::{Connection, LINGER, WorkerConnections};
 pub use start_error::StartError;
 
@@ -65,7 +65,8 @@ pub fn open(
 ) -> Result<Bitting, StartError> {
     let (target, brand) = (&settings.database, settings.brand.as_ref());
     let (database, mark) = migrate::open(target, CONNECTIONS, brand, clock.wall(), missing)?;
-    Ok(Bitting::new(database, &mark, catalog(), clock, settings.max_staleness)?)
+    let catalog = resources::register(&database, &settings.resources)?;
+    Ok(Bitting::new(database, &mark, catalog, clock, settings.max_staleness)?)
 }
 
 /// The ports of a server that does not serve yet. They are taken before the database is touched.
@@ -129,20 +130,26 @@ impl Server {
         let bitting = Arc::new(bitting);
         let demo = if settings.demo { built_in::make_demo(&bitting)? } else { None };
         bitting.read_feed()?;
+        bitting.compare_resources()?;
         if let Some((email, password)) = &settings.first_admin {
             bitting.ensure_administrator(email, password)?;
         }
 
         let stopping = Arc::new(AtomicBool::new(false));
-        let paths = || endpoints().into_iter().map(|endpoint| endpoint.path().to_owned());
+        let builtin_api = settings.builtin_api;
+        let paths =
+            || endpoints(builtin_api).into_iter().map(|endpoint| endpoint.path().to_owned());
         let requests = metrics_listener.is_some().then(|| Requests::new(paths()));
         let (names, public_url) = (bitting.catalog.clone(), settings.public_url.clone());
-        let document =
-            Document::new(move || openapi::document(&endpoints(), &names, public_url.as_deref()));
+        let document = Document::new(move || {
+            openapi::document(&endpoints(builtin_api), &names, public_url.as_deref())
+        });
         let shared = Arc::new(HttpSettings {
             trusted_proxies: settings.trusted_proxies.clone(),
             public_url: settings.public_url.clone(),
             patience: settings.patience,
+            builtin_api,
+            preflight: settings.preflight,
             watch: Watch::new(connections.in_all, requests),
             document,
             ..HttpSettings::default()
@@ -217,6 +224,7 @@ fn serve(
     let address = listener.local_addr()?;
     let worker = move || {
         let (state, stop) = (state(), stop.clone());
+        let endpoints = endpoints(state.settings.builtin_api);
         let others = WorkerConnections::new(state.settings.clone(), per_worker);
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
@@ -230,7 +238,7 @@ fn serve(
                 let stop = stop.clone();
                 async move { stop.notified().await }
             })
-            .finish(map_config(http::service(state, endpoints()), |()| AppConfig::default()));
+            .finish(map_config(http::service(state, endpoints), |()| AppConfig::default()));
         let admit = fn_service(move |stream: TcpStream| {
             let client = stream.peer_addr().ok();
             let connection = others.admit(stream);

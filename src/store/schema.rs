@@ -245,3 +245,18 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(api_keys, key_summaries);
+
+diesel::table! {
+    resources (number) {
+        number -> BigInt,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    servers (process) {
+        process -> Text,
+        resources -> Text,
+        seen_at -> BigInt,
+    }
+}

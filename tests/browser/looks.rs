@@ -289,7 +289,7 @@ fn db_demo() -> (TestServer, Box<Demo>) {
     let database = Arc::new(TestDatabase::new(Backend::Sqlite));
     let clock = Arc::new(ManualClock::at(start_of_time()));
     let options = Options { database_url: Some(database.url.clone()), ..Options::default() };
-    let settings = options.resolve().unwrap();
+    let settings = server::settings(options).unwrap();
     let bitting = server::open(&settings, clock.clone(), Missing::Create).unwrap();
     let DemoOutcome::Made(demo) = demo::make(&bitting).unwrap() else {
         panic!("the demo was not made")

@@ -13,6 +13,7 @@ mod accounts;
 mod api;
 mod commands;
 mod database;
+mod doors;
 mod gate;
 mod keys;
 mod repository;

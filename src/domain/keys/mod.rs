@@ -1,6 +1,7 @@
 //! Keys: making, editing and revoking them, lists of them, and taking them in and out.
 
 pub mod forms;
+pub mod identities;
 pub mod keyring;
 pub mod listing;
 pub mod summaries;

@@ -14,7 +14,7 @@ use crate::model::words::Word;
 
 /// The methods that are recorded as they are. Any other is the client's own word, and could hold a
 /// secret.
-const METHODS: [Method; 7] = [
+static METHODS: [Method; 7] = [
     Method::GET,
     Method::HEAD,
     Method::POST,
@@ -54,16 +54,20 @@ pub(super) fn ended_meanwhile(response: &ServiceResponse) -> Option<Code> {
 fn failed(response: &ServiceResponse, state: &State, has_route: bool, at: Moment) -> FailedRequest {
     let (request, status) = (response.request(), response.status());
     let stated = response.response().extensions().get::<Problem>().map(Problem::code);
-    let known = METHODS.iter().find(|method| *method == request.method());
     let address = client_address(request.head(), &state.settings);
     FailedRequest {
         at,
-        method: known.map_or("OTHER", |method| method.as_str()).to_owned(),
+        method: known_method(request.method().as_str()).to_owned(),
         route: has_route.then(|| request.match_pattern()).flatten(),
         status: status.as_u16(),
         code: stated.unwrap_or_else(|| Code::of_status(status)).as_str().to_owned(),
         address: address.map(|address| address.to_string()),
     }
+}
+
+/// A method as it may be noted.
+pub(in crate::http) fn known_method(method: &str) -> &'static str {
+    METHODS.iter().map(Method::as_str).find(|known| *known == method).unwrap_or("OTHER")
 }
 
 /// A client's `User-Agent`, as it may be recorded.

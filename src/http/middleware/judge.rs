@@ -20,7 +20,7 @@ use pin_project_lite::pin_project;
 
 use super::count::{self, ended_meanwhile};
 use super::observe::are_logged;
-use crate::gate::admission::{Admission, PendingCount};
+use crate::gate::admission::{Admission, CountedAs, PendingCount};
 use crate::gate::advice::advise;
 use crate::gate::caller::Caller;
 use crate::gate::decision::Refusal;
@@ -50,6 +50,8 @@ enum Target {
     Public,
     /// A route that requires a credential.
     Needs(Need),
+    /// Its handler judges another request, whatever the method of its own.
+    Door,
     /// A path without a route.
     UnknownPath,
 }
@@ -63,6 +65,12 @@ impl Judge {
         let allow = allow.join(", ");
         let (state, methods) = (SharedState::new(state), methods.to_vec());
         Self(Rc::new(RouteGuard { state, target, methods, allow }))
+    }
+
+    /// For a path at which proxies ask about their requests.
+    pub fn of_door(state: web::Data<State>) -> Self {
+        let (state, target, methods) = (SharedState::new(state), Target::Door, Vec::new());
+        Self(Rc::new(RouteGuard { state, target, methods, allow: String::new() }))
     }
 
     /// The guard of paths without a route.
@@ -259,6 +267,7 @@ impl RouteGuard {
     fn precheck(&self, request: &ServiceRequest) -> Precheck {
         let access = Access::of_method(request.method().as_str());
         match self.target {
+            Target::Door => Precheck::Public,
             _ if request.method() == Method::OPTIONS => Precheck::Answered(self.options()),
             Target::Needs(need) => {
                 let offered = self.methods.contains(request.method());
@@ -278,7 +287,7 @@ impl RouteGuard {
             Target::UnknownPath => {
                 Problem::of_refusal(Refusal::NotFound, &self.allow).error_response()
             }
-            Target::Public | Target::Needs(_) => {
+            Target::Public | Target::Needs(_) | Target::Door => {
                 HttpResponse::NoContent().insert_header((ALLOW, self.allow.as_str())).finish()
             }
         }
@@ -310,6 +319,9 @@ impl RouteGuard {
                 count.ended_meanwhile();
             }
             self.state.settings.watch.refused(code);
+        }
+        if let Some(other) = response.response().extensions().get::<CountedAs>() {
+            count.count_as(*other);
         }
         count::count(count, response, &self.state, self.has_route());
     }

@@ -180,7 +180,13 @@ impl<'a> Operation<'a> {
 
     fn body_schema<T: JsonSchema>(&mut self, mut schema: Value) -> Value {
         let about = property_descriptions::<T>(self.schemas);
-        if let Some(properties) = schema["properties"].as_object_mut() {
+        let objects = match schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+            Some(choices) => choices.iter_mut().collect(),
+            None => vec![&mut schema],
+        };
+        let properties =
+            objects.into_iter().filter_map(|object| object["properties"].as_object_mut());
+        for properties in properties {
             for (name, property) in properties {
                 let said = [about.get(name), property.get("description")];
                 let said: Vec<&str> =

@@ -107,6 +107,10 @@ impl Gathered {
         page.gauge("bitting_credentials", help, gate.index.len() as f64)?;
         let help = "Sessions of users, as counted every half minute";
         page.gauge("bitting_sessions", help, self.bitting.sessions.load(Relaxed) as f64)?;
+        let help =
+            "Other servers of the database whose resources differ, as found every half minute";
+        let differing = self.bitting.differing_servers.load(Relaxed);
+        page.gauge("bitting_servers_with_other_resources", help, differing as f64)?;
         let help = "Reads of the change feed that were begun";
         page.counter("bitting_feed_reads", help, gate.freshness.reads())?;
         let help = "Reads of the change feed that failed";

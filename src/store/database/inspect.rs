@@ -11,10 +11,11 @@ use super::migrate;
 use super::migrate::Look;
 use super::preconditions::ServerFacts;
 use super::target::Target;
+use crate::model::time::Moment;
 use crate::store::error::Result;
 use crate::store::users::powers;
 use crate::store::users::powers::Powers;
-use crate::store::{keys, tokens};
+use crate::store::{keys, resources, tokens};
 
 /// How many damages are listed at most; one is enough to know.
 const DAMAGES_LISTED: usize = 5;
@@ -59,10 +60,10 @@ const INVARIANTS: [(&str, &str); 11] = [
          WHERE NOT EXISTS (SELECT 1 FROM api_keys AS k WHERE k.number = u.key_number)",
     ),
     (
-        "every count is positive",
+        "no count is negative",
         "SELECT COUNT(*) AS n FROM (SELECT n FROM usage_minutes UNION ALL SELECT n FROM usage_hours \
          UNION ALL SELECT n FROM usage_totals UNION ALL SELECT n FROM usage_journal) AS u \
-         WHERE u.n <= 0",
+         WHERE u.n < 0",
     ),
     (
         "no count by the minute is older than those that were dropped",
@@ -113,6 +114,11 @@ struct Damage {
 }
 
 impl Inspection {
+    /// How many servers were seen since then whose resources have another fingerprint.
+    pub fn count_differing_servers(&mut self, fingerprint: &str, since: Moment) -> Result<u64> {
+        self.0.read(|connection| resources::count_others(connection, fingerprint, since))
+    }
+
     /// Opens the database for looking only.
     ///
     /// # Errors

@@ -121,6 +121,8 @@ pub enum AdvisoryLock {
     Users,
     /// Counting failed logins, so that none is lost to a concurrent one.
     Logins,
+    /// Giving resources their numbers.
+    Resources,
 }
 
 impl AdvisoryLock {
@@ -138,6 +140,7 @@ impl AdvisoryLock {
             Self::Answers => 4,
             Self::Users => 5,
             Self::Logins => 6,
+            Self::Resources => 7,
         };
         match connection {
             AnyConnection::Sqlite(_) => Ok(()),

@@ -106,9 +106,9 @@ impl Part {
     fn add(&mut self, count: &Count) {
         self.n += count.n;
         let since = u32::try_from(count.last_at - count.minute.start_ms()).unwrap_or_default();
-        // More than one counter can hold stands in several.
+        // More than one counter can hold stands in several; a key that was only used stands in one.
         let mut left = count.n;
-        while left > 0 {
+        loop {
             let n = u32::try_from(left).unwrap_or(u32::MAX);
             self.bytes.extend_from_slice(&(count.minute.0 as u32).to_le_bytes());
             self.bytes.extend_from_slice(&count.key.0.to_le_bytes());
@@ -116,6 +116,9 @@ impl Part {
             self.bytes.extend_from_slice(&n.to_le_bytes());
             self.bytes.extend_from_slice(&since.to_le_bytes());
             left -= i64::from(n);
+            if left <= 0 {
+                break;
+            }
         }
     }
 }

@@ -84,7 +84,7 @@ on_both! {
             ("UPDATE api_keys SET revision = revision + 1000", "records", "revision"),
             ("UPDATE audit_events SET key_id = 'key_0' WHERE action = 'key.revoked'", "records", "has its key"),
             ("INSERT INTO usage_totals VALUES (999, 0, 1, 1)", "records", "belongs to a key"),
-            ("UPDATE usage_minutes SET n = 0", "records", "positive"),
+            ("UPDATE usage_minutes SET n = -1", "records", "negative"),
             ("UPDATE usage_rollup SET minutes_from = 99999999", "records", "older than those"),
             ("INSERT INTO usage_hours VALUES (1, 99999999, 0, 1, 1)", "records", "not rolled up"),
             ("UPDATE usage_rollup SET hour = hour + 2", "records", "are the sums"),

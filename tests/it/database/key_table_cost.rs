@@ -152,7 +152,7 @@ fn steady_use_makes_the_file_grow_no_more_once_a_month_is_in_it() {
     let database = TestDatabase::new(Backend::Sqlite);
     let settings = Options { database_url: Some(database.url.clone()), ..Options::default() };
     let clock = Arc::new(ManualClock::at(start_of_time()));
-    let settings = settings.resolve().unwrap();
+    let settings = server::settings(settings).unwrap();
     let bitting = server::open(&settings, clock.clone(), Missing::Create).unwrap();
     db_issue(&bitting, 25);
     let worker = bitting.meter.worker();

@@ -213,7 +213,7 @@ fn a_standby_that_lacks_the_last_commits_is_read_anew_when_it_takes_over() {
 fn db_open(database: &TestDatabase) -> (Bitting, Arc<ManualClock>) {
     let settings = Options { database_url: Some(database.url.clone()), ..Options::default() };
     let clock = Arc::new(ManualClock::at(start_of_time()));
-    let opened = server::open(&settings.resolve().unwrap(), clock.clone(), Missing::Create);
+    let opened = server::open(&server::settings(settings).unwrap(), clock.clone(), Missing::Create);
     let bitting = opened.unwrap_or_else(|why| panic!("{why}"));
     bitting.read_feed().unwrap();
     (bitting, clock)

@@ -27,6 +27,8 @@ enum Rule {
     AdminToken,
     /// A page, which no key and no token opens.
     Page,
+    /// A door, at which another request is asked about: `tests/it/doors`.
+    Door,
     /// There is nothing there.
     Nothing,
 }
@@ -40,7 +42,8 @@ fn rule_for(path: &str) -> Rule {
         ["static" | "docs", _] => Rule::Anybody,
         ["login" | "logout" | "setup" | "password" | "keys", ..] => Rule::Page,
         ["usage" | "audit" | "users" | "tokens" | "account", ..] => Rule::Page,
-        ["v1", "whoami" | "ping"] | ["v1", "admin", "limits"] => Rule::AnyKey,
+        ["authz", ..] => Rule::Door,
+        ["v1", "whoami" | "ping" | "verify"] | ["v1", "admin", "limits"] => Rule::AnyKey,
         ["v1", "keys"] | ["v1", "keys", ..] | ["v1", "audit"] => Rule::AdminToken,
         ["v1", "nothing", ..] => Rule::Nothing,
         ["v1", word, ..] => Rule::Scope(
@@ -142,7 +145,7 @@ fn expected(rule: Rule, offered: bool, method: &str, credential: Credential) -> 
             refusal(403, "insufficient_scope", Some(more))
         }
         (Rule::Scope(_) | Rule::AnyKey | Rule::AdminToken, _) => Expected::Handler,
-        (Rule::Page, _) => panic!("pages ask for no credential"),
+        (Rule::Page | Rule::Door, _) => panic!("it judges no request of its own"),
     }
 }
 
@@ -287,6 +290,7 @@ fn assert_guard_follows_the_rule(path: &str, guard: Guard) {
         Rule::Scope(resource) => Guard::Key(Need::Scope(resource)),
         Rule::AdminToken => Guard::Key(Need::AdminToken),
         Rule::Page => return assert!(matches!(guard, Guard::Page(_)), "{path}: {guard:?}"),
+        Rule::Door => return assert_eq!(guard, Guard::Door, "{path}"),
         Rule::Nothing => panic!("{path}: there should be nothing here"),
     };
     assert_eq!(guard, expected, "{path}");
@@ -295,11 +299,11 @@ fn assert_guard_follows_the_rule(path: &str, guard: Guard) {
 on_both! {
     fn every_method_of_every_path_decides_by_the_table(backend) {
         let table = Table::new(TestServer::start(backend));
-        for endpoint in endpoints() {
+        for endpoint in endpoints(true) {
             assert_guard_follows_the_rule(endpoint.path(), endpoint.guard());
             let rule = rule_for(endpoint.path());
-            if rule == Rule::Page {
-                continue; // told by the tests of pages
+            if matches!(rule, Rule::Page | Rule::Door) {
+                continue; // told by the tests of pages and doors
             }
             // Nothing has this id, so that no handler changes what later rows need.
             let path = match endpoint.path().split_once("/{id}") {
@@ -355,7 +359,8 @@ fn an_api_key_in_any_form_manages_nothing() {
         ("apikey", key.secret.clone()),
         ("x-api-key", key.secret.clone()),
     ] {
-        for endpoint in endpoints().iter().filter(|e| e.guard() == Guard::Key(Need::AdminToken)) {
+        for endpoint in endpoints(true).iter().filter(|e| e.guard() == Guard::Key(Need::AdminToken))
+        {
             let path = endpoint.path().replace("{id}", &key.id);
             for method in endpoint.methods().iter().filter(|method| method.as_str() != "HEAD") {
                 let headers = [(name, value.as_str()), ("content-type", "application/json")];

@@ -29,7 +29,7 @@ on_both! {
         let member = Browser::signed_in(&server.client.base, MEMBER);
 
         let mut tried = 0;
-        for endpoint in endpoints() {
+        for endpoint in endpoints(true) {
             let shows = endpoint.methods().iter().any(|method| method.as_str() == "GET");
             if !shows || !matches!(endpoint.guard(), Guard::Page(_)) {
                 continue;

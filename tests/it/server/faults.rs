@@ -164,7 +164,7 @@ pub fn with_one_more_endpoint(
     let bitting = server.bitting.clone();
     let factory = move || {
         let state = worker_state(&bitting, &Arc::default());
-        let mut endpoints = server::endpoints();
+        let mut endpoints = server::endpoints(true);
         endpoints.push(endpoint());
         http::app(web::Data::new(state), endpoints)
     };

@@ -1,6 +1,5 @@
 //! The real application on a port of its own, inside this process, with a clock that tests set.
 
-use bitting::records::model::resources;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -99,7 +98,7 @@ impl TestServer {
             workers: Some(options.workers.clone().unwrap_or_else(|| "2".to_owned())),
             ..options
         };
-        let mut settings = settings.resolve().unwrap();
+        let mut settings = bitting::server::settings(settings).unwrap();
         change(&mut settings);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (started, start) = mpsc::channel();
@@ -206,7 +205,7 @@ impl TestServer {
     pub fn db_user(&self, email: &str, more: Value) -> User {
         let mut object = more.as_object().unwrap().clone();
         object.insert("email".to_owned(), json!(email));
-        let new = NewUser::from_object(&object, &resources::catalog()).unwrap();
+        let new = NewUser::from_object(&object, &self.bitting.catalog).unwrap();
         let password = Password::choose(PASSWORD, &new.email).unwrap();
         self.bitting.add_user(&Principal::command_line("test"), &new, Some(&password)).unwrap()
     }
@@ -259,6 +258,6 @@ fn db_token(bitting: &Bitting, body: &Value) -> String {
     let mut body = body.as_object().unwrap().clone();
     let expires_at = bitting::model::time::format(now + chrono::Duration::days(365));
     body.entry("expires_at").or_insert(json!(expires_at));
-    let new = NewToken::from_object(&body, &resources::catalog(), now).unwrap();
+    let new = NewToken::from_object(&body, &bitting.catalog, now).unwrap();
     bitting.issue_token(new, &Principal::command_line("test")).unwrap().secret.expose().to_owned()
 }

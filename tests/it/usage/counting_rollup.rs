@@ -48,7 +48,7 @@ impl Application {
         let database = TestDatabase::new(backend);
         let settings = Options { database_url: Some(database.url.clone()), ..Options::default() };
         let clock = Arc::new(ManualClock::at(start_of_time()));
-        let settings = settings.resolve().unwrap();
+        let settings = server::settings(settings).unwrap();
         let bitting = server::open(&settings, clock.clone(), Missing::Create).unwrap();
         let worker = bitting.meter.worker();
         let bitting = Arc::new(bitting);

@@ -84,7 +84,7 @@ fn every_path_that_takes_a_form_is_tried() {
             |word: &str| if word.starts_with('{') { "{id}".to_owned() } else { word.to_owned() };
         path.split('/').map(word).collect::<Vec<_>>().join("/")
     };
-    for endpoint in endpoints().iter().filter(takes) {
+    for endpoint in endpoints(true).iter().filter(takes) {
         let tried = FORMS.iter().any(|(_, path, _)| pattern(path) == endpoint.path());
         assert!(tried, "{} is not in FORMS", endpoint.path());
     }

@@ -32,7 +32,7 @@ fn of_two_origins_one_is_a_lie() {
 fn another_method_is_refused_with_those_that_are_offered() {
     let server = start();
     let browser = Browser::signed_in(&server.client.base, EMAIL);
-    for endpoint in endpoints() {
+    for endpoint in endpoints(true) {
         if !matches!(endpoint.guard(), Guard::Page(_)) {
             continue;
         }

@@ -14,6 +14,7 @@ use crate::model::failed_request::{FailedRequest, KeyErrors};
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey, RevokeRequest};
 use crate::model::page::Page;
+use crate::model::scope::Access;
 use crate::model::secret::Digest;
 use crate::model::usage::{PerWindow, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
@@ -22,16 +23,21 @@ const TAG: &str = "keys";
 const ACTIVITY: &str = "activity";
 const EXAMPLE_SECRET: &str = "btk_ThisIsWhereTheKeyStandsInFullJustOnce0";
 
-fn example_input() -> Value {
+fn example_input(catalog: &Catalog) -> Value {
+    let resources = catalog.resources();
+    let read = resources.first().and_then(|resource| resource.scope(Access::Read));
+    let write = resources.iter().skip(1).find_map(|resource| resource.scope(Access::Write));
+    let scopes: Vec<_> = read.into_iter().chain(write).collect();
     json!({
-        "name": "n8n", "scopes": ["calls:read", "leads:write"], "owner": "acme",
+        "name": "n8n", "scopes": scopes.iter().map(ToString::to_string).collect::<Vec<_>>(), "owner": "acme",
         "description": "Workflows", "expires_at": null,
     })
 }
 
 /// A key as it would be made of the example.
-pub(super) fn example_key(catalog: &Catalog) -> Option<ApiKey> {
-    let new = NewKey::from_object(example_input().as_object()?, catalog, example_time()).ok()?;
+pub(in crate::http) fn example_key(catalog: &Catalog) -> Option<ApiKey> {
+    let new =
+        NewKey::from_object(example_input(catalog).as_object()?, catalog, example_time()).ok()?;
     let id = KeyId::from_number(EXAMPLE_NUMBER);
     Some(ApiKey {
         number: KeyNumber(1),
@@ -99,7 +105,7 @@ pub fn create(operation: &mut Operation<'_>) {
         .request_body::<KeyView<'_>, _>(
             "KeyInput",
             |reader| NewKey::read(reader, catalog, example_time()),
-            &example_input(),
+            &example_input(catalog),
         )
         .response_either::<NewKeyView<'_>, KeyView<'_>>(
             201,

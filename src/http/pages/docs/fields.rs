@@ -100,6 +100,12 @@ pub fn references(schema: &Value) -> Vec<String> {
 }
 
 fn add_fields(fields: &mut Vec<Field>, within: &str, schema: &Value) {
+    // Of several objects one is to be sent, so none of their fields is always required.
+    for choice in items(&schema["oneOf"]) {
+        for (name, property) in members(&choice["properties"]) {
+            fields.push(Field::of(within, name, property, false));
+        }
+    }
     for (name, property) in members(&schema["properties"]) {
         let required = items(&schema["required"]).any(|field| field == name);
         fields.push(Field::of(within, name, property, required));

@@ -133,15 +133,16 @@ fn scope_lines(
     catalog: &Catalog,
     windows: &PerWindow<Breakdown>,
 ) -> (Vec<ScopeLine>, usize) {
-    let places =
-        catalog.resources().iter().map(|resource| (Some(resource), resource.name.as_str()));
     let (mut lines, mut used) = (Vec::new(), 0);
-    for (resource, name) in places.chain([(None, OTHER)]) {
+    for name in catalog.names() {
+        let resource = catalog.named(name);
         for access in Access::ALL {
             let tallies = [&windows.day, &windows.week, &windows.month]
                 .map(|window| asked(window, name, access));
-            let scope = resource.and_then(|resource| resource.scope(access));
-            let granted = scope.is_some_and(|scope| key.scopes.contains(&scope));
+            let granted = key
+                .scopes
+                .iter()
+                .any(|scope| (scope.resource.as_str(), scope.access) == (name, access));
             let is_used = granted_requests(&tallies[2]) > 0;
             if !granted && tallies[2].total() == 0 {
                 continue;
@@ -149,11 +150,12 @@ fn scope_lines(
             let remark = match (resource, granted, is_used) {
                 (Some(_), true, false) => "granted, not used",
                 (Some(_), false, _) => "not granted",
-                (Some(_), true, true) | (None, _, _) => "",
+                (None, true, _) => "granted, but opens nothing: no longer a resource here",
+                (Some(_), true, true) | (None, false, _) => "",
             };
             used += usize::from(granted && is_used);
             let totals = tallies.map(|tally| number(tally.total()));
-            let resource = if resource.is_none() { "no resource" } else { name }.to_owned();
+            let resource = if name == OTHER { "no resource" } else { name }.to_owned();
             lines.push(ScopeLine { resource, access: access.as_str(), remark, totals });
         }
     }

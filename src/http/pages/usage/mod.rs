@@ -98,8 +98,8 @@ fn by_resource<'a>(
     catalog: &'a Catalog,
     windows: &'a PerWindow<Breakdown>,
 ) -> impl Iterator<Item = (&'a str, Access, [Tally; 3])> {
-    let names = catalog.resources().iter().map(|resource| resource.name.as_str()).chain([OTHER]);
-    let places = names.flat_map(|name| Access::ALL.into_iter().map(move |access| (name, access)));
+    let places =
+        catalog.names().flat_map(|name| Access::ALL.into_iter().map(move |access| (name, access)));
     let lines = places.map(|(name, access)| {
         let of = |window| asked(window, name, access);
         (name, access, [&windows.day, &windows.week, &windows.month].map(of))

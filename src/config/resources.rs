@@ -1,0 +1,225 @@
+//! `[[resources]]` in `bitting.toml`: the resources of somebody's own API. Whatever is wrong with one
+//! is refused with its line, its key and what to do, before anything is touched.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::setting::BadSetting;
+use super::source::Source;
+use crate::model::catalog::{
+    Catalog, Example, MOST_RESOURCES, OTHER, Requests, Resource, ResourceNumber,
+};
+use crate::model::request_path::normal;
+use crate::model::request_rule::RequestRule;
+use crate::model::scope::{Access, ResourceName};
+
+/// The first number of a resource of one's own, until the database has given it another.
+const FIRST_NUMBER: usize = 100;
+/// The longest description, in characters.
+const LONGEST_DESCRIPTION: usize = 200;
+
+/// One resource as the file has it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResourceTable {
+    name: Spanned<String>,
+    description: Option<Spanned<String>>,
+    paths: Spanned<Vec<Spanned<String>>>,
+    access: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    reads: Vec<Spanned<String>>,
+    #[serde(default)]
+    open: Vec<Spanned<String>>,
+}
+
+/// The built-in resources and those of the file, whose numbers are not the database's yet.
+pub(super) fn read(
+    tables: &[ResourceTable],
+    built_in: Vec<Resource>,
+    source: &Source,
+) -> Result<Vec<Resource>, BadSetting> {
+    let mut reader = Reader { source, resources: built_in };
+    for table in tables {
+        let resource = reader.resource(table)?;
+        reader.resources.push(resource);
+    }
+    let catalog = Catalog::new(reader.resources.iter().cloned());
+    tables.iter().try_for_each(|table| reader.demand_own_requests(table, &catalog))?;
+    Ok(reader.resources)
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    /// Those that are read so far.
+    resources: Vec<Resource>,
+}
+
+impl Reader<'_> {
+    fn refuse<T>(&self, key: &str, at: &Spanned<T>, why: impl Display) -> BadSetting {
+        self.source.refuse(at.span().start, format_args!("{key}: {why}"))
+    }
+
+    fn resource(&self, table: &ResourceTable) -> Result<Resource, BadSetting> {
+        let name = self.name(&table.name)?;
+        let number = FIRST_NUMBER + self.resources.len();
+        if self.resources.len() >= MOST_RESOURCES {
+            let why = format!(
+                "there are more than {MOST_RESOURCES} resources, built-in ones included; leave some out"
+            );
+            return Err(self.refuse("name", &table.name, why));
+        }
+        let writable = self.writable(table)?;
+        let (reads, open) = (self.rules("reads", &table.reads)?, self.rules("open", &table.open)?);
+        if let Some(at) = open.iter().position(|rule| reads.contains(rule)) {
+            let why = format!("\"{}\" is in reads, too; leave it out of one", open[at]);
+            return Err(self.refuse("open", &table.open[at], why));
+        }
+        let requests = Requests { paths: self.paths(table)?, reads, open };
+        Ok(Resource {
+            number: ResourceNumber(u16::try_from(number).unwrap_or(u16::MAX)),
+            name,
+            description: self.description(table)?,
+            writable,
+            example: Example::default(),
+            requests,
+        })
+    }
+
+    fn name(&self, text: &Spanned<String>) -> Result<ResourceName, BadSetting> {
+        let refuse = |why: String| Err(self.refuse("name", text, why));
+        let taken = |name: &ResourceName| self.resources.iter().any(|r| r.name == *name);
+        match text.get_ref().parse::<ResourceName>() {
+            Err(_) => refuse(format!(
+                "{:?} must be a lower-case letter, then up to 39 of a-z, 0-9 and _",
+                text.get_ref()
+            )),
+            Ok(name) if name.as_str() == OTHER => {
+                refuse(format!("\"{OTHER}\" stands for requests of no resource; choose another"))
+            }
+            Ok(name) if taken(&name) => refuse(format!(
+                "there is a resource \"{name}\" already; choose another name{}",
+                self.remedy_of_built_in(&name)
+            )),
+            Ok(name) => Ok(name),
+        }
+    }
+
+    /// What else helps where a built-in resource is in the way.
+    fn remedy_of_built_in(&self, name: &ResourceName) -> &'static str {
+        let of = self.resources.iter().find(|resource| resource.name == *name);
+        match of {
+            Some(resource) if usize::from(resource.number.0) < FIRST_NUMBER => {
+                ", or leave the built-in API out with builtin_api = false"
+            }
+            _ => "",
+        }
+    }
+
+    fn description(&self, table: &ResourceTable) -> Result<String, BadSetting> {
+        let Some(text) = &table.description else { return Ok(String::new()) };
+        let description = text.get_ref().trim();
+        if description.chars().count() > LONGEST_DESCRIPTION
+            || description.contains(char::is_control)
+        {
+            let why = format!("must be one line of {LONGEST_DESCRIPTION} characters at most");
+            return Err(self.refuse("description", text, why));
+        }
+        Ok(description.to_owned())
+    }
+
+    fn writable(&self, table: &ResourceTable) -> Result<bool, BadSetting> {
+        let Some(words) = &table.access else { return Ok(true) };
+        let mut accesses = Vec::new();
+        for word in words.get_ref() {
+            let why = || {
+                format!("{:?} is not an access; they are \"read\" and \"write\"", word.get_ref())
+            };
+            let access = Access::parse(word.get_ref());
+            accesses.push(access.ok_or_else(|| self.refuse("access", word, why()))?);
+        }
+        if !accesses.contains(&Access::Read) {
+            let why = "must be [\"read\", \"write\"] or [\"read\"]";
+            return Err(self.refuse("access", words, why));
+        }
+        Ok(accesses.contains(&Access::Write))
+    }
+
+    fn paths(&self, table: &ResourceTable) -> Result<Vec<String>, BadSetting> {
+        if table.paths.get_ref().is_empty() {
+            let why = "must name one path at least, such as \"/orders\"";
+            return Err(self.refuse("paths", &table.paths, why));
+        }
+        let of = |resource: &Resource| {
+            let name = resource.name.clone();
+            resource.requests.paths.clone().into_iter().map(move |path| (path, name.clone()))
+        };
+        let mut taken: HashMap<String, ResourceName> = self.resources.iter().flat_map(of).collect();
+        let own = self.name(&table.name)?;
+        let mut paths = Vec::new();
+        for text in table.paths.get_ref() {
+            let refuse = |why: String| self.refuse("paths", text, why);
+            let path = prefix(text.get_ref()).map_err(refuse)?;
+            if let Some(other) = taken.insert(path.clone(), own.clone()) {
+                let remedy = self.remedy_of_built_in(&other);
+                let why = format!(
+                    "{:?} is a path of \"{other}\" already; a path leads to one resource{remedy}",
+                    text.get_ref()
+                );
+                return Err(refuse(why));
+            }
+            paths.push(path);
+        }
+        Ok(paths)
+    }
+
+    fn rules(&self, key: &str, texts: &[Spanned<String>]) -> Result<Vec<RequestRule>, BadSetting> {
+        let rule = |text: &Spanned<String>| {
+            text.get_ref().parse().map_err(|why: String| self.refuse(key, text, why))
+        };
+        texts.iter().map(rule).collect()
+    }
+
+    /// Refuses a rule about requests that do not belong to its resource: it would never be asked.
+    fn demand_own_requests(
+        &self,
+        table: &ResourceTable,
+        catalog: &Catalog,
+    ) -> Result<(), BadSetting> {
+        let name = table.name.get_ref();
+        for (key, texts) in [("reads", &table.reads), ("open", &table.open)] {
+            for text in texts {
+                let rule: RequestRule =
+                    text.get_ref().parse().map_err(|why: String| self.refuse(key, text, why))?;
+                let at = catalog.at_path(rule.pattern()).map(|resource| resource.name.as_str());
+                if at != Some(name) {
+                    let whose = at
+                        .map_or("no resource's".to_owned(), |other| format!("one of \"{other}\""));
+                    let why = format!(
+                        "\"{rule}\" matches no request of \"{name}\": its path is {whose}; let it begin with one of this resource's paths"
+                    );
+                    return Err(self.refuse(key, text, why));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A prefix of paths as it is kept: normal, without a slash at its end.
+fn prefix(text: &str) -> Result<String, String> {
+    let refused =
+        || format!("{text:?} is not the beginning of a path as it is sent, such as \"/orders\"");
+    if text.contains('*') {
+        return Err(format!(
+            "{text:?}: a path is a prefix and takes no *; give the part before it"
+        ));
+    }
+    if text.contains('?') {
+        return Err(refused());
+    }
+    let path = normal(text).ok_or_else(refused)?;
+    Ok(path.strip_suffix('/').unwrap_or(&path).to_owned())
+}

@@ -1,0 +1,180 @@
+//! Who a key is to the servers behind a proxy: its name, its owner and its scopes. The index has no
+//! room for names, so the identities of keys that are in use are kept here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::indexed_credential::Holder;
+use crate::model::catalog::Catalog;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, KeyLabel};
+use crate::model::scope::ScopeSet;
+use crate::model::time::Moment;
+
+/// All but the unreserved characters (RFC 3986 §2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Divides the identities, so that workers seldom meet at a lock.
+const SHARDS: usize = 16;
+/// Identities kept in one shard. A full one is emptied: those in use are back with their next request.
+const MOST_IN_SHARD: usize = 4096;
+
+/// Who a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyIdentity {
+    /// Its public id.
+    pub id: KeyId,
+    /// Its name, and whose it is, as their makers wrote them.
+    pub label: KeyLabel,
+    /// When it ends.
+    pub expires_at: Option<Moment>,
+    /// What it may do, of what can be done.
+    pub scopes: ScopeSet,
+    /// The same as it is told in headers.
+    pub headers: IdentityHeaders,
+}
+
+/// Who a key is, in characters that any header may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityHeaders {
+    /// Its public id.
+    pub id: String,
+    /// Its name, percent-encoded.
+    pub name: String,
+    /// Its owner, percent-encoded; empty if it has none.
+    pub owner: String,
+    /// Its scopes, with one space between two.
+    pub scopes: String,
+}
+
+impl KeyIdentity {
+    /// The identity of a key, whose scopes mean what the catalog says.
+    pub fn new(key: &ApiKey, catalog: &Catalog) -> Self {
+        let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+        let scopes = catalog.scopes_of(catalog.compile(&key.scopes));
+        let headers = IdentityHeaders {
+            id: key.id.to_string(),
+            name: encoded(&key.label.name),
+            owner: key.label.owner.as_deref().map(encoded).unwrap_or_default(),
+            scopes: scopes.to_string(),
+        };
+        let (id, label, expires_at) = (key.id, key.label.clone(), key.expires_at);
+        Self { id, label, expires_at, scopes, headers }
+    }
+}
+
+/// The identities that are known. An identity is forgotten when its key changes.
+#[derive(Default)]
+pub struct Identities {
+    shards: [RwLock<Shard>; SHARDS],
+}
+
+#[derive(Default)]
+struct Shard {
+    identities: HashMap<KeyId, Arc<KeyIdentity>>,
+    /// How often something was forgotten.
+    changes: u64,
+}
+
+/// What a shard was like before an identity began to be read from the database.
+#[derive(Debug, Clone, Copy)]
+pub struct Before(u64);
+
+impl Identities {
+    fn shard(&self, id: KeyId) -> &RwLock<Shard> {
+        // The last bits of a UUIDv7 are random.
+        &self.shards[(id.number() as usize) % SHARDS]
+    }
+
+    /// The identity of a key, if it is known.
+    pub fn find(&self, id: KeyId) -> Option<Arc<KeyIdentity>> {
+        let shard = self.shard(id).read().unwrap_or_else(PoisonError::into_inner);
+        shard.identities.get(&id).cloned()
+    }
+
+    /// To be called before the identity is read from the database.
+    pub fn begin(&self, id: KeyId) -> Before {
+        Before(self.shard(id).read().unwrap_or_else(PoisonError::into_inner).changes)
+    }
+
+    /// Takes in what was read, unless a key has changed meanwhile: it may have been this one.
+    pub fn insert(&self, id: KeyId, identity: Arc<KeyIdentity>, before: Before) {
+        let mut shard = self.shard(id).write().unwrap_or_else(PoisonError::into_inner);
+        if shard.changes != before.0 {
+            return;
+        }
+        if shard.identities.len() >= MOST_IN_SHARD {
+            shard.identities.clear();
+        }
+        shard.identities.insert(id, identity);
+    }
+
+    /// Forgets the identity of a key that changes.
+    pub fn forget(&self, holder: Holder) {
+        let Holder::ApiKey { id, .. } = holder else { return };
+        let mut shard = self.shard(id).write().unwrap_or_else(PoisonError::into_inner);
+        shard.changes += 1;
+        shard.identities.remove(&id);
+    }
+
+    /// Forgets all identities.
+    pub fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            shard.changes += 1;
+            shard.identities.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalog::Permissions;
+    use crate::model::id::PublicId;
+    use crate::model::key::KeyNumber;
+
+    fn identity(name: &str) -> Arc<KeyIdentity> {
+        let [id, owner, scopes] = [(); 3].map(|()| String::new());
+        Arc::new(KeyIdentity {
+            id: KeyId::from_number(5),
+            label: KeyLabel { name: name.to_owned(), description: None, owner: None },
+            expires_at: None,
+            scopes: ScopeSet::EMPTY,
+            headers: IdentityHeaders { id, name: name.to_owned(), owner, scopes },
+        })
+    }
+
+    #[test]
+    fn a_label_that_was_read_before_its_key_changed_is_not_kept() {
+        let (identities, id) = (Identities::default(), KeyId::from_number(5));
+        let before = identities.begin(id);
+        identities.insert(id, identity("one"), before);
+        assert_eq!(identities.find(id), Some(identity("one")));
+        let before = identities.begin(id);
+        let (number, permissions) = (KeyNumber(1), Permissions::default());
+        identities.forget(Holder::ApiKey { id, number, permissions });
+        assert_eq!(identities.find(id), None);
+        identities.insert(id, identity("one"), before);
+        assert_eq!(identities.find(id), None);
+        identities.insert(id, identity("two"), identities.begin(id));
+        assert_eq!(identities.find(id), Some(identity("two")));
+        identities.clear();
+        assert_eq!(identities.find(id), None);
+    }
+
+    #[test]
+    fn there_are_not_more_than_there_is_room_for() {
+        let identities = Identities::default();
+        for number in 0..(SHARDS * MOST_IN_SHARD * 2) as u128 {
+            let id = KeyId::from_number(number);
+            identities.insert(id, identity(""), identities.begin(id));
+            assert!(identities.find(id).is_some());
+        }
+        let kept: usize =
+            identities.shards.iter().map(|shard| shard.read().unwrap().identities.len()).sum();
+        assert!(kept <= SHARDS * MOST_IN_SHARD, "{kept}");
+    }
+}

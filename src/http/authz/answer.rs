@@ -1,0 +1,51 @@
+//! What a proxy is told: the headers that say who a key is, and refusals in statuses that the proxy
+//! hands on.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+
+use super::family::Family;
+use crate::gate::identities::IdentityHeaders;
+use crate::http::error::Problem;
+use crate::model::words::Word;
+
+const KEY_ID: HeaderName = HeaderName::from_static("x-bitting-key-id");
+const KEY_NAME: HeaderName = HeaderName::from_static("x-bitting-key-name");
+const OWNER: HeaderName = HeaderName::from_static("x-bitting-owner");
+const SCOPES: HeaderName = HeaderName::from_static("x-bitting-scopes");
+const CODE: HeaderName = HeaderName::from_static("x-bitting-code");
+
+/// What is told of a request that needs no key.
+pub const NOBODY: IdentityHeaders = IdentityHeaders {
+    id: String::new(),
+    name: String::new(),
+    owner: String::new(),
+    scopes: String::new(),
+};
+
+/// Says who a key is. All four are always there, so that a client's own never survive.
+pub fn introduce(headers: &mut HeaderMap, identity: &IdentityHeaders) {
+    let IdentityHeaders { id, name, owner, scopes } = identity;
+    for (header, value) in [(KEY_ID, id), (KEY_NAME, name), (OWNER, owner), (SCOPES, scopes)] {
+        // Their characters are those that any header may hold.
+        let value = HeaderValue::from_str(value);
+        headers.insert(header, value.unwrap_or(HeaderValue::from_static("")));
+    }
+}
+
+/// The refusal as a family of proxies hands it on, with its code beside it. nginx knows 401 and 403
+/// alone and makes a 500 of anything else.
+pub fn refuse(problem: Problem, family: Family) -> HttpResponse {
+    let code = problem.code().as_str();
+    let told = match (family, problem.status_code()) {
+        (Family::Forwarded | Family::Envoy, status) => status,
+        (Family::Nginx, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) => {
+            StatusCode::UNAUTHORIZED
+        }
+        (Family::Nginx, _) => StatusCode::FORBIDDEN,
+    };
+    let mut response = problem.told_as(told).error_response();
+    response.headers_mut().insert(CODE, HeaderValue::from_static(code));
+    response
+}

@@ -1,0 +1,103 @@
+//! `/authz/…`: whether a request that a proxy holds back may pass. The answer needs memory alone but
+//! for the first request of a key, whose name and owner are read then.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+
+use super::answer::{NOBODY, introduce, refuse};
+use super::family::{Asked, Family};
+use super::judging::{Judged, finish, identify, judge};
+use crate::gate::admission::PendingCount;
+use crate::gate::route::Route;
+use crate::http::client_address::client_address;
+use crate::http::error::Problem;
+use crate::http::middleware::count::known_method;
+use crate::http::state::State;
+use crate::model::catalog::Catalog;
+use crate::model::failed_request::FailedRequest;
+use crate::model::words::Word;
+
+/// What is to be done about a request that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// It passes without a key.
+    Preflight,
+    /// Its key decides.
+    Key(Route),
+}
+
+impl Judgement {
+    /// What the configuration says of a request. Browsers send OPTIONS without any credential before
+    /// a request across origins.
+    pub fn of(asked: Asked<'_>, catalog: &Catalog, preflight: bool) -> Self {
+        let route = Route::of_request(catalog, asked.method, asked.target);
+        match (asked.method, route) {
+            (Some("OPTIONS"), Route::Known { .. }) if preflight => Self::Preflight,
+            _ => Self::Key(route),
+        }
+    }
+}
+
+/// `/authz/nginx`
+pub async fn nginx(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    answer(Family::Nginx, &request, &state).await
+}
+
+/// `/authz/forwarded`
+pub async fn forwarded(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    answer(Family::Forwarded, &request, &state).await
+}
+
+/// `/authz/envoy/…`
+pub async fn envoy(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    answer(Family::Envoy, &request, &state).await
+}
+
+async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpResponse {
+    let asked = family.asked(request.head());
+    let judgement = Judgement::of(asked, &state.bitting.catalog, state.settings.preflight);
+    let Judgement::Key(route) = judgement else {
+        let mut response = HttpResponse::Ok().finish();
+        introduce(response.headers_mut(), &NOBODY);
+        return response;
+    };
+    let Judged { verdict, count } = judge(request, state, route).await;
+    let identity = match verdict {
+        Ok(key) => identify(state, key.id()).await,
+        Err(problem) => Err(problem),
+    };
+    match identity {
+        Ok(identity) => {
+            finish(count, request, state, StatusCode::OK);
+            let mut response = HttpResponse::Ok().finish();
+            introduce(response.headers_mut(), &identity.headers);
+            response
+        }
+        Err(problem) => {
+            record(&count, &problem, request, state, asked, route);
+            finish(count, request, state, problem.status_code());
+            refuse(problem, family)
+        }
+    }
+}
+
+/// Keeps what there is to say of a request that was refused: of its path the resource alone, since
+/// the rest may hold a secret.
+fn record(
+    count: &PendingCount,
+    problem: &Problem,
+    request: &HttpRequest,
+    state: &State,
+    asked: Asked<'_>,
+    route: Route,
+) {
+    let resource = route.resource().and_then(|resource| state.bitting.catalog.find(resource));
+    count.record_failure(|at| FailedRequest {
+        at,
+        method: known_method(asked.method.unwrap_or_default()).to_owned(),
+        route: resource.and_then(|resource| resource.requests.paths.first().cloned()),
+        status: problem.status_code().as_u16(),
+        code: problem.code().as_str().to_owned(),
+        address: client_address(request.head(), &state.settings).map(|address| address.to_string()),
+    });
+}

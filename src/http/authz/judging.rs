@@ -1,0 +1,88 @@
+//! Judging the key of a request for a route that is not the request's own.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpMessage, HttpRequest};
+
+use crate::gate::admission::{Admission, PendingCount};
+use crate::gate::advice::advise;
+use crate::gate::caller::{Caller, KeyCaller};
+use crate::gate::decision::Refusal;
+use crate::gate::identities::KeyIdentity;
+use crate::gate::route::Route;
+use crate::http::client_address::client_address;
+use crate::http::error::Problem;
+use crate::http::extract::caller::{by_name, present};
+use crate::http::middleware::count::user_agent_of;
+use crate::http::middleware::observe::are_logged;
+use crate::http::state::State;
+use crate::model::id::KeyId;
+
+/// A request whose key was judged. It is to be counted by what it is answered with.
+pub struct Judged {
+    /// Whose key it is, or why it is refused.
+    pub verdict: Result<KeyCaller, Problem>,
+    /// What counts it.
+    pub count: PendingCount,
+}
+
+/// Judges the key of a request, from memory where that knows it.
+pub async fn judge(request: &HttpRequest, state: &State, route: Route) -> Judged {
+    let presented = present(request.headers(), state);
+    let admission = match state.door.admit(&presented, route) {
+        Some(admission) => admission,
+        None => state.door.admit_after_feed(&presented, route).await,
+    };
+    let Admission { verdict, count } = admission;
+    let verdict = match verdict {
+        Ok(caller) => {
+            state.note_accepted();
+            if are_logged() {
+                request.extensions_mut().insert(caller);
+            }
+            match caller {
+                Caller::Key(key) => Ok(key),
+                Caller::Token(_) => Err(Problem::internal("a token was accepted as a key")),
+            }
+        }
+        Err(refusal) => {
+            let problem = tell(refusal, request, state, route);
+            state.settings.watch.refused(problem.code());
+            Err(problem)
+        }
+    };
+    Judged { verdict, count }
+}
+
+fn tell(refusal: Refusal, request: &HttpRequest, state: &State, route: Route) -> Problem {
+    let advice = (refusal == Refusal::InvalidKey)
+        .then(|| advise(by_name(request.headers()), &state.bitting.brand));
+    let resource = route.resource().and_then(|resource| state.bitting.catalog.find(resource));
+    let allow = match resource {
+        Some(resource) if !resource.writable => "GET, HEAD, OPTIONS",
+        _ => "",
+    };
+    let problem = Problem::of_refusal(refusal, allow);
+    match advice {
+        Some(advice) => problem.with_hint(advice),
+        None => problem,
+    }
+}
+
+/// Who a key is: from memory, but for its first request.
+///
+/// # Errors
+/// 503 when that is the first one and the database is out of reach.
+pub async fn identify(state: &State, id: KeyId) -> Result<Arc<KeyIdentity>, Problem> {
+    match state.bitting.gate.index.identities.find(id) {
+        Some(identity) => Ok(identity),
+        None => state.run(move |bitting| bitting.identify_key(id)).await,
+    }
+}
+
+/// Counts a request by what it is answered with.
+pub fn finish(count: PendingCount, request: &HttpRequest, state: &State, status: StatusCode) {
+    let address = client_address(request.head(), &state.settings);
+    count.finish(status.as_u16(), address, || user_agent_of(request.head(), state));
+}

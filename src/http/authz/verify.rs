@@ -1,0 +1,146 @@
+//! `POST /v1/verify`: a program with an API of its own asks whether a key may do something. The key is
+//! the request's credential, so that it stands in no body, log or URL.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::judging::identify;
+use super::question::Question;
+use crate::gate::admission::CountedAs;
+use crate::gate::caller::KeyCaller;
+use crate::gate::decision::Refusal;
+use crate::gate::identities::KeyIdentity;
+use crate::gate::route::{Need, Route};
+use crate::http::error::{Code, Problem};
+use crate::http::extract::caller::present;
+use crate::http::extract::{JsonObject, QueryReader};
+use crate::http::state::State;
+use crate::model::catalog::Catalog;
+use crate::model::id::KeyId;
+use crate::model::scope::ScopeSet;
+use crate::model::time;
+use crate::model::time::Moment;
+use crate::model::usage::Outcome;
+use crate::model::words::words;
+
+/// Whether a key may do what is asked about.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Verdict")]
+pub struct VerdictView<'a> {
+    /// Whether it may.
+    allowed: bool,
+    /// Why not; null if it may.
+    code: Option<Code>,
+    /// The scope that this takes; null where a live key is enough, or nothing helps.
+    required: Option<String>,
+    /// The scopes that the key has.
+    granted: &'a ScopeSet,
+    /// Who the key is.
+    key: KeyIdentityView<'a>,
+}
+
+/// Who a key is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyIdentity")]
+struct KeyIdentityView<'a> {
+    /// Names the key; it is not secret.
+    id: KeyId,
+    /// What people call it.
+    name: &'a str,
+    /// Whose key it is, in its maker's words.
+    owner: Option<&'a str>,
+    /// From when on it is refused; never if null.
+    #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
+    expires_at: Option<Moment>,
+}
+
+impl<'a> VerdictView<'a> {
+    /// The verdict about a live key.
+    pub fn new(identity: &'a KeyIdentity, refused: Option<Code>, required: Option<String>) -> Self {
+        let key = KeyIdentityView {
+            id: identity.id,
+            name: &identity.label.name,
+            owner: identity.label.owner.as_deref(),
+            expires_at: identity.expires_at,
+        };
+        let granted = &identity.scopes;
+        Self { allowed: refused.is_none(), code: refused, required, granted, key }
+    }
+}
+
+words! {
+    /// Whether the request that is asked about counts as one.
+    Counting {
+        /// It counts.
+        Counted = "true",
+        /// It does not; that the key was used is noted all the same.
+        Uncounted = "false",
+    }
+}
+
+/// What the query says of the question.
+#[derive(JsonSchema)]
+pub struct VerifyQuery {
+    /// Whether this counts as a request of the key; true unless said. Where it does not, the key is
+    /// noted as used all the same.
+    count: Option<Counting>,
+}
+
+impl VerifyQuery {
+    /// Reads it.
+    pub fn read(query: &mut QueryReader) -> Self {
+        Self { count: query.choice("count") }
+    }
+}
+
+/// Answers 200 for any live key: whether it may is in the answer.
+pub async fn verify(
+    caller: KeyCaller,
+    request: HttpRequest,
+    state: web::Data<State>,
+    mut query: QueryReader,
+    body: JsonObject,
+) -> Result<HttpResponse, Problem> {
+    let VerifyQuery { count } = VerifyQuery::read(&mut query);
+    query.finish()?;
+    let catalog = &state.bitting.catalog;
+    let route = Question::from_object(&body.0)?.route(catalog);
+    let identity = identify(&state, caller.id()).await?;
+    let presented = present(request.headers(), &state);
+    let decision = state.bitting.gate.judge(&presented, route, state.bitting.time.now());
+    let verdict = decision.map_or(Err(Refusal::Unavailable), |decision| decision.verdict);
+    let refused = verdict.err().map(|refusal| Problem::of_refusal(refusal, ""));
+    let status = refused.as_ref().map_or(StatusCode::OK, Problem::status_code);
+    let code = match refused {
+        // It has ended since this request was accepted, or cannot be told any longer.
+        Some(problem) if !is_verdict(status) => return Err(problem),
+        refused => refused.map(|problem| problem.code()),
+    };
+    let mut response =
+        HttpResponse::Ok().json(VerdictView::new(&identity, code, required(route, catalog)));
+    let counted = count != Some(Counting::Uncounted);
+    let outcome = Outcome::of_status(status.as_u16());
+    response.extensions_mut().insert(CountedAs { route, outcome, counted });
+    Ok(response)
+}
+
+/// Whether a refusal with this status says what a live key may not do.
+fn is_verdict(status: StatusCode) -> bool {
+    matches!(status, StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// The scope that a request on this route needs, if there is one.
+fn required(route: Route, catalog: &Catalog) -> Option<String> {
+    match route {
+        Route::Known { need: Need::Scope(resource), access, offered: true } => {
+            Some(format!("{}:{}", catalog.name_of(Some(resource)), access.as_str()))
+        }
+        Route::Known { need: Need::Scope(_) | Need::Open(_), .. }
+        | Route::Known { need: Need::AnyKey | Need::AdminToken, .. }
+        | Route::Unknown { .. }
+        | Route::Unmapped { .. } => None,
+    }
+}

@@ -1,0 +1,88 @@
+//! `POST /v1/verify`: what a program is told about the key that it was sent.
+
+use serde_json::{Value, json};
+
+use super::{TEAM, server_with};
+use crate::support::{TestServer, on_both};
+
+fn verify(server: &TestServer, secret: &str, query: &str, body: &Value) -> Value {
+    let path = format!("/v1/verify{query}");
+    server.client.with_key(secret, "POST", &path, Some(body)).ok()
+}
+
+on_both! {
+    fn a_live_key_is_told_what_it_may_and_what_it_lacks(backend) {
+        let server = server_with(backend, TEAM);
+        let more = json!({"owner": "Zoë", "expires_at": "2026-12-01T00:00:00Z"});
+        let key = server.key_with("orders:read calls:read", more);
+        let verdict = verify(&server, &key.secret, "", &json!({"method": "GET", "path": "/orders/7?x=1"}));
+        let who = json!({"id": key.id, "name": "test", "owner": "Zoë", "expires_at": "2026-12-01T00:00:00.000Z"});
+        assert_eq!(verdict, json!({
+            "allowed": true, "code": null, "required": "orders:read",
+            "granted": ["calls:read", "orders:read"], "key": who,
+        }));
+        let verdict = verify(&server, &key.secret, "", &json!({"resource": "orders", "access": "write"}));
+        assert_eq!(verdict, json!({
+            "allowed": false, "code": "insufficient_scope", "required": "orders:write",
+            "granted": ["calls:read", "orders:read"], "key": who,
+        }));
+        for (body, code, required) in [
+            (json!({"resource": "nothing", "access": "read"}), json!("unknown_resource"), Value::Null),
+            (json!({"resource": "reports", "access": "write"}), json!("method_not_allowed"), Value::Null),
+            (json!({"method": "get", "path": "/orders"}), json!("ambiguous_request"), Value::Null),
+            (json!({"method": "GET", "path": "/orders/status"}), Value::Null, Value::Null),
+        ] {
+            let verdict = verify(&server, &key.secret, "", &body);
+            assert_eq!((&verdict["code"], &verdict["required"]), (&code, &required), "{body}");
+            assert_eq!(verdict["allowed"], code.is_null());
+        }
+        for (body, field) in [
+            (json!({}), "method"),
+            (json!({"method": "GET"}), "path"),
+            (json!({"path": "/orders", "method": null}), "method"),
+            (json!({"resource": "orders"}), "access"),
+            (json!({"resource": "orders", "access": "delete"}), "access"),
+            (json!({"method": "GET", "path": "/orders", "resource": "orders", "access": "read"}), "resource"),
+            (json!({"method": "GET", "path": "/orders", "key": "x"}), "key"),
+        ] {
+            let answer = server.call(&key, "POST", "/v1/verify", Some(&body));
+            answer.expect(422, "validation_failed");
+            assert_eq!(answer.fields(), [field], "{body}");
+        }
+        let body = json!({"method": "GET", "path": "/orders"});
+        server.call(&key, "POST", "/v1/verify?count=maybe", Some(&body)).expect(422, "validation_failed");
+        server.call(&key, "GET", "/v1/verify", None).expect(405, "method_not_allowed");
+        server.client.with_key(&server.admin, "POST", "/v1/verify", Some(&body)).expect(403, "wrong_credential");
+        server.revoke(&key);
+        server.call(&key, "POST", "/v1/verify", Some(&body)).expect(401, "key_revoked");
+    }
+}
+
+on_both! {
+    fn what_is_asked_about_counts_as_a_request_unless_it_is_not_to(backend) {
+        let server = server_with(backend, TEAM);
+        let key = server.key("orders:read");
+        let (read, write) = (json!({"method": "GET", "path": "/orders"}), json!({"method": "POST", "path": "/orders"}));
+        verify(&server, &key.secret, "", &read);
+        verify(&server, &key.secret, "?count=true", &write);
+        let usage = server.manage("GET", &format!("/v1/keys/{}/usage", key.id), None).ok();
+        let counted = &usage["24h"];
+        assert_eq!(counted["by_resource"]["orders"], json!({"read": 1, "write": 1}));
+        assert_eq!((&counted["ok"], &counted["forbidden"]), (&json!(1), &json!(1)));
+        assert_eq!(server.total(&key), 2);
+
+        let quiet = server.key("orders:read");
+        let shown = |key: &str| server.manage("GET", &format!("/v1/keys/{key}"), None).ok();
+        assert_eq!(shown(&quiet.id)["last_used_at"], Value::Null);
+        verify(&server, &quiet.secret, "?count=false", &read);
+        verify(&server, &quiet.secret, "?count=false", &read);
+        for _written in 0..2 {
+            assert_eq!(server.total(&quiet), 0);
+            assert!(shown(&quiet.id)["last_used_at"].is_string(), "{}", shown(&quiet.id));
+            let usage = server.manage("GET", &format!("/v1/keys/{}/usage", quiet.id), None).ok();
+            assert_eq!(usage["24h"]["by_resource"], json!({}));
+            server.db_flush();
+            server.bitting.fold_journal().unwrap();
+        }
+    }
+}
