@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::parts::browser::browser;
-use super::parts::form_error::{Field, FormError, faults};
+use super::parts::form_error::{Field, FormErrors};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Pager, address, page_part, read_page};
 use super::parts::text::{AGENT, When, shortened};
@@ -64,13 +64,7 @@ struct AccountPage {
     others: bool,
     pager: Option<Pager>,
     changed: bool,
-    faults: Vec<FormError>,
-}
-
-impl AccountPage {
-    fn fault(&self, id: &str) -> Option<&FormError> {
-        self.faults.iter().find(|fault| fault.id == id)
-    }
+    errors: FormErrors,
 }
 
 struct Line {
@@ -104,7 +98,7 @@ async fn account(
     caller: &UserCaller,
     state: &State,
     query: AccountQuery,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 ) -> Result<HttpResponse, Problem> {
     let user = caller.user();
     let (id, this) = (user.id, caller.session().id);
@@ -122,7 +116,7 @@ async fn account(
         pager: (sessions.place.pages > 1).then(|| Pager::of(&sessions, "session", at_page)),
         sessions: sessions.rows.into_iter().map(|session| Line::new(session, this, now)).collect(),
         changed: query.changed,
-        faults,
+        errors,
     };
     page(status, &template)
 }
@@ -134,7 +128,7 @@ pub async fn show(
     state: web::Data<State>,
     PageQuery(query): PageQuery<AccountQuery>,
 ) -> Result<HttpResponse, Problem> {
-    account(StatusCode::OK, &viewer, &caller, &state, query, Vec::new()).await
+    account(StatusCode::OK, &viewer, &caller, &state, query, FormErrors::default()).await
 }
 
 /// `POST /account/password`: every other session ends.
@@ -165,9 +159,9 @@ pub async fn change_password(
             Ok(answer)
         }
         Err(errors) => {
-            let faults = faults(errors, &PASSWORD_FIELDS);
+            let errors = FormErrors::new(errors, &PASSWORD_FIELDS);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            account(status, &viewer, &caller, &state, AccountQuery::FIRST, faults).await
+            account(status, &viewer, &caller, &state, AccountQuery::FIRST, errors).await
         }
     }
 }

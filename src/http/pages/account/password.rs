@@ -8,7 +8,7 @@ use askama::Template;
 use super::login::PASSWORD_CHOSEN;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken, FromWhere};
-use crate::http::pages::parts::form_error::{Field, FormError, faults, validation_errors};
+use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
@@ -22,7 +22,7 @@ struct SetPassword<'a> {
     form_token: &'a str,
     link: &'a str,
     email: &'a str,
-    fault: Option<FormError>,
+    errors: FormErrors,
 }
 
 fn no_good() -> Problem {
@@ -47,7 +47,7 @@ pub async fn form(
     let link = secret.expose();
     let found = state.run(move |bitting| bitting.user_of_password_link(&secret));
     let user = found.await.map_err(unless_no_good)?;
-    show(StatusCode::OK, &token, &link, &user, None)
+    show(StatusCode::OK, &token, &link, &user, FormErrors::default())
 }
 
 fn show(
@@ -55,10 +55,10 @@ fn show(
     token: &FormToken,
     link: &str,
     user: &User,
-    fault: Option<FormError>,
+    errors: FormErrors,
 ) -> Result<HttpResponse, Problem> {
     let email = &user.email.to_string();
-    let mut answer = page(status, &SetPassword { form_token: &token.0, link, email, fault })?;
+    let mut answer = page(status, &SetPassword { form_token: &token.0, link, email, errors })?;
     // The address of this page is secret: not even our own files are asked for with it.
     let policy = HeaderValue::from_static("strict-origin");
     answer.headers_mut().insert(REFERRER_POLICY, policy);
@@ -83,8 +83,8 @@ pub async fn set(
     match set.await.map_err(unless_no_good)? {
         None => Ok(see_other(PASSWORD_CHOSEN)),
         Some((user, errors)) => {
-            let fault = faults(errors, &FIELDS).into_iter().next();
-            show(StatusCode::UNPROCESSABLE_ENTITY, &token, sent.text("token"), &user, fault)
+            let errors = FormErrors::new(errors, &FIELDS);
+            show(StatusCode::UNPROCESSABLE_ENTITY, &token, sent.text("token"), &user, errors)
         }
     }
 }

@@ -9,7 +9,7 @@ use super::key::consequence;
 use crate::domain;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
-use crate::http::pages::parts::form_error::{Field, FormError, faults, validation_errors};
+use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
@@ -30,7 +30,7 @@ struct EditPage {
     id: String,
     name: String,
     typed: Label,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 }
 
 struct Label {
@@ -61,13 +61,9 @@ impl Label {
 }
 
 impl EditPage {
-    fn new(viewer: &Viewer, key: &ApiKey, typed: Label, faults: Vec<FormError>) -> Self {
+    fn new(viewer: &Viewer, key: &ApiKey, typed: Label, errors: FormErrors) -> Self {
         let (id, name) = (key.id.to_string(), key.label.name.clone());
-        Self { frame: viewer.frame(Section::Keys), id, name, typed, faults }
-    }
-
-    fn fault(&self, id: &str) -> Option<&FormError> {
-        self.faults.iter().find(|fault| fault.id == id)
+        Self { frame: viewer.frame(Section::Keys), id, name, typed, errors }
     }
 }
 
@@ -88,7 +84,7 @@ pub async fn edit_form(
     });
     let key = found.await?;
     let typed = draft.or(Label::of_form, || Label::of_key(key.label.clone()));
-    page(StatusCode::OK, &EditPage::new(&viewer, &key, typed, Vec::new()))
+    page(StatusCode::OK, &EditPage::new(&viewer, &key, typed, FormErrors::default()))
 }
 
 /// `POST /keys/{id}/edit`
@@ -110,8 +106,8 @@ pub async fn edit(
     match edited.await? {
         None => Ok(see_other(&format!("/keys/{}", id.0))),
         Some((key, errors)) => {
-            let faults = faults(errors, &LABEL_FIELDS);
-            let template = EditPage::new(&viewer, &key, typed, faults);
+            let errors = FormErrors::new(errors, &LABEL_FIELDS);
+            let template = EditPage::new(&viewer, &key, typed, errors);
             page(StatusCode::UNPROCESSABLE_ENTITY, &template)
         }
     }
@@ -126,7 +122,7 @@ struct RevokePage {
     display: String,
     consequence: String,
     reason: String,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 }
 
 /// `GET /keys/{id}/revoke`
@@ -137,7 +133,7 @@ pub async fn revoke_form(
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let reason = draft.or(|form| form.text("reason").to_owned(), String::new);
-    revoke_page(StatusCode::OK, viewer, &state, id.0, reason, Vec::new()).await
+    revoke_page(StatusCode::OK, viewer, &state, id.0, reason, FormErrors::default()).await
 }
 
 async fn revoke_page(
@@ -146,7 +142,7 @@ async fn revoke_page(
     state: &State,
     id: KeyId,
     reason: String,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| {
@@ -166,7 +162,7 @@ async fn revoke_page(
         display: key.display,
         consequence,
         reason,
-        faults,
+        errors,
     };
     page(status, &template)
 }
@@ -187,9 +183,9 @@ pub async fn revoke(
     match revoked.await? {
         Ok(()) => Ok(see_other(&format!("/keys/{}", id.0))),
         Err(errors) => {
-            let faults = faults(errors, &REASON_FIELDS);
+            let errors = FormErrors::new(errors, &REASON_FIELDS);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            revoke_page(status, viewer, &state, id.0, reason, faults).await
+            revoke_page(status, viewer, &state, id.0, reason, errors).await
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::keys::keyring::IssuedKey;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::pages::parts::expiry::{Life, lives};
-use crate::http::pages::parts::form_error::{FormError, faults};
+use crate::http::pages::parts::form_error::FormErrors;
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::users::grants::{promise, sentence};
 use crate::http::pages::{page, public_address, see_other};
@@ -36,15 +36,9 @@ struct NewKeyPage {
     limited: bool,
     sentence: String,
     nonce: String,
-    faults: Vec<FormError>,
+    errors: FormErrors,
     replaced: Option<Link>,
     twin: Option<Link>,
-}
-
-impl NewKeyPage {
-    fn fault(&self, id: &str) -> Option<&FormError> {
-        self.faults.iter().find(|fault| fault.id == id)
-    }
 }
 
 /// A key that is pointed to.
@@ -63,7 +57,7 @@ impl From<ApiKey> for Link {
 /// The form as it is shown, with its errors.
 struct FormView {
     typed: FormInput,
-    faults: Vec<FormError>,
+    errors: FormErrors,
     replaced: Option<ApiKey>,
     twin: Option<ApiKey>,
     nonce: String,
@@ -78,7 +72,7 @@ fn form(
 ) -> Result<HttpResponse, Problem> {
     let catalog = &viewer.catalog;
     let may_grant = viewer.principal.may_grant(catalog);
-    let FormView { typed, faults, replaced, twin, nonce, sentence } = shown;
+    let FormView { typed, errors, replaced, twin, nonce, sentence } = shown;
     let template = NewKeyPage {
         frame: viewer.frame(Section::Keys),
         rows: Row::list(catalog, &may_grant, &typed.ticked(catalog)),
@@ -87,7 +81,7 @@ fn form(
         today: now.format("%Y-%m-%d").to_string(),
         sentence,
         nonce,
-        faults,
+        errors,
         replaced: replaced.map(Link::from),
         twin: twin.map(Link::from),
         typed,
@@ -127,7 +121,7 @@ pub async fn show(
         draft.unwrap_or_else(|| replaced.as_ref().map_or_else(FormInput::nothing, FormInput::like));
     let shown = FormView {
         typed,
-        faults: Vec::new(),
+        errors: FormErrors::default(),
         replaced,
         twin: None,
         nonce: nonce.expose(),
@@ -166,18 +160,18 @@ pub async fn create(
         if let Some(id) = bitting.key_of_form(&nonce)? {
             return Ok(Submission::Known(id));
         }
-        let again = |status, typed: FormInput, faults, replaced, twin| {
+        let again = |status, typed: FormInput, errors, replaced, twin| {
             let end = typed.end(now).unwrap_or_default();
             let sentence = promise(&typed.ticked(&bitting.catalog), end);
             let nonce = nonce.expose();
-            let shown = FormView { typed, faults, replaced, twin, nonce, sentence };
+            let shown = FormView { typed, errors, replaced, twin, nonce, sentence };
             Submission::Again(status, Box::new(shown), now)
         };
         let new = match typed.key(&bitting.catalog, now) {
             Ok(new) => new,
-            Err(faults) => {
+            Err(errors) => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                return Ok(again(status, typed, faults, replaced, None));
+                return Ok(again(status, typed, errors, replaced, None));
             }
         };
         let twin = bitting.active_key_named(&principal, &new.label.name)?;
@@ -186,14 +180,14 @@ pub async fn create(
             if let Some(id) = bitting.key_of_form(&nonce)? {
                 return Ok(Submission::Known(id));
             }
-            return Ok(again(StatusCode::CONFLICT, typed, Vec::new(), replaced, twin));
+            return Ok(again(StatusCode::CONFLICT, typed, FormErrors::default(), replaced, twin));
         }
         match bitting.issue_key_by_form(new, &principal, &nonce) {
             Ok(FormOutcome::Made(made)) => Ok(Submission::Made(made, replaced.map(Box::new))),
             Ok(FormOutcome::Known(id)) => Ok(Submission::Known(id)),
             Err(domain::Error::Invalid(errors)) => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Ok(again(status, typed, faults(errors, &FIELDS), replaced, None))
+                Ok(again(status, typed, FormErrors::new(errors, &FIELDS), replaced, None))
             }
             Err(other) => Err(other),
         }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::http::extract::Form;
 use crate::http::pages::parts::expiry;
 use crate::http::pages::parts::expiry::Unclear;
-use crate::http::pages::parts::form_error::{Field, FormError, faults};
+use crate::http::pages::parts::form_error::{Field, FormErrors};
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
 use crate::model::id::KeyId;
@@ -89,7 +89,7 @@ impl FormInput {
     ///
     /// # Errors
     /// Every error, each beside its field.
-    pub fn key(&self, catalog: &Catalog, now: Moment) -> Result<NewKey, Vec<FormError>> {
+    pub fn key(&self, catalog: &Catalog, now: Moment) -> Result<NewKey, FormErrors> {
         let mut object = Map::new();
         for (field, text) in
             [("name", &self.name), ("owner", &self.owner), ("description", &self.description)]
@@ -108,7 +108,7 @@ impl FormInput {
         let mut errors = match (&key, &end) {
             (Err(errors), _) => errors.clone(),
             (Ok(_), Err(_)) => FieldErrors::default(),
-            (Ok(_), Ok(_)) => return key.map_err(|errors| faults(errors, &FIELDS)),
+            (Ok(_), Ok(_)) => return key.map_err(|errors| FormErrors::new(errors, &FIELDS)),
         };
         if let Err((field, message)) = end {
             errors.add(field, message);
@@ -116,7 +116,7 @@ impl FormInput {
         for error in errors.named_mut() {
             self.reword(&mut error.field, &mut error.message);
         }
-        Err(faults(errors, &FIELDS))
+        Err(FormErrors::new(errors, &FIELDS))
     }
 
     fn reword(&self, field: &mut String, message: &mut String) {
@@ -173,9 +173,9 @@ mod tests {
             ("date", "2026-11-20", "expires_on"),
             ("date", "2037-01-01", "expires_on"),
         ] {
-            let faults = end(expires, on).unwrap_err();
+            let errors = end(expires, on).unwrap_err();
             assert_eq!(
-                faults.iter().map(|fault| fault.id).collect::<Vec<_>>(),
+                errors.iter().map(|error| error.id).collect::<Vec<_>>(),
                 [id],
                 "{expires}{on}"
             );
@@ -186,8 +186,8 @@ mod tests {
     fn every_fault_is_found_at_once_in_the_order_of_the_fields() {
         let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
         let empty = FormInput { owner: "\u{7}".to_owned(), ..FormInput::default() };
-        let faults = empty.key(&catalog(), now).unwrap_err();
-        let ids: Vec<_> = faults.iter().map(|fault| fault.id).collect();
+        let errors = empty.key(&catalog(), now).unwrap_err();
+        let ids: Vec<_> = errors.iter().map(|error| error.id).collect();
         assert_eq!(ids, ["name", "owner", "expires", "scope"]);
         let unknown = FormInput { scopes: vec!["*".to_owned()], ..typed("never", "") };
         assert_eq!(unknown.key(&catalog(), now).unwrap_err()[0].id, "scope");

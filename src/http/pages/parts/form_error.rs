@@ -1,5 +1,7 @@
 //! What is wrong with a form, beside its fields and at its top.
 
+use std::ops::Deref;
+
 use actix_web::http::StatusCode;
 
 use crate::domain;
@@ -17,21 +19,40 @@ pub struct FormError {
 /// A field as rules name it, as the page names it, and as people call it.
 pub type Field = (&'static str, &'static str, &'static str);
 
-/// Errors in the order of the fields. One about a field that the form does not have is shown at the
-/// first.
-pub fn faults(errors: FieldErrors, fields: &[Field]) -> Vec<FormError> {
-    let mut found = Vec::new();
-    for error in errors {
-        let place = fields.iter().position(|(rule, _, _)| *rule == error.field);
-        let Some((_, id, label)) = place.or(Some(0)).and_then(|place| fields.get(place)) else {
-            continue;
-        };
-        let subject = if place.is_some() { label } else { error.field.as_str() };
-        let sentence = format!("{subject} {}.", error.message);
-        found.push((place, FormError { id, sentence }));
+/// The errors of a form, in the order of its fields.
+#[derive(Debug, Clone, Default)]
+pub struct FormErrors(Vec<FormError>);
+
+impl FormErrors {
+    /// Shows each error at its field. One about a field that the form does not have is shown at the
+    /// first.
+    pub fn new(errors: FieldErrors, fields: &[Field]) -> Self {
+        let mut found = Vec::new();
+        for error in errors {
+            let place = fields.iter().position(|(rule, _, _)| *rule == error.field);
+            let Some((_, id, label)) = place.or(Some(0)).and_then(|place| fields.get(place)) else {
+                continue;
+            };
+            let subject = if place.is_some() { label } else { error.field.as_str() };
+            let sentence = format!("{subject} {}.", error.message);
+            found.push((place, FormError { id, sentence }));
+        }
+        found.sort_by_key(|(place, _)| *place);
+        Self(found.into_iter().map(|(_, error)| error).collect())
     }
-    found.sort_by_key(|(place, _)| *place);
-    found.into_iter().map(|(_, fault)| fault).collect()
+
+    /// The first error at the field with this id.
+    pub fn of(&self, id: &str) -> Option<&FormError> {
+        self.iter().find(|error| error.id == id)
+    }
+}
+
+impl Deref for FormErrors {
+    type Target = [FormError];
+
+    fn deref(&self) -> &[FormError] {
+        &self.0
+    }
 }
 
 /// Separates errors about the input from other errors of a use case.
@@ -51,13 +72,13 @@ pub struct Refused {
     /// The status of the answer.
     pub status: StatusCode,
     /// The errors to show.
-    pub faults: Vec<FormError>,
+    pub errors: FormErrors,
 }
 
 impl Refused {
     /// A form that is to be shown again with these errors about its input.
     pub fn invalid(errors: FieldErrors, fields: &[Field]) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, faults: faults(errors, fields) }
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, errors: FormErrors::new(errors, fields) }
     }
 }
 
@@ -77,7 +98,7 @@ pub fn refusals<T>(
             let sentence = sentence.to_owned();
             Ok(Err(Refused {
                 status: StatusCode::CONFLICT,
-                faults: vec![FormError { id, sentence }],
+                errors: FormErrors(vec![FormError { id, sentence }]),
             }))
         }
         (result, _) => {

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use super::parts::form_error::{Field, FormError, faults, validation_errors};
+use super::parts::form_error::{Field, FormErrors, validation_errors};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Pager, address, is_searchable, page_part, read_page};
 use super::parts::text::{NAME, REASON, When, number, shortened};
@@ -169,7 +169,7 @@ struct RevokePage {
     display: String,
     used: Option<When>,
     reason: String,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 }
 
 /// `GET /tokens/{id}/revoke`
@@ -180,7 +180,7 @@ pub async fn revoke_form(
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let reason = draft.or(|form| form.text("reason").to_owned(), String::new);
-    revoke_page(StatusCode::OK, viewer, &state, id.0, reason, Vec::new()).await
+    revoke_page(StatusCode::OK, viewer, &state, id.0, reason, FormErrors::default()).await
 }
 
 async fn revoke_page(
@@ -189,7 +189,7 @@ async fn revoke_page(
     state: &State,
     id: TokenId,
     reason: String,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found =
@@ -205,7 +205,7 @@ async fn revoke_page(
         display: token.display,
         used: token.last_used_at.map(|at| When::ago(at, now)),
         reason,
-        faults,
+        errors,
     };
     page(status, &template)
 }
@@ -226,9 +226,9 @@ pub async fn revoke(
     match revoked.await? {
         Ok(()) => Ok(see_other("/tokens")),
         Err(errors) => {
-            let faults = faults(errors, &REASON_FIELDS);
+            let errors = FormErrors::new(errors, &REASON_FIELDS);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            revoke_page(status, viewer, &state, id.0, reason, faults).await
+            revoke_page(status, viewer, &state, id.0, reason, errors).await
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form};
 use crate::http::pages::keys::permissions::Row;
 use crate::http::pages::parts::expiry::{Life, finite_lives};
-use crate::http::pages::parts::form_error::{FormError, faults, validation_errors};
+use crate::http::pages::parts::form_error::{FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::day;
 use crate::http::pages::{page, public_address, see_other};
@@ -29,20 +29,14 @@ struct NewTokenPage {
     today: String,
     rows: Vec<Row>,
     nonce: String,
-    faults: Vec<FormError>,
-}
-
-impl NewTokenPage {
-    fn fault(&self, id: &str) -> Option<&FormError> {
-        self.faults.iter().find(|fault| fault.id == id)
-    }
+    errors: FormErrors,
 }
 
 fn form(
     status: StatusCode,
     viewer: &Viewer,
     typed: FormInput,
-    faults: Vec<FormError>,
+    errors: FormErrors,
     (nonce, now): (RandomSecret, Moment),
 ) -> Result<HttpResponse, Problem> {
     let catalog = &viewer.catalog;
@@ -53,7 +47,7 @@ fn form(
         today: now.format("%Y-%m-%d").to_string(),
         rows: Row::list(catalog, &catalog.scopes(), &typed.ticked(catalog)),
         nonce: nonce.expose(),
-        faults,
+        errors,
         typed,
     };
     page(status, &template)
@@ -67,14 +61,14 @@ pub async fn show(
 ) -> Result<HttpResponse, Problem> {
     let read = state.run(|bitting| Ok((bitting.form_nonce()?, bitting.time.now())));
     let typed = draft.or(FormInput::of, FormInput::nothing);
-    form(StatusCode::OK, &viewer, typed, Vec::new(), read.await?)
+    form(StatusCode::OK, &viewer, typed, FormErrors::default(), read.await?)
 }
 
 /// The outcome of submitting the form.
 enum Submission {
     Made(Box<IssuedToken>),
     Known,
-    Again(Box<FormInput>, Vec<FormError>, (RandomSecret, Moment)),
+    Again(Box<FormInput>, FormErrors, (RandomSecret, Moment)),
 }
 
 /// `POST /tokens/new`: the answer shows the token, once.
@@ -94,21 +88,22 @@ pub async fn create(
         let typed = FormInput::of(&sent);
         let new = match typed.token(&bitting.catalog, now) {
             Ok(new) => new,
-            Err(faults) => return Ok(Submission::Again(Box::new(typed), faults, (nonce, now))),
+            Err(errors) => return Ok(Submission::Again(Box::new(typed), errors, (nonce, now))),
         };
         match validation_errors(bitting.issue_token_by_form(new, &principal, &nonce))? {
             Ok(FormOutcome::Made(made)) => Ok(Submission::Made(made)),
             Ok(FormOutcome::Known(_)) => Ok(Submission::Known),
             Err(errors) => {
-                Ok(Submission::Again(Box::new(typed), faults(errors, &FIELDS), (nonce, now)))
+                let errors = FormErrors::new(errors, &FIELDS);
+                Ok(Submission::Again(Box::new(typed), errors, (nonce, now)))
             }
         }
     });
     match done.await? {
         Submission::Made(issued) => page(StatusCode::OK, &made(&viewer, &state, &request, &issued)),
         Submission::Known => Ok(see_other("/tokens")),
-        Submission::Again(typed, faults, fresh) => {
-            form(StatusCode::UNPROCESSABLE_ENTITY, &viewer, *typed, faults, fresh)
+        Submission::Again(typed, errors, fresh) => {
+            form(StatusCode::UNPROCESSABLE_ENTITY, &viewer, *typed, errors, fresh)
         }
     }
 }

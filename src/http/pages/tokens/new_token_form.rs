@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::http::extract::Form;
 use crate::http::pages::parts::expiry;
 use crate::http::pages::parts::expiry::Unclear;
-use crate::http::pages::parts::form_error::{Field, FormError, faults};
+use crate::http::pages::parts::form_error::{Field, FormErrors};
 use crate::http::pages::users::grants::Grant;
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
@@ -102,7 +102,7 @@ impl FormInput {
     ///
     /// # Errors
     /// Every error, each beside its field.
-    pub fn token(&self, catalog: &Catalog, now: Moment) -> Result<NewToken, Vec<FormError>> {
+    pub fn token(&self, catalog: &Catalog, now: Moment) -> Result<NewToken, FormErrors> {
         let mut object = Map::new();
         object.insert("name".to_owned(), json!(self.name));
         object.insert("access".to_owned(), json!(self.access));
@@ -137,7 +137,7 @@ impl FormInput {
         }
         match token {
             Ok(token) if errors.is_empty() => Ok(token),
-            _ => Err(faults(errors, &FIELDS)),
+            _ => Err(FormErrors::new(errors, &FIELDS)),
         }
     }
 }
@@ -170,8 +170,8 @@ mod tests {
     fn nothing_that_is_left_out_means_everything() {
         let now = parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
         let ids = |typed: FormInput| {
-            let faults = typed.token(&catalog(), now).err().unwrap_or_default();
-            faults.iter().map(|fault| fault.id).collect::<Vec<_>>()
+            let errors = typed.token(&catalog(), now).err().unwrap_or_default();
+            errors.iter().map(|error| error.id).collect::<Vec<_>>()
         };
         let all = typed("365d", "all", &["calls:read"]).token(&catalog(), now).unwrap();
         assert_eq!(

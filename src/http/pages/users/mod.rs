@@ -10,7 +10,7 @@ use askama::Template;
 use serde_json::json;
 
 use super::keys::permissions::Row;
-use super::parts::form_error::{Field, FormError, Refused, refusals};
+use super::parts::form_error::{Field, FormErrors, Refused, refusals};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Choice, Pager, address, is_searchable, page_part, read_page};
 use super::parts::text::{NAME, When, number, shortened};
@@ -164,17 +164,13 @@ struct NewUserPage {
     email: String,
     roles: Vec<RoleChoice>,
     rows: Vec<Row>,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 }
 
 impl NewUserPage {
-    fn new(viewer: &Viewer, email: String, rights: &Rights, faults: Vec<FormError>) -> Self {
+    fn new(viewer: &Viewer, email: String, rights: &Rights, errors: FormErrors) -> Self {
         let frame = viewer.frame(Section::Users);
-        Self { frame, email, roles: rights.roles(), rows: rights.rows(&viewer.catalog), faults }
-    }
-
-    fn fault(&self, id: &str) -> Option<&FormError> {
-        self.faults.iter().find(|fault| fault.id == id)
+        Self { frame, email, roles: rights.roles(), rows: rights.rows(&viewer.catalog), errors }
     }
 }
 
@@ -182,7 +178,7 @@ impl NewUserPage {
 pub async fn form(viewer: Viewer, draft: Draft) -> Result<HttpResponse, Problem> {
     let email = draft.or(|form| form.text("email").to_owned(), String::new);
     let rights = draft.or(Rights::of_form, Rights::nothing);
-    let template = NewUserPage::new(&viewer, email, &rights, Vec::new());
+    let template = NewUserPage::new(&viewer, email, &rights, FormErrors::default());
     page(StatusCode::OK, &template)
 }
 
@@ -212,8 +208,8 @@ pub async fn add(
     });
     match added.await? {
         Ok((user, link)) => show_link(&viewer, &state, &request, &user, &link, true),
-        Err(Refused { status, faults }) => {
-            page(status, &NewUserPage::new(&viewer, email, &rights, faults))
+        Err(Refused { status, errors }) => {
+            page(status, &NewUserPage::new(&viewer, email, &rights, errors))
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::users::disabling::CredentialCounts;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
 use crate::http::pages::keys::permissions::Row;
-use crate::http::pages::parts::form_error::{Field, FormError, Refused, refusals};
+use crate::http::pages::parts::form_error::{Field, FormErrors, Refused, refusals};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::{NAME, When, counted, listed, shortened};
 use crate::http::pages::{page, see_other};
@@ -37,17 +37,11 @@ struct UserPage {
     disabled: Option<When>,
     roles: Vec<RoleChoice>,
     rows: Vec<Row>,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 }
 
 impl UserPage {
-    fn new(
-        viewer: &Viewer,
-        user: &User,
-        rights: &Rights,
-        faults: Vec<FormError>,
-        now: Moment,
-    ) -> Self {
+    fn new(viewer: &Viewer, user: &User, rights: &Rights, errors: FormErrors, now: Moment) -> Self {
         Self {
             frame: viewer.frame(Section::Users),
             id: user.id.to_string(),
@@ -58,12 +52,8 @@ impl UserPage {
             disabled: user.disabled_at.map(|at| When::ago(at, now)),
             roles: rights.roles(),
             rows: rights.rows(&viewer.catalog),
-            faults,
+            errors,
         }
-    }
-
-    fn fault(&self, id: &str) -> Option<&FormError> {
-        self.faults.iter().find(|fault| fault.id == id)
     }
 }
 
@@ -79,7 +69,7 @@ pub async fn show(
         state.run(move |bitting| Ok((bitting.find_user(&principal, id.0)?, bitting.time.now())));
     let (user, now) = found.await?;
     let rights = draft.or(Rights::of_form, || Rights::of_user(&user));
-    page(StatusCode::OK, &UserPage::new(&viewer, &user, &rights, Vec::new(), now))
+    page(StatusCode::OK, &UserPage::new(&viewer, &user, &rights, FormErrors::default(), now))
 }
 
 /// `POST /users/{id}`: changes what they are and may grant.
@@ -106,8 +96,8 @@ pub async fn change(
     match changed.await? {
         None if viewer.principal.user_id() == Some(id.0) => Ok(see_other("/account")),
         None => Ok(see_other("/users")),
-        Some((user, Refused { status, faults }, now)) => {
-            page(status, &UserPage::new(&viewer, &user, &rights, faults, now))
+        Some((user, Refused { status, errors }, now)) => {
+            page(status, &UserPage::new(&viewer, &user, &rights, errors, now))
         }
     }
 }
@@ -151,19 +141,13 @@ struct DisablePage {
     heirs: Vec<NewHolder>,
     only_administrators: bool,
     chosen: String,
-    faults: Vec<FormError>,
+    errors: FormErrors,
 }
 
 struct NewHolder {
     value: String,
     words: String,
     chosen: bool,
-}
-
-impl DisablePage {
-    fn fault(&self, id: &str) -> Option<&FormError> {
-        self.faults.iter().find(|fault| fault.id == id)
-    }
 }
 
 /// `3 keys and 1 admin token`; none if there are none.
@@ -198,7 +182,7 @@ pub async fn disable_form(
     id: Id<UserId>,
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
-    let nothing = Refused { status: StatusCode::OK, faults: Vec::new() };
+    let nothing = Refused { status: StatusCode::OK, errors: FormErrors::default() };
     disable_page(viewer, &state, id.0, draft.0.unwrap_or_default(), nothing).await
 }
 
@@ -227,7 +211,7 @@ async fn disable_page(
         heirs: heirs(&users, id, had, sent.text("transfer_to")),
         only_administrators: had.tokens > 0,
         chosen: sent.text("holdings").to_owned(),
-        faults: refused.faults,
+        errors: refused.errors,
     };
     page(refused.status, &template)
 }
