@@ -10,7 +10,7 @@ use super::Bitting;
 use super::error::Result;
 use super::principal::Principal;
 use super::set_back::RECENT;
-use crate::model::actor::{Actor, ActorKind, Origin};
+use crate::model::actor::{Actor, ActorKind, ClientInfo, Origin};
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
 use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::page::{Limit, Page, PageRequest};
@@ -26,7 +26,7 @@ pub(super) fn log_change(action: Action, id: impl Display, origin: &Origin) {
         id = %id,
         actor = origin.actor.kind.as_str(),
         actor_id = origin.actor.id,
-        request_id = origin.request_id,
+        request_id = origin.client.request_id,
         "changed"
     );
 }
@@ -116,5 +116,5 @@ impl Bitting {
 /// The origin of what the server does of its own accord.
 fn itself() -> Origin {
     let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
-    Origin { actor, address: None, request_id: None }
+    ClientInfo::default().origin(actor)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Bitting;
 use super::error::{Error, Result};
-use crate::model::actor::{Actor, ActorKind, Origin, Visit};
+use crate::model::actor::{Actor, ActorKind, ClientInfo, Origin};
 use crate::model::audit::Action;
 use crate::model::catalog::Catalog;
 use crate::model::credential::Credential;
@@ -48,7 +48,7 @@ impl Principal {
     /// The principal of a command, by the operating system's user name.
     pub fn command_line(name: impl Into<String>) -> Self {
         let actor = Actor { kind: ActorKind::Cli, id: None, name: name.into() };
-        let origin = Origin { actor, address: None, request_id: None };
+        let origin = ClientInfo::default().origin(actor);
         Self { origin, rights: Rights::CommandLine, credential: None }
     }
 
@@ -59,15 +59,15 @@ impl Principal {
     }
 
     /// The principal of a request with a session.
-    pub fn signed_in(user: User, session: SessionId, visit: &Visit) -> Self {
+    pub fn signed_in(user: User, session: SessionId, client: &ClientInfo) -> Self {
         let credential = Some(Credential::Session(session));
-        Self { credential, ..Self::user(user, visit) }
+        Self { credential, ..Self::user(user, client) }
     }
 
     /// The principal of a user without a session, such as one who has just presented their
     /// password.
-    pub fn user(user: User, visit: &Visit) -> Self {
-        Self { origin: visit.origin(user.actor()), rights: Rights::User(user), credential: None }
+    pub fn user(user: User, client: &ClientInfo) -> Self {
+        Self { origin: client.origin(user.actor()), rights: Rights::User(user), credential: None }
     }
 
     /// The principal of somebody who is no user yet, such as whoever sets up the first

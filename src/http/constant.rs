@@ -8,13 +8,16 @@ use std::io::Write;
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, ContentEncoding, ETAG,
-    Encoding, Header, HeaderValue, IF_NONE_MATCH, VARY,
+    Encoding, Header, IF_NONE_MATCH, VARY,
 };
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
+
+use super::extract::preconditions::versions;
+use crate::model::precondition::EntityTag;
+use crate::model::secret::Digest;
 
 /// Content with its type.
 pub struct Constant {
@@ -27,19 +30,19 @@ pub struct Constant {
 /// One form in which content is sent.
 struct Form {
     bytes: Bytes,
-    etag: String,
+    tag: EntityTag,
 }
 
 impl Constant {
     /// Prepares content to be sent.
     pub fn new(media_type: &'static str, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        let digest = Sha256::digest(&bytes);
-        let digits: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digits = Digest::of(&bytes).to_hex();
+        digits.truncate(32);
         let compressed = gzip(&bytes).filter(|shorter| shorter.len() < bytes.len());
         let compressed = compressed
-            .map(|bytes| Form { bytes: bytes.into(), etag: format!("\"{digits}-gzip\"") });
-        let plain = Form { bytes, etag: format!("\"{digits}\"") };
+            .map(|bytes| Form { bytes: bytes.into(), tag: EntityTag(format!("{digits}-gzip")) });
+        let plain = Form { bytes, tag: EntityTag(digits) };
         Self { media_type, plain, compressed }
     }
 
@@ -52,11 +55,11 @@ impl Constant {
     pub fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let compressed = self.compressed.as_ref().filter(|_| takes_gzip(request));
         let form = compressed.unwrap_or(&self.plain);
-        let known =
-            request.headers().get(IF_NONE_MATCH).is_some_and(|tags| is_known(tags, &form.etag));
+        let known = versions(request.headers(), IF_NONE_MATCH);
+        let known = known.is_some_and(|versions| versions.include(&form.tag));
         let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         response
-            .insert_header((ETAG, form.etag.as_str()))
+            .insert_header((ETAG, form.tag.to_string()))
             .insert_header((CACHE_CONTROL, "no-cache"))
             .insert_header((VARY, ACCEPT_ENCODING.as_str()));
         if known {
@@ -79,12 +82,4 @@ fn takes_gzip(request: &HttpRequest) -> bool {
     let accepted = AcceptEncoding::parse(request).ok();
     let supported = [Encoding::gzip(), Encoding::identity()];
     accepted.and_then(|accepted| accepted.negotiate(supported.iter())) == Some(Encoding::gzip())
-}
-
-/// Whether `If-None-Match` names this entity tag (RFC 9110 §13.1.2).
-fn is_known(tags: &HeaderValue, etag: &str) -> bool {
-    let tags = tags.to_str().unwrap_or_default();
-    tags.split(',')
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

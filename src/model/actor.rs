@@ -33,21 +33,20 @@ pub struct Actor {
     pub name: String,
 }
 
-/// Who acts, from where, in which request: what an audit event records beside the action.
+/// Who acts, and the client they act with: what an audit event records beside the action.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// The actor that the audit event names.
     pub actor: Actor,
-    /// The client's IP address; none for the command line and the server itself.
-    pub address: Option<std::net::IpAddr>,
-    /// The request's id; none for the command line and the server itself.
-    pub request_id: Option<String>,
+    /// The client of the request; nothing is known of it at the command line, or where the server
+    /// acts of its own accord.
+    pub client: ClientInfo,
 }
 
-/// Where a request comes from, whoever sends it.
+/// The client of a request, as far as it is known.
 #[derive(Debug, Clone, Default)]
-pub struct Visit {
-    /// The client's IP address, if it is known.
+pub struct ClientInfo {
+    /// The client's IP address.
     pub address: Option<std::net::IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
@@ -55,9 +54,9 @@ pub struct Visit {
     pub request_id: Option<String>,
 }
 
-impl Visit {
+impl ClientInfo {
     /// The origin of what this actor does with the request.
     pub fn origin(&self, actor: Actor) -> Origin {
-        Origin { actor, address: self.address, request_id: self.request_id.clone() }
+        Origin { actor, client: self.clone() }
     }
 }

@@ -34,16 +34,17 @@ pub enum Versions {
 }
 
 impl Versions {
-    /// The strong comparison: a weak tag is never the same as any.
-    fn hold_exactly(&self, current: &EntityTag) -> bool {
+    /// Whether the current version is named, by the strong comparison: a weak tag matches nothing.
+    fn include_exactly(&self, current: &EntityTag) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(tags) => tags.iter().any(|named| !named.weak && named.tag == current.0),
         }
     }
 
-    /// The weak comparison: a weak tag matches the version with the same text.
-    fn hold(&self, current: &EntityTag) -> bool {
+    /// Whether the current version is named, by the weak comparison: a weak tag matches the version
+    /// with the same text.
+    pub fn include(&self, current: &EntityTag) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(tags) => tags.iter().any(|named| named.tag == current.0),
@@ -74,10 +75,10 @@ pub enum Verdict {
 impl Preconditions {
     /// Compares with the present version, in the order of RFC 9110 §13.2.2.
     pub fn judge(&self, current: &EntityTag, access: Access) -> Verdict {
-        if self.if_match.as_ref().is_some_and(|wanted| !wanted.hold_exactly(current)) {
+        if self.if_match.as_ref().is_some_and(|wanted| !wanted.include_exactly(current)) {
             return Verdict::Failed;
         }
-        let unwanted = self.if_none_match.as_ref().is_some_and(|known| known.hold(current));
+        let unwanted = self.if_none_match.as_ref().is_some_and(|known| known.include(current));
         match (unwanted, access) {
             (false, _) => Verdict::Proceed,
             (true, Access::Read) => Verdict::NotModified,

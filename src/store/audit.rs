@@ -105,8 +105,8 @@ impl<'a> NewRow<'a> {
             actor_id: origin.actor.id.as_deref(),
             actor_name: &origin.actor.name,
             key_id,
-            address: origin.address.map(|address| address.to_string()),
-            request_id: origin.request_id.as_deref(),
+            address: origin.client.address.map(|address| address.to_string()),
+            request_id: origin.client.request_id.as_deref(),
             detail: detail.to_string(),
         }
     }

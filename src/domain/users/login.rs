@@ -9,7 +9,7 @@ use super::passwords::{choose_password, is_outdated};
 use crate::domain::Bitting;
 use crate::domain::error::{Error, Result};
 use crate::domain::principal::Principal;
-use crate::model::actor::{Actor, ActorKind, Origin, Visit};
+use crate::model::actor::{Actor, ActorKind, ClientInfo, Origin};
 use crate::model::audit::Action;
 use crate::model::id::{PublicId, SessionId, UserId};
 use crate::model::password::Password;
@@ -47,15 +47,15 @@ impl Bitting {
         &self,
         email: &str,
         password: &str,
-        visit: &Visit,
+        client: &ClientInfo,
         replaced: Option<&RandomSecret>,
     ) -> Result<SignedIn> {
         let prepare = || self.random_secret();
-        self.authenticated(email, password, visit, prepare, |connection, user, secret| {
+        self.authenticated(email, password, client, prepare, |connection, user, secret| {
             if let Some(replaced) = replaced {
-                self.end_replaced(connection, replaced, visit)?;
+                self.end_replaced(connection, replaced, client)?;
             }
-            self.open_session(connection, user, secret, visit)
+            self.open_session(connection, user, secret, client)
         })
     }
 
@@ -66,14 +66,14 @@ impl Bitting {
         &self,
         email: &str,
         password: &str,
-        visit: &Visit,
+        client: &ClientInfo,
         prepare: impl FnOnce() -> Result<P>,
         then: impl FnOnce(&mut AnyConnection, &User, P) -> Result<T>,
     ) -> Result<T> {
         let email = email.parse::<Email>().ok();
         let password = Password::presented(password);
         let name = email.as_ref().map_or("", Email::as_str);
-        let attempt = Attempt::new(name, visit.address);
+        let attempt = Attempt::new(name, client.address);
         let failures = self.admit(&attempt)?;
         let done = self.prove(name, &password).and_then(|proven| {
             let Some((user, hash)) = proven else { return Ok(None) };
@@ -97,7 +97,7 @@ impl Bitting {
         match done {
             Ok(Some(done)) => Ok(done),
             Ok(None) => {
-                self.note_failure(name, failures, visit)?;
+                self.note_failure(name, failures, client)?;
                 Err(Error::WrongPassword)
             }
             Err(undecided) => {
@@ -131,23 +131,23 @@ impl Bitting {
         connection: &mut AnyConnection,
         user: &User,
         secret: RandomSecret,
-        visit: &Visit,
+        client: &ClientInfo,
     ) -> Result<SignedIn> {
         let now = self.time.now();
         // A secret that was sent as a user agent must not be stored.
-        let agent = visit.user_agent.as_ref().filter(|agent| !self.brand.may_occur_in(agent));
+        let agent = client.user_agent.as_ref().filter(|agent| !self.brand.may_occur_in(agent));
         let session = Session {
             id: SessionId::from_number(self.next_id(now)),
             user: user.id,
             created_at: now,
             last_seen_at: now,
-            address: visit.address.map(|address| address.to_string()),
+            address: client.address.map(|address| address.to_string()),
             user_agent: agent.map(|agent| agent.chars().take(LONGEST_AGENT).collect()),
         };
         sessions::insert(connection, &session, &secret.digest())?;
         users::set_last_login(connection, user.id, now)?;
         let detail = json!({"session_id": session.id});
-        let origin = visit.origin(user.actor());
+        let origin = client.origin(user.actor());
         audit::insert(connection, now, Action::LoginSucceeded, &origin, None, &detail)?;
         for oldest in sessions::live_beyond(connection, user.id, MOST_SESSIONS, now)? {
             self.end(connection, user.id, oldest, &origin, Some("too_many"))?;
@@ -160,12 +160,12 @@ impl Bitting {
         &self,
         connection: &mut AnyConnection,
         secret: &RandomSecret,
-        visit: &Visit,
+        client: &ClientInfo,
     ) -> Result<()> {
         let found = sessions::find(connection, &secret.digest())?;
         let live = found.filter(|(session, _)| session.is_live(self.time.now()));
         let Some((session, user)) = live else { return Ok(()) };
-        let origin = visit.origin(user.actor());
+        let origin = client.origin(user.actor());
         self.end(connection, user.id, session.id, &origin, Some("replaced")).map(|_| ())
     }
 
@@ -192,7 +192,7 @@ impl Bitting {
 
     /// Records a failed login. Those from one address are bounded by the throttle; from many
     /// addresses at once, only a number of them a minute are recorded one by one.
-    fn note_failure(&self, name: &str, failures: i64, visit: &Visit) -> Result<()> {
+    fn note_failure(&self, name: &str, failures: i64, client: &ClientInfo) -> Result<()> {
         let now = self.time.now();
         // Strangers make up addresses: there is one bound for all of them.
         let Some(left_out) = self.failed_logins.admit("", now) else { return Ok(()) };
@@ -203,7 +203,7 @@ impl Bitting {
             detail["others_not_noted"] = json!(left_out);
         }
         self.database.write(|connection| {
-            let origin = visit.origin(actor);
+            let origin = client.origin(actor);
             audit::insert(connection, now, Action::LoginFailed, &origin, None, &detail)
         })?;
         Ok(())
@@ -284,16 +284,16 @@ impl Bitting {
         principal: &Principal,
         user: &User,
         (present, chosen): (&str, &str),
-        visit: &Visit,
+        client: &ClientInfo,
     ) -> Result<SignedIn> {
         let chosen = choose_password(chosen, &user.email)?;
         let prepare = || Ok((self.hasher.hash(&chosen)?, self.random_secret()?));
         let change = |connection: &mut AnyConnection, user: &User, (hash, secret): (String, _)| {
             let principal = self.reload_rights(connection, principal)?;
             self.replace_password(connection, &principal, user, &hash)?;
-            self.open_session(connection, user, secret, visit)
+            self.open_session(connection, user, secret, client)
         };
-        self.authenticated(user.email.as_str(), present, visit, prepare, change)
+        self.authenticated(user.email.as_str(), present, client, prepare, change)
     }
 
     /// Deletes some of what has expired: sessions, links and failed logins, and counts the sessions

@@ -10,7 +10,7 @@ use crate::domain::Bitting;
 use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
 use crate::model::FieldErrors;
-use crate::model::actor::{Actor, ActorKind, Visit};
+use crate::model::actor::{Actor, ActorKind, ClientInfo};
 use crate::model::audit::Action;
 use crate::model::id::UserId;
 use crate::model::password::Password;
@@ -67,7 +67,7 @@ impl Bitting {
         secret: &RandomSecret,
         email: &str,
         password: &str,
-        visit: &Visit,
+        client: &ClientInfo,
     ) -> Result<SignedIn> {
         if !self.is_setup_link(secret)? {
             return Err(Error::NotFound);
@@ -76,7 +76,7 @@ impl Bitting {
         let hash = self.hasher.hash(&password)?;
         let session = self.random_secret()?;
         let actor = Actor { kind: ActorKind::User, id: None, name: new.email.to_string() };
-        let principal = Principal::visitor(visit.origin(actor));
+        let principal = Principal::visitor(client.origin(actor));
         self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
             let link = one_time_links::find(connection, &secret.digest(), self.time.now())?;
@@ -85,7 +85,7 @@ impl Bitting {
             }
             one_time_links::delete_all_of(connection, None)?;
             let user = self.insert_user(connection, &principal, &new, Some(&hash))?;
-            self.open_session(connection, &user, session, visit)
+            self.open_session(connection, &user, session, client)
         })
     }
 
@@ -157,7 +157,7 @@ impl Bitting {
         &self,
         secret: &RandomSecret,
         password: &str,
-        visit: &Visit,
+        client: &ClientInfo,
     ) -> Result<User> {
         let user = self.user_of_password_link(secret)?;
         let hash = self.hasher.hash(&choose_password(password, &user.email)?)?;
@@ -166,7 +166,7 @@ impl Bitting {
             let link = one_time_links::find(connection, &secret.digest(), self.time.now())?;
             let id = link.flatten().ok_or(Error::NotFound)?;
             let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
-            let principal = Principal::user(user.clone(), visit);
+            let principal = Principal::user(user.clone(), client);
             self.replace_password(connection, &principal, &user, &hash)?;
             Ok(user)
         })

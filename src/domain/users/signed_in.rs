@@ -4,7 +4,7 @@
 use crate::domain;
 use crate::domain::Bitting;
 use crate::domain::principal::Principal;
-use crate::model::actor::Visit;
+use crate::model::actor::ClientInfo;
 use crate::model::random_secret::RandomSecret;
 use crate::model::session::Session;
 use crate::model::user::{Role, User};
@@ -42,8 +42,8 @@ impl UserCaller {
     }
 
     /// The principal for which use cases are called.
-    pub fn principal(&self, visit: &Visit) -> Principal {
-        Principal::signed_in(self.user.clone(), self.session.id, visit)
+    pub fn principal(&self, client: &ClientInfo) -> Principal {
+        Principal::signed_in(self.user.clone(), self.session.id, client)
     }
 }
 

@@ -3,24 +3,20 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 
 use crate::domain;
 use crate::domain::Bitting;
 use crate::domain::principal::Principal;
 use crate::gate::caller::TokenCaller;
-use crate::http::client_address::client_address;
 use crate::http::error::Problem;
-use crate::http::request_id::RequestId;
-use crate::http::state::State;
-use crate::model::actor::Origin;
+use crate::model::actor::{ClientInfo, Origin};
 use crate::model::credential::Credential;
 
-/// An accepted admin token, with where its request came from.
+/// An accepted admin token, with the client that sent it.
 pub struct Manager {
     caller: TokenCaller,
-    address: Option<std::net::IpAddr>,
-    request_id: Option<String>,
+    client: ClientInfo,
 }
 
 impl Manager {
@@ -32,7 +28,7 @@ impl Manager {
     /// The principal for which use cases are called. Asks the database for the token's name.
     pub fn principal(self, bitting: &Bitting) -> domain::Result<Principal> {
         let actor = bitting.token_as_actor(self.caller.id())?;
-        let origin = Origin { actor, address: self.address, request_id: self.request_id };
+        let origin = Origin { actor, client: self.client };
         let granted = bitting.catalog.scopes_of(self.caller.may_grant());
         Ok(Principal::token(self.caller.id(), origin, granted))
     }
@@ -43,10 +39,11 @@ impl FromRequest for Manager {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let state = request.app_data::<web::Data<State>>();
-        let address = state.and_then(|state| client_address(request.head(), &state.settings));
-        let id = state.map(|state| RequestId::of(request, state).as_str().to_owned());
-        let caller = TokenCaller::from_request(request, payload).into_inner();
-        ready(caller.map(|caller| Self { caller, address, request_id: id }))
+        let mut read = || {
+            let caller = TokenCaller::from_request(request, payload).into_inner()?;
+            let client = ClientInfo::from_request(request, payload).into_inner()?;
+            Ok(Self { caller, client })
+        };
+        ready(read())
     }
 }

@@ -2,17 +2,18 @@
 
 pub mod body;
 pub mod caller;
+mod client_info;
 pub mod form;
+pub mod form_token;
 mod idempotency;
 mod json;
 pub mod path;
-mod preconditions;
+pub(super) mod preconditions;
 pub mod query;
-pub mod visit;
 
 pub use body::{JsonObject, OptionalJsonObject};
 pub use form::{Draft, Form};
+pub use form_token::FormToken;
 pub use idempotency::Idempotency;
 pub use path::Id;
 pub use query::{PageQuery, QueryReader, ReadQuery};
-pub use visit::{FormToken, FromWhere};

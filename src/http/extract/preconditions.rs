@@ -24,7 +24,7 @@ impl FromRequest for Preconditions {
 }
 
 /// The versions that a header names, all its lines together; none without the header.
-fn versions(headers: &HeaderMap, name: HeaderName) -> Option<Versions> {
+pub fn versions(headers: &HeaderMap, name: HeaderName) -> Option<Versions> {
     let lines: Vec<&HeaderValue> = headers.get_all(name).collect();
     if lines.is_empty() {
         return None;

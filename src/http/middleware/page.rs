@@ -20,11 +20,12 @@ use crate::domain::principal::Principal;
 use crate::domain::users::signed_in::{PageNeed, PageRefusal, admit, look_up};
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
+use crate::http::extract::FormToken;
 use crate::http::extract::form::{Draft, Form, KEPT};
-use crate::http::extract::visit::BrowserSecret;
-use crate::http::extract::{FormToken, FromWhere};
+use crate::http::extract::form_token::BrowserSecret;
 use crate::http::pages::account::login::interrupted;
 use crate::http::state::State;
+use crate::model::actor::ClientInfo;
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
 use crate::model::user::User;
@@ -168,13 +169,13 @@ impl Page {
 
     /// Refuses a page to somebody in another role, and records that in the audit log.
     async fn forbid(&self, request: &HttpRequest, user: User) -> HttpResponse {
-        let visit = FromWhere::from_request(request, &mut Payload::None).into_inner();
-        let visit = visit.map(|FromWhere(visit)| visit).unwrap_or_default();
+        let client = ClientInfo::from_request(request, &mut Payload::None).into_inner();
+        let client = client.unwrap_or_default();
         let page = request.match_pattern().unwrap_or_default();
         let attempt = json!({"attempt": format!("{} {page}", request.method())});
-        let noted = self
-            .state
-            .run(move |bitting| bitting.note_denial(&Principal::user(user, &visit), None, attempt));
+        let noted = self.state.run(move |bitting| {
+            bitting.note_denial(&Principal::user(user, &client), None, attempt)
+        });
         let detail = "Your role does not allow this page. Ask an administrator for access.";
         refuse(noted.await.err().unwrap_or(Problem::new(Code::Forbidden, detail)))
     }

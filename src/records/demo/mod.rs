@@ -35,7 +35,7 @@ use crate::store::users;
 
 use dialogues::dialogues;
 use plans::PLANS;
-use stage::{Stage, visit};
+use stage::{Stage, client_of};
 
 /// How many days ago the demo begins.
 const DAYS_PLAYED: i64 = 141;
@@ -202,8 +202,8 @@ impl Stage {
     /// People sign in now and then, one mistypes, and one asks for more than she may.
     fn visit_pages(&mut self, hour: Moment) -> Result<()> {
         if self.is_in(hour, (9, 8)) {
-            let visit = visit(0);
-            let mistyped = self.bitting.log_in(ADMINISTRATOR, "mistyped", &visit, None);
+            let client = client_of(0);
+            let mistyped = self.bitting.log_in(ADMINISTRATOR, "mistyped", &client, None);
             if !matches!(mistyped, Ok(_) | Err(Error::WrongPassword)) {
                 mistyped?;
             }
@@ -234,15 +234,15 @@ impl Stage {
     fn sign_in_and_out(&mut self, who: usize) -> Result<()> {
         let minutes = self.chance.random_range(1..40);
         self.let_minutes_pass(minutes);
-        let (user, visit) = (self.users[who].clone(), visit(who));
+        let (user, client) = (self.users[who].clone(), client_of(who));
         let secret = self.bitting.random_secret()?;
         let bitting = &self.bitting;
         let signed_in = bitting.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
-            bitting.open_session(connection, &user, secret, &visit)
+            bitting.open_session(connection, &user, secret, &client)
         })?;
         self.let_minutes_pass(9);
-        let principal = Principal::user(user, &visit);
+        let principal = Principal::user(user, &client);
         self.bitting.end_session(&principal, signed_in.session.id)
     }
 }

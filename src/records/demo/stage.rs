@@ -12,7 +12,7 @@ use crate::clock::ManualClock;
 use crate::domain::principal::Principal;
 use crate::domain::{Bitting, Result};
 use crate::gate::worker_tally::WorkerTally;
-use crate::model::actor::Visit;
+use crate::model::actor::ClientInfo;
 use crate::model::time::Moment;
 use crate::model::user::User;
 use crate::records::domain::RecordKind;
@@ -36,7 +36,7 @@ pub(super) struct Stage {
 impl Stage {
     /// One of [`Stage::users`], at their desk.
     pub(super) fn principal(&self, who: usize) -> Principal {
-        Principal::user(self.users[who].clone(), &visit(who))
+        Principal::user(self.users[who].clone(), &client_of(who))
     }
 
     /// Makes a record of any kind from its JSON object.
@@ -71,9 +71,9 @@ impl Stage {
 }
 
 /// The address and browser of one of the users.
-pub(super) fn visit(who: usize) -> Visit {
+pub(super) fn client_of(who: usize) -> ClientInfo {
     const PLACES: [[u8; 4]; 3] = [[192, 0, 2, 17], [192, 0, 2, 23], [203, 0, 113, 8]];
     let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
     let address = Some(PLACES[who].into());
-    Visit { address, user_agent: Some(agent.to_owned()), request_id: None }
+    ClientInfo { address, user_agent: Some(agent.to_owned()), request_id: None }
 }

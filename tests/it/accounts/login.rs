@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bitting::domain::Error;
 use bitting::domain::principal::Principal;
-use bitting::model::actor::Visit;
+use bitting::model::actor::ClientInfo;
 use bitting::model::password::Password;
 use bitting::model::user::{Role, UserChange};
 use serde_json::{Value, json};
@@ -186,9 +186,9 @@ on_both! {
         let (one, two) = (sign_in(), sign_in());
 
         // Changed by themselves: the answer is the one session that is left.
-        let visit = Visit::default();
+        let client = ClientInfo::default();
         let change = |present: &str, chosen: &str| {
-            server.bitting.change_password(&server.db_principal(&bo), &bo, (present, chosen), &visit)
+            server.bitting.change_password(&server.db_principal(&bo), &bo, (present, chosen), &client)
         };
         assert!(matches!(change("wrong", OTHER_PASSWORD), Err(Error::WrongPassword)));
         assert!(matches!(change(PASSWORD, "too short"), Err(Error::Invalid(_))));
@@ -278,26 +278,26 @@ on_both! {
         let bo = server.db_user("bo@example.com", json!({}));
         let browser = Browser::signed_in(&server.client.base, "bo@example.com");
         let make = || server.bitting.make_password_link(&operator(), bo.id).unwrap();
-        let visit = Visit::default();
+        let client = ClientInfo::default();
         let (replaced, link) = (make(), make());
-        let refused = server.bitting.use_password_link(&replaced, OTHER_PASSWORD, &visit);
+        let refused = server.bitting.use_password_link(&replaced, OTHER_PASSWORD, &client);
         assert!(matches!(refused, Err(Error::NotFound)), "a newer link was made");
-        let refused = server.bitting.use_password_link(&link, "too short", &visit);
+        let refused = server.bitting.use_password_link(&link, "too short", &client);
         assert!(matches!(refused, Err(Error::Invalid(_))));
         assert!(browser.is_signed_in());
-        server.bitting.use_password_link(&link, OTHER_PASSWORD, &visit).unwrap();
+        server.bitting.use_password_link(&link, OTHER_PASSWORD, &client).unwrap();
         assert!(!browser.is_signed_in());
-        let again = server.bitting.use_password_link(&link, PASSWORD, &visit);
+        let again = server.bitting.use_password_link(&link, PASSWORD, &client);
         assert!(matches!(again, Err(Error::NotFound)));
         assert_eq!(browser.log_in("bo@example.com", OTHER_PASSWORD).status, 303);
 
         let late = make();
         server.pass(24 * HOUR);
-        let refused = server.bitting.use_password_link(&late, PASSWORD, &visit);
+        let refused = server.bitting.use_password_link(&late, PASSWORD, &client);
         assert!(matches!(refused, Err(Error::NotFound)), "a day later");
         let link = make();
         server.bitting.disable_user(&operator(), bo.id, None).unwrap();
-        let refused = server.bitting.use_password_link(&link, PASSWORD, &visit);
+        let refused = server.bitting.use_password_link(&link, PASSWORD, &client);
         assert!(matches!(refused, Err(Error::NotFound)), "disabled meanwhile");
     }
 }

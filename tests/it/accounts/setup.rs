@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bitting::domain::Error;
-use bitting::model::actor::Visit;
+use bitting::model::actor::ClientInfo;
 use bitting::model::random_secret::RandomSecret;
 use serde_json::json;
 
@@ -87,7 +87,7 @@ on_both! {
                 .map(|(n, link)| {
                     let email = format!("user{n}@example.com");
                     let bitting = &server.bitting;
-                    scope.spawn(move || bitting.set_up(link, &email, PASSWORD, &Visit::default()))
+                    scope.spawn(move || bitting.set_up(link, &email, PASSWORD, &ClientInfo::default()))
                 })
                 .collect();
             let ended = tries.into_iter().map(|one| one.join().unwrap());

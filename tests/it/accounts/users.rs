@@ -3,7 +3,7 @@
 use bitting::domain::Error;
 use bitting::domain::principal::Principal;
 use bitting::domain::users::disabling::CredentialCounts;
-use bitting::model::actor::Visit;
+use bitting::model::actor::ClientInfo;
 use bitting::model::credential::Ended;
 use bitting::model::key::NewKey;
 use bitting::model::token::NewToken;
@@ -207,7 +207,7 @@ on_both! {
             let by = |server: &TestServer, user: &User| {
                 Principal::user(
                     server.bitting.find_user(&operator(), user.id).unwrap(),
-                    &Visit::default(),
+                    &ClientInfo::default(),
                 )
             };
             let (by_ada, by_bo) = (by(&server, &ada), by(&other, &bo));

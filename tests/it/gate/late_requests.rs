@@ -6,7 +6,7 @@ use std::time::Duration;
 use bitting::config::Options;
 use bitting::domain::Error;
 use bitting::domain::principal::Principal;
-use bitting::model::actor::Visit;
+use bitting::model::actor::ClientInfo;
 use bitting::model::credential::Ended;
 use bitting::model::id::SessionId;
 use bitting::model::key::NewKey;
@@ -261,7 +261,7 @@ on_both! {
             }),
             ("the password was changed", |server, user, _| {
                 let (by, passwords) = (server.db_principal(user), (PASSWORD, OTHER_PASSWORD));
-                server.bitting.change_password(&by, user, passwords, &Visit::default()).unwrap();
+                server.bitting.change_password(&by, user, passwords, &ClientInfo::default()).unwrap();
             }),
             ("the password was set", |server, user, _| {
                 let password = Password::choose(OTHER_PASSWORD, &user.email).unwrap();
@@ -321,7 +321,7 @@ on_both! {
         let sessions = bitting.session_table(bo.id, 1).unwrap().rows;
         let (session, other_session) = (sessions[1].id, sessions[0].id);
         let bo_now = bitting.find_user(&operator(), bo.id).unwrap();
-        let by = Principal::signed_in(bo_now, session, &Visit::default());
+        let by = Principal::signed_in(bo_now, session, &ClientInfo::default());
         assert_eq!(browser.submit("/keys", "/logout", &[]).status, 303);
         let before = db_made(&server);
 
@@ -347,7 +347,7 @@ on_both! {
             bitting.make_password_link(&by, ada.id).err(),
             bitting.end_session(&by, other_session).err(),
             bitting.end_other_sessions(&by, session).err(),
-            bitting.change_password(&by, &bo, (PASSWORD, OTHER_PASSWORD), &Visit::default()).err(),
+            bitting.change_password(&by, &bo, (PASSWORD, OTHER_PASSWORD), &ClientInfo::default()).err(),
         ];
         for (n, refusal) in refusals.iter().enumerate() {
             assert!(matches!(refusal, Some(Error::Ended(Ended::SignedOut))), "{n}: {refusal:?}");

@@ -10,7 +10,7 @@ use bitting::clock::ManualClock;
 use bitting::config::{Options, Settings};
 use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
-use bitting::model::actor::Visit;
+use bitting::model::actor::ClientInfo;
 use bitting::model::password::Password;
 use bitting::model::secret::{Secret, SecretKind};
 use bitting::model::time::{Moment, parse_rfc3339};
@@ -213,7 +213,7 @@ impl TestServer {
     /// A user as who asks for something, with the rights they have now.
     pub fn db_principal(&self, user: &User) -> Principal {
         let user = self.bitting.find_user(&Principal::command_line("test"), user.id).unwrap();
-        Principal::user(user, &Visit::default())
+        Principal::user(user, &ClientInfo::default())
     }
 
     /// Sends a request with the admin token.

@@ -9,9 +9,10 @@ use crate::domain::users::signed_in::UserCaller;
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::form::KEPT;
-use crate::http::extract::{Form, FormToken, FromWhere};
+use crate::http::extract::{Form, FormToken};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
+use crate::model::actor::ClientInfo;
 use crate::model::id::UserId;
 
 /// The longest path that is gone to after signing in.
@@ -95,7 +96,7 @@ pub fn interrupted(
 pub async fn log_in(
     request: HttpRequest,
     state: web::Data<State>,
-    visit: FromWhere,
+    client: ClientInfo,
     token: FormToken,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
@@ -103,7 +104,7 @@ pub async fn log_in(
     let replaced = cookie.read(&request);
     let (email, password) = (form.text("email").to_owned(), form.text("password").to_owned());
     let signed_in =
-        state.run(move |bitting| bitting.log_in(&email, &password, &visit.0, replaced.as_ref()));
+        state.run(move |bitting| bitting.log_in(&email, &password, &client, replaced.as_ref()));
     let next = own_path(form.text("next"));
     let (kept, kept_by) = (form.text(KEPT), form.text(KEPT_BY));
     match signed_in.await {
@@ -147,10 +148,10 @@ pub async fn log_out(
     request: HttpRequest,
     caller: UserCaller,
     state: web::Data<State>,
-    visit: FromWhere,
+    client: ClientInfo,
     _form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let principal = caller.principal(&visit.0);
+    let principal = caller.principal(&client);
     let ended = state.run(move |bitting| bitting.end_session(&principal, caller.session().id));
     match ended.await {
         // Somebody else has ended it meanwhile.

@@ -20,9 +20,10 @@ use crate::domain::Error;
 use crate::domain::users::signed_in::UserCaller;
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
-use crate::http::extract::{Form, FromWhere, Id, PageQuery, QueryReader, ReadQuery};
+use crate::http::extract::{Form, Id, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::FieldErrors;
+use crate::model::actor::ClientInfo;
 use crate::model::id::SessionId;
 use crate::model::session::Session;
 use crate::model::time::Moment;
@@ -137,7 +138,7 @@ pub async fn change_password(
     viewer: Viewer,
     caller: UserCaller,
     state: web::Data<State>,
-    visit: FromWhere,
+    client: ClientInfo,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let text = |name| form.text(name).to_owned();
@@ -145,7 +146,7 @@ pub async fn change_password(
     let (principal, user) = (viewer.principal.clone(), caller.user().clone());
     let changed = state.run(move |bitting| {
         let passwords = (present.as_str(), chosen.as_str());
-        match bitting.change_password(&principal, &user, passwords, &visit.0) {
+        match bitting.change_password(&principal, &user, passwords, &client) {
             Ok(signed_in) => Ok(Ok(signed_in)),
             Err(Error::Invalid(errors)) => Ok(Err(errors)),
             Err(Error::WrongPassword) => Ok(Err(FieldErrors::one("current_password", "is wrong"))),
@@ -171,11 +172,11 @@ pub async fn end_session(
     request: HttpRequest,
     caller: UserCaller,
     state: web::Data<State>,
-    visit: FromWhere,
+    client: ClientInfo,
     id: Id<SessionId>,
 ) -> Result<HttpResponse, Problem> {
     let this = caller.session().id == id.0;
-    let principal = caller.principal(&visit.0);
+    let principal = caller.principal(&client);
     let ended = state.run(move |bitting| bitting.end_session(&principal, id.0));
     match ended.await {
         // It has ended meanwhile, or is not theirs.
@@ -194,10 +195,10 @@ pub async fn end_session(
 pub async fn end_other_sessions(
     caller: UserCaller,
     state: web::Data<State>,
-    visit: FromWhere,
+    client: ClientInfo,
 ) -> Result<HttpResponse, Problem> {
     let ended = state.run(move |bitting| {
-        bitting.end_other_sessions(&caller.principal(&visit.0), caller.session().id)
+        bitting.end_other_sessions(&caller.principal(&client), caller.session().id)
     });
     ended.await?;
     Ok(see_other("/account"))

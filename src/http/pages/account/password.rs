@@ -7,10 +7,11 @@ use askama::Template;
 
 use super::login::PASSWORD_CHOSEN;
 use crate::http::error::{Code, Problem};
-use crate::http::extract::{Form, FormToken, FromWhere};
+use crate::http::extract::{Form, FormToken};
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
+use crate::model::actor::ClientInfo;
 use crate::model::random_secret::RandomSecret;
 use crate::model::user::User;
 
@@ -68,14 +69,14 @@ fn show(
 /// `POST /password`: sets the password; the link is used up.
 pub async fn set(
     state: web::Data<State>,
-    visit: FromWhere,
+    client: ClientInfo,
     token: FormToken,
     sent: Form,
 ) -> Result<HttpResponse, Problem> {
     let secret = RandomSecret::parse(sent.text("token")).ok_or_else(no_good)?;
     let password = sent.text("password").to_owned();
     let set = state.run(move |bitting| {
-        match validation_errors(bitting.use_password_link(&secret, &password, &visit.0))? {
+        match validation_errors(bitting.use_password_link(&secret, &password, &client))? {
             Ok(_) => Ok(None),
             Err(errors) => Ok(Some((bitting.user_of_password_link(&secret)?, errors))),
         }

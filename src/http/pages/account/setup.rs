@@ -7,9 +7,10 @@ use askama::Template;
 use crate::domain::Error;
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
-use crate::http::extract::{Form, FormToken, FromWhere};
+use crate::http::extract::{Form, FormToken};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
+use crate::model::actor::ClientInfo;
 use crate::model::random_secret::RandomSecret;
 
 #[derive(Template)]
@@ -61,7 +62,7 @@ pub async fn form(
 pub async fn set_up(
     request: HttpRequest,
     state: web::Data<State>,
-    visit: FromWhere,
+    client: ClientInfo,
     token: FormToken,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
@@ -70,7 +71,7 @@ pub async fn set_up(
     };
     let (email, password) = (form.text("email").to_owned(), form.text("password").to_owned());
     let made =
-        state.run(move |bitting| match bitting.set_up(&secret, &email, &password, &visit.0) {
+        state.run(move |bitting| match bitting.set_up(&secret, &email, &password, &client) {
             Err(Error::Invalid(errors)) => Ok(Err(errors)),
             other => other.map(Ok),
         });

@@ -55,7 +55,7 @@ where
 /// Logs why a file broke off: the client only sees that it has no end.
 fn tell_broken_off(reader: &Principal, why: &Problem) {
     tracing::warn!(
-        request_id = reader.origin.request_id,
+        request_id = reader.origin.client.request_id,
         actor_id = reader.origin.actor.id,
         why = why.detail(),
         cause = why.cause(),

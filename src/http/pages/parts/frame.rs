@@ -9,8 +9,9 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use crate::domain::principal::Principal;
 use crate::domain::users::signed_in::UserCaller;
 use crate::http::error::Problem;
-use crate::http::extract::{Draft, FormToken, FromWhere};
+use crate::http::extract::{Draft, FormToken};
 use crate::http::state::State;
+use crate::model::actor::ClientInfo;
 use crate::model::catalog::Catalog;
 use crate::model::user::{Role, User};
 use crate::model::words::Word;
@@ -121,9 +122,9 @@ impl FromRequest for Viewer {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let mut read = || {
             let caller = UserCaller::from_request(request, payload).into_inner()?;
-            let FromWhere(visit) = FromWhere::from_request(request, payload).into_inner()?;
+            let client = ClientInfo::from_request(request, payload).into_inner()?;
             let FormToken(form_token) = FormToken::from_request(request, payload).into_inner()?;
-            let principal = caller.principal(&visit);
+            let principal = caller.principal(&client);
             let restored = request.extensions().contains::<Draft>();
             let (user, catalog) =
                 (caller.user().clone(), State::of(request)?.bitting.catalog.clone());

@@ -1,43 +1,18 @@
-//! Where a request comes from, and the token for the forms its answer shows.
+//! Who is at the browser, and the token for the forms that are shown there.
 
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::USER_AGENT;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::domain::users::signed_in::UserCaller;
-use crate::http::client_address::client_address;
 use crate::http::error::Problem;
-use crate::http::request_id::RequestId;
-use crate::http::state::State;
-use crate::model::actor::Visit;
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
 
 /// The secret of the current browser: of its session, or of its visit before there is one.
 #[derive(Clone)]
 pub struct BrowserSecret(pub RandomSecret);
-
-/// The address, user agent and id of the current request.
-pub struct FromWhere(pub Visit);
-
-impl FromRequest for FromWhere {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(state) = request.app_data::<web::Data<State>>() else {
-            return ready(Err(Problem::internal("there is no state")));
-        };
-        let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        ready(Ok(Self(Visit {
-            address: client_address(request.head(), &state.settings),
-            user_agent: user_agent.map(str::to_owned),
-            request_id: Some(RequestId::of(request, state).as_str().to_owned()),
-        })))
-    }
-}
 
 /// The token of every form that is shown to the current browser.
 pub struct FormToken(pub String);
