@@ -9,7 +9,7 @@
 //! | layer | its job |
 //! | --- | --- |
 //! | [`cli`], [`server`] | wire the rest together; they alone see every layer |
-//! | [`records`] | the built-in API that Bitting protects; it has the layers below once more |
+//! | [`records`] | the built-in API that Bitting protects; it has the layers below again inside |
 //! | [`http`] | requests into calls, results into responses |
 //! | [`domain`] | what the product does, one function a use case |
 //! | [`gate`] | who is calling, and may they: the one decision, in memory |

@@ -147,7 +147,7 @@ pub fn main() -> ExitCode {
     failure.exit_code()
 }
 
-/// Reads the command line. Help is printed as clap does it, a mistake is told on one line.
+/// Reads the command line. Help is printed as clap does it, a mistake as one line.
 fn parse() -> Result<Arguments, Failure> {
     Arguments::try_parse().map_err(|why| {
         if !why.use_stderr() || why.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {

@@ -1,6 +1,6 @@
 //! `bitting serve`: its log, and what is said to whoever starts it.
 //!
-//! The log goes to standard error. So does what people are told; where the log is JSON, they are
+//! The log goes to standard error. So do the lines for people; where the log is JSON, they are
 //! told on standard output, so that programs which read the log find nothing else in it.
 
 use std::io::{self, IsTerminal};

@@ -21,7 +21,7 @@ use crate::store::database::preconditions::ServerFacts;
 
 /// Free space, in bytes, below which there is a warning.
 const LITTLE_SPACE: u64 = 256 << 20;
-/// Free space, in bytes, that is as good as none.
+/// Free space, in bytes, below which there is an error.
 const NO_SPACE: u64 = 16 << 20;
 /// A write-ahead log that has grown beyond this is not being written back.
 const LARGE_LOG: u64 = 256 << 20;

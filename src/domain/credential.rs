@@ -1,4 +1,4 @@
-//! Looking at a credential once more in the transaction that changes something: it was accepted when
+//! Checking a credential again in the transaction that changes something: it was accepted when
 //! the request's head was there, and may have ended in between.
 
 use super::Bitting;

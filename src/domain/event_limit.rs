@@ -9,7 +9,7 @@ use crate::model::time::Moment;
 /// How many events of one subject each process writes in a minute.
 const WRITTEN_A_MINUTE: u32 = 60;
 
-/// What was written lately, by subject: whoever causes the events, or one for all of them where
+/// What was written in this minute, by subject: whoever causes the events, or one for all of them where
 /// strangers could make up subjects without end.
 #[derive(Default)]
 pub(super) struct EventLimit(Mutex<HashMap<String, Written>>);

@@ -4,7 +4,7 @@
 //! Every change of a key or token carries the id of its audit event as its revision, and revisions
 //! rise in the order of the commits; so "all with a greater revision" is the whole feed, for other
 //! processes, for the command line and for the first load alike. That holds for one database. After
-//! a restore or a failover that lost something, revisions are given out anew; so each read asks for
+//! a restore or a failover that lost something, revisions are given out again; so each read asks for
 //! the events that were seen last, and when one of them is gone or is another, nothing that was read
 //! before counts.
 
@@ -33,10 +33,10 @@ struct Read {
 }
 
 impl Bitting {
-    /// Reads the feed once, up to its end, and takes in what has changed.
+    /// Reads the feed once, up to its end, and applies what has changed.
     ///
     /// # Errors
-    /// When the database fails or cannot be believed; what was read before that is taken in.
+    /// When the database fails or cannot be believed; what was read before that is applied.
     pub fn read_feed(&self) -> store::Result<()> {
         let mut reader = lock(&self.feed.reader);
         let number = self.gate.freshness.begin();

@@ -1,4 +1,4 @@
-//! How recent the index is, and who waits for it to be read anew. The reading itself is not done
+//! How recent the index is, and who waits for the next read. The reading itself is not done
 //! here, where no database is known.
 
 use std::sync::atomic::{AtomicU64, Ordering};

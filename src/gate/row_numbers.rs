@@ -1,6 +1,6 @@
 //! Row numbers as memory knows them.
 //!
-//! A database that was set back gives row numbers out anew. Requests of the key that had a number
+//! A database that was set back gives row numbers out again. Requests of the key that had a number
 //! before may still be running, and must not be counted to the one that has it now: so that one is
 //! known in memory by a stand-in.
 

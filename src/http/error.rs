@@ -1,4 +1,4 @@
-//! Every refusal and fault as it is told to clients: one type, with its code of [`Code`]'s table.
+//! Every refusal and fault as clients are answered: one type, with a code of [`Code`]'s table.
 //!
 //! A [`Problem`] is turned into `application/problem+json` (RFC 9457) in one place, the `observe`
 //! middleware, which knows the request's id. The cause of a 5xx is logged there and never told.
@@ -21,7 +21,7 @@ use crate::model::{FieldErrors, key::Status};
 const UNAVAILABLE: &str =
     "The database cannot be reached at the moment, and nothing was changed. Try again shortly.";
 
-/// A refusal or fault, as it is told to clients.
+/// A refusal or fault, as clients are answered.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
 
@@ -161,7 +161,7 @@ impl Problem {
         self
     }
 
-    /// Adds a sentence to what people are told.
+    /// Adds a sentence for people.
     pub fn with_hint(mut self, hint: &str) -> Self {
         self.0.detail.push(' ');
         self.0.detail.push_str(hint);

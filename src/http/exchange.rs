@@ -251,7 +251,7 @@ impl Stream for Body {
                 }
                 None
             }
-            // Actix only knows that no more was read.
+            // Actix only knows that nothing more was read.
             Some(Err(_)) if exchange.late.get() => {
                 Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into())))
             }

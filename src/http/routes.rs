@@ -29,9 +29,9 @@ use crate::model::user::Role;
 /// The path of a ping, which the fast path answers where it can.
 pub const PING: &str = "/v1/ping";
 
-/// Who makes and changes keys.
+/// The users who may make and change keys.
 const KEY_MAKERS: PageNeed = PageNeed::User(&[Role::Admin, Role::Member]);
-/// Who changes users and admin tokens.
+/// The users who may change users and admin tokens.
 const ADMINISTRATORS: PageNeed = PageNeed::User(&[Role::Admin]);
 
 /// Every endpoint but those of the protected API. GET and HEAD need `read`, the other methods `write`.

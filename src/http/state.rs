@@ -118,7 +118,7 @@ impl State {
     /// Runs a use case off the worker's thread, since it asks the database.
     ///
     /// # Errors
-    /// The use case's error, as it is told to clients.
+    /// The use case's error, as clients are answered.
     pub async fn run<T: Send + 'static>(
         &self,
         use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,

@@ -14,7 +14,7 @@ use super::scope::ScopeSet;
 use super::secret::{Brand, Digest, mask};
 use super::time::{LongestLife, Moment, parse_expiry};
 
-/// The columns that an import has no use for: it makes them anew.
+/// The columns that an import ignores: it makes new values for them.
 const IGNORED: [&str; 10] = [
     "id",
     "created_at",
@@ -31,7 +31,7 @@ const IGNORED: [&str; 10] = [
 /// Longer texts could be whole keys.
 const LONGEST_DISPLAY: usize = 24;
 
-/// A key that was made elsewhere and is about to be taken in; everything in it has been checked.
+/// A key that was made elsewhere and is about to be imported; everything in it has been checked.
 #[derive(Debug, Clone)]
 pub struct ImportedKey {
     /// What people call it.

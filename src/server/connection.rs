@@ -82,7 +82,7 @@ impl WorkerConnections {
         if self.count.get() < self.most {
             return;
         }
-        // Who does not leave at once is waited for no longer.
+        // A connection that does not leave at once is not waited for any longer.
         let dawdles = || self.left_at.get().is_none_or(|at| at.elapsed() > LINGER);
         if self.count.get() - self.leaving.get() >= self.most || dawdles() {
             let _ =

@@ -33,7 +33,7 @@ pub fn try_lock(connection: &mut AnyConnection, identity: &Identity) -> Result<b
     match connection {
         AnyConnection::Sqlite(_) => Ok(true),
         AnyConnection::Postgres(connection) => {
-            // Eight bytes of the hash are enough: who shares them by chance is told to try again.
+            // Eight bytes of the hash are enough: requests that share them by chance are told to try again.
             // A lock with one number is another than `AdvisoryLock`'s, which have two.
             let [a, b, c, d, e, f, g, h, ..] = *identity.as_bytes();
             let number = i64::from_be_bytes([a, b, c, d, e, f, g, h]);

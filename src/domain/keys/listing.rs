@@ -51,7 +51,7 @@ impl Bitting {
         let place = PagePosition::of(page, numbers.len());
         let shown = numbers.chunks(ROWS_PER_PAGE).nth(place.page - 1).unwrap_or_default();
         let mut rows = self.key_rows(shown)?;
-        // The order is a minute old; the page itself shall not look unsorted.
+        // The order is a minute old; the page itself must not look unsorted.
         match sort {
             KeySort::MostUsed => rows.sort_by_key(|row| -row.usage.windows.month.total()),
             KeySort::LastUsed => rows.sort_by_key(|row| Reverse(row.usage.last_used_at())),

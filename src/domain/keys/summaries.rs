@@ -1,5 +1,5 @@
 //! Keeping what lists are sorted by up to date: each minute that has ended is added, and a few
-//! keys at a time are counted afresh, since days also leave the window.
+//! keys at a time are recounted, since days also leave the window.
 
 use crate::domain::Bitting;
 use crate::model::usage::{Minute, Windows};
@@ -8,11 +8,11 @@ use crate::store::keys::summaries;
 use crate::store::keys::summaries::SummaryPosition;
 use crate::store::usage;
 
-/// How many keys are counted afresh in one step.
+/// How many keys are recounted in one step.
 const KEYS_PER_STEP: i64 = 100;
 
 impl Bitting {
-    /// Does one small step: adds one minute, or counts a few keys afresh. Returns whether there are
+    /// Does one small step: adds one minute, or recounts a few keys. Returns whether there are
     /// more minutes to add.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! Nobody is locked out by strangers: what fails from one address closes nothing to others. An
 //! attempt is counted before its password is looked at and taken back when it was right, so that
-//! many at once are no more than so many one after the other. The counts lie in the database, for
+//! many at once are no more than so many one after the other. The counts are in the database, for
 //! all servers.
 
 use std::net::{IpAddr, Ipv6Addr};

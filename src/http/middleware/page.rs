@@ -32,7 +32,7 @@ use crate::model::user::User;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Marks a request whose problems are told as a page.
+/// Marks a request whose problems are answered as a page.
 pub struct AsPage;
 
 /// Marks a form of an earlier session, which is refused and shown again.
@@ -181,7 +181,7 @@ impl Page {
     }
 
     /// Takes a form with its token. One that was kept while somebody signed in is shown to them
-    /// again, and so is one that they had open when they signed in anew: nothing is done by it.
+    /// again, and so is one that they had open when they signed in again: it changes nothing.
     fn take(
         &self,
         request: &mut ServiceRequest,

@@ -1,4 +1,4 @@
-//! What is counted for whoever watches the server: refusals always, since the log tells of them;
+//! What is counted for whoever watches the server: refusals always, since the log reports them;
 //! requests where there are metrics.
 //!
 //! Nothing here knows whose a request was: no counter grows with the number of keys or clients.

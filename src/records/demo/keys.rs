@@ -15,7 +15,7 @@ use crate::model::time::{Moment, format};
 use crate::model::usage::{Cell, Outcome};
 
 impl Stage {
-    /// Makes and revokes the keys whose hour this is; returns a key that is made and to be told.
+    /// Makes and revokes the keys whose hour this is; returns the one that is to be shown.
     pub(super) fn tend_keys(&mut self, hour: Moment) -> Result<Option<IssuedKey>> {
         let mut told = None;
         for place in 0..self.keys.len() {

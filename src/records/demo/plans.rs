@@ -5,7 +5,7 @@ use crate::model::key::ApiKey;
 use crate::model::scope::Access;
 use crate::records::model::resources;
 
-/// Who makes a key.
+/// The user who makes a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Maker {
     Administrator,

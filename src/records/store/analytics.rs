@@ -51,6 +51,6 @@ pub fn leads(connection: &mut AnyConnection, period: &Period) -> Result<LeadFigu
             count_with(LeadStatus::Converted, "1"),
         ))
         .get_result(connection)?;
-    // Who has become a customer was qualified before.
+    // Whoever has become a customer was qualified before.
     Ok(LeadFigures { captured, qualified: qualified + converted, converted })
 }

@@ -249,7 +249,7 @@ impl Database {
         preconditions::demand(&self.target, preconditions::of_file(file.path()))
     }
 
-    /// Has every pooled connection opened anew: the database was set back, and one that was open
+    /// Has every pooled connection reopened: the database was set back, and one that was open
     /// before may lead to another server, or remember pages of an SQLite file as they were.
     pub fn renew(&self) {
         self.era.fetch_add(1, Ordering::AcqRel);

@@ -1,7 +1,7 @@
 //! Whether the SQLite file is still the one that was opened.
 //!
 //! An open connection goes on working on a file that has been deleted or replaced: keys would be
-//! accepted by a database that nobody can change any more, and what is written would be lost.
+//! accepted by a database that nobody can change any longer, and what is written would be lost.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

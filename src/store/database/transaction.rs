@@ -117,7 +117,7 @@ pub enum AdvisoryLock {
     Schema,
     /// Dropping kept answers that have expired.
     Answers,
-    /// Changing users, or signing one in. Who needs [`Self::Keys`] too takes it after this.
+    /// Changing users, or signing one in. A transaction that needs [`Self::Keys`] too takes it after this.
     Users,
     /// Counting failed logins, so that none is lost to a concurrent one.
     Logins,

@@ -21,7 +21,7 @@ const ROWS_PER_STATEMENT: usize = 500;
 pub fn insert_many(connection: &mut AnyConnection, keys: &[ApiKey]) -> Result<()> {
     if let AnyConnection::Sqlite(connection) = connection {
         // Digests lie anywhere in their index. So all of it is wanted at hand, and a page that is
-        // changed again and again shall be brought into the file once: 64 MiB for either.
+        // changed again and again is to be written to the file once: 64 MiB for either.
         connection
             .batch_execute("PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16384")?;
     }

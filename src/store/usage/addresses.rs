@@ -1,4 +1,4 @@
-//! From where each key was used lately, in the database.
+//! The last addresses each key was used from, in the database.
 
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};

@@ -103,7 +103,8 @@ fn kind_words(kind: ActorKind) -> Option<&'static str> {
     }
 }
 
-/// Who shares a name is told apart by the kind, and two tokens by their ids.
+/// The address of a list of everything an actor did. Actors of the same name differ by kind, and two
+/// tokens by their ids.
 fn by_them(actor: &Actor) -> Option<String> {
     let name = match (actor.kind, &actor.id) {
         (ActorKind::Token, Some(id)) => id,

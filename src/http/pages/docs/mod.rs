@@ -147,7 +147,7 @@ pub async fn section(
     page(StatusCode::OK, &SectionPage { reference, here, frame, section, url })
 }
 
-/// Who reads the page, if they are signed in. Nobody has to be.
+/// The reader of the page, if they are signed in. Nobody has to be.
 async fn reader(request: &HttpRequest, state: &State) -> Option<Viewer> {
     recognise(request, state).await;
     Viewer::from_request(request, &mut Payload::None).await.ok()

@@ -1,4 +1,4 @@
-//! How long what is made by a form shall live: chosen from a few spans, or as a date.
+//! The lifetime of what a form makes: chosen from a few spans, or as a date.
 
 use chrono::{Days, NaiveDate};
 

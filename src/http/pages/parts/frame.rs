@@ -16,7 +16,7 @@ use crate::model::catalog::Catalog;
 use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
-/// Who looks at users and admin tokens.
+/// The users who may look at users and admin tokens.
 pub const ADMINS_AND_AUDITORS: &[Role] = &[Role::Admin, Role::Auditor];
 
 /// The pages in the navigation, in order. A page that is added gets a row in `Section::row`.
@@ -85,7 +85,7 @@ pub struct Frame {
     pub restored: bool,
 }
 
-/// Who looks at a page: for the use cases, and for the frame.
+/// The user who looks at a page: for the use cases, and for the frame.
 pub struct Viewer {
     /// The principal for which use cases are called.
     pub principal: Principal,
