@@ -43,6 +43,10 @@ pub struct Exchange {
     answered: Cell<bool>,
     /// Since when the client has not taken all that is to be sent.
     blocked: Cell<Option<Instant>>,
+    /// The body of the current request, when its handler has left the rest of it unread.
+    unread: RefCell<Option<Payload>>,
+    /// Whether an answer has said that it is the last one.
+    ended: Cell<bool>,
     /// Whether the connection was told to make room.
     given_up: Cell<bool>,
     /// The last four bytes that were received.
@@ -61,6 +65,8 @@ impl Exchange {
             body_wanted: Cell::new(false),
             answered: Cell::new(false),
             blocked: Cell::new(None),
+            unread: RefCell::new(None),
+            ended: Cell::new(false),
             given_up: Cell::new(false),
             tail: Cell::new(0),
             task: RefCell::new(None),
@@ -70,6 +76,10 @@ impl Exchange {
 
     /// Called when the head of a request has arrived: its body is awaited from now on.
     pub(super) fn begin(self: &Rc<Self>, request: &mut Request) {
+        if self.has_ended() {
+            return;
+        }
+        self.unread.take();
         self.body_wanted.set(false);
         self.answered.set(false);
         if matches!(request.payload(), Payload::None) {
@@ -82,14 +92,32 @@ impl Exchange {
         *request.payload() = Payload::Stream { payload: Box::pin(body) };
     }
 
+    /// Whether the handler has left a body unread whose end may have arrived all the same. It is
+    /// known in the connection's next turn: actix hands on a request before it looks at its body.
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.phase.get() == Phase::Body && self.unread.borrow().is_some()
+    }
+
     /// Called when the answer is known; `whole` if it is not streamed. Returns whether the
-    /// connection must end with it, because the rest of the body will not be read.
-    pub(super) fn settle(&self, whole: bool) -> bool {
+    /// connection must end with it, because there is a rest of the body that will not be read.
+    pub(super) fn settle(&self, whole: bool, context: &mut Context<'_>) -> bool {
         self.answered.set(whole);
         if self.phase.get() == Phase::Body {
-            self.phase.set(Phase::Closing);
+            let is_here = self.unread.take().is_some_and(|body| ends_at_once(body, context));
+            self.phase.set(if is_here { Phase::Answering } else { Phase::Closing });
         }
         self.is_closing()
+    }
+
+    /// Called when an answer says that it is the last one. What the client has sent behind its
+    /// request is not carried out (RFC 9112 §9.6): it will be sent again on another connection.
+    pub(super) fn end_with_answer(&self) {
+        self.ended.set(true);
+    }
+
+    /// Whether an answer has said that it is the last one.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.get()
     }
 
     /// Called when bytes have come from the client.
@@ -231,6 +259,18 @@ fn ends_a_head(tail: u32) -> bool {
     bytes == *b"\n\r\n" || bytes.ends_with(b"\n\n")
 }
 
+/// Whether all of a body has arrived that nobody wants.
+fn ends_at_once(mut body: Payload, context: &mut Context<'_>) -> bool {
+    loop {
+        match Pin::new(&mut body).poll_next(context) {
+            Poll::Ready(None) => return true,
+            // There is no more of it than the connection keeps for a reader.
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
+        }
+    }
+}
+
 /// A body on its way to its handler.
 struct Body {
     exchange: Rc<Exchange>,
@@ -257,5 +297,14 @@ impl Stream for Body {
             }
             chunk => chunk,
         })
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.exchange.phase.get() == Phase::Body {
+            let rest = std::mem::replace(&mut self.payload, Payload::None);
+            *self.exchange.unread.borrow_mut() = Some(rest);
+        }
     }
 }

@@ -26,7 +26,7 @@ use super::exchange::Exchange;
 use super::extract::caller::present;
 use super::middleware::count::user_agent_of;
 use super::middleware::measure::Measure;
-use super::middleware::observe::{are_logged, asks_for_upgrade, frame};
+use super::middleware::observe::{are_logged, frame, is_kept_alive};
 use super::request_id::RequestId;
 use super::routes::PING;
 use super::state::{SharedState, State};
@@ -125,7 +125,7 @@ impl<A> FastPath<A> {
         let state = &self.state;
         let quick = Quick::of(request)?;
         // What is to be logged is known further on, and so is how a connection is ended.
-        let ends = state.stopping.load(Ordering::Relaxed) || asks_for_upgrade(request.head());
+        let ends = state.stopping.load(Ordering::Relaxed) || !is_kept_alive(request.head());
         if ends || are_logged() {
             return None;
         }

@@ -31,6 +31,8 @@ use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::state::{SharedState, State};
 use crate::model::secret::mask;
 
+const BEHIND_THE_LAST: &str = "This request came behind one whose answer ended the connection, and was not carried out. Send it again on another connection.";
+
 /// The outermost middleware: gives every request an id, and every answer its body, headers and log
 /// line.
 #[derive(Clone)]
@@ -79,8 +81,14 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let began = are_logged().then(Instant::now);
-        ObserveFuture { answer: self.service.call(request), state: self.state.clone(), began }
+        let (began, state) = (are_logged().then(Instant::now), self.state.clone());
+        let exchange = request.conn_data::<Rc<Exchange>>();
+        if exchange.is_some_and(|exchange| exchange.has_ended()) {
+            let refused = Problem::new(Code::BadRequest, BEHIND_THE_LAST).error_response();
+            let known = Some(request.into_response(refused));
+            return ObserveFuture { answer: None, known, state, began };
+        }
+        ObserveFuture { answer: Some(self.service.call(request)), known: None, state, began }
     }
 }
 
@@ -88,7 +96,9 @@ pin_project! {
     /// A request on its way through the application, with what its answer needs.
     pub struct ObserveFuture<F> {
         #[pin]
-        answer: F,
+        answer: Option<F>,
+        // Waits for the connection's next turn.
+        known: Option<ServiceResponse<BoxBody>>,
         state: SharedState,
         began: Option<Instant>,
     }
@@ -103,19 +113,35 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = ready!(this.answer.poll(context))?.map_into_boxed_body();
+        let answer = match (this.known.take(), this.answer.as_pin_mut()) {
+            (Some(known), _) => known,
+            (None, None) => return Poll::Pending,
+            (None, Some(answer)) => {
+                let answer = ready!(answer.poll(context))?.map_into_boxed_body();
+                let exchange = answer.request().conn_data::<Rc<Exchange>>();
+                if exchange.is_some_and(|exchange| exchange.has_unread_body()) {
+                    *this.known = Some(answer);
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                answer
+            }
+        };
         let noted = answer.request().extensions().get::<RequestId>().copied();
         let id = noted.unwrap_or_else(|| RequestId::choose(answer.request().headers(), this.state));
         let mut response = render_problem(answer, &id);
         frame(response.headers_mut(), &id, this.state);
         let exchange = response.request().conn_data::<Rc<Exchange>>();
         let is_whole = !matches!(response.response().body().size(), BodySize::Stream);
-        let leaves_body = exchange.is_some_and(|exchange| exchange.settle(is_whole));
-        if leaves_body
-            || this.state.stopping.load(Ordering::Relaxed)
-            || asks_for_upgrade(response.request().head())
-        {
+        let leaves_body = exchange.is_some_and(|exchange| exchange.settle(is_whole, context));
+        let is_last = !is_kept_alive(response.request().head())
+            || leaves_body
+            || this.state.stopping.load(Ordering::Relaxed);
+        if is_last {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            if let Some(exchange) = response.request().conn_data::<Rc<Exchange>>() {
+                exchange.end_with_answer();
+            }
         }
         if let Some(began) = this.began {
             log_request(&response, &id, *began, this.state);
@@ -204,10 +230,10 @@ pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId, state: &St
     }
 }
 
-/// Whether a connection is to speak something else from now on. Nothing else is spoken here, and
-/// actix reads no further request from it: so its answer has to say that it ends.
-pub(in crate::http) fn asks_for_upgrade(request: &RequestHead) -> bool {
-    request.connection_type() == ConnectionType::Upgrade
+/// Whether a request lets its connection stay. One that asks for another protocol does not: nothing
+/// else is spoken here, and actix reads no further request from it.
+pub(in crate::http) fn is_kept_alive(request: &RequestHead) -> bool {
+    request.connection_type() == ConnectionType::KeepAlive
 }
 
 /// Whether each request is logged.
