@@ -134,7 +134,7 @@ on_both! {
         let wrong = json!({"name": "x", "scopes": ["calls:read"]});
         let said = server.manage("POST", "/v1/keys", Some(&wrong));
         said.expect(422, "validation_failed");
-        assert!(said.body.contains("the scopes are orders:read, orders:write, reports:read"), "{said:?}");
+        assert!(said.body.contains("choose from orders:read, orders:write, reports:read"), "{said:?}");
         server.call(&key, "GET", "/v1/calls", None).expect(404, "not_found");
         let document = server.client.send("GET", "/openapi.json", &[], None).body;
         let document: Value = serde_json::from_str(&document).unwrap();
