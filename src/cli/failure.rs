@@ -50,6 +50,7 @@ impl From<FieldErrors> for Failure {
         let option = |field: &str| match field {
             "scopes" => "--scope".to_owned(),
             "expires_at" => "--expires".to_owned(),
+            "allowed_networks" => "--allow-network".to_owned(),
             "email" => "the e-mail address".to_owned(),
             "password" => "the password".to_owned(),
             other => format!("--{}", other.replace('_', "-")),

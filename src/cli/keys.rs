@@ -30,6 +30,7 @@ Examples:
   bitting key create --name ci --scope calls:read
   bitting key create --name sync --scope leads:read --scope leads:write --expires 1y
   bitting key create --name door --scope calls:read --expires never
+  bitting key create --name sync --scope calls:read --rate-limit 600/minute --quota 50000/day
   KEY=$(bitting key create --name shell --scope calls:read)
 
 Write does not include read: give both where both are needed.")]
@@ -40,6 +41,23 @@ Write does not include read: give both where both are needed.")]
         #[arg(long, value_parser = word::<StatusFilter>(), default_value = "all")]
         status: StatusFilter,
         /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change a key's limits; every running server follows within a second
+    #[command(after_help = "\
+Examples:
+  bitting key set key_01… --rate-limit 600/minute --quota 50000/day
+  bitting key set key_01… --allow-network 10.0.0.0/8 --allow-network 203.0.113.9
+  bitting key set key_01… --rate-limit none
+
+What is not given stays as it is; none removes a limit. Networks that are given replace all others.")]
+    Set {
+        /// The key's id, key_…
+        id: String,
+        #[command(flatten)]
+        limits: Limits,
+        /// Print the key as a JSON object
         #[arg(long)]
         json: bool,
     },
@@ -70,7 +88,8 @@ Examples:
   bitting key import - --format jsonl < keys.jsonl
   bitting key import keys.csv --json > report.jsonl
 
-Columns (or members): name, scopes, sha256, and optionally description, owner, expires_at, display;
+Columns (or members): name, scopes, sha256, and optionally description, owner, expires_at, display,
+rate_limit (600/minute), quota (50000/day), allowed_networks (with a space between);
 the columns of `key export` work too. Cells are separated by commas, semicolons or tabs, scopes
 in one cell by spaces, commas or semicolons; in JSON they are a list.
 Invalid lines are reported and skipped, and the others are imported; the exit code is then 1.
@@ -104,9 +123,53 @@ pub(super) struct Create {
     /// Whose it is: a customer or a team of yours; has no effect on what the key may do
     #[arg(long)]
     owner: Option<String>,
+    #[command(flatten)]
+    limits: Limits,
     /// Print a JSON object that holds the key
     #[arg(long)]
     json: bool,
+}
+
+/// The limits of a key
+#[derive(Debug, Args)]
+pub(super) struct Limits {
+    /// How fast the key may be used, such as 600/minute: a second, minute or hour
+    #[arg(long, value_name = "REQUESTS/TIME")]
+    rate_limit: Option<String>,
+    /// How many requests are accepted, such as 50000/day: a calendar day or month, in UTC
+    #[arg(long, value_name = "REQUESTS/TIME")]
+    quota: Option<String>,
+    /// A network or an address it may be used from; repeat the option for more
+    #[arg(long, value_name = "NETWORK")]
+    allow_network: Vec<String>,
+}
+
+impl Limits {
+    /// The fields that say the same; only those that were given.
+    fn fields(&self) -> impl Iterator<Item = (String, Value)> {
+        let given = |text: &str| if text == "none" { Value::Null } else { json!(text) };
+        let networks = match self.allow_network.as_slice() {
+            [] => None,
+            [only] => Some(given(only)),
+            several => Some(json!(several)),
+        };
+        let fields = [
+            ("rate_limit", self.rate_limit.as_deref().map(given)),
+            ("quota", self.quota.as_deref().map(given)),
+            ("allowed_networks", networks),
+        ];
+        fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)))
+    }
+
+    /// A patch that sets what was given.
+    fn patch(&self) -> Result<Map<String, Value>, Failure> {
+        let patch: Map<String, Value> = self.fields().collect();
+        if patch.is_empty() {
+            let options = "--rate-limit, --quota or --allow-network";
+            return Err(Failure::Usage(format!("nothing is to be changed; give {options}")));
+        }
+        Ok(patch)
+    }
 }
 
 pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failure> {
@@ -120,6 +183,12 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
             let bitting = open(settings, Missing::Refuse)?;
             let key = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
             show_key(&bitting, &key, json)
+        }
+        KeyCommand::Set { id, limits, json } => {
+            let id = parse_id(&id)?;
+            let bitting = open(settings, Missing::Refuse)?;
+            let edited = bitting.edit_key(id, limits.patch()?, &principal());
+            show_key(&bitting, &edited.map_err(|why| not_found(why, id))?, json)
         }
         KeyCommand::Revoke { id, reason, json } => {
             let id = parse_id(&id)?;
@@ -169,6 +238,7 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
         "expires_at".to_owned(),
         expires_at.map_or(Value::Null, |at| json!(format_time(at))),
     );
+    object.extend(arguments.limits.fields());
     let new = NewKey::from_object(&object, &server::catalog(settings), now)?;
 
     let bitting = open(settings, Missing::Create)?;
@@ -276,6 +346,12 @@ fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, S
         ("description", key.label.description.clone().unwrap_or_default()),
         (made, format!("{} by {}", format_time(key.created_at), by(&key.created_by))),
         ("expires", key.expires_at.map_or("never".to_owned(), format_time)),
+        ("rate limit", key.limits.rate_limit.map(|limit| limit.to_string()).unwrap_or_default()),
+        ("quota", key.limits.quota.map(|quota| quota.to_string()).unwrap_or_default()),
+        (
+            "allowed from",
+            key.limits.allowed_networks.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ),
     ];
     if let Some(revocation) = &key.revocation {
         let why = revocation.reason.as_ref().map(|reason| format!(": {reason}"));

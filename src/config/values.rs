@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::model::network::parse_network;
 use crate::model::time::parse_length;
 
 /// How log lines look.
@@ -67,15 +68,8 @@ pub(super) fn parse_origin(text: &str) -> Result<String, String> {
 
 pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts.map(parse_network).collect()
-}
-
-/// A network, or a single address.
-fn parse_network(text: &str) -> Result<IpNet, String> {
-    let single = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(single).ok_or_else(|| {
-        format!("{text:?} is not a network; write 10.0.0.0/8, and separate several by commas")
-    })
+    let networks: Result<_, String> = parts.map(parse_network).collect();
+    networks.map_err(|why| format!("{why}, and separate several by commas"))
 }
 
 pub(super) fn parse_database_wait(text: &str) -> Result<Duration, &'static str> {

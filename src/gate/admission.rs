@@ -9,6 +9,7 @@ use super::Gate;
 use super::caller::Caller;
 use super::decision::{Decision, Refusal};
 use super::indexed_credential::Holder;
+use super::limiter::Standing;
 use super::presented_key::{Presented, Unusable};
 use super::route::Route;
 use super::worker_tally::WorkerTally;
@@ -49,6 +50,7 @@ pub struct PendingCount {
     outcome: Option<Outcome>,
     /// Whether it is counted, or its key only noted as used.
     counted: bool,
+    standing: Option<Standing>,
 }
 
 /// What a request counts as that only asks about another one.
@@ -74,9 +76,10 @@ impl Door {
         self: &Rc<Self>,
         presented: &Result<Presented, Unusable>,
         route: Route,
+        address: impl FnOnce() -> Option<IpAddr>,
     ) -> Option<Admission> {
         let now = self.gate.time.now();
-        let decision = self.gate.judge(presented, route, now)?;
+        let decision = self.gate.judge(presented, route, now, address)?;
         Some(self.admission(decision, route, now))
     }
 
@@ -85,12 +88,14 @@ impl Door {
         self: &Rc<Self>,
         presented: &Result<Presented, Unusable>,
         route: Route,
+        address: impl FnOnce() -> Option<IpAddr>,
     ) -> Admission {
-        let (decision, now) = self.gate.judge_after_feed(presented, route).await;
+        let (decision, now) = self.gate.judge_after_feed(presented, route, address).await;
         self.admission(decision, route, now)
     }
 
-    fn admission(self: &Rc<Self>, decision: Decision, route: Route, at: Moment) -> Admission {
+    fn admission(self: &Rc<Self>, mut decision: Decision, route: Route, at: Moment) -> Admission {
+        let standing = self.gate.limit(&mut decision, at);
         let Decision { holder, verdict } = decision;
         let (key, outcome) = match &verdict {
             Err(Refusal::Unavailable) => (None, None),
@@ -105,7 +110,10 @@ impl Door {
                 | Refusal::NotFound
                 | Refusal::Unmapped(_)
                 | Refusal::MethodNotAllowed
-                | Refusal::InsufficientScope { .. },
+                | Refusal::InsufficientScope { .. }
+                | Refusal::AddressNotAllowed
+                | Refusal::RateLimited { .. }
+                | Refusal::QuotaExceeded { .. },
             )
             | Ok(Caller::Key(_)) => (key_of(holder), None),
             Ok(Caller::Token(token)) => {
@@ -116,7 +124,16 @@ impl Door {
         let (door, resource, access) = (self.clone(), route.resource(), route.access());
         Admission {
             verdict,
-            count: PendingCount { door, key, resource, access, at, outcome, counted: true },
+            count: PendingCount {
+                door,
+                key,
+                resource,
+                access,
+                at,
+                outcome,
+                counted: true,
+                standing,
+            },
         }
     }
 }
@@ -129,6 +146,11 @@ fn key_of(holder: Option<Holder>) -> Option<KeyNumber> {
 }
 
 impl PendingCount {
+    /// What is left of the key's limits on its requests, if it has any.
+    pub fn standing(&self) -> Option<Standing> {
+        self.standing
+    }
+
     /// Counts the request as one of a credential that had ended already: it did so while the
     /// request was still coming in.
     pub fn ended_meanwhile(&mut self) {
@@ -151,7 +173,10 @@ impl PendingCount {
 
     /// Leaves the request uncounted, since another door will judge and count it.
     pub fn discard(mut self) {
-        self.key = None;
+        let key = self.key.take();
+        if let (Some(key), Some(standing)) = (key, self.standing.filter(|s| s.taken)) {
+            self.door.gate.index.limiter.give_back(key, standing.limits, self.at);
+        }
     }
 
     /// Counts the request by the status of its answer. What the client calls itself is asked for

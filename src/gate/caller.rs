@@ -1,5 +1,6 @@
 //! Who a right credential proves. Only the decision makes one of these.
 
+use super::limiter::LimitsNumber;
 use crate::model::catalog::{Catalog, Permissions, ResourceNumber};
 use crate::model::credential::Credential;
 use crate::model::id::{KeyId, TokenId};
@@ -12,6 +13,7 @@ pub struct KeyCaller {
     pub(super) id: KeyId,
     pub(super) number: KeyNumber,
     pub(super) permissions: Permissions,
+    pub(super) limits: LimitsNumber,
 }
 
 impl KeyCaller {
@@ -23,6 +25,11 @@ impl KeyCaller {
     /// The row number the key's requests are counted under, or a stand-in for it.
     pub fn number(&self) -> KeyNumber {
         self.number
+    }
+
+    /// The limits the key is held to.
+    pub fn limits(&self) -> LimitsNumber {
+        self.limits
     }
 
     /// The key as a credential that a use case checks again in its transaction.

@@ -6,10 +6,10 @@
 use super::caller::{Caller, KeyCaller, TokenCaller};
 use super::key_index::{Holder, IndexedCredential};
 use super::presented_key::{Presented, Unusable};
+pub use super::refusal::Refusal;
 use super::route::{Need, Route};
 use crate::model::catalog::Catalog;
 use crate::model::key::Status;
-use crate::model::requirement::Unmapped;
 use crate::model::scope::Access;
 use crate::model::secret::SecretKind;
 use crate::model::time::Moment;
@@ -25,38 +25,6 @@ pub enum Lookup {
     Unavailable,
 }
 
-/// Why a request is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The request carries more than one credential.
-    MultipleCredentials,
-    /// The request carries no credential.
-    MissingKey,
-    /// The credential is malformed, has a wrong checksum, or is unknown.
-    InvalidKey,
-    /// The secret is right, but the credential was revoked.
-    KeyRevoked,
-    /// The secret is right, but the credential has expired.
-    KeyExpired,
-    /// It is not known at present whether the credential is still valid.
-    Unavailable,
-    /// An API key where an admin token is needed, or the reverse.
-    WrongCredential(Need),
-    /// There is nothing at this path.
-    NotFound,
-    /// Somebody else's request, which belongs to no resource.
-    Unmapped(Unmapped),
-    /// The path does not offer this method.
-    MethodNotAllowed,
-    /// The key lacks a scope.
-    InsufficientScope {
-        /// The scope that the route needs.
-        required: String,
-        /// The scopes that the key has.
-        granted: Vec<String>,
-    },
-}
-
 /// The decision about one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -67,10 +35,15 @@ pub struct Decision {
 }
 
 /// Decides about one request. `fresh`: the index is recent enough to accept a credential by it.
+/// `inside`: the client is where the credential may be used.
+///
+/// A key's limits on the number of its requests come last, and not here, since what is decided does
+/// not change when it is decided again ([`Limiter::take`](super::limiter::Limiter::take)).
 pub fn decide(
     presented: &Result<Presented, Unusable>,
     lookup: Lookup,
     fresh: bool,
+    inside: bool,
     now: Moment,
     route: Route,
     catalog: &Catalog,
@@ -98,6 +71,7 @@ pub fn decide(
         Status::Revoked => Err(Refusal::KeyRevoked),
         Status::Expired => Err(Refusal::KeyExpired),
         Status::Active if !fresh => Err(Refusal::Unavailable),
+        Status::Active if !inside => Err(Refusal::AddressNotAllowed),
         Status::Active => permit(&holder, route, catalog),
     };
     Decision { holder: Some(holder), verdict }
@@ -122,12 +96,12 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
         (Need::Scope(_) | Need::AnyKey | Need::Open(_), Holder::AdminToken { .. })
         | (Need::AdminToken, Holder::ApiKey { .. }) => Err(Refusal::WrongCredential(need)),
         _ if !offered => Err(Refusal::MethodNotAllowed),
-        (Need::AnyKey | Need::Open(_), &Holder::ApiKey { id, number, permissions }) => {
-            Ok(Caller::Key(KeyCaller { id, number, permissions }))
+        (Need::AnyKey | Need::Open(_), &Holder::ApiKey { id, number, permissions, limits }) => {
+            Ok(Caller::Key(KeyCaller { id, number, permissions, limits }))
         }
-        (Need::Scope(resource), &Holder::ApiKey { id, number, permissions }) => {
+        (Need::Scope(resource), &Holder::ApiKey { id, number, permissions, limits }) => {
             if catalog.allows(permissions, resource, access) {
-                Ok(Caller::Key(KeyCaller { id, number, permissions }))
+                Ok(Caller::Key(KeyCaller { id, number, permissions, limits }))
             } else {
                 let granted = catalog.scopes_of(permissions);
                 Err(Refusal::InsufficientScope {
@@ -153,11 +127,13 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::limiter::Limiter;
     use crate::model::actor::{Actor, ActorKind};
     use crate::model::catalog::sample;
     use crate::model::id::{KeyId, PublicId, TokenId};
     use crate::model::key::KeyChange;
     use crate::model::key::KeyNumber;
+    use crate::model::limits::KeyLimits;
     use crate::model::secret::Digest;
     use crate::model::time::parse_rfc3339;
     use crate::model::token::AdminToken;
@@ -183,12 +159,14 @@ mod tests {
                 number: KeyNumber(7),
                 id: KeyId::from_number(5),
                 scopes: scopes.parse().unwrap(),
+                limits: KeyLimits::default(),
                 expires_at,
                 revoked,
                 imported: false,
                 revision: 1,
             },
             &catalog(),
+            &Limiter::default(),
         )
     }
 
@@ -211,6 +189,7 @@ mod tests {
                 revision: 1,
             },
             &catalog(),
+            &Limiter::default(),
         )
     }
 
@@ -313,6 +292,7 @@ mod tests {
                 Refusal::Unavailable,
             ),
             ("out of reach too long", api, live, false, UNKNOWN, Refusal::Unavailable),
+            ("from elsewhere", api, live, true, management, Refusal::AddressNotAllowed),
             ("key on a management route", api, live, true, management, wrong(Need::AdminToken)),
             (
                 "token on a protected route",
@@ -342,9 +322,11 @@ mod tests {
                 keys,
             ),
         ];
+        let mut inside = false;
         for (case, presented, lookup, fresh, route, expected) in rows {
-            let decision = decide(&presented, lookup, fresh, now(), route, &catalog());
+            let decision = decide(&presented, lookup, fresh, inside, now(), route, &catalog());
             assert_eq!(decision.verdict, Err(expected), "{case}");
+            inside |= case == "from elsewhere";
         }
     }
 
@@ -365,7 +347,8 @@ mod tests {
             (admin, token(Access::Write), route(Need::AdminToken, Access::Read)),
             (admin, token(Access::Write), route(Need::AdminToken, Access::Write)),
         ] {
-            let decision = decide(&presented, Lookup::Found(entry), true, now(), route, &catalog());
+            let decision =
+                decide(&presented, Lookup::Found(entry), true, true, now(), route, &catalog());
             assert!(decision.verdict.is_ok(), "{route:?}");
         }
     }
@@ -374,7 +357,9 @@ mod tests {
     fn a_retired_key_still_says_whose_it_was() {
         let revoked = Lookup::Found(key("calls:read", None, true));
         let api = Ok(presented(SecretKind::ApiKey));
-        assert!(decide(&api, revoked, true, now(), UNKNOWN, &catalog()).holder.is_some());
-        assert!(decide(&api, Lookup::Unknown, true, now(), UNKNOWN, &catalog()).holder.is_none());
+        assert!(decide(&api, revoked, true, true, now(), UNKNOWN, &catalog()).holder.is_some());
+        assert!(
+            decide(&api, Lookup::Unknown, true, true, now(), UNKNOWN, &catalog()).holder.is_none()
+        );
     }
 }

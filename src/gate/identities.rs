@@ -132,6 +132,7 @@ impl Identities {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::limiter::LimitsNumber;
     use crate::model::catalog::Permissions;
     use crate::model::id::PublicId;
     use crate::model::key::KeyNumber;
@@ -155,7 +156,8 @@ mod tests {
         assert_eq!(identities.find(id), Some(identity("one")));
         let before = identities.begin(id);
         let (number, permissions) = (KeyNumber(1), Permissions::default());
-        identities.forget(Holder::ApiKey { id, number, permissions });
+        let limits = LimitsNumber::default();
+        identities.forget(Holder::ApiKey { id, number, permissions, limits });
         assert_eq!(identities.find(id), None);
         identities.insert(id, identity("one"), before);
         assert_eq!(identities.find(id), None);

@@ -1,10 +1,12 @@
 //! What the key index holds of a key or an admin token.
 
+use super::limiter::{Limiter, LimitsNumber};
 use super::policies::{CredentialKind, Policy};
 use crate::model::catalog::{Catalog, Permissions};
 use crate::model::id::{KeyId, PublicId, TokenId};
 use crate::model::key::KeyChange;
 use crate::model::key::{ApiKey, KeyNumber, Status};
+use crate::model::limits::KeyLimits;
 use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::Moment;
 use crate::model::token::AdminToken;
@@ -32,6 +34,8 @@ pub enum Holder {
         number: KeyNumber,
         /// The scopes it has.
         permissions: Permissions,
+        /// The limits it is held to.
+        limits: LimitsNumber,
     },
     /// An admin token with its rights.
     AdminToken {
@@ -48,15 +52,20 @@ pub enum Holder {
 
 impl IndexedCredential {
     /// What the index holds of a credential, its scopes compiled.
-    pub fn new<'a>(credential: impl Into<CredentialRow<'a>>, catalog: &Catalog) -> Self {
-        let CredentialRow { id, number, scopes, expires_at, kind, revoked, revision } =
+    pub fn new<'a>(
+        credential: impl Into<CredentialRow<'a>>,
+        catalog: &Catalog,
+        limiter: &Limiter,
+    ) -> Self {
+        let CredentialRow { id, number, scopes, limits, expires_at, kind, revoked, revision } =
             credential.into();
+        let limits = limits.map(|limits| limiter.intern(limits)).unwrap_or_default();
         Self {
             id: [(id >> 64) as u64, id as u64],
             expires_ms: expires_at.map_or(i64::MAX, |end| end.timestamp_millis()),
             revision,
             number,
-            policy: Policy { kind, permissions: catalog.compile(scopes) },
+            policy: Policy { kind, permissions: catalog.compile(scopes), limits },
             revoked,
         }
     }
@@ -80,6 +89,7 @@ impl IndexedCredential {
                 id: KeyId::from_number(id),
                 number: KeyNumber(self.number),
                 permissions: self.policy.permissions,
+                limits: self.policy.limits,
             },
             CredentialKind::ReadToken => token(Access::Read),
             CredentialKind::WriteToken => token(Access::Write),
@@ -104,6 +114,8 @@ pub struct CredentialRow<'a> {
     id: u128,
     number: u32,
     scopes: &'a ScopeSet,
+    /// None of an admin token.
+    limits: Option<&'a KeyLimits>,
     expires_at: Option<Moment>,
     kind: CredentialKind,
     revoked: bool,
@@ -116,6 +128,7 @@ impl<'a> From<&'a KeyChange> for CredentialRow<'a> {
             id: key.id.number(),
             number: key.number.0,
             scopes: &key.scopes,
+            limits: Some(&key.limits),
             expires_at: key.expires_at,
             kind: CredentialKind::of_key(key.imported),
             revoked: key.revoked,
@@ -130,6 +143,7 @@ impl<'a> From<&'a ApiKey> for CredentialRow<'a> {
             id: key.id.number(),
             number: key.number.0,
             scopes: &key.scopes,
+            limits: Some(&key.limits),
             expires_at: key.expires_at,
             kind: CredentialKind::of_key(key.imported),
             revoked: key.revocation.is_some(),
@@ -144,6 +158,7 @@ impl<'a> From<&'a AdminToken> for CredentialRow<'a> {
             id: token.id.number(),
             number: token.number,
             scopes: &token.may_grant,
+            limits: None,
             expires_at: Some(token.expires_at),
             kind: match token.access {
                 Access::Read => CredentialKind::ReadToken,

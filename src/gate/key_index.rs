@@ -11,65 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::identities::Identities;
 pub use super::indexed_credential::{CredentialRow, Holder, IndexedCredential};
-use super::policies::{CredentialKind, Policies, Policy, PolicyNumber};
-use super::row_numbers::RowNumbers;
+use super::limiter::Limiter;
+use super::policies::{CredentialKind, Policies};
+use super::row_numbers::{RowNumbers, Table};
+use super::slot::{GONE, Slot, state};
 use super::slots::SlotTable;
 use crate::model::catalog::Catalog;
 use crate::model::key::Status;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
-
-/// The bits below the revision in a slot's state: revoked, and no longer known to the database.
-const REVOKED: i64 = 1;
-const GONE: i64 = 2;
-const REVISION_SHIFT: u32 = 2;
-
-fn state(entry: &IndexedCredential) -> i64 {
-    entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
-}
-
-/// A credential in memory, 72 bytes. It never moves, and only its state and policy ever change.
-struct Slot {
-    digest: Digest,
-    id: [u64; 2],
-    expires_ms: i64,
-    /// The revision, and below it [`GONE`] and [`REVOKED`]: all change at once.
-    state: AtomicI64,
-    /// The credential's [`PolicyNumber`].
-    policy: AtomicU32,
-    /// The row number or stand-in that requests are counted under, as in [`Holder`].
-    number: u32,
-}
-
-impl Slot {
-    /// The credential in this slot; none if the database no longer knows it.
-    fn entry(&self, policies: &Policies) -> Option<IndexedCredential> {
-        let &Self { id, expires_ms, number, .. } = self;
-        // Before the policy, which `update` stores first.
-        let state = self.state.load(Ordering::Acquire);
-        let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
-        (state & GONE == 0).then_some(IndexedCredential {
-            id,
-            expires_ms,
-            revision,
-            number,
-            policy: self.policy(policies),
-            revoked,
-        })
-    }
-
-    fn policy(&self, policies: &Policies) -> Policy {
-        policies.get(PolicyNumber(self.policy.load(Ordering::Relaxed)))
-    }
-
-    /// Replaces state and policy; returns the previous state. The policy goes first, so that
-    /// whoever sees the new revision sees its policy. Seen earlier it does no harm: it is
-    /// committed.
-    fn update(&self, entry: &IndexedCredential, policy: PolicyNumber) -> i64 {
-        self.policy.store(policy.0, Ordering::Relaxed);
-        self.state.swap(state(entry), Ordering::AcqRel)
-    }
-}
 
 /// What replacing the index changed for the worse.
 #[derive(Debug, Default)]
@@ -97,6 +47,8 @@ pub struct KeyIndex {
     pub numbers: Arc<RowNumbers>,
     /// Who the keys are that were used lately.
     pub identities: Identities,
+    /// What is used up of the keys' limits.
+    pub limiter: Limiter,
 }
 
 #[derive(Default)]
@@ -113,7 +65,7 @@ impl KeyIndex {
 
     /// What the index would hold of a credential.
     pub fn entry<'a>(&self, credential: impl Into<CredentialRow<'a>>) -> IndexedCredential {
-        IndexedCredential::new(credential, &self.catalog)
+        IndexedCredential::new(credential, &self.catalog, &self.limiter)
     }
 
     fn write(&self) -> MutexGuard<'_, Writing> {
@@ -149,6 +101,7 @@ impl KeyIndex {
         match present {
             Some((_, present)) if present.revision >= entry.revision => {}
             Some((slot, _)) => {
+                self.limit(slot.number, &entry);
                 slot.update(&entry, self.policies.intern(entry.policy));
                 self.identities.forget(entry.holder());
             }
@@ -169,6 +122,7 @@ impl KeyIndex {
         self.reserve_slots(self.slots.count() + 1);
         let &IndexedCredential { id, expires_ms, policy, .. } = entry;
         let number = self.numbers.admit(policy.kind.table(), entry.number);
+        self.limit(number, entry);
         let state = AtomicI64::new(state(entry));
         let policy = AtomicU32::new(self.policies.intern(policy).0);
         let place = self.slots.push(Slot { digest, id, expires_ms, state, policy, number });
@@ -185,12 +139,20 @@ impl KeyIndex {
             == (entry.id, entry.expires_ms, entry.policy.kind, entry.number)
     }
 
+    /// Has the limiter keep account of a key with limits, before anybody can use the key.
+    fn limit(&self, number: u32, entry: &IndexedCredential) {
+        if entry.policy.kind.table() == Table::Keys {
+            self.limiter.watch(number, entry.policy.limits);
+        }
+    }
+
     fn kind(&self, slot: &Slot) -> CredentialKind {
         slot.policy(&self.policies).kind
     }
 
     fn bring_back(&self, slot: &Slot, entry: &IndexedCredential) {
         self.numbers.set_gone(entry.policy.kind.table(), slot.number, false);
+        self.limit(slot.number, entry);
         let before = slot.update(entry, self.policies.intern(entry.policy));
         if before & GONE != 0 {
             self.gone.fetch_sub(1, Ordering::Relaxed);
@@ -269,10 +231,11 @@ impl KeyIndex {
 #[cfg(test)]
 mod tests {
     use crate::gate::key_index::*;
-    use crate::gate::row_numbers::Table;
+    use crate::gate::limiter::LimitsNumber;
     use crate::model::catalog::sample;
     use crate::model::id::{KeyId, PublicId};
     use crate::model::key::{KeyChange, KeyNumber};
+    use crate::model::limits::KeyLimits;
     use crate::model::time::parse_rfc3339;
 
     fn catalog() -> Arc<Catalog> {
@@ -285,6 +248,7 @@ mod tests {
             number: KeyNumber(7),
             id: KeyId::from_number(u128::MAX - 5),
             scopes: catalog().scopes(),
+            limits: KeyLimits::default(),
             expires_at: parse_rfc3339("2026-11-21T12:00:00Z"),
             revoked,
             imported: false,
@@ -301,6 +265,7 @@ mod tests {
             id: KeyId::from_number(u128::MAX - 5),
             number: KeyNumber(7),
             permissions: catalog().compile(&catalog().scopes()),
+            limits: LimitsNumber::default(),
         };
         assert_eq!(index.find(&Digest::of(b"secret")).map(|entry| entry.holder()), Some(expected));
     }

@@ -13,15 +13,20 @@ pub mod freshness;
 pub mod identities;
 pub mod indexed_credential;
 pub mod key_index;
+pub mod key_use;
 pub mod last_errors;
+pub mod limiter;
 pub mod policies;
 pub mod presented_key;
+pub mod refusal;
 pub mod route;
 pub mod row_numbers;
+mod slot;
 mod slots;
 pub mod timekeeper;
 pub mod worker_tally;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +34,12 @@ use crate::model::catalog::Catalog;
 use crate::model::secret::Brand;
 use crate::model::time::Moment;
 
-use decision::{Decision, Lookup, decide};
+use decision::{Decision, Lookup, Refusal, decide};
 use freshness::Freshness;
+use indexed_credential::Holder;
 use key_index::KeyIndex;
+use key_use::{Exhausted, Now, Remaining};
+use limiter::Standing;
 use presented_key::{Expected, Presented, Unusable};
 use route::Route;
 use timekeeper::Timekeeper;
@@ -81,6 +89,7 @@ impl Gate {
         presented: &Result<Presented, Unusable>,
         route: Route,
         now: Moment,
+        address: impl FnOnce() -> Option<IpAddr>,
     ) -> Option<Decision> {
         let fresh = self.is_fresh();
         let lookup = match presented {
@@ -92,7 +101,8 @@ impl Gate {
                 None => return None,
             },
         };
-        Some(decide(presented, lookup, fresh, now, route, &self.catalog))
+        let inside = self.is_inside(&lookup, address);
+        Some(decide(presented, lookup, fresh, inside, now, route, &self.catalog))
     }
 
     /// Decides about a credential that memory does not know: it may have been made elsewhere a
@@ -102,6 +112,7 @@ impl Gate {
         &self,
         presented: &Result<Presented, Unusable>,
         route: Route,
+        address: impl FnOnce() -> Option<IpAddr>,
     ) -> (Decision, Moment) {
         let read = self.freshness.next_read().await;
         let fresh = self.is_fresh();
@@ -111,8 +122,46 @@ impl Gate {
             (None, Ok(())) => Lookup::Unknown,
             (None, Err(_)) => Lookup::Unavailable,
         };
-        let now = self.time.now();
-        (decide(presented, lookup, fresh, now, route, &self.catalog), now)
+        let (now, inside) = (self.time.now(), self.is_inside(&lookup, address));
+        (decide(presented, lookup, fresh, inside, now, route, &self.catalog), now)
+    }
+
+    /// Whether the client is where a credential may be used.
+    fn is_inside(&self, lookup: &Lookup, address: impl FnOnce() -> Option<IpAddr>) -> bool {
+        let Lookup::Found(credential) = lookup else { return true };
+        let limits = credential.policy.limits;
+        !limits.is_some() || self.index.limiter.limits(limits).is_none_or(|l| l.admit(address))
+    }
+
+    /// Holds a request that is decided to its key's limits: it takes one from what is left if it is
+    /// accepted, and is refused if nothing is. Returns what is left for a live key that has limits
+    /// on its requests.
+    fn limit(&self, decision: &mut Decision, moment: Moment) -> Option<Standing> {
+        let Some(Holder::ApiKey { number, limits, .. }) = decision.holder else { return None };
+        if !limits.is_some() {
+            return None;
+        }
+        let now = self.both_clocks(moment);
+        let limiter = &self.index.limiter;
+        let remaining = match &decision.verdict {
+            Err(Refusal::KeyRevoked | Refusal::KeyExpired | Refusal::Unavailable) => return None,
+            Err(_) => limiter.remaining(number, limits, now),
+            Ok(_) => limiter.take(number, limits, now).unwrap_or_else(|(why, remaining)| {
+                decision.verdict = Err(match why {
+                    Exhausted::Rate { seconds } => Refusal::RateLimited { seconds },
+                    Exhausted::Quota { seconds } => Refusal::QuotaExceeded { seconds },
+                });
+                remaining
+            }),
+        };
+        let taken = decision.verdict.is_ok();
+        (remaining != Remaining::default()).then_some(Standing { limits, remaining, taken })
+    }
+
+    /// A moment, and nanoseconds that never go back.
+    pub fn both_clocks(&self, moment: Moment) -> Now {
+        let uptime = i64::try_from(self.time.uptime().as_nanos()).unwrap_or(i64::MAX);
+        Now { moment, uptime }
     }
 
     /// Whether the index is recent enough. Ask before the look-up: afterwards the answer could be

@@ -4,16 +4,19 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::limiter::LimitsNumber;
 use super::row_numbers::Table;
 use crate::model::catalog::Permissions;
 
 /// What a credential is and may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Policy {
     /// What kind of credential it is.
     pub kind: CredentialKind,
     /// The scopes that a key has, or that a token may grant.
     pub permissions: Permissions,
+    /// The limits of a key.
+    pub limits: LimitsNumber,
 }
 
 /// The kind of a credential, and what only its kind tells.
@@ -66,8 +69,7 @@ impl Policies {
 
     /// The policy with this number. One that was never given out allows nothing.
     pub fn get(&self, number: PolicyNumber) -> Policy {
-        let nothing =
-            Policy { kind: CredentialKind::default(), permissions: Permissions::default() };
+        let nothing = Policy::default();
         self.policies.get(number.0 as usize).copied().unwrap_or(nothing)
     }
 }

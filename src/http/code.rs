@@ -25,6 +25,8 @@ words! {
         KeyExpired = "key_expired",
         /// The credential lacks the scope that this request needs.
         InsufficientScope = "insufficient_scope",
+        /// The key may not be used from the client's address.
+        AddressNotAllowed = "address_not_allowed",
         /// An API key was sent where an admin token is needed, or the other way round.
         WrongCredential = "wrong_credential",
         /// The caller may not do this, or the form was not sent from one of this server's pages.
@@ -38,6 +40,10 @@ words! {
         WrongPassword = "wrong_password",
         /// Too many attempts to sign in have failed.
         TooManyAttempts = "too_many_attempts",
+        /// The key's rate limit is used up for now.
+        RateLimited = "rate_limited",
+        /// The key's quota for this day or month is used up.
+        QuotaExceeded = "quota_exceeded",
         /// The change would leave no administrator who can sign in.
         LastAdministrator = "last_administrator",
         /// Nothing exists at this path or with this id.
@@ -80,6 +86,9 @@ impl Code {
             Self::KeyRevoked => (StatusCode::UNAUTHORIZED, "Revoked key"),
             Self::KeyExpired => (StatusCode::UNAUTHORIZED, "Expired key"),
             Self::InsufficientScope => (StatusCode::FORBIDDEN, "Missing scope"),
+            Self::AddressNotAllowed => (StatusCode::FORBIDDEN, "Address not allowed"),
+            Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded"),
+            Self::QuotaExceeded => (StatusCode::TOO_MANY_REQUESTS, "Quota exceeded"),
             Self::WrongCredential => (StatusCode::FORBIDDEN, "Wrong kind of credential"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             Self::UnknownResource => (StatusCode::FORBIDDEN, "Unknown resource"),
@@ -122,6 +131,9 @@ impl Code {
                 | Self::NotFound
                 | Self::MethodNotAllowed
                 | Self::InsufficientScope
+                | Self::AddressNotAllowed
+                | Self::RateLimited
+                | Self::QuotaExceeded
         )
     }
 

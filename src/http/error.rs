@@ -144,7 +144,24 @@ impl Problem {
             Refusal::InsufficientScope { required, granted } => {
                 Self::insufficient_scope(required, granted, "This request needs the scope")
             }
+            Refusal::AddressNotAllowed => Self::new(
+                Code::AddressNotAllowed,
+                "This key may not be used from the address that this request comes from.",
+            ),
+            Refusal::RateLimited { seconds } => {
+                Self::limited(Code::RateLimited, "This key's rate limit is used up.", seconds)
+            }
+            Refusal::QuotaExceeded { seconds } => {
+                Self::limited(Code::QuotaExceeded, "This key's quota is used up.", seconds)
+            }
         }
+    }
+
+    /// A limit that is used up for so many seconds.
+    fn limited(code: Code, sentence: &str, seconds: u32) -> Self {
+        let mut problem = Self::new(code, format!("{sentence} Try again in {seconds} s."));
+        problem.0.retry_after = Some(seconds.into());
+        problem
     }
 
     fn insufficient_scope(required: String, granted: Vec<String>, sentence: &str) -> Self {

@@ -24,6 +24,7 @@ use super::authz::forward::Judgement;
 use super::client_address::client_address;
 use super::exchange::Exchange;
 use super::extract::caller::present;
+use super::limit_headers::announce;
 use super::middleware::count::user_agent_of;
 use super::middleware::measure::Measure;
 use super::middleware::observe::{are_logged, frame, is_kept_alive};
@@ -133,7 +134,8 @@ impl<A> FastPath<A> {
         let began = measure.map(|_| Instant::now());
         let route = quick.route(request, state)?;
         let presented = present(request.head().headers(), state);
-        let Admission { verdict, count } = state.door.admit(&presented, route)?;
+        let address = || client_address(request.head(), &state.settings);
+        let Admission { verdict, count } = state.door.admit(&presented, route, address)?;
         let Some(mut response) = verdict.ok().and_then(|caller| quick.response(caller, state))
         else {
             count.discard();
@@ -141,8 +143,9 @@ impl<A> FastPath<A> {
         };
         state.note_accepted();
         let head = request.head();
-        let address = client_address(head, &state.settings);
-        count.finish(StatusCode::OK.as_u16(), address, || user_agent_of(head, state));
+        let standing = count.standing();
+        count.finish(StatusCode::OK.as_u16(), address(), || user_agent_of(head, state));
+        announce(response.headers_mut(), standing, state);
         let id = RequestId::choose(request.head().headers(), state);
         frame(response.headers_mut(), &id, state);
         if let (Some(measure), Some(began)) = (measure, began) {

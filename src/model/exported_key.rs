@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::actor::Actor;
 use super::id::KeyId;
 use super::key::{ApiKey, Status};
+use super::limits::KeyLimits;
 use super::scope::ScopeSet;
 use super::time;
 use super::time::Moment;
@@ -12,7 +13,7 @@ use super::usage::Usage;
 use super::words::Word;
 
 /// The columns of every file of keys, in their order; the last one only where digests are wanted.
-pub const COLUMNS: [&str; 19] = [
+pub const COLUMNS: [&str; 22] = [
     "id",
     "name",
     "description",
@@ -31,6 +32,9 @@ pub const COLUMNS: [&str; 19] = [
     "24h",
     "7d",
     "30d",
+    "rate_limit",
+    "quota",
+    "allowed_networks",
     "sha256",
 ];
 
@@ -67,6 +71,8 @@ pub struct ExportedKey<'a> {
     week: i64,
     #[serde(rename = "30d")]
     month: i64,
+    #[serde(flatten)]
+    limits: &'a KeyLimits,
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
@@ -94,6 +100,7 @@ impl<'a> ExportedKey<'a> {
             day: usage.windows.day.total(),
             week: usage.windows.week.total(),
             month: usage.windows.month.total(),
+            limits: &key.limits,
             sha256: None,
         }
     }
@@ -126,8 +133,15 @@ impl<'a> ExportedKey<'a> {
             self.day.to_string(),
             self.week.to_string(),
             self.month.to_string(),
+            optional(self.limits.rate_limit.as_ref()),
+            optional(self.limits.quota.as_ref()),
+            optional(self.limits.allowed_networks.as_ref()),
         ];
         cells.extend(self.sha256.clone());
         cells
     }
+}
+
+fn optional(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
 }

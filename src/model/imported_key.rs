@@ -10,6 +10,7 @@ use super::catalog::Catalog;
 use super::exported_key::COLUMNS;
 use super::fields::{FieldReader, as_text, check_line};
 use super::key::{KeyLabel, Status, read_scopes};
+use super::limits::{KeyLimits, Networks, Quota, RateLimit};
 use super::scope::ScopeSet;
 use super::secret::{Brand, Digest, mask};
 use super::time::{LongestLife, Moment, parse_expiry};
@@ -40,6 +41,8 @@ pub struct ImportedKey {
     pub scopes: ScopeSet,
     /// When the key expires; never if absent.
     pub expires_at: Option<Moment>,
+    /// How fast, how much and from where it may be used.
+    pub limits: KeyLimits,
     /// SHA-256 of the key's secret.
     pub digest: Digest,
     /// The part of the secret that lists show.
@@ -47,8 +50,8 @@ pub struct ImportedKey {
 }
 
 impl ImportedKey {
-    /// Reads `name`, `scopes`, `sha256` and optionally `description`, `owner`, `expires_at` and
-    /// `display`; the other columns of an export are checked or ignored.
+    /// Reads `name`, `scopes`, `sha256` and optionally `description`, `owner`, `expires_at`,
+    /// `display` and the limits; the other columns of an export are checked or ignored.
     ///
     /// # Errors
     /// Every error that was found.
@@ -70,6 +73,7 @@ impl ImportedKey {
         let scopes = reader.required("scopes", scopes);
         let expires_at =
             parsed(&mut reader, "expires_at", |value| read_expiry(as_text(value)?, now));
+        let limits = read_limits(&mut reader);
         let digest = parsed(&mut reader, "sha256", |value| read_digest(as_text(value)?));
         let digest = reader.required("sha256", digest);
         let display = parsed(&mut reader, "display", |value| read_display(as_text(value)?));
@@ -81,6 +85,7 @@ impl ImportedKey {
             label,
             scopes,
             expires_at: expires_at.flatten(),
+            limits,
             digest,
             display: display.unwrap_or_else(|| default_display(digest)),
         });
@@ -168,6 +173,20 @@ fn read_expiry(text: &str, now: Moment) -> Result<Option<Moment>, String> {
             .to_owned()
     })?;
     expires_at.map(|at| LongestLife::TenYears.check(at, now)).transpose()
+}
+
+fn read_limits(reader: &mut FieldReader<'_>) -> KeyLimits {
+    let or = |expected: &'static str| move |_| expected.to_owned();
+    let rate = or("must be requests and a second, minute or hour, such as 600/minute");
+    let quota = or("must be requests and a day or month, such as 50000/day");
+    let networks = or("must be 1 to 32 networks, such as 10.0.0.0/8 2001:db8::/32");
+    KeyLimits {
+        rate_limit: parsed(reader, "rate_limit", |value| RateLimit::read(value).map_err(rate)),
+        quota: parsed(reader, "quota", |value| Quota::read(value).map_err(quota)),
+        allowed_networks: parsed(reader, "allowed_networks", |value| {
+            Networks::read(value).map_err(networks)
+        }),
+    }
 }
 
 fn read_digest(text: &str) -> Result<Digest, String> {

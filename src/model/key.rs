@@ -10,6 +10,7 @@ use super::actor::Actor;
 use super::catalog::Catalog;
 use super::fields::{FieldReader, as_text};
 use super::id::{KeyId, UserId};
+use super::limits::KeyLimits;
 use super::scope::{Scope, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
@@ -87,10 +88,12 @@ pub struct ApiKey {
     pub id: KeyId,
     /// SHA-256 of the secret.
     pub digest: Digest,
-    /// The part that can be edited.
+    /// What people call it.
     pub label: KeyLabel,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// How fast, how much and from where it may be used.
+    pub limits: KeyLimits,
     /// What lists show of the secret.
     pub display: String,
     /// When the key was made.
@@ -117,7 +120,7 @@ impl ApiKey {
     }
 }
 
-/// What people call a key: the part that can be edited while it is active.
+/// What people call a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyLabel {
     /// 1 to 100 characters.
@@ -137,16 +140,6 @@ impl KeyLabel {
         let owner = reader.line("owner", 200);
         Some(Self { name: name?, description, owner })
     }
-
-    /// Reads an object that may hold nothing else.
-    ///
-    /// # Errors
-    /// Every error that was found.
-    pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
-        let mut reader = FieldReader::new(object);
-        let label = Self::read(&mut reader);
-        reader.finish(label)
-    }
 }
 
 /// A key that is about to be made; everything in it has been checked.
@@ -158,10 +151,12 @@ pub struct NewKey {
     pub scopes: ScopeSet,
     /// When it expires; never if absent.
     pub expires_at: Option<Moment>,
+    /// How fast, how much and from where it may be used.
+    pub limits: KeyLimits,
 }
 
 impl NewKey {
-    /// Reads `name`, `scopes` and optionally `description`, `owner` and `expires_at`.
+    /// Reads `name`, `scopes` and optionally `description`, `owner`, `expires_at` and the limits.
     ///
     /// # Errors
     /// Every error that was found.
@@ -181,7 +176,8 @@ impl NewKey {
         let scopes = read_scopes_field(reader, "scopes", catalog);
         let scopes = reader.required("scopes", scopes);
         let expires_at = read_expiry(reader, LongestLife::TenYears, now);
-        Some(Self { label: label?, scopes: scopes?, expires_at })
+        let limits = KeyLimits::read(reader);
+        Some(Self { label: label?, scopes: scopes?, expires_at, limits })
     }
 }
 
@@ -323,6 +319,8 @@ pub struct KeyChange {
     pub id: KeyId,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// How fast, how much and from where it may be used.
+    pub limits: KeyLimits,
     /// When the key expires; never if absent.
     pub expires_at: Option<Moment>,
     /// Whether the key was revoked.

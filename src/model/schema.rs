@@ -216,8 +216,10 @@ pub fn patch_of(schema: &Value) -> Value {
 }
 
 fn allow_null(schema: &mut Value) {
-    if let Some(kind) = schema["type"].as_str() {
-        schema["type"] = json!([kind, "null"]);
+    match &mut schema["type"] {
+        Value::Array(kinds) => kinds.push("null".into()),
+        kind @ Value::String(_) => *kind = json!([*kind, "null"]),
+        _ => {}
     }
     if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
         words.push(Value::Null);

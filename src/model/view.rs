@@ -9,6 +9,7 @@ use super::actor::Actor;
 use super::id::{KeyId, TokenId, UserId};
 use super::idempotency::Replayable;
 use super::key::{ApiKey, Status};
+use super::limits::KeyLimits;
 use super::scope::{Access, ScopeSet};
 use super::secret::Secret;
 use super::time;
@@ -45,6 +46,8 @@ pub struct KeyView<'a> {
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
     expires_at: Option<Moment>,
+    #[serde(flatten)]
+    limits: &'a KeyLimits,
     /// When it was revoked, if it was.
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
@@ -78,6 +81,7 @@ impl<'a> KeyView<'a> {
             created_at: key.created_at,
             created_by: &key.created_by,
             expires_at: key.expires_at,
+            limits: &key.limits,
             revoked_at: revocation.map(|revocation| revocation.at),
             revoked_by: revocation.map(|revocation| &revocation.by),
             revoke_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
@@ -137,6 +141,8 @@ pub struct WhoAmIView<'a> {
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
     expires_at: Option<Moment>,
+    #[serde(flatten)]
+    limits: &'a KeyLimits,
     /// Requests in each window.
     usage: &'a PerWindow<Tally>,
 }
@@ -150,6 +156,7 @@ impl<'a> WhoAmIView<'a> {
             owner: key.label.owner.as_deref(),
             scopes: &key.scopes,
             expires_at: key.expires_at,
+            limits: &key.limits,
             usage: &usage.windows,
         }
     }

@@ -22,6 +22,8 @@ const CARE_INTERVAL: Duration = Duration::from_secs(30);
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 /// How often it is checked whether the threads have ended.
 const STOP_POLL: Duration = Duration::from_millis(10);
+/// Reading what others have used takes at most one part of the time in so many.
+const SHARE_PAUSE: u32 = 5;
 /// How often, and with which pause, writing the last counts is tried.
 const LAST_FLUSHES: u32 = 20;
 const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
@@ -129,12 +131,19 @@ fn write_usage(
     mut refusals: RefusalSummary,
 ) -> io::Result<()> {
     let (mut flush, mut care) = (Health::of("writing counts"), Health::of("housekeeping"));
+    let mut share = Health::of("reading how much of the keys' limits is used");
     let mut record = Health::of("recording that the database was set back");
+    let mut share_at = Instant::now();
     let (mut cared_at, mut folded_at) = (Instant::now(), Instant::now());
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
         let is_due = bitting.is_journal_due(folded_at.elapsed());
         flush.note(write_counts(bitting, is_due));
+        if Instant::now() >= share_at {
+            let began = Instant::now();
+            share.note(bitting.share_limits());
+            share_at = Instant::now() + began.elapsed() * SHARE_PAUSE;
+        }
         record.note(bitting.record_set_backs());
         if is_due {
             folded_at = Instant::now();

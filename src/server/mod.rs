@@ -131,6 +131,7 @@ impl Server {
         let demo = if settings.demo { built_in::make_demo(&bitting)? } else { None };
         bitting.read_feed()?;
         bitting.compare_resources()?;
+        bitting.share_limits()?;
         if let Some((email, password)) = &settings.first_admin {
             bitting.ensure_administrator(email, password)?;
         }

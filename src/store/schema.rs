@@ -36,6 +36,9 @@ diesel::table! {
         revision -> BigInt,
         user_id -> Nullable<Text>,
         imported -> Bool,
+        rate_limit -> Nullable<Text>,
+        quota -> Nullable<Text>,
+        allowed_networks -> Nullable<Text>,
     }
 }
 

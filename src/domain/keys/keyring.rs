@@ -14,6 +14,8 @@ use crate::model::audit::Action;
 use crate::model::fields::check_line;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation, Status};
+use crate::model::key_settings::KeySettings;
+use crate::model::limits::KeyLimits;
 use crate::model::merge_patch::patch_fields;
 use crate::model::page::{Page, PageRequest};
 use crate::model::scope::ScopeSet;
@@ -65,6 +67,7 @@ impl Bitting {
             digest: secret.digest(),
             label: new.label,
             scopes: new.scopes,
+            limits: new.limits,
             display: secret.display(),
             created_at: now,
             created_by: origin.actor.clone(),
@@ -196,40 +199,40 @@ impl Bitting {
         find_visible(connection, &principal, id)
     }
 
-    /// Changes what people call a key, by merging a patch into it.
+    /// Changes what people call a key, and its limits, by merging a patch into them.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Retired`] or [`Error::Invalid`].
-    pub fn relabel_key(
+    pub fn edit_key(
         &self,
         id: KeyId,
         patch: Map<String, Value>,
         principal: &Principal,
     ) -> Result<ApiKey> {
         let origin = &principal.origin;
-        let relabelled = self.database.write(|connection| {
+        let edited = self.database.write(|connection| {
             let mut key = self.find_to_change(connection, principal, id)?;
             match key.status(self.time.now()) {
                 Status::Active => {}
                 retired => return Err(Error::Retired(retired)),
             }
-            let before = json!(key.label);
-            let mut document = before.as_object().cloned().unwrap_or_default();
+            let before = KeySettings::of(&key);
+            let mut document = json!(before).as_object().cloned().unwrap_or_default();
             patch_fields(&mut document, patch);
-            let label = KeyLabel::from_object(&document)?;
-            self.refuse_secrets_in(&label)?;
-            let changed = label != key.label;
+            let after = KeySettings::from_object(&document)?;
+            self.refuse_secrets_in(&after.label)?;
+            let changed = after != before;
             if changed {
-                let detail = json!({"before": before, "after": label});
+                let detail = json!({"before": before, "after": after});
                 key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
-                keys::set_label(connection, key.number, &label, key.revision)?;
-                key.label = label;
+                keys::set_settings(connection, key.number, &after, key.revision)?;
+                (key.label, key.limits) = (after.label, after.limits);
             }
             Ok((key, changed))
         });
         let attempt = json!({"attempt": "key.updated"});
-        let (key, changed) = self.audit_denial(principal, Some(id), &attempt, relabelled)?;
+        let (key, changed) = self.audit_denial(principal, Some(id), &attempt, edited)?;
         self.took_effect(key.digest, &key);
         if changed {
             log_change(Action::KeyUpdated, id, origin);
@@ -306,6 +309,8 @@ pub(in crate::domain) struct NewKeyDetail<'a> {
     scopes: &'a ScopeSet,
     #[serde(with = "rfc3339::option")]
     expires_at: Option<Moment>,
+    #[serde(flatten, skip_serializing_if = "KeyLimits::is_empty")]
+    limits: &'a KeyLimits,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     imported: bool,
 }
@@ -317,6 +322,7 @@ impl<'a> NewKeyDetail<'a> {
             owner: key.label.owner.as_deref(),
             scopes: &key.scopes,
             expires_at: key.expires_at,
+            limits: &key.limits,
             imported: key.imported,
         }
     }

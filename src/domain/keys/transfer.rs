@@ -110,6 +110,7 @@ impl Bitting {
             digest: key.digest,
             label: key.label,
             scopes: key.scopes,
+            limits: key.limits,
             display: key.display,
             created_at: now,
             created_by: principal.origin.actor.clone(),

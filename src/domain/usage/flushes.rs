@@ -1,6 +1,7 @@
 //! How writing the counts has gone, for readiness and metrics.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How writing the counts has gone so far, for readiness and metrics.
 #[derive(Debug, Default)]
@@ -10,6 +11,9 @@ pub struct Flushes {
     nanoseconds: AtomicU64,
     /// How many counters were written to the journal since it was last folded.
     pub(super) journaled: AtomicUsize,
+    /// Held while counts are written, or while what is written is read for the limits: what is this
+    /// server's own must be known to be.
+    turn: Mutex<()>,
     /// Whether the last write failed.
     pub(super) failing: AtomicBool,
     /// Whether this user may not write the database's file any longer.
@@ -17,6 +21,11 @@ pub struct Flushes {
 }
 
 impl Flushes {
+    /// Lets one thread write counts or read them for the limits.
+    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn note(&self, took: std::time::Duration, successful: bool) {
         self.failing.store(!successful, Ordering::Relaxed);
         if successful {

@@ -145,6 +145,7 @@ mod tests {
     use crate::gate::key_index::{Holder, KeyIndex};
     use crate::model::id::{KeyId, PublicId};
     use crate::model::key::KeyChange;
+    use crate::model::limits::KeyLimits;
     use crate::model::scope::{Access, ScopeSet};
     use crate::model::secret::Digest;
     use crate::model::time::{Moment, parse_rfc3339};
@@ -200,6 +201,7 @@ mod tests {
             number,
             id: KeyId::from_number(id.into()),
             scopes: ScopeSet::default(),
+            limits: KeyLimits::default(),
             expires_at: None,
             revoked: false,
             imported: false,

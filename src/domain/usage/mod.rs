@@ -4,4 +4,5 @@ pub mod batch;
 pub mod flushes;
 pub mod meter;
 pub mod report;
+pub mod shared_limits;
 pub mod writer;

@@ -35,6 +35,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails; the counts are kept for the next time.
     pub fn flush_usage(&self) -> store::Result<bool> {
+        let _one_at_a_time = self.flushes.lock();
         let frozen = self.meter.freeze(|| self.feed.bookmarks());
         let Some((batch, bookmarks)) = frozen else { return Ok(false) };
         let began = self.time.uptime();
@@ -44,6 +45,8 @@ impl Bitting {
         result?;
         self.flushes.journaled.fetch_add(batch.counts.len(), Ordering::Relaxed);
         self.meter.written(batch.sequence);
+        let uptime = self.gate.both_clocks(self.time.now()).uptime;
+        self.gate.index.limiter.note_written(&batch.counts, uptime);
         Ok(true)
     }
 

@@ -120,7 +120,7 @@ pub async fn find(
     Ok(HttpResponse::Ok().json(figures.view(&key)))
 }
 
-/// `PATCH /v1/keys/{id}`: changes a key's name, description or owner.
+/// `PATCH /v1/keys/{id}`: changes a key's name, description, owner or limits.
 pub async fn update(
     manager: Manager,
     state: web::Data<State>,
@@ -130,7 +130,7 @@ pub async fn update(
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let changed = state.run(move |bitting| {
-        let key = bitting.relabel_key(id.0, body.0, &manager.principal(bitting)?)?;
+        let key = bitting.edit_key(id.0, body.0, &manager.principal(bitting)?)?;
         Ok((Figures::of(bitting, key.number)?, key))
     });
     let (figures, key) = changed.await?;

@@ -9,10 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::gate::caller::KeyCaller;
+use crate::gate::key_use::{Left, Remaining};
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;
 use crate::http::turns::Effort;
+use crate::model::limits::{Allowance, KeyLimits, Networks, QuotaPeriod, RatePeriod};
 use crate::model::usage::{PerWindow, Tally};
 use crate::model::view::WhoAmIView;
 
@@ -26,11 +28,62 @@ pub struct LimitsView {
     usage: PerWindow<Tally>,
 }
 
-/// A key's limits.
+/// A key's limits, and what is left of them.
 #[derive(Default, Serialize, JsonSchema)]
 struct Limits {
-    /// Requests a minute; null is no limit.
+    /// Requests a minute, where the rate limit is by the minute.
     requests_per_minute: Option<u32>,
+    /// How fast the key may be used; as fast as you like if null.
+    rate_limit: Option<LimitLeft<RatePeriod>>,
+    /// How many requests are accepted; any number if null.
+    quota: Option<LimitLeft<QuotaPeriod>>,
+    /// From where the key may be used; from anywhere if null.
+    allowed_networks: Option<Networks>,
+}
+
+/// A limit, and what is left of it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LimitBy{P}")]
+struct LimitLeft<P> {
+    /// How many requests.
+    requests: u32,
+    /// In which time.
+    per: P,
+    /// How many requests are accepted now.
+    remaining: u32,
+    /// Seconds until all of them are again.
+    reset: u32,
+}
+
+impl<P: Copy> LimitLeft<P> {
+    fn of(limit: Option<Allowance<P>>, left: Option<Left>) -> Option<Self> {
+        let (Allowance { requests, per }, Left { requests: remaining, reset }) = limit.zip(left)?;
+        Some(Self { requests, per, remaining, reset })
+    }
+}
+
+impl Limits {
+    fn new(limits: &KeyLimits, remaining: Remaining) -> Self {
+        let by_minute = limits.rate_limit.filter(|limit| limit.per == RatePeriod::Minute);
+        Self {
+            requests_per_minute: by_minute.map(|limit| limit.requests),
+            rate_limit: LimitLeft::of(limits.rate_limit, remaining.rate),
+            quota: LimitLeft::of(limits.quota, remaining.quota),
+            allowed_networks: limits.allowed_networks.clone(),
+        }
+    }
+}
+
+impl LimitsView {
+    /// As a key with these limits sees them that has not been used.
+    pub fn unused(limits: &KeyLimits) -> Self {
+        let left = |requests| Left { requests, reset: 0 };
+        let remaining = Remaining {
+            rate: limits.rate_limit.map(|limit| left(limit.requests)),
+            quota: limits.quota.map(|quota| left(quota.requests)),
+        };
+        Self { limits: Limits::new(limits, remaining), ..Self::default() }
+    }
 }
 
 /// `GET /v1/whoami`: the key as it may know itself, with its usage, in which this request is not
@@ -64,7 +117,7 @@ pub async fn ping(_caller: KeyCaller, query: QueryReader) -> Result<HttpResponse
     Ok(pong().into())
 }
 
-/// `GET /v1/admin/limits`: the key's limits and usage.
+/// `GET /v1/admin/limits`: the key's limits, what is left of them, and its usage.
 pub async fn limits(
     caller: KeyCaller,
     state: web::Data<State>,
@@ -73,9 +126,10 @@ pub async fn limits(
     query.finish()?;
     let found = state.run_for(&caller, Effort::Little, move |bitting| {
         let key = bitting.find_own_key(caller.id())?;
-        bitting.usage_of_key(key.number)
+        let limits = bitting.limits_of(&caller);
+        Ok((bitting.usage_of_key(key.number)?, limits))
     });
-    let usage = found.await?;
-    let limits = Limits::default();
+    let (usage, (limits, remaining)) = found.await?;
+    let limits = Limits::new(&limits, remaining);
     Ok(HttpResponse::Ok().json(LimitsView { limits, usage: usage.windows }))
 }

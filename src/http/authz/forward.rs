@@ -11,6 +11,7 @@ use crate::gate::admission::PendingCount;
 use crate::gate::route::Route;
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
+use crate::http::limit_headers::announce;
 use crate::http::middleware::count::known_method;
 use crate::http::state::State;
 use crate::model::catalog::Catalog;
@@ -62,11 +63,12 @@ async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpRes
         return response;
     };
     let Judged { verdict, count } = judge(request, state, route).await;
+    let standing = count.standing();
     let identity = match verdict {
         Ok(key) => identify(state, key.id()).await,
         Err(problem) => Err(problem),
     };
-    match identity {
+    let mut response = match identity {
         Ok(identity) => {
             finish(count, request, state, StatusCode::OK);
             let mut response = HttpResponse::Ok().finish();
@@ -78,7 +80,9 @@ async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpRes
             finish(count, request, state, problem.status_code());
             refuse(problem, family)
         }
-    }
+    };
+    announce(response.headers_mut(), standing, state);
+    response
 }
 
 /// Keeps what there is to say of a request that was refused: of its path the resource alone, since

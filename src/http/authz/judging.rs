@@ -30,9 +30,10 @@ pub struct Judged {
 /// Judges the key of a request, from memory where that knows it.
 pub async fn judge(request: &HttpRequest, state: &State, route: Route) -> Judged {
     let presented = present(request.headers(), state);
-    let admission = match state.door.admit(&presented, route) {
+    let address = || client_address(request.head(), &state.settings);
+    let admission = match state.door.admit(&presented, route, address) {
         Some(admission) => admission,
-        None => state.door.admit_after_feed(&presented, route).await,
+        None => state.door.admit_after_feed(&presented, route, address).await,
     };
     let Admission { verdict, count } = admission;
     let verdict = match verdict {

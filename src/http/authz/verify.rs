@@ -13,6 +13,7 @@ use crate::gate::caller::KeyCaller;
 use crate::gate::decision::Refusal;
 use crate::gate::identities::KeyIdentity;
 use crate::gate::route::{Need, Route};
+use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::caller::present;
 use crate::http::extract::{JsonObject, QueryReader};
@@ -110,7 +111,9 @@ pub async fn verify(
     let route = Question::from_object(&body.0)?.route(catalog);
     let identity = identify(&state, caller.id()).await?;
     let presented = present(request.headers(), &state);
-    let decision = state.bitting.gate.judge(&presented, route, state.bitting.time.now());
+    let address = || client_address(request.head(), &state.settings);
+    let gate = &state.bitting.gate;
+    let decision = gate.judge(&presented, route, state.bitting.time.now(), address);
     let verdict = decision.map_or(Err(Refusal::Unavailable), |decision| decision.verdict);
     let refused = verdict.err().map(|refusal| Problem::of_refusal(refusal, ""));
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status_code);

@@ -11,6 +11,7 @@ use crate::gate::caller::{Caller, KeyCaller, TokenCaller};
 use crate::gate::decision::Decision;
 use crate::gate::presented_key::{Presented, Unusable};
 use crate::gate::route::Route;
+use crate::http::client_address::client_address;
 use crate::http::error::Problem;
 use crate::http::state::State;
 
@@ -53,7 +54,8 @@ pub fn by_name(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
 pub fn judge_again(request: &HttpRequest, state: &State) -> Result<(), Problem> {
     let Some((_, route)) = accepted() else { return Ok(()) };
     let (bitting, presented) = (&state.bitting, present(request.headers(), state));
-    match bitting.gate.judge(&presented, route, bitting.time.now()) {
+    let address = || client_address(request.head(), &state.settings);
+    match bitting.gate.judge(&presented, route, bitting.time.now(), address) {
         Some(Decision { verdict: Err(refusal), .. }) => Err(Problem::of_refusal(refusal, "")),
         Some(Decision { verdict: Ok(_), .. }) | None => Ok(()),
     }

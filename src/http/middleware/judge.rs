@@ -26,8 +26,10 @@ use crate::gate::caller::Caller;
 use crate::gate::decision::Refusal;
 use crate::gate::presented_key::{Presented, Unusable};
 use crate::gate::route::{Need, Route};
+use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::caller::{Accepted, OnBehalf, by_name, on_behalf_of, present};
+use crate::http::limit_headers::announce;
 use crate::http::state::{SharedState, State};
 use crate::model::scope::Access;
 
@@ -121,7 +123,8 @@ where
             }
         };
         let presented = present(request.headers(), &guard.state);
-        match guard.state.door.admit(&presented, route) {
+        let address = || client_address(request.head(), &guard.state.settings);
+        match guard.state.door.admit(&presented, route, address) {
             Some(admission) => match guard.apply(request, admission) {
                 Outcome::Accepted(request, caller, count) => {
                     let count = Some((count, guard.clone()));
@@ -147,7 +150,8 @@ where
     ) -> JudgeFuture<S::Future> {
         let (guard, service) = (self.guard.clone(), self.service.clone());
         let asking = Box::pin(async move {
-            let admission = guard.state.door.admit_after_feed(&presented, route).await;
+            let address = || client_address(request.head(), &guard.state.settings);
+            let admission = guard.state.door.admit_after_feed(&presented, route, address).await;
             match guard.apply(request, admission) {
                 Outcome::Accepted(request, caller, count) => {
                     let count = Some((count, guard));
@@ -223,7 +227,7 @@ where
             },
             StepNow::Handling { handler, request, count } => {
                 let handled = ready!(handler.poll(context));
-                let response = match (handled, request.take()) {
+                let mut response = match (handled, request.take()) {
                     (Ok(result), _) => result?,
                     (Err(_panic), None) => return Poll::Pending,
                     // A handler that panics ends its own request, and nothing else.
@@ -233,7 +237,7 @@ where
                     ),
                 };
                 if let Some((count, guard)) = count.take() {
-                    guard.count(count, &response);
+                    guard.count(count, &mut response);
                 }
                 Poll::Ready(Ok(response))
             }
@@ -305,15 +309,17 @@ impl RouteGuard {
                 Outcome::Accepted(request, caller, count)
             }
             Err(refusal) => {
-                let refused = self.refuse(request, refusal);
+                let mut refused = self.refuse(request, refusal);
+                announce(refused.headers_mut(), count.standing(), &self.state);
                 count::count(count, &refused, &self.state, self.has_route());
                 Outcome::Refused(refused)
             }
         }
     }
 
-    /// Counts a request that was let through by its answer.
-    fn count(&self, mut count: PendingCount, response: &ServiceResponse) {
+    /// Counts a request that was let through by its answer, which tells what is left of the limits.
+    fn count(&self, mut count: PendingCount, response: &mut ServiceResponse) {
+        announce(response.headers_mut(), count.standing(), &self.state);
         if let Some(code) = ended_meanwhile(response) {
             if matches!(code, Code::KeyRevoked | Code::KeyExpired) {
                 count.ended_meanwhile();

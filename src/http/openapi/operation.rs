@@ -70,7 +70,14 @@ impl<'a> Operation<'a> {
             Some(Need::AdminToken) => operation.asks_for_key(&[]),
             None => {}
         }
+        if operation.is_for_keys() {
+            operation.errors(&problems::OF_LIMITS);
+        }
         operation
+    }
+
+    fn is_for_keys(&self) -> bool {
+        matches!(self.need, Some(Need::Scope(_) | Need::AnyKey))
     }
 
     fn asks_for_key(&mut self, more: &[Code]) {
@@ -304,6 +311,9 @@ impl<'a> Operation<'a> {
             .map(|(status, answer)| (status.to_string(), answer.clone()))
             .collect();
         answers.extend(problems::responses(&self.codes));
+        if self.is_for_keys() {
+            announce_limits(&mut answers);
+        }
         let mut operation = json!({
             "operationId": self.id, "tags": [self.tag], "summary": self.summary,
             "description": self.about.join(" "), "parameters": self.parameters,
@@ -337,6 +347,16 @@ impl<'a> Operation<'a> {
                 let words = format!("Needs an admin token with `{}`.", access.as_str());
                 (words, json!([{"adminToken": [access]}]), None)
             }
+        }
+    }
+}
+
+/// Adds what is told of a key's limits to the answers that a client looks at for it.
+fn announce_limits(answers: &mut Map<String, Value>) {
+    let told = |status: &str| status.starts_with('2') || status == "429";
+    for (_, answer) in answers.iter_mut().filter(|(status, _)| told(status)) {
+        if let Some(named) = answer["headers"].as_object_mut() {
+            named.extend(headers::refer(&headers::OF_LIMITS));
         }
     }
 }

@@ -25,6 +25,10 @@ pub(super) const OF_BODIES: [Code; 5] = [
     Code::ValidationFailed,
 ];
 
+/// How every operation that API keys call can fail.
+pub(super) const OF_LIMITS: [Code; 3] =
+    [Code::AddressNotAllowed, Code::RateLimited, Code::QuotaExceeded];
+
 const REQUEST_ID: &str = "01990c2d6b7e7c3a8f5e2b1a4c6d8e90";
 
 /// A problem with this code, as the server would answer it.
@@ -44,6 +48,9 @@ fn sample(code: Code) -> Problem {
             required: "calls:write".to_owned(),
             granted: vec!["calls:read".to_owned()],
         }),
+        Code::AddressNotAllowed => refused(Refusal::AddressNotAllowed),
+        Code::RateLimited => refused(Refusal::RateLimited { seconds: 1 }),
+        Code::QuotaExceeded => refused(Refusal::QuotaExceeded { seconds: 3600 }),
         Code::KeyRetired => domain::Error::Retired(Status::Revoked).into(),
         Code::ValidationFailed => {
             FieldErrors::one("limit", "must be a number from 1 to 100").into()

@@ -38,6 +38,15 @@ words! {
 }
 
 impl Outcome {
+    /// Whether the request was let through to what answers it, or would have been had there been
+    /// anything: what a quota counts.
+    pub fn is_accepted(self) -> bool {
+        match self {
+            Self::Ok | Self::ClientError | Self::ServerError => true,
+            Self::Forbidden | Self::RateLimited | Self::Retired => false,
+        }
+    }
+
     /// What an answered request of a live key counts as.
     pub fn of_status(status: u16) -> Self {
         match status {

@@ -21,6 +21,8 @@ use crate::model::id::{KeyId, UserId};
 use crate::model::key::{
     ApiKey, KeyChange, KeyFilter, KeyLabel, KeyNumber, Revocation, Status, StatusFilter, status_at,
 };
+use crate::model::key_settings::KeySettings;
+use crate::model::limits::{KeyLimits, Networks};
 use crate::model::page::Limit;
 use crate::model::scope::ScopeSet;
 use crate::model::time::Moment;
@@ -50,6 +52,9 @@ pub(super) struct Row {
     revision: i64,
     user_id: Option<String>,
     imported: bool,
+    rate_limit: Option<String>,
+    quota: Option<String>,
+    allowed_networks: Option<String>,
 }
 
 impl TryFrom<Row> for ApiKey {
@@ -61,6 +66,7 @@ impl TryFrom<Row> for ApiKey {
             digest: row.digest.try_into().map_err(|why| rows::unreadable(why, &row.id))?,
             label: KeyLabel { name: row.name, description: row.description, owner: row.owner },
             scopes: rows::parse("scopes", &row.scopes)?,
+            limits: limits(row.rate_limit, row.quota, row.allowed_networks)?,
             display: row.display,
             created_at: row.created_at.and_utc(),
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
@@ -77,6 +83,19 @@ impl TryFrom<Row> for ApiKey {
             revision: row.revision,
         })
     }
+}
+
+/// The three columns of the limits.
+fn limits(
+    rate_limit: Option<String>,
+    quota: Option<String>,
+    allowed_networks: Option<String>,
+) -> Result<KeyLimits> {
+    Ok(KeyLimits {
+        rate_limit: rows::optional_id("rate limit", rate_limit)?,
+        quota: rows::optional_id("quota", quota)?,
+        allowed_networks: rows::optional_id("networks", allowed_networks)?,
+    })
 }
 
 #[derive(Insertable)]
@@ -97,6 +116,9 @@ pub(super) struct NewRow<'a> {
     revision: i64,
     user_id: Option<String>,
     imported: bool,
+    rate_limit: Option<String>,
+    quota: Option<String>,
+    allowed_networks: Option<String>,
 }
 
 impl<'a> NewRow<'a> {
@@ -117,6 +139,9 @@ impl<'a> NewRow<'a> {
             revision: key.revision,
             user_id: key.user.map(|user| user.to_string()),
             imported: key.imported,
+            rate_limit: key.limits.rate_limit.map(|limit| limit.to_string()),
+            quota: key.limits.quota.map(|quota| quota.to_string()),
+            allowed_networks: key.limits.allowed_networks.as_ref().map(Networks::to_string),
         }
     }
 }
@@ -185,11 +210,11 @@ pub fn active_named(
     row.map(ApiKey::try_from).transpose()
 }
 
-/// Replaces a key's label.
-pub fn set_label(
+/// Replaces what can be edited of a key.
+pub fn set_settings(
     connection: &mut AnyConnection,
     number: KeyNumber,
-    label: &KeyLabel,
+    KeySettings { label, limits }: &KeySettings,
     revision: i64,
 ) -> Result<()> {
     diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
@@ -197,6 +222,9 @@ pub fn set_label(
             table::name.eq(&label.name),
             table::description.eq(&label.description),
             table::owner.eq(&label.owner),
+            table::rate_limit.eq(limits.rate_limit.map(|limit| limit.to_string())),
+            table::quota.eq(limits.quota.map(|quota| quota.to_string())),
+            table::allowed_networks.eq(limits.allowed_networks.as_ref().map(Networks::to_string)),
             table::revision.eq(revision),
         ))
         .execute(connection)?;
@@ -288,8 +316,10 @@ pub fn list(
     rows.into_iter().map(ApiKey::try_from).collect()
 }
 
-type ChangeRow =
-    (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<NaiveDateTime>, bool, i64, bool);
+type ChangeRow = (
+    (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<NaiveDateTime>, bool, i64, bool),
+    (Option<String>, Option<String>, Option<String>),
+);
 
 /// The keys that were changed after a revision, in the order of their changes.
 pub fn changed_since(
@@ -302,23 +332,28 @@ pub fn changed_since(
         .order(table::revision)
         .limit(limit)
         .select((
-            table::digest,
-            table::number,
-            table::id,
-            table::scopes,
-            table::expires_at,
-            table::revoked_at.is_not_null(),
-            table::revision,
-            table::imported,
+            (
+                table::digest,
+                table::number,
+                table::id,
+                table::scopes,
+                table::expires_at,
+                table::revoked_at.is_not_null(),
+                table::revision,
+                table::imported,
+            ),
+            (table::rate_limit, table::quota, table::allowed_networks),
         ))
         .load(connection)?;
     rows.into_iter()
-        .map(|(digest, number, id, scopes, expires_at, revoked, revision, imported)| {
+        .map(|(key, (rate_limit, quota, allowed_networks))| {
+            let (digest, number, id, scopes, expires_at, revoked, revision, imported) = key;
             Ok(KeyChange {
                 digest: digest.0,
                 number: KeyNumber(rows::row_number(number)?),
                 id: id.0,
                 scopes: scopes.0,
+                limits: limits(rate_limit, quota, allowed_networks)?,
                 expires_at: expires_at.map(|end| end.and_utc()),
                 revoked,
                 imported,

@@ -4,6 +4,7 @@
 //! The statements are written out, since diesel's `ON CONFLICT` does not work through an enum of
 //! connections; only numbers are put into them. `counter_rows` has the expensive one.
 
+pub mod accepted;
 pub mod addresses;
 pub mod counter_rows;
 pub mod days;

@@ -92,7 +92,7 @@ on_both! {
         for foreign in [by_token, by_ada, by_cy] {
             let tries = [
                 server.bitting.find_key(&bo, foreign),
-                server.bitting.relabel_key(foreign, object(json!({"name": "mine"})), &bo),
+                server.bitting.edit_key(foreign, object(json!({"name": "mine"})), &bo),
                 server.bitting.revoke_key(foreign, None, &bo, None),
             ];
             for (tried, attempt) in tries.into_iter().zip(["key.read", "key.updated", "key.revoked"]) {
@@ -113,7 +113,7 @@ on_both! {
         assert!(matches!(server.bitting.find_key(&bo, unknown), Err(Error::NotFound)));
         assert_eq!(denials(&server).len(), expected);
 
-        server.bitting.relabel_key(by_bo, object(json!({"name": "mine"})), &bo).unwrap();
+        server.bitting.edit_key(by_bo, object(json!({"name": "mine"})), &bo).unwrap();
         server.bitting.revoke_key(by_bo, None, &bo, None).unwrap();
         server.bitting.revoke_key(by_cy, None, &admin, None).unwrap();
     }
@@ -157,7 +157,7 @@ on_both! {
         let change = UserChange::default();
         let refusals = [
             issue(&server, &auditor, &["calls:read"]).err(),
-            bitting.relabel_key(key.id, object(json!({"name": "b"})), &auditor).err(),
+            bitting.edit_key(key.id, object(json!({"name": "b"})), &auditor).err(),
             bitting.revoke_key(key.id, None, &auditor, None).err(),
             bitting.revoke_token(tokens[0].id, None, &auditor).err(),
             bitting.add_user(&auditor, &new, None).err(),

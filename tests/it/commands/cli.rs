@@ -65,7 +65,8 @@ pub fn members(object: &Value) -> Vec<&str> {
     names
 }
 
-const KEY_MEMBERS: [&str; 16] = [
+const KEY_MEMBERS: [&str; 19] = [
+    "allowed_networks",
     "created_at",
     "created_by",
     "description",
@@ -76,6 +77,8 @@ const KEY_MEMBERS: [&str; 16] = [
     "lifetime_total",
     "name",
     "owner",
+    "quota",
+    "rate_limit",
     "revoke_reason",
     "revoked_at",
     "revoked_by",
@@ -343,5 +346,28 @@ on_both! {
         }
         let stored = shell.0.db_texts("SELECT display FROM api_keys");
         assert_eq!(stored, [format!("{}…{}", &key[..8], &key[38..])]);
+    }
+}
+
+on_both! {
+    fn limits_are_set_and_removed(backend) {
+        let shell = Shell::new(backend);
+        let limits = ["--rate-limit", "600/minute", "--quota", "50000/day", "--allow-network", "10.0.0.0/8", "--allow-network", "::1"];
+        let made = shell.json(&[&CREATE[..], &limits].concat()).remove(0);
+        assert_eq!(made["rate_limit"], serde_json::json!({"requests": 600, "per": "minute"}));
+        assert_eq!(made["allowed_networks"], serde_json::json!(["10.0.0.0/8", "::1/128"]));
+        let id = made["id"].as_str().unwrap();
+        for line in ["rate limit    600/minute", "quota         50000/day", "allowed from  10.0.0.0/8 ::1/128"] {
+            assert!(shell.ok(&["key", "show", id]).contains(line), "{line}");
+        }
+        let set = shell.json(&["key", "set", id, "--rate-limit", "5/second", "--allow-network", "none"]).remove(0);
+        assert_eq!(set["rate_limit"], serde_json::json!({"requests": 5, "per": "second"}));
+        assert_eq!(set["quota"], made["quota"]);
+        assert_eq!(set["allowed_networks"], Value::Null);
+        shell.refused(&["key", "set", id], 2, &["--rate-limit, --quota or --allow-network"]);
+        shell.refused(&["key", "set", id, "--quota", "5/hour"], 2, &["--quota must be per day or month"]);
+        shell.refused(&["key", "set", id, "--allow-network", "10.0.0.1/8"], 2, &["--allow-network", "write 10.0.0.0/8"]);
+        shell.ok(&["key", "revoke", id]);
+        shell.refused(&["key", "set", id, "--quota", "none"], 1, &["revoked"]);
     }
 }

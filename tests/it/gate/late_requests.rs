@@ -335,7 +335,7 @@ on_both! {
         let refusals = [
             bitting.issue_key(new_key.clone(), &by, None).err(),
             bitting.issue_key_by_form(new_key, &by, &nonce).err(),
-            bitting.relabel_key(key, object(json!({"name": "b"})), &by).err(),
+            bitting.edit_key(key, object(json!({"name": "b"})), &by).err(),
             bitting.revoke_key(key, None, &by, None).err(),
             bitting.issue_token(new_token, &by).err(),
             bitting.revoke_token(token, None, &by).err(),

@@ -5,6 +5,8 @@ mod credentials;
 mod fast_path;
 pub mod feed;
 mod late_requests;
+mod limits;
+mod limits_model;
 mod revocation;
 mod slow_reads;
 mod time;

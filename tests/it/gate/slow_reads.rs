@@ -10,6 +10,7 @@ use bitting::model::id::{KeyId, PublicId};
 use bitting::model::key::KeyChange;
 use bitting::model::key::KeyNumber;
 use bitting::model::key::Status;
+use bitting::model::limits::KeyLimits;
 use bitting::model::secret::Digest;
 use bitting::store::{Error, keys};
 
@@ -71,6 +72,7 @@ fn state(key: u32, revision: i64) -> KeyChange {
         number: KeyNumber(key),
         id: KeyId::from_number(key.into()),
         scopes: resources::catalog().scopes(),
+        limits: KeyLimits::default(),
         expires_at: None,
         revoked: revision == LAST,
         imported: false,

@@ -192,3 +192,37 @@ on_both! {
         server.client.with_key(&text(&made, "#new-key"), "GET", "/v1/calls", None).ok();
     }
 }
+
+on_both! {
+    fn limits_are_typed_shown_changed_and_taken_along(backend) {
+        let (server, browser) = start(backend);
+        let limits = [("rate_limit", "600/minute"), ("quota", " 50000/day "), ("allowed_networks", "10.0.0.0/8, ::1")];
+        let made = send(&browser, &[&GOOD[..], &limits].concat());
+        assert_eq!(made.status, 200, "{made:#?}");
+        let key = server.manage("GET", "/v1/keys", None).ok()["data"][0].clone();
+        assert_eq!(key["quota"], json!({"requests": 50_000, "per": "day"}));
+        let id = key["id"].as_str().unwrap();
+        let facts = text(&browser.get(&format!("/keys/{id}")), "dl.facts");
+        for words in ["600 requests a minute", "50,000 requests a day (UTC)", "10.0.0.0/8 ::1/128"] {
+            assert!(facts.contains(words), "{facts}");
+        }
+        let edit = format!("/keys/{id}/edit");
+        for path in [edit.clone(), format!("/keys/new?replaces={id}")] {
+            let form = browser.get(&path);
+            assert_eq!(attributes(&form, "#rate_limit", "value"), ["600/minute"]);
+            assert_eq!(attributes(&form, "#allowed_networks", "value"), ["10.0.0.0/8 ::1/128"]);
+        }
+        let bad = [("name", "n8n"), ("rate_limit", "600"), ("quota", "0/day"), ("allowed_networks", "10.0.0.1/8")];
+        let refused = browser.submit(&edit, &edit, &bad);
+        assert_eq!(refused.status, 422);
+        for (id, words) in [("rate_limit", "such as 600/second"), ("quota", "must be 1 to 1000000000 requests"), ("allowed_networks", "write 10.0.0.0/8")] {
+            assert!(text(&refused, &format!("#{id}-error")).contains(words), "{id}");
+        }
+        let saved = browser.submit(&edit, &edit, &[("name", "n8n"), ("rate_limit", ""), ("quota", "9/month")]);
+        assert_eq!(saved.status, 303);
+        let key = server.manage("GET", &format!("/v1/keys/{id}"), None).ok();
+        assert_eq!((&key["rate_limit"], &key["quota"]), (&json!(null), &json!({"requests": 9, "per": "month"})));
+        let history = browser.get(&format!("/keys/{id}"));
+        assert!(history.body.contains("quota from 50000/day to 9/month"), "{history:#?}");
+    }
+}

@@ -5,6 +5,7 @@ use bitting::domain::keys::transfer::Intake;
 use bitting::domain::principal::Principal;
 use bitting::model::imported_key::ImportedKey;
 use bitting::model::key::KeyLabel;
+use bitting::model::limits::KeyLimits;
 use bitting::model::scope::{Scope, ScopeSet};
 use bitting::model::secret::Digest;
 use bitting::model::user::NewUser;
@@ -68,6 +69,7 @@ pub fn db_crowd(server: &TestServer, keys: usize) -> (MadeKey, MadeKey) {
             },
             scopes: scopes(n),
             expires_at,
+            limits: KeyLimits::default(),
             digest: Digest::of(format!("key {n}").as_bytes()),
             display: format!("btk_{:04}…{:04}", n * 7919 % 10_000, n * 104_729 % 10_000),
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bitting::domain::principal::Principal;
 use bitting::model::imported_key::ImportedKey;
 use bitting::model::key::KeyLabel;
+use bitting::model::limits::KeyLimits;
 use bitting::model::secret::Digest;
 use bitting::model::user::{Role, User, UserChange};
 use serde_json::json;
@@ -40,6 +41,7 @@ fn db_fill(server: &TestServer) {
             },
             scopes: "calls:read".parse().unwrap(),
             expires_at: None,
+            limits: KeyLimits::default(),
             digest: Digest::of(format!("{batch} {n}").as_bytes()),
             display: "btk_pad…ding".to_owned(),
         };

@@ -12,7 +12,8 @@ use crate::model::breakdown::Breakdown;
 use crate::model::catalog::Catalog;
 use crate::model::failed_request::{FailedRequest, KeyErrors};
 use crate::model::id::{KeyId, PublicId};
-use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey, RevokeRequest};
+use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
+use crate::model::key_settings::KeySettings;
 use crate::model::page::Page;
 use crate::model::scope::Access;
 use crate::model::secret::Digest;
@@ -31,6 +32,9 @@ fn example_input(catalog: &Catalog) -> Value {
     json!({
         "name": "n8n", "scopes": scopes.iter().map(ToString::to_string).collect::<Vec<_>>(), "owner": "acme",
         "description": "Workflows", "expires_at": null,
+        "rate_limit": {"requests": 600, "per": "minute"},
+        "quota": {"requests": 50_000, "per": "day"},
+        "allowed_networks": ["203.0.113.0/24"],
     })
 }
 
@@ -45,6 +49,7 @@ pub(in crate::http) fn example_key(catalog: &Catalog) -> Option<ApiKey> {
         digest: Digest::of(EXAMPLE_SECRET.as_bytes()),
         label: new.label,
         scopes: new.scopes,
+        limits: new.limits,
         display: "btk_This…nce0".to_owned(),
         created_at: example_time(),
         created_by: Actor { kind: ActorKind::Cli, id: None, name: "ops".to_owned() },
@@ -134,12 +139,12 @@ pub fn find(operation: &mut Operation<'_>) {
 pub fn update(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
     operation
-        .id(TAG, "update", "Change a key's name, description or owner")
+        .id(TAG, "update", "Change a key's name, description, owner or limits")
         .on_id::<KeyId>()
         .merge_patch::<KeyView<'_>, _>(
             "KeyPatch",
-            KeyLabel::read,
-            &json!({"description": "Workflows"}),
+            KeySettings::read,
+            &json!({"description": "Workflows", "rate_limit": {"requests": 600, "per": "minute"}}),
         )
         .errors(&[Code::KeyRetired])
         .response::<KeyDetailView<'_>>(200, "The key was changed.", example_detail(catalog));

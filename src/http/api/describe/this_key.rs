@@ -38,7 +38,9 @@ pub fn ping(operation: &mut Operation<'_>) {
 
 /// `GET /v1/admin/limits`
 pub fn limits(operation: &mut Operation<'_>) {
+    let example =
+        example_key(operation.catalog()).map(|key| json_of(LimitsView::unused(&key.limits)));
     operation
-        .id(TAG, "limits", "Show the calling key's limits and figures")
-        .response::<LimitsView>(200, "Limits and figures.", json_of(LimitsView::default()));
+        .id(TAG, "limits", "Show the calling key's limits, what is left of them, and its figures")
+        .response::<LimitsView>(200, "Limits and figures.", json!(example));
 }

@@ -212,13 +212,16 @@ fn changes(before: &Value, after: &Value, names: &Names) -> Vec<String> {
     let shown = |value: &Value| match value {
         Value::String(text) => format!("“{}”", named(text, names)),
         Value::Array(list) if !list.is_empty() => joined(value),
+        Value::Object(limit) if limit.contains_key("per") => {
+            format!("{}/{}", value["requests"], value["per"].as_str().unwrap_or_default())
+        }
         _ => "nothing".to_owned(),
     };
     let fields = after.as_object().into_iter().flatten();
     fields
         .filter(|(field, value)| before[field.as_str()] != **value)
         .map(|(field, value)| {
-            let what = field.strip_suffix("_id").unwrap_or(field);
+            let what = field.strip_suffix("_id").unwrap_or(field).replace('_', " ");
             format!("{what} from {} to {}", shown(&before[field.as_str()]), shown(value))
         })
         .collect()
@@ -239,6 +242,14 @@ mod tests {
         assert_eq!(
             details("key.updated", &detail, &Names::new()),
             ["name from “a” to “b”", "description from nothing to “new”"]
+        );
+        let detail = json!({
+            "before": {"rate_limit": null, "allowed_networks": ["::1/128"]},
+            "after": {"rate_limit": {"requests": 600, "per": "minute"}, "allowed_networks": null},
+        });
+        assert_eq!(
+            details("key.updated", &detail, &Names::new()),
+            ["rate limit from nothing to 600/minute", "allowed networks from ::1/128 to nothing"]
         );
         assert_eq!(
             details("key.created", &json!({"scopes": ["calls:read", "leads:read"]}), &Names::new()),

@@ -6,6 +6,7 @@ use askama::Template;
 use serde_json::{Map, json};
 
 use super::key::consequence;
+use super::limits_input::{LIMIT_FIELDS, LimitsInput};
 use crate::domain;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
@@ -16,10 +17,13 @@ use crate::http::state::State;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyLabel, Status};
 
-const LABEL_FIELDS: [Field; 3] = [
+const SETTINGS_FIELDS: [Field; 6] = [
     ("name", "name", "The name"),
     ("owner", "owner", "The owner"),
     ("description", "description", "The description"),
+    LIMIT_FIELDS[0],
+    LIMIT_FIELDS[1],
+    LIMIT_FIELDS[2],
 ];
 const REASON_FIELDS: [Field; 1] = [("reason", "reason", "The reason")];
 
@@ -29,39 +33,47 @@ struct EditPage {
     frame: Frame,
     id: String,
     name: String,
-    typed: Label,
+    typed: Settings,
     errors: FormErrors,
 }
 
-struct Label {
+/// What is typed into the form.
+struct Settings {
     name: String,
     owner: String,
     description: String,
+    limits: LimitsInput,
 }
 
-impl Label {
-    fn of_key(label: KeyLabel) -> Self {
-        let KeyLabel { name, description, owner } = label;
+impl Settings {
+    fn of_key(key: &ApiKey) -> Self {
+        let KeyLabel { name, description, owner } = key.label.clone();
         let (owner, description) = (owner.unwrap_or_default(), description.unwrap_or_default());
-        Self { name, owner, description }
+        Self { name, owner, description, limits: LimitsInput::of_key(&key.limits) }
     }
 
     fn of_form(form: &Form) -> Self {
         let text = |name| form.text(name).replace("\r\n", "\n");
-        Self { name: text("name"), owner: text("owner"), description: text("description") }
+        Self {
+            name: text("name"),
+            owner: text("owner"),
+            description: text("description"),
+            limits: LimitsInput::of_form(form),
+        }
     }
 
-    /// The merge patch that makes this a key's label: fields that are empty are removed.
+    /// The merge patch that makes these a key's settings: fields that are empty are removed.
     fn patch(&self) -> Map<String, serde_json::Value> {
         let fields =
             [("name", &self.name), ("owner", &self.owner), ("description", &self.description)];
         let given = |text: &String| (!text.trim().is_empty()).then(|| text.clone());
-        fields.map(|(field, text)| (field.to_owned(), json!(given(text)))).into_iter().collect()
+        let label = fields.map(|(field, text)| (field.to_owned(), json!(given(text))));
+        label.into_iter().chain(self.limits.fields()).collect()
     }
 }
 
 impl EditPage {
-    fn new(viewer: &Viewer, key: &ApiKey, typed: Label, errors: FormErrors) -> Self {
+    fn new(viewer: &Viewer, key: &ApiKey, typed: Settings, errors: FormErrors) -> Self {
         let (id, name) = (key.id.to_string(), key.label.name.clone());
         Self { frame: viewer.frame(Section::Keys), id, name, typed, errors }
     }
@@ -83,7 +95,7 @@ pub async fn edit_form(
         }
     });
     let key = found.await?;
-    let typed = draft.or(Label::of_form, || Label::of_key(key.label.clone()));
+    let typed = draft.or(Settings::of_form, || Settings::of_key(&key));
     page(StatusCode::OK, &EditPage::new(&viewer, &key, typed, FormErrors::default()))
 }
 
@@ -94,10 +106,10 @@ pub async fn edit(
     id: Id<KeyId>,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let typed = Label::of_form(&form);
+    let typed = Settings::of_form(&form);
     let (principal, patch) = (viewer.principal.clone(), typed.patch());
     let edited = state.run(move |bitting| {
-        let edited = validation_errors(bitting.relabel_key(id.0, patch, &principal))?;
+        let edited = validation_errors(bitting.edit_key(id.0, patch, &principal))?;
         match edited {
             Ok(_) => Ok(None),
             Err(errors) => Ok(Some((bitting.find_key(&principal, id.0)?, errors))),
@@ -106,7 +118,7 @@ pub async fn edit(
     match edited.await? {
         None => Ok(see_other(&format!("/keys/{}", id.0))),
         Some((key, errors)) => {
-            let errors = FormErrors::new(errors, &LABEL_FIELDS);
+            let errors = FormErrors::new(errors, &SETTINGS_FIELDS);
             let template = EditPage::new(&viewer, &key, typed, errors);
             page(StatusCode::UNPROCESSABLE_ENTITY, &template)
         }

@@ -20,6 +20,7 @@ use crate::model::catalog::{Catalog, OTHER};
 use crate::model::failed_request::FailedRequest;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, SOON, Status};
+use crate::model::limits::KeyLimits;
 use crate::model::page::PageRequest;
 use crate::model::scope::Access;
 use crate::model::time::Moment;
@@ -56,6 +57,7 @@ struct Facts {
     expires: Option<When>,
     expires_day: String,
     soon: bool,
+    limits: Vec<Limit>,
     used: Option<When>,
     lifetime: String,
     created: When,
@@ -72,6 +74,7 @@ impl Facts {
             expires: key.expires_at.map(|end| When::relative(end, now)),
             expires_day: key.expires_at.map(day).unwrap_or_default(),
             soon: active && key.expires_at.is_some_and(|end| end <= now + SOON),
+            limits: Limit::list(&key.limits),
             used: usage.last_used_at().map(|at| When::ago(at, now)),
             lifetime: number(usage.lifetime.total()),
             created: When::ago(key.created_at, now),
@@ -82,6 +85,39 @@ impl Facts {
             description: key.label.description,
         }
     }
+}
+
+/// A limit in words.
+struct Limit {
+    name: &'static str,
+    words: String,
+}
+
+impl Limit {
+    fn list(limits: &KeyLimits) -> Vec<Self> {
+        let rate = limits.rate_limit.map(|limit| Self {
+            name: "Rate limit",
+            words: format!("{} a{}", requests(limit.requests), per(limit.per.as_str())),
+        });
+        let quota = limits.quota.map(|quota| Self {
+            name: "Quota",
+            words: format!("{} a{} (UTC)", requests(quota.requests), per(quota.per.as_str())),
+        });
+        let networks = limits.allowed_networks.as_ref();
+        let networks =
+            networks.map(|networks| Self { name: "Allowed from", words: networks.to_string() });
+        [rate, quota, networks].into_iter().flatten().collect()
+    }
+}
+
+fn requests(n: u32) -> String {
+    counted(n.into(), "request")
+}
+
+/// `n hour`, ` minute`: what follows an `a`.
+fn per(period: &str) -> String {
+    let n = if period.starts_with('h') { "n" } else { "" };
+    format!("{n} {period}")
 }
 
 /// How a retired key ended.

@@ -3,8 +3,9 @@
 pub mod changes;
 pub mod export;
 pub mod key;
+mod limits_input;
 pub mod new_key;
-pub mod new_key_form;
+mod new_key_form;
 pub mod permissions;
 
 use actix_web::http::StatusCode;

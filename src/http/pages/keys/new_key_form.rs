@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::limits_input::{LIMIT_FIELDS, LimitsInput};
 use crate::http::extract::Form;
 use crate::http::pages::parts::expiry;
 use crate::http::pages::parts::expiry::Unclear;
@@ -14,12 +15,15 @@ use crate::model::scope::ScopeSet;
 use crate::model::time::{Moment, format};
 
 /// The fields that validation errors are shown at.
-pub const FIELDS: [Field; 6] = [
+pub const FIELDS: [Field; 9] = [
     ("name", "name", "The name"),
     ("owner", "owner", "The owner"),
     ("description", "description", "The description"),
     ("expires_at", "expires", "The expiry"),
     ("expires_on", "expires_on", "The last day"),
+    LIMIT_FIELDS[0],
+    LIMIT_FIELDS[1],
+    LIMIT_FIELDS[2],
     ("scopes", "scope", "What the key may do"),
 ];
 
@@ -36,6 +40,8 @@ pub struct FormInput {
     pub expires: String,
     /// The last day, if it is to be a date.
     pub expires_on: String,
+    /// The limits.
+    pub limits: LimitsInput,
     /// The scopes whose boxes are ticked.
     pub scopes: Vec<String>,
     /// The key that the new one is to replace.
@@ -59,6 +65,7 @@ impl FormInput {
             owner: key.label.owner.clone().unwrap_or_default(),
             description: key.label.description.clone().unwrap_or_default(),
             expires: life.to_owned(),
+            limits: LimitsInput::of_key(&key.limits),
             scopes: key.scopes.iter().map(|scope| scope.to_string()).collect(),
             replaces: Some(key.id),
             ..Self::default()
@@ -74,6 +81,7 @@ impl FormInput {
             description: text("description"),
             expires: text("expires"),
             expires_on: text("expires_on"),
+            limits: LimitsInput::of_form(form),
             scopes: form.values("scope").map(str::to_owned).collect(),
             replaces: form.text("replaces").parse().ok(),
             same_name: text("same_name"),
@@ -100,6 +108,7 @@ impl FormInput {
         if !self.scopes.is_empty() {
             object.insert("scopes".to_owned(), json!(self.scopes));
         }
+        object.extend(self.limits.fields());
         let end = self.end(now);
         if let Ok(Some(end)) = end {
             object.insert("expires_at".to_owned(), Value::String(format(end)));

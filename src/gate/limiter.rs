@@ -1,0 +1,231 @@
+//! The limits of keys, and what is used up of them.
+//!
+//! Each distinct value of limits is kept once and has a number, which the key's policy holds; number
+//! 0 is no limits, so that a key without any costs one comparison. What is used up is found by the
+//! key's number, without a lock. Nothing is ever removed.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::key_use::{Exhausted, KeyUse, Now, Remaining, Window};
+use super::slots::SlotTable;
+use crate::model::key::KeyNumber;
+use crate::model::limits::{KeyLimits, QuotaPeriod};
+use crate::model::time::Moment;
+use crate::model::usage::Count;
+
+/// A key is asked about for this long after it was last used here, in nanoseconds.
+const WARM: i64 = 10_000_000_000;
+
+/// The number of limits in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct LimitsNumber(u32);
+
+impl LimitsNumber {
+    /// Whether there are any limits.
+    pub fn is_some(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// The limits of a key, and what is left of them after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The limits.
+    pub limits: LimitsNumber,
+    /// What is left.
+    pub remaining: Remaining,
+    /// Whether the request has taken one.
+    pub taken: bool,
+}
+
+/// Limits, and how they are announced.
+struct Interned {
+    limits: KeyLimits,
+    policy: String,
+}
+
+/// The limits of all keys.
+#[derive(Default)]
+pub struct Limiter {
+    limits: boxcar::Vec<Interned>,
+    numbers: Mutex<HashMap<KeyLimits, LimitsNumber>>,
+    uses: boxcar::Vec<KeyUse>,
+    table: SlotTable,
+    /// Held while a key is added.
+    adding: Mutex<()>,
+    due: Mutex<Due>,
+}
+
+/// Which keys the database is to be asked about.
+#[derive(Default)]
+struct Due {
+    /// Those with a quota that is new here.
+    new: HashSet<u32>,
+    /// Those that were used here, with the uptime of their last use.
+    warm: HashMap<u32, i64>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Row numbers follow each other, and the table wants hashes that do not.
+fn hash(key: u32) -> u64 {
+    let mixed = u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 32
+}
+
+impl Limiter {
+    /// The number of limits, which are added if they are new.
+    pub fn intern(&self, limits: &KeyLimits) -> LimitsNumber {
+        if limits.is_empty() {
+            return LimitsNumber::default();
+        }
+        match lock(&self.numbers).entry(limits.clone()) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let interned = Interned { limits: limits.clone(), policy: policy(limits) };
+                let place = self.limits.push(interned);
+                *new.insert(LimitsNumber(u32::try_from(place + 1).unwrap_or(u32::MAX)))
+            }
+        }
+    }
+
+    fn interned(&self, number: LimitsNumber) -> Option<&Interned> {
+        self.limits.get(number.0.checked_sub(1)? as usize)
+    }
+
+    /// The limits with this number.
+    pub fn limits(&self, number: LimitsNumber) -> Option<&KeyLimits> {
+        self.interned(number).map(|interned| &interned.limits)
+    }
+
+    /// How limits on the number of requests are announced, in the words of the IETF's draft.
+    pub fn policy(&self, number: LimitsNumber) -> &str {
+        self.interned(number).map_or("", |interned| &interned.policy)
+    }
+
+    /// Keeps account of a key that has limits, or had some.
+    pub(super) fn watch(&self, key: u32, limits: LimitsNumber) {
+        let _adding = lock(&self.adding);
+        let used = match self.find(key) {
+            Some(used) => used,
+            None if !limits.is_some() => return,
+            None => {
+                let place = self.uses.push(KeyUse::new(key));
+                let numbered = self.uses.iter().map(|(place, used)| (hash(used.key), place));
+                self.table.reserve_slots(place + 1, numbered.take(place));
+                self.table.insert(hash(key), place);
+                &self.uses[place]
+            }
+        };
+        let counts = self.limits(limits).is_some_and(|limits| limits.quota.is_some());
+        if used.current.swap(limits.0, Ordering::Relaxed) != limits.0 && counts {
+            lock(&self.due).new.insert(key);
+        }
+    }
+
+    fn find(&self, key: u32) -> Option<&KeyUse> {
+        let candidates = self.table.matches(hash(key));
+        candidates.filter_map(|place| self.uses.get(place)).find(|used| used.key == key)
+    }
+
+    /// What is used up of a key's limits, and the limits.
+    fn account(&self, key: KeyNumber, number: LimitsNumber) -> Option<(&KeyUse, &KeyLimits)> {
+        let limits = self.limits(number)?;
+        Some((self.find(key.0)?, limits)).filter(|_| !self.policy(number).is_empty())
+    }
+
+    /// Takes one request from what is left of a key's limits.
+    ///
+    /// # Errors
+    /// Which of them is used up, and what is left of both.
+    pub fn take(
+        &self,
+        key: KeyNumber,
+        number: LimitsNumber,
+        now: Now,
+    ) -> Result<Remaining, (Exhausted, Remaining)> {
+        let Some((used, limits)) = self.account(key, number) else {
+            return Ok(Remaining::default());
+        };
+        let before = used.used_under();
+        if before != number.0 {
+            used.change(number.0, self.limits(LimitsNumber(before)), limits, now.uptime);
+        }
+        used.take(limits, now).map_err(|why| (why, used.remaining(limits, now)))
+    }
+
+    /// Gives back what a request has taken that is judged once more.
+    pub(super) fn give_back(&self, key: KeyNumber, number: LimitsNumber, moment: Moment) {
+        if let Some((used, limits)) = self.account(key, number) {
+            used.give_back(limits, moment);
+        }
+    }
+
+    /// What is left of a key's limits.
+    pub fn remaining(&self, key: KeyNumber, number: LimitsNumber, now: Now) -> Remaining {
+        let account = self.account(key, number);
+        account.map(|(used, limits)| used.remaining(limits, now)).unwrap_or_default()
+    }
+
+    /// The limits that a key has now, if they are on the number of requests.
+    fn counted(&self, key: u32) -> Option<(&KeyUse, &KeyLimits)> {
+        let used = self.find(key)?;
+        self.account(KeyNumber(key), LimitsNumber(used.current.load(Ordering::Relaxed)))
+    }
+
+    /// Notes which requests that this process has accepted are in the database now.
+    pub fn note_written(&self, counts: &[Count], uptime: i64) {
+        if self.uses.is_empty() {
+            return;
+        }
+        for count in counts {
+            let Some((used, limits)) = self.counted(count.key.0) else { continue };
+            lock(&self.due).warm.insert(count.key.0, uptime);
+            if count.cell.outcome().is_accepted() {
+                used.note_written(limits, count.minute, count.n);
+            }
+        }
+    }
+
+    /// The keys that the database is to be asked about, with the time it is to be asked about: those
+    /// whose limits are new here, and those that were used a short while ago.
+    pub fn due(&self, now: Now) -> Vec<(KeyNumber, Window)> {
+        let mut due = lock(&self.due);
+        due.warm.retain(|_, used_at| now.uptime - *used_at < WARM);
+        let keys: HashSet<u32> = due.new.iter().chain(due.warm.keys()).copied().collect();
+        drop(due);
+        let window = |key| {
+            let (_, limits) = self.counted(key)?;
+            Some((KeyNumber(key), Window::of(limits.quota, now.moment)))
+        };
+        keys.into_iter().filter_map(window).collect()
+    }
+
+    /// Learns how many requests of a key the database holds, whoever accepted them.
+    pub fn learn(&self, key: KeyNumber, window: &Window, total: i64, uptime: i64) {
+        if let Some((used, limits)) = self.counted(key.0) {
+            used.learn(limits, window, total, uptime);
+        }
+        lock(&self.due).new.remove(&key.0);
+    }
+}
+
+/// `"rate";q=600;w=60, "quota";q=50000;w=86400`; a month has no fixed length.
+fn policy(limits: &KeyLimits) -> String {
+    let mut text = String::new();
+    if let Some(rate) = limits.rate_limit {
+        let _ = write!(text, "\"rate\";q={};w={}", rate.requests, rate.per.seconds());
+    }
+    if let Some(quota) = limits.quota {
+        let separator = if text.is_empty() { "" } else { ", " };
+        let window = if quota.per == QuotaPeriod::Day { ";w=86400" } else { "" };
+        let _ = write!(text, "{separator}\"quota\";q={}{window}", quota.requests);
+    }
+    text
+}

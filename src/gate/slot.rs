@@ -1,0 +1,60 @@
+//! One credential of the key index at its place in memory.
+
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use super::indexed_credential::IndexedCredential;
+use super::policies::{Policies, Policy, PolicyNumber};
+use crate::model::secret::Digest;
+
+/// The bits below the revision in a slot's state: revoked, and no longer known to the database.
+const REVOKED: i64 = 1;
+pub(super) const GONE: i64 = 2;
+const REVISION_SHIFT: u32 = 2;
+
+/// The state of a slot that holds this credential.
+pub(super) fn state(entry: &IndexedCredential) -> i64 {
+    entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
+}
+
+/// A credential in memory, 72 bytes. It never moves, and only its state and policy ever change.
+pub(super) struct Slot {
+    pub(super) digest: Digest,
+    pub(super) id: [u64; 2],
+    pub(super) expires_ms: i64,
+    /// The revision, and below it [`GONE`] and [`REVOKED`]: all change at once.
+    pub(super) state: AtomicI64,
+    /// The credential's [`PolicyNumber`].
+    pub(super) policy: AtomicU32,
+    /// The row number or stand-in that requests are counted under, as in [`Holder`].
+    pub(super) number: u32,
+}
+
+impl Slot {
+    /// The credential in this slot; none if the database no longer knows it.
+    pub(super) fn entry(&self, policies: &Policies) -> Option<IndexedCredential> {
+        let &Self { id, expires_ms, number, .. } = self;
+        // Before the policy, which `update` stores first.
+        let state = self.state.load(Ordering::Acquire);
+        let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
+        (state & GONE == 0).then_some(IndexedCredential {
+            id,
+            expires_ms,
+            revision,
+            number,
+            policy: self.policy(policies),
+            revoked,
+        })
+    }
+
+    pub(super) fn policy(&self, policies: &Policies) -> Policy {
+        policies.get(PolicyNumber(self.policy.load(Ordering::Relaxed)))
+    }
+
+    /// Replaces state and policy; returns the previous state. The policy goes first, so that
+    /// whoever sees the new revision sees its policy. Seen earlier it does no harm: it is
+    /// committed.
+    pub(super) fn update(&self, entry: &IndexedCredential, policy: PolicyNumber) -> i64 {
+        self.policy.store(policy.0, Ordering::Relaxed);
+        self.state.swap(state(entry), Ordering::AcqRel)
+    }
+}
