@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 /// The path of a request target in origin form (RFC 9112 §3.2.1), without its query, and with the
 /// digits of percent-encodings in upper case (RFC 3986 §6.2.2.1). `None` when its spelling is not
 /// the normal one.
@@ -39,6 +41,8 @@ fn upper_case_encodings(path: &str) -> Option<String> {
         normal.push_str(&code.to_ascii_uppercase());
         normal.push_str(rest);
     }
+    // Some servers take a dot or slash in more bytes than UTF-8 allows (%C0%AE) for one.
+    percent_decode_str(path).decode_utf8().ok()?;
     Some(normal)
 }
 
@@ -105,6 +109,9 @@ mod tests {
             "/orders/%0a",
             "/orders/%7f",
             "/orders/%252e",
+            "/orders/%c0%ae%c0%ae/users",
+            "/orders/%e0%80%af",
+            "/caf%e9",
             "/or ders",
             "/orders#x",
             "/caf\u{e9}",
