@@ -4,9 +4,10 @@
 use std::fs::Permissions;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::support::tools::libraries;
 use crate::support::{Backend, Binary, TestDatabase, binary, eventually, tool};
 
 /// PgBouncer in front of one database. It is ended when it is dropped.
@@ -53,12 +54,6 @@ impl Drop for Pooler {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Where `tests/run` lays the libraries of a program that it takes out of its package.
-fn libraries(program: &Path) -> PathBuf {
-    let machine = format!("{}-linux-gnu", std::env::consts::ARCH);
-    program.parent().unwrap().join("../lib").join(machine)
 }
 
 #[test]

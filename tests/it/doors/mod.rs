@@ -3,6 +3,7 @@
 
 mod authz;
 mod own_resources;
+mod proxies;
 mod verify;
 
 use std::sync::Arc;

@@ -16,12 +16,14 @@ pub mod load;
 pub mod nginx;
 pub mod plans;
 pub mod postgres;
+pub mod proxy;
 pub mod raw;
 pub mod relay;
 pub mod restore;
 pub mod rules;
 pub mod server;
 pub mod tools;
+pub mod upstream;
 
 pub use binary::Binary;
 pub use browser::Browser;

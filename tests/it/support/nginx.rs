@@ -20,6 +20,18 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A whole configuration around the deployed file, which writes into this folder alone.
+pub fn with_main(folder: &Path, site: &str) -> String {
+    let place = folder.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {place}/{name};\n"))
+        .concat();
+    format!(
+        "daemon off;\npid {place}/pid;\nerror_log stderr;\nevents {{}}\n\
+         http {{\naccess_log {place}/access.log;\n{temporary}{site}}}\n"
+    )
+}
+
 /// Ended when it is dropped.
 pub struct Nginx {
     process: Child,
@@ -60,13 +72,7 @@ impl Nginx {
             .replace("listen 80;", &format!("listen 127.0.0.1:{plain};"))
             .replace("127.0.0.1:8080;", &format!("{upstream};"));
         let site = change(site);
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|name| format!("{name}_temp_path {place}/{name};\n"))
-            .concat();
-        let whole = format!(
-            "daemon off;\npid {place}/pid;\nerror_log stderr;\nevents {{}}\n\
-             http {{\n{temporary}{site}}}\n"
-        );
+        let whole = with_main(folder, &site);
         std::fs::write(folder.join("nginx.conf"), whole).unwrap();
         let configured = |more: &[&str]| {
             let mut command = Command::new(&program);

@@ -1,7 +1,7 @@
 //! Programs and rights that some tests need and not every machine has.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A program that tests need and `tests/run` sees to; [`skipped`] where it is missing.
 #[track_caller]
@@ -15,6 +15,12 @@ pub fn tool(name: &str) -> Option<PathBuf> {
         skipped(&format!("{name} is not installed"));
     }
     found
+}
+
+/// Where `tests/run` lays the libraries of a program that it takes out of its package.
+pub fn libraries(program: &Path) -> PathBuf {
+    let machine = format!("{}-linux-gnu", std::env::consts::ARCH);
+    program.parent().unwrap().join("../lib").join(machine)
 }
 
 /// Says why a test cannot run here, and fails it where all of them must (`BITTING_REQUIRE_TOOLS=1`).
