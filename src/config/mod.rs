@@ -80,13 +80,13 @@ pub struct Options {
 /// How long slow clients are waited for. Not an option: tests shorten it.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For a request's headers.
+    /// How long a request's headers may take.
     pub headers: Duration,
-    /// For its body.
+    /// How long a request's body may take.
     pub body: Duration,
-    /// For the client to take any of its answer.
+    /// How long a client may take nothing of its answer.
     pub answer: Duration,
-    /// For a sign of life, before the system asks for one.
+    /// How long a client may be silent before the system asks for a sign of life.
     pub silence: Duration,
 }
 
@@ -97,26 +97,26 @@ impl Default for Patience {
     }
 }
 
-/// Settings, checked.
+/// The settings, all of them checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Which database.
+    /// The database to use.
     pub database: Target,
     /// How long a server waits at its start for a database out of reach.
     pub database_wait: Duration,
     /// Threads that serve requests.
     pub workers: usize,
-    /// How log lines look.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// Down to which level.
+    /// The lowest level that is logged.
     pub log_level: tracing::Level,
     /// The origin people reach the server at, as browsers write it: without a slash at the end.
     pub public_url: Option<String>,
     /// Networks whose `X-Forwarded-For` or `Forwarded` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// What begins every key, if it was said.
+    /// The prefix of every key, if it is configured.
     pub brand: Option<Brand>,
     /// How often counts are written.
     pub usage_flush: Duration,
@@ -124,7 +124,7 @@ pub struct Settings {
     pub max_staleness: Duration,
     /// The first administrator, if one is to be made without a link.
     pub first_admin: Option<(Email, Password)>,
-    /// Where to serve metrics, if at all.
+    /// The address to serve metrics on, if at all.
     pub metrics_listen: Option<SocketAddr>,
     /// Whether an empty database is filled with a demo. No option: only `serve` takes the flag.
     pub demo: bool,

@@ -12,7 +12,7 @@ pub struct BadSetting(pub(super) String);
 
 /// A setting that is looked for on the command line, in the environment and in the file.
 pub(super) struct Setting {
-    /// As its flag is called, without the dashes.
+    /// The name of its flag, without the dashes.
     name: &'static str,
     flag: Option<String>,
     file: Option<String>,

@@ -16,7 +16,7 @@ const OWNER: HeaderName = HeaderName::from_static("x-bitting-owner");
 const SCOPES: HeaderName = HeaderName::from_static("x-bitting-scopes");
 const CODE: HeaderName = HeaderName::from_static("x-bitting-code");
 
-/// What is told of a request that needs no key.
+/// The identity of a request that needs no key.
 pub const NOBODY: IdentityHeaders = IdentityHeaders {
     id: String::new(),
     name: String::new(),
@@ -24,7 +24,8 @@ pub const NOBODY: IdentityHeaders = IdentityHeaders {
     scopes: String::new(),
 };
 
-/// Says who a key is. All four are always there, so that a client's own never survive.
+/// Adds the headers that say who a key is. All four are always there, so that a client's own never
+/// survive.
 pub fn introduce(headers: &mut HeaderMap, identity: &IdentityHeaders) {
     let IdentityHeaders { id, name, owner, scopes } = identity;
     for (header, value) in [(KEY_ID, id), (KEY_NAME, name), (OWNER, owner), (SCOPES, scopes)] {
@@ -34,8 +35,8 @@ pub fn introduce(headers: &mut HeaderMap, identity: &IdentityHeaders) {
     }
 }
 
-/// The refusal as a family of proxies hands it on, with its code beside it. nginx knows 401 and 403
-/// alone and makes a 500 of anything else.
+/// The refusal as a family of proxies passes it on, with its code in a header. nginx knows only 401
+/// and 403, and turns anything else into a 500.
 pub fn refuse(problem: Problem, family: Family) -> HttpResponse {
     let code = problem.code().as_str();
     let told = match (family, problem.status_code()) {

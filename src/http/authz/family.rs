@@ -3,7 +3,7 @@
 
 use actix_web::dev::RequestHead;
 
-/// How a proxy hands a request on.
+/// How a proxy says which request it asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// nginx's `auth_request`.
@@ -14,21 +14,20 @@ pub enum Family {
     Envoy,
 }
 
-/// The method and the target of the request that is asked about; none where it is not said, or not
-/// exactly once.
+/// The method and target of the request that is asked about; none if it is not said exactly once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked<'a> {
-    /// Its method.
+    /// The request's method.
     pub method: Option<&'a str>,
-    /// Its path, and its query.
+    /// The request's path and query.
     pub target: Option<&'a str>,
 }
 
 impl Family {
-    /// All of them.
+    /// Every family of proxies.
     pub const ALL: [Self; 3] = [Self::Nginx, Self::Forwarded, Self::Envoy];
 
-    /// The path of its endpoint. That of Envoy is a prefix of the paths that are asked about.
+    /// The path of the family's endpoint. Envoy's is a prefix of the paths that are asked about.
     pub fn path(self) -> &'static str {
         match self {
             Self::Nginx => "/authz/nginx",
@@ -37,7 +36,7 @@ impl Family {
         }
     }
 
-    /// The path of its endpoint as the router writes it.
+    /// The path of the family's endpoint, as the router's pattern.
     pub fn pattern(self) -> &'static str {
         match self {
             Self::Nginx | Self::Forwarded => self.path(),
@@ -55,7 +54,7 @@ impl Family {
         }
     }
 
-    /// What it asks about.
+    /// The request that a proxy of this family asks about.
     pub fn asked(self, head: &RequestHead) -> Asked<'_> {
         let header = |name| only(head, name);
         match self {
@@ -73,7 +72,7 @@ impl Family {
     }
 }
 
-/// The value of a header that is there once, as text.
+/// The value of a header, as text; none unless it was sent exactly once.
 fn only<'a>(head: &'a RequestHead, name: &str) -> Option<&'a str> {
     let mut values = head.headers().get_all(name);
     let value = values.next()?;

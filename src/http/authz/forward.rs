@@ -18,18 +18,18 @@ use crate::model::catalog::Catalog;
 use crate::model::failed_request::FailedRequest;
 use crate::model::words::Word;
 
-/// What is to be done about a request that is asked about.
+/// How a request that a proxy asks about is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgement {
-    /// It passes without a key.
+    /// The request passes without a key.
     Preflight,
-    /// Its key decides.
+    /// The request's key decides, for this route.
     Key(Route),
 }
 
 impl Judgement {
-    /// What the configuration says of a request. Browsers send OPTIONS without any credential before
-    /// a request across origins.
+    /// How the configuration judges a request. Browsers send OPTIONS without any credential before
+    /// a cross-origin request.
     pub fn of(asked: Asked<'_>, catalog: &Catalog, preflight: bool) -> Self {
         let route = Route::of_request(catalog, asked.method, asked.target);
         match (asked.method, route) {
@@ -85,8 +85,8 @@ async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpRes
     response
 }
 
-/// Keeps what there is to say of a request that was refused: of its path the resource alone, since
-/// the rest may hold a secret.
+/// Records a request that was refused. Of its path only the resource is kept, since the rest may
+/// hold a secret.
 fn record(
     count: &PendingCount,
     problem: &Problem,

@@ -19,15 +19,15 @@ use crate::http::middleware::observe::are_logged;
 use crate::http::state::State;
 use crate::model::id::KeyId;
 
-/// A request whose key was judged. It is to be counted by what it is answered with.
+/// A request whose key was judged, to be counted once its answer is known.
 pub struct Judged {
-    /// Whose key it is, or why it is refused.
+    /// The caller, or the problem that refuses it.
     pub verdict: Result<KeyCaller, Problem>,
-    /// What counts it.
+    /// Counts the request, once [`finish`] is given its status.
     pub count: PendingCount,
 }
 
-/// Judges the key of a request, from memory where that knows it.
+/// Judges the key of a request, from memory if the key is known there.
 pub async fn judge(request: &HttpRequest, state: &State, route: Route) -> Judged {
     let presented = present(request.headers(), state);
     let address = || client_address(request.head(), &state.settings);
@@ -71,7 +71,7 @@ fn tell(refusal: Refusal, request: &HttpRequest, state: &State, route: Route) ->
     }
 }
 
-/// Who a key is: from memory, but for its first request.
+/// Who a key is, from memory after its first request.
 ///
 /// # Errors
 /// 503 when that is the first one and the database is out of reach.
@@ -82,7 +82,7 @@ pub async fn identify(state: &State, id: KeyId) -> Result<Arc<KeyIdentity>, Prob
     }
 }
 
-/// Counts a request by what it is answered with.
+/// Counts a request by the status of its answer.
 pub fn finish(count: PendingCount, request: &HttpRequest, state: &State, status: StatusCode) {
     let address = client_address(request.head(), &state.settings);
     count.finish(status.as_u16(), address, || user_agent_of(request.head(), state));

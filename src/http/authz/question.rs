@@ -30,7 +30,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// Reads every field.
+    /// Reads a method and a path, or a resource and an access.
     pub fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
         let method = reader.text("method", LONGEST_WORD);
         let path = reader.text("path", LONGEST_PATH);
@@ -46,14 +46,14 @@ impl Question {
     /// Reads an object that may hold nothing else.
     ///
     /// # Errors
-    /// Every complaint about it.
+    /// Every error that was found.
     pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let question = Self::read(&mut reader);
         reader.finish(question)
     }
 
-    /// What is asked of the key.
+    /// The route that the key is judged for.
     pub fn route(&self, catalog: &Catalog) -> Route {
         match (&self.resource, self.access) {
             (Some(resource), Some(access)) => match catalog.named(resource) {

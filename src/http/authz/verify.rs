@@ -91,13 +91,13 @@ pub struct VerifyQuery {
 }
 
 impl VerifyQuery {
-    /// Reads it.
+    /// Reads the parameters.
     pub fn read(query: &mut QueryReader) -> Self {
         Self { count: query.choice("count") }
     }
 }
 
-/// Answers 200 for any live key: whether it may is in the answer.
+/// `POST /v1/verify`: answers 200 for any live key, and says in the body whether it may.
 pub async fn verify(
     caller: KeyCaller,
     request: HttpRequest,
@@ -130,7 +130,7 @@ pub async fn verify(
     Ok(response)
 }
 
-/// Whether a refusal with this status says what a live key may not do.
+/// Whether a refusal with this status is a verdict about a live key.
 fn is_verdict(status: StatusCode) -> bool {
     matches!(status, StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED)
 }
