@@ -68,6 +68,10 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     if let Some(address) = server.metrics_address {
         let _ = show(format_args!("metrics on http://{}/metrics", reachable(address)));
     }
+    if let (Some(address), Some(gateway)) = (server.gateway_address, &settings.gateway) {
+        let (here, upstream) = (reachable(address), &gateway.upstream);
+        let _ = show(format_args!("gateway on http://{here} to {upstream}"));
+    }
     if settings.keys_may_be_overheard() {
         tracing::warn!(
             "listening beyond this machine without an https --public-url: keys may cross the \

@@ -17,9 +17,9 @@ pub(super) struct File {
     pub(super) listen: Option<String>,
     #[serde(alias = "database-url")]
     pub(super) database_url: Option<String>,
-    #[serde(alias = "database-wait", default, deserialize_with = "number_or_text")]
+    #[serde(alias = "database-wait", default, deserialize_with = "plain_or_text")]
     pub(super) database_wait: Option<String>,
-    #[serde(default, deserialize_with = "number_or_text")]
+    #[serde(default, deserialize_with = "plain_or_text")]
     pub(super) workers: Option<String>,
     #[serde(alias = "log-format")]
     pub(super) log_format: Option<String>,
@@ -36,6 +36,13 @@ pub(super) struct File {
     pub(super) max_staleness: Option<String>,
     #[serde(alias = "metrics-listen")]
     pub(super) metrics_listen: Option<String>,
+    #[serde(alias = "gateway-listen")]
+    pub(super) gateway_listen: Option<String>,
+    pub(super) upstream: Option<String>,
+    #[serde(alias = "upstream-timeout")]
+    pub(super) upstream_timeout: Option<String>,
+    #[serde(alias = "pass-credential", default, deserialize_with = "plain_or_text")]
+    pub(super) pass_credential: Option<String>,
     #[serde(alias = "builtin-api")]
     pub(super) builtin_api: Option<bool>,
     pub(super) preflight: Option<Spanned<String>>,
@@ -70,7 +77,7 @@ impl File {
     }
 }
 
-fn number_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+fn plain_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     Ok(Some(match toml::Value::deserialize(value)? {
         toml::Value::String(text) => text,
         other => other.to_string(),

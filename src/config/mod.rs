@@ -4,6 +4,7 @@
 //! words wherever it stands.
 
 mod file;
+mod gateway;
 mod resources;
 mod setting;
 mod source;
@@ -23,6 +24,8 @@ use crate::model::user::Email;
 use crate::store::Target;
 
 use file::File;
+use gateway::GatewayOptions;
+pub use gateway::{GatewaySettings, Upstream};
 pub use setting::BadSetting;
 use setting::{Setting, variable};
 pub use values::LogFormat;
@@ -75,6 +78,19 @@ pub struct Options {
     /// Where to serve metrics, at /metrics, without authentication [default: nowhere]
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<String>,
+    /// Where to judge requests to the API behind --upstream and forward them [default: nowhere]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub gateway_listen: Option<String>,
+    /// The API that --gateway-listen forwards to, such as `http://127.0.0.1:3000`; it has no path
+    #[arg(long, global = true, value_name = "URL")]
+    pub upstream: Option<String>,
+    /// How long the upstream may be silent, before its answer and between bytes [default: 60s]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub upstream_timeout: Option<String>,
+    /// Forward the credential to the upstream, too
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", value_name = "true|false")]
+    pub pass_credential: Option<String>,
 }
 
 /// How long slow clients are waited for. Not an option: tests shorten it.
@@ -126,6 +142,8 @@ pub struct Settings {
     pub first_admin: Option<(Email, Password)>,
     /// The address to serve metrics on, if at all.
     pub metrics_listen: Option<SocketAddr>,
+    /// What stands before an API, if anything.
+    pub gateway: Option<GatewaySettings>,
     /// Whether an empty database is filled with a demo. No option: only `serve` takes the flag.
     pub demo: bool,
     /// How long slow clients are waited for.
@@ -143,7 +161,9 @@ impl Settings {
     /// Whether clients may reach the server over a network without TLS.
     pub fn keys_may_be_overheard(&self) -> bool {
         let encrypted = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-        !self.listen.ip().is_loopback() && !encrypted
+        let gateway = self.gateway.as_ref().map(|gateway| gateway.listen);
+        let beyond = |address: SocketAddr| !address.ip().is_loopback();
+        (beyond(self.listen) || gateway.is_some_and(beyond)) && !encrypted
     }
 }
 
@@ -168,6 +188,17 @@ impl Options {
                 .parse_or("127.0.0.1:8080", parse_address)?,
             metrics_listen: setting("metrics-listen", self.metrics_listen, file.metrics_listen)
                 .parse(parse_address)?,
+            gateway: GatewayOptions {
+                listen: setting("gateway-listen", self.gateway_listen, file.gateway_listen),
+                upstream: setting("upstream", self.upstream, file.upstream),
+                timeout: setting("upstream-timeout", self.upstream_timeout, file.upstream_timeout),
+                pass_credential: setting(
+                    "pass-credential",
+                    self.pass_credential,
+                    file.pass_credential,
+                ),
+            }
+            .resolve()?,
             demo: false,
             builtin_api,
             preflight,
@@ -274,6 +305,11 @@ mod tests {
             ("usage_flush = \"1ms\"", "--usage-flush"),
             ("max_staleness = \"never\"", "--max-staleness"),
             ("metrics-listen = \"9100\"", "--metrics-listen"),
+            ("gateway-listen = \"127.0.0.1:1\"", "--upstream"),
+            ("upstream = \"http://127.0.0.1:1\"", "--gateway-listen"),
+            ("upstream = \"https://127.0.0.1:1\"", "--upstream"),
+            ("upstream_timeout = \"never\"", "--upstream-timeout"),
+            ("pass_credential = \"yes\"", "--pass-credential"),
             ("\n\nnope = 1", "line 3"),
             ("listen = ", "line 1"),
         ] {

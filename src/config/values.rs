@@ -84,7 +84,7 @@ pub(super) fn parse_max_staleness(text: &str) -> Result<Duration, &'static str> 
     parse_time(text, 1000..=3_600_000, "must be a time from 1s to 1h")
 }
 
-fn parse_time(
+pub(super) fn parse_time(
     text: &str,
     milliseconds: RangeInclusive<u128>,
     expected: &'static str,

@@ -164,6 +164,11 @@ impl PendingCount {
         (self.outcome, self.counted) = (Some(outcome), counted);
     }
 
+    /// Counts the request by this status, whatever it is, since somebody else's API answered with it.
+    pub fn answered_elsewhere(&mut self, status: u16) {
+        self.outcome = Some(Outcome::of_status(status));
+    }
+
     /// Keeps what there is to say of a request that was refused or failed.
     pub fn record_failure(&self, failed: impl FnOnce(Moment) -> FailedRequest) {
         if let Some(key) = self.key {
@@ -188,7 +193,7 @@ impl PendingCount {
         user_agent: impl FnOnce() -> Option<&'a str>,
     ) {
         let Some(key) = self.key.take() else { return };
-        if status != SERVICE_UNAVAILABLE {
+        if status != SERVICE_UNAVAILABLE || self.outcome.is_some() {
             let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status));
             let cell = self.cell(outcome);
             if self.counted {

@@ -65,6 +65,11 @@ impl Carrier {
     }
 }
 
+/// Whether a credential may stand in a header of this name, which is in lower case.
+pub fn carries_credential(header: &str) -> bool {
+    Carrier::named(header).is_some()
+}
+
 /// Finds the one credential among a request's headers, whose names are in lower case.
 ///
 /// # Errors

@@ -68,6 +68,14 @@ words! {
         IdempotencyMismatch = "idempotency_mismatch",
         /// The server failed.
         Internal = "internal",
+        /// The gateway does not forward such requests.
+        NotImplemented = "not_implemented",
+        /// The API behind the gateway cannot be reached.
+        UpstreamUnreachable = "upstream_unreachable",
+        /// The API behind the gateway gave no valid answer.
+        UpstreamInvalid = "upstream_invalid",
+        /// The API behind the gateway did not answer in time.
+        UpstreamTimeout = "upstream_timeout",
         /// The database cannot be reached, or too much is asked of it at once.
         Unavailable = "unavailable",
     }
@@ -111,6 +119,10 @@ impl Code {
                 (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key reused")
             }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "Not implemented"),
+            Self::UpstreamUnreachable => (StatusCode::BAD_GATEWAY, "Upstream unreachable"),
+            Self::UpstreamInvalid => (StatusCode::BAD_GATEWAY, "Invalid answer from upstream"),
+            Self::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "Upstream timeout"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
         }
     }

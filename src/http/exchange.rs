@@ -5,9 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
-use actix_http::{Payload, Request};
+use actix_http::Payload;
 use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
 use futures_util::Stream;
@@ -32,13 +32,35 @@ enum Phase {
     Leaving,
 }
 
+/// How a body is taken from its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As a whole, by one deadline.
+    Whole,
+    /// Piece by piece, since it is forwarded as it comes: each has its time, which runs while the
+    /// piece is asked for. The client has to stay for the answer.
+    Pieces,
+}
+
+/// An answer that ends before its end.
+#[derive(Debug, Clone, Copy)]
+pub struct BrokenOff {
+    /// Whether its client is told by a reset.
+    pub by_reset: bool,
+}
+
 /// The exchange on one connection, shared by its stream and the application.
 pub struct Exchange {
     phase: Cell<Phase>,
+    pace: Cell<Pace>,
     /// When the rest of the head or body must have arrived.
     deadline: Cell<Option<Instant>>,
     late: Cell<bool>,
     body_wanted: Cell<bool>,
+    /// Whether the answer at hand is known.
+    settled: Cell<bool>,
+    /// Whether the answer at hand cannot be brought to its end.
+    broken_off: Cell<Option<BrokenOff>>,
     /// Whether all of the current answer has been handed to the connection.
     answered: Cell<bool>,
     /// Since when the client has not taken all that is to be sent.
@@ -60,9 +82,12 @@ impl Exchange {
     pub fn new(patience: Patience) -> Self {
         Self {
             phase: Cell::new(Phase::Idle),
+            pace: Cell::new(Pace::Whole),
             deadline: Cell::new(None),
             late: Cell::new(false),
             body_wanted: Cell::new(false),
+            settled: Cell::new(false),
+            broken_off: Cell::new(None),
             answered: Cell::new(false),
             blocked: Cell::new(None),
             unread: RefCell::new(None),
@@ -75,21 +100,27 @@ impl Exchange {
     }
 
     /// Called when the head of a request has arrived: its body is awaited from now on.
-    pub(super) fn begin(self: &Rc<Self>, request: &mut Request) {
+    pub(super) fn begin(self: &Rc<Self>, payload: &mut Payload, pace: Pace) {
         if self.has_ended() {
             return;
         }
         self.unread.take();
         self.body_wanted.set(false);
         self.answered.set(false);
-        if matches!(request.payload(), Payload::None) {
+        self.settled.set(false);
+        self.pace.set(pace);
+        if matches!(payload, Payload::None) {
             self.phase.set(Phase::Answering);
             return;
         }
         self.phase.set(Phase::Body);
-        self.deadline.set(Some(Instant::now() + self.patience.body));
-        let body = Body { exchange: self.clone(), payload: request.take_payload() };
-        *request.payload() = Payload::Stream { payload: Box::pin(body) };
+        self.deadline.set(match pace {
+            Pace::Whole => Some(Instant::now() + self.patience.body),
+            Pace::Pieces => None,
+        });
+        let taken = std::mem::replace(payload, Payload::None);
+        let body = Body { exchange: self.clone(), payload: taken };
+        *payload = Payload::Stream { payload: Box::pin(body) };
     }
 
     /// Whether the handler has left a body unread whose end may have arrived all the same. It is
@@ -99,14 +130,59 @@ impl Exchange {
     }
 
     /// Called when the answer is known; `whole` if it is not streamed. Returns whether the
-    /// connection must end with it, because there is a rest of the body that will not be read.
+    /// connection must end with it, because there is a rest of the body that will not be read, or
+    /// may not be.
     pub(super) fn settle(&self, whole: bool, context: &mut Context<'_>) -> bool {
         self.answered.set(whole);
+        self.settled.set(true);
         if self.phase.get() == Phase::Body {
-            let is_here = self.unread.take().is_some_and(|body| ends_at_once(body, context));
+            let unread = self.unread.take();
+            if unread.is_none() && self.pace.get() == Pace::Pieces {
+                return true;
+            }
+            let is_here = unread.is_some_and(|body| ends_at_once(body, context));
             self.phase.set(if is_here { Phase::Answering } else { Phase::Closing });
         }
         self.is_closing()
+    }
+
+    /// An answer that was made while it was sent is with the connection to its end.
+    pub(super) fn is_made(&self) {
+        self.answered.set(true);
+    }
+
+    /// The answer at hand cannot be brought to its end: the connection ends instead, once what there
+    /// is of it has been sent. Where its end would say that the answer is whole, it is reset.
+    pub(super) fn break_off(&self, ends_by_closing: bool) {
+        self.broken_off.set(Some(BrokenOff { by_reset: ends_by_closing }));
+        self.wake();
+    }
+
+    /// How the connection is to end in the middle of an answer, if it is.
+    pub fn broken_off(&self) -> Option<BrokenOff> {
+        self.broken_off.get()
+    }
+
+    /// The client sends no more. Says whether that ends the request at hand: while it is forwarded,
+    /// nobody can tell a client that waits from one that is gone.
+    pub fn hangs_up(&self) -> bool {
+        let at_work = matches!(self.phase.get(), Phase::Body | Phase::Answering);
+        self.pace.get() == Pace::Pieces && at_work && !self.answered.get()
+    }
+
+    /// The next piece of the body is awaited from now on, unless it is already.
+    fn await_piece(&self) {
+        if self.pace.get() == Pace::Pieces && self.deadline.get().is_none() {
+            self.deadline.set(Some(Instant::now() + self.patience.body));
+            // Its stream sets the timer.
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
+        }
     }
 
     /// Called when an answer says that it is the last one. What the client has sent behind its
@@ -170,6 +246,7 @@ impl Exchange {
     pub fn deadline(&self) -> Option<Instant> {
         let patience = match self.phase.get() {
             Phase::Head => self.patience.headers,
+            Phase::Body if self.pace.get() == Pace::Pieces => return self.deadline.get(),
             Phase::Body => self.patience.body,
             _ => return None,
         };
@@ -282,8 +359,15 @@ impl Stream for Body {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.exchange.body_wanted.set(true);
-        let chunk = ready!(Pin::new(&mut self.payload).poll_next(context));
+        let chunk = Pin::new(&mut self.payload).poll_next(context);
         let exchange = &self.exchange;
+        let Poll::Ready(chunk) = chunk else {
+            exchange.await_piece();
+            return Poll::Pending;
+        };
+        if exchange.pace.get() == Pace::Pieces {
+            exchange.deadline.set(None);
+        }
         Poll::Ready(match chunk {
             None => {
                 if exchange.phase.get() == Phase::Body {
@@ -302,9 +386,17 @@ impl Stream for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if self.exchange.phase.get() == Phase::Body {
+        let exchange = &self.exchange;
+        if exchange.phase.get() != Phase::Body {
+            return;
+        }
+        if exchange.settled.get() {
+            // Nobody takes the rest, and the answer that is on its way is the connection's last.
+            exchange.phase.set(Phase::Closing);
+            exchange.wake();
+        } else {
             let rest = std::mem::replace(&mut self.payload, Payload::None);
-            *self.exchange.unread.borrow_mut() = Some(rest);
+            *exchange.unread.borrow_mut() = Some(rest);
         }
     }
 }

@@ -22,7 +22,7 @@ use super::authz::answer::introduce;
 use super::authz::family::Family;
 use super::authz::forward::Judgement;
 use super::client_address::client_address;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Pace};
 use super::extract::caller::present;
 use super::limit_headers::announce;
 use super::middleware::count::user_agent_of;
@@ -115,7 +115,7 @@ where
             return Either::Left(ready(Ok(response)));
         }
         if let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned() {
-            exchange.begin(&mut request);
+            exchange.begin(request.payload(), Pace::Whole);
         }
         Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
     }

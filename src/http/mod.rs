@@ -20,6 +20,7 @@ mod limit_headers;
 pub mod middleware;
 pub mod openapi;
 pub mod pages;
+pub mod proxy;
 mod request_id;
 pub mod routes;
 pub mod state;

@@ -17,6 +17,11 @@ pub fn answers(config: &mut web::ServiceConfig) {
         .default_service(web::to(anything_else));
 }
 
+/// 503 for everything: each path there is the upstream's.
+pub fn answers_of_gateway(config: &mut web::ServiceConfig) {
+    config.default_service(web::to(anything_else));
+}
+
 async fn readyz() -> HttpResponse {
     HttpResponse::ServiceUnavailable().json(json!({"status": "database out of reach"}))
 }

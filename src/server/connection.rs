@@ -4,16 +4,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{BrokenOff, Exchange};
 use crate::http::state::HttpSettings;
 
 /// What actix writes for `Expect: 100-continue`, before the application has seen the request.
@@ -35,9 +37,13 @@ pub(super) struct WorkerConnections {
     exchanges: RefCell<VecDeque<Weak<Exchange>>>,
 }
 
+thread_local! {
+    static WORKER: RefCell<Weak<WorkerConnections>> = const { RefCell::new(Weak::new()) };
+}
+
 impl WorkerConnections {
     /// Room for `most` connections.
-    pub(super) fn new(shared: Arc<HttpSettings>, most: usize) -> Rc<Self> {
+    fn new(shared: Arc<HttpSettings>, most: usize) -> Rc<Self> {
         Rc::new(Self {
             shared,
             most,
@@ -45,6 +51,17 @@ impl WorkerConnections {
             leaving: Cell::new(0),
             left_at: Cell::new(None),
             exchanges: RefCell::default(),
+        })
+    }
+
+    /// Those of this thread, which is a worker's: all its services share the room it has.
+    pub(super) fn of_this_worker(shared: Arc<HttpSettings>, most: usize) -> Rc<Self> {
+        WORKER.with_borrow_mut(|worker| {
+            worker.upgrade().unwrap_or_else(|| {
+                let connections = Self::new(shared, most);
+                *worker = Rc::downgrade(&connections);
+                connections
+            })
         })
     }
 
@@ -203,12 +220,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
                 this.others.keep(&this.exchange);
             }
             this.exchange.received(&buffer.filled()[before..]);
+        } else if matches!(read, Poll::Ready(Ok(()))) && this.exchange.hangs_up() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         read
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -242,6 +261,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             this.held = &this.held[written..];
         }
         ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        if let Some(BrokenOff { by_reset }) = this.exchange.broken_off() {
+            if by_reset {
+                set_socket_linger(&this.stream, Some(Duration::ZERO))?;
+            }
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if std::mem::take(&mut this.unflushed) {
             this.exchange.sent();
         }

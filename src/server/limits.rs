@@ -29,17 +29,17 @@ pub(super) struct Connections {
 }
 
 /// Raises the limit of descriptors as far as the system allows; returns how many connections that
-/// makes.
-pub(super) fn connections(workers: usize) -> Connections {
+/// makes. With `forwards`, each may need another one, to an upstream.
+pub(super) fn connections(workers: usize, forwards: bool) -> Connections {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = if raised.is_ok() { maximum } else { current };
-    share(limit.unwrap_or(u64::MAX), workers as u64)
+    share(limit.unwrap_or(u64::MAX), workers as u64, if forwards { 2 } else { 1 })
 }
 
-fn share(descriptors: u64, workers: u64) -> Connections {
+fn share(descriptors: u64, workers: u64, each: u64) -> Connections {
     let free = descriptors.saturating_sub(KEPT_BACK + PER_WORKER * workers);
-    let per_worker = (free / workers).clamp(1, MOST_PER_WORKER);
+    let per_worker = (free / workers / each).clamp(1, MOST_PER_WORKER);
     Connections { per_worker: per_worker as usize, in_all: (per_worker * workers) as usize }
 }
 
@@ -63,8 +63,9 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_the_rest() {
-        assert_eq!(share(1024, 2), Connections { per_worker: 472, in_all: 944 });
-        assert_eq!(share(20, 4), Connections { per_worker: 1, in_all: 4 });
-        assert_eq!(share(u64::MAX, 2).per_worker, 25_000);
+        assert_eq!(share(1024, 2, 1), Connections { per_worker: 472, in_all: 944 });
+        assert_eq!(share(1024, 2, 2), Connections { per_worker: 236, in_all: 472 });
+        assert_eq!(share(20, 4, 1), Connections { per_worker: 1, in_all: 4 });
+        assert_eq!(share(u64::MAX, 2, 1).per_worker, 25_000);
     }
 }

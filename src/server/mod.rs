@@ -3,6 +3,7 @@
 mod background;
 mod built_in;
 mod connection;
+mod doors;
 mod limits;
 mod opening;
 mod refusals;
@@ -14,32 +15,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol};
-use actix_server::{Server as Listening, ServerBuilder, ServerHandle};
-use actix_service::{ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::AppConfig;
-use actix_web::rt::net::TcpStream;
+use actix_server::{Server as Listening, ServerHandle};
 use actix_web::{App, HttpServer, web};
-use futures_util::future::ready;
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::{Bitting, resources};
-use crate::http;
 use crate::http::document::Document;
-use crate::http::openapi;
 use crate::http::state::{HttpSettings, State};
 use crate::http::turns;
 use crate::http::watch::requests::Requests;
 use crate::http::watch::{Watch, exposition};
+use crate::http::{openapi, proxy};
 use crate::records::demo::Demo;
 use crate::store::database::migrate;
 use crate::store::database::migrate::Missing;
 
 use background::Background;
 pub use built_in::{catalog, endpoints, settings};
-use connection::{Connection, LINGER, WorkerConnections};
+use doors::Doors;
 pub use start_error::StartError;
 
 /// Connections to the database that reads may use at once.
@@ -47,12 +41,8 @@ const CONNECTIONS: u32 = 8;
 const _: () = assert!(turns::OF_KEYS + 3 <= CONNECTIONS as usize, "managing and pages need some");
 /// Connections to the metrics at once: they must not take the descriptors of the others.
 const METRICS_CONNECTIONS: usize = 16;
-/// How long running requests may go on once the server is stopping.
-const STOP_PATIENCE_SECONDS: u64 = 7;
 /// How long stopping may take in all: requests, then the last counts.
 const STOP_LIMIT: Duration = Duration::from_millis(9500);
-/// How long an idle connection is kept: longer than proxies keep theirs, so that they close first.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Opens the database for one of the front doors, and puts the application together.
 ///
@@ -75,6 +65,7 @@ pub struct Ports {
     pub address: SocketAddr,
     listener: TcpListener,
     metrics: Option<(TcpListener, SocketAddr)>,
+    gateway: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Ports {
@@ -86,7 +77,13 @@ impl Ports {
         let (listener, address) = listen(settings.listen, "--listen")?;
         limits::cut_off_who_is_gone(&listener, settings.patience)?;
         let metrics = settings.metrics_listen.map(|at| listen(at, "--metrics-listen"));
-        Ok(Self { address, listener, metrics: metrics.transpose()? })
+        let gateway = settings.gateway.as_ref().map(|gateway| {
+            let (listener, address) = listen(gateway.listen, "--gateway-listen")?;
+            limits::cut_off_who_is_gone(&listener, settings.patience)?;
+            Ok::<_, StartError>((listener, address))
+        });
+        let (metrics, gateway) = (metrics.transpose()?, gateway.transpose()?);
+        Ok(Self { address, listener, metrics, gateway })
     }
 }
 
@@ -96,6 +93,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// Where it serves metrics, if at all.
     pub metrics_address: Option<SocketAddr>,
+    /// Where it forwards requests, if at all.
+    pub gateway_address: Option<SocketAddr>,
     /// The application that the server serves.
     pub bitting: Arc<Bitting>,
     /// The demo, if this start has made one.
@@ -124,9 +123,10 @@ impl Server {
     /// # Errors
     /// [`StartError`] with one sentence for people.
     pub fn on(ports: Ports, bitting: Bitting, settings: &Settings) -> Result<Self, StartError> {
-        let Ports { address, listener, metrics } = ports;
+        let Ports { address, listener, metrics, gateway } = ports;
         let (metrics_listener, metrics_address) = metrics.unzip();
-        let connections = limits::connections(settings.workers);
+        let (gateway_listener, gateway_address) = gateway.unzip();
+        let connections = limits::connections(settings.workers, settings.gateway.is_some());
         let bitting = Arc::new(bitting);
         let demo = if settings.demo { built_in::make_demo(&bitting)? } else { None };
         bitting.read_feed()?;
@@ -140,7 +140,10 @@ impl Server {
         let builtin_api = settings.builtin_api;
         let paths =
             || endpoints(builtin_api).into_iter().map(|endpoint| endpoint.path().to_owned());
-        let requests = metrics_listener.is_some().then(|| Requests::new(paths()));
+        let gateway = gateway_listener.zip(settings.gateway.clone());
+        let forwarded = gateway.as_ref().map(|_| proxy::GATEWAY.to_owned());
+        let routes = || paths().chain(forwarded.clone());
+        let requests = metrics_listener.is_some().then(|| Requests::new(routes()));
         let (names, public_url) = (bitting.catalog.clone(), settings.public_url.clone());
         let document = Document::new(move || {
             openapi::document(&endpoints(builtin_api), &names, public_url.as_deref())
@@ -160,12 +163,23 @@ impl Server {
             let shared = shared.clone();
             move || State::new(bitting.clone(), shared.clone(), stopping.clone())
         };
-        let service = serve(listener, settings.workers, connections.per_worker, state)?;
+        let (workers, per_worker) = (settings.workers, connections.per_worker);
+        let service = Doors { listener, gateway, workers, per_worker }.serve(state)?;
         let metrics = metrics_listener
             .map(|listener| serve_metrics(listener, bitting.clone(), shared.clone()))
             .transpose()?;
         let background = Background::start(bitting.clone(), shared, settings.usage_flush)?;
-        Ok(Self { address, metrics_address, bitting, demo, service, metrics, stopping, background })
+        Ok(Self {
+            address,
+            metrics_address,
+            gateway_address,
+            bitting,
+            demo,
+            service,
+            metrics,
+            stopping,
+            background,
+        })
     }
 
     /// Serves until `stop` is done; then finishes what is running and writes every count.
@@ -206,48 +220,6 @@ fn listen(
     let listener = TcpListener::bind(address).map_err(refused)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
-}
-
-/// Serves the application on a port. This is what actix-web's `HttpServer` does, but for the streams,
-/// which are ours.
-fn serve(
-    listener: TcpListener,
-    workers: usize,
-    per_worker: usize,
-    state: impl Fn() -> State + Clone + Send + 'static,
-) -> io::Result<Listening> {
-    let builder = ServerBuilder::new()
-        .workers(workers)
-        .max_concurrent_connections(per_worker)
-        .shutdown_timeout(STOP_PATIENCE_SECONDS)
-        .disable_signals();
-    let stop = builder.graceful_shutdown_signal();
-    let address = listener.local_addr()?;
-    let worker = move || {
-        let (state, stop) = (state(), stop.clone());
-        let endpoints = endpoints(state.settings.builtin_api);
-        let others = WorkerConnections::new(state.settings.clone(), per_worker);
-        let http = HttpService::build()
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(state.settings.patience.headers)
-            .client_disconnect_timeout(LINGER)
-            .local_addr(address)
-            .on_connect_ext(|connection: &Connection<TcpStream>, extensions| {
-                extensions.insert(connection.exchange());
-            })
-            .graceful_shutdown_signal(move || {
-                let stop = stop.clone();
-                async move { stop.notified().await }
-            })
-            .finish(map_config(http::service(state, endpoints), |()| AppConfig::default()));
-        let admit = fn_service(move |stream: TcpStream| {
-            let client = stream.peer_addr().ok();
-            let connection = others.admit(stream);
-            ready(Ok::<_, DispatchError>((connection, Protocol::Http1, client)))
-        });
-        admit.and_then(http)
-    };
-    Ok(builder.listen("http", listener, worker)?.run())
 }
 
 /// Serves the metrics on a port and a thread of their own, so that they can be seen when the server

@@ -2,6 +2,7 @@
 //! that is not there yet: after a power failure it may start later than we do.
 
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::ServerHandle;
 use actix_web::http::KeepAlive;
 use actix_web::rt::task::JoinHandle;
-use actix_web::{App, HttpServer, rt};
+use actix_web::{App, HttpServer, rt, web};
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
@@ -128,27 +129,39 @@ impl Wait {
     }
 }
 
-/// The server that answers on the ports in the meantime.
-struct Room {
-    handle: ServerHandle,
-    serving: JoinHandle<io::Result<()>>,
-}
+/// The servers that answer on the ports in the meantime.
+struct Room(Vec<(ServerHandle, JoinHandle<io::Result<()>>)>);
 
 impl Room {
+    /// The same ports under other descriptors: they stay taken when these are closed.
     fn open(ports: &Ports) -> io::Result<Self> {
-        let server = HttpServer::new(|| App::new().configure(waiting::answers)).workers(1);
-        let mut server = server.max_connections(CLIENTS).shutdown_timeout(1).disable_signals();
-        // The same ports under another descriptor: they stay taken when this one is closed.
-        server = server.listen(ports.listener.try_clone()?)?;
-        if let Some((metrics, _)) = &ports.metrics {
-            server = server.listen(metrics.try_clone()?)?;
-        }
-        let service = server.keep_alive(KeepAlive::Disabled).run();
-        Ok(Self { handle: service.handle(), serving: rt::spawn(service) })
+        let metrics = ports.metrics.as_ref().map(|(metrics, _)| metrics);
+        let ours = [Some(&ports.listener), metrics];
+        let theirs = [ports.gateway.as_ref().map(|(gateway, _)| gateway)];
+        Ok(Self(vec![
+            answer(ours.into_iter().flatten(), waiting::answers)?,
+            answer(theirs.into_iter().flatten(), waiting::answers_of_gateway)?,
+        ]))
     }
 
     async fn close(self) {
-        self.handle.stop(true).await;
-        let _ = self.serving.await;
+        for (handle, serving) in self.0 {
+            handle.stop(true).await;
+            let _ = serving.await;
+        }
     }
+}
+
+/// Serves the same on some ports.
+fn answer<'a>(
+    listeners: impl Iterator<Item = &'a TcpListener>,
+    answers: fn(&mut web::ServiceConfig),
+) -> io::Result<(ServerHandle, JoinHandle<io::Result<()>>)> {
+    let server = HttpServer::new(move || App::new().configure(answers)).workers(1);
+    let mut server = server.max_connections(CLIENTS).shutdown_timeout(1).disable_signals();
+    for listener in listeners {
+        server = server.listen(listener.try_clone()?)?;
+    }
+    let service = server.keep_alive(KeepAlive::Disabled).run();
+    Ok((service.handle(), rt::spawn(service)))
 }

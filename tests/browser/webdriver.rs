@@ -81,11 +81,7 @@ impl Window {
         window
     }
 
-    fn answer(
-        &self,
-        what: &str,
-        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Value {
+    fn answer(&self, what: &str, answer: Result<http::Response<ureq::Body>, ureq::Error>) -> Value {
         let mut answer = answer.unwrap_or_else(|why| panic!("{what}: {why}"));
         let limit = 64 << 20;
         let body: Value = answer.body_mut().with_config().limit(limit).read_json().unwrap();

@@ -15,6 +15,7 @@ mod commands;
 mod database;
 mod doors;
 mod gate;
+mod gateway;
 mod keys;
 mod repository;
 mod resources;

@@ -6,16 +6,11 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::answer::{NOBODY, introduce, refuse};
 use super::family::{Asked, Family};
-use super::judging::{Judged, finish, identify, judge};
-use crate::gate::admission::PendingCount;
+use super::judging::{Judged, finish, identify, judge, record};
 use crate::gate::route::Route;
-use crate::http::client_address::client_address;
-use crate::http::error::Problem;
 use crate::http::limit_headers::announce;
-use crate::http::middleware::count::known_method;
 use crate::http::state::State;
 use crate::model::catalog::Catalog;
-use crate::model::failed_request::FailedRequest;
 use crate::model::words::Word;
 
 /// How a request that a proxy asks about is judged.
@@ -76,32 +71,18 @@ async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpRes
             response
         }
         Err(problem) => {
-            record(&count, &problem, request, state, asked, route);
+            record(
+                &count,
+                (problem.status_code(), problem.code().as_str()),
+                request,
+                state,
+                asked,
+                route,
+            );
             finish(count, request, state, problem.status_code());
             refuse(problem, family)
         }
     };
     announce(response.headers_mut(), standing, state);
     response
-}
-
-/// Records a request that was refused. Of its path only the resource is kept, since the rest may
-/// hold a secret.
-fn record(
-    count: &PendingCount,
-    problem: &Problem,
-    request: &HttpRequest,
-    state: &State,
-    asked: Asked<'_>,
-    route: Route,
-) {
-    let resource = route.resource().and_then(|resource| state.bitting.catalog.find(resource));
-    count.record_failure(|at| FailedRequest {
-        at,
-        method: known_method(asked.method.unwrap_or_default()).to_owned(),
-        route: resource.and_then(|resource| resource.requests.paths.first().cloned()),
-        status: problem.status_code().as_u16(),
-        code: problem.code().as_str().to_owned(),
-        address: client_address(request.head(), &state.settings).map(|address| address.to_string()),
-    });
 }

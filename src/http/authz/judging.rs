@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest};
 
+use super::family::Asked;
 use crate::gate::admission::{Admission, PendingCount};
 use crate::gate::advice::advise;
 use crate::gate::caller::{Caller, KeyCaller};
@@ -14,9 +15,10 @@ use crate::gate::route::Route;
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
 use crate::http::extract::caller::{by_name, present};
-use crate::http::middleware::count::user_agent_of;
+use crate::http::middleware::count::{known_method, user_agent_of};
 use crate::http::middleware::observe::are_logged;
 use crate::http::state::State;
+use crate::model::failed_request::FailedRequest;
 use crate::model::id::KeyId;
 
 /// A request whose key was judged, to be counted once its answer is known.
@@ -80,6 +82,27 @@ pub async fn identify(state: &State, id: KeyId) -> Result<Arc<KeyIdentity>, Prob
         Some(identity) => Ok(identity),
         None => state.run(move |bitting| bitting.identify_key(id)).await,
     }
+}
+
+/// Records a request that was refused or failed. Of its path only the resource is kept, since the
+/// rest may hold a secret.
+pub fn record(
+    count: &PendingCount,
+    (status, code): (StatusCode, &str),
+    request: &HttpRequest,
+    state: &State,
+    asked: Asked<'_>,
+    route: Route,
+) {
+    let resource = route.resource().and_then(|resource| state.bitting.catalog.find(resource));
+    count.record_failure(|at| FailedRequest {
+        at,
+        method: known_method(asked.method.unwrap_or_default()).to_owned(),
+        route: resource.and_then(|resource| resource.requests.paths.first().cloned()),
+        status: status.as_u16(),
+        code: code.to_owned(),
+        address: client_address(request.head(), &state.settings).map(|address| address.to_string()),
+    });
 }
 
 /// Counts a request by the status of its answer.

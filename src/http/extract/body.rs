@@ -121,7 +121,8 @@ pub(super) fn read(
     }
 }
 
-fn broken_off(why: &PayloadError, patience: Duration) -> Problem {
+/// A body that its client did not bring to its end.
+pub(in crate::http) fn broken_off(why: &PayloadError, patience: Duration) -> Problem {
     match why {
         PayloadError::Io(why) if why.kind() == io::ErrorKind::TimedOut => {
             let seconds = patience.as_secs();

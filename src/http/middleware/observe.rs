@@ -38,14 +38,24 @@ const BEHIND_THE_LAST: &str = "This request came behind one whose answer ended t
 #[derive(Clone)]
 pub struct Observe {
     state: SharedState,
+    /// What requests are called that match no pattern.
+    route: &'static str,
 }
 
 impl Observe {
     /// Frames all requests of one worker.
     pub fn new(state: web::Data<State>) -> Self {
-        Self { state: SharedState::new(state) }
+        Self { state: SharedState::new(state), route: "" }
+    }
+
+    /// Frames those that are forwarded under this name.
+    pub fn of_gateway(state: web::Data<State>, route: &'static str) -> Self {
+        Self { state: SharedState::new(state), route }
     }
 }
+
+/// Marks an answer that is somebody else's: it is passed on as it is, piece by piece.
+pub(in crate::http) struct PassedOn;
 
 impl<S, B> Transform<S, ServiceRequest> for Observe
 where
@@ -59,13 +69,14 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready_now(Ok(ObserveService { state: self.state.clone(), service }))
+        ready_now(Ok(ObserveService { state: self.state.clone(), route: self.route, service }))
     }
 }
 
 /// The whole application, framed.
 pub struct ObserveService<S> {
     state: SharedState,
+    route: &'static str,
     service: S,
 }
 
@@ -81,14 +92,16 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (began, state) = (are_logged().then(Instant::now), self.state.clone());
+        let (began, route) = (are_logged().then(Instant::now), self.route);
+        let state = self.state.clone();
         let exchange = request.conn_data::<Rc<Exchange>>();
         if exchange.is_some_and(|exchange| exchange.has_ended()) {
             let refused = Problem::new(Code::BadRequest, BEHIND_THE_LAST).error_response();
             let known = Some(request.into_response(refused));
-            return ObserveFuture { answer: None, known, state, began };
+            return ObserveFuture { answer: None, known, state, route, began };
         }
-        ObserveFuture { answer: Some(self.service.call(request)), known: None, state, began }
+        let answer = Some(self.service.call(request));
+        ObserveFuture { answer, known: None, state, route, began }
     }
 }
 
@@ -100,6 +113,7 @@ pin_project! {
         // Waits for the connection's next turn.
         known: Option<ServiceResponse<BoxBody>>,
         state: SharedState,
+        route: &'static str,
         began: Option<Instant>,
     }
 }
@@ -130,9 +144,18 @@ where
         let noted = answer.request().extensions().get::<RequestId>().copied();
         let id = noted.unwrap_or_else(|| RequestId::choose(answer.request().headers(), this.state));
         let mut response = render_problem(answer, &id);
-        frame(response.headers_mut(), &id, this.state);
+        let passed_on = response.response().extensions().contains::<PassedOn>();
+        if passed_on {
+            name(response.headers_mut(), &id);
+        } else {
+            frame(response.headers_mut(), &id, this.state);
+        }
         let exchange = response.request().conn_data::<Rc<Exchange>>();
-        let is_whole = !matches!(response.response().body().size(), BodySize::Stream);
+        let is_whole = match response.response().body().size() {
+            BodySize::None | BodySize::Sized(0) => true,
+            BodySize::Sized(_) => !passed_on,
+            BodySize::Stream => false,
+        };
         let leaves_body = exchange.is_some_and(|exchange| exchange.settle(is_whole, context));
         let is_last = !is_kept_alive(response.request().head())
             || leaves_body
@@ -144,7 +167,7 @@ where
             }
         }
         if let Some(began) = this.began {
-            log_request(&response, &id, *began, this.state);
+            log_request(&response, &id, *began, this.state, this.route);
         }
         Poll::Ready(Ok(response))
     }
@@ -196,6 +219,15 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
     response
 }
 
+/// Names the request, unless whoever answered it has done so.
+fn name(headers: &mut HeaderMap, id: &RequestId) {
+    if !headers.contains_key(X_REQUEST_ID)
+        && let Ok(id) = HeaderValue::from_bytes(id.as_bytes())
+    {
+        headers.append(X_REQUEST_ID, id);
+    }
+}
+
 /// The headers every response has. What tells a browser how to treat a page is left out of the
 /// API's answers: `nosniff` keeps JSON from being taken for one, and each header costs as much as
 /// finding a key. Appending is cheaper than inserting, which makes room for what it replaces.
@@ -242,7 +274,13 @@ pub(in crate::http) fn are_logged() -> bool {
 }
 
 /// The route's pattern and not the path: a path or query may hold a secret, and so may a method.
-fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant, state: &State) {
+fn log_request(
+    response: &ServiceResponse,
+    id: &RequestId,
+    began: Instant,
+    state: &State,
+    otherwise: &str,
+) {
     let request = response.request();
     let caller = request.extensions().get::<Caller>().map(Caller::public_id);
     let client = client_address(request.head(), &state.settings);
@@ -250,7 +288,7 @@ fn log_request(response: &ServiceResponse, id: &RequestId, began: Instant, state
         target: "bitting::request",
         request_id = id.as_str(),
         method = %mask(request.method().as_str()),
-        route = request.match_pattern().unwrap_or_default(),
+        route = request.match_pattern().as_deref().unwrap_or(otherwise),
         status = response.status().as_u16(),
         caller,
         client = client.map(tracing::field::display),

@@ -45,6 +45,8 @@ pub struct Watch {
     requests: Option<Requests>,
     /// Requests for which a trusted proxy names no address.
     pub(super) unnamed_clients: OncePerMinute,
+    /// Requests that an upstream did not answer, or not to the end.
+    pub(super) upstream_faults: OncePerMinute,
 }
 
 impl Default for Watch {
@@ -63,6 +65,7 @@ impl Watch {
             full: AtomicBool::new(false),
             requests,
             unnamed_clients: OncePerMinute::default(),
+            upstream_faults: OncePerMinute::default(),
         }
     }
 

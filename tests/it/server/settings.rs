@@ -11,7 +11,7 @@ use crate::support::{Binary, Browser, binary};
 const EMAIL: &str = "ada@example.com";
 
 /// Every option with a value that it takes.
-const RIGHT: [(&str, &str); 12] = [
+const RIGHT: [(&str, &str); 15] = [
     ("listen", "127.0.0.1:0"),
     ("database-url", "sqlite://named.db"),
     ("database-wait", "30s"),
@@ -24,6 +24,9 @@ const RIGHT: [(&str, &str); 12] = [
     ("usage-flush", "1s"),
     ("max-staleness", "10s"),
     ("metrics-listen", "127.0.0.1:0"),
+    ("gateway-listen", "127.0.0.1:0"),
+    ("upstream", "http://127.0.0.1:3000"),
+    ("upstream-timeout", "10s"),
 ];
 
 fn key_of(option: &str) -> String {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::support::{Binary, binary};
 
 /// Each option with a value that it refuses.
-const WRONG: [(&str, &str); 15] = [
+const WRONG: [(&str, &str); 19] = [
     ("listen", "8080"),
     ("listen", "localhost:99999"),
     ("database-url", "mysql://me:hunter2@host/db"),
@@ -25,6 +25,10 @@ const WRONG: [(&str, &str); 15] = [
     ("brand", "B1"),
     ("usage-flush", "1ms"),
     ("max-staleness", "never"),
+    ("gateway-listen", "8081"),
+    ("upstream", "https://api.internal"),
+    ("upstream", "http://me:hunter2@host"),
+    ("upstream-timeout", "1ms"),
 ];
 
 /// The names in a folder, sorted.

@@ -14,6 +14,7 @@ pub mod html;
 pub mod kinds;
 pub mod load;
 pub mod nginx;
+pub mod origin;
 pub mod plans;
 pub mod postgres;
 pub mod proxy;
@@ -29,6 +30,7 @@ pub use binary::Binary;
 pub use browser::Browser;
 pub use client::Answer;
 pub use database::{Backend, TestDatabase};
+pub use origin::Origin;
 pub use server::TestServer;
 pub use tools::{not_granted, skipped, tool};
 

@@ -47,6 +47,7 @@ impl MadeKey {
 pub struct TestServer {
     pub address: SocketAddr,
     metrics: Option<SocketAddr>,
+    gateway: Option<SocketAddr>,
     pub client: Client,
     pub bitting: Arc<Bitting>,
     pub clock: Arc<ManualClock>,
@@ -106,20 +107,22 @@ impl TestServer {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = Server::start(&settings, server_clock).unwrap();
-                let metrics = server.metrics_address;
-                started.send((server.address, metrics, server.bitting.clone())).unwrap();
+                let others = (server.metrics_address, server.gateway_address);
+                started.send((server.address, others, server.bitting.clone())).unwrap();
                 let stop = async move {
                     let _ = stopped.await;
                 };
                 server.run(stop).await.unwrap();
             });
         });
-        let (address, metrics, bitting) = start.recv().expect("the server did not start");
+        let (address, (metrics, gateway), bitting) =
+            start.recv().expect("the server did not start");
         let client = Client::new(&format!("http://{address}"));
         let admin = db_token(&bitting, &json!({"name": "test", "access": "write"}));
         Self {
             address,
             metrics,
+            gateway,
             client,
             bitting,
             clock,
@@ -128,6 +131,11 @@ impl TestServer {
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+
+    /// Where it forwards requests.
+    pub fn gateway(&self) -> SocketAddr {
+        self.gateway.expect("there is no gateway")
     }
 
     /// The page of metrics.

@@ -1,0 +1,185 @@
+//! The settings of the gateway: where it listens, and which server stands behind it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::setting::{BadSetting, Setting};
+use super::values::{parse_address, parse_time};
+
+/// What listens before an API and judges the requests to it.
+#[derive(Debug, Clone)]
+pub struct GatewaySettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The server that allowed requests are forwarded to.
+    pub upstream: Upstream,
+    /// How long that server may be silent: before the first byte of an answer, and between bytes.
+    pub timeout: Duration,
+    /// Whether the credential is forwarded too.
+    pub pass_credential: bool,
+}
+
+/// The server behind the gateway: a host, and a port if it is not 80.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    authority: String,
+}
+
+impl Upstream {
+    /// The host and perhaps the port, as they stand in a `Host` header.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Whether this machine would reach it at this address, as far as that can be told by its name.
+    fn is(&self, address: SocketAddr) -> bool {
+        let (host, port) = match self.authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+            _ => (&*self.authority, Some(80)),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let here = address.ip();
+        let same = match host.parse::<IpAddr>() {
+            Ok(ip) => ip == here || (here.is_unspecified() && ip.is_loopback()),
+            Err(_) => host == "localhost" && (here.is_unspecified() || here.is_loopback()),
+        };
+        same && port == Some(address.port())
+    }
+}
+
+impl std::fmt::Display for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "http://{}", self.authority)
+    }
+}
+
+/// The four settings before they are checked.
+pub(super) struct GatewayOptions {
+    pub(super) listen: Setting,
+    pub(super) upstream: Setting,
+    pub(super) timeout: Setting,
+    pub(super) pass_credential: Setting,
+}
+
+impl GatewayOptions {
+    /// The gateway, if there is to be one.
+    pub(super) fn resolve(self) -> Result<Option<GatewaySettings>, BadSetting> {
+        let listen = self.listen.parse(parse_address)?;
+        let upstream = self.upstream.parse(parse_upstream)?;
+        let timeout = self.timeout.parse_or("60s", parse_upstream_timeout)?;
+        let pass_credential = self.pass_credential.parse_or("false", parse_switch)?;
+        match (listen, upstream) {
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.listen.refuse(
+                "needs --upstream too, the address of the API behind the gateway, such as \
+                 http://127.0.0.1:3000",
+            )),
+            (None, Some(_)) => Err(self.upstream.refuse(
+                "needs --gateway-listen too, the address at which requests to it are judged, such \
+                 as 127.0.0.1:8081",
+            )),
+            (Some(listen), Some(upstream)) if upstream.is(listen) => Err(self
+                .upstream
+                .refuse("is the address of the gateway itself; name the server behind it")),
+            (Some(listen), Some(upstream)) => {
+                Ok(Some(GatewaySettings { listen, upstream, timeout, pass_credential }))
+            }
+        }
+    }
+}
+
+/// An `http://` URL of nothing but a host and perhaps a port.
+fn parse_upstream(text: &str) -> Result<Upstream, String> {
+    let expected = || "must be an address such as http://127.0.0.1:3000".to_owned();
+    let url = Url::parse(text).map_err(|_| expected())?;
+    let named = match url.host() {
+        Some(Host::Domain(host)) => !host.is_empty(),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    };
+    match url.scheme() {
+        "http" if named => {}
+        "https" => {
+            return Err(
+                "must begin with http://: the gateway does not speak TLS to the upstream. \
+                        Let it listen on this machine or in a network of your own, or put a proxy \
+                        that speaks TLS in between"
+                    .to_owned(),
+            );
+        }
+        _ => return Err(expected()),
+    }
+    let origin = url.origin().ascii_serialization();
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("must hold no user and no password; write {origin}"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!(
+            "must not go on after the host, since paths are forwarded as they are; write {origin}"
+        ));
+    }
+    let authority = origin.strip_prefix("http://").ok_or_else(expected)?.to_owned();
+    Ok(Upstream { authority })
+}
+
+fn parse_upstream_timeout(text: &str) -> Result<Duration, &'static str> {
+    parse_time(text, 100..=3_600_000, "must be a time from 100ms to 1h, such as 60s")
+}
+
+fn parse_switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be true or false"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_a_host_and_a_port() {
+        for (text, authority) in [
+            ("http://127.0.0.1:3000", "127.0.0.1:3000"),
+            ("http://127.0.0.1:80/", "127.0.0.1"),
+            ("http://API.internal", "api.internal"),
+            ("http://[::1]:3000", "[::1]:3000"),
+        ] {
+            let upstream = parse_upstream(text).unwrap();
+            assert_eq!(upstream.authority(), authority, "{text}");
+        }
+        for (text, why) in [
+            ("127.0.0.1:3000", "such as http://127.0.0.1:3000"),
+            ("ftp://host", "such as http://127.0.0.1:3000"),
+            ("http://", "such as http://127.0.0.1:3000"),
+            ("https://host", "does not speak TLS"),
+            ("http://host/api", "write http://host"),
+            ("http://host/?x", "write http://host"),
+            ("http://me:hunter2@host", "write http://host"),
+        ] {
+            let message = parse_upstream(text).unwrap_err();
+            assert!(message.contains(why) && !message.contains("hunter2"), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_upstream_is_never_the_gateway() {
+        for (upstream, listen, same) in [
+            ("http://127.0.0.1:8081", "127.0.0.1:8081", true),
+            ("http://[::1]:8081", "[::1]:8081", true),
+            ("http://127.0.0.1", "127.0.0.1:80", true),
+            ("http://127.0.0.1:8081", "0.0.0.0:8081", true),
+            ("http://localhost:8081", "127.0.0.1:8081", true),
+            ("http://[::1]", "[::]:80", true),
+            ("http://10.0.0.7:8081", "0.0.0.0:8081", false),
+            ("http://127.0.0.1:3000", "127.0.0.1:8081", false),
+            ("http://127.0.0.1", "127.0.0.1:8081", false),
+        ] {
+            let upstream = parse_upstream(upstream).unwrap();
+            assert_eq!(upstream.is(listen.parse().unwrap()), same, "{upstream} {listen}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What the upstream sees of a request's headers, and the client of an answer's.
+//!
+//! Names and values go on as the bytes they are. What belongs to one connection stays on it (RFC 9110
+//! §7.6.1), and what Bitting says of a request is never the client's own.
+
+use std::net::IpAddr;
+
+use actix_web::HttpResponse;
+use actix_web::dev::RequestHead;
+use actix_web::http::{Version, header as received};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, VIA,
+};
+
+use crate::gate::identities::IdentityHeaders;
+use crate::gate::presented_key::carries_credential;
+use crate::http::client_address::is_trusted;
+use crate::http::request_id::RequestId;
+use crate::http::state::HttpSettings;
+
+/// What belongs to one connection even where `Connection` does not name it.
+const HOP_BY_HOP: [&str; 11] = [
+    "connection",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+/// What tells an API where a request comes from, and is believed from a trusted proxy alone.
+const X_FORWARDED: &str = "x-forwarded-";
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: &str = "x-real-ip";
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What Bitting says of the key.
+const X_BITTING: &str = "x-bitting-";
+const KEY_ID: HeaderName = HeaderName::from_static("x-bitting-key-id");
+const KEY_NAME: HeaderName = HeaderName::from_static("x-bitting-key-name");
+const OWNER: HeaderName = HeaderName::from_static("x-bitting-owner");
+const SCOPES: HeaderName = HeaderName::from_static("x-bitting-scopes");
+
+/// What of a client's headers goes on, and what is said beside them.
+pub(super) struct Outgoing<'a> {
+    pub(super) request: &'a RequestHead,
+    pub(super) id: RequestId,
+    pub(super) holder: &'a IdentityHeaders,
+    /// The upstream's own `Host`.
+    pub(super) host: &'a str,
+    pub(super) pass_credential: bool,
+    pub(super) settings: &'a HttpSettings,
+}
+
+impl Outgoing<'_> {
+    /// The headers of the request to the upstream, but for those that frame its body.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let request = self.request;
+        let peer = request.peer_addr.map(|peer| peer.ip().to_canonical());
+        let trusted = peer.is_some_and(|peer| is_trusted(peer, &self.settings.trusted_proxies));
+        let lines = request.headers().get_all(received::CONNECTION);
+        let named = named_by_connection(lines.map(received::HeaderValue::as_bytes));
+        let mut headers = HeaderMap::with_capacity(request.headers().len() + 8);
+        for (name, value) in request.headers() {
+            let text = name.as_str();
+            if !self.goes_on(text, trusted) || is_among(&named, text) {
+                continue;
+            }
+            let name = HeaderName::from_bytes(text.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+                headers.append(name, value);
+            }
+        }
+        self.say_where_from(&mut headers, peer, trusted);
+        let via = if request.version == Version::HTTP_10 { "1.0 bitting" } else { "1.1 bitting" };
+        extend_list(&mut headers, &VIA, via.as_bytes());
+        set(&mut headers, HOST, self.host.as_bytes());
+        set(&mut headers, X_REQUEST_ID, self.id.as_bytes());
+        let IdentityHeaders { id, name, owner, scopes } = self.holder;
+        for (header, value) in [(KEY_ID, id), (KEY_NAME, name), (OWNER, owner), (SCOPES, scopes)] {
+            set(&mut headers, header, value.as_bytes());
+        }
+        headers
+    }
+
+    /// Whether a header of this name goes on. Some servers take an underscore for a hyphen, so a name
+    /// that has one could stand for any of those that do not.
+    fn goes_on(&self, name: &str, trusted: bool) -> bool {
+        let tells_where_from =
+            name.starts_with(X_FORWARDED) || name == X_REAL_IP || name == "forwarded";
+        !(name.contains('_')
+            || name.starts_with(X_BITTING)
+            || HOP_BY_HOP.contains(&name)
+            || name == "host"
+            || name == "content-length"
+            || (tells_where_from && !trusted)
+            || (carries_credential(name) && !self.pass_credential))
+    }
+
+    /// Says where the request comes from: anew, or after what a trusted proxy says. A form that such
+    /// a proxy does not use is left out, since it could only name the proxy.
+    fn say_where_from(&self, headers: &mut HeaderMap, peer: Option<IpAddr>, trusted: bool) {
+        let host = self.request.headers().get(received::HOST);
+        let host = host.map(received::HeaderValue::as_bytes).unwrap_or_default();
+        let says = |name: &HeaderName| trusted && headers.contains_key(name);
+        let (list, element) = (says(&X_FORWARDED_FOR), says(&FORWARDED));
+        if let Some(peer) = peer {
+            if list || !element {
+                extend_list(headers, &X_FORWARDED_FOR, peer.to_string().as_bytes());
+            }
+            if element || !list {
+                extend_list(headers, &FORWARDED, &forwarded(peer, host));
+            }
+        }
+        for (name, value) in [(X_FORWARDED_PROTO, &b"http"[..]), (X_FORWARDED_HOST, host)] {
+            if !headers.contains_key(&name) && !value.is_empty() {
+                set(headers, name, value);
+            }
+        }
+    }
+}
+
+/// One element of `Forwarded` (RFC 7239 §4).
+fn forwarded(peer: IpAddr, host: &[u8]) -> Vec<u8> {
+    let mut element = match peer {
+        IpAddr::V4(peer) => format!("for={peer};proto=http"),
+        IpAddr::V6(peer) => format!("for=\"[{peer}]\";proto=http"),
+    }
+    .into_bytes();
+    if !host.is_empty() {
+        element.extend_from_slice(b";host=\"");
+        for byte in host {
+            if matches!(byte, b'"' | b'\\') {
+                element.push(b'\\');
+            }
+            element.push(*byte);
+        }
+        element.push(b'"');
+    }
+    element
+}
+
+/// Adds to a header that is a list, as one line: not everybody reads more than one.
+fn extend_list(headers: &mut HeaderMap, name: &HeaderName, element: &[u8]) {
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let all: Vec<&[u8]> = lines.chain([element]).collect();
+    let all = all.join(&b", "[..]);
+    set(headers, name.clone(), &all);
+}
+
+/// Sets a header to what was checked before, or was a header's value already.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
+    if let Ok(value) = HeaderValue::from_bytes(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// What frames a body on this connection: nothing where there is none, and no header where hyper
+/// sets it by the body's length.
+pub(super) fn frame(headers: &mut HeaderMap, has_body: bool, length: Option<u64>) {
+    match (has_body, length) {
+        // It would be taken for no body with GET.
+        (true, None) => set(headers, TRANSFER_ENCODING, b"chunked"),
+        (true, Some(_)) | (false, None) => {}
+        (false, Some(_)) => set(headers, CONTENT_LENGTH, b"0"),
+    }
+}
+
+/// Gives the headers of the upstream's answer to the client's, but for those that frame its body.
+pub(super) fn give_back(answer: &HeaderMap, response: &mut HttpResponse) {
+    let lines = answer.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+    let named = named_by_connection(lines);
+    for (name, value) in answer {
+        let text = name.as_str();
+        if HOP_BY_HOP.contains(&text) || *name == CONTENT_LENGTH || is_among(&named, text) {
+            continue;
+        }
+        let name = received::HeaderName::from_bytes(text.as_bytes());
+        let value = received::HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+}
+
+/// The names that the lines of `Connection` give: such headers belong to that connection.
+fn named_by_connection<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+    lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect()
+}
+
+fn is_among(names: &[&[u8]], name: &str) -> bool {
+    names.iter().any(|named| named.eq_ignore_ascii_case(name.as_bytes()))
+}
