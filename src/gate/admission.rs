@@ -95,7 +95,7 @@ impl Door {
     }
 
     fn admission(self: &Rc<Self>, mut decision: Decision, route: Route, at: Moment) -> Admission {
-        let standing = self.gate.limit(&mut decision, at);
+        let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, at) };
         let Decision { holder, verdict } = decision;
         let (key, outcome) = match &verdict {
             Err(Refusal::Unavailable) => (None, None),

@@ -93,12 +93,16 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
         Route::Unmapped { why, .. } => return Err(Refusal::Unmapped(why)),
     };
     match (need, holder) {
-        (Need::Scope(_) | Need::AnyKey | Need::Open(_), Holder::AdminToken { .. })
+        (
+            Need::Scope(_) | Need::AnyKey | Need::Question | Need::Open(_),
+            Holder::AdminToken { .. },
+        )
         | (Need::AdminToken, Holder::ApiKey { .. }) => Err(Refusal::WrongCredential(need)),
         _ if !offered => Err(Refusal::MethodNotAllowed),
-        (Need::AnyKey | Need::Open(_), &Holder::ApiKey { id, number, permissions, limits }) => {
-            Ok(Caller::Key(KeyCaller { id, number, permissions, limits }))
-        }
+        (
+            Need::AnyKey | Need::Question | Need::Open(_),
+            &Holder::ApiKey { id, number, permissions, limits },
+        ) => Ok(Caller::Key(KeyCaller { id, number, permissions, limits })),
         (Need::Scope(resource), &Holder::ApiKey { id, number, permissions, limits }) => {
             if catalog.allows(permissions, resource, access) {
                 Ok(Caller::Key(KeyCaller { id, number, permissions, limits }))

@@ -101,7 +101,7 @@ impl Gate {
                 None => return None,
             },
         };
-        let inside = self.is_inside(&lookup, address);
+        let inside = route.is_question() || self.is_inside(&lookup, address);
         Some(decide(presented, lookup, fresh, inside, now, route, &self.catalog))
     }
 
@@ -122,8 +122,30 @@ impl Gate {
             (None, Ok(())) => Lookup::Unknown,
             (None, Err(_)) => Lookup::Unavailable,
         };
-        let (now, inside) = (self.time.now(), self.is_inside(&lookup, address));
+        let inside = route.is_question() || self.is_inside(&lookup, address);
+        let now = self.time.now();
         (decide(presented, lookup, fresh, inside, now, route, &self.catalog), now)
+    }
+
+    /// Decides about another request than the one that presents the credential, and holds it to the
+    /// key's limits. `takes`: whether it uses them up.
+    pub fn answer(
+        &self,
+        presented: &Result<Presented, Unusable>,
+        route: Route,
+        address: impl FnOnce() -> Option<IpAddr>,
+        takes: bool,
+    ) -> Option<(Decision, Option<Standing>)> {
+        let now = self.time.now();
+        let mut decision = self.judge(presented, route, now, address)?;
+        let standing = self.limit(&mut decision, now);
+        if let (Some(Holder::ApiKey { number, .. }), Some(standing)) = (decision.holder, standing)
+            && standing.taken
+            && !takes
+        {
+            self.index.limiter.give_back(number, standing.limits, now);
+        }
+        Some((decision, standing))
     }
 
     /// Whether the client is where a credential may be used.

@@ -11,6 +11,9 @@ pub enum Need {
     Scope(ResourceNumber),
     /// Any live API key.
     AnyKey,
+    /// Any live API key, for a question about another request. Where that one may come from and how
+    /// often is part of the answer.
+    Question,
     /// Any live API key, for a request of this resource.
     Open(ResourceNumber),
     /// An admin token; one with read for what only reads.
@@ -57,13 +60,18 @@ impl Route {
         }
     }
 
+    /// Whether it only asks about another request, which the key's limits are for.
+    pub fn is_question(self) -> bool {
+        matches!(self, Self::Known { need: Need::Question, .. })
+    }
+
     /// The resource it is counted under, if it is one's.
     pub fn resource(self) -> Option<ResourceNumber> {
         match self {
             Self::Known { need: Need::Scope(resource) | Need::Open(resource), .. } => {
                 Some(resource)
             }
-            Self::Known { need: Need::AnyKey | Need::AdminToken, .. }
+            Self::Known { need: Need::AnyKey | Need::Question | Need::AdminToken, .. }
             | Self::Unknown { .. }
             | Self::Unmapped { .. } => None,
         }

@@ -127,7 +127,9 @@ impl Problem {
                 Code::WrongCredential,
                 "Keys are managed with an admin token; an API key cannot manage keys.",
             ),
-            Refusal::WrongCredential(Need::Scope(_) | Need::AnyKey | Need::Open(_)) => Self::new(
+            Refusal::WrongCredential(
+                Need::Scope(_) | Need::AnyKey | Need::Question | Need::Open(_),
+            ) => Self::new(
                 Code::WrongCredential,
                 "An admin token can only manage keys. Call this with an API key.",
             ),
@@ -205,6 +207,11 @@ impl Problem {
     /// The `Allow` header, if there is one.
     pub fn allow(&self) -> Option<&str> {
         self.0.allow.as_deref()
+    }
+
+    /// After how many seconds it is worth trying again, if it is.
+    pub fn seconds(&self) -> Option<i64> {
+        self.0.retry_after
     }
 
     /// After how many seconds it is worth trying again, if it is.

@@ -23,7 +23,7 @@ use super::state::State;
 use super::watch::requests::NO_ROUTE;
 use crate::domain::users::signed_in::PageNeed;
 use crate::domain::users::signed_in::PageNeed::Visitor;
-use crate::gate::route::Need::{AdminToken, AnyKey};
+use crate::gate::route::Need::{AdminToken, AnyKey, Question};
 use crate::model::user::Role;
 
 /// The path of a ping, which the fast path answers where it can.
@@ -40,7 +40,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         // What any key may ask about itself.
         Endpoint::new("/v1/whoami", AnyKey).get(this_key::whoami, describe::this_key::whoami),
         Endpoint::new(PING, AnyKey).get(this_key::ping, describe::this_key::ping),
-        Endpoint::new("/v1/verify", AnyKey).post(verify::verify, authz::describe::verify),
+        Endpoint::new("/v1/verify", Question).post(verify::verify, authz::describe::verify),
         Endpoint::new("/v1/admin/limits", AnyKey).get(this_key::limits, describe::this_key::limits),
         // Doors for proxies.
         Endpoint::door(Family::Nginx.pattern(), forward::nginx),

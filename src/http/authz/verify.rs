@@ -17,6 +17,7 @@ use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::caller::present;
 use crate::http::extract::{JsonObject, QueryReader};
+use crate::http::limit_headers::announce;
 use crate::http::state::State;
 use crate::model::catalog::Catalog;
 use crate::model::id::KeyId;
@@ -34,6 +35,8 @@ pub struct VerdictView<'a> {
     allowed: bool,
     /// Why not; null if it may.
     code: Option<Code>,
+    /// After how many seconds it may again, where a limit is used up.
+    retry_after: Option<i64>,
     /// The scope that this takes; null where a live key is enough, or nothing helps.
     required: Option<String>,
     /// The scopes that the key has.
@@ -60,7 +63,11 @@ struct KeyIdentityView<'a> {
 
 impl<'a> VerdictView<'a> {
     /// The verdict about a live key.
-    pub fn new(identity: &'a KeyIdentity, refused: Option<Code>, required: Option<String>) -> Self {
+    pub fn new(
+        identity: &'a KeyIdentity,
+        refused: Option<&Problem>,
+        required: Option<String>,
+    ) -> Self {
         let key = KeyIdentityView {
             id: identity.id,
             name: &identity.label.name,
@@ -68,7 +75,8 @@ impl<'a> VerdictView<'a> {
             expires_at: identity.expires_at,
         };
         let granted = &identity.scopes;
-        Self { allowed: refused.is_none(), code: refused, required, granted, key }
+        let (code, retry_after) = (refused.map(Problem::code), refused.and_then(Problem::seconds));
+        Self { allowed: refused.is_none(), code, retry_after, required, granted, key }
     }
 }
 
@@ -110,21 +118,23 @@ pub async fn verify(
     let catalog = &state.bitting.catalog;
     let route = Question::from_object(&body.0)?.route(catalog);
     let identity = identify(&state, caller.id()).await?;
+    let counted = count != Some(Counting::Uncounted);
     let presented = present(request.headers(), &state);
     let address = || client_address(request.head(), &state.settings);
-    let gate = &state.bitting.gate;
-    let decision = gate.judge(&presented, route, state.bitting.time.now(), address);
-    let verdict = decision.map_or(Err(Refusal::Unavailable), |decision| decision.verdict);
+    let answer = state.bitting.gate.answer(&presented, route, address, counted);
+    let (verdict, standing) = match answer {
+        Some((decision, standing)) => (decision.verdict, standing),
+        None => (Err(Refusal::Unavailable), None),
+    };
     let refused = verdict.err().map(|refusal| Problem::of_refusal(refusal, ""));
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status_code);
-    let code = match refused {
+    if let Some(problem) = refused.as_ref().filter(|_| !is_verdict(status)) {
         // It has ended since this request was accepted, or cannot be told any longer.
-        Some(problem) if !is_verdict(status) => return Err(problem),
-        refused => refused.map(|problem| problem.code()),
-    };
-    let mut response =
-        HttpResponse::Ok().json(VerdictView::new(&identity, code, required(route, catalog)));
-    let counted = count != Some(Counting::Uncounted);
+        return Err(problem.clone());
+    }
+    let verdict = VerdictView::new(&identity, refused.as_ref(), required(route, catalog));
+    let mut response = HttpResponse::Ok().json(verdict);
+    announce(response.headers_mut(), standing, &state);
     let outcome = Outcome::of_status(status.as_u16());
     response.extensions_mut().insert(CountedAs { route, outcome, counted });
     Ok(response)
@@ -132,7 +142,10 @@ pub async fn verify(
 
 /// Whether a refusal with this status is a verdict about a live key.
 fn is_verdict(status: StatusCode) -> bool {
-    matches!(status, StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED)
+    matches!(
+        status,
+        StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED | StatusCode::TOO_MANY_REQUESTS
+    )
 }
 
 /// The scope that a request on this route needs, if there is one.
@@ -142,7 +155,7 @@ fn required(route: Route, catalog: &Catalog) -> Option<String> {
             Some(format!("{}:{}", catalog.name_of(Some(resource)), access.as_str()))
         }
         Route::Known { need: Need::Scope(_) | Need::Open(_), .. }
-        | Route::Known { need: Need::AnyKey | Need::AdminToken, .. }
+        | Route::Known { need: Need::AnyKey | Need::Question | Need::AdminToken, .. }
         | Route::Unknown { .. }
         | Route::Unmapped { .. } => None,
     }

@@ -63,7 +63,7 @@ impl<'a> Operation<'a> {
         };
         match need {
             Some(Need::Scope(_)) => operation.asks_for_key(&[Code::InsufficientScope]),
-            Some(Need::AnyKey | Need::Open(_)) => operation.asks_for_key(&[]),
+            Some(Need::AnyKey | Need::Question | Need::Open(_)) => operation.asks_for_key(&[]),
             Some(Need::AdminToken) if operation.access() == Access::Write => {
                 operation.asks_for_key(&[Code::InsufficientScope]);
             }
@@ -333,7 +333,7 @@ impl<'a> Operation<'a> {
         let access = self.access();
         match self.need {
             None => ("Needs no credential.".to_owned(), json!([]), None),
-            Some(Need::AnyKey | Need::Open(_)) => {
+            Some(Need::AnyKey | Need::Question | Need::Open(_)) => {
                 ("Needs any live API key.".to_owned(), key_security(&[]), None)
             }
             Some(Need::Scope(resource)) => {

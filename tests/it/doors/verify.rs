@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::authz::ask;
 use super::{TEAM, server_with};
 use crate::support::{TestServer, on_both};
 
@@ -18,12 +19,12 @@ on_both! {
         let verdict = verify(&server, &key.secret, "", &json!({"method": "GET", "path": "/orders/7?x=1"}));
         let who = json!({"id": key.id, "name": "test", "owner": "Zoë", "expires_at": "2026-12-01T00:00:00.000Z"});
         assert_eq!(verdict, json!({
-            "allowed": true, "code": null, "required": "orders:read",
+            "allowed": true, "code": null, "retry_after": null, "required": "orders:read",
             "granted": ["calls:read", "orders:read"], "key": who,
         }));
         let verdict = verify(&server, &key.secret, "", &json!({"resource": "orders", "access": "write"}));
         assert_eq!(verdict, json!({
-            "allowed": false, "code": "insufficient_scope", "required": "orders:write",
+            "allowed": false, "code": "insufficient_scope", "retry_after": null, "required": "orders:write",
             "granted": ["calls:read", "orders:read"], "key": who,
         }));
         for (body, code, required) in [
@@ -84,5 +85,48 @@ on_both! {
             server.db_flush();
             server.bitting.fold_journal().unwrap();
         }
+    }
+}
+
+on_both! {
+    fn a_used_up_limit_and_a_wrong_address_are_part_of_the_verdict(backend) {
+        let server = server_with(backend, TEAM);
+        let limits = json!({
+            "rate_limit": {"requests": 2, "per": "minute"}, "allowed_networks": ["127.0.0.0/8"],
+        });
+        let key = server.key_with("orders:read", limits);
+        let read = json!({"method": "GET", "path": "/orders"});
+        let asked = |query: &str| {
+            let path = format!("/v1/verify{query}");
+            let answer = server.call(&key, "POST", &path, Some(&read));
+            (answer.ok(), answer.header("ratelimit").to_owned())
+        };
+        // What is not counted uses nothing up, and what lacks its scope does not either.
+        for _more_than_twice in 0..3 {
+            assert_eq!(asked("?count=false").0["allowed"], true);
+            let write = json!({"method": "POST", "path": "/orders"});
+            let verdict = server.call(&key, "POST", "/v1/verify", Some(&write)).ok();
+            assert_eq!(verdict["code"], "insufficient_scope");
+        }
+        for left in [1, 0] {
+            let (verdict, limit) = asked("");
+            assert_eq!(verdict["allowed"], true);
+            assert!(limit.starts_with(&format!("\"rate\";r={left};")), "{limit}");
+        }
+        let (verdict, _) = asked("");
+        assert_eq!((&verdict["allowed"], &verdict["code"]), (&json!(false), &json!("rate_limited")));
+        assert!((1..=60).contains(&verdict["retry_after"].as_i64().unwrap()), "{verdict}");
+        for family in ["nginx", "forwarded", "envoy"] {
+            let answer = ask(&server, family, &key.secret, "GET /orders");
+            let status = if family == "nginx" { 403 } else { 429 };
+            assert_eq!((answer.status, answer.header("x-bitting-code")), (status, "rate_limited"));
+            assert_eq!(answer.header("retry-after"), verdict["retry_after"].to_string());
+        }
+        let usage = server.usage(&key, "24h");
+        assert_eq!((&usage["ok"], &usage["forbidden"], &usage["rate_limited"]), (&json!(2), &json!(3), &json!(4)));
+
+        let elsewhere = server.key_with("orders:read", json!({"allowed_networks": ["10.0.0.0/8"]}));
+        let verdict = server.call(&elsewhere, "POST", "/v1/verify", Some(&read)).ok();
+        assert_eq!((&verdict["allowed"], &verdict["code"]), (&json!(false), &json!("address_not_allowed")));
     }
 }
