@@ -13,6 +13,7 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use tokio::time::Instant;
 
+use super::leftover::ends_at_once;
 use crate::config::Patience;
 
 /// What a connection is waiting for.
@@ -334,18 +335,6 @@ impl Exchange {
 fn ends_a_head(tail: u32) -> bool {
     let [_, bytes @ ..] = tail.to_be_bytes();
     bytes == *b"\n\r\n" || bytes.ends_with(b"\n\n")
-}
-
-/// Whether all of a body has arrived that nobody wants.
-fn ends_at_once(mut body: Payload, context: &mut Context<'_>) -> bool {
-    loop {
-        match Pin::new(&mut body).poll_next(context) {
-            Poll::Ready(None) => return true,
-            // There is no more of it than the connection keeps for a reader.
-            Poll::Ready(Some(Ok(_))) => {}
-            Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
-        }
-    }
 }
 
 /// A body on its way to its handler.

@@ -16,6 +16,7 @@ pub mod error;
 pub mod exchange;
 pub mod extract;
 pub mod fast_path;
+mod leftover;
 mod limit_headers;
 pub mod middleware;
 pub mod openapi;
