@@ -3,7 +3,8 @@
 //! Resources are data. A scope that the catalog does not know compiles to nothing, so that a
 //! resource that has left the configuration opens nothing, although its scopes stay on their keys.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -85,6 +86,8 @@ pub struct Catalog {
     by_name: HashMap<ResourceName, u8>,
     /// The place of the resource at each prefix of paths.
     by_path: HashMap<String, u8>,
+    /// The prefixes in lower case.
+    paths_in_lower_case: HashSet<String>,
     /// The most segments that a prefix has.
     deepest: usize,
     /// Resources that have left the configuration, whose counts and scopes are still in the database.
@@ -111,6 +114,7 @@ impl Catalog {
             catalog.by_name.insert(resource.name.clone(), place);
             for path in &resource.requests.paths {
                 catalog.by_path.entry(path.clone()).or_insert(place);
+                catalog.paths_in_lower_case.insert(path.to_ascii_lowercase());
                 catalog.deepest = catalog.deepest.max(path.matches('/').count());
             }
             catalog.resources.push(resource);
@@ -162,10 +166,27 @@ impl Catalog {
     /// The resource at a path, which is [`normal`](super::request_path::normal): that of the longest
     /// prefix.
     pub fn at_path(&self, path: &str) -> Option<&Resource> {
-        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
-        let prefixes = ends.take(self.deepest + 1).filter_map(|end| path.get(..end));
-        let place = prefixes.filter_map(|prefix| self.by_path.get(prefix)).last()?;
+        let place = self.prefixes(path).filter_map(|prefix| self.by_path.get(prefix)).last()?;
         self.resources.get(usize::from(*place))
+    }
+
+    /// Whether a server that takes letters of either case for the same, as many do, would find a
+    /// longer prefix in a path.
+    pub fn depends_on_case(&self, path: &str) -> bool {
+        let longest =
+            self.prefixes(path).filter(|prefix| self.by_path.contains_key(*prefix)).last();
+        let has_capitals = path.bytes().any(|byte| byte.is_ascii_uppercase());
+        let lower: Cow<'_, str> =
+            if has_capitals { path.to_ascii_lowercase().into() } else { path.into() };
+        let known = |prefix: &&str| self.paths_in_lower_case.contains(*prefix);
+        let longest_of_any_case = self.prefixes(&lower).filter(known).last();
+        longest_of_any_case.map(str::len) > longest.map(str::len)
+    }
+
+    /// What a prefix may be of a path.
+    fn prefixes<'a>(&self, path: &'a str) -> impl Iterator<Item = &'a str> {
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        ends.take(self.deepest + 1).filter_map(|end| path.get(..end))
     }
 
     fn place(&self, number: ResourceNumber) -> Option<usize> {

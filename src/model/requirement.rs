@@ -38,6 +38,9 @@ impl Catalog {
     pub fn requirement(&self, method: &str, target: &str) -> Result<Requirement, Unmapped> {
         let path = normal(target).filter(|_| is_method(method)).ok_or(Unmapped::Ambiguous)?;
         let resource = self.at_path(&path).ok_or(Unmapped::UnknownResource)?;
+        if self.depends_on_case(&path) {
+            return Err(Unmapped::Ambiguous);
+        }
         let requests = &resource.requests;
         let reads =
             method == "OPTIONS" || requests.reads.iter().any(|rule| rule.covers(method, &path));
@@ -120,6 +123,10 @@ mod tests {
             ("GET /api/v1/orders", "UnknownResource"),
             ("GET /", "UnknownResource"),
             ("GET /Orders", "UnknownResource"),
+            ("GET /orders/Lines", "Ambiguous"),
+            ("GET /orders/LINES/7", "Ambiguous"),
+            ("GET /orders/linesX", "orders:read"),
+            ("GET /orders/7/Lines", "orders:read"),
             ("GET /orders/../reports", "Ambiguous"),
             ("get /orders", "Ambiguous"),
             ("GET ", "Ambiguous"),
@@ -136,9 +143,12 @@ mod tests {
         let all = Requests { paths: vec![String::new()], ..Requests::default() };
         let everything = Resource { requests: all, ..sample::resource(1, "all") };
         let catalog = Catalog::new([everything, sample::resource(2, "leads")]);
-        for (request, wanted) in
-            [("GET /", "all:read"), ("POST /x/y", "all:write"), ("GET /leads/7", "leads:read")]
-        {
+        for (request, wanted) in [
+            ("GET /", "all:read"),
+            ("POST /x/Y", "all:write"),
+            ("GET /leads/7", "leads:read"),
+            ("GET /Leads", "Ambiguous"),
+        ] {
             assert_eq!(asked(&catalog, request), wanted, "{request}");
         }
     }

@@ -124,7 +124,10 @@ each_proxy! {
 }
 
 /// Targets between `/orders` and `/reports`, spelled so that programs read them differently.
-const TARGETS: [&str; 44] = [
+const TARGETS: [&str; 47] = [
+    "/orders/Reports/1",
+    "/ORDERS/reports",
+    "/orders/REPORTS?x=1",
     "/orders/../reports",
     "/orders/../reports/1",
     "/orders/./../reports",
@@ -182,15 +185,15 @@ const PLAIN: [(&str, &str); 7] = [
     ("/orders/a:b@c!$&'()*+,=~", "/orders/a:b@c!$&'()*+,=~"),
 ];
 
-/// A path as the most helpful program might read it: decoded again and again, with backslashes for
-/// slashes, without parameters, and resolved.
+/// A path as the most helpful program might read it: decoded again and again, in lower case, with
+/// backslashes for slashes, without parameters, and resolved.
 fn most_helpfully(target: &str) -> String {
     let mut path = target.split(['?', '#']).next().unwrap_or_default().to_owned();
     for _again in 0..3 {
         // In too many bytes, some take these for a dot and a slash.
         let path_bytes = path.to_lowercase().replace("%c0%ae", ".").replace("%c0%af", "/");
         let decoded = percent_encoding::percent_decode_str(&path_bytes).decode_utf8_lossy();
-        path = decoded.replace('\\', "/");
+        path = decoded.replace('\\', "/").to_lowercase();
     }
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
