@@ -9,14 +9,19 @@ local TIMEOUT = 3000
 local HANDED_ON = { "authorization", "authentication", "apikey", "x-api-key", "user-agent" }
 
 -- What is handed on to the client of a refusal.
-local REFUSAL = { "content-type", "retry-after", "www-authenticate", "allow", "x-bitting-code" }
+local REFUSAL = {
+  "content-type", "retry-after", "www-authenticate", "allow", "x-bitting-code", "ratelimit-policy",
+  "ratelimit",
+}
 
 -- The variables for haproxy.cfg, and the headers they come from.
-local IDENTITY = {
+local TOLD = {
   ["txn.bitting_key_id"] = "x-bitting-key-id",
   ["txn.bitting_key_name"] = "x-bitting-key-name",
   ["txn.bitting_owner"] = "x-bitting-owner",
   ["txn.bitting_scopes"] = "x-bitting-scopes",
+  ["txn.bitting_limits"] = "ratelimit-policy",
+  ["txn.bitting_left"] = "ratelimit",
 }
 
 -- The lines of a header, which HAProxy counts from 0, as a list.
@@ -66,7 +71,7 @@ core.register_action("bitting_authorize", { "http-req" }, function(txn, address)
     return
   end
   if answer.status == 200 then
-    for variable, name in pairs(IDENTITY) do
+    for variable, name in pairs(TOLD) do
       txn:set_var(variable, lines(answer.headers[name])[1] or "")
     end
     txn:set_var("txn.bitting_allowed", true)

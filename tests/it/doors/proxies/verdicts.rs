@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::{Scene, each_proxy, with_body};
+use super::{Scene, bearer, each_proxy, with_body};
 use crate::support::Backend;
 use crate::support::load::{hammer, request};
 use crate::support::proxy::Kind;
@@ -63,6 +63,10 @@ each_proxy! {
         let head = scene.ask(&reader, "HEAD /orders");
         assert_eq!(head.status, 200, "{kind:?}: {}", head.text);
         scene.served(&reader, [&reader.id, "test", "Zo%C3%AB%20%26%20Co", "orders:read"]);
+        // A body after the answer to HEAD would be taken for the next answer.
+        let head = scene.ask(&nothing, "HEAD /orders");
+        assert_eq!(head.status, 403, "{kind:?}: {}", head.text);
+        assert!(head.text.ends_with("\r\n\r\n"), "{kind:?}: {}", head.text);
         let none = scene.ask_with("GET /orders", "");
         assert_eq!((none.status, &*none.verdict()), (401, "missing_key"), "{kind:?}");
         let wrong = format!("X-API-Key: {}\r\n", reader.mistyped());
@@ -169,5 +173,48 @@ each_proxy! {
         let counted = scene.server.usage(&key, "24h");
         let counted = ["total", "ok", "forbidden"].map(|outcome| counted[outcome].as_i64());
         assert_eq!(counted, [4 * each, 2 * each, 2 * each].map(Some), "{kind:?}");
+    }
+}
+
+each_proxy! {
+    fn the_limits_of_a_key_hold_for_the_api_and_are_told(kind) {
+        let Some(scene) = Scene::set(kind, Backend::Sqlite, "") else { return };
+        let free = scene.server.key("orders:read");
+        let told = scene.ask(&free, "GET /orders");
+        assert!(!told.text.to_lowercase().contains("ratelimit"), "{kind:?}: {}", told.text);
+        let limited = scene.server.key_with("orders:read", json!({"rate_limit": "2/hour"}));
+        for left in ["1", "0"] {
+            let told = scene.ask(&limited, "GET /orders");
+            assert_eq!(told.verdict(), "allowed", "{kind:?}: {}", told.text);
+            assert!(told.header("ratelimit").contains(&format!("r={left};")), "{kind:?}: {}", told.text);
+            assert_eq!(told.header("ratelimit-policy"), "\"rate\";q=2;w=3600", "{kind:?}");
+        }
+        assert_eq!(scene.upstream.take().len(), 3);
+        let over = scene.ask(&limited, "GET /orders");
+        let status = if kind == Kind::Nginx { 403 } else { 429 };
+        assert_eq!((over.status, &*over.verdict()), (status, "rate_limited"), "{kind:?}: {}", over.text);
+        assert_eq!(over.header("retry-after"), "1800", "{kind:?}: {}", over.text);
+        assert!(over.header("ratelimit").contains("r=0;"), "{kind:?}: {}", over.text);
+        assert!(!over.header("ratelimit-policy").is_empty(), "{kind:?}: {}", over.text);
+        scene.nothing_served("over the limit");
+    }
+}
+
+each_proxy! {
+    fn the_address_of_a_client_is_the_one_that_the_proxy_sees(kind) {
+        let Some(scene) = Scene::set(kind, Backend::Sqlite, "") else { return };
+        let only = |networks| scene.server.key_with("orders:read", json!({"allowed_networks": networks}));
+        let (here, elsewhere) = (only("127.0.0.1"), only("203.0.113.9"));
+        for claim in ["", "X-Forwarded-For: 203.0.113.9\r\n", "Forwarded: for=203.0.113.9\r\n"] {
+            let told = scene.ask_with("GET /orders", &format!("{}{claim}", bearer(&elsewhere)));
+            assert_eq!(told.verdict(), "address_not_allowed", "{kind:?}: {claim}: {}", told.text);
+            scene.nothing_served(claim);
+            let told = scene.ask_with("GET /orders", &format!("{}{claim}", bearer(&here)));
+            // Envoy gives its own address to a client on its own machine.
+            if kind != Kind::Envoy {
+                assert_eq!(told.verdict(), "allowed", "{kind:?}: {claim}: {}", told.text);
+            }
+            scene.upstream.take();
+        }
     }
 }
