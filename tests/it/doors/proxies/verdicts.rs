@@ -6,9 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{Scene, bearer, each_proxy, with_body};
-use crate::support::Backend;
 use crate::support::load::{hammer, request};
 use crate::support::proxy::Kind;
+use crate::support::{Backend, rounds};
 
 each_proxy! {
     fn the_api_is_sent_what_a_key_may_do_and_nothing_else(kind) {
@@ -163,7 +163,7 @@ each_proxy! {
         let key = scene.server.key("orders:read");
         let asked = [("GET", "/orders"), ("POST", "/orders"), ("GET", "/orders/status"), ("GET", "/nothing")];
         let requests = asked.map(|(method, path)| request(&key.secret, method, path));
-        let (clients, times) = (50, 4);
+        let (clients, times) = (50, rounds(32, 8));
         let counts = hammer(scene.proxy.address, clients, times, &requests, &[200, 403]);
         let each = i64::try_from(clients * times).unwrap();
         assert_eq!(counts, [2 * each, 2 * each], "{kind:?}");
