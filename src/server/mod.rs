@@ -4,6 +4,7 @@ mod background;
 mod built_in;
 mod connection;
 mod doors;
+pub mod guard;
 mod limits;
 mod opening;
 mod refusals;
@@ -57,6 +58,13 @@ pub fn open(
     let (database, mark) = migrate::open(target, CONNECTIONS, brand, clock.wall(), missing)?;
     let catalog = resources::register(&database, &settings.resources)?;
     Ok(Bitting::new(database, &mark, catalog, clock, settings.max_staleness)?)
+}
+
+/// Reads what requests are judged by into memory, and compares the resources with those of others.
+fn load(bitting: &Bitting) -> Result<(), StartError> {
+    bitting.read_feed()?;
+    bitting.compare_resources()?;
+    Ok(bitting.share_limits()?)
 }
 
 /// The ports of a server that does not serve yet. They are taken before the database is touched.
@@ -129,9 +137,7 @@ impl Server {
         let connections = limits::connections(settings.workers, settings.gateway.is_some());
         let bitting = Arc::new(bitting);
         let demo = if settings.demo { built_in::make_demo(&bitting)? } else { None };
-        bitting.read_feed()?;
-        bitting.compare_resources()?;
-        bitting.share_limits()?;
+        load(&bitting)?;
         if let Some((email, password)) = &settings.first_admin {
             bitting.ensure_administrator(email, password)?;
         }

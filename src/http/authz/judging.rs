@@ -1,5 +1,6 @@
 //! Judging the key of a request for a route that is not the request's own.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -88,20 +89,33 @@ pub async fn identify(state: &State, id: KeyId) -> Result<Arc<KeyIdentity>, Prob
 /// rest may hold a secret.
 pub fn record(
     count: &PendingCount,
-    (status, code): (StatusCode, &str),
+    told: (StatusCode, &str),
     request: &HttpRequest,
     state: &State,
     asked: Asked<'_>,
     route: Route,
 ) {
+    let method = known_method(asked.method.unwrap_or_default());
+    let address = client_address(request.head(), &state.settings);
+    record_of(count, told, (method, address), state, route);
+}
+
+/// The same for a request that has been handed on, by its method and its client's address.
+pub fn record_of(
+    count: &PendingCount,
+    (status, code): (StatusCode, &str),
+    (method, address): (&'static str, Option<IpAddr>),
+    state: &State,
+    route: Route,
+) {
     let resource = route.resource().and_then(|resource| state.bitting.catalog.find(resource));
     count.record_failure(|at| FailedRequest {
         at,
-        method: known_method(asked.method.unwrap_or_default()).to_owned(),
+        method: method.to_owned(),
         route: resource.and_then(|resource| resource.requests.paths.first().cloned()),
         status: status.as_u16(),
         code: code.to_owned(),
-        address: client_address(request.head(), &state.settings).map(|address| address.to_string()),
+        address: address.map(|address| address.to_string()),
     });
 }
 

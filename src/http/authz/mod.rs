@@ -6,5 +6,6 @@ pub mod describe;
 pub mod family;
 pub mod forward;
 pub mod judging;
+pub mod protect;
 pub mod question;
 pub mod verify;

@@ -1,7 +1,7 @@
 //! Counting the request at hand by its answer, and what is kept of one that was refused or failed.
 
 use actix_web::dev::{RequestHead, ServiceResponse};
-use actix_web::http::header::USER_AGENT;
+use actix_web::http::header::{HeaderValue, USER_AGENT};
 use actix_web::http::{Method, StatusCode};
 
 use crate::gate::admission::PendingCount;
@@ -75,7 +75,10 @@ pub(in crate::http) fn user_agent_of<'a>(
     request: &'a RequestHead,
     state: &State,
 ) -> Option<&'a str> {
-    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    // A secret that was sent as a user agent must not be stored.
-    user_agent.filter(|agent| !state.bitting.brand.may_occur_in(agent))
+    request.headers().get(USER_AGENT).and_then(|value| recordable(value, state))
+}
+
+/// A `User-Agent` as text, unless it holds what may be a secret: that must not be stored.
+pub(in crate::http) fn recordable<'a>(value: &'a HeaderValue, state: &State) -> Option<&'a str> {
+    value.to_str().ok().filter(|agent| !state.bitting.brand.may_occur_in(agent))
 }

@@ -18,7 +18,7 @@ use actix_web::http::header::{
     REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{Error, HttpMessage, ResponseError, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use pin_project_lite::pin_project;
 
 use super::page::AsPage;
@@ -32,6 +32,8 @@ use crate::http::state::{SharedState, State};
 use crate::model::secret::mask;
 
 const BEHIND_THE_LAST: &str = "This request came behind one whose answer ended the connection, and was not carried out. Send it again on another connection.";
+/// The media type of a problem (RFC 9457).
+const PROBLEM: &str = "application/problem+json";
 
 /// The outermost middleware: gives every request an id, and every answer its body, headers and log
 /// line.
@@ -192,20 +194,43 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
     }
     let stated = response.response().extensions().get::<Problem>().cloned();
     let Some(problem) = stated.or_else(|| fault_below(&response)) else { return response };
-    let id = id.as_str();
-    if let Some(cause) = problem.cause() {
-        let path = response.request().match_pattern().unwrap_or_default();
-        tracing::warn!(request_id = id, path, code = ?problem.code(), cause, "a request failed");
-    }
+    log_cause(&problem, Some(response.request()), id);
     let as_page = response.request().extensions().contains::<AsPage>();
     let (body, media_type) = if as_page {
-        (pages::problem_page(&problem, response.request(), id), "text/html; charset=utf-8")
+        (pages::problem_page(&problem, response.request(), id.as_str()), "text/html; charset=utf-8")
     } else {
-        (problem.body(id), "application/problem+json")
+        (problem.body(id.as_str()), PROBLEM)
     };
     let mut response = response.map_body(|_, _| BoxBody::new(body));
     *response.response_mut().status_mut() = problem.status_code();
     let headers = response.headers_mut();
+    explain(headers, &problem, media_type);
+    if as_page {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(pages::POLICY));
+    }
+    response
+}
+
+/// A problem as it is told outside of the application, which frames no answer there.
+pub(in crate::http) fn tell(problem: &Problem, id: &RequestId, state: &State) -> HttpResponse {
+    log_cause(problem, None, id);
+    let response = HttpResponse::new(problem.status_code());
+    let mut response = response.set_body(BoxBody::new(problem.body(id.as_str())));
+    explain(response.headers_mut(), problem, PROBLEM);
+    frame(response.headers_mut(), id, state);
+    response
+}
+
+fn log_cause(problem: &Problem, request: Option<&HttpRequest>, id: &RequestId) {
+    if let Some(cause) = problem.cause() {
+        let path = request.and_then(HttpRequest::match_pattern).unwrap_or_default();
+        let request_id = id.as_str();
+        tracing::warn!(request_id, path, code = ?problem.code(), cause, "a request failed");
+    }
+}
+
+/// The headers that go with the body of a problem.
+fn explain(headers: &mut HeaderMap, problem: &Problem, media_type: &'static str) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     let mut set = |name, value: Option<&str>| {
         if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
@@ -215,8 +240,6 @@ fn render_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse 
     set(WWW_AUTHENTICATE, problem.challenge().as_deref());
     set(ALLOW, problem.allow());
     set(RETRY_AFTER, problem.retry_after().as_deref());
-    set(CONTENT_SECURITY_POLICY, as_page.then_some(pages::POLICY));
-    response
 }
 
 /// Names the request, unless whoever answered it has done so.

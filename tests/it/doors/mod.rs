@@ -2,6 +2,7 @@
 //! programs ask about requests.
 
 mod authz;
+mod guard;
 mod own_resources;
 mod proxies;
 mod verify;
