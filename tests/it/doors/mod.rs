@@ -2,6 +2,7 @@
 //! programs ask about requests.
 
 mod authz;
+mod examples;
 mod guard;
 mod own_resources;
 mod proxies;

@@ -32,7 +32,7 @@ pub use client::Answer;
 pub use database::{Backend, TestDatabase};
 pub use origin::Origin;
 pub use server::TestServer;
-pub use tools::{not_granted, skipped, tool};
+pub use tools::{fetched, not_granted, skipped, tool};
 
 use std::time::{Duration, Instant};
 

@@ -23,6 +23,17 @@ pub fn libraries(program: &Path) -> PathBuf {
     program.parent().unwrap().join("../lib").join(machine)
 }
 
+/// What `tests/run` puts into `target/tools` at this path; [`skipped`] where it is missing.
+#[track_caller]
+pub fn fetched(path: &str) -> Option<PathBuf> {
+    let found = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools").join(path);
+    if found.exists() {
+        return Some(found);
+    }
+    skipped(&format!("{} is missing; tests/run fetches it", found.display()));
+    None
+}
+
 /// Says why a test cannot run here, and fails it where all of them must (`BITTING_REQUIRE_TOOLS=1`).
 #[track_caller]
 pub fn skipped(why: &str) {

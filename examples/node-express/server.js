@@ -1,0 +1,63 @@
+// An API of orders whose keys Bitting judges:
+//
+//     npm install && npm start
+
+import express from "express";
+
+const BITTING = process.env.BITTING_URL ?? "http://127.0.0.1:8080";
+// Where a key may stand. All are handed on, so that Bitting sees it when there are two.
+const CREDENTIALS = ["authorization", "authentication", "apikey", "x-api-key"];
+const STATUS = { method_not_allowed: 405, rate_limited: 429, quota_exceeded: 429 }; // others: 403
+const PROBLEM = "application/problem+json";
+
+async function judge(request, response, next) {
+  const headers = new Headers({ "content-type": "application/json" });
+  for (const name of [...CREDENTIALS, "user-agent"]) {
+    for (const value of request.headersDistinct[name] ?? []) headers.append(name, value);
+  }
+  // With --trusted-proxies 127.0.0.1/32, Bitting notes this address and not the program's.
+  headers.set("x-forwarded-for", request.socket.remoteAddress);
+  const body = JSON.stringify({ method: request.method, path: request.originalUrl });
+  let answer, text;
+  try {
+    // fetch keeps its connections.
+    const signal = AbortSignal.timeout(2000);
+    const options = { method: "POST", headers, body, signal, redirect: "error" };
+    answer = await fetch(`${BITTING}/v1/verify`, options);
+    text = await answer.text();
+  } catch {
+    return problem(response, 503, "unavailable", "Keys cannot be checked at the moment.");
+  }
+  if (answer.headers.get("content-type") === PROBLEM) { // no live key, or Bitting has no database
+    for (const name of ["www-authenticate", "retry-after"]) {
+      if (answer.headers.has(name)) response.set(name, answer.headers.get(name));
+    }
+    return response.status(answer.status).set("content-type", PROBLEM).end(text);
+  }
+  if (answer.status !== 200) {
+    return problem(response, 503, "unavailable", "Keys cannot be checked at the moment.");
+  }
+  const { allowed, code, required, key, retry_after } = JSON.parse(text);
+  if (allowed !== true) {
+    if (retry_after) response.set("retry-after", String(retry_after));
+    const detail = required ? `This request needs the scope ${required}.` : "The key may not do this.";
+    return problem(response, STATUS[code] ?? 403, code, detail);
+  }
+  request.key = key;
+  next();
+}
+
+function problem(response, status, code, detail) {
+  const body = { type: `urn:bitting:problem:${code}`, status, code, detail };
+  response.status(status).set("content-type", PROBLEM).end(JSON.stringify(body));
+}
+
+const app = express();
+app.use(judge, express.json());
+app.get("/orders", (request, response) => {
+  response.json({ orders: [{ id: 1, item: "a door" }], asked_by: request.key.name });
+});
+app.post("/orders", (request, response) => {
+  response.status(201).json({ order: request.body, made_by: request.key.name });
+});
+app.listen(Number(process.env.PORT ?? 3000), "127.0.0.1");

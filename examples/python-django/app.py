@@ -1,0 +1,85 @@
+"""An API of orders whose keys Bitting judges.
+
+    pip install -r requirements.txt
+    python app.py runserver 3000
+"""
+
+import json
+import os
+import secrets
+
+import httpx
+from django.conf import settings
+from django.core.management import execute_from_command_line
+from django.http import HttpResponse, JsonResponse
+from django.urls import path
+
+# Where a key may stand. All are handed on, so that Bitting sees it when there are two.
+CREDENTIALS = ("Authorization", "Authentication", "Apikey", "X-Api-Key")
+STATUS = {"method_not_allowed": 405, "rate_limited": 429, "quota_exceeded": 429}  # others: 403
+PROBLEM = "application/problem+json"
+
+# One for all requests: it keeps its connections. Keys must not pass through a proxy.
+bitting = httpx.Client(
+    base_url=os.environ.get("BITTING_URL", "http://127.0.0.1:8080"), timeout=2, trust_env=False
+)
+
+
+class Judge:
+    """The middleware. In a project, it stands first in MIDDLEWARE."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.refusal(request) or self.get_response(request)
+
+    def refusal(self, request):
+        names = [n for n in (*CREDENTIALS, "User-Agent") if n in request.headers]
+        headers = [(name, request.headers[name].encode("latin-1")) for name in names]
+        # With --trusted-proxies 127.0.0.1/32, Bitting notes this address and not the program's.
+        headers.append(("X-Forwarded-For", request.META["REMOTE_ADDR"]))
+        # Encoded again as it was sent: a decoded question mark would end the path.
+        question = {"method": request.method, "path": request.get_full_path()}
+        try:
+            answer = bitting.post("/v1/verify", headers=headers, json=question)
+        except httpx.HTTPError:
+            return problem(503, "unavailable", "Keys cannot be checked at the moment.")
+        if answer.headers.get("content-type") == PROBLEM:  # no live key, or Bitting has no database
+            kept = ("www-authenticate", "retry-after")
+            kept = {name: answer.headers[name] for name in kept if name in answer.headers}
+            return HttpResponse(answer.content, PROBLEM, answer.status_code, headers=kept)
+        if answer.status_code != 200:
+            return problem(503, "unavailable", "Keys cannot be checked at the moment.")
+        verdict = answer.json()
+        if verdict["allowed"] is True:
+            request.key = verdict["key"]
+            return None
+        code, needed = verdict["code"], verdict["required"]
+        detail = f"This request needs the scope {needed}." if needed else "The key may not do this."
+        again = {"Retry-After": str(verdict["retry_after"])} if verdict.get("retry_after") else {}
+        return problem(STATUS.get(code, 403), code, detail, again)
+
+
+def problem(status, code, detail, headers=None):
+    body = {"type": f"urn:bitting:problem:{code}", "status": status, "code": code, "detail": detail}
+    return JsonResponse(body, status=status, content_type=PROBLEM, headers=headers)
+
+
+def orders(request):
+    if request.method == "POST":
+        order = json.loads(request.body)
+        return JsonResponse({"order": order, "made_by": request.key["name"]}, status=201)
+    orders = [{"id": 1, "item": "a door"}]
+    return JsonResponse({"orders": orders, "asked_by": request.key["name"]})
+
+
+urlpatterns = [path("orders", orders)]
+settings.configure(
+    ALLOWED_HOSTS=["127.0.0.1", "localhost"],
+    MIDDLEWARE=[f"{__name__}.Judge"],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY=secrets.token_hex(),
+)
+if __name__ == "__main__":
+    execute_from_command_line()
