@@ -1,9 +1,9 @@
 //! The gateway: an API of somebody else's behind Bitting. Each request is judged as at every other
 //! door and, when it is allowed, forwarded; both bodies are streamed.
 //!
-//! [`gateway`] is the door, [`forward`] what happens behind it. [`headers`] is all that either side
-//! may see of the other's headers, [`client`] the connections to the upstream, [`upload`] and
-//! [`download`] the two bodies, and [`silence`] how long the upstream is waited for.
+//! `gateway` is the door, `forward` what happens behind it. `headers` is all that either side
+//! may see of the other's headers, `client` the connections to the upstream, `upload` and
+//! `download` the two bodies, and `silence` how long the upstream is waited for.
 
 mod client;
 mod download;
