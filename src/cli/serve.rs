@@ -163,13 +163,19 @@ impl Greeting<'_> {
     fn greet(&self) -> Result<(), Failure> {
         let bitting = &self.server.bitting;
         let (filter, first) = (KeyFilter::default(), PageRequest::default());
-        if bitting.list_keys(&principal(), &filter, &first)?.items.is_empty() {
-            self.say(&format!(
-                "There is no key yet. In another terminal, on the same database ({}):\n  bitting \
-                 key create --name first --scope calls:read --expires 90d",
-                bitting.database.target()
-            ));
+        if !bitting.list_keys(&principal(), &filter, &first)?.items.is_empty() {
+            return Ok(());
         }
+        self.say(&match bitting.catalog.scopes().iter().next() {
+            Some(scope) => format!(
+                "There is no key yet. In another terminal, on the same database ({}):\n  bitting \
+                 key create --name first --scope {scope} --expires 90d",
+                bitting.database.target()
+            ),
+            None => "There is nothing yet that a key could open: describe your API with \
+                     [[resources]] in bitting.toml, and start again"
+                .to_owned(),
+        });
         Ok(())
     }
 }

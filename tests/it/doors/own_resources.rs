@@ -247,3 +247,17 @@ fn check_tells_a_configuration_that_running_servers_do_not_share() {
         "{said}"
     );
 }
+
+#[test]
+fn who_starts_a_server_is_told_of_a_scope_that_there_is() {
+    for (file, told) in [
+        (TEAM.to_owned(), "--scope calls:read"),
+        (team_alone(), "--scope orders:read"),
+        ("builtin_api = false\n".to_owned(), "describe your API with [[resources]]"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bitting.toml"), file).unwrap();
+        let server = Binary::serve(folder.path(), &[]);
+        eventually("it is told", || server.log().contains(told));
+    }
+}
