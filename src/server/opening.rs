@@ -136,12 +136,13 @@ impl Room {
     /// The same ports under other descriptors: they stay taken when these are closed.
     fn open(ports: &Ports) -> io::Result<Self> {
         let metrics = ports.metrics.as_ref().map(|(metrics, _)| metrics);
-        let ours = [Some(&ports.listener), metrics];
-        let theirs = [ports.gateway.as_ref().map(|(gateway, _)| gateway)];
-        Ok(Self(vec![
-            answer(ours.into_iter().flatten(), waiting::answers)?,
-            answer(theirs.into_iter().flatten(), waiting::answers_of_gateway)?,
-        ]))
+        let ours = std::iter::once(&ports.listener).chain(metrics);
+        let mut servers = vec![answer(ours, waiting::answers)?];
+        if let Some((gateway, _)) = &ports.gateway {
+            let theirs = std::iter::once(gateway);
+            servers.push(answer(theirs, waiting::answers_of_gateway)?);
+        }
+        Ok(Self(servers))
     }
 
     async fn close(self) {
@@ -152,7 +153,7 @@ impl Room {
     }
 }
 
-/// Serves the same on some ports.
+/// Serves the same on some ports, of which there is one at least.
 fn answer<'a>(
     listeners: impl Iterator<Item = &'a TcpListener>,
     answers: fn(&mut web::ServiceConfig),
