@@ -202,15 +202,18 @@ fn longest_of_line(schema: &Value) -> Option<usize> {
 }
 
 /// The schema of the object that changes something created from `schema`: nothing is required, and
-/// what is absent stays.
+/// what is absent stays, also inside of objects (RFC 7396 §2).
 pub fn patch_of(schema: &Value) -> Value {
     let mut patch = schema.clone();
     if let Some(object) = patch.as_object_mut() {
         object.remove("required");
     }
-    let properties = patch["properties"].as_object_mut().into_iter();
-    for property in properties.flat_map(|all| all.values_mut()).filter_map(Value::as_object_mut) {
-        property.remove("default");
+    let properties = patch.get_mut("properties").and_then(Value::as_object_mut).into_iter();
+    for property in properties.flat_map(|all| all.values_mut()) {
+        *property = patch_of(property);
+        if let Some(property) = property.as_object_mut() {
+            property.remove("default");
+        }
     }
     patch
 }

@@ -15,6 +15,10 @@ REFERENCES = ("agent_id", "knowledge_base_id")
 CONDITIONS = ("If-Match", "If-None-Match")
 # Good only from now to ten years ahead.
 TIMES_AHEAD = ("expires_at",)
+# Good only if the address has no bits beyond the network's length, which no pattern can tell.
+NETWORKS = "allowed_networks"
+# A patch of one may hold a part of it; good only with the rest that the key has.
+LIMITS = {"rate_limit": "minute", "quota": "day"}
 
 
 @schemathesis.hook
@@ -41,3 +45,11 @@ def before_call(context, case, **kwargs):
         for name in REFERENCES + TIMES_AHEAD:
             if case.body.get(name) is not None:
                 case.body[name] = None
+        for name, period in LIMITS.items():
+            if isinstance(case.body.get(name), dict):
+                case.body[name] = {"requests": 1, "per": period} | case.body[name]
+        networks = case.body.get(NETWORKS)
+        if isinstance(networks, list):
+            case.body[NETWORKS] = [f"10.0.{number}.0/24" for number, _ in enumerate(networks)]
+        elif isinstance(networks, str):
+            case.body[NETWORKS] = "10.0.0.0/8 2001:db8::/32"
