@@ -6,7 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -22,6 +23,8 @@ use crate::store::error::{Error, Result};
 /// How long to wait for a connection, and for SQLite's write lock: together under 5 s, after
 /// which a client is told to come back.
 const PATIENCE: Duration = Duration::from_millis(2300);
+/// How long the last handle of a database waits for its connections to be closed.
+const LONGEST_CLOSING: Duration = Duration::from_secs(1);
 
 /// A pooled connection. One that was left inside a transaction is thrown away.
 pub struct Session {
@@ -29,6 +32,8 @@ pub struct Session {
     pub(in crate::store) in_transaction: bool,
     /// Which of the database's states it was opened in ([`Database::renew`]).
     era: u64,
+    /// Dropped after the connection: its clones are the connections that are open.
+    _open: Arc<()>,
 }
 
 /// Opens connections to one target.
@@ -36,6 +41,7 @@ pub struct Session {
 struct Connector {
     target: Target,
     era: Arc<AtomicU64>,
+    open: Arc<()>,
 }
 
 impl r2d2::ManageConnection for Connector {
@@ -48,7 +54,7 @@ impl r2d2::ManageConnection for Connector {
             Target::Sqlite(path) => AnyConnection::Sqlite(connect_sqlite(path)?),
             Target::Postgres(url) => AnyConnection::Postgres(connect_postgres(url)?),
         };
-        Ok(Session { connection, in_transaction: false, era })
+        Ok(Session { connection, in_transaction: false, era, _open: self.open.clone() })
     }
 
     fn is_valid(&self, session: &mut Session) -> Result<()> {
@@ -69,8 +75,8 @@ impl r2d2::ManageConnection for Connector {
 impl Target {
     /// Opens a connection outside the pools.
     pub(in crate::store) fn open(&self) -> Result<Session> {
-        let era = Arc::default();
-        r2d2::ManageConnection::connect(&Connector { target: self.clone(), era })
+        let (era, open) = (Arc::default(), Arc::default());
+        r2d2::ManageConnection::connect(&Connector { target: self.clone(), era, open })
     }
 
     /// Opens a connection that on SQLite works only while nobody else has the file open.
@@ -177,6 +183,24 @@ pub struct Database {
     waiting: Arc<[AtomicUsize; 2]>,
     /// How often the database was set back, which makes older connections unusable.
     era: Arc<AtomicU64>,
+    /// Dropped after the pools.
+    _closing: Arc<Closing>,
+}
+
+/// Waits, when it is dropped, for the connections of pools that were dropped before. A thread of
+/// r2d2's that has opened one may hold its pool a moment longer than whoever used it, and a process
+/// that ended in that moment would leave SQLite's write-ahead log behind.
+struct Closing {
+    open: Arc<()>,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let began = Instant::now();
+        while Arc::strong_count(&self.open) > 1 && began.elapsed() < LONGEST_CLOSING {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// How busy a pool is.
@@ -195,14 +219,18 @@ pub struct PoolState {
 impl Database {
     /// Makes the pools; connections are opened when they are needed. The database must exist.
     pub fn new(target: Target, connections: u32) -> Self {
-        let era = Arc::<AtomicU64>::default();
+        let (era, open) = (Arc::<AtomicU64>::default(), Arc::<()>::default());
         let pool = |size| {
             r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(0))
                 .connection_timeout(PATIENCE)
                 .error_handler(Box::new(LogErrors))
-                .build_unchecked(Connector { target: target.clone(), era: era.clone() })
+                .build_unchecked(Connector {
+                    target: target.clone(),
+                    era: era.clone(),
+                    open: open.clone(),
+                })
         };
         let readers = pool(connections);
         let writer = match target {
@@ -213,7 +241,15 @@ impl Database {
             Target::Sqlite(path) => Some(FileIdentity::of(path)),
             Target::Postgres(_) => None,
         };
-        Self { target, file, readers, writer, waiting: Arc::default(), era }
+        Self {
+            target,
+            file,
+            readers,
+            writer,
+            waiting: Arc::default(),
+            era,
+            _closing: Arc::new(Closing { open }),
+        }
     }
 
     /// How busy the pools are.

@@ -5,7 +5,9 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both};
+use crate::support::{
+    Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both, rounds,
+};
 
 /// A database, and commands on it.
 pub struct Shell(pub TestDatabase);
@@ -369,5 +371,17 @@ on_both! {
         shell.refused(&["key", "set", id, "--allow-network", "10.0.0.1/8"], 2, &["--allow-network", "write 10.0.0.0/8"]);
         shell.ok(&["key", "revoke", id]);
         shell.refused(&["key", "set", id, "--quota", "none"], 1, &["revoked"]);
+    }
+}
+
+/// In memory a command is done so fast that its end comes before that of other threads.
+#[test]
+fn a_command_that_ends_has_closed_its_database() {
+    let memory = Some("/dev/shm").filter(|place| std::path::Path::new(place).is_dir());
+    for _ in 0..rounds(60, 30) {
+        let folder = memory.map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap();
+        binary::run_ok(folder.path(), &["key", "create", "--name", "k", "--scope", "calls:read"]);
+        let left = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["bitting.db"]);
     }
 }
