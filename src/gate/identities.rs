@@ -49,6 +49,18 @@ pub struct IdentityHeaders {
     pub scopes: String,
 }
 
+impl IdentityHeaders {
+    /// The names of the headers, in lower case.
+    pub const NAMES: [&'static str; 4] =
+        ["x-bitting-key-id", "x-bitting-key-name", "x-bitting-owner", "x-bitting-scopes"];
+
+    /// Their values, in the order of [`Self::NAMES`].
+    pub fn values(&self) -> [&str; 4] {
+        let Self { id, name, owner, scopes } = self;
+        [id, name, owner, scopes]
+    }
+}
+
 impl KeyIdentity {
     /// The identity of a key, whose scopes mean what the catalog says.
     pub fn new(key: &ApiKey, catalog: &Catalog) -> Self {

@@ -10,10 +10,6 @@ use crate::gate::identities::IdentityHeaders;
 use crate::http::error::Problem;
 use crate::model::words::Word;
 
-const KEY_ID: HeaderName = HeaderName::from_static("x-bitting-key-id");
-const KEY_NAME: HeaderName = HeaderName::from_static("x-bitting-key-name");
-const OWNER: HeaderName = HeaderName::from_static("x-bitting-owner");
-const SCOPES: HeaderName = HeaderName::from_static("x-bitting-scopes");
 const CODE: HeaderName = HeaderName::from_static("x-bitting-code");
 
 /// The identity of a request that needs no key.
@@ -27,11 +23,11 @@ pub const NOBODY: IdentityHeaders = IdentityHeaders {
 /// Adds the headers that say who a key is. All four are always there, so that a client's own never
 /// survive.
 pub fn introduce(headers: &mut HeaderMap, identity: &IdentityHeaders) {
-    let IdentityHeaders { id, name, owner, scopes } = identity;
-    for (header, value) in [(KEY_ID, id), (KEY_NAME, name), (OWNER, owner), (SCOPES, scopes)] {
+    for (name, value) in IdentityHeaders::NAMES.into_iter().zip(identity.values()) {
         // Their characters are those that any header may hold.
         let value = HeaderValue::from_str(value);
-        headers.insert(header, value.unwrap_or(HeaderValue::from_static("")));
+        let value = value.unwrap_or(HeaderValue::from_static(""));
+        headers.insert(HeaderName::from_static(name), value);
     }
 }
 

@@ -44,10 +44,16 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What Bitting says of the key.
 const X_BITTING: &str = "x-bitting-";
-const KEY_ID: HeaderName = HeaderName::from_static("x-bitting-key-id");
-const KEY_NAME: HeaderName = HeaderName::from_static("x-bitting-key-name");
-const OWNER: HeaderName = HeaderName::from_static("x-bitting-owner");
-const SCOPES: HeaderName = HeaderName::from_static("x-bitting-scopes");
+
+/// What some frameworks take for the method or the path of the request. They would serve another
+/// request than the one that was judged.
+const OVERRIDES: [&str; 5] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
 
 /// What of a client's headers goes on, and what is said beside them.
 pub(super) struct Outgoing<'a> {
@@ -84,9 +90,8 @@ impl Outgoing<'_> {
         extend_list(&mut headers, &VIA, via.as_bytes());
         set(&mut headers, HOST, self.host.as_bytes());
         set(&mut headers, X_REQUEST_ID, self.id.as_bytes());
-        let IdentityHeaders { id, name, owner, scopes } = self.holder;
-        for (header, value) in [(KEY_ID, id), (KEY_NAME, name), (OWNER, owner), (SCOPES, scopes)] {
-            set(&mut headers, header, value.as_bytes());
+        for (name, value) in IdentityHeaders::NAMES.into_iter().zip(self.holder.values()) {
+            set(&mut headers, HeaderName::from_static(name), value.as_bytes());
         }
         headers
     }
@@ -99,6 +104,7 @@ impl Outgoing<'_> {
         !(name.contains('_')
             || name.starts_with(X_BITTING)
             || HOP_BY_HOP.contains(&name)
+            || OVERRIDES.contains(&name)
             || name == "host"
             || name == "content-length"
             || (tells_where_from && !trusted)

@@ -231,3 +231,14 @@ fn a_request_has_one_id_on_all_sides() {
     ask(&server, "GET /v1/calls", &key, &format!("X-Request-Id: {}\r\n", key.secret));
     assert!(!upstream.last().text().contains(&key.secret));
 }
+
+#[test]
+fn no_header_makes_another_request_of_the_one_that_was_judged() {
+    let upstream = Origin::polite();
+    let (server, key) = start(&upstream);
+    let overrides = "X-HTTP-Method: DELETE\r\nx-http-method-override: DELETE\r\n\
+         X-Method-Override: DELETE\r\nX-Original-URL: /v1/leads\r\nX-Rewrite-URL: /v1/leads\r\n";
+    ask(&server, "GET /v1/calls", &key, overrides);
+    let text = upstream.last().text().to_lowercase();
+    assert!(!text.contains("delete") && !text.contains("/v1/leads"), "{text}");
+}
