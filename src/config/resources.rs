@@ -41,18 +41,28 @@ pub(super) fn read(
     built_in: Vec<Resource>,
     source: &Source,
 ) -> Result<Vec<Resource>, BadSetting> {
-    let mut reader = Reader { source, resources: built_in };
+    let mut reader = Reader { source, built_in: built_in.len(), resources: built_in };
     for table in tables {
         let resource = reader.resource(table)?;
         reader.resources.push(resource);
     }
     let catalog = Catalog::new(reader.resources.iter().cloned());
-    tables.iter().try_for_each(|table| reader.demand_own_requests(table, &catalog))?;
+    for (table, own) in tables.iter().zip(&reader.resources[reader.built_in..]) {
+        let (reads, open) = (&own.requests.reads, &own.requests.open);
+        let rules = reads.iter().zip(&table.reads).map(|(rule, text)| ("reads", rule, text));
+        let rules =
+            rules.chain(open.iter().zip(&table.open).map(|(rule, text)| ("open", rule, text)));
+        for (key, rule, text) in rules {
+            demand_own(rule, own, &catalog).map_err(|why| reader.refuse(key, text, why))?;
+        }
+    }
     Ok(reader.resources)
 }
 
 struct Reader<'a> {
     source: &'a Source,
+    /// How many of them are built in.
+    built_in: usize,
     /// Those that are read so far.
     resources: Vec<Resource>,
 }
@@ -77,7 +87,7 @@ impl Reader<'_> {
             let why = format!("\"{}\" is in reads, too; leave it out of one", open[at]);
             return Err(self.refuse("open", &table.open[at], why));
         }
-        let requests = Requests { paths: self.paths(table)?, reads, open };
+        let requests = Requests { paths: self.paths(table, &name)?, reads, open };
         Ok(Resource {
             number: ResourceNumber(u16::try_from(number).unwrap_or(u16::MAX)),
             name,
@@ -109,12 +119,10 @@ impl Reader<'_> {
 
     /// What else helps where a built-in resource is in the way.
     fn remedy_of_built_in(&self, name: &ResourceName) -> &'static str {
-        let of = self.resources.iter().find(|resource| resource.name == *name);
-        match of {
-            Some(resource) if usize::from(resource.number.0) < FIRST_NUMBER => {
-                ", or leave the built-in API out with builtin_api = false"
-            }
-            _ => "",
+        let built_in = self.resources[..self.built_in].iter();
+        match built_in.map(|resource| &resource.name).any(|built_in| built_in == name) {
+            true => ", or leave the built-in API out with builtin_api = false",
+            false => "",
         }
     }
 
@@ -147,7 +155,7 @@ impl Reader<'_> {
         Ok(accesses.contains(&Access::Write))
     }
 
-    fn paths(&self, table: &ResourceTable) -> Result<Vec<String>, BadSetting> {
+    fn paths(&self, table: &ResourceTable, own: &ResourceName) -> Result<Vec<String>, BadSetting> {
         if table.paths.get_ref().is_empty() {
             let why = "must name one path at least, such as \"/orders\"";
             return Err(self.refuse("paths", &table.paths, why));
@@ -157,7 +165,6 @@ impl Reader<'_> {
             resource.requests.paths.clone().into_iter().map(move |path| (path, name.clone()))
         };
         let mut taken: HashMap<String, ResourceName> = self.resources.iter().flat_map(of).collect();
-        let own = self.name(&table.name)?;
         let mut paths = Vec::new();
         for text in table.paths.get_ref() {
             let refuse = |why: String| self.refuse("paths", text, why);
@@ -181,31 +188,20 @@ impl Reader<'_> {
         };
         texts.iter().map(rule).collect()
     }
+}
 
-    /// Refuses a rule about requests that do not belong to its resource: it would never be asked.
-    fn demand_own_requests(
-        &self,
-        table: &ResourceTable,
-        catalog: &Catalog,
-    ) -> Result<(), BadSetting> {
-        let name = table.name.get_ref();
-        for (key, texts) in [("reads", &table.reads), ("open", &table.open)] {
-            for text in texts {
-                let rule: RequestRule =
-                    text.get_ref().parse().map_err(|why: String| self.refuse(key, text, why))?;
-                let at = catalog.at_path(rule.pattern()).map(|resource| resource.name.as_str());
-                if at != Some(name) {
-                    let whose = at
-                        .map_or("no resource's".to_owned(), |other| format!("one of \"{other}\""));
-                    let why = format!(
-                        "\"{rule}\" matches no request of \"{name}\": its path is {whose}; let it begin with one of this resource's paths"
-                    );
-                    return Err(self.refuse(key, text, why));
-                }
-            }
-        }
-        Ok(())
-    }
+/// Refuses a rule about requests that do not belong to its resource: it would never be asked.
+fn demand_own(rule: &RequestRule, own: &Resource, catalog: &Catalog) -> Result<(), String> {
+    let name = &own.name;
+    let whose = match catalog.at_path(rule.pattern()) {
+        Some(resource) if resource.name == *name => return Ok(()),
+        Some(other) => format!("one of \"{}\"", other.name),
+        None => "no resource's".to_owned(),
+    };
+    Err(format!(
+        "\"{rule}\" matches no request of \"{name}\": its path is {whose}; let it begin with one of \
+         this resource's paths"
+    ))
 }
 
 /// A prefix of paths as it is kept: normal, without a slash at its end.
