@@ -195,12 +195,8 @@ impl PendingCount {
         let Some(key) = self.key.take() else { return };
         if status != SERVICE_UNAVAILABLE || self.outcome.is_some() {
             let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status));
-            let cell = self.cell(outcome);
-            if self.counted {
-                self.door.tally.count(key, cell, self.at, address, user_agent);
-            } else {
-                self.door.tally.note_use(key, cell, self.at, address, user_agent);
-            }
+            let (n, line) = (u32::from(self.counted), (key, self.cell(outcome)));
+            self.door.tally.add(n, line, self.at, address, user_agent);
         }
     }
 

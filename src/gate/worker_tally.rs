@@ -162,19 +162,8 @@ impl WorkerTally {
         self.add(1, (key, cell), at, address, user_agent);
     }
 
-    /// Notes that a key was used, and from where, without counting a request.
-    pub fn note_use<'a>(
-        &self,
-        key: KeyNumber,
-        cell: Cell,
-        at: Moment,
-        address: Option<IpAddr>,
-        user_agent: impl FnOnce() -> Option<&'a str>,
-    ) {
-        self.add(0, (key, cell), at, address, user_agent);
-    }
-
-    fn add<'a>(
+    /// Counts `n` requests: one, or none where a key is only recorded as used, and from where.
+    pub(super) fn add<'a>(
         &self,
         n: u32,
         (key, cell): (KeyNumber, Cell),
