@@ -30,5 +30,5 @@ pub fn verify(operation: &mut Operation<'_>) {
             Question::read,
             &json!(question),
         )
-        .response::<VerdictView<'_>>(200, "Whether it may.", json!(verdict));
+        .response::<VerdictView<'_>>(200, "The verdict.", json!(verdict));
 }

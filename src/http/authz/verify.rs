@@ -31,7 +31,7 @@ use crate::model::words::words;
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Verdict")]
 pub struct VerdictView<'a> {
-    /// Whether it may.
+    /// Whether the key may do it.
     allowed: bool,
     /// Why not; null if it may.
     code: Option<Code>,

@@ -186,7 +186,7 @@ fn scope_lines(
             let remark = match (resource, granted, is_used) {
                 (Some(_), true, false) => "granted, not used",
                 (Some(_), false, _) => "not granted",
-                (None, true, _) => "granted, but opens nothing: no longer a resource here",
+                (None, true, _) => "granted, but no longer a resource",
                 (Some(_), true, true) | (None, false, _) => "",
             };
             used += usize::from(granted && is_used);
