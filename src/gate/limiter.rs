@@ -111,6 +111,10 @@ impl Limiter {
 
     /// Keeps account of a key that has limits, or had some.
     pub(super) fn watch(&self, key: u32, limits: LimitsNumber) {
+        // Most servers have no such key, and a start takes in every key there is.
+        if !limits.is_some() && self.uses.is_empty() {
+            return;
+        }
         let _adding = lock(&self.adding);
         let used = match self.find(key) {
             Some(used) => used,

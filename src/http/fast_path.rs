@@ -111,10 +111,15 @@ where
     fn call(&self, mut request: Request) -> Self::Future {
         // A body has to be watched, even where nobody reads it.
         let has_body = !matches!(request.payload(), Payload::None);
-        if !has_body && let Some(response) = self.answer(&request) {
+        let exchange = request.conn_data::<Rc<Exchange>>();
+        let has_ended = exchange.is_some_and(|exchange| exchange.has_ended());
+        if !has_body
+            && !has_ended
+            && let Some(response) = self.answer(&request)
+        {
             return Either::Left(ready(Ok(response)));
         }
-        if let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned() {
+        if let Some(exchange) = exchange.cloned() {
             exchange.begin(request.payload(), Pace::Whole);
         }
         Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
