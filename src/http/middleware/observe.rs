@@ -158,9 +158,10 @@ where
             BodySize::Sized(_) => !passed_on,
             BodySize::Stream => false,
         };
-        let leaves_body = exchange.is_some_and(|exchange| exchange.settle(is_whole, context));
+        let ends = exchange
+            .is_some_and(|exchange| exchange.settle(is_whole, context) || exchange.has_ended());
         let is_last = !is_kept_alive(response.request().head())
-            || leaves_body
+            || ends
             || this.state.stopping.load(Ordering::Relaxed);
         if is_last {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
