@@ -57,7 +57,7 @@ pub fn document(endpoints: &[Endpoint], catalog: &Catalog, public_url: Option<&s
             "schemas": schemas.into_map(),
             "headers": headers::components(),
             "responses": {"MethodNotAllowed": problems::response(&[Code::MethodNotAllowed])},
-            "examples": problems::examples(),
+            "examples": problems::examples(catalog),
         },
     });
     name_scopes(&mut document, &json!(catalog.scopes()));
@@ -80,8 +80,8 @@ fn name_scopes(schema: &mut Value, scopes: &Value) {
 }
 
 /// The body of an error, for people to read.
-pub fn example_of(code: Code) -> String {
-    serde_json::to_string_pretty(&problems::body(code)).unwrap_or_default()
+pub fn example_of(code: Code, catalog: &Catalog) -> String {
+    serde_json::to_string_pretty(&problems::body(code, catalog)).unwrap_or_default()
 }
 
 /// The tags in the order of the URL table.

@@ -11,8 +11,10 @@ use crate::domain;
 use crate::gate::decision::Refusal;
 use crate::gate::route::Need;
 use crate::http::error::{Code, Problem};
+use crate::model::catalog::Catalog;
 use crate::model::field_errors::MOST_NAMED;
 use crate::model::key::Status;
+use crate::model::scope::{Access, Scope};
 use crate::model::words::{Word, choice};
 use crate::model::{FieldError, FieldErrors};
 
@@ -31,8 +33,10 @@ pub(super) const OF_LIMITS: [Code; 3] =
 
 const REQUEST_ID: &str = "01990c2d6b7e7c3a8f5e2b1a4c6d8e90";
 
-/// A problem with this code, as the server would answer it.
-fn sample(code: Code) -> Problem {
+/// A problem with this code, as the server would answer it where there are these resources.
+fn sample(code: Code, catalog: &Catalog) -> Problem {
+    let scopes = catalog.scopes();
+    let first = |access| scopes.iter().find(|scope| scope.access == access).map(Scope::to_string);
     let refused = |refusal| Problem::of_refusal(refusal, "GET, HEAD, OPTIONS");
     match code {
         Code::MultipleCredentials => refused(Refusal::MultipleCredentials),
@@ -45,8 +49,8 @@ fn sample(code: Code) -> Problem {
         Code::NotFound => refused(Refusal::NotFound),
         Code::MethodNotAllowed => refused(Refusal::MethodNotAllowed),
         Code::InsufficientScope => refused(Refusal::InsufficientScope {
-            required: "calls:write".to_owned(),
-            granted: vec!["calls:read".to_owned()],
+            required: first(Access::Write).unwrap_or_default(),
+            granted: first(Access::Read).into_iter().collect(),
         }),
         Code::AddressNotAllowed => refused(Refusal::AddressNotAllowed),
         Code::RateLimited => refused(Refusal::RateLimited { seconds: 1 }),
@@ -61,12 +65,12 @@ fn sample(code: Code) -> Problem {
 }
 
 /// The body of a problem with this code.
-pub(super) fn body(code: Code) -> Value {
-    serde_json::from_slice(&sample(code).body(REQUEST_ID)).unwrap_or_default()
+pub(super) fn body(code: Code, catalog: &Catalog) -> Value {
+    serde_json::from_slice(&sample(code, catalog).body(REQUEST_ID)).unwrap_or_default()
 }
 
 fn status(code: Code) -> u16 {
-    sample(code).status_code().as_u16()
+    sample(code, &Catalog::default()).status_code().as_u16()
 }
 
 /// The schema of every error's body.
@@ -103,9 +107,10 @@ pub(super) fn schema(schemas: &mut Schemas) -> Value {
 }
 
 /// An example of every code.
-pub(super) fn examples() -> Map<String, Value> {
+pub(super) fn examples(catalog: &Catalog) -> Map<String, Value> {
     let example = |code: &Code| {
-        (code.as_str().to_owned(), json!({"summary": code.about(), "value": body(*code)}))
+        let value = body(*code, catalog);
+        (code.as_str().to_owned(), json!({"summary": code.about(), "value": value}))
     };
     Code::ALL.iter().map(example).collect()
 }
@@ -127,7 +132,8 @@ pub(super) fn response(codes: &[Code]) -> Value {
         .iter()
         .map(|word| ((*word).to_owned(), json!({"$ref": format!("#/components/examples/{word}")})));
     let mut named = headers::refer(&["X-Request-Id"]);
-    let samples: Vec<Problem> = codes.iter().map(|code| sample(*code)).collect();
+    let samples: Vec<Problem> =
+        codes.iter().map(|code| sample(*code, &Catalog::default())).collect();
     let mut name = |header, has: fn(&Problem) -> bool| {
         let with = samples.iter().filter(|problem| has(problem)).count();
         if with == samples.len() {

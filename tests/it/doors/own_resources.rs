@@ -151,6 +151,10 @@ on_both! {
         assert!(form.contains("orders:write") && form.contains("Orders and their lines"));
         assert!(!form.contains("reports:write") && !form.contains("calls"), "{form}");
         assert!(browser.get("/keys?scope=reports%3Aread").body.contains(&key.id));
+        for page in ["/docs", "/docs/errors"] {
+            let said = browser.get(page).body;
+            assert!(!said.contains("calls:") && !said.contains("/v1/calls?"), "{page}: {said}");
+        }
         for page in ["/docs", "/docs/keys", "/keys", "/usage", "/audit"] {
             assert_eq!(browser.get(page).status, 200, "{page}");
         }

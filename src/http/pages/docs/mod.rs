@@ -21,7 +21,8 @@ use crate::http::error::{Code, Problem};
 use crate::http::middleware::page::recognise;
 use crate::http::openapi;
 use crate::http::state::State;
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, Resource};
+use crate::model::scope::{Access, Scope};
 use operation::{Needs, Operation};
 use prose::Span;
 use reference::Reference;
@@ -49,6 +50,8 @@ struct Start<'a> {
     here: &'a str,
     frame: Option<Frame>,
     first_key: FirstKey,
+    /// What the first key may do: everything with the first resource.
+    first_scopes: Vec<Scope>,
     first_requests: Vec<(&'a Section, &'a Operation)>,
     /// Whether the reader may be at the server's own machine.
     at_server: bool,
@@ -96,6 +99,9 @@ pub async fn start(
     let viewer = reader(&request, &state).await;
     let brand = &state.bitting.brand;
     let reference = reference.read(&state);
+    let first = state.bitting.catalog.resources().first();
+    let scopes_of = |resource: &Resource| Access::ALL.map(|access| resource.scope(access));
+    let first_scopes = first.map(scopes_of).into_iter().flatten().flatten().collect();
     let first_key = match &viewer {
         None => FirstKey::SignIn,
         Some(viewer) if viewer.principal.manages_keys() => FirstKey::Make,
@@ -108,11 +114,12 @@ pub async fn start(
             here: "",
             frame: frame_of(viewer.as_ref()),
             first_key,
+            first_scopes,
             first_requests: first_requests(reference, &state.bitting.catalog),
             at_server: viewer.is_none_or(|viewer| viewer.principal.administers()),
             url: public_address(&request, &state),
             prefix: format!("{brand}k"),
-            problem: openapi::example_of(Code::InsufficientScope),
+            problem: openapi::example_of(Code::InsufficientScope, &state.bitting.catalog),
             scanner_pattern: brand.scanner_pattern(),
         },
     )
