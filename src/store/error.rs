@@ -27,6 +27,9 @@ pub enum Error {
     /// The database server cannot be reached now, but may be later; the text says which and why.
     #[error("{0}")]
     Away(String),
+    /// The database was set back, so that nothing is written to it before it has been read anew.
+    #[error("the database was set back; its keys are read anew first")]
+    SetBack,
     /// The brand was fixed when the database was made.
     #[error(
         "--brand is {given}, but this database was made with {stored}, which cannot be changed; leave out --brand"

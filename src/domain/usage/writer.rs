@@ -41,7 +41,10 @@ impl Bitting {
         let began = self.time.uptime();
         let result =
             self.database.write(|connection| self.write_batch(connection, &batch, &bookmarks));
-        self.flushes.note(self.time.uptime().saturating_sub(began), result.is_ok());
+        // A database that was set back takes what is written as soon as it has been read.
+        if !matches!(result, Err(store::Error::SetBack)) {
+            self.flushes.note(self.time.uptime().saturating_sub(began), result.is_ok());
+        }
         result?;
         self.flushes.journaled.fetch_add(batch.counts.len(), Ordering::Relaxed);
         self.meter.written(batch.sequence);
@@ -64,9 +67,7 @@ impl Bitting {
         // In a database that was set back, row numbers may be other keys' by now. Asked after the
         // mark, whose row is waited for while it is being set back.
         if !look_for(connection, bookmarks)?.holds(bookmarks) {
-            return Err(store::Error::Refused(
-                "the database was set back; its keys are read anew first".to_owned(),
-            ));
+            return Err(store::Error::SetBack);
         }
         journal::append(connection, self.meter.process(), batch.sequence, &batch.counts)?;
         addresses::note(connection, &batch.sources)?;

@@ -327,6 +327,7 @@ fn counts_that_wait_for_a_database_to_be_set_back_are_not_written_to_it() {
             "nothing is written to a database that was set back"
         );
     });
+    assert!(here.flushes.are_taken(), "it takes what is written as soon as it has been read");
     here.read_feed().unwrap();
     let new = db_issue(&here);
     assert_eq!(new.key.number, lost.key.number);
