@@ -107,6 +107,7 @@ fn slow_clients_do_not_use_up_the_time_of_the_upstream() {
     let mut stream =
         sent(&server, head("POST /v1/calls", &key, "Connection: close\r\nContent-Length: 3\r\n"));
     for piece in ["a", "b", "c"] {
+        // Slower than the upstream may be.
         std::thread::sleep(std::time::Duration::from_millis(300));
         stream.write_all(piece.as_bytes()).unwrap();
     }

@@ -7,6 +7,7 @@ pub mod faults;
 mod forwarded;
 mod greeting;
 mod metrics;
+mod pipelining;
 mod settings;
 mod slow_clients;
 mod startup;
