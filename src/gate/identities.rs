@@ -1,9 +1,9 @@
 //! Who a key is to the servers behind a proxy: its name, its owner and its scopes. The index has no
 //! room for names, so the identities of keys that are in use are kept here.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::indexed_credential::Holder;
@@ -36,17 +36,17 @@ pub struct KeyIdentity {
     pub headers: IdentityHeaders,
 }
 
-/// Who a key is, in characters that any header may hold.
+/// Who a key is, in characters that any header may hold. Answers share these bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityHeaders {
     /// Its public id.
-    pub id: String,
+    pub id: Bytes,
     /// Its name, percent-encoded.
-    pub name: String,
+    pub name: Bytes,
     /// Its owner, percent-encoded; empty if it has none.
-    pub owner: String,
+    pub owner: Bytes,
     /// Its scopes, with one space between two.
-    pub scopes: String,
+    pub scopes: Bytes,
 }
 
 impl IdentityHeaders {
@@ -54,8 +54,15 @@ impl IdentityHeaders {
     pub const NAMES: [&'static str; 4] =
         ["x-bitting-key-id", "x-bitting-key-name", "x-bitting-owner", "x-bitting-scopes"];
 
+    /// All texts lie in one piece of memory, since they are read one after the other.
+    fn new(texts: [String; 4]) -> Self {
+        let mut rest = Bytes::from(texts.concat());
+        let [id, name, owner, scopes] = texts.map(|text| rest.split_to(text.len()));
+        Self { id, name, owner, scopes }
+    }
+
     /// Their values, in the order of [`Self::NAMES`].
-    pub fn values(&self) -> [&str; 4] {
+    pub fn values(&self) -> [&Bytes; 4] {
         let Self { id, name, owner, scopes } = self;
         [id, name, owner, scopes]
     }
@@ -66,12 +73,9 @@ impl KeyIdentity {
     pub fn new(key: &ApiKey, catalog: &Catalog) -> Self {
         let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
         let scopes = catalog.scopes_of(catalog.compile(&key.scopes));
-        let headers = IdentityHeaders {
-            id: key.id.to_string(),
-            name: encoded(&key.label.name),
-            owner: key.label.owner.as_deref().map(encoded).unwrap_or_default(),
-            scopes: scopes.to_string(),
-        };
+        let owner = key.label.owner.as_deref().map(encoded).unwrap_or_default();
+        let texts = [key.id.to_string(), encoded(&key.label.name), owner, scopes.to_string()];
+        let headers = IdentityHeaders::new(texts);
         let (id, label, expires_at) = (key.id, key.label.clone(), key.expires_at);
         Self { id, label, expires_at, scopes, headers }
     }
@@ -85,7 +89,7 @@ pub struct Identities {
 
 #[derive(Default)]
 struct Shard {
-    identities: HashMap<KeyId, Arc<KeyIdentity>>,
+    identities: foldhash::HashMap<KeyId, Arc<KeyIdentity>>,
     /// How often something was forgotten.
     changes: u64,
 }
@@ -150,13 +154,13 @@ mod tests {
     use crate::model::key::KeyNumber;
 
     fn identity(name: &str) -> Arc<KeyIdentity> {
-        let [id, owner, scopes] = [(); 3].map(|()| String::new());
+        let [id, owner, scopes] = [(); 3].map(|()| Bytes::new());
         Arc::new(KeyIdentity {
             id: KeyId::from_number(5),
             label: KeyLabel { name: name.to_owned(), description: None, owner: None },
             expires_at: None,
             scopes: ScopeSet::EMPTY,
-            headers: IdentityHeaders { id, name: name.to_owned(), owner, scopes },
+            headers: IdentityHeaders { id, name: name.to_owned().into(), owner, scopes },
         })
     }
 

@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use super::key_use::{Exhausted, KeyUse, Now, Remaining, Window};
 use super::slots::SlotTable;
 use crate::model::key::KeyNumber;
@@ -45,7 +47,7 @@ pub struct Standing {
 /// Limits, and how they are announced.
 struct Interned {
     limits: KeyLimits,
-    policy: String,
+    policy: Bytes,
 }
 
 /// The limits of all keys.
@@ -88,7 +90,7 @@ impl Limiter {
         match lock(&self.numbers).entry(limits.clone()) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
-                let interned = Interned { limits: limits.clone(), policy: policy(limits) };
+                let interned = Interned { limits: limits.clone(), policy: policy(limits).into() };
                 let place = self.limits.push(interned);
                 *new.insert(LimitsNumber(u32::try_from(place + 1).unwrap_or(u32::MAX)))
             }
@@ -105,8 +107,8 @@ impl Limiter {
     }
 
     /// How limits on the number of requests are announced, in the words of the IETF's draft.
-    pub fn policy(&self, number: LimitsNumber) -> &str {
-        self.interned(number).map_or("", |interned| &interned.policy)
+    pub fn policy(&self, number: LimitsNumber) -> Option<&Bytes> {
+        self.interned(number).map(|interned| &interned.policy)
     }
 
     /// Keeps account of a key that has limits, or had some.
@@ -141,7 +143,8 @@ impl Limiter {
     /// What is used up of a key's limits, and the limits.
     fn account(&self, key: KeyNumber, number: LimitsNumber) -> Option<(&KeyUse, &KeyLimits)> {
         let limits = self.limits(number)?;
-        Some((self.find(key.0)?, limits)).filter(|_| !self.policy(number).is_empty())
+        let counted = limits.rate_limit.is_some() || limits.quota.is_some();
+        Some((self.find(key.0)?, limits)).filter(|_| counted)
     }
 
     /// Takes one request from what is left of a key's limits.

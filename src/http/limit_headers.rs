@@ -22,8 +22,9 @@ pub(super) fn announce(headers: &mut HeaderMap, standing: Option<Standing>, stat
         // Writing to a String cannot fail.
         let _ = write!(left, "{separator}\"{name}\";r={requests};t={reset}");
     }
-    let policy = state.bitting.gate.index.limiter.policy(limits);
-    if let (Ok(policy), Ok(left)) = (HeaderValue::from_str(policy), HeaderValue::try_from(left)) {
+    let Some(policy) = state.bitting.gate.index.limiter.policy(limits) else { return };
+    let policy = HeaderValue::from_maybe_shared(policy.clone());
+    if let (Ok(policy), Ok(left)) = (policy, HeaderValue::try_from(left)) {
         headers.append(POLICY, policy);
         headers.append(REMAINING, left);
     }

@@ -4,7 +4,7 @@
 //! resource that has left the configuration opens nothing, although its scopes stay on their keys.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
@@ -85,9 +85,9 @@ pub struct Catalog {
     places: Vec<Option<u8>>,
     by_name: HashMap<ResourceName, u8>,
     /// The place of the resource at each prefix of paths.
-    by_path: HashMap<String, u8>,
+    by_path: foldhash::HashMap<String, u8>,
     /// The prefixes in lower case.
-    paths_in_lower_case: HashSet<String>,
+    paths_in_lower_case: foldhash::HashSet<String>,
     /// The most segments that a prefix has.
     deepest: usize,
     /// Resources that have left the configuration, whose counts and scopes are still in the database.

@@ -3,6 +3,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, ResponseError};
 
 use super::family::Family;
@@ -10,24 +11,35 @@ use crate::gate::identities::IdentityHeaders;
 use crate::http::error::Problem;
 use crate::model::words::Word;
 
+const IDENTITY: [HeaderName; 4] = {
+    let [id, name, owner, scopes] = IdentityHeaders::NAMES;
+    [
+        HeaderName::from_static(id),
+        HeaderName::from_static(name),
+        HeaderName::from_static(owner),
+        HeaderName::from_static(scopes),
+    ]
+};
+/// What every answer has that lets a request pass.
+pub const KEY_ID: HeaderName = HeaderName::from_static(IdentityHeaders::NAMES[0]);
 const CODE: HeaderName = HeaderName::from_static("x-bitting-code");
 
 /// The identity of a request that needs no key.
 pub const NOBODY: IdentityHeaders = IdentityHeaders {
-    id: String::new(),
-    name: String::new(),
-    owner: String::new(),
-    scopes: String::new(),
+    id: Bytes::new(),
+    name: Bytes::new(),
+    owner: Bytes::new(),
+    scopes: Bytes::new(),
 };
 
 /// Adds the headers that say who a key is. All four are always there, so that a client's own never
 /// survive.
 pub fn introduce(headers: &mut HeaderMap, identity: &IdentityHeaders) {
-    for (name, value) in IdentityHeaders::NAMES.into_iter().zip(identity.values()) {
+    for (name, value) in IDENTITY.into_iter().zip(identity.values()) {
         // Their characters are those that any header may hold.
-        let value = HeaderValue::from_str(value);
+        let value = HeaderValue::from_maybe_shared(value.clone());
         let value = value.unwrap_or(HeaderValue::from_static(""));
-        headers.insert(HeaderName::from_static(name), value);
+        headers.append(name, value);
     }
 }
 

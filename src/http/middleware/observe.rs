@@ -23,6 +23,7 @@ use pin_project_lite::pin_project;
 
 use super::page::AsPage;
 use crate::gate::caller::Caller;
+use crate::http::authz::answer::KEY_ID;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::exchange::Exchange;
@@ -253,13 +254,13 @@ fn name(headers: &mut HeaderMap, id: &RequestId) {
 }
 
 /// The headers every response has. What tells a browser how to treat a page is left out of the
-/// API's answers: `nosniff` keeps JSON from being taken for one, and each header costs as much as
-/// finding a key. Appending is cheaper than inserting, which makes room for what it replaces.
+/// API's answers, and of what a proxy is told: `nosniff` keeps JSON from being taken for a page, and
+/// each header costs as much as finding a key. Appending is cheaper than inserting, which makes room for what it replaces.
 pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId, state: &State) {
-    let (mut is_json, mut says_what_to_keep) = (false, false);
+    let (mut is_no_page, mut says_what_to_keep) = (false, false);
     // One walk over the few there are costs less than looking two up.
     for (name, value) in headers.iter() {
-        is_json |= name == CONTENT_TYPE && value == "application/json";
+        is_no_page |= name == CONTENT_TYPE && value == "application/json" || name == KEY_ID;
         says_what_to_keep |= name == CACHE_CONTROL;
     }
     if let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) {
@@ -269,7 +270,7 @@ pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId, state: &St
     if !says_what_to_keep {
         headers.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if is_json {
+    if is_no_page {
         return;
     }
     if state.settings.is_encrypted() {
