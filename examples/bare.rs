@@ -1,4 +1,5 @@
-//! A bare actix-web server that checks nothing: what the cost of a key is measured against.
+//! A bare actix-web server that checks nothing: what the cost of a key is measured against. It says
+//! yes at every path, so that it can be what a proxy asks, and the API behind one.
 
 use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -29,7 +30,7 @@ async fn main() -> std::io::Result<()> {
     HttpServer::new(move || {
         let ping =
             if with_headers { web::get().to(ping_with_headers) } else { web::get().to(ping) };
-        App::new().route("/v1/ping", ping)
+        App::new().route("/v1/ping", ping).default_service(web::to(HttpResponse::Ok))
     })
     .workers(1)
     .bind(("127.0.0.1", port))?

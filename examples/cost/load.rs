@@ -10,29 +10,40 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/keys.lua");
 
 /// What one turn showed.
 pub struct Sample {
-    /// CPU time of the server for each request.
+    /// CPU time of the servers for each request.
     pub microseconds: f64,
     pub per_second: f64,
 }
 
-/// Loads a server for some seconds from another core.
-pub fn sample(
-    server: &Server,
-    path: &str,
-    keys: &Path,
-    core: usize,
-    connections: u32,
-    seconds: u32,
-) -> Result<Sample> {
-    let before = server.cpu()?;
-    let output = Command::new("taskset")
-        .args(["-c", &core.to_string(), "wrk", "-t1", "-s", SCRIPT])
-        .arg(format!("-c{connections}"))
-        .arg(format!("-d{seconds}s"))
-        .arg(format!("http://127.0.0.1:{}{path}", server.port))
-        .env("BENCH_KEYS", keys)
-        .output()?;
-    let spent = server.cpu()? - before;
+/// The requests of a turn.
+pub struct Load<'a> {
+    /// The port they go to.
+    pub port: u16,
+    pub path: &'a str,
+    /// The path that is asked about, by a door's own headers.
+    pub asked: Option<&'a str>,
+    /// A file with the keys that are used in turn.
+    pub keys: &'a Path,
+    pub core: usize,
+    pub connections: u32,
+    pub seconds: u32,
+}
+
+/// Loads servers for some seconds from another core.
+pub fn sample(servers: &[Server], load: &Load<'_>) -> Result<Sample> {
+    let cpu = || servers.iter().map(Server::cpu).sum::<Result<f64>>();
+    let before = cpu()?;
+    let mut wrk = Command::new("taskset");
+    wrk.args(["-c", &load.core.to_string(), "wrk", "-t1", "-s", SCRIPT])
+        .arg(format!("-c{}", load.connections))
+        .arg(format!("-d{}s", load.seconds))
+        .arg(format!("http://127.0.0.1:{}{}", load.port, load.path))
+        .env("BENCH_KEYS", load.keys);
+    if let Some(asked) = load.asked {
+        wrk.env("BENCH_ASKED", asked);
+    }
+    let output = wrk.output()?;
+    let spent = cpu()? - before;
     let said = String::from_utf8(output.stdout)?;
     if said.contains("Non-2xx") || said.contains("Socket errors") {
         return Err(format!("not every request was answered with 200: {said}").into());

@@ -3,12 +3,15 @@
 //! For each number of keys: import, start-up and memory. Then Bitting, with the fewest and the most
 //! of the keys that it is loaded with, and a bare actix-web server that checks nothing take turns on
 //! one core, with the load on another; a second bare server takes its turn too, as the control: how
-//! far its ratio is from one is how far any ratio may be off. CPU time per request is the figure to
+//! far its ratio is from one is how far any ratio may be off. At last Bitting behind nginx, and in its
+//! place. CPU time per request is the figure to
 //! go by, since waiting for a core does not count in it.
 
+mod contest;
 mod load;
 mod machine;
 mod process;
+mod proxies;
 mod seed;
 
 use std::error::Error;
@@ -18,9 +21,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use load::{Sample, sample};
-use process::{Place, Server};
-use seed::Seed;
+use contest::{Contender, compare};
+use process::{CALLS, Place, Server};
+use seed::{Keys, Seed};
 
 /// Measures what a key costs.
 #[derive(Parser)]
@@ -61,12 +64,12 @@ fn main() -> Result<()> {
 
     let mut report = format!("On {}.\n\n", machine::describe()?);
     let (mut rows, mut loaded) = (String::new(), Vec::new());
-    let least = Seed::import(&folder.path().join("least"), &place.programs, 1, 1)?;
+    let least = plain(&folder.path().join("least"), &place, 1, 1)?;
     let least = start_up(&place, &least)?;
     for count in &options.keys {
         say(format_args!("{count} keys"))?;
         let seed_folder = folder.path().join(count.to_string());
-        let seed = Seed::import(&seed_folder, &place.programs, *count, options.used)?;
+        let seed = plain(&seed_folder, &place, *count, options.used)?;
         let start = start_up(&place, &seed)?;
         let each = start.memory.saturating_sub(least.memory) as f64 / *count as f64;
         writeln!(
@@ -86,7 +89,18 @@ fn main() -> Result<()> {
             loaded.push(seed);
         }
     }
-    report += &compare(&options, &place, &loaded)?;
+    let limited = Keys { count: options.used, used: options.used, limited: true };
+    let limited = Seed::import(&folder.path().join("limited"), &place.programs, limited)?;
+    report += &method(&options)?;
+    report += &compare(&options, judging(&place, &loaded, &limited)?)?;
+    let first = loaded.first().ok_or("no --keys reaches the number of those --used")?;
+    report += "\nnginx asks a server whether each request may pass (`auth_request`); the CPU time of both.\n\n";
+    let behind = Server::bare(&place, false)?;
+    let authorizers = proxies::authorizers(&place, first, folder.path(), behind.port)?;
+    report += &compare(&options, authorizers)?;
+    report += "\nWhat stands in front of an API; its own CPU time, without that of the API.\n\n";
+    report += &compare(&options, proxies::gateways(&place, first, folder.path(), behind.port)?)?;
+    behind.stop()?;
     report += "\n| keys | import | of that, CPU | start-up | of that, CPU | resident memory | of that, each key |\n";
     report += "| --- | --- | --- | --- | --- | --- | --- |\n";
     report += &rows;
@@ -95,6 +109,10 @@ fn main() -> Result<()> {
         std::fs::write(file, &report)?;
     }
     Ok(())
+}
+
+fn plain(folder: &Path, place: &Place, count: usize, used: usize) -> Result<Seed> {
+    Seed::import(folder, &place.programs, Keys { count, used, limited: false })
 }
 
 /// The folder with the release programs: this one lies in `examples` below it.
@@ -127,87 +145,41 @@ fn start_up(place: &Place, seed: &Seed) -> Result<Start> {
     Ok(Start { seconds, cpu, memory })
 }
 
-/// A server that takes its turns, and what each showed.
-struct Contender {
-    name: String,
-    server: Server,
-    path: &'static str,
-    /// A file with the keys it is asked with.
-    keys: PathBuf,
-    samples: Vec<Sample>,
+/// How the figures come about.
+fn method(options: &Options) -> Result<String> {
+    let Options { rounds, seconds, connections, used, .. } = options;
+    Ok(format!(
+        "Medians of {rounds} rounds of {seconds} s, one worker on one core, {connections} \
+         connections from another, {used} keys used in turn. The ratio is the median of the rounds' \
+         own ratios to the first server, with the least and the greatest.\n\n"
+    ))
 }
 
-impl Contender {
-    fn new(name: impl Into<String>, server: Server, seed: &Seed) -> Result<Self> {
-        let (name, keys, samples) = (name.into(), seed.sample_file()?, Vec::new());
-        Ok(Self { name, server, path: "/v1/ping", keys, samples })
-    }
-
-    fn turn(&self, options: &Options, seconds: u32) -> Result<Sample> {
-        sample(&self.server, self.path, &self.keys, options.load_core, options.connections, seconds)
-    }
-}
-
-/// The bare servers around Bitting with each of the seeds; the first is the base of all ratios.
-fn contenders(place: &Place, seeds: &[Seed]) -> Result<Vec<Contender>> {
+/// The bare servers around Bitting with each of the seeds.
+fn judging(place: &Place, seeds: &[Seed], limited: &Seed) -> Result<Vec<Contender>> {
     let first = seeds.first().ok_or("no --keys reaches the number of those --used")?;
-    let mut contenders = vec![
-        Contender::new("bare actix-web, checks nothing", Server::bare(place, false)?, first)?,
-        Contender::new("the same with Bitting's headers", Server::bare(place, true)?, first)?,
-    ];
-    for seed in seeds {
+    let bare = |name, with_headers| Contender::new(name, Server::bare(place, with_headers)?, first);
+    let bitting = |name: String, seed: &Seed| {
         let (server, _) = Server::bitting(place, seed)?;
         server.must_refuse_a_wrong_key(seed)?;
-        let name = format!("Bitting with {} keys", seed.count);
-        contenders.push(Contender::new(name, server, seed)?);
+        Contender::new(name, server, seed)
+    };
+    let mut contenders = vec![
+        bare("bare actix-web, checks nothing", false)?,
+        bare("the same with Bitting's headers", true)?,
+    ];
+    for seed in seeds {
+        contenders.push(bitting(format!("Bitting with {} keys", seed.count), seed)?);
     }
-    // Another spelling, which the fast path leaves to the router.
-    let (server, _) = Server::bitting(place, first)?;
-    let routed = Contender::new("the same, routed as every other endpoint is", server, first)?;
-    contenders.insert(3, Contender { path: "/v1/ping?", ..routed });
-    contenders.push(Contender::new("bare again (control)", Server::bare(place, false)?, first)?);
+    contenders.extend([
+        bitting("with a rate limit on each key".to_owned(), limited)?,
+        // Another spelling, which the fast path leaves to the router.
+        bitting("routed as every other endpoint is".to_owned(), first)?.at("/v1/ping?"),
+        bitting("`/authz/nginx`".to_owned(), first)?.at("/authz/nginx").asking(CALLS),
+        bare("bare, asked as `/authz/nginx` is", false)?.at("/authz/nginx").asking(CALLS),
+        bare("bare again (control)", false)?,
+    ]);
     Ok(contenders)
-}
-
-/// Lets the servers take turns under load.
-fn compare(options: &Options, place: &Place, seeds: &[Seed]) -> Result<String> {
-    let mut contenders = contenders(place, seeds)?;
-    for contender in &contenders {
-        contender.turn(options, 1)?;
-    }
-    for round in 0..options.rounds {
-        say(format_args!("round {} of {}", round + 1, options.rounds))?;
-        for turn in 0..contenders.len() {
-            let at = (round + turn) % contenders.len();
-            let sample = contenders[at].turn(options, options.seconds)?;
-            contenders[at].samples.push(sample);
-        }
-    }
-    let mut table = format!(
-        "Medians of {} rounds of {} s, one worker on one core, {} connections from another, {} \
-         keys used in turn. The ratio is the median of the rounds' own ratios to the bare server, \
-         with the least and the greatest.\n\n\
-         | server | CPU a request | ratio | requests a second | ratio |\n\
-         | --- | --- | --- | --- | --- |\n",
-        options.rounds, options.seconds, options.connections, options.used,
-    );
-    for contender in &contenders {
-        let ratios = |of: fn(&Sample) -> f64| {
-            let pairs = contender.samples.iter().zip(&contenders[0].samples);
-            pairs.map(|(own, base)| of(own) / of(base)).collect::<Vec<f64>>()
-        };
-        writeln!(
-            table,
-            "| {} | {:.2} µs | {} | {:.0} | {} |",
-            contender.name,
-            median(contender.samples.iter().map(|sample| sample.microseconds)),
-            spread(&ratios(|sample| sample.microseconds)),
-            median(contender.samples.iter().map(|sample| sample.per_second)),
-            spread(&ratios(|sample| sample.per_second)),
-        )?;
-    }
-    contenders.into_iter().try_for_each(|contender| contender.server.stop())?;
-    Ok(table)
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -218,13 +190,6 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
         0 if middle > 0 => (values[middle - 1] + values[middle]) / 2.0,
         _ => values.get(middle).copied().unwrap_or(f64::NAN),
     }
-}
-
-/// `1.021 (1.010–1.034)`
-fn spread(ratios: &[f64]) -> String {
-    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    format!("{:.3} ({least:.3}–{greatest:.3})", median(ratios.iter().copied()))
 }
 
 fn say(what: std::fmt::Arguments<'_>) -> Result<()> {

@@ -2,13 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Result;
 use super::seed::Seed;
 
+/// What every key may ask.
+pub const PING: &str = "/v1/ping";
+/// What the keys of a seed may read.
+pub const CALLS: &str = "/v1/calls";
 const LONGEST_START: Duration = Duration::from_secs(120);
 
 /// Where servers run, and where their programs lie.
@@ -30,27 +34,62 @@ impl Server {
         let mut command = Command::new(place.programs.join("examples/bare"));
         command.arg(port.to_string()).args(with_headers.then_some("with-headers"));
         let server = start(place, &command, port)?;
-        server.wait_until("", 200)?;
+        server.wait_until(PING, "", 200)?;
+        Ok(server)
+    }
+
+    /// nginx with one worker, whose configuration listens on the port it is given.
+    pub fn nginx(
+        place: &Place,
+        folder: &Path,
+        key: &str,
+        configuration: impl FnOnce(u16) -> String,
+    ) -> Result<Self> {
+        let port = free_port()?;
+        std::fs::create_dir_all(folder)?;
+        let file = folder.join("nginx.conf");
+        std::fs::write(&file, configuration(port))?;
+        let mut command = Command::new("nginx");
+        command.args(["-e", "stderr", "-p"]).arg(folder).arg("-c").arg(file);
+        let server = start(place, &command, port)?;
+        server.wait_until(CALLS, key, 200)?;
         Ok(server)
     }
 
     /// Bitting, and how long it took until it accepted a key.
     pub fn bitting(place: &Place, seed: &Seed) -> Result<(Self, Duration)> {
+        Self::start_bitting(place, seed, &[])
+    }
+
+    /// Bitting in front of an API, with its gateway at the port of the server.
+    pub fn gateway(place: &Place, seed: &Seed, upstream: u16) -> Result<Self> {
+        let gateway = free_port()?;
+        let options = [
+            format!("--gateway-listen=127.0.0.1:{gateway}"),
+            format!("--upstream=http://127.0.0.1:{upstream}"),
+        ];
+        let (mut server, _) = Self::start_bitting(place, seed, &options)?;
+        server.port = gateway;
+        server.wait_until(CALLS, &seed.last_key, 200)?;
+        Ok(server)
+    }
+
+    fn start_bitting(place: &Place, seed: &Seed, options: &[String]) -> Result<(Self, Duration)> {
         let port = free_port()?;
         let mut command = Command::new(place.programs.join("bitting"));
         command.args(["serve", "--workers", "1", "--log-level", "warn"]);
         command.arg(format!("--listen=127.0.0.1:{port}"));
-        command.arg(format!("--database-url={}", seed.database_url()));
+        command.arg(format!("--database-url={}", seed.database_url())).args(options);
         let began = Instant::now();
         let server = start(place, &command, port)?;
-        server.wait_until(&seed.last_key, 200)?;
+        server.wait_until(PING, &seed.last_key, 200)?;
         Ok((server, began.elapsed()))
     }
 
     /// A measurement of a server that lets everybody in would say nothing.
     pub fn must_refuse_a_wrong_key(&self, seed: &Seed) -> Result<()> {
         let key = &seed.last_key;
-        match self.status(&key[..key.len().saturating_sub(1)])? {
+        match self.status(PING, &key[..key.len().saturating_sub(1)])? {
             401 => Ok(()),
             other => Err(format!("a wrong key is answered with {other}").into()),
         }
@@ -77,9 +116,9 @@ impl Server {
         Ok(())
     }
 
-    fn wait_until(&self, key: &str, status: u16) -> Result<()> {
+    fn wait_until(&self, path: &str, key: &str, status: u16) -> Result<()> {
         let began = Instant::now();
-        while self.status(key).ok() != Some(status) {
+        while self.status(path, key).ok() != Some(status) {
             if began.elapsed() > LONGEST_START {
                 return Err("a server does not answer".into());
             }
@@ -88,15 +127,15 @@ impl Server {
         Ok(())
     }
 
-    /// The status of one request to `/v1/ping`.
-    fn status(&self, key: &str) -> Result<u16> {
+    /// The status of one request.
+    fn status(&self, path: &str, key: &str) -> Result<u16> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let credential = match key {
             "" => String::new(),
             key => format!("Authorization: Bearer {key}\r\n"),
         };
-        write!(stream, "GET /v1/ping HTTP/1.1\r\nHost: bench\r\n{credential}\r\n")?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\n{credential}\r\n")?;
         let mut answer = [0; 12];
         stream.read_exact(&mut answer)?;
         Ok(std::str::from_utf8(&answer[9..])?.parse()?)

@@ -11,6 +11,16 @@ use bitting::model::secret::{Secret, SecretKind};
 use super::Result;
 use super::process::cpu_of_the_ended;
 
+/// What the keys of a database are like.
+#[derive(Clone, Copy)]
+pub struct Keys {
+    pub count: usize,
+    /// How many of them are going to be used.
+    pub used: usize,
+    /// Whether they have a rate limit, one that is never reached.
+    pub limited: bool,
+}
+
 /// A database, and some of its keys.
 pub struct Seed {
     folder: PathBuf,
@@ -25,13 +35,15 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// A database with so many keys, of which so many are going to be used.
-    pub fn import(folder: &Path, programs: &Path, count: usize, used: usize) -> Result<Self> {
+    /// A database with such keys.
+    pub fn import(folder: &Path, programs: &Path, keys: Keys) -> Result<Self> {
+        let Keys { count, used, limited } = keys;
+        let limit = if limited { "1000000/second" } else { "" };
         let folder = folder.to_owned();
         std::fs::create_dir(&folder)?;
         let brand = "bt".parse()?;
         let mut file = BufWriter::new(File::create(folder.join("keys.csv"))?);
-        writeln!(file, "name,owner,scopes,expires_at,display,sha256")?;
+        writeln!(file, "name,owner,scopes,expires_at,rate_limit,display,sha256")?;
         let (mut in_use, mut last_key) = (Vec::new(), String::new());
         let step = count.div_ceil(used.max(1)).max(1);
         for n in 0..count {
@@ -40,7 +52,7 @@ impl Seed {
             let (display, digest) = (secret.display(), secret.digest().to_hex());
             writeln!(
                 file,
-                "key {n},customer {owner},calls:read leads:write,{expires},{display},{digest}"
+                "key {n},customer {owner},calls:read leads:write,{expires},{limit},{display},{digest}"
             )?;
             if n % step == 0 {
                 in_use.push(secret.expose().to_owned());
