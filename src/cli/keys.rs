@@ -1,23 +1,23 @@
 //! `bitting key …`
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::application::{now, open, principal};
 use super::failure::Failure;
+use super::key_changes::{Limits, Set, read_expiry, set};
+use super::key_shown::{not_found, parse_id, show_key};
 use super::output::{plain, say, show, show_json, show_once, show_table};
 use super::transfer;
 use super::transfer::{Export, Import};
 use super::word::word;
 use crate::config::Settings;
 use crate::domain::Bitting;
-use crate::model::actor::Actor;
-use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyFilter, NewKey, StatusFilter};
 use crate::model::page::{Limit, PageRequest};
-use crate::model::time::{Moment, format as format_time, parse_expiry};
-use crate::model::usage::{Outcome, Tally, Usage};
-use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
+use crate::model::time::format as format_time;
+use crate::model::usage::Usage;
+use crate::model::view::{KeyView, NewKeyView};
 use crate::model::words::Word;
 use crate::server;
 use crate::store::database::migrate::Missing;
@@ -44,23 +44,18 @@ Write does not include read: give both where both are needed.")]
         #[arg(long)]
         json: bool,
     },
-    /// Change a key's limits; every running server follows within a second
+    /// Change a key's limits, or take away from its scopes and its life
     #[command(after_help = "\
 Examples:
   bitting key set key_01… --rate-limit 600/minute --quota 50000/day
   bitting key set key_01… --allow-network 10.0.0.0/8 --allow-network 203.0.113.9
   bitting key set key_01… --rate-limit none
+  bitting key set key_01… --scope calls:read --expires 30d
 
-What is not given stays as it is; none removes a limit. Networks that are given replace all others.")]
-    Set {
-        /// The key's id, key_…
-        id: String,
-        #[command(flatten)]
-        limits: Limits,
-        /// Print the key as a JSON object
-        #[arg(long)]
-        json: bool,
-    },
+What is not given stays as it is; none removes a limit. Networks and scopes that are given replace
+all others. Scopes and life only ever shrink: what a key has lost it never gets back. Every running
+server follows within a second.")]
+    Set(Set),
     /// Show one key with its usage
     Show {
         /// The key's id, key_…
@@ -130,48 +125,6 @@ pub(super) struct Create {
     json: bool,
 }
 
-/// The limits of a key
-#[derive(Debug, Args)]
-pub(super) struct Limits {
-    /// How fast the key may be used, such as 600/minute: a second, minute or hour
-    #[arg(long, value_name = "REQUESTS/TIME")]
-    rate_limit: Option<String>,
-    /// How many requests are accepted, such as 50000/day: a calendar day or month, in UTC
-    #[arg(long, value_name = "REQUESTS/TIME")]
-    quota: Option<String>,
-    /// A network or an address it may be used from; repeat the option for more
-    #[arg(long, value_name = "NETWORK")]
-    allow_network: Vec<String>,
-}
-
-impl Limits {
-    /// The fields that say the same; only those that were given.
-    fn fields(&self) -> impl Iterator<Item = (String, Value)> {
-        let given = |text: &str| if text == "none" { Value::Null } else { json!(text) };
-        let networks = match self.allow_network.as_slice() {
-            [] => None,
-            [only] => Some(given(only)),
-            several => Some(json!(several)),
-        };
-        let fields = [
-            ("rate_limit", self.rate_limit.as_deref().map(given)),
-            ("quota", self.quota.as_deref().map(given)),
-            ("allowed_networks", networks),
-        ];
-        fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)))
-    }
-
-    /// A patch that sets what was given.
-    fn patch(&self) -> Result<Map<String, Value>, Failure> {
-        let patch: Map<String, Value> = self.fields().collect();
-        if patch.is_empty() {
-            let options = "--rate-limit, --quota or --allow-network";
-            return Err(Failure::Usage(format!("nothing is to be changed; give {options}")));
-        }
-        Ok(patch)
-    }
-}
-
 pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failure> {
     match command {
         KeyCommand::Create(arguments) => create(arguments, settings),
@@ -184,12 +137,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
             let key = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
             show_key(&bitting, &key, json)
         }
-        KeyCommand::Set { id, limits, json } => {
-            let id = parse_id(&id)?;
-            let bitting = open(settings, Missing::Refuse)?;
-            let edited = bitting.edit_key(id, limits.patch()?, &principal());
-            show_key(&bitting, &edited.map_err(|why| not_found(why, id))?, json)
-        }
+        KeyCommand::Set(arguments) => set(&arguments, settings),
         KeyCommand::Revoke { id, reason, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
@@ -207,39 +155,16 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
     }
 }
 
-fn parse_id(text: &str) -> Result<KeyId, Failure> {
-    text.trim().parse().map_err(|_| {
-        Failure::Usage(format!(
-            "{:?} is not the id of a key, which is key_ followed by 26 characters",
-            plain(text)
-        ))
-    })
-}
-
-fn not_found(error: crate::domain::Error, id: KeyId) -> Failure {
-    match error {
-        crate::domain::Error::NotFound => {
-            Failure::Failed(format!("there is no key {id}; `bitting key list` shows the ids"))
-        }
-        other => other.into(),
-    }
-}
-
 fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
-    let now = now();
-    let expires_at = parse_expiry(&arguments.expires, now)
-        .map_err(|message| Failure::Usage(format!("--expires: {message}")))?;
+    let expires_at = read_expiry(&arguments.expires)?;
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(arguments.name));
     object.insert("scopes".to_owned(), json!(arguments.scope));
     object.insert("description".to_owned(), json!(arguments.description));
     object.insert("owner".to_owned(), json!(arguments.owner));
-    object.insert(
-        "expires_at".to_owned(),
-        expires_at.map_or(Value::Null, |at| json!(format_time(at))),
-    );
+    object.insert("expires_at".to_owned(), json!(expires_at));
     object.extend(arguments.limits.fields());
-    let new = NewKey::from_object(&object, &server::catalog(settings), now)?;
+    let new = NewKey::from_object(&object, &server::catalog(settings), now())?;
 
     let bitting = open(settings, Missing::Create)?;
     let issued = bitting.issue_key(new, &principal(), None)?;
@@ -310,73 +235,4 @@ fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 9] {
         usage.windows.day.total().to_string(),
         usage.windows.month.total().to_string(),
     ]
-}
-
-fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
-    let usage = bitting.usage_of_key(key.number)?;
-    let addresses = bitting.addresses_of_key(key.number)?;
-    let view = KeyView::new(key, &usage, bitting.time.now());
-    let view = KeyDetailView { key: view, addresses: &addresses };
-    if json {
-        return show_json(&view);
-    }
-    for (name, value) in lines_about(key, &usage, bitting.time.now()) {
-        show(format_args!("{name:<13} {}", plain(&value)))?;
-    }
-    for source in &addresses {
-        let agent = source.user_agent.as_deref().unwrap_or("no user agent");
-        let at = format_time(source.at);
-        show(format_args!("{:<13} {} at {at}, {}", "used from", source.address, plain(agent)))?;
-    }
-    Ok(())
-}
-
-/// What is known of a key, as people read it; what is not known is left out.
-fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, String)> {
-    let by = |actor: &Actor| format!("{} ({})", actor.name, actor.kind.as_str());
-    let windows = &usage.windows;
-    let made = if key.imported { "imported" } else { "created" };
-    let mut lines = vec![
-        ("id", key.id.to_string()),
-        ("name", key.label.name.clone()),
-        ("key", key.display.clone()),
-        ("status", key.status(now).as_str().to_owned()),
-        ("scopes", key.scopes.to_string()),
-        ("owner", key.label.owner.clone().unwrap_or_default()),
-        ("description", key.label.description.clone().unwrap_or_default()),
-        (made, format!("{} by {}", format_time(key.created_at), by(&key.created_by))),
-        ("expires", key.expires_at.map_or("never".to_owned(), format_time)),
-        ("rate limit", key.limits.rate_limit.map(|limit| limit.to_string()).unwrap_or_default()),
-        ("quota", key.limits.quota.map(|quota| quota.to_string()).unwrap_or_default()),
-        (
-            "allowed from",
-            key.limits.allowed_networks.as_ref().map(ToString::to_string).unwrap_or_default(),
-        ),
-    ];
-    if let Some(revocation) = &key.revocation {
-        let why = revocation.reason.as_ref().map(|reason| format!(": {reason}"));
-        let (at, by) = (format_time(revocation.at), by(&revocation.by));
-        lines.push(("revoked", format!("{at} by {by}{}", why.unwrap_or_default())));
-    }
-    lines.push(("last used", usage.last_used_at().map_or("never".to_owned(), format_time)));
-    for (name, tally) in [
-        ("last 24 hours", &windows.day),
-        ("last 7 days", &windows.week),
-        ("last 30 days", &windows.month),
-        ("ever", &usage.lifetime),
-    ] {
-        lines.push((name, in_words(tally)));
-    }
-    lines.retain(|(_, value)| !value.is_empty());
-    lines
-}
-
-/// `12 requests: 10 ok, 2 forbidden`
-fn in_words(tally: &Tally) -> String {
-    let outcomes = Outcome::ALL.iter().filter(|outcome| tally.of(**outcome) > 0);
-    let parts: Vec<String> =
-        outcomes.map(|o| format!("{} {}", tally.of(*o), o.as_str().replace('_', " "))).collect();
-    let separator = if parts.is_empty() { "" } else { ": " };
-    let requests = if tally.total() == 1 { "request" } else { "requests" };
-    format!("{} {requests}{separator}{}", tally.total(), parts.join(", "))
 }

@@ -5,6 +5,8 @@
 
 mod application;
 mod failure;
+mod key_changes;
+mod key_shown;
 mod keys;
 mod operate;
 mod output;

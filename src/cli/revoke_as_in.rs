@@ -7,6 +7,7 @@ use super::output::{say, show};
 use crate::config::Settings;
 use crate::domain::Error;
 use crate::domain::carry_over::{Held, Step};
+use crate::model::time::format;
 use crate::model::words::Word;
 use crate::store::Target;
 use crate::store::database::inspect::Inspection;
@@ -50,6 +51,11 @@ fn words(step: &Step) -> String {
     match step {
         Step::Revoke(held) => format!("{} revoked", id(*held)),
         Step::HandOver(held, _, heir) => format!("{} handed to {heir}", id(*held)),
+        Step::NarrowKey(id, scopes, end) => {
+            let until =
+                end.map_or("never expires".to_owned(), |end| format!("expires {}", format(end)));
+            format!("{id} narrowed to {scopes}, {until}")
+        }
         Step::Disable(_, email) => format!("{email} disabled, with what keys they still had"),
         Step::Narrow(_, email, role, may_grant) => {
             let limits =

@@ -12,10 +12,11 @@ use super::principal::{Principal, require};
 use crate::model::audit::Action;
 use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::scope::ScopeSet;
+use crate::model::time::{Moment, format};
 use crate::model::user::{Email, Role, User, UserChange};
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::powers;
-use crate::store::users::powers::{Credential, Powers};
+use crate::store::users::powers::{Credential, Powers, Reach};
 use crate::store::users::{one_time_links, sessions};
 use crate::store::{audit, keys, tokens, users};
 
@@ -38,6 +39,8 @@ pub enum Step {
     Revoke(Held),
     /// A key or token had been handed to another user.
     HandOver(Held, UserId, Email),
+    /// A key's scopes or life had been narrowed; these are what is left.
+    NarrowKey(KeyId, ScopeSet, Option<Moment>),
     /// A user had been disabled.
     Disable(UserId, Email),
     /// A user's role or limits had been narrowed; these are what is left.
@@ -49,13 +52,14 @@ pub enum Step {
 }
 
 /// What has to be done here so that nobody may do what they might not do there.
-fn plan(there: &Powers, here: &Powers) -> Vec<Step> {
+fn plan(there: &Powers, here: &Powers, now: Moment) -> Vec<Step> {
     let keys = here.keys.iter().map(|(id, key)| (Held::Key(*id), *key, there.keys.get(id)));
     let tokens =
         here.tokens.iter().map(|(id, token)| (Held::Token(*id), *token, there.tokens.get(id)));
     let mut held: Vec<Step> = keys
         .chain(tokens)
         .filter_map(|(held, here_is, there_was)| step_of(held, here_is, *there_was?, there, here))
+        .chain(narrowed_keys(there, here, now))
         .collect();
     held.sort_by_key(order);
     let mut users: Vec<_> = here.users.values().collect();
@@ -99,10 +103,38 @@ fn step_of(
     (may_have(there) && may_have(here)).then_some(Step::HandOver(held, heir, email))
 }
 
+/// What is left of the keys that reached less far there; one that had ended there is revoked.
+fn narrowed_keys<'a>(
+    there: &'a Powers,
+    here: &'a Powers,
+    now: Moment,
+) -> impl Iterator<Item = Step> + 'a {
+    here.reach.iter().filter_map(move |(id, here_is)| {
+        let there_was = there.reach.get(id)?;
+        let revoked = |powers: &Powers| powers.keys.get(id).is_some_and(|key| key.revoked);
+        let has_ended = here_is.expires_at.is_some_and(|end| end <= now);
+        if here_is == there_was || has_ended || revoked(here) || revoked(there) {
+            return None;
+        }
+        let scopes = |reach: &Reach| reach.scopes.parse::<ScopeSet>().unwrap_or_default();
+        let (before, other) = (scopes(here_is), scopes(there_was));
+        let left: ScopeSet = before.iter().filter(|scope| other.contains(scope)).cloned().collect();
+        let ends = [here_is.expires_at, there_was.expires_at];
+        let end = ends.into_iter().flatten().min();
+        if left.is_empty() || end.is_some_and(|end| end <= now) {
+            return Some(Step::Revoke(Held::Key(*id)));
+        }
+        let narrower = left != before || end != here_is.expires_at;
+        narrower.then_some(Step::NarrowKey(*id, left, end))
+    })
+}
+
 /// Keys before tokens, the oldest first, so that two runs say the same.
 fn order(step: &Step) -> (u8, u128) {
     match step {
-        Step::Revoke(Held::Key(id)) | Step::HandOver(Held::Key(id), ..) => (0, id.number()),
+        Step::Revoke(Held::Key(id))
+        | Step::HandOver(Held::Key(id), ..)
+        | Step::NarrowKey(id, ..) => (0, id.number()),
         Step::Revoke(Held::Token(id)) | Step::HandOver(Held::Token(id), ..) => (1, id.number()),
         _ => (2, 0),
     }
@@ -135,7 +167,7 @@ impl Bitting {
     pub fn plan_to_carry_over(&self, principal: &Principal, there: &Powers) -> Result<Vec<Step>> {
         require(principal.administers())?;
         let here = self.database.snapshot(powers::read)?;
-        Ok(plan(there, &here))
+        Ok(plan(there, &here, self.time.now()))
     }
 
     /// Takes one thing away.
@@ -152,6 +184,11 @@ impl Bitting {
                 self.revoke_token(*id, Some(REASON), principal).map(drop)
             }
             Step::HandOver(held, heir, _) => self.hand_over(principal, *held, *heir),
+            Step::NarrowKey(id, scopes, end) => {
+                let patch = json!({"scopes": scopes, "expires_at": end.map(format)});
+                let patch = patch.as_object().cloned().unwrap_or_default();
+                self.edit_key(*id, patch, principal).map(drop)
+            }
             Step::Disable(user, _) => self.disable_user(principal, *user, None).map(drop),
             Step::Narrow(user, _, role, may_grant) => {
                 let change = UserChange { role: Some(*role), may_grant: Some(may_grant.clone()) };
@@ -218,7 +255,6 @@ impl Bitting {
 mod tests {
     use super::*;
     use crate::model::id::PublicId;
-    use crate::model::time::Moment;
 
     fn user(role: Role, may_grant: &str) -> User {
         User {

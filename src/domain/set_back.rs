@@ -47,8 +47,8 @@ impl SetBacks {
             requests_set_aside = requests,
             "THE DATABASE WAS SET BACK: it has lost what was committed before, as after a restore or \
              a failover to a standby that lagged behind. Everything was read anew. What is unknown \
-             was accepted until now and is refused; what is revived was revoked, is accepted again, \
-             and is to be revoked again"
+             was accepted until now and is refused; what is revived had ended, is accepted again, \
+             and is to be revoked"
         );
         let mut unrecorded = lock(&self.unrecorded);
         unrecorded.truncate(MOST_WAITING - 1);

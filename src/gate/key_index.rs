@@ -26,7 +26,7 @@ use crate::model::time::Moment;
 pub struct Replaced {
     /// Credentials that the database no longer knows, as they were before, with their row numbers.
     pub gone: Vec<IndexedCredential>,
-    /// Credentials that were revoked and are accepted again, as they were before.
+    /// Credentials that had ended and are accepted again, as they were before.
     pub revived: Vec<IndexedCredential>,
 }
 
@@ -120,7 +120,8 @@ impl KeyIndex {
             self.holds_imported.store(true, Ordering::Relaxed);
         }
         self.reserve_slots(self.slots.count() + 1);
-        let &IndexedCredential { id, expires_ms, policy, .. } = entry;
+        let &IndexedCredential { id, policy, .. } = entry;
+        let expires_ms = AtomicI64::new(entry.expires_ms);
         let number = self.numbers.admit(policy.kind.table(), entry.number);
         self.limit(number, entry);
         let state = AtomicI64::new(state(entry));
@@ -135,8 +136,7 @@ impl KeyIndex {
     fn is_of(&self, slot: &Slot, entry: &IndexedCredential) -> bool {
         let kind = self.kind(slot);
         let row = self.numbers.stands_for(kind.table(), slot.number);
-        (slot.id, slot.expires_ms, kind, row)
-            == (entry.id, entry.expires_ms, entry.policy.kind, entry.number)
+        (slot.id, kind, row) == (entry.id, entry.policy.kind, entry.number)
     }
 
     /// Has the limiter keep account of a key with limits, before anybody can use the key.
@@ -189,7 +189,9 @@ impl KeyIndex {
                 Some(after) if self.is_of(slot, after) => {
                     self.bring_back(slot, after);
                     let lives = after.status(now) == Status::Active;
-                    replaced.revived.extend(before.filter(|entry| entry.revoked && lives));
+                    replaced.revived.extend(
+                        before.filter(|entry| entry.status(now) != Status::Active && lives),
+                    );
                     present.remove(&slot.digest);
                 }
                 _ => {

@@ -16,11 +16,12 @@ pub(super) fn state(entry: &IndexedCredential) -> i64 {
     entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
 }
 
-/// A credential in memory, 72 bytes. It never moves, and only its state and policy ever change.
+/// A credential in memory, 72 bytes. It never moves, and only its expiry, state and policy ever
+/// change.
 pub(super) struct Slot {
     pub(super) digest: Digest,
     pub(super) id: [u64; 2],
-    pub(super) expires_ms: i64,
+    pub(super) expires_ms: AtomicI64,
     /// The revision, and below it [`GONE`] and [`REVOKED`]: all change at once.
     pub(super) state: AtomicI64,
     /// The credential's [`PolicyNumber`].
@@ -32,13 +33,13 @@ pub(super) struct Slot {
 impl Slot {
     /// The credential in this slot; none if the database no longer knows it.
     pub(super) fn entry(&self, policies: &Policies) -> Option<IndexedCredential> {
-        let &Self { id, expires_ms, number, .. } = self;
-        // Before the policy, which `update` stores first.
+        let &Self { id, number, .. } = self;
+        // Before expiry and policy, which `update` stores first.
         let state = self.state.load(Ordering::Acquire);
         let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
         (state & GONE == 0).then_some(IndexedCredential {
             id,
-            expires_ms,
+            expires_ms: self.expires_ms.load(Ordering::Relaxed),
             revision,
             number,
             policy: self.policy(policies),
@@ -50,10 +51,11 @@ impl Slot {
         policies.get(PolicyNumber(self.policy.load(Ordering::Relaxed)))
     }
 
-    /// Replaces state and policy; returns the previous state. The policy goes first, so that
-    /// whoever sees the new revision sees its policy. Seen earlier it does no harm: it is
-    /// committed.
+    /// Replaces expiry, policy and state; returns the previous state. The state goes last, so that
+    /// whoever sees the new revision sees its expiry and policy. Seen earlier they do no harm: they
+    /// are committed.
     pub(super) fn update(&self, entry: &IndexedCredential, policy: PolicyNumber) -> i64 {
+        self.expires_ms.store(entry.expires_ms, Ordering::Relaxed);
         self.policy.store(policy.0, Ordering::Relaxed);
         self.state.swap(state(entry), Ordering::AcqRel)
     }

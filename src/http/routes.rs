@@ -14,7 +14,7 @@ use super::middleware::judge::Judge;
 use super::middleware::measure::Measure;
 use super::pages;
 use super::pages::account::{login, password, setup};
-use super::pages::keys::{changes, export, key, new_key};
+use super::pages::keys::{changes, export, key, narrow, new_key};
 use super::pages::parts::frame::ADMINS_AND_AUDITORS;
 use super::pages::tokens::new_token;
 use super::pages::users::user;
@@ -80,6 +80,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::browser("/keys/{id}/edit", KEY_MAKERS)
             .page(changes::edit_form)
             .form(changes::edit),
+        Endpoint::browser("/keys/{id}/narrow", KEY_MAKERS).page(narrow::form).form(narrow::narrow),
         Endpoint::browser("/keys/{id}/revoke", KEY_MAKERS)
             .page(changes::revoke_form)
             .form(changes::revoke),

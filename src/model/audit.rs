@@ -15,7 +15,7 @@ words! {
     Action {
         /// A key was made.
         KeyCreated = "key.created",
-        /// A key's name, description, owner or user was changed.
+        /// A key's label, limits, scopes, expiry or user was changed.
         KeyUpdated = "key.updated",
         /// A key was revoked.
         KeyRevoked = "key.revoked",

@@ -200,13 +200,15 @@ pub fn read_scopes_field(
     field: &'static str,
     catalog: &Catalog,
 ) -> Option<ScopeSet> {
-    let schema = || {
-        let mut schema = catalog.schema();
-        schema["minItems"] = 1.into();
-        schema["maxItems"] = MOST_SCOPES.into();
-        schema
-    };
-    reader.parsed(field, schema, |value| read_scopes(value, catalog))
+    reader.parsed(field, || schema_of_scopes(catalog), |value| read_scopes(value, catalog))
+}
+
+/// What [`read_scopes`] accepts.
+pub(super) fn schema_of_scopes(catalog: &Catalog) -> Value {
+    let mut schema = catalog.schema();
+    schema["minItems"] = 1.into();
+    schema["maxItems"] = MOST_SCOPES.into();
+    schema
 }
 
 /// Reads a list of scopes that is not empty.
@@ -214,6 +216,17 @@ pub fn read_scopes_field(
 /// # Errors
 /// The message for the field.
 pub fn read_scopes(value: &Value, catalog: &Catalog) -> Result<ScopeSet, String> {
+    Ok(catalog.in_order(&read_scopes_with(value, |text| catalog.parse_scope(text))?))
+}
+
+/// Reads a list that is not empty, each of its scopes with `parse`.
+///
+/// # Errors
+/// The message for the field.
+pub(super) fn read_scopes_with(
+    value: &Value,
+    parse: impl Fn(&str) -> Result<Scope, String>,
+) -> Result<ScopeSet, String> {
     let items = value.as_array().ok_or("must be a list of scopes, such as [\"calls:read\"]")?;
     if items.is_empty() {
         return Err("must contain at least one scope".to_owned());
@@ -221,9 +234,7 @@ pub fn read_scopes(value: &Value, catalog: &Catalog) -> Result<ScopeSet, String>
     if items.len() > MOST_SCOPES {
         return Err(format!("must contain at most {MOST_SCOPES} scopes"));
     }
-    let scopes: Result<ScopeSet, String> =
-        items.iter().map(|item| catalog.parse_scope(as_text(item)?)).collect();
-    Ok(catalog.in_order(&scopes?))
+    items.iter().map(|item| parse(as_text(item)?)).collect()
 }
 
 words! {

@@ -144,6 +144,7 @@ impl Gallery {
             ("key", of(active, "")),
             ("key-retired", of(retired, "")),
             ("key-edit", of(active, "/edit")),
+            ("key-narrow", of(active, "/narrow")),
             ("key-revoke", of(active, "/revoke")),
             ("key-day", of(active, "?window=24h")),
             ("key-new", "/keys/new".to_owned()),

@@ -42,6 +42,10 @@ def before_call(context, case, **kwargs):
             # Good only with a word in it, in any script.
             case.query["q"] = f"word {case.query['q']}"[:200]
     if isinstance(case.body, dict):
+        if case.method == "PATCH" and case.operation.path == "/v1/keys/{id}":
+            # Good only with less than the key has.
+            case.body.pop("scopes", None)
+            case.body.pop("expires_at", None)
         for name in REFERENCES + TIMES_AHEAD:
             if case.body.get(name) is not None:
                 case.body[name] = None

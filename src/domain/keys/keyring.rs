@@ -1,7 +1,7 @@
-//! API keys: making, finding, relabelling and revoking them.
+//! API keys: making, finding and revoking them.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
@@ -13,10 +13,8 @@ use crate::model::actor::Origin;
 use crate::model::audit::Action;
 use crate::model::fields::check_line;
 use crate::model::id::{KeyId, PublicId};
-use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation, Status};
-use crate::model::key_settings::KeySettings;
+use crate::model::key::{ApiKey, KeyFilter, KeyLabel, KeyNumber, NewKey, Revocation};
 use crate::model::limits::KeyLimits;
-use crate::model::merge_patch::patch_fields;
 use crate::model::page::{Page, PageRequest};
 use crate::model::scope::ScopeSet;
 use crate::model::secret::{Secret, SecretKind};
@@ -132,7 +130,7 @@ impl Bitting {
     }
 
     /// Refuses a secret pasted into a label, where it would be stored and shown.
-    fn refuse_secrets_in(&self, label: &KeyLabel) -> Result<()> {
+    pub(super) fn refuse_secrets_in(&self, label: &KeyLabel) -> Result<()> {
         let texts = [
             ("name", Some(&label.name)),
             ("description", label.description.as_ref()),
@@ -187,7 +185,7 @@ impl Bitting {
 
     /// The key that is to be changed, if the principal may; the transaction then holds
     /// [`AdvisoryLock::Keys`].
-    fn find_to_change(
+    pub(super) fn find_to_change(
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,
@@ -197,47 +195,6 @@ impl Bitting {
         AdvisoryLock::Keys.acquire(connection)?;
         require(principal.manages_keys())?;
         find_visible(connection, &principal, id)
-    }
-
-    /// Changes what people call a key, and its limits, by merging a patch into them.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Retired`] or [`Error::Invalid`].
-    pub fn edit_key(
-        &self,
-        id: KeyId,
-        patch: Map<String, Value>,
-        principal: &Principal,
-    ) -> Result<ApiKey> {
-        let origin = &principal.origin;
-        let edited = self.database.write(|connection| {
-            let mut key = self.find_to_change(connection, principal, id)?;
-            match key.status(self.time.now()) {
-                Status::Active => {}
-                retired => return Err(Error::Retired(retired)),
-            }
-            let before = KeySettings::of(&key);
-            let mut document = json!(before).as_object().cloned().unwrap_or_default();
-            patch_fields(&mut document, patch);
-            let after = KeySettings::from_object(&document)?;
-            self.refuse_secrets_in(&after.label)?;
-            let changed = after != before;
-            if changed {
-                let detail = json!({"before": before, "after": after});
-                key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
-                keys::set_settings(connection, key.number, &after, key.revision)?;
-                (key.label, key.limits) = (after.label, after.limits);
-            }
-            Ok((key, changed))
-        });
-        let attempt = json!({"attempt": "key.updated"});
-        let (key, changed) = self.audit_denial(principal, Some(id), &attempt, edited)?;
-        self.took_effect(key.digest, &key);
-        if changed {
-            log_change(Action::KeyUpdated, id, origin);
-        }
-        Ok(key)
     }
 
     /// Revokes a key for good. Revoking it twice changes nothing, and returns the time of the

@@ -1,5 +1,6 @@
 //! Keys: making, editing and revoking them, lists of them, and taking them in and out.
 
+pub mod editing;
 pub mod forms;
 pub mod identities;
 pub mod keyring;

@@ -120,7 +120,7 @@ pub async fn find(
     Ok(HttpResponse::Ok().json(figures.view(&key)))
 }
 
-/// `PATCH /v1/keys/{id}`: changes a key's name, description, owner or limits.
+/// `PATCH /v1/keys/{id}`: changes a key's label and limits, or narrows its scopes and its life.
 pub async fn update(
     manager: Manager,
     state: web::Data<State>,

@@ -214,7 +214,7 @@ pub fn active_named(
 pub fn set_settings(
     connection: &mut AnyConnection,
     number: KeyNumber,
-    KeySettings { label, limits }: &KeySettings,
+    KeySettings { label, scopes, expires_at, limits }: &KeySettings,
     revision: i64,
 ) -> Result<()> {
     diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
@@ -222,6 +222,8 @@ pub fn set_settings(
             table::name.eq(&label.name),
             table::description.eq(&label.description),
             table::owner.eq(&label.owner),
+            table::scopes.eq(scopes.to_string()),
+            table::expires_at.eq(expires_at.map(|end| end.naive_utc())),
             table::rate_limit.eq(limits.rate_limit.map(|limit| limit.to_string())),
             table::quota.eq(limits.quota.map(|quota| quota.to_string())),
             table::allowed_networks.eq(limits.allowed_networks.as_ref().map(Networks::to_string)),

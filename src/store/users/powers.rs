@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use crate::model::id::{KeyId, TokenId, UserId};
+use crate::model::time::Moment;
 use crate::model::user::User;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
@@ -19,6 +21,15 @@ pub struct Credential {
     pub revoked: bool,
     /// The user whose key or token it is.
     pub user: Option<UserId>,
+}
+
+/// How far a key reaches, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Its scopes, separated by one space.
+    pub scopes: String,
+    /// When it expires; never if absent.
+    pub expires_at: Option<Moment>,
 }
 
 /// A user with the hash of their password.
@@ -35,6 +46,8 @@ pub struct Account {
 pub struct Powers {
     /// Every key that is stored.
     pub keys: HashMap<KeyId, Credential>,
+    /// How far each key reaches.
+    pub reach: HashMap<KeyId, Reach>,
     /// Every admin token that is stored.
     pub tokens: HashMap<TokenId, Credential>,
     /// Every user that is stored.
@@ -42,6 +55,7 @@ pub struct Powers {
 }
 
 type CredentialRow = (String, bool, Option<String>);
+type KeyRow = (String, bool, Option<String>, String, Option<NaiveDateTime>);
 
 /// Reads every key, admin token and user.
 ///
@@ -52,11 +66,19 @@ pub fn read(connection: &mut AnyConnection) -> Result<Powers> {
         Result::Ok(Credential { revoked, user: rows::optional_id("user id", user)? })
     };
     let mut powers = Powers::default();
-    let keys: Vec<CredentialRow> = api_keys::table
-        .select((api_keys::id, api_keys::revoked_at.is_not_null(), api_keys::user_id))
+    let keys: Vec<KeyRow> = api_keys::table
+        .select((
+            api_keys::id,
+            api_keys::revoked_at.is_not_null(),
+            api_keys::user_id,
+            api_keys::scopes,
+            api_keys::expires_at,
+        ))
         .load(connection)?;
-    for (id, revoked, user) in keys {
-        powers.keys.insert(rows::parse("key id", &id)?, credential(revoked, user)?);
+    for (id, revoked, user, scopes, end) in keys {
+        let id = rows::parse("key id", &id)?;
+        powers.keys.insert(id, credential(revoked, user)?);
+        powers.reach.insert(id, Reach { scopes, expires_at: end.map(|end| end.and_utc()) });
     }
     let tokens: Vec<CredentialRow> = admin_tokens::table
         .select((admin_tokens::id, admin_tokens::revoked_at.is_not_null(), admin_tokens::user_id))

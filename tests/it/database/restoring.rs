@@ -60,6 +60,7 @@ on_both! {
             user("renewed", calls_and_leads()),
         ];
         let (kept, revoked) = (server.key("calls:read"), server.key("calls:read"));
+        let [narrowed, shortened] = [(); 2].map(|()| server.key("calls:read leads:read"));
         let [handed, ended] = [(); 2].map(|()| db_key_of(&server, &disabled));
         let token = server.db_token(&json!({"name": "to be ended", "access": "read"}));
         let old_session = Browser::signed_in(&server.client.base, "ada@example.com").session();
@@ -70,6 +71,11 @@ on_both! {
         let server = on(&before);
         server.revoke(&revoked);
         server.revoke(&ended);
+        let narrow = |key: &MadeKey, patch| {
+            server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(&patch)).ok();
+        };
+        narrow(&narrowed, json!({"scopes": ["leads:read"]}));
+        narrow(&shortened, json!({"expires_at": "2036-11-21T12:00:00Z"}));
         let named = |token: &bitting::model::token::AdminToken| token.name == "to be ended";
         let tokens = server.bitting.list_tokens(&command_line()).unwrap();
         let token_id = tokens.iter().find(|token| named(token)).unwrap().id;
@@ -89,6 +95,8 @@ on_both! {
         for expected in [
             format!("{} revoked", revoked.id),
             format!("{} revoked", ended.id),
+            format!("{} narrowed to leads:read, never expires", narrowed.id),
+            format!("{} narrowed to calls:read leads:read, expires 2036-11-21T12:00:00.000Z", shortened.id),
             format!("{} handed to ada@example.com", handed.id),
             format!("{token_id} revoked"),
             "limited@example.com narrowed to member, may grant calls:read".to_owned(),
@@ -99,7 +107,7 @@ on_both! {
         }
         assert!(planned.contains("renewed@example.com has no password"), "{planned}");
         assert!(planned.ends_with("every session and one-time link ended\n"), "{planned}");
-        assert_eq!(lines.len(), 9, "{planned}");
+        assert_eq!(lines.len(), 11, "{planned}");
 
         // Looking has changed nothing.
         let server = on(&backup);
@@ -114,9 +122,10 @@ on_both! {
         for key in [&revoked, &ended] {
             server.call(key, "GET", "/v1/ping", None).expect(401, "key_revoked");
         }
-        for key in [&kept, &handed] {
+        for key in [&kept, &handed, &narrowed, &shortened] {
             server.call(key, "GET", "/v1/ping", None).expect(200, "");
         }
+        server.call(&narrowed, "GET", "/v1/calls", None).expect(403, "insufficient_scope");
         server.client.with_key(&token, "GET", "/v1/keys", None).expect(401, "key_revoked");
         assert!(!session.is_signed_in(), "every session has ended");
         let page = format!("/password?token={link}");

@@ -15,7 +15,7 @@ use bitting::config::Options;
 use crate::support::{Backend, TestDatabase, TestServer};
 
 /// The API of a team, beside the built-in one.
-const TEAM: &str = r#"
+pub const TEAM: &str = r#"
 [[resources]]
 name = "orders"
 description = "Orders and their lines"
@@ -35,12 +35,12 @@ fn team_alone() -> String {
 }
 
 /// A server on an empty database, with this `bitting.toml`.
-fn server_with(backend: Backend, file: &str) -> TestServer {
+pub fn server_with(backend: Backend, file: &str) -> TestServer {
     server_on(Arc::new(TestDatabase::new(backend)), file)
 }
 
 /// A server on a database that there is, with this `bitting.toml`.
-fn server_on(database: Arc<TestDatabase>, file: &str) -> TestServer {
+pub fn server_on(database: Arc<TestDatabase>, file: &str) -> TestServer {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bitting.toml");
     std::fs::write(&path, file).unwrap();

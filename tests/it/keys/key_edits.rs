@@ -75,7 +75,7 @@ on_both! {
 }
 
 on_both! {
-    fn nothing_but_the_label_and_the_limits_can_be_changed(backend) {
+    fn nothing_but_the_settings_can_be_changed(backend) {
         let server = TestServer::start(backend);
         let key = server.key_with("calls:read", json!({"expires_at": "2027-01-31T12:00:00Z"}));
         let before = shown(&server, &key);
@@ -86,7 +86,10 @@ on_both! {
             .map(String::as_str)
             .chain(["digest", "key", "unknown"])
         {
-            let changeable = ["name", "description", "owner", "rate_limit", "quota", "allowed_networks"];
+            // What scopes and expiry may become is told in `narrowing`.
+            let changeable = [
+                "name", "description", "owner", "rate_limit", "quota", "allowed_networks", "scopes", "expires_at",
+            ];
             if changeable.contains(&member) {
                 continue;
             }

@@ -9,5 +9,6 @@ mod key_lists;
 mod key_page;
 mod key_pages;
 mod management;
+mod narrowing;
 mod new_key_page;
 pub mod transfer;

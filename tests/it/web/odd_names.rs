@@ -90,7 +90,8 @@ on_both! {
             for path in [
                 "/keys".to_owned(), "/keys/retired".to_owned(), "/usage".to_owned(), "/audit".to_owned(),
                 "/tokens".to_owned(), "/tokens/retired".to_owned(), format!("/tokens/{}/revoke", tokens[1]),
-                format!("/keys/{live}"), format!("/keys/{live}/edit"), format!("/keys/{live}/revoke"),
+                format!("/keys/{live}"), format!("/keys/{live}/edit"), format!("/keys/{live}/narrow"),
+                format!("/keys/{live}/revoke"),
                 format!("/keys/{ended}"), format!("/keys/new?replaces={live}"), format!("/audit?key_id={ended}"),
             ] {
                 check_page(&path, &admin.get(&path), name);

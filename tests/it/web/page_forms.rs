@@ -14,13 +14,14 @@ const EMAIL: &str = "ada@example.com";
 
 /// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
 /// that it works. `{key}` and its like stand for what the forms are about.
-const FORMS: [(&str, &str, &str); 17] = [
+const FORMS: [(&str, &str, &str); 18] = [
     ("/login", "/login", "email={email}&password={password}"),
     ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
     ("/password?token={link}", "/password", "token={link}&password={password}"),
     ("/keys", "/logout", ""),
     ("/keys/new", "/keys/new", "name=x&expires=7d&scope=calls:read"),
     ("/keys/{key}/edit", "/keys/{key}/edit", "name=x"),
+    ("/keys/{key}/narrow", "/keys/{key}/narrow", "scope=calls:read&expires=7d"),
     ("/keys/{key}/revoke", "/keys/{key}/revoke", "reason=x"),
     ("/users/new", "/users/new", "email=x@example.com&role=auditor"),
     ("/users/{user}", "/users/{user}", "role=auditor"),

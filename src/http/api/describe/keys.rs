@@ -139,11 +139,19 @@ pub fn find(operation: &mut Operation<'_>) {
 pub fn update(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
     operation
-        .id(TAG, "update", "Change a key's name, description, owner or limits")
+        .id(TAG, "update", "Change a key's label and limits, or narrow its scopes and its life")
+        .description(
+            "Scopes and life only ever shrink: `scopes` may leave some out and add none, and \
+             `expires_at` may be set or brought forward, not put off or removed. What a key has \
+             lost it never gets back.",
+        )
         .on_id::<KeyId>()
         .merge_patch::<KeyView<'_>, _>(
             "KeyPatch",
-            KeySettings::read,
+            |reader| {
+                let before = KeySettings::of(&example_key(catalog)?);
+                before.read(reader, catalog, example_time())
+            },
             &json!({"description": "Workflows", "rate_limit": {"requests": 600, "per": "minute"}}),
         )
         .errors(&[Code::KeyRetired])

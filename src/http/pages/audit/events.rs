@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::http::pages::parts::pager::address;
-use crate::http::pages::parts::text::{LINK, NAME, When, shortened};
+use crate::http::pages::parts::text::{LINK, NAME, When, exact, shortened};
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::audit::{Action, AuditEvent};
-use crate::model::time::Moment;
+use crate::model::time::{Moment, parse_rfc3339};
 use crate::model::words::Word;
 
 /// What users, keys and admin tokens are called, by their ids.
@@ -209,20 +209,28 @@ fn joined(list: &Value) -> String {
 
 /// What an event changed, field by field.
 fn changes(before: &Value, after: &Value, names: &Names) -> Vec<String> {
-    let shown = |value: &Value| match value {
+    let shown = |field: &str, value: &Value| match value {
+        Value::String(text) if field == "expires_at" => {
+            parse_rfc3339(text).map_or(text.clone(), exact)
+        }
         Value::String(text) => format!("“{}”", named(text, names)),
         Value::Array(list) if !list.is_empty() => joined(value),
         Value::Object(limit) if limit.contains_key("per") => {
             format!("{}/{}", value["requests"], value["per"].as_str().unwrap_or_default())
         }
+        _ if field == "expires_at" => "never".to_owned(),
         _ => "nothing".to_owned(),
     };
     let fields = after.as_object().into_iter().flatten();
     fields
         .filter(|(field, value)| before[field.as_str()] != **value)
         .map(|(field, value)| {
-            let what = field.strip_suffix("_id").unwrap_or(field).replace('_', " ");
-            format!("{what} from {} to {}", shown(&before[field.as_str()]), shown(value))
+            let what = match field.as_str() {
+                "expires_at" => "expiry".to_owned(),
+                other => other.strip_suffix("_id").unwrap_or(other).replace('_', " "),
+            };
+            let (before, after) = (shown(field, &before[field.as_str()]), shown(field, value));
+            format!("{what} from {before} to {after}")
         })
         .collect()
 }
@@ -250,6 +258,17 @@ mod tests {
         assert_eq!(
             details("key.updated", &detail, &Names::new()),
             ["rate limit from nothing to 600/minute", "allowed networks from ::1/128 to nothing"]
+        );
+        let detail = json!({
+            "before": {"scopes": ["calls:read", "leads:read"], "expires_at": null},
+            "after": {"scopes": ["leads:read"], "expires_at": "2026-12-21T12:00:00.000Z"},
+        });
+        assert_eq!(
+            details("key.updated", &detail, &Names::new()),
+            [
+                "expiry from never to 21 Dec 2026, 12:00:00 UTC",
+                "scopes from calls:read, leads:read to leads:read",
+            ]
         );
         assert_eq!(
             details("key.created", &json!({"scopes": ["calls:read", "leads:read"]}), &Names::new()),

@@ -159,7 +159,7 @@ struct ScopeLine {
 }
 
 /// Requests that the key had the right to make.
-fn granted_requests(tally: &Tally) -> i64 {
+pub(super) fn granted_requests(tally: &Tally) -> i64 {
     tally.total() - tally.of(Outcome::Forbidden) - tally.of(Outcome::Retired)
 }
 

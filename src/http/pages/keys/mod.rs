@@ -4,6 +4,7 @@ pub mod changes;
 pub mod export;
 pub mod key;
 mod limits_input;
+pub mod narrow;
 pub mod new_key;
 mod new_key_form;
 pub mod permissions;

@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::text::long_day;
+use super::text::{day, long_day};
 use crate::model::time::Moment;
 
 /// The lifetimes to choose from: the value, its words, and its days.
@@ -21,22 +21,41 @@ pub struct Life {
     /// The value that the form sends.
     pub value: &'static str,
     /// The words that people read.
-    pub words: &'static str,
+    pub words: String,
     /// The end of the sentence about the key.
     pub until: String,
 }
 
+impl Life {
+    fn new((value, words, days): (&'static str, &str, Option<u64>), now: Moment) -> Self {
+        let until = days.map(|days| format!("until {}", long_day(now + Days::new(days))));
+        Self { value, words: words.to_owned(), until: until.unwrap_or_default() }
+    }
+}
+
 /// The lifetimes to choose from, as seen from now.
 pub fn lives(now: Moment) -> Vec<Life> {
-    let until = |days: &Option<u64>| {
-        days.map(|days| format!("until {}", long_day(now + Days::new(days)))).unwrap_or_default()
-    };
-    LIVES.iter().map(|(value, words, days)| Life { value, words, until: until(days) }).collect()
+    LIVES.iter().map(|life| Life::new(*life, now)).collect()
 }
 
 /// The lifetimes to choose from for what must expire.
 pub fn finite_lives(now: Moment) -> Vec<Life> {
     lives(now).into_iter().filter(|life| life.value != "never").collect()
+}
+
+/// The value that leaves an expiry as it is.
+pub const KEEP: &str = "keep";
+
+/// The lifetimes to choose from for what may only end sooner than it would.
+pub fn earlier_lives(now: Moment, before: Option<Moment>) -> Vec<Life> {
+    let until = before.map(|end| format!("until {}", long_day(end))).unwrap_or_default();
+    let words = before.map_or("Never, as now".to_owned(), |end| format!("{}, as now", day(end)));
+    let sooner = |(value, _, days): &(&str, &str, Option<u64>)| {
+        let end = days.map(|days| now + Days::new(days));
+        *value == "date" || end.is_some_and(|end| before.is_none_or(|before| end < before))
+    };
+    let others = LIVES.iter().filter(|life| sooner(life)).map(|life| Life::new(*life, now));
+    std::iter::once(Life { value: KEEP, words, until }).chain(others).collect()
 }
 
 /// The lifetime of this many days, if it is one to choose.

@@ -91,7 +91,7 @@ pub fn long_day(at: Moment) -> String {
 }
 
 /// `4 Dec 2026, 12:30:05 UTC`
-fn exact(at: Moment) -> String {
+pub fn exact(at: Moment) -> String {
     at.format("%-d %b %Y, %H:%M:%S UTC").to_string()
 }
 

@@ -1,0 +1,92 @@
+//! `bitting key set`, and the options of limits, which `bitting key create` has too.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::application::{now, open, principal};
+use super::failure::Failure;
+use super::key_shown::{not_found, parse_id, show_key};
+use crate::config::Settings;
+use crate::model::time::{format as format_time, parse_expiry};
+use crate::store::database::migrate::Missing;
+
+/// The limits of a key
+#[derive(Debug, Args)]
+pub(super) struct Limits {
+    /// How fast the key may be used, such as 600/minute: a second, minute or hour
+    #[arg(long, value_name = "REQUESTS/TIME")]
+    rate_limit: Option<String>,
+    /// How many requests are accepted, such as 50000/day: a calendar day or month, in UTC
+    #[arg(long, value_name = "REQUESTS/TIME")]
+    quota: Option<String>,
+    /// A network or an address it may be used from; repeat the option for more
+    #[arg(long, value_name = "NETWORK")]
+    allow_network: Vec<String>,
+}
+
+impl Limits {
+    /// The fields that say the same; only those that were given.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (String, Value)> {
+        let given = |text: &str| if text == "none" { Value::Null } else { json!(text) };
+        let networks = match self.allow_network.as_slice() {
+            [] => None,
+            [only] => Some(given(only)),
+            several => Some(json!(several)),
+        };
+        let fields = [
+            ("rate_limit", self.rate_limit.as_deref().map(given)),
+            ("quota", self.quota.as_deref().map(given)),
+            ("allowed_networks", networks),
+        ];
+        fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// The key's id, key_…
+    id: String,
+    /// A scope it is to keep; repeat the option for more, all others are taken away
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// An earlier expiry: a time from now (30d), a date (2027-01-31, its end) or an RFC 3339 time
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
+    #[command(flatten)]
+    limits: Limits,
+    /// Print the key as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Set {
+    /// A patch that sets what was given.
+    fn patch(&self) -> Result<Map<String, Value>, Failure> {
+        let mut patch: Map<String, Value> = self.limits.fields().collect();
+        if !self.scope.is_empty() {
+            patch.insert("scopes".to_owned(), json!(self.scope));
+        }
+        if let Some(expires) = &self.expires {
+            patch.insert("expires_at".to_owned(), json!(read_expiry(expires)?));
+        }
+        if patch.is_empty() {
+            let options = "--scope, --expires, --rate-limit, --quota or --allow-network";
+            return Err(Failure::Usage(format!("nothing is to be changed; give {options}")));
+        }
+        Ok(patch)
+    }
+}
+
+/// Reads `--expires` as the API's field has it; none is never.
+pub(super) fn read_expiry(text: &str) -> Result<Option<String>, Failure> {
+    let end = parse_expiry(text, now());
+    let end = end.map_err(|message| Failure::Usage(format!("--expires: {message}")))?;
+    Ok(end.map(format_time))
+}
+
+pub(super) fn set(arguments: &Set, settings: &Settings) -> Result<(), Failure> {
+    let (id, patch) = (parse_id(&arguments.id)?, arguments.patch()?);
+    let bitting = open(settings, Missing::Refuse)?;
+    let edited = bitting.edit_key(id, patch, &principal());
+    show_key(&bitting, &edited.map_err(|why| not_found(why, id))?, arguments.json)
+}

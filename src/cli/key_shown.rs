@@ -1,0 +1,102 @@
+//! A key as commands name it and show it.
+
+use super::failure::Failure;
+use super::output::{plain, show, show_json};
+use crate::domain::Bitting;
+use crate::model::actor::Actor;
+use crate::model::id::KeyId;
+use crate::model::key::ApiKey;
+use crate::model::time::{Moment, format as format_time};
+use crate::model::usage::{Outcome, Tally, Usage};
+use crate::model::view::{KeyDetailView, KeyView};
+use crate::model::words::Word;
+
+/// The id of a key as it was typed.
+pub(super) fn parse_id(text: &str) -> Result<KeyId, Failure> {
+    text.trim().parse().map_err(|_| {
+        Failure::Usage(format!(
+            "{:?} is not the id of a key, which is key_ followed by 26 characters",
+            plain(text)
+        ))
+    })
+}
+
+/// Says how to find an id where there is no such key.
+pub(super) fn not_found(error: crate::domain::Error, id: KeyId) -> Failure {
+    match error {
+        crate::domain::Error::NotFound => {
+            Failure::Failed(format!("there is no key {id}; `bitting key list` shows the ids"))
+        }
+        other => other.into(),
+    }
+}
+
+/// Prints a key with its usage, as JSON or for people.
+pub(super) fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
+    let usage = bitting.usage_of_key(key.number)?;
+    let addresses = bitting.addresses_of_key(key.number)?;
+    let view = KeyView::new(key, &usage, bitting.time.now());
+    let view = KeyDetailView { key: view, addresses: &addresses };
+    if json {
+        return show_json(&view);
+    }
+    for (name, value) in lines_about(key, &usage, bitting.time.now()) {
+        show(format_args!("{name:<13} {}", plain(&value)))?;
+    }
+    for source in &addresses {
+        let agent = source.user_agent.as_deref().unwrap_or("no user agent");
+        let at = format_time(source.at);
+        show(format_args!("{:<13} {} at {at}, {}", "used from", source.address, plain(agent)))?;
+    }
+    Ok(())
+}
+
+/// What is known of a key, as people read it; what is not known is left out.
+fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, String)> {
+    let by = |actor: &Actor| format!("{} ({})", actor.name, actor.kind.as_str());
+    let windows = &usage.windows;
+    let made = if key.imported { "imported" } else { "created" };
+    let mut lines = vec![
+        ("id", key.id.to_string()),
+        ("name", key.label.name.clone()),
+        ("key", key.display.clone()),
+        ("status", key.status(now).as_str().to_owned()),
+        ("scopes", key.scopes.to_string()),
+        ("owner", key.label.owner.clone().unwrap_or_default()),
+        ("description", key.label.description.clone().unwrap_or_default()),
+        (made, format!("{} by {}", format_time(key.created_at), by(&key.created_by))),
+        ("expires", key.expires_at.map_or("never".to_owned(), format_time)),
+        ("rate limit", key.limits.rate_limit.map(|limit| limit.to_string()).unwrap_or_default()),
+        ("quota", key.limits.quota.map(|quota| quota.to_string()).unwrap_or_default()),
+        (
+            "allowed from",
+            key.limits.allowed_networks.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ),
+    ];
+    if let Some(revocation) = &key.revocation {
+        let why = revocation.reason.as_ref().map(|reason| format!(": {reason}"));
+        let (at, by) = (format_time(revocation.at), by(&revocation.by));
+        lines.push(("revoked", format!("{at} by {by}{}", why.unwrap_or_default())));
+    }
+    lines.push(("last used", usage.last_used_at().map_or("never".to_owned(), format_time)));
+    for (name, tally) in [
+        ("last 24 hours", &windows.day),
+        ("last 7 days", &windows.week),
+        ("last 30 days", &windows.month),
+        ("ever", &usage.lifetime),
+    ] {
+        lines.push((name, in_words(tally)));
+    }
+    lines.retain(|(_, value)| !value.is_empty());
+    lines
+}
+
+/// `12 requests: 10 ok, 2 forbidden`
+fn in_words(tally: &Tally) -> String {
+    let outcomes = Outcome::ALL.iter().filter(|outcome| tally.of(**outcome) > 0);
+    let parts: Vec<String> =
+        outcomes.map(|o| format!("{} {}", tally.of(*o), o.as_str().replace('_', " "))).collect();
+    let separator = if parts.is_empty() { "" } else { ": " };
+    let requests = if tally.total() == 1 { "request" } else { "requests" };
+    format!("{} {requests}{separator}{}", tally.total(), parts.join(", "))
+}

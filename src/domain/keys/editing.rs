@@ -1,0 +1,57 @@
+//! Editing a key: what people call it and its limits, in any way; its scopes and its life, which
+//! only ever shrink.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::Bitting;
+use crate::domain::audit_log::log_change;
+use crate::domain::error::{Error, Result};
+use crate::domain::principal::Principal;
+use crate::model::audit::Action;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, Status};
+use crate::model::key_settings::KeySettings;
+use crate::store::keys;
+
+impl Bitting {
+    /// Changes a key's label, limits, scopes and expiry by merging a patch into them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Retired`], or [`Error::Invalid`], also
+    /// for what would add a scope or prolong the key's life.
+    pub fn edit_key(
+        &self,
+        id: KeyId,
+        patch: Map<String, Value>,
+        principal: &Principal,
+    ) -> Result<ApiKey> {
+        let origin = &principal.origin;
+        let edited = self.database.write(|connection| {
+            let mut key = self.find_to_change(connection, principal, id)?;
+            let now = self.time.now();
+            match key.status(now) {
+                Status::Active => {}
+                retired => return Err(Error::Retired(retired)),
+            }
+            let before = KeySettings::of(&key);
+            let after = before.patched(patch, &self.catalog, now)?;
+            self.refuse_secrets_in(&after.label)?;
+            let changed = after != before;
+            if changed {
+                let detail = json!({"before": before, "after": after});
+                key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
+                keys::set_settings(connection, key.number, &after, key.revision)?;
+                after.apply_to(&mut key);
+            }
+            Ok((key, changed))
+        });
+        let attempt = json!({"attempt": "key.updated"});
+        let (key, changed) = self.audit_denial(principal, Some(id), &attempt, edited)?;
+        self.took_effect(key.digest, &key);
+        if changed {
+            log_change(Action::KeyUpdated, id, origin);
+        }
+        Ok(key)
+    }
+}

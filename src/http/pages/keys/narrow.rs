@@ -1,0 +1,203 @@
+//! `/keys/{id}/narrow`: taking scopes away from a key, and bringing its end forward.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde_json::{Map, Value, json};
+
+use super::key::granted_requests;
+use crate::domain;
+use crate::domain::Bitting;
+use crate::domain::principal::Principal;
+use crate::http::error::Problem;
+use crate::http::extract::{Draft, Form, Id};
+use crate::http::pages::parts::expiry;
+use crate::http::pages::parts::expiry::{KEEP, Life, earlier_lives};
+use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
+use crate::http::pages::parts::frame::{Frame, Section, Viewer};
+use crate::http::pages::parts::text::counted;
+use crate::http::pages::usage::figures::asked;
+use crate::http::pages::{page, see_other};
+use crate::http::state::State;
+use crate::model::FieldErrors;
+use crate::model::breakdown::Breakdown;
+use crate::model::catalog::Catalog;
+use crate::model::id::KeyId;
+use crate::model::key::{ApiKey, Status};
+use crate::model::scope::Scope;
+use crate::model::time::{Moment, format};
+use crate::model::usage::KeySelection;
+
+const FIELDS: [Field; 3] = [
+    ("scopes", "scope", "What it keeps"),
+    ("expires_at", "expires", "The expiry"),
+    ("expires_on", "expires_on", "The last day"),
+];
+
+#[derive(Template)]
+#[template(path = "key_narrow.html")]
+struct NarrowPage {
+    frame: Frame,
+    id: String,
+    name: String,
+    typed: Narrowing,
+    scopes: Vec<ScopeChoice>,
+    lives: Vec<Life>,
+    today: String,
+    errors: FormErrors,
+}
+
+/// A scope that the key may keep.
+struct ScopeChoice {
+    scope: String,
+    kept: bool,
+    use_of_it: String,
+}
+
+/// What is typed into the form.
+struct Narrowing {
+    scopes: Vec<String>,
+    expires: String,
+    expires_on: String,
+}
+
+impl Narrowing {
+    /// What leaves a key as it is.
+    fn of_key(key: &ApiKey) -> Self {
+        let scopes = key.scopes.iter().map(ToString::to_string).collect();
+        Self { scopes, expires: KEEP.to_owned(), expires_on: String::new() }
+    }
+
+    fn of_form(form: &Form) -> Self {
+        let text = |name| form.text(name).to_owned();
+        Self {
+            scopes: form.values("scope").map(str::to_owned).collect(),
+            expires: text("expires"),
+            expires_on: text("expires_on"),
+        }
+    }
+
+    /// The merge patch that says the same.
+    fn patch(&self, now: Moment) -> Result<Map<String, Value>, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let mut patch = Map::from_iter([("scopes".to_owned(), json!(self.scopes))]);
+        if self.scopes.is_empty() {
+            errors.add("scopes", "is empty: leave at least one box ticked, or revoke the key");
+        }
+        if self.expires != KEEP {
+            match expiry::end(&self.expires, &self.expires_on, now) {
+                Ok(end) => drop(patch.insert("expires_at".to_owned(), json!(end.map(format)))),
+                Err((field, message)) => errors.add(field, message),
+            }
+        }
+        errors.into_result().map(|()| patch)
+    }
+
+    /// Shows errors of the expiry where it was typed.
+    fn errors(&self, mut errors: FieldErrors) -> FormErrors {
+        for error in errors.named_mut() {
+            if error.field == "expires_at" && self.expires == "date" {
+                "expires_on".clone_into(&mut error.field);
+            }
+        }
+        FormErrors::new(errors, &FIELDS)
+    }
+}
+
+/// Everything that is read for the page.
+struct Found {
+    key: ApiKey,
+    month: Breakdown,
+    now: Moment,
+}
+
+fn find(bitting: &Bitting, principal: &Principal, id: KeyId) -> domain::Result<Found> {
+    let key = bitting.find_key(principal, id)?;
+    let now = bitting.time.now();
+    match key.status(now) {
+        Status::Active => {}
+        retired @ (Status::Revoked | Status::Expired) => {
+            return Err(domain::Error::Retired(retired));
+        }
+    }
+    let month = bitting.usage_breakdown(KeySelection::Only(&[key.number]))?.month;
+    Ok(Found { key, month, now })
+}
+
+impl NarrowPage {
+    fn new(viewer: &Viewer, found: Found, typed: Narrowing, errors: FormErrors) -> Self {
+        let Found { key, month, now } = found;
+        Self {
+            frame: viewer.frame(Section::Keys),
+            id: key.id.to_string(),
+            scopes: choices(&key, &typed, &month, &viewer.catalog),
+            lives: earlier_lives(now, key.expires_at),
+            today: now.format("%Y-%m-%d").to_string(),
+            name: key.label.name,
+            typed,
+            errors,
+        }
+    }
+}
+
+fn choices(
+    key: &ApiKey,
+    typed: &Narrowing,
+    month: &Breakdown,
+    catalog: &Catalog,
+) -> Vec<ScopeChoice> {
+    let choice = |scope: &Scope| {
+        let name = scope.resource.as_str();
+        let used = granted_requests(&asked(month, name, scope.access));
+        let use_of_it = match (catalog.named(name), used) {
+            (None, _) => "no longer a resource".to_owned(),
+            (Some(_), 0) => "not used in 30 days".to_owned(),
+            (Some(_), used) => format!("{} in 30 days", counted(used, "request")),
+        };
+        let scope = scope.to_string();
+        ScopeChoice { kept: typed.scopes.contains(&scope), scope, use_of_it }
+    };
+    key.scopes.iter().map(choice).collect()
+}
+
+/// `GET /keys/{id}/narrow`
+pub async fn form(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<KeyId>,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let found = state.run(move |bitting| find(bitting, &principal, id.0)).await?;
+    let typed = draft.or(Narrowing::of_form, || Narrowing::of_key(&found.key));
+    page(StatusCode::OK, &NarrowPage::new(&viewer, found, typed, FormErrors::default()))
+}
+
+/// `POST /keys/{id}/narrow`
+pub async fn narrow(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<KeyId>,
+    sent: Form,
+) -> Result<HttpResponse, Problem> {
+    let typed = Narrowing::of_form(&sent);
+    let principal = viewer.principal.clone();
+    let narrowed = state.run(move |bitting| {
+        let narrowed = match typed.patch(bitting.time.now()) {
+            Ok(patch) => validation_errors(bitting.edit_key(id.0, patch, &principal))?.map(drop),
+            Err(errors) => Err(errors),
+        };
+        match narrowed {
+            Ok(()) => Ok(None),
+            Err(errors) => Ok(Some((find(bitting, &principal, id.0)?, typed, errors))),
+        }
+    });
+    match narrowed.await? {
+        None => Ok(see_other(&format!("/keys/{}", id.0))),
+        Some((found, typed, errors)) => {
+            let errors = typed.errors(errors);
+            let template = NarrowPage::new(&viewer, found, typed, errors);
+            page(StatusCode::UNPROCESSABLE_ENTITY, &template)
+        }
+    }
+}
