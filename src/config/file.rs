@@ -19,6 +19,8 @@ pub(super) struct File {
     pub(super) database_url: Option<String>,
     #[serde(alias = "database-wait", default, deserialize_with = "plain_or_text")]
     pub(super) database_wait: Option<String>,
+    #[serde(alias = "database-connections", default, deserialize_with = "plain_or_text")]
+    pub(super) database_connections: Option<String>,
     #[serde(default, deserialize_with = "plain_or_text")]
     pub(super) workers: Option<String>,
     #[serde(alias = "log-format")]

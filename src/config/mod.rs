@@ -28,10 +28,10 @@ use gateway::GatewayOptions;
 pub use gateway::{GatewaySettings, Upstream};
 pub use setting::BadSetting;
 use setting::{Setting, variable};
-pub use values::LogFormat;
+pub use values::{CONNECTIONS, LogFormat};
 use values::{
-    parse_address, parse_database_wait, parse_log_format, parse_log_level, parse_max_staleness,
-    parse_networks, parse_origin, parse_usage_flush, parse_workers,
+    parse_address, parse_connections, parse_database_wait, parse_log_format, parse_log_level,
+    parse_max_staleness, parse_networks, parse_origin, parse_usage_flush, parse_workers,
 };
 
 /// The options as given on the command line. What they do not say is looked up in the environment
@@ -51,6 +51,9 @@ pub struct Options {
     /// How long `serve` waits at start for a PostgreSQL server that cannot be reached [default: 60s]
     #[arg(long, global = true, value_name = "TIME")]
     pub database_wait: Option<String>,
+    /// Connections to PostgreSQL that a server takes at most, 4 or more [default: 8]
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub database_connections: Option<String>,
     /// Threads that serve requests [default: one per core]
     #[arg(long, global = true, value_name = "NUMBER")]
     pub workers: Option<String>,
@@ -122,6 +125,8 @@ pub struct Settings {
     pub database: Target,
     /// How long a server waits at its start for a database out of reach.
     pub database_wait: Duration,
+    /// How many connections a server takes at most on PostgreSQL.
+    pub database_connections: u32,
     /// Threads that serve requests.
     pub workers: usize,
     /// The format of log lines.
@@ -208,6 +213,12 @@ impl Options {
                 .parse_or("sqlite://bitting.db", Target::from_str)?,
             database_wait: setting("database-wait", self.database_wait, file.database_wait)
                 .parse_or("60s", parse_database_wait)?,
+            database_connections: setting(
+                "database-connections",
+                self.database_connections,
+                file.database_connections,
+            )
+            .parse_or(&CONNECTIONS.to_string(), parse_connections)?,
             workers: setting("workers", self.workers, file.workers)
                 .parse_or(&cores.to_string(), parse_workers)?,
             log_format: setting("log-format", self.log_format, file.log_format)

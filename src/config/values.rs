@@ -10,6 +10,11 @@ use url::{Host, Url};
 use crate::model::network::parse_network;
 use crate::model::time::parse_length;
 
+/// How many connections a server takes at most on PostgreSQL, unless it is told otherwise.
+pub const CONNECTIONS: u32 = 8;
+/// The fewest a server can do with: the two that it keeps, one to read and one to write.
+const FEWEST_CONNECTIONS: u32 = 4;
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -74,6 +79,12 @@ pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
 
 pub(super) fn parse_database_wait(text: &str) -> Result<Duration, &'static str> {
     parse_time(text, 0..=86_400_000, "must be 0 or a time up to 1d, such as 60s")
+}
+
+pub(super) fn parse_connections(text: &str) -> Result<u32, String> {
+    let number: Option<u32> = text.parse().ok();
+    let taken = number.filter(|number| (FEWEST_CONNECTIONS..=1000).contains(number));
+    taken.ok_or_else(|| format!("must be a number from {FEWEST_CONNECTIONS} to 1000"))
 }
 
 pub(super) fn parse_usage_flush(text: &str) -> Result<Duration, &'static str> {

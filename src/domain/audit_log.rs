@@ -93,7 +93,7 @@ impl Bitting {
     pub fn record_set_backs(&self) -> store::Result<()> {
         while let Some(set_back) = self.set_backs.next() {
             let now = self.time.now();
-            self.database.write(|connection| {
+            self.background.write(|connection| {
                 AdvisoryLock::Keys.acquire(connection)?;
                 let filter = AuditFilter {
                     action: Some(Action::DatabaseSetBack),

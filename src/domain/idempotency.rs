@@ -103,7 +103,7 @@ impl Bitting {
     pub fn drop_answers(&self) -> store::Result<bool> {
         // While the clock is suspiciously far ahead, the time that is remembered.
         let now = self.time.now().min(self.time.high_water());
-        self.database.write(|connection| {
+        self.background.write(|connection| {
             AdvisoryLock::Answers.acquire(connection)?;
             idempotency::drop_expired(connection, now)
         })

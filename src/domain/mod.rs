@@ -49,6 +49,8 @@ use users::passwords::Hasher;
 pub struct Bitting {
     /// The database in which everything is stored.
     pub database: Database,
+    /// The same for what runs in the background, which keeps a connection of its own.
+    pub background: Database,
     /// The prefix of every secret.
     pub brand: Brand,
     /// The resources and scopes there are.
@@ -99,6 +101,7 @@ impl Bitting {
         let numbers = gate.index.numbers.clone();
         let meter = UsageMeter::new(Uuid::now_v7().to_string(), numbers);
         Ok(Self {
+            background: database.for_background(),
             database,
             brand,
             time,

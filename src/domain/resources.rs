@@ -68,7 +68,7 @@ impl Bitting {
     pub fn compare_resources(&self) -> store::Result<()> {
         let (now, fingerprint) = (self.time.now(), fingerprint(self.catalog.resources()));
         let since = now - SEEN_WITHIN;
-        let others = self.database.write(|connection| {
+        let others = self.background.write(|connection| {
             resources::note_server(connection, self.meter.process(), &fingerprint, now, since)?;
             resources::count_others(connection, &fingerprint, since)
         })?;
@@ -88,6 +88,6 @@ impl Bitting {
     /// Forgets this server, which stops.
     pub fn leave(&self) -> store::Result<()> {
         let process = self.meter.process();
-        self.database.write(|connection| resources::forget_server(connection, process))
+        self.background.write(|connection| resources::forget_server(connection, process))
     }
 }

@@ -10,11 +10,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{Code, Problem};
+use crate::config::CONNECTIONS;
 use crate::model::key::KeyNumber;
 
-/// How many requests with API keys use the database at once; it has more connections than that.
-pub const OF_KEYS: usize = 5;
-/// How many of them may search at once.
+/// Connections of a server that requests with API keys leave to others.
+const LEFT: u32 = 3;
+/// Turns of keys in which nothing may be changed, so that reads go on where changes take long.
+const ONLY_READING: u32 = 2;
+/// How many requests with API keys may search at once.
 const OF_SEARCHES: usize = 2;
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub enum Effort {
     /// A few rows, found by an index.
     Little,
+    /// A few rows, and changes them.
+    Change,
     /// Possibly a whole table.
     Search,
 }
@@ -31,6 +36,7 @@ pub enum Effort {
 /// Limits how many requests use the database at once, over all workers.
 pub struct Turns {
     all: Arc<Semaphore>,
+    changes: Arc<Semaphore>,
     searches: Arc<Semaphore>,
     /// The one search that each key has, if it searches or waits to.
     own: Mutex<HashMap<KeyNumber, Arc<Semaphore>>>,
@@ -38,8 +44,7 @@ pub struct Turns {
 
 impl Default for Turns {
     fn default() -> Self {
-        let of = |number| Arc::new(Semaphore::new(number));
-        Self { all: of(OF_KEYS), searches: of(OF_SEARCHES), own: Mutex::default() }
+        Self::of(CONNECTIONS)
     }
 }
 
@@ -49,6 +54,18 @@ pub struct Turn {
 }
 
 impl Turns {
+    /// The turns at a database to which a server takes so many connections.
+    pub fn of(connections: u32) -> Self {
+        let of = |number: u32| Arc::new(Semaphore::new(number.max(1) as usize));
+        let all = connections.saturating_sub(LEFT);
+        Self {
+            all: of(all),
+            changes: of(all.saturating_sub(ONLY_READING)),
+            searches: Arc::new(Semaphore::new(OF_SEARCHES)),
+            own: Mutex::default(),
+        }
+    }
+
     /// Waits for a key's turn.
     ///
     /// # Errors
@@ -57,6 +74,7 @@ impl Turns {
         // The scarcest first, so that nobody waits for it while keeping others from the rest.
         let needed = match effort {
             Effort::Little => vec![self.all.clone()],
+            Effort::Change => vec![self.changes.clone(), self.all.clone()],
             Effort::Search => vec![self.own(key), self.searches.clone(), self.all.clone()],
         };
         let taking = async {
@@ -78,7 +96,7 @@ impl Turns {
 
 fn too_busy(effort: Effort) -> Problem {
     let detail = match effort {
-        Effort::Little => {
+        Effort::Little | Effort::Change => {
             "Too many requests are running; nothing was changed. Try again, with fewer at once."
         }
         Effort::Search => {
@@ -114,10 +132,14 @@ mod tests {
         let second = taken(&turns, (2..10).map(|key| (key, Effort::Search)));
         assert_eq!(second.len(), OF_SEARCHES - 1);
         let rest = taken(&turns, (0..10).map(|_| (1, Effort::Little)));
-        assert_eq!(rest.len(), OF_KEYS - OF_SEARCHES);
+        assert_eq!(rest.len(), (CONNECTIONS - LEFT) as usize - OF_SEARCHES);
         drop(first);
         assert_eq!(taken(&turns, (0..10).map(|_| (1, Effort::Search))).len(), 1);
         drop((second, rest));
+        let changes = taken(&turns, (0..10).map(|key| (key, Effort::Change)));
+        let reads = taken(&turns, (0..10).map(|key| (key, Effort::Little)));
+        assert_eq!((changes.len(), reads.len()), (3, ONLY_READING as usize));
+        drop((changes, reads));
         // What is kept of keys goes with their searches.
         taken(&turns, std::iter::once((11, Effort::Search)));
         assert_eq!(turns.own.lock().unwrap().len(), 1);

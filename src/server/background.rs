@@ -46,6 +46,7 @@ impl Background {
         shared: Arc<HttpSettings>,
         usage_flush: Duration,
     ) -> io::Result<Self> {
+        bitting.database.keep_connections();
         let stopping = Arc::new(AtomicBool::new(false));
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
@@ -133,10 +134,12 @@ fn write_usage(
     let (mut flush, mut care) = (Health::of("writing counts"), Health::of("housekeeping"));
     let mut share = Health::of("reading how much of the keys' limits is used");
     let mut record = Health::of("recording that the database was set back");
+    let mut keep = Health::of("opening the connection that counts are written by");
     let mut share_at = Instant::now();
     let (mut cared_at, mut folded_at) = (Instant::now(), Instant::now());
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
+        keep.note(bitting.background.reopen());
         let is_due = bitting.is_journal_due(folded_at.elapsed());
         flush.note(write_counts(bitting, is_due));
         if Instant::now() >= share_at {

@@ -24,7 +24,7 @@ use crate::config::Settings;
 use crate::domain::{Bitting, resources};
 use crate::http::document::Document;
 use crate::http::state::{HttpSettings, State};
-use crate::http::turns;
+use crate::http::turns::Turns;
 use crate::http::watch::requests::Requests;
 use crate::http::watch::{Watch, exposition};
 use crate::http::{openapi, proxy};
@@ -37,9 +37,6 @@ pub use built_in::{catalog, endpoints, settings};
 use doors::Doors;
 pub use start_error::StartError;
 
-/// Connections to the database that reads may use at once.
-const CONNECTIONS: u32 = 8;
-const _: () = assert!(turns::OF_KEYS + 3 <= CONNECTIONS as usize, "managing and pages need some");
 /// Connections to the metrics at once: they must not take the descriptors of the others.
 const METRICS_CONNECTIONS: usize = 16;
 /// How long stopping may take in all: requests, then the last counts.
@@ -55,7 +52,8 @@ pub fn open(
     missing: Missing,
 ) -> Result<Bitting, StartError> {
     let (target, brand) = (&settings.database, settings.brand.as_ref());
-    let (database, mark) = migrate::open(target, CONNECTIONS, brand, clock.wall(), missing)?;
+    let connections = settings.database_connections;
+    let (database, mark) = migrate::open(target, connections, brand, clock.wall(), missing)?;
     let catalog = resources::register(&database, &settings.resources)?;
     Ok(Bitting::new(database, &mark, catalog, clock, settings.max_staleness)?)
 }
@@ -162,7 +160,7 @@ impl Server {
             preflight: settings.preflight,
             watch: Watch::new(connections.in_all, requests),
             document,
-            ..HttpSettings::default()
+            turns: Turns::of(settings.database_connections),
         });
         let state = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());

@@ -12,6 +12,9 @@ pub enum Error {
     /// No connection could be had in time.
     #[error("no database connection: {0}")]
     Connection(#[from] r2d2::Error),
+    /// Too many were writing already.
+    #[error("no database connection: all that may write are in use")]
+    Busy,
     /// A statement failed, or its connection broke.
     #[error("{}", said_by_the_database(.0))]
     Statement(#[from] diesel::result::Error),

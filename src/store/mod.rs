@@ -19,6 +19,6 @@ pub mod usage;
 pub mod users;
 
 pub use database::any_connection::AnyConnection;
-pub use database::connection::Database;
+pub use database::pool::Database;
 pub use database::target::Target;
 pub use error::{Error, Result};

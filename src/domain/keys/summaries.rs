@@ -20,7 +20,7 @@ impl Bitting {
     pub fn summarize_keys(&self) -> store::Result<bool> {
         let windows = Windows::ending(self.time.now());
         let this_minute = Minute(windows.day.0 + 24 * 60);
-        let more = self.database.write(|connection| {
+        let more = self.background.write(|connection| {
             let from = summaries::position(connection)?;
             let next = summaries::next_minute(connection, from.minute)?;
             let Some(minute) = next.filter(|minute| *minute < this_minute) else {
@@ -36,7 +36,7 @@ impl Bitting {
             return Ok(true);
         }
         // Counted before the transaction, which then only writes.
-        let (from, figures) = self.database.snapshot(|connection| {
+        let (from, figures) = self.background.snapshot(|connection| {
             let from = summaries::position(connection)?;
             let keys = summaries::keys_after(connection, from.key, KEYS_PER_STEP)?;
             let figures = usage::figures(connection, &keys, &windows)?;
@@ -44,7 +44,7 @@ impl Bitting {
         })?;
         let (last, figures) = figures;
         let to = SummaryPosition { key: last.map_or(0, |key| key.0.into()), ..from };
-        self.database.write(|connection| {
+        self.background.write(|connection| {
             if to != from && summaries::advance(connection, from, to)? {
                 summaries::replace(connection, &figures)?;
             }

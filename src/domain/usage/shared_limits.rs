@@ -42,7 +42,7 @@ impl Bitting {
         for (start, keys) in by_start {
             for some in keys.chunks(KEYS_PER_READ) {
                 let numbers: Vec<KeyNumber> = some.iter().map(|(key, _)| *key).collect();
-                let totals = self.database.snapshot(|connection| {
+                let totals = self.background.snapshot(|connection| {
                     accepted::accepted_since(connection, &numbers, start, &windows)
                 })?;
                 let now = self.gate.both_clocks(now.moment);

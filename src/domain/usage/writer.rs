@@ -40,7 +40,7 @@ impl Bitting {
         let Some((batch, bookmarks)) = frozen else { return Ok(false) };
         let began = self.time.uptime();
         let result =
-            self.database.write(|connection| self.write_batch(connection, &batch, &bookmarks));
+            self.background.write(|connection| self.write_batch(connection, &batch, &bookmarks));
         // A database that was set back takes what is written as soon as it has been read.
         if !matches!(result, Err(store::Error::SetBack)) {
             self.flushes.note(self.time.uptime().saturating_sub(began), result.is_ok());
@@ -89,7 +89,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails; it is all still in the journal then.
     pub fn fold_journal(&self) -> store::Result<()> {
-        self.database.write(|connection| {
+        self.background.write(|connection| {
             AdvisoryLock::Usage.acquire(connection)?;
             let mut counts = journal::take(connection)?;
             Count::merge(&mut counts);
@@ -114,7 +114,7 @@ impl Bitting {
         let now = self.time.now().min(self.time.high_water());
         let hour = |at| Minute::of(at).hour();
         let (end, oldest): (Hour, Hour) = (hour(now - GRACE), hour(now - HOURS_KEPT));
-        let more = self.database.write(|connection| {
+        let more = self.background.write(|connection| {
             AdvisoryLock::Usage.acquire(connection)?;
             let position = usage::position(connection)?;
             rollup::step(connection, position, end, oldest)
@@ -122,7 +122,7 @@ impl Bitting {
         if more {
             return Ok(true);
         }
-        self.database.write(|connection| {
+        self.background.write(|connection| {
             AdvisoryLock::Usage.acquire(connection)?;
             let position = usage::position(connection)?;
             usage::forget_marks(connection, now - HOURS_KEPT)?;
@@ -134,7 +134,7 @@ impl Bitting {
     pub fn save_high_water(&self) -> store::Result<()> {
         let high_water = self.time.high_water();
         let saved =
-            self.database.write(|connection| migrate::raise_high_water(connection, high_water));
+            self.background.write(|connection| migrate::raise_high_water(connection, high_water));
         self.flushes.failing.store(saved.is_err(), Ordering::Relaxed);
         saved
     }

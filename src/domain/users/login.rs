@@ -300,11 +300,11 @@ impl Bitting {
     /// that are left. Returns whether there may be more to delete.
     pub fn sweep_accounts(&self) -> store::Result<bool> {
         let now = self.time.now();
-        let swept = self.database.write(|connection| {
+        let swept = self.background.write(|connection| {
             one_time_links::delete_expired(connection, now)?;
             sessions::delete_dead(connection, now, SWEPT_AT_ONCE)
         })?;
-        let left = self.database.read(sessions::count)?;
+        let left = self.background.read(sessions::count)?;
         self.sessions.store(u64::try_from(left).unwrap_or(0), Ordering::Relaxed);
         Ok(self.forget_failures()? || swept as i64 == SWEPT_AT_ONCE)
     }

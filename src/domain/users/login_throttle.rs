@@ -122,7 +122,7 @@ impl Bitting {
     /// Forgets some of what failed long ago; says whether there may be more.
     pub(in crate::domain) fn forget_failures(&self) -> store::Result<bool> {
         let since = self.time.now() - MEMORY;
-        let forgotten = self.database.write(|connection| {
+        let forgotten = self.background.write(|connection| {
             AdvisoryLock::Logins.acquire(connection)?;
             login_failures::delete_older(connection, since, FORGOTTEN_AT_ONCE)
         })?;

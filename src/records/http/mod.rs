@@ -84,7 +84,7 @@ pub async fn create<F: RecordKind>(
         let location = format!("{}/{}", resources::path(F::RESOURCE), record.stamp.id);
         Ok(written(201, readable, record)?.with_location(location))
     };
-    let made = state.run_for(&caller, Effort::Little, move |bitting| {
+    let made = state.run_for(&caller, Effort::Change, move |bitting| {
         bitting.once(idempotency.attempt(&body.0), caller.credential(), |turn| {
             F::create(bitting, Some(caller.credential()), &body.0, keep(turn, &answer))
         })
@@ -126,7 +126,7 @@ pub async fn update<F: RecordKind>(
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let readable = caller.may_read(&state.bitting.catalog, F::RESOURCE);
-    let changed = state.run_for(&caller, Effort::Little, move |bitting| {
+    let changed = state.run_for(&caller, Effort::Change, move |bitting| {
         F::update(bitting, Some(caller.credential()), id.0, &preconditions, body.0)
     });
     let record = changed.await?;
@@ -142,7 +142,7 @@ pub async fn delete<F: RecordKind>(
     preconditions: Preconditions,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let deleted = state.run_for(&caller, Effort::Little, move |bitting| {
+    let deleted = state.run_for(&caller, Effort::Change, move |bitting| {
         F::delete(bitting, Some(caller.credential()), id.0, &preconditions)
     });
     deleted.await?;

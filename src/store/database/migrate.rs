@@ -20,8 +20,9 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use uuid::Uuid;
 
 use super::any_connection::AnyConnection;
-use super::connection::{Database, Session, sqlite_uri};
+use super::connection::{Session, sqlite_uri};
 use super::libpq;
+use super::pool::Database;
 use super::preconditions;
 use super::preconditions::ServerFacts;
 use super::target::Target;

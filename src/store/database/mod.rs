@@ -10,6 +10,8 @@ pub mod high_water;
 pub mod inspect;
 pub mod libpq;
 pub mod migrate;
+mod permits;
+pub mod pool;
 pub mod preconditions;
 pub mod standby;
 pub mod target;

@@ -3,7 +3,8 @@
 use diesel::connection::SimpleConnection;
 
 use super::any_connection::AnyConnection;
-use super::connection::{Database, Session};
+use super::connection::Session;
+use super::pool::Database;
 use crate::store::error::{Error, Result};
 
 impl Session {

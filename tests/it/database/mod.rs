@@ -5,6 +5,7 @@ mod backup;
 mod busy_database;
 mod checking;
 mod faults_disk;
+mod few_connections;
 mod key_table_cost;
 mod list_plans;
 mod migrations;

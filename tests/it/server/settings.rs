@@ -11,10 +11,11 @@ use crate::support::{Binary, Browser, binary};
 const EMAIL: &str = "ada@example.com";
 
 /// Every option with a value that it takes.
-const RIGHT: [(&str, &str); 15] = [
+const RIGHT: [(&str, &str); 16] = [
     ("listen", "127.0.0.1:0"),
     ("database-url", "sqlite://named.db"),
     ("database-wait", "30s"),
+    ("database-connections", "4"),
     ("workers", "1"),
     ("log-format", "text"),
     ("log-level", "info"),

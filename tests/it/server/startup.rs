@@ -9,12 +9,13 @@ use tempfile::TempDir;
 use crate::support::{Binary, binary};
 
 /// Each option with a value that it refuses.
-const WRONG: [(&str, &str); 19] = [
+const WRONG: [(&str, &str); 20] = [
     ("listen", "8080"),
     ("listen", "localhost:99999"),
     ("database-url", "mysql://me:hunter2@host/db"),
     ("database-url", "bitting.db"),
     ("database-wait", "soon"),
+    ("database-connections", "3"),
     ("workers", "0"),
     ("workers", "many"),
     ("log-format", "xml"),

@@ -77,12 +77,19 @@ pub struct Cluster {
     folder: TempDir,
     pub port: u16,
     server: Option<Child>,
+    settings: Vec<String>,
 }
 
 impl Cluster {
     /// A new server.
     pub fn new() -> Self {
-        let cluster = Self::at_home();
+        Self::with(&[])
+    }
+
+    /// A new server with settings such as `max_connections=12`.
+    pub fn with(settings: &[&str]) -> Self {
+        let mut cluster = Self::at_home();
+        cluster.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let mut command = program("initdb");
         command.args(["-U", "bitting", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
         command.arg("--no-sync").arg("-D").arg(cluster.data());
@@ -115,7 +122,7 @@ impl Cluster {
             chown(&data, Some(user), Some(group)).unwrap();
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { folder, port, server: None }
+        Self { folder, port, server: None, settings: Vec::new() }
     }
 
     fn data(&self) -> PathBuf {
@@ -133,14 +140,20 @@ impl Cluster {
         command.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
         command.arg("-k").arg(self.data());
         let settings = ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=60"];
-        settings.iter().for_each(|setting| {
+        let settings = settings.into_iter().chain(self.settings.iter().map(String::as_str));
+        settings.for_each(|setting| {
             command.args(["-c", setting]);
         });
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let server = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.server = Some(server);
         let deadline = Instant::now() + PATIENCE;
-        while PgConnection::establish(&self.url("postgres")).is_err() {
+        // One that has no connection left is there, too.
+        let is_there = || match PgConnection::establish(&self.url("postgres")) {
+            Ok(_) => true,
+            Err(why) => why.to_string().contains("too many clients"),
+        };
+        while !is_there() {
             let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
             assert!(Instant::now() < deadline, "PostgreSQL does not start: {}", log());
             std::thread::sleep(Duration::from_millis(20));

@@ -1,0 +1,116 @@
+//! The parameters of PostgreSQL's URLs, and those that are added to them.
+
+use std::collections::HashSet;
+
+/// What libpq is told unless the URL says otherwise: a server that is gone without a word is found
+/// out about within some seconds, and not after the system's hours.
+const ADDED: [(&str, &str); 6] = [
+    ("connect_timeout", "2"),
+    ("tcp_user_timeout", "4000"),
+    ("keepalives", "1"),
+    ("keepalives_idle", "2"),
+    ("keepalives_interval", "1"),
+    ("keepalives_count", "3"),
+];
+
+/// PostgreSQL's own port.
+const USUAL_PORT: u16 = 5432;
+
+/// The URL with what is added to it.
+pub(super) fn complete(url: &str) -> String {
+    let mut full = url.to_owned();
+    let mut add = |name: &str, value: &str| {
+        if !has(url, name) {
+            full.push(if full.contains('?') { '&' } else { '?' });
+            full.push_str(&format!("{name}={value}"));
+        }
+    };
+    ADDED.iter().for_each(|(name, value)| add(name, value));
+    if has_several_hosts(url) {
+        add("target_session_attrs", "read-write");
+    }
+    full
+}
+
+fn parts(url: &str) -> (&str, &str) {
+    let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
+    (place.rsplit_once('@').map_or(place, |(_, place)| place), parameters)
+}
+
+fn values<'a>(url: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let named = parts(url).1.split('&').filter_map(|parameter| parameter.split_once('='));
+    named.filter(move |(key, _)| *key == name).map(|(_, value)| value)
+}
+
+fn has(url: &str, name: &str) -> bool {
+    values(url, name).next().is_some()
+}
+
+/// Whether a URL names several hosts, of which libpq takes the first that answers.
+fn has_several_hosts(url: &str) -> bool {
+    let named = values(url, "host").chain(values(url, "hostaddr"));
+    let mut places = std::iter::once(parts(url).0).chain(named);
+    places.any(|hosts| hosts.contains(',') || hosts.contains("%2C"))
+}
+
+/// The ports that the URL may lead to.
+pub(super) fn ports(url: &str) -> HashSet<u16> {
+    let hosts = parts(url).0;
+    let hosts = hosts.split_once("://").map_or(hosts, |(_, hosts)| hosts);
+    let hosts = hosts.split('/').next().unwrap_or_default();
+    let of_hosts = hosts.split(',').filter_map(|host| Some(host.rsplit_once(':')?.1));
+    let named = values(url, "port").flat_map(|ports| ports.split([',']));
+    let by_default = std::env::var("PGPORT").ok().and_then(|port| port.parse().ok());
+    let ports = of_hosts.chain(named).filter_map(|port| port.parse().ok());
+    ports.chain([by_default.unwrap_or(USUAL_PORT)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_url_says_is_kept_and_the_rest_is_added() {
+        let full = complete("postgres://db/bitting?connect_timeout=9&keepalives_idle=60");
+        assert!(full.starts_with("postgres://db/bitting?connect_timeout=9&keepalives_idle=60&"));
+        for (name, value) in ADDED {
+            let own = match name {
+                "connect_timeout" => "9",
+                "keepalives_idle" => "60",
+                _ => value,
+            };
+            assert_eq!(values(&full, name).collect::<Vec<_>>(), [own], "{name} of {full}");
+        }
+        assert!(!full.contains("target_session_attrs"));
+        let full = complete("postgres://db1,db2/bitting");
+        assert!(full.starts_with("postgres://db1,db2/bitting?"), "{full}");
+        assert!(full.ends_with("&target_session_attrs=read-write"), "{full}");
+        let full = complete("postgres://db1,db2/bitting?target_session_attrs=any");
+        assert_eq!(full.matches("target_session_attrs").count(), 1, "{full}");
+    }
+
+    #[test]
+    fn a_choice_of_hosts_is_seen_wherever_they_are_named() {
+        for (url, several) in [
+            ("postgres://me:a,b@db/bitting", false),
+            ("postgres://db1,db2/bitting", true),
+            ("postgres://me@db1:5432,db2:5433/bitting?sslmode=require", true),
+            ("postgres:///bitting?host=db1,db2", true),
+            ("postgres://db/bitting?options=-c%20a,b", false),
+        ] {
+            assert_eq!(has_several_hosts(url), several, "{url}");
+        }
+    }
+
+    #[test]
+    fn ports_are_found_wherever_they_are_named() {
+        for (url, port) in [
+            ("postgres://me:1:2@db:6000/bitting", 6000),
+            ("postgres://me@db1:5431,[::1]:5433/bitting?sslmode=require", 5433),
+            ("postgres:///bitting?host=db1,db2&port=5431,6001", 6001),
+            ("postgres://db/bitting", 5432),
+        ] {
+            assert!(ports(url).contains(&port), "{url}");
+        }
+    }
+}
