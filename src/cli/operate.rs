@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use clap_complete::Shell;
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Settings;
+use crate::config::{ListenAddress, Settings};
 use crate::domain::checkup;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::time::format as format_time;
 use crate::model::words::Word;
+use crate::server::connect_to_unix_socket;
 use crate::store::Target;
 use crate::store::database::{backup, high_water};
 
@@ -62,15 +64,17 @@ fn show_finding(finding: &Finding) -> Result<(), Failure> {
 }
 
 fn configuration(settings: &Settings) -> Finding {
+    let listen: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+    let listen = listen.join(", ");
     if settings.keys_may_be_overheard() {
         return Finding::warning(
             "configuration",
-            format!("configured to listen on {} without an https --public-url", settings.listen),
+            format!("configured to listen on {listen} without an https --public-url"),
             "put a proxy with TLS in front and set --public-url, or listen on 127.0.0.1",
         );
     }
     // Whether a server does, `bitting healthcheck` finds out.
-    Finding::ok("configuration", format!("configured to listen on {}", settings.listen))
+    Finding::ok("configuration", format!("configured to listen on {listen}"))
 }
 
 /// Copies the SQLite database.
@@ -84,35 +88,55 @@ pub(super) fn back_up(settings: &Settings, to: &Path) -> Result<(), Failure> {
     show(format_args!("{} was copied to {}", settings.database, to.display()))
 }
 
-/// Asks the server on this machine whether it is ready.
+/// Asks the server on this machine whether it is ready, at the first place it listens on.
 pub(super) fn ask_health(settings: &Settings) -> Result<(), Failure> {
-    let address = reachable(settings.listen);
-    if address.port() == 0 {
+    let Some(place) = settings.listen.first().map(reachable) else { return Ok(()) };
+    if place.tcp().is_some_and(|address| address.port() == 0) {
         return Err(Failure::Usage("--listen must name the port the server listens on".to_owned()));
     }
-    let answer = ask(address).map_err(|why| Failure::Failed(format!("{address}: {why}")))?;
+    let answer = ask(&place).map_err(|why| Failure::Failed(format!("{place}: {why}")))?;
     let status = answer.split(' ').nth(1).unwrap_or_default();
     match status {
-        "200" => show(format_args!("{address} is ready")),
-        _ => Err(Failure::Failed(format!("{address} is not ready: it answered {}", plain(status)))),
+        "200" => show(format_args!("{place} is ready")),
+        _ => Err(Failure::Failed(format!("{place} is not ready: it answered {}", plain(status)))),
     }
 }
 
-/// The address at which this machine reaches a server that listens on all addresses.
-pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
+/// Where this machine reaches a server that listens on all addresses.
+pub(super) fn reachable(listen: &ListenAddress) -> ListenAddress {
+    let Some(address) = listen.tcp() else { return listen.clone() };
+    ListenAddress::Tcp(loopback(address))
+}
+
+/// The address at which this machine reaches a port on all addresses.
+pub(super) fn loopback(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    SocketAddr::new(ip, listen.port())
+    SocketAddr::new(ip, address.port())
 }
 
 /// The first line of the answer.
-fn ask(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, HEALTH_PATIENCE)?;
-    stream.set_read_timeout(Some(HEALTH_PATIENCE))?;
-    stream.set_write_timeout(Some(HEALTH_PATIENCE))?;
+fn ask(place: &ListenAddress) -> std::io::Result<String> {
+    match place {
+        ListenAddress::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, HEALTH_PATIENCE)?;
+            stream.set_read_timeout(Some(HEALTH_PATIENCE))?;
+            stream.set_write_timeout(Some(HEALTH_PATIENCE))?;
+            ask_on(stream)
+        }
+        ListenAddress::Unix(path) => {
+            let stream: UnixStream = connect_to_unix_socket(path)?;
+            stream.set_read_timeout(Some(HEALTH_PATIENCE))?;
+            stream.set_write_timeout(Some(HEALTH_PATIENCE))?;
+            ask_on(stream)
+        }
+    }
+}
+
+fn ask_on(mut stream: impl Read + Write) -> std::io::Result<String> {
     stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(4096).read_to_string(&mut answer)?;

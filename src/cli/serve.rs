@@ -4,7 +4,6 @@
 //! told on standard output, so that programs which read the log find nothing else in it.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 
 use tracing_subscriber::EnvFilter;
@@ -13,16 +12,19 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::application::principal;
 use super::failure::Failure;
-use super::operate::reachable;
+use super::operate::{loopback, reachable};
 use super::output::{say, show};
 use crate::clock::SystemClock;
-use crate::config::{LogFormat, Settings};
+use crate::config::{ListenAddress, LogFormat, Settings};
 use crate::http::watch::malformed::Malformed;
 use crate::model::key::KeyFilter;
 use crate::model::page::PageRequest;
 use crate::model::secret::mask;
 use crate::server;
 use crate::server::{Ports, Server};
+
+/// What stands for the address of the pages where only a proxy on a Unix socket reaches them.
+const PROXY: &str = "PROXY";
 
 /// Serves until the process is asked to stop.
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
@@ -52,12 +54,14 @@ fn start_logging(settings: &Settings) {
 async fn serve(settings: &Settings) -> Result<(), Failure> {
     let mut stop = std::pin::pin!(server::stop_signal()?);
     let ports = Ports::take(settings)?;
-    let here = reachable(ports.address);
+    let here: Vec<ListenAddress> = ports.addresses().iter().map(reachable).collect();
     // It serves whether or not somebody reads this.
     let announcement = Once::new();
     let announce = || {
         announcement.call_once(|| {
-            let _ = show(format_args!("listening on http://{here}"));
+            for place in &here {
+                let _ = show(format_args!("listening on {}", url(place)));
+            }
         });
     };
     let opened =
@@ -66,11 +70,11 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let server = Server::on(ports, bitting, settings)?;
     announce();
     if let Some(address) = server.metrics_address {
-        let _ = show(format_args!("metrics on http://{}/metrics", reachable(address)));
+        let _ = show(format_args!("metrics on http://{}/metrics", loopback(address)));
     }
-    if let (Some(address), Some(gateway)) = (server.gateway_address, &settings.gateway) {
-        let (here, upstream) = (reachable(address), &gateway.upstream);
-        let _ = show(format_args!("gateway on http://{here} to {upstream}"));
+    for (place, gateway) in server.gateway_addresses.iter().zip(settings.gateway.iter().cycle()) {
+        let (place, upstream) = (url(&reachable(place)), &gateway.upstream);
+        let _ = show(format_args!("gateway on {place} to {upstream}"));
     }
     if settings.keys_may_be_overheard() {
         tracing::warn!(
@@ -79,18 +83,27 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         );
     }
     let known = server.bitting.gate.index.len();
-    let listen = server.address;
-    tracing::info!(%listen, database = %settings.database, credentials = known, "ready");
-    Greeting { server: &server, settings, here }.say_all(known)?;
+    let listen: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
+    let listen = listen.join(",");
+    tracing::info!(listen, database = %settings.database, credentials = known, "ready");
+    Greeting { server: &server, settings, here: &here }.say_all(known)?;
     Ok(server.run(stop).await?)
+}
+
+/// What to write to reach a place by HTTP.
+fn url(place: &ListenAddress) -> String {
+    match place {
+        ListenAddress::Tcp(address) => format!("http://{address}"),
+        ListenAddress::Unix(_) => place.to_string(),
+    }
 }
 
 /// What somebody who has just started the server may want to know.
 struct Greeting<'a> {
     server: &'a Server,
     settings: &'a Settings,
-    /// The address at which this machine reaches the server.
-    here: SocketAddr,
+    /// Where this machine reaches the server.
+    here: &'a [ListenAddress],
 }
 
 impl Greeting<'_> {
@@ -111,20 +124,24 @@ impl Greeting<'_> {
 
     /// The address at which people reach the pages.
     fn address(&self) -> String {
+        let here = self.here.iter().find(|place| place.tcp().is_some());
         let public = self.settings.public_url.clone();
-        public.unwrap_or_else(|| format!("http://{}", self.here))
+        public.or_else(|| here.map(url)).unwrap_or_else(|| format!("http://{PROXY}"))
     }
 
     /// What an address that only this machine can open has to be replaced by elsewhere.
     fn elsewhere(&self) -> String {
-        if self.settings.public_url.is_some() || !self.settings.listen.ip().is_unspecified() {
-            return String::new();
-        }
-        format!(
-            "\nFrom another machine, put the name or address of this one in place of {}; set \
-             --public-url to it, and it is shown here.",
-            self.here.ip()
-        )
+        let listened = self.settings.listen.iter().find_map(ListenAddress::tcp);
+        let replaced = match (&self.settings.public_url, listened) {
+            (Some(_), _) => return String::new(),
+            (None, None) => format!("Put the name or address of your proxy in place of {PROXY}"),
+            (None, Some(address)) if address.ip().is_unspecified() => format!(
+                "From another machine, put the name or address of this one in place of {}",
+                loopback(address).ip()
+            ),
+            (None, Some(_)) => return String::new(),
+        };
+        format!("\n{replaced}; set --public-url to it, and it is shown here.")
     }
 
     /// What gets somebody into the demo that has just been made: told here, this once.

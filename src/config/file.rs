@@ -14,6 +14,7 @@ use super::source::Source;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    #[serde(default, deserialize_with = "text_or_list")]
     pub(super) listen: Option<String>,
     #[serde(alias = "database-url")]
     pub(super) database_url: Option<String>,
@@ -38,7 +39,7 @@ pub(super) struct File {
     pub(super) max_staleness: Option<String>,
     #[serde(alias = "metrics-listen")]
     pub(super) metrics_listen: Option<String>,
-    #[serde(alias = "gateway-listen")]
+    #[serde(default, alias = "gateway-listen", deserialize_with = "text_or_list")]
     pub(super) gateway_listen: Option<String>,
     pub(super) upstream: Option<String>,
     #[serde(alias = "upstream-timeout")]
@@ -87,7 +88,7 @@ fn plain_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, 
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),

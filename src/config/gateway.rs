@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use super::listen::{ListenAddress, parse_listen};
 use super::setting::{BadSetting, Setting};
-use super::values::{parse_address, parse_time};
+use super::values::parse_time;
 
 /// What listens before an API and judges the requests to it.
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
-    /// Where it listens.
-    pub listen: SocketAddr,
+    /// Where it listens: at one place at least.
+    pub listen: Vec<ListenAddress>,
     /// The server that allowed requests are forwarded to.
     pub upstream: Upstream,
     /// How long that server may be silent: before the first byte of an answer, and between bytes.
@@ -31,6 +32,11 @@ impl Upstream {
     /// The host and perhaps the port, as they stand in a `Host` header.
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// Whether it is at one of these places.
+    fn is_among(&self, listen: &[ListenAddress]) -> bool {
+        listen.iter().filter_map(ListenAddress::tcp).any(|address| self.is(address))
     }
 
     /// Whether this machine would reach it at this address, as far as that can be told by its name.
@@ -66,7 +72,7 @@ pub(super) struct GatewayOptions {
 impl GatewayOptions {
     /// The gateway, if there is to be one.
     pub(super) fn resolve(self) -> Result<Option<GatewaySettings>, BadSetting> {
-        let listen = self.listen.parse(parse_address)?;
+        let listen = self.listen.parse(parse_listen)?;
         let upstream = self.upstream.parse(parse_upstream)?;
         let timeout = self.timeout.parse_or("60s", parse_upstream_timeout)?;
         let pass_credential = self.pass_credential.parse_or("false", parse_switch)?;
@@ -80,7 +86,7 @@ impl GatewayOptions {
                 "needs --gateway-listen too, the address at which requests to it are judged, such \
                  as 127.0.0.1:8081",
             )),
-            (Some(listen), Some(upstream)) if upstream.is(listen) => Err(self
+            (Some(listen), Some(upstream)) if upstream.is_among(&listen) => Err(self
                 .upstream
                 .refuse("is the address of the gateway itself; name the server behind it")),
             (Some(listen), Some(upstream)) => {

@@ -5,9 +5,11 @@
 
 mod file;
 mod gateway;
+mod listen;
 mod resources;
 mod setting;
 mod source;
+mod trusted_proxies;
 mod values;
 
 use std::net::SocketAddr;
@@ -15,7 +17,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use ipnet::IpNet;
 
 use crate::model::catalog::Resource;
 use crate::model::password::Password;
@@ -26,12 +27,15 @@ use crate::store::Target;
 use file::File;
 use gateway::GatewayOptions;
 pub use gateway::{GatewaySettings, Upstream};
+pub use listen::ListenAddress;
+use listen::parse_listen;
 pub use setting::BadSetting;
 use setting::{Setting, variable};
+pub use trusted_proxies::TrustedProxies;
 pub use values::{CONNECTIONS, LogFormat};
 use values::{
     parse_address, parse_connections, parse_database_wait, parse_log_format, parse_log_level,
-    parse_max_staleness, parse_networks, parse_origin, parse_usage_flush, parse_workers,
+    parse_max_staleness, parse_origin, parse_usage_flush, parse_workers,
 };
 
 /// The options as given on the command line. What they do not say is looked up in the environment
@@ -42,9 +46,10 @@ pub struct Options {
     /// Read settings from this file [default: bitting.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<String>,
-    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080]
-    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
-    pub listen: Option<String>,
+    /// Where to listen, may be repeated: an address, or a socket such as unix:/run/bitting.sock; port
+    /// 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT|unix:PATH")]
+    pub listen: Vec<String>,
     /// sqlite://FILE or postgres://…; DATABASE_URL is read too [default: sqlite://bitting.db]
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
@@ -66,8 +71,9 @@ pub struct Options {
     /// The address people reach the server at, such as `https://keys.example.com`; it has no path
     #[arg(long, global = true, value_name = "URL")]
     pub public_url: Option<String>,
-    /// Networks whose X-Forwarded-For or Forwarded is trusted, separated by commas [default: none]
-    #[arg(long, global = true, value_name = "CIDRS")]
+    /// Networks whose X-Forwarded-For or Forwarded is trusted, separated by commas, and `unix` for
+    /// whoever connects to a Unix socket [default: none]
+    #[arg(long, global = true, value_name = "CIDRS|unix")]
     pub trusted_proxies: Option<String>,
     /// 2 to 8 letters that begin every key; fixed when the database is made [default: bt]
     #[arg(long, global = true, value_name = "LETTERS")]
@@ -81,9 +87,10 @@ pub struct Options {
     /// Where to serve metrics, at /metrics, without authentication [default: nowhere]
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<String>,
-    /// Where to judge requests to the API behind --upstream and forward them [default: nowhere]
-    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
-    pub gateway_listen: Option<String>,
+    /// Where to judge requests to the API behind --upstream and forward them, may be repeated
+    /// [default: nowhere]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT|unix:PATH")]
+    pub gateway_listen: Vec<String>,
     /// The API that --gateway-listen forwards to, such as `http://127.0.0.1:3000`; it has no path
     #[arg(long, global = true, value_name = "URL")]
     pub upstream: Option<String>,
@@ -119,8 +126,8 @@ impl Default for Patience {
 /// The settings, all of them checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The address to listen on.
-    pub listen: SocketAddr,
+    /// Where to listen: at one place at least.
+    pub listen: Vec<ListenAddress>,
     /// The database to use.
     pub database: Target,
     /// How long a server waits at its start for a database out of reach.
@@ -135,8 +142,8 @@ pub struct Settings {
     pub log_level: tracing::Level,
     /// The origin people reach the server at, as browsers write it: without a slash at the end.
     pub public_url: Option<String>,
-    /// Networks whose `X-Forwarded-For` or `Forwarded` is believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Whose `X-Forwarded-For` or `Forwarded` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// The prefix of every key, if it is configured.
     pub brand: Option<Brand>,
     /// How often counts are written.
@@ -166,9 +173,9 @@ impl Settings {
     /// Whether clients may reach the server over a network without TLS.
     pub fn keys_may_be_overheard(&self) -> bool {
         let encrypted = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-        let gateway = self.gateway.as_ref().map(|gateway| gateway.listen);
-        let beyond = |address: SocketAddr| !address.ip().is_loopback();
-        (beyond(self.listen) || gateway.is_some_and(beyond)) && !encrypted
+        let gateway = self.gateway.iter().flat_map(|gateway| &gateway.listen);
+        let mut all = self.listen.iter().chain(gateway);
+        !encrypted && all.any(ListenAddress::is_beyond_this_machine)
     }
 }
 
@@ -189,12 +196,16 @@ impl Options {
         let database_url = variable("DATABASE_URL")?.or(file.database_url);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
-            listen: setting("listen", self.listen, file.listen)
-                .parse_or("127.0.0.1:8080", parse_address)?,
+            listen: setting("listen", joined(&self.listen), file.listen)
+                .parse_or("127.0.0.1:8080", parse_listen)?,
             metrics_listen: setting("metrics-listen", self.metrics_listen, file.metrics_listen)
                 .parse(parse_address)?,
             gateway: GatewayOptions {
-                listen: setting("gateway-listen", self.gateway_listen, file.gateway_listen),
+                listen: setting(
+                    "gateway-listen",
+                    joined(&self.gateway_listen),
+                    file.gateway_listen,
+                ),
                 upstream: setting("upstream", self.upstream, file.upstream),
                 timeout: setting("upstream-timeout", self.upstream_timeout, file.upstream_timeout),
                 pass_credential: setting(
@@ -228,7 +239,7 @@ impl Options {
             public_url: setting("public-url", self.public_url, file.public_url)
                 .parse(parse_origin)?,
             trusted_proxies: setting("trusted-proxies", self.trusted_proxies, file.trusted_proxies)
-                .parse_or("", parse_networks)?,
+                .parse_or("", TrustedProxies::from_str)?,
             brand: setting("brand", self.brand, file.brand).parse(Brand::from_str)?,
             usage_flush: setting("usage-flush", self.usage_flush, file.usage_flush)
                 .parse_or("250ms", parse_usage_flush)?,
@@ -240,6 +251,11 @@ impl Options {
             )?,
         })
     }
+}
+
+/// What a flag that may be repeated says, as it stands in one text elsewhere.
+fn joined(flags: &[String]) -> Option<String> {
+    (!flags.is_empty()).then(|| flags.join(","))
 }
 
 /// Whether the file lets OPTIONS through without a key.
@@ -294,10 +310,11 @@ mod tests {
     fn a_flag_beats_the_file_and_the_file_beats_the_default() {
         let file =
             "listen = \"127.0.0.1:1\"\nworkers = 3\ntrusted-proxies = [\"10.0.0.0/8\", \"::1\"]";
-        let options = Options { listen: Some("127.0.0.1:2".into()), ..Options::default() };
+        let options = Options { listen: vec!["127.0.0.1:2".into()], ..Options::default() };
         let settings = with_file(file, options).unwrap();
-        assert_eq!((settings.listen.port(), settings.workers), (2, 3));
-        assert_eq!(settings.trusted_proxies.len(), 2);
+        let listen = ListenAddress::Tcp("127.0.0.1:2".parse().unwrap());
+        assert_eq!((settings.listen, settings.workers), (vec![listen], 3));
+        assert!(settings.trusted_proxies.include(Some("::1".parse().unwrap())));
         assert_eq!(settings.usage_flush, Duration::from_millis(250));
     }
 

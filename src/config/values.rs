@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::model::network::parse_network;
 use crate::model::time::parse_length;
 
 /// How many connections a server takes at most on PostgreSQL, unless it is told otherwise.
@@ -69,12 +67,6 @@ pub(super) fn parse_origin(text: &str) -> Result<String, String> {
         ));
     }
     Ok(origin)
-}
-
-pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let networks: Result<_, String> = parts.map(parse_network).collect();
-    networks.map_err(|why| format!("{why}, and separate several by commas"))
 }
 
 pub(super) fn parse_database_wait(text: &str) -> Result<Duration, &'static str> {

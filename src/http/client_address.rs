@@ -5,21 +5,22 @@ use std::net::IpAddr;
 
 use actix_web::dev::RequestHead;
 use actix_web::http::header::{FORWARDED, HeaderMap, X_FORWARDED_FOR};
-use ipnet::IpNet;
 
 use super::state::HttpSettings;
+use crate::config::TrustedProxies;
 use crate::model::secret::mask;
 
 /// How much of an invalid address is logged, in bytes.
 const LONGEST_QUOTE: usize = 200;
 
 /// The address a request comes from. The headers are believed from the right, as long as the address
-/// to the right is a trusted proxy's. Where a proxy names none, it is that proxy's own.
+/// to the right is a trusted proxy's. Where a proxy names none, it is that proxy's own. A peer on a Unix
+/// socket has none.
 pub fn client_address(request: &RequestHead, settings: &HttpSettings) -> Option<IpAddr> {
-    let peer = request.peer_addr?.ip().to_canonical();
+    let peer = request.peer_addr.map(|peer| peer.ip().to_canonical());
     let trusted = &settings.trusted_proxies;
-    if !is_trusted(peer, trusted) {
-        return Some(peer);
+    if !trusted.include(peer) {
+        return peer;
     }
     let headers = request.headers();
     let found = if headers.contains_key(X_FORWARDED_FOR) {
@@ -27,21 +28,16 @@ pub fn client_address(request: &RequestHead, settings: &HttpSettings) -> Option<
     } else {
         last_untrusted(peer, forwarded(headers), trusted)
     };
-    Some(found.unwrap_or_else(|unnamed| {
+    found.unwrap_or_else(|unnamed| {
         unnamed.tell(settings);
         unnamed.proxy
-    }))
-}
-
-/// Whether an address is a trusted proxy's.
-pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
-    trusted.iter().any(|network| network.contains(&address))
+    })
 }
 
 /// A trusted proxy whose header holds no address.
 #[derive(Debug, PartialEq, Eq)]
 struct Unnamed<'a> {
-    proxy: IpAddr,
+    proxy: Option<IpAddr>,
     said: &'a [u8],
 }
 
@@ -49,12 +45,14 @@ impl Unnamed<'_> {
     fn tell(&self, settings: &HttpSettings) {
         let Some(untold) = settings.watch.unnamed_clients.admit() else { return };
         let said = &self.said[..self.said.len().min(LONGEST_QUOTE)];
+        let proxy = self.proxy.map_or("unix".to_owned(), |proxy| proxy.to_string());
         tracing::warn!(
-            proxy = %self.proxy,
+            %proxy,
             said = ?mask(&String::from_utf8_lossy(said)),
             untold,
-            "a trusted proxy names no address for its client, so the proxy's own is taken: all of \
-             its clients count as one. Let it set X-Forwarded-For to the client's address"
+            "a trusted proxy names no address for its client, so the proxy's own is taken, which \
+             on a Unix socket is none: all of its clients count as one. Let it set X-Forwarded-For \
+             to the client's address"
         );
     }
 }
@@ -63,14 +61,14 @@ impl Unnamed<'_> {
 type Hop<'a> = (&'a [u8], Option<IpAddr>);
 
 fn last_untrusted<'a>(
-    peer: IpAddr,
+    peer: Option<IpAddr>,
     hops: impl Iterator<Item = Hop<'a>>,
-    trusted: &[IpNet],
-) -> Result<IpAddr, Unnamed<'a>> {
+    trusted: &TrustedProxies,
+) -> Result<Option<IpAddr>, Unnamed<'a>> {
     let mut last = peer;
     for (said, address) in hops {
-        last = address.ok_or(Unnamed { proxy: last, said })?;
-        if !is_trusted(last, trusted) {
+        last = Some(address.ok_or(Unnamed { proxy: last, said })?);
+        if !trusted.include(last) {
             break;
         }
     }
@@ -149,19 +147,19 @@ mod tests {
     use actix_web::http::header::{HeaderName, HeaderValue};
 
     fn client(name: HeaderName, lines: &[&str]) -> Result<String, String> {
-        let trusted: Vec<IpNet> =
-            vec!["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        let trusted = "127.0.0.0/8,10.0.0.0/8".parse().unwrap();
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(name.clone(), HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        let peer = "127.0.0.1".parse().unwrap();
+        let peer = Some("127.0.0.1".parse().unwrap());
         let found = if name == X_FORWARDED_FOR {
             last_untrusted(peer, forwarded_for(&headers), &trusted)
         } else {
             last_untrusted(peer, forwarded(&headers), &trusted)
         };
-        found.map(|address| address.to_string()).map_err(|unnamed| unnamed.proxy.to_string())
+        let text = |address: Option<IpAddr>| address.unwrap().to_string();
+        found.map(text).map_err(|unnamed| text(unnamed.proxy))
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
-use ipnet::IpNet;
 
 use super::constant::Constant;
 use super::document::Document;
@@ -15,7 +14,7 @@ use super::error::Problem;
 use super::turns::{Effort, Turns};
 use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
-use crate::config::Patience;
+use crate::config::{Patience, TrustedProxies};
 use crate::domain;
 use crate::domain::Bitting;
 use crate::gate::admission::Door;
@@ -25,8 +24,8 @@ use crate::model::scope::Access;
 /// What all workers share: the settings of the HTTP side, and the server's counters.
 #[derive(Default)]
 pub struct HttpSettings {
-    /// Networks whose `X-Forwarded-For` or `Forwarded` is believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Whose `X-Forwarded-For` or `Forwarded` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// The address people reach the server at, if it is configured.
     pub public_url: Option<String>,
     /// How long slow clients are waited for.

@@ -4,17 +4,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use actix_web::rt;
 use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::stream::Stream;
 use crate::http::exchange::{BrokenOff, Exchange};
 use crate::http::state::HttpSettings;
 
@@ -34,6 +35,8 @@ pub(super) struct WorkerConnections {
     /// How many of them are about to end to make room, and since when the last one is.
     leaving: Cell<usize>,
     left_at: Cell<Option<Instant>>,
+    /// Whether somebody is going to look for room again.
+    looks_again: Cell<bool>,
     exchanges: RefCell<VecDeque<Weak<Exchange>>>,
 }
 
@@ -50,6 +53,7 @@ impl WorkerConnections {
             count: Cell::new(0),
             leaving: Cell::new(0),
             left_at: Cell::new(None),
+            looks_again: Cell::new(false),
             exchanges: RefCell::default(),
         })
     }
@@ -66,7 +70,7 @@ impl WorkerConnections {
     }
 
     /// Takes a new connection; if all places are taken, another one is asked to leave.
-    pub(super) fn admit<S>(self: &Rc<Self>, stream: S) -> Connection<S> {
+    pub(super) fn admit<S: Stream>(self: &Rc<Self>, stream: S) -> Connection<S> {
         self.shared.watch.connected();
         self.count.set(self.count.get() + 1);
         self.make_room_if_full();
@@ -82,6 +86,7 @@ impl WorkerConnections {
             exchange,
             others: self.clone(),
             timer: None,
+            stalled: None,
             held: &[],
             answered: false,
             unflushed: false,
@@ -95,16 +100,34 @@ impl WorkerConnections {
         self.exchanges.borrow_mut().push_back(Rc::downgrade(exchange));
     }
 
-    fn make_room_if_full(&self) {
+    fn make_room_if_full(self: &Rc<Self>) {
         if self.count.get() < self.most {
             return;
         }
         // A connection that does not leave at once is not waited for any longer.
         let dawdles = || self.left_at.get().is_none_or(|at| at.elapsed() > LINGER);
-        if self.count.get() - self.leaving.get() >= self.most || dawdles() {
-            let _ =
-                self.make_room(Exchange::give_up) || self.make_room(Exchange::give_up_answering);
+        let wanted = self.count.get() - self.leaving.get() >= self.most || dawdles();
+        let ends = [Exchange::give_up, Exchange::give_up_answering];
+        if wanted {
+            let _ = ends.into_iter().any(|end| self.make_room(end));
         }
+        self.look_again();
+    }
+
+    /// Looks a little later whether there is room now. Who was to leave may have stayed, and while
+    /// all clients take nothing of their answers, nothing else happens here.
+    fn look_again(self: &Rc<Self>) {
+        if self.looks_again.replace(true) {
+            return;
+        }
+        let connections = Rc::downgrade(self);
+        rt::spawn(async move {
+            sleep(LINGER).await;
+            if let Some(connections) = connections.upgrade() {
+                connections.looks_again.set(false);
+                connections.make_room_if_full();
+            }
+        });
     }
 
     /// Ends the oldest connection that `ends` agrees to; returns whether there is one.
@@ -143,6 +166,8 @@ pub(super) struct Connection<S> {
     exchange: Rc<Exchange>,
     others: Rc<WorkerConnections>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Until when the client has to take something of what is to be sent, while it takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// The part of [`CONTINUE`] that is held back until the handler asks for the body.
     held: &'static [u8],
     /// Whether an answer was sent after the last time there was nothing to read.
@@ -189,6 +214,19 @@ impl<S> Connection<S> {
     }
 }
 
+impl<S: Stream> Connection<S> {
+    /// Whether the client has taken nothing of what is to be sent for too long. Called when it takes
+    /// nothing now.
+    fn is_stalled(&mut self, context: &mut Context<'_>) -> bool {
+        if S::IS_CUT_BY_SYSTEM {
+            return false;
+        }
+        let patience = self.others.shared.patience.answer;
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+        timer.as_mut().poll(context).is_ready()
+    }
+}
+
 impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
         let WorkerConnections { count, leaving, .. } = &*self.others;
@@ -198,7 +236,7 @@ impl<S> Drop for Connection<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+impl<S: Stream> AsyncRead for Connection<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -227,7 +265,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncWrite for Connection<S> {
+impl<S: Stream> AsyncWrite for Connection<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -246,8 +284,12 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncWrite for Connection<S> {
                 // Nobody reads what is left, and the place is needed.
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
+            if this.is_stalled(context) {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
             this.exchange.is_blocked(context.waker());
         } else {
+            this.stalled = None;
             this.answered = true;
             this.unflushed = true;
         }

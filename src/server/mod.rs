@@ -7,8 +7,11 @@ mod doors;
 pub mod guard;
 mod limits;
 mod opening;
+mod ports;
 mod refusals;
 mod start_error;
+mod stream;
+mod unix_socket;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -20,7 +23,7 @@ use actix_server::{Server as Listening, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{ListenAddress, Settings};
 use crate::domain::{Bitting, resources};
 use crate::http::document::Document;
 use crate::http::state::{HttpSettings, State};
@@ -35,7 +38,10 @@ use crate::store::database::migrate::Missing;
 use background::Background;
 pub use built_in::{catalog, endpoints, settings};
 use doors::Doors;
+pub use ports::Ports;
 pub use start_error::StartError;
+use unix_socket::SocketFile;
+pub use unix_socket::connect as connect_to_unix_socket;
 
 /// Connections to the metrics at once: they must not take the descriptors of the others.
 const METRICS_CONNECTIONS: usize = 16;
@@ -65,42 +71,14 @@ fn load(bitting: &Bitting) -> Result<(), StartError> {
     Ok(bitting.share_limits()?)
 }
 
-/// The ports of a server that does not serve yet. They are taken before the database is touched.
-pub struct Ports {
-    /// The address the server is going to listen on.
-    pub address: SocketAddr,
-    listener: TcpListener,
-    metrics: Option<(TcpListener, SocketAddr)>,
-    gateway: Option<(TcpListener, SocketAddr)>,
-}
-
-impl Ports {
-    /// Binds the ports, without serving yet.
-    ///
-    /// # Errors
-    /// [`StartError`] with one sentence for people.
-    pub fn take(settings: &Settings) -> Result<Self, StartError> {
-        let (listener, address) = listen(settings.listen, "--listen")?;
-        limits::cut_off_who_is_gone(&listener, settings.patience)?;
-        let metrics = settings.metrics_listen.map(|at| listen(at, "--metrics-listen"));
-        let gateway = settings.gateway.as_ref().map(|gateway| {
-            let (listener, address) = listen(gateway.listen, "--gateway-listen")?;
-            limits::cut_off_who_is_gone(&listener, settings.patience)?;
-            Ok::<_, StartError>((listener, address))
-        });
-        let (metrics, gateway) = (metrics.transpose()?, gateway.transpose()?);
-        Ok(Self { address, listener, metrics, gateway })
-    }
-}
-
 /// A server that is listening.
 pub struct Server {
-    /// The address the server listens on.
-    pub address: SocketAddr,
+    /// Where the server listens, in the order of the settings: at one place at least.
+    pub addresses: Vec<ListenAddress>,
     /// Where it serves metrics, if at all.
     pub metrics_address: Option<SocketAddr>,
     /// Where it forwards requests, if at all.
-    pub gateway_address: Option<SocketAddr>,
+    pub gateway_addresses: Vec<ListenAddress>,
     /// The application that the server serves.
     pub bitting: Arc<Bitting>,
     /// The demo, if this start has made one.
@@ -109,6 +87,7 @@ pub struct Server {
     metrics: Option<Listening>,
     stopping: Arc<AtomicBool>,
     background: Background,
+    socket_files: Vec<SocketFile>,
 }
 
 impl Server {
@@ -129,9 +108,12 @@ impl Server {
     /// # Errors
     /// [`StartError`] with one sentence for people.
     pub fn on(ports: Ports, bitting: Bitting, settings: &Settings) -> Result<Self, StartError> {
-        let Ports { address, listener, metrics, gateway } = ports;
+        let Ports { mut application, mut gateway, metrics } = ports;
         let (metrics_listener, metrics_address) = metrics.unzip();
-        let (gateway_listener, gateway_address) = gateway.unzip();
+        let addresses = ports::addresses(&application);
+        let gateway_addresses = ports::addresses(&gateway);
+        let all = application.iter_mut().chain(&mut gateway);
+        let socket_files = all.filter_map(|port| port.file.take()).collect();
         let connections = limits::connections(settings.workers, settings.gateway.is_some());
         let bitting = Arc::new(bitting);
         let demo = if settings.demo { built_in::make_demo(&bitting)? } else { None };
@@ -144,7 +126,7 @@ impl Server {
         let builtin_api = settings.builtin_api;
         let paths =
             || endpoints(builtin_api).into_iter().map(|endpoint| endpoint.path().to_owned());
-        let gateway = gateway_listener.zip(settings.gateway.clone());
+        let gateway = settings.gateway.clone().map(|settings| (gateway, settings));
         let forwarded = gateway.as_ref().map(|_| proxy::GATEWAY.to_owned());
         let routes = || paths().chain(forwarded.clone());
         let requests = metrics_listener.is_some().then(|| Requests::new(routes()));
@@ -168,21 +150,23 @@ impl Server {
             move || State::new(bitting.clone(), shared.clone(), stopping.clone())
         };
         let (workers, per_worker) = (settings.workers, connections.per_worker);
-        let service = Doors { listener, gateway, workers, per_worker }.serve(state)?;
+        let service =
+            Doors { application, gateway, workers, per_worker }.serve(shared.clone(), state)?;
         let metrics = metrics_listener
             .map(|listener| serve_metrics(listener, bitting.clone(), shared.clone()))
             .transpose()?;
         let background = Background::start(bitting.clone(), shared, settings.usage_flush)?;
         Ok(Self {
-            address,
+            addresses,
             metrics_address,
-            gateway_address,
+            gateway_addresses,
             bitting,
             demo,
             service,
             metrics,
             stopping,
             background,
+            socket_files,
         })
     }
 
@@ -198,6 +182,8 @@ impl Server {
             (handle, actix_web::rt::spawn(service))
         });
         stop.await;
+        // From here on another process may take their places.
+        drop(self.socket_files);
         let deadline = Instant::now() + STOP_LIMIT;
         tracing::info!("stopping: finishing running requests, then writing the last counts");
         self.stopping.store(true, Ordering::Relaxed);
@@ -213,17 +199,6 @@ impl Server {
         tracing::info!("stopped: all counts are written");
         Ok(())
     }
-}
-
-/// Binds a port, and returns the address it really has.
-fn listen(
-    address: SocketAddr,
-    option: &'static str,
-) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |why| StartError::Listen { address, option, why };
-    let listener = TcpListener::bind(address).map_err(refused)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 /// Serves the metrics on a port and a thread of their own, so that they can be seen when the server

@@ -2,7 +2,6 @@
 //! that is not there yet: after a power failure it may start later than we do.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +13,8 @@ use actix_web::{App, HttpServer, rt, web};
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
-use super::{Ports, StartError, open};
+use super::ports::{Listener, Port, Ports};
+use super::{StartError, open};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::Bitting;
@@ -135,12 +135,16 @@ struct Room(Vec<(ServerHandle, JoinHandle<io::Result<()>>)>);
 impl Room {
     /// The same ports under other descriptors: they stay taken when these are closed.
     fn open(ports: &Ports) -> io::Result<Self> {
-        let metrics = ports.metrics.as_ref().map(|(metrics, _)| metrics);
-        let ours = std::iter::once(&ports.listener).chain(metrics);
+        let clones = |ports: &[Port]| -> io::Result<Vec<Listener>> {
+            ports.iter().map(|port| port.listener.try_clone()).collect()
+        };
+        let mut ours = clones(&ports.application)?;
+        if let Some((metrics, _)) = &ports.metrics {
+            ours.push(Listener::Tcp(metrics.try_clone()?));
+        }
         let mut servers = vec![answer(ours, waiting::answers)?];
-        if let Some((gateway, _)) = &ports.gateway {
-            let theirs = std::iter::once(gateway);
-            servers.push(answer(theirs, waiting::answers_of_gateway)?);
+        if !ports.gateway.is_empty() {
+            servers.push(answer(clones(&ports.gateway)?, waiting::answers_of_gateway)?);
         }
         Ok(Self(servers))
     }
@@ -154,14 +158,17 @@ impl Room {
 }
 
 /// Serves the same on some ports, of which there is one at least.
-fn answer<'a>(
-    listeners: impl Iterator<Item = &'a TcpListener>,
+fn answer(
+    listeners: Vec<Listener>,
     answers: fn(&mut web::ServiceConfig),
 ) -> io::Result<(ServerHandle, JoinHandle<io::Result<()>>)> {
     let server = HttpServer::new(move || App::new().configure(answers)).workers(1);
     let mut server = server.max_connections(CLIENTS).shutdown_timeout(1).disable_signals();
     for listener in listeners {
-        server = server.listen(listener.try_clone()?)?;
+        server = match listener {
+            Listener::Tcp(listener) => server.listen(listener)?,
+            Listener::Unix(listener) => server.listen_uds(listener)?,
+        };
     }
     let service = server.keep_alive(KeepAlive::Disabled).run();
     Ok((service.handle(), rt::spawn(service)))

@@ -1,8 +1,8 @@
 //! Why a server does not start, each as one sentence for people.
 
 use std::io;
-use std::net::SocketAddr;
 
+use crate::config::ListenAddress;
 use crate::domain;
 use crate::store;
 
@@ -10,14 +10,16 @@ use crate::store;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is taken, or not ours.
-    #[error("cannot listen on {address}: {why}; choose another address or port with {option}")]
+    #[error("cannot listen on {address}: {why}; {remedy} with {option}")]
     Listen {
         /// The address that was to be listened on.
-        address: SocketAddr,
+        address: ListenAddress,
         /// The option that gives it.
         option: &'static str,
-        /// The operating system's reason.
-        why: io::Error,
+        /// What is in the way.
+        why: String,
+        /// What helps, if it is done with the option.
+        remedy: &'static str,
     },
     /// The database cannot be used.
     #[error(transparent)]

@@ -15,7 +15,6 @@ use http::header::{
 
 use crate::gate::identities::IdentityHeaders;
 use crate::gate::presented_key::carries_credential;
-use crate::http::client_address::is_trusted;
 use crate::http::request_id::RequestId;
 use crate::http::state::HttpSettings;
 
@@ -71,7 +70,7 @@ impl Outgoing<'_> {
     pub(super) fn headers(&self) -> HeaderMap {
         let request = self.request;
         let peer = request.peer_addr.map(|peer| peer.ip().to_canonical());
-        let trusted = peer.is_some_and(|peer| is_trusted(peer, &self.settings.trusted_proxies));
+        let trusted = self.settings.trusted_proxies.include(peer);
         let lines = request.headers().get_all(received::CONNECTION);
         let named = named_by_connection(lines.map(received::HeaderValue::as_bytes));
         let mut headers = HeaderMap::with_capacity(request.headers().len() + 8);

@@ -5,6 +5,7 @@
 
 mod forgeries;
 mod outages;
+mod unix_socket;
 mod verdicts;
 
 use std::fmt::Write as _;
@@ -12,7 +13,7 @@ use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use bitting::config::Options;
+use bitting::config::{ListenAddress, Options};
 use tempfile::TempDir;
 
 use super::TEAM;
@@ -110,7 +111,8 @@ impl Scene {
         };
         let server = TestServer::on(database.into(), options);
         let upstream = Upstream::start();
-        let proxy = Proxy::start(kind, folder.path(), server.address, upstream.address)?;
+        let bitting = ListenAddress::Tcp(server.address);
+        let proxy = Proxy::start(kind, folder.path(), bitting, upstream.address)?;
         Some(Self { kind, proxy, server, upstream, _folder: folder })
     }
 

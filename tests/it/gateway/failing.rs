@@ -302,7 +302,7 @@ fn a_body_that_its_client_does_not_finish_is_never_whole_to_the_upstream() {
         let server = TestServer::with_settings(
             Arc::new(crate::support::TestDatabase::new(Backend::Sqlite)),
             Options {
-                gateway_listen: Some("127.0.0.1:0".to_owned()),
+                gateway_listen: vec!["127.0.0.1:0".to_owned()],
                 upstream: Some(upstream.url()),
                 ..Options::default()
             },

@@ -3,7 +3,7 @@
 use bitting::config::Options;
 use serde_json::json;
 
-use super::{ask, before, with};
+use super::{ask, before, head, with};
 use crate::support::server::MadeKey;
 use crate::support::{Backend, Origin, TestServer, on_both, raw};
 
@@ -209,6 +209,35 @@ fn where_a_request_comes_from_is_said_anew_to_strangers_and_after_what_a_proxy_s
     let seen = upstream.last();
     assert!(seen.all("X-Forwarded-For").is_empty(), "{}", seen.text());
     assert!(seen.header("Forwarded").starts_with("for=1.1.1.1, for=127.0.0.1;"));
+}
+
+#[test]
+fn who_comes_by_a_socket_has_no_address_to_append() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.sock");
+    let upstream = Origin::polite();
+    let claims = "Connection: close\r\nX-Forwarded-For: 1.1.1.1\r\nX-Real-IP: 3.3.3.3\r\n";
+    for (proxies, forwarded_for, real_ip) in
+        [("0.0.0.0/0,::/0", &[][..], &[][..]), ("unix", &["1.1.1.1"], &["3.3.3.3"])]
+    {
+        let options = Options {
+            gateway_listen: vec![format!("unix:{}", path.display())],
+            trusted_proxies: Some(proxies.to_owned()),
+            ..Options::default()
+        };
+        let server = with(&upstream, Backend::Sqlite, options);
+        let key = server.key("calls:read");
+        let asked = head("GET /v1/calls", &key, claims);
+        let answer = raw::exchange_at(&path, asked.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+        let seen = upstream.last();
+        assert_eq!(seen.all("X-Forwarded-For"), forwarded_for, "{proxies}");
+        assert_eq!(seen.all("X-Real-IP"), real_ip, "{proxies}");
+        assert!(seen.all("Forwarded").is_empty(), "{}", seen.text());
+        assert_eq!(seen.header("X-Forwarded-Host"), "api.example");
+        server.stop();
+        assert!(!path.exists(), "it goes with its server");
+    }
 }
 
 #[test]

@@ -25,8 +25,8 @@ fn before(upstream: &Origin, backend: Backend) -> TestServer {
 
 /// The same with settings of its own.
 fn with(upstream: &Origin, backend: Backend, options: Options) -> TestServer {
-    let listen = Some("127.0.0.1:0".to_owned());
-    let options = Options { gateway_listen: listen, upstream: Some(upstream.url()), ..options };
+    let gateway_listen = [vec!["127.0.0.1:0".to_owned()], options.gateway_listen].concat();
+    let options = Options { gateway_listen, upstream: Some(upstream.url()), ..options };
     TestServer::on(Arc::new(TestDatabase::new(backend)), options)
 }
 

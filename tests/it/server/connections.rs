@@ -281,7 +281,7 @@ fn a_client_that_vanished_is_noticed() {
     let database = Arc::new(TestDatabase::new(Backend::Sqlite));
     let server = TestServer::with_settings(database, options, |settings| {
         settings.patience = patience;
-        settings.listen = format!("{}:0", elsewhere.ours).parse().unwrap();
+        settings.listen = vec![format!("{}:0", elsewhere.ours).parse().unwrap()];
     });
     let connections = || {
         let page = server.metrics();

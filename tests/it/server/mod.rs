@@ -12,3 +12,5 @@ mod settings;
 mod slow_clients;
 mod startup;
 mod stopping;
+mod unix_socket_files;
+mod unix_sockets;

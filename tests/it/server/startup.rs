@@ -97,7 +97,7 @@ fn a_wrong_file_says_where_it_is_wrong() {
         ("listen = \n", &["bitting.toml: line 1: "]),
         ("listen = \"127.0.0.1:0\"\nlisten = \"127.0.0.1:1\"\n", &["bitting.toml: line 2: "]),
         ("\n\n[database]\nurl = \"x\"\n", &["bitting.toml: line 3: ", "database"]),
-        ("listen = 8080\n", &["bitting.toml: line 1: ", "string"]),
+        ("listen = 8080\n", &["bitting.toml: line 1: ", "a string or a list of strings"]),
         ("database_url = [\"postgres://me:hunter2@host/db\"]\n", &["bitting.toml: line 1: "]),
         ("brand = \"\"\"a\nb\"\"\"\n", &["--brand"]),
     ] {
@@ -127,7 +127,7 @@ fn a_mistyped_command_line_is_told_on_one_line() {
         (&["serve", "--lisen", "127.0.0.1:0"], &["--lisen", "--listen"]),
         (&["--database_url=postgres://me:hunter2@host/db"], &["--database_url", "--database-url"]),
         (&["serve", "--workers"], &["--workers"]),
-        (&["serve", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:1"], &["--listen"]),
+        (&["serve", "--workers", "1", "--workers", "2"], &["--workers"]),
         (&["key", "create"], &["--name", "--scope"]),
         (&["key", "list", "--status", "old"], &["--status", "active", "retired"]),
         (&["key", "show"], &["ID"]),

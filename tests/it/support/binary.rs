@@ -66,6 +66,7 @@ pub struct Binary {
     child: Child,
     pub client: Client,
     log: Arc<Mutex<String>>,
+    said: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -81,29 +82,28 @@ impl Binary {
     pub fn start(mut command: Command) -> Self {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("cannot start");
-        let mut errors = child.stderr.take().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let kept = log.clone();
-        let reader = std::thread::spawn(move || {
-            let mut buffer = [0u8; 4096];
-            while let Ok(length @ 1..) = errors.read(&mut buffer) {
-                kept.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
-            }
-        });
+        let (log, reader) = keep(child.stderr.take().unwrap(), String::new());
+        let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        output.read_line(&mut line).unwrap();
+        let (said, _) = keep(output, line.clone());
         let base = line.trim_end().strip_prefix("listening on ").map(str::to_owned);
         let Some(base) = base else {
             let _ = child.kill();
             let _ = child.wait();
             panic!("the server did not start: {}", log.lock().unwrap());
         };
-        Self { child, client: Client::new(&base), log, reader: Some(reader) }
+        Self { child, client: Client::new(&base), log, said, reader: Some(reader) }
     }
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// What it has printed so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     /// Its process id.
@@ -129,6 +129,22 @@ impl Binary {
         self.signal("TERM");
         self.wait()
     }
+}
+
+/// Reads what a process writes, after what was read before.
+fn keep(
+    mut from: impl Read + Send + 'static,
+    before: String,
+) -> (Arc<Mutex<String>>, JoinHandle<()>) {
+    let text = Arc::new(Mutex::new(before));
+    let kept = text.clone();
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0u8; 4096];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            kept.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+    });
+    (text, reader)
 }
 
 impl Drop for Binary {

@@ -7,6 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use bitting::config::ListenAddress;
+use rustix::process::geteuid;
+
 use super::nginx::{deployed, free_port, with_main};
 use super::tools::libraries;
 use super::{eventually, tool};
@@ -30,13 +33,18 @@ pub struct Proxy {
 struct Places<'a> {
     folder: &'a Path,
     own: SocketAddr,
-    bitting: SocketAddr,
+    bitting: ListenAddress,
     api: SocketAddr,
 }
 
 impl Proxy {
     /// Starts one, which keeps its files in this folder. Nothing where the program is missing.
-    pub fn start(kind: Kind, folder: &Path, bitting: SocketAddr, api: SocketAddr) -> Option<Self> {
+    pub fn start(
+        kind: Kind,
+        folder: &Path,
+        bitting: ListenAddress,
+        api: SocketAddr,
+    ) -> Option<Self> {
         let own = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let places = Places { folder, own, bitting, api };
         // Those that begin as root go on as somebody else.
@@ -93,7 +101,12 @@ fn nginx(places: &Places<'_>) -> Option<Command> {
             ("server 127.0.0.1:3000;", format!("server {};", places.api)),
         ],
     );
-    write(places, "nginx.conf", &with_main(places.folder, &site));
+    let mut whole = with_main(places.folder, &site);
+    if geteuid().is_root() {
+        // It gives up what root may do, and the socket belongs to this user's group.
+        whole.insert_str(0, "user nobody root;\n");
+    }
+    write(places, "nginx.conf", &whole);
     let mut command = Command::new(tool("nginx")?);
     command.arg("-p").arg(places.folder).arg("-c").arg(places.folder.join("nginx.conf"));
     Some(command)
@@ -144,7 +157,7 @@ fn envoy(places: &Places<'_>) -> Option<Command> {
         "envoy.yaml",
         &[
             ("address: 0.0.0.0, port_value: 8443 }", at(places.own)),
-            ("address: 127.0.0.1, port_value: 8080 }", at(places.bitting)),
+            ("address: 127.0.0.1, port_value: 8080 }", at(places.bitting.tcp().unwrap())),
             ("address: 127.0.0.1, port_value: 3000 }", at(places.api)),
         ],
     );

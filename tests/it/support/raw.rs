@@ -2,13 +2,26 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// Sends bytes and returns what comes back until the server closes or falls silent. The request
 /// should say `Connection: close`.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    exchange_on(stream, bytes)
+}
+
+/// The same over a Unix socket.
+pub fn exchange_at(path: &Path, bytes: &[u8]) -> String {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    exchange_on(stream, bytes)
+}
+
+fn exchange_on(mut stream: impl Read + Write, bytes: &[u8]) -> String {
     stream.write_all(bytes).unwrap();
     let mut answer = Vec::new();
     let mut buffer = [0u8; 4096];

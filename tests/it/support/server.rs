@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bitting::clock::ManualClock;
-use bitting::config::{Options, Settings};
+use bitting::config::{ListenAddress, Options, Settings};
 use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
 use bitting::model::actor::ClientInfo;
@@ -94,7 +94,7 @@ impl TestServer {
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let settings = Options {
-            listen: Some("127.0.0.1:0".to_owned()),
+            listen: [vec!["127.0.0.1:0".to_owned()], options.listen.clone()].concat(),
             database_url: Some(database.url.clone()),
             workers: Some(options.workers.clone().unwrap_or_else(|| "2".to_owned())),
             ..options
@@ -107,8 +107,10 @@ impl TestServer {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = Server::start(&settings, server_clock).unwrap();
-                let others = (server.metrics_address, server.gateway_address);
-                started.send((server.address, others, server.bitting.clone())).unwrap();
+                let tcp = |places: &[ListenAddress]| places.iter().find_map(ListenAddress::tcp);
+                let address = tcp(&server.addresses).unwrap();
+                let others = (server.metrics_address, tcp(&server.gateway_addresses));
+                started.send((address, others, server.bitting.clone())).unwrap();
                 let stop = async move {
                     let _ = stopped.await;
                 };

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use bitting::config::ListenAddress;
+
 use super::{Scene, ask_at, bearer, each_proxy};
 use crate::support::proxy::{Kind, Proxy};
 use crate::support::relay::Relay;
@@ -30,7 +32,7 @@ each_proxy! {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let (folder, upstream) = (tempfile::tempdir().unwrap(), Upstream::start());
         let bitting = silent.local_addr().unwrap();
-        let proxy = Proxy::start(kind, folder.path(), bitting, upstream.address);
+        let proxy = Proxy::start(kind, folder.path(), ListenAddress::Tcp(bitting), upstream.address);
         let Some(proxy) = proxy else { return };
         let told = ask_at(proxy.address, "GET /orders", "Authorization: Bearer x\r\n");
         assert!((500..=504).contains(&told.status), "{kind:?}: {}", told.text);
