@@ -29,7 +29,8 @@ use bitting::config::Options;
 use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
 use bitting::gate::worker_tally::WorkerTally;
-use bitting::model::key::{KeyNumber, KeySort, TableFilter};
+use bitting::model::key::KeyNumber;
+use bitting::model::key_filter::{KeyFilter, KeyOrder, KeySort};
 use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Minute, Outcome};
 use bitting::server;
@@ -255,8 +256,8 @@ impl Bench {
         let principal = Principal::command_line("bench");
         for (name, sort) in [("newest", KeySort::Newest), ("most used", KeySort::MostUsed)] {
             let table = (1..=20).map(|page| {
-                let filter = TableFilter::default();
-                let table = || self.bitting.key_table(&principal, &filter, sort, page * 50);
+                let (filter, order) = (KeyFilter::default(), KeyOrder::by(sort));
+                let table = || self.bitting.key_table(&principal, &filter, order, page * 50);
                 self.time(|| table().unwrap()).0
             });
             let what = format!("a page of 50 keys, {name} first, with everything on it");

@@ -6,14 +6,15 @@ use serde_json::{Map, json};
 use super::application::{now, open, principal};
 use super::failure::Failure;
 use super::key_changes::{Limits, Set, read_expiry, set};
+use super::key_filters::Filters;
 use super::key_shown::{not_found, parse_id, show_key};
 use super::output::{plain, say, show, show_json, show_once, show_table};
 use super::transfer;
 use super::transfer::{Export, Import};
-use super::word::word;
 use crate::config::Settings;
 use crate::domain::Bitting;
-use crate::model::key::{ApiKey, KeyFilter, NewKey, StatusFilter};
+use crate::model::key::{ApiKey, NewKey};
+use crate::model::key_filter::KeyFilter;
 use crate::model::page::{Limit, PageRequest};
 use crate::model::time::format as format_time;
 use crate::model::usage::Usage;
@@ -36,10 +37,16 @@ Examples:
 Write does not include read: give both where both are needed.")]
     Create(Create),
     /// List keys, newest first
+    #[command(after_help = "\
+Examples:
+  bitting key list --status active
+  bitting key list --unused-for 90d
+  bitting key list --over-scoped --scope leads:write
+
+Use is known here within two minutes, and which scopes were used within about an hour.")]
     List {
-        /// Only keys in this state
-        #[arg(long, value_parser = word::<StatusFilter>(), default_value = "all")]
-        status: StatusFilter,
+        #[command(flatten)]
+        filters: Filters,
         /// Print one JSON object per line
         #[arg(long)]
         json: bool,
@@ -130,7 +137,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
         KeyCommand::Create(arguments) => create(arguments, settings),
         KeyCommand::Import(arguments) => transfer::import(&arguments, settings),
         KeyCommand::Export(arguments) => transfer::export(&arguments, settings),
-        KeyCommand::List { status, json } => list(status, json, settings),
+        KeyCommand::List { filters, json } => list(&filters.read(settings)?, json, settings),
         KeyCommand::Show { id, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
@@ -185,14 +192,13 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     show_once(issued.key.id, format_args!("{}", issued.secret.expose()))
 }
 
-fn list(status: StatusFilter, json: bool, settings: &Settings) -> Result<(), Failure> {
+fn list(filter: &KeyFilter, json: bool, settings: &Settings) -> Result<(), Failure> {
     let bitting = open(settings, Missing::Refuse)?;
-    let filter = KeyFilter { status: Some(status), ..KeyFilter::default() };
     let limit = Limit::parse("100").map_err(Failure::Failed)?;
     let mut request = PageRequest { limit, cursor: None };
     let mut rows = Vec::new();
     loop {
-        let page = bitting.list_keys(&principal(), &filter, &request)?;
+        let page = bitting.list_keys(&principal(), filter, &request)?;
         let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
         let usage = bitting.usage_of(&numbers)?;
         for key in &page.items {

@@ -6,6 +6,7 @@
 mod application;
 mod failure;
 mod key_changes;
+mod key_filters;
 mod key_shown;
 mod keys;
 mod operate;

@@ -17,7 +17,7 @@ use super::output::{say, show};
 use crate::clock::SystemClock;
 use crate::config::{ListenAddress, LogFormat, Settings};
 use crate::http::watch::malformed::Malformed;
-use crate::model::key::KeyFilter;
+use crate::model::key_filter::KeyFilter;
 use crate::model::page::PageRequest;
 use crate::model::secret::mask;
 use crate::server;

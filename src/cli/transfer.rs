@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::application::{open, principal};
 use super::failure::Failure;
+use super::key_filters::Filters;
 use super::output::{plain, say, show, show_json};
 use super::transfer_lines::{Format, Lines, Unreadable};
-use super::word::word;
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::domain::keys::transfer::Intake;
@@ -22,7 +22,7 @@ use crate::model::FieldErrors;
 use crate::model::exported_key::{COLUMNS, ExportedKey, columns_without_digest};
 use crate::model::id::KeyId;
 use crate::model::imported_key::ImportedKey;
-use crate::model::key::StatusFilter;
+use crate::model::key_filter::KeyFilter;
 use crate::model::spreadsheet;
 use crate::store::database::migrate::Missing;
 
@@ -51,9 +51,8 @@ pub(super) struct Export {
     /// The format
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
-    /// Only keys in this state
-    #[arg(long, value_parser = word::<StatusFilter>(), default_value = "all")]
-    status: StatusFilter,
+    #[command(flatten)]
+    filters: Filters,
     /// With the SHA-256 of each key, so that another database can take them in
     #[arg(long)]
     with_digests: bool,
@@ -251,19 +250,21 @@ impl Taking {
 }
 
 pub(super) fn export(arguments: &Export, settings: &Settings) -> Result<(), Failure> {
+    let filter = arguments.filters.read(settings)?;
     let bitting = open(settings, Missing::Refuse)?;
+    let with_digests = arguments.with_digests;
     let mut out = BufWriter::new(io::stdout().lock());
     match arguments.format {
         Format::Csv => {
             let mut lines = spreadsheet::Lines::to(out);
             let without = columns_without_digest();
-            let columns = if arguments.with_digests { &COLUMNS[..] } else { without };
+            let columns = if with_digests { &COLUMNS[..] } else { without };
             lines.write(columns.iter().map(ToString::to_string))?;
-            export_each(&bitting, arguments, |key| lines.write(key.cells()))?;
+            export_each(&bitting, &filter, with_digests, |key| lines.write(key.cells()))?;
             Ok(lines.finish()?)
         }
         Format::Jsonl => {
-            export_each(&bitting, arguments, |key| {
+            export_each(&bitting, &filter, with_digests, |key| {
                 serde_json::to_writer(&mut out, &key)?;
                 writeln!(out)
             })?;
@@ -274,15 +275,13 @@ pub(super) fn export(arguments: &Export, settings: &Settings) -> Result<(), Fail
 
 fn export_each(
     bitting: &Bitting,
-    arguments: &Export,
+    filter: &KeyFilter,
+    with_digests: bool,
     mut each: impl FnMut(ExportedKey<'_>) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let (status, now) = (arguments.status, bitting.time.now());
-    bitting.walk_keys(&principal(), |key, usage| {
-        if key.status(now).is_among(status) {
-            let exported = ExportedKey::new(key, usage, now);
-            each(if arguments.with_digests { exported.with_digest(key) } else { exported })?;
-        }
-        Ok(())
+    let now = bitting.time.now();
+    bitting.walk_keys(&principal(), filter, |key, usage| {
+        let exported = ExportedKey::new(key, usage, now);
+        Ok(each(if with_digests { exported.with_digest(key) } else { exported })?)
     })
 }

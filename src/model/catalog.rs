@@ -253,8 +253,12 @@ impl Catalog {
 
     /// The JSON Schema of a list of scopes.
     pub fn schema(&self) -> Value {
-        let words: Vec<String> = self.scopes().iter().map(Scope::to_string).collect();
-        json!({"type": "array", "items": {"type": "string", "enum": words}})
+        json!({"type": "array", "items": self.scope_schema()})
+    }
+
+    /// The JSON Schema of one scope.
+    pub fn scope_schema(&self) -> Value {
+        json!({"type": "string", "enum": self.scopes()})
     }
 }
 

@@ -6,6 +6,21 @@ pub(super) const LONGEST_URL: usize = 2048;
 /// The longest e-mail address, in bytes.
 pub const LONGEST_EMAIL: usize = 254;
 
+/// The longest text that is searched for, in characters.
+pub const LONGEST_SEARCH: usize = 200;
+
+/// Checks a text that is searched for.
+///
+/// # Errors
+/// The message for the parameter.
+pub fn check_search(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.contains('\0') || text.chars().nth(LONGEST_SEARCH).is_some() {
+        Err(format!("must be 1 to {LONGEST_SEARCH} characters long"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 /// Checks a telephone number in E.164 format: a plus, no leading zero, at most 15 digits.
 ///
 /// # Errors

@@ -1,6 +1,5 @@
 //! API keys: what is known of one, its state at a moment, and what a new one must say.
 
-use chrono::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,9 +14,6 @@ use super::scope::{Scope, ScopeSet};
 use super::secret::Digest;
 use super::time::{LongestLife, Moment};
 use super::words::words;
-
-/// How near an expiry is when pages and commands point it out.
-pub const SOON: Duration = Duration::days(14);
 
 /// A key's row number: what the usage tables and the key index refer to it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -237,88 +233,6 @@ pub(super) fn read_scopes_with(
     items.iter().map(|item| parse(as_text(item)?)).collect()
 }
 
-words! {
-    /// Which keys to list.
-    StatusFilter {
-        /// Keys that are accepted.
-        Active = "active",
-        /// Keys that were revoked.
-        Revoked = "revoked",
-        /// Keys that have expired and were not revoked.
-        Expired = "expired",
-        /// Revoked and expired keys.
-        Retired = "retired",
-        /// Every key.
-        All = "all",
-    }
-}
-
-impl Status {
-    /// Whether a filter lets keys in this state through.
-    pub fn is_among(self, filter: StatusFilter) -> bool {
-        match filter {
-            StatusFilter::All => true,
-            StatusFilter::Active => self == Self::Active,
-            StatusFilter::Revoked => self == Self::Revoked,
-            StatusFilter::Expired => self == Self::Expired,
-            StatusFilter::Retired => self != Self::Active,
-        }
-    }
-}
-
-words! {
-    /// Which keys to list, by their expiry.
-    ExpiryFilter {
-        /// Those that expire within [`SOON`].
-        Soon = "soon",
-        /// Those that never do.
-        Never = "never",
-        /// Those that do some day.
-        Dated = "dated",
-    }
-}
-
-words! {
-    /// In which order to list keys.
-    KeySort {
-        /// The newest first.
-        Newest = "newest",
-        /// By name, in any case.
-        Name = "name",
-        /// What expires soonest first, what never does last.
-        Expiry = "expiry",
-        /// What was used last first.
-        LastUsed = "last_used",
-        /// What was used most in 30 days first.
-        MostUsed = "most_used",
-        /// What was retired last first.
-        Retired = "retired",
-    }
-}
-
-/// Which keys to list.
-#[derive(Debug, Clone, Default, JsonSchema)]
-pub struct KeyFilter {
-    /// Only keys in this state.
-    pub status: Option<StatusFilter>,
-    /// Only keys with this text in their name, description, owner, id or display form; case is ignored.
-    #[schemars(rename = "q")]
-    pub text: Option<String>,
-    /// Only keys of exactly this owner.
-    pub owner: Option<String>,
-}
-
-/// Which keys a table on a page shows.
-#[derive(Debug, Clone, Default)]
-pub struct TableFilter {
-    /// The filter that the API has, too.
-    pub keys: KeyFilter,
-    /// Only keys with this scope.
-    pub scope: Option<Scope>,
-    /// Only keys with such an expiry.
-    pub expiry: Option<ExpiryFilter>,
-}
-
 /// What the key index takes of a key.
 #[derive(Debug, Clone)]
 pub struct KeyChange {
@@ -344,6 +258,7 @@ pub struct KeyChange {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Duration;
     use serde_json::json;
 
     use super::*;

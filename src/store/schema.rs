@@ -250,6 +250,14 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(api_keys, key_summaries);
 
 diesel::table! {
+    scope_uses (key_number, scope) {
+        key_number -> BigInt,
+        scope -> Text,
+        last_at -> BigInt,
+    }
+}
+
+diesel::table! {
     resources (number) {
         number -> BigInt,
         name -> Text,

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use crate::domain::Bitting;
 use crate::domain::error::Result;
 use crate::domain::principal::Principal;
-use crate::model::key::{ApiKey, KeyFilter, KeyNumber, KeySort, StatusFilter, TableFilter};
+use crate::model::key::{ApiKey, KeyNumber};
+use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort, StatusFilter};
 use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
 use crate::model::usage::{DAYS, Days, KeySelection, Usage, Windows};
 use crate::store::keys::listing;
@@ -43,20 +44,16 @@ impl Bitting {
     pub fn key_table(
         &self,
         principal: &Principal,
-        filter: &TableFilter,
-        sort: KeySort,
+        filter: &KeyFilter,
+        order: KeyOrder,
         page: usize,
     ) -> Result<NumberedPage<KeyRow>> {
-        let numbers = self.numbers_of_keys(principal, filter, sort)?;
+        let numbers = self.numbers_of_keys(principal, filter, order)?;
         let place = PagePosition::of(page, numbers.len());
         let shown = numbers.chunks(ROWS_PER_PAGE).nth(place.page - 1).unwrap_or_default();
         let mut rows = self.key_rows(shown)?;
         // The order is a minute old; the page itself must not look unsorted.
-        match sort {
-            KeySort::MostUsed => rows.sort_by_key(|row| -row.usage.windows.month.total()),
-            KeySort::LastUsed => rows.sort_by_key(|row| Reverse(row.usage.last_used_at())),
-            KeySort::Newest | KeySort::Name | KeySort::Expiry | KeySort::Retired => {}
-        }
+        sort_by_use(&mut rows, order);
         Ok(NumberedPage { rows, place })
     }
 
@@ -65,18 +62,18 @@ impl Bitting {
     pub fn numbers_of_keys(
         &self,
         principal: &Principal,
-        filter: &TableFilter,
-        sort: KeySort,
+        filter: &KeyFilter,
+        order: KeyOrder,
     ) -> Result<Vec<KeyNumber>> {
         let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
-            Result::Ok(listing::numbers(connection, filter, user, sort, now)?)
+            Result::Ok(listing::numbers(connection, filter, user, order, now)?)
         };
         self.database.read(read)
     }
 
     /// How many keys a filter lets through and the principal may know of.
-    pub fn count_keys(&self, principal: &Principal, filter: &TableFilter) -> Result<i64> {
+    pub fn count_keys(&self, principal: &Principal, filter: &KeyFilter) -> Result<i64> {
         let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
             Result::Ok(listing::count(connection, filter, user, now)?)
@@ -133,14 +130,24 @@ impl Bitting {
     pub fn key_counts(&self, principal: &Principal) -> Result<KeyCounts> {
         let (now, user) = (self.time.now(), principal.restricted_to());
         self.database.read(|connection| {
-            let mut count = |status| {
-                let keys = KeyFilter { status: Some(status), ..KeyFilter::default() };
-                let filter = TableFilter { keys, ..TableFilter::default() };
-                listing::count(connection, &filter, user, now)
-            };
+            let mut count =
+                |status| listing::count(connection, &KeyFilter::of_status(status), user, now);
             let (active, retired) = (count(StatusFilter::Active)?, count(StatusFilter::Retired)?);
             let owners = listing::owners(connection, user, MOST_OWNERS)?;
             Ok(KeyCounts { active, retired, owners })
         })
+    }
+}
+
+/// Puts rows that are nearly in an order by use into that order.
+fn sort_by_use(rows: &mut [KeyRow], KeyOrder { sort, reversed }: KeyOrder) {
+    match sort {
+        KeySort::MostUsed => rows.sort_by_key(|row| {
+            let requests = row.usage.windows.month.total();
+            if reversed { requests } else { -requests }
+        }),
+        KeySort::LastUsed if reversed => rows.sort_by_key(|row| row.usage.last_used_at()),
+        KeySort::LastUsed => rows.sort_by_key(|row| Reverse(row.usage.last_used_at())),
+        KeySort::Newest | KeySort::Name | KeySort::Expiry | KeySort::Retired => {}
     }
 }

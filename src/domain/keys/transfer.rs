@@ -14,6 +14,7 @@ use crate::model::audit::Action;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::imported_key::ImportedKey;
 use crate::model::key::{ApiKey, KeyNumber};
+use crate::model::key_filter::KeyFilter;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::usage::{Usage, Windows};
@@ -122,8 +123,8 @@ impl Bitting {
         }
     }
 
-    /// Hands over every key of one state of the database with its figures, from the oldest to the
-    /// newest, a few at a time. What this process has counted and not written is not among them:
+    /// Hands over every key that a filter lets through with its figures, all as the database was at
+    /// one moment, from the oldest to the newest, a few at a time. What this process has counted and not written is not among them:
     /// it is the command line, which counts nothing.
     ///
     /// # Errors
@@ -131,16 +132,18 @@ impl Bitting {
     pub fn walk_keys<E: From<Error>>(
         &self,
         principal: &Principal,
+        filter: &KeyFilter,
         mut each: impl FnMut(&ApiKey, &Usage) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         require(principal.oversees()).map_err(E::from)?;
-        let windows = Windows::ending(self.time.now());
+        let now = self.time.now();
+        let windows = Windows::ending(now);
         // `None`: the last of them has been handed over.
         let mut last = Some(KeyNumber(0));
         let walked = self.database.snapshot(|connection| {
             transfer::disable_timeouts(connection)?;
             while let Some(KeyNumber(after)) = last {
-                let some = transfer::after(connection, after.into(), KEYS_PER_READ)?;
+                let some = transfer::after(connection, filter, after.into(), KEYS_PER_READ, now)?;
                 last = some.last().map(|key| key.number);
                 let numbers: Vec<KeyNumber> = some.iter().map(|key| key.number).collect();
                 let figures = self.figures(connection, &numbers, &windows, Unwritten::new())?;

@@ -11,7 +11,8 @@ use crate::domain::principal::Principal;
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::Catalog;
 use crate::model::failed_request::FailedRequest;
-use crate::model::key::{KeyNumber, KeySort, TableFilter};
+use crate::model::key::KeyNumber;
+use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort};
 use crate::model::time::Moment;
 use crate::model::usage::{Cell, Count, KeySelection, PerWindow, Source, Usage, Windows};
 use crate::store;
@@ -89,7 +90,8 @@ impl Bitting {
         if principal.restricted_to().is_none() {
             return self.usage_breakdown(KeySelection::All);
         }
-        let own = self.numbers_of_keys(principal, &TableFilter::default(), KeySort::Newest)?;
+        let newest = KeyOrder::by(KeySort::Newest);
+        let own = self.numbers_of_keys(principal, &KeyFilter::default(), newest)?;
         self.usage_breakdown(KeySelection::Only(&own))
     }
 

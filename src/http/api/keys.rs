@@ -14,7 +14,8 @@ use crate::http::state::State;
 use crate::model::failed_request::KeyErrors;
 use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
-use crate::model::key::{ApiKey, KeyFilter, KeyNumber, NewKey, RevokeRequest};
+use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
+use crate::model::key_filter::KeyFilter;
 use crate::model::time::Moment;
 use crate::model::usage::{KeySelection, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
@@ -41,7 +42,8 @@ impl Figures {
 
 /// Reads the parameters that choose among keys.
 pub fn read_filter(query: &mut QueryReader) -> KeyFilter {
-    KeyFilter { status: query.choice("status"), text: query.text("q"), owner: query.text("owner") }
+    let catalog = query.catalog();
+    KeyFilter::read(query, &catalog)
 }
 
 /// `GET /v1/keys`

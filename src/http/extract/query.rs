@@ -7,22 +7,21 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::http::error::Problem;
 use crate::http::state::State;
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
-use crate::model::formats::{LONGEST_EMAIL, check_email, check_phone_number};
+use crate::model::formats::{
+    LONGEST_EMAIL, LONGEST_SEARCH, check_email, check_phone_number, check_search,
+};
 use crate::model::id::{KeyId, PublicId};
+use crate::model::key_filter::Parameters;
 use crate::model::page::{Cursor, Limit, PageRequest};
 use crate::model::schema;
-use crate::model::scope::Scope;
 use crate::model::time::{Moment, parse_rfc3339};
 use crate::model::words::{Word, choice};
-
-/// The longest text a filter takes, in characters.
-const LONGEST: usize = 200;
 
 /// Reads parameter by parameter and collects what is wrong.
 pub struct QueryReader {
@@ -124,7 +123,7 @@ impl QueryReader {
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        self.parsed(name, text_schema, |text| check_text(text).and_then(parse))
+        self.parsed(name, text_schema, |text| check_search(text).and_then(|text| parse(&text)))
     }
 
     /// Reads one word of a closed set.
@@ -134,11 +133,9 @@ impl QueryReader {
         })
     }
 
-    /// Reads a scope of the catalog.
-    pub fn scope(&mut self, name: &'static str) -> Option<Scope> {
-        let catalog = self.catalog.clone();
-        let schema = || json!({"type": "string", "enum": catalog.scopes()});
-        self.parsed(name, schema, |text| catalog.parse_scope(text))
+    /// The resources and scopes that parameters may name.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.clone()
     }
 
     /// Reads an RFC 3339 time with an offset.
@@ -197,6 +194,23 @@ impl QueryReader {
     }
 }
 
+impl Parameters for QueryReader {
+    fn parameter<T>(
+        &mut self,
+        name: &'static str,
+        schema: impl FnOnce() -> Value,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.parsed(name, schema, parse)
+    }
+
+    fn flag(&mut self, name: &'static str) -> Option<bool> {
+        self.parsed(name, schema::boolean, |text| {
+            text.parse().map_err(|_| "must be true or false".to_owned())
+        })
+    }
+}
+
 /// Adds a hint to an error that a plus in a query string, which means a space, is likely to have
 /// caused.
 fn with_plus(complaint: String) -> String {
@@ -204,15 +218,7 @@ fn with_plus(complaint: String) -> String {
 }
 
 fn text_schema() -> Value {
-    schema::search_text(LONGEST)
-}
-
-fn check_text(text: &str) -> Result<&str, String> {
-    if text.is_empty() || text.contains('\0') || text.chars().nth(LONGEST).is_some() {
-        Err(format!("must be 1 to {LONGEST} characters long"))
-    } else {
-        Ok(text)
-    }
+    schema::search_text(LONGEST_SEARCH)
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use diesel::dsl::{auto_type, count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Nullable, Timestamp};
+use diesel::sql_types::{BigInt, Bool, Nullable, Timestamp};
 
 use crate::model::id::UserId;
-use crate::model::key::{
-    ExpiryFilter, KeyFilter, KeyNumber, KeySort, SOON, StatusFilter, TableFilter,
+use crate::model::key::KeyNumber;
+use crate::model::key_filter::{
+    ExpiryFilter, KeyFilter, KeyOrder, KeySort, SOON, StatusFilter, UNUSED_SCOPE,
 };
 use crate::model::scope::Scope;
 use crate::model::time::Moment;
@@ -25,21 +26,21 @@ fn keys_and_summaries() -> _ {
 type Backend = <AnyConnection as Connection>::Backend;
 type Query = diesel::dsl::IntoBoxed<'static, keys_and_summaries, Backend>;
 
-/// The keys that a filter lets through; those of one user alone, if it is said whose. Both databases leave the join out where nothing asks for
-/// the summaries.
+/// The keys that a filter lets through; those of one user alone, if it is said whose. Both databases
+/// leave the join out where nothing asks for the summaries.
 pub(in crate::store) fn matching(filter: &KeyFilter, user: Option<UserId>, now: Moment) -> Query {
     let moment = now.naive_utc();
     let unexpired =
         || table::expires_at.is_null().or(table::expires_at.gt(moment).assume_not_null());
     let mut query = keys_and_summaries().into_boxed();
-    query = match filter.status {
-        None | Some(StatusFilter::All) => query,
-        Some(StatusFilter::Active) => query.filter(table::revoked_at.is_null()).filter(unexpired()),
-        Some(StatusFilter::Revoked) => query.filter(table::revoked_at.is_not_null()),
-        Some(StatusFilter::Expired) => {
+    query = match filter.state() {
+        StatusFilter::All => query,
+        StatusFilter::Active => query.filter(table::revoked_at.is_null()).filter(unexpired()),
+        StatusFilter::Revoked => query.filter(table::revoked_at.is_not_null()),
+        StatusFilter::Expired => {
             query.filter(table::revoked_at.is_null()).filter(table::expires_at.le(moment))
         }
-        Some(StatusFilter::Retired) => query.filter(
+        StatusFilter::Retired => query.filter(
             table::revoked_at.is_not_null().or(table::expires_at.le(moment).assume_not_null()),
         ),
     };
@@ -52,20 +53,59 @@ pub(in crate::store) fn matching(filter: &KeyFilter, user: Option<UserId>, now: 
     if let Some(text) = &filter.text {
         query = with_text(query, text);
     }
-    query
-}
-
-fn shown(filter: &TableFilter, user: Option<UserId>, now: Moment) -> Query {
-    let mut query = matching(&filter.keys, user, now);
     if let Some(scope) = &filter.scope {
         query = with_scope(query, scope);
     }
+    if let Some(span) = filter.unused_for {
+        query = unused_since(query, span.before(now));
+    }
+    if let Some(over_scoped) = filter.over_scoped {
+        query = by_scopes_in_use(query, over_scoped, now - UNUSED_SCOPE);
+    }
+    by_expiry(query, filter, now)
+}
+
+fn by_expiry(query: Query, filter: &KeyFilter, now: Moment) -> Query {
+    let query = match filter.expires_within {
+        None => query,
+        Some(span) => query.filter(table::expires_at.le(span.after(now).naive_utc())),
+    };
     match filter.expiry {
         None => query,
         Some(ExpiryFilter::Soon) => query.filter(table::expires_at.le((now + SOON).naive_utc())),
         Some(ExpiryFilter::Never) => query.filter(table::expires_at.is_null()),
         Some(ExpiryFilter::Dated) => query.filter(table::expires_at.is_not_null()),
     }
+}
+
+/// Only keys whose last use, or whose making if they were never used, is not after a moment.
+fn unused_since(query: Query, since: Moment) -> Query {
+    query.filter(
+        sql::<Bool>("(key_summaries.last_used_at <= ")
+            .bind::<BigInt, _>(since.timestamp_millis())
+            .sql(" OR (key_summaries.last_used_at IS NULL AND api_keys.created_at <= ")
+            .bind::<Timestamp, _>(since.naive_utc())
+            .sql("))"),
+    )
+}
+
+/// Only keys that are at least so old and have a scope of which they made no use since, or only all
+/// others. A key has as many scopes as there are spaces between them, and one more.
+fn by_scopes_in_use(query: Query, over_scoped: bool, since: Moment) -> Query {
+    let is = if over_scoped { "(" } else { "NOT (" };
+    let age = format!("{is}api_keys.created_at <= ");
+    query.filter(
+        sql::<Bool>(&age)
+            .bind::<Timestamp, _>(since.naive_utc())
+            .sql(
+                " AND LENGTH(api_keys.scopes) - LENGTH(REPLACE(api_keys.scopes, ' ', '')) + 1 > \
+                 (SELECT COUNT(*) FROM scope_uses u WHERE u.key_number = api_keys.number \
+                 AND REPLACE(' ' || api_keys.scopes || ' ', ' ' || u.scope || ' ', '') \
+                 <> ' ' || api_keys.scopes || ' ' AND u.last_at >= ",
+            )
+            .bind::<BigInt, _>(since.timestamp_millis())
+            .sql("))"),
+    )
 }
 
 /// Only keys with this scope; a key's scopes are one text, separated by spaces.
@@ -97,15 +137,15 @@ fn with_text(query: Query, text: &str) -> Query {
 /// number of pages, and the whole list for an export.
 pub fn numbers(
     connection: &mut AnyConnection,
-    filter: &TableFilter,
+    filter: &KeyFilter,
     user: Option<UserId>,
-    sort: KeySort,
+    order: KeyOrder,
     now: Moment,
 ) -> Result<Vec<KeyNumber>> {
-    let query = shown(filter, user, now);
+    let query = matching(filter, user, now);
     let retired_at =
         || sql::<Nullable<Timestamp>>("COALESCE(api_keys.revoked_at, api_keys.expires_at)");
-    let query = match sort {
+    let query = match order.sort {
         KeySort::Newest => query,
         KeySort::Name => query.order(lower(table::name.nullable())),
         KeySort::Expiry => {
@@ -119,19 +159,22 @@ pub fn numbers(
             .then_order_by(summaries::month.nullable().desc()),
         KeySort::Retired => query.order(retired_at().desc()),
     };
-    let numbers: Vec<i64> =
+    let mut numbers: Vec<i64> =
         query.then_order_by(table::number.desc()).select(table::number).load(connection)?;
+    if order.reversed {
+        numbers.reverse();
+    }
     numbers.into_iter().map(|number| rows::row_number(number).map(KeyNumber)).collect()
 }
 
 /// How many keys a filter lets through.
 pub fn count(
     connection: &mut AnyConnection,
-    filter: &TableFilter,
+    filter: &KeyFilter,
     user: Option<UserId>,
     now: Moment,
 ) -> Result<i64> {
-    Ok(shown(filter, user, now).select(count_star()).first(connection)?)
+    Ok(matching(filter, user, now).select(count_star()).first(connection)?)
 }
 
 /// The owners of all keys, or of one user's, in order; at most so many.

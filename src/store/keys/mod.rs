@@ -18,9 +18,8 @@ use super::rows::{DigestColumn, Parsed};
 use super::schema::api_keys as table;
 use super::text::lower;
 use crate::model::id::{KeyId, UserId};
-use crate::model::key::{
-    ApiKey, KeyChange, KeyFilter, KeyLabel, KeyNumber, Revocation, Status, StatusFilter, status_at,
-};
+use crate::model::key::{ApiKey, KeyChange, KeyLabel, KeyNumber, Revocation, Status, status_at};
+use crate::model::key_filter::{KeyFilter, StatusFilter};
 use crate::model::key_settings::KeySettings;
 use crate::model::limits::{KeyLimits, Networks};
 use crate::model::page::Limit;
@@ -200,7 +199,7 @@ pub fn active_named(
     user: Option<UserId>,
     now: Moment,
 ) -> Result<Option<ApiKey>> {
-    let filter = KeyFilter { status: Some(StatusFilter::Active), ..KeyFilter::default() };
+    let filter = KeyFilter::of_status(StatusFilter::Active);
     let row: Option<Row> = matching(&filter, user, now)
         .filter(lower(table::name.nullable()).eq(name.to_lowercase()))
         .order(table::number.desc())

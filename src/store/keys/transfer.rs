@@ -3,10 +3,13 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
+use super::listing::matching;
 use super::{NewRow, Row};
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
+use crate::model::key_filter::KeyFilter;
 use crate::model::secret::Digest;
+use crate::model::time::Moment;
 use crate::store::database::any_connection::{AnyConnection, on_either};
 use crate::store::error::Result;
 use crate::store::rows::{DigestColumn, Parsed};
@@ -61,10 +64,17 @@ pub fn disable_timeouts(connection: &mut AnyConnection) -> Result<()> {
     }
 }
 
-/// Up to `limit` keys after a row number, the oldest first.
-pub fn after(connection: &mut AnyConnection, last: i64, limit: i64) -> Result<Vec<ApiKey>> {
-    let rows: Vec<Row> = table::table
+/// Up to `limit` keys after a row number that a filter lets through, the oldest first.
+pub fn after(
+    connection: &mut AnyConnection,
+    filter: &KeyFilter,
+    last: i64,
+    limit: i64,
+    now: Moment,
+) -> Result<Vec<ApiKey>> {
+    let rows: Vec<Row> = matching(filter, None, now)
         .filter(table::number.gt(last))
+        .select(table::all_columns)
         .order(table::number)
         .limit(limit)
         .load(connection)?;

@@ -11,6 +11,7 @@ pub mod days;
 pub mod journal;
 pub mod ledger;
 pub mod rollup;
+mod scopes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -68,7 +69,7 @@ pub fn add_to_minutes(connection: &mut AnyConnection, counts: &[Count]) -> Resul
     counter_rows::add::<Minutes>(connection, &rows)
 }
 
-/// Adds counts to the hour rows, and to the sums over all keys.
+/// Adds counts to the hour rows, to the sums over all keys, and to what is known of scopes in use.
 pub fn add_to_hours(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
     let mut hours: BTreeMap<[i64; 3], (i64, i64)> = BTreeMap::new();
     for count in counts {
@@ -80,6 +81,7 @@ pub fn add_to_hours(connection: &mut AnyConnection, counts: &[Count]) -> Result<
     let row = |([key, hour, cell], (n, last_at)): ([i64; 3], _)| [key, hour, cell, n, last_at];
     let rows: Vec<Row> = hours.into_iter().map(row).collect();
     counter_rows::add::<Hours>(connection, &rows)?;
+    scopes::note_uses(connection, counts)?;
     add_to_sums(connection, counts)
 }
 

@@ -11,7 +11,8 @@ use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
 use bitting::model::actor::ActorKind;
 use bitting::model::audit::{ActorIs, AuditFilter};
-use bitting::model::key::{KeyFilter, KeyNumber, KeySort, NewKey, StatusFilter, TableFilter};
+use bitting::model::key::{KeyNumber, NewKey};
+use bitting::model::key_filter::{KeyFilter, KeyOrder, KeySort, StatusFilter};
 use bitting::model::page::{Cursor, Limit, PageRequest};
 use bitting::model::scope::Access;
 use bitting::model::token::TokenFilter;
@@ -35,10 +36,10 @@ fn a_page_of_keys_seeks_the_use_of_its_own_keys_and_reads_no_others() {
     let operator = Principal::command_line("test");
     for status in [StatusFilter::Active, StatusFilter::Retired] {
         for sort in KeySort::ALL {
-            let keys = KeyFilter { status: Some(status), ..KeyFilter::default() };
-            let filter = TableFilter { keys, ..TableFilter::default() };
+            let filter = KeyFilter::of_status(status);
             let statements = noted(|| {
-                let table = server.bitting.key_table(&operator, &filter, *sort, 1).unwrap();
+                let table =
+                    server.bitting.key_table(&operator, &filter, KeyOrder::by(*sort), 1).unwrap();
                 assert!(!table.rows.is_empty());
                 server.bitting.key_counts(&operator).unwrap();
             });

@@ -11,4 +11,5 @@ mod key_pages;
 mod management;
 mod narrowing;
 mod new_key_page;
+mod right_size;
 pub mod transfer;

@@ -113,6 +113,8 @@ fn db_use(server: &TestServer, now: bitting::model::time::Moment) {
              FROM api_keys WHERE number % 12 = 0 AND created_at < datetime(({hour} - 24 * 160) * 3600, 'unixepoch');
          INSERT INTO usage_sums SELECT hour, cell, SUM(n) FROM usage_hours GROUP BY hour, cell;
          INSERT INTO key_summaries SELECT key_number, SUM(n), MAX(last_at) FROM usage_hours GROUP BY key_number;
+         INSERT INTO scope_uses SELECT key_number, name || CASE cell / 8 % 2 WHEN 0 THEN ':read' ELSE ':write' END, MAX(last_at)
+             FROM usage_hours JOIN resources ON number = cell / 16 WHERE cell % 8 < 3 GROUP BY key_number, name, cell / 8;
          COMMIT;",
         hour * 3600,
     ));

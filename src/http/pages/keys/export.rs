@@ -9,10 +9,11 @@ use crate::http::error::Problem;
 use crate::http::extract::PageQuery;
 use crate::http::pages::parts::csv::answer;
 use crate::http::pages::parts::frame::Viewer;
-use crate::http::pages::parts::list::{ListQuery, default_sort};
+use crate::http::pages::parts::list::{ListQuery, default_order};
 use crate::http::state::State;
 use crate::model::exported_key::{ExportedKey, columns_without_digest};
-use crate::model::key::{ApiKey, KeyNumber, StatusFilter};
+use crate::model::key::{ApiKey, KeyNumber};
+use crate::model::key_filter::StatusFilter;
 use crate::model::spreadsheet::text;
 
 /// How many keys are read at once: an export of a hundred thousand must not lie in memory.
@@ -25,12 +26,12 @@ pub async fn export(
     state: web::Data<State>,
     PageQuery(query): PageQuery<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let retired = query.filter.keys.status == Some(StatusFilter::Retired);
-    let sort = query.sort.unwrap_or(default_sort(retired));
+    let retired = query.filter.status == Some(StatusFilter::Retired);
+    let order = query.order.unwrap_or(default_order(retired));
     let (principal, reading) = (viewer.principal.clone(), state.clone());
     let rows = async move {
         let numbers =
-            reading.run(move |bitting| bitting.numbers_of_keys(&principal, &query.filter, sort));
+            reading.run(move |bitting| bitting.numbers_of_keys(&principal, &query.filter, order));
         let parts: Vec<Vec<KeyNumber>> =
             numbers.await?.chunks(KEYS_AT_ONCE).map(<[_]>::to_vec).collect();
         Ok(stream::unfold(parts.into_iter(), move |mut parts| {

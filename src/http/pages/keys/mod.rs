@@ -16,7 +16,7 @@ use chrono::Duration;
 
 use super::page;
 use super::parts::frame::{Frame, Section, Viewer};
-use super::parts::list::{List, ListQuery, default_sort};
+use super::parts::list::{List, ListQuery, default_order};
 use super::parts::text::{NAME, OWNER, REASON, When, number, shortened};
 use super::usage::chart::Sparkline;
 use super::users::grants::Grant;
@@ -24,7 +24,7 @@ use crate::domain::keys::listing::KeyRow;
 use crate::http::error::Problem;
 use crate::http::extract::PageQuery;
 use crate::http::state::State;
-use crate::model::key::{KeyFilter, SOON, StatusFilter, TableFilter};
+use crate::model::key_filter::{KeyFilter, SOON, StatusFilter};
 use crate::model::time::Moment;
 use crate::model::usage::Outcome;
 use crate::model::words::Word;
@@ -163,18 +163,18 @@ async fn load(
     let principal = &viewer.principal;
     let retired = status == StatusFilter::Retired;
     let other = if retired { StatusFilter::Active } else { StatusFilter::Retired };
-    query.filter.keys.status = Some(status);
-    let sort = query.sort.unwrap_or(default_sort(retired));
+    query.filter.status = Some(status);
+    let order = query.order.unwrap_or(default_order(retired));
     let (filter, number) = (query.filter.clone(), query.page);
     let found = state.run({
         let principal = principal.clone();
         move |bitting| {
-            let table = bitting.key_table(&principal, &filter, sort, number)?;
+            let table = bitting.key_table(&principal, &filter, order, number)?;
             let census = bitting.key_counts(&principal)?;
             let elsewhere = match table.place.total {
                 0 => {
-                    let keys = KeyFilter { status: Some(other), ..filter.keys };
-                    bitting.count_keys(&principal, &TableFilter { keys, ..filter })?
+                    let there = KeyFilter { status: Some(other), ..filter };
+                    bitting.count_keys(&principal, &there)?
                 }
                 _ => 0,
             };

@@ -1,84 +1,46 @@
 //! What a list of keys is asked for in its address, and the parts of the page that repeat it.
 
+use super::list_filters::Filters;
 use super::pager;
-use super::pager::{Choice, Pager, page_part, read_page};
+use super::pager::{Pager, page_part, read_page};
 use super::text::{counted, number};
 use crate::domain::keys::listing::{KeyCounts, KeyRow};
 use crate::http::api::keys::read_filter;
 use crate::http::extract::{QueryReader, ReadQuery};
 use crate::model::catalog::Catalog;
-use crate::model::key::{ExpiryFilter, KeyFilter, KeySort, StatusFilter, TableFilter};
-use crate::model::scope::Scope;
+use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort, StatusFilter};
 use crate::model::table::NumberedPage;
-use crate::model::words::Word;
 
 /// A list of keys, as its address asks for it.
 pub struct ListQuery {
     /// The keys that are listed.
-    pub filter: TableFilter,
+    pub filter: KeyFilter,
     /// The order of the list; its default if none.
-    pub sort: Option<KeySort>,
+    pub order: Option<KeyOrder>,
     /// The number of the page, from 1.
     pub page: usize,
 }
 
 impl ReadQuery for ListQuery {
     fn read(query: &mut QueryReader) -> Self {
-        let filter = TableFilter {
-            keys: read_filter(query),
-            scope: query.scope("scope"),
-            expiry: query.choice("expiry"),
-        };
-        let sort = query.choice("sort");
-        Self { filter, sort, page: read_page(query) }
+        let filter = read_filter(query);
+        let order = query.parsed("sort", KeyOrder::schema, KeyOrder::parse);
+        Self { filter, order, page: read_page(query) }
     }
 }
 
 impl ListQuery {
-    /// Whether it asks for less than everything.
-    fn filters(&self) -> bool {
-        let TableFilter { keys: KeyFilter { status: _, text, owner }, scope, expiry } =
-            &self.filter;
-        text.is_some() || owner.is_some() || scope.is_some() || expiry.is_some()
-    }
-
-    /// The address of the same list with another sort or page.
-    fn address(&self, path: &str, sort: Option<KeySort>, page: usize) -> String {
-        let TableFilter { keys: KeyFilter { status, text, owner }, scope, expiry } = &self.filter;
+    /// The address of the same list with another order or page.
+    fn address(&self, path: &str, order: Option<KeyOrder>, page: usize) -> String {
         // The lists themselves each have one state.
-        let status = status.filter(|_| path == EXPORT);
-        let parts = [
-            ("q", text.clone()),
-            ("owner", owner.clone()),
-            ("status", status.map(|status| status.as_str().to_owned())),
-            ("scope", scope.as_ref().map(Scope::to_string)),
-            ("expiry", expiry.map(|expiry| expiry.as_str().to_owned())),
-            ("sort", sort.map(|sort| sort.as_str().to_owned())),
-            page_part(page),
-        ];
-        pager::address(path, parts)
+        let asked = |(name, _): &(&str, _)| *name != "status" || path == EXPORT;
+        let filter = self.filter.parameters().into_iter().filter(asked);
+        let rest = [("sort", order.map(KeyOrder::name)), page_part(page)];
+        pager::address(path, filter.chain(rest))
     }
 }
 
 const EXPORT: &str = "/keys/export";
-
-/// The fields by which the list is filtered.
-pub struct Filters {
-    /// Whether any of them is filled in.
-    pub any: bool,
-    /// Text to search for.
-    pub text: String,
-    /// The owner that is filtered by.
-    pub owner: String,
-    /// Owners to choose from.
-    pub owners: Vec<String>,
-    /// Scopes to choose from.
-    pub scopes: Vec<Choice>,
-    /// Expiries to choose from.
-    pub expiries: Vec<Choice>,
-    /// Orders to choose from.
-    pub sorts: Vec<Choice>,
-}
 
 /// The head of a column; without an address, the table cannot be sorted by it.
 pub struct Head {
@@ -160,16 +122,18 @@ impl List {
         elsewhere: i64,
         may_create: bool,
     ) -> Self {
-        let retired_tab = query.filter.keys.status == Some(StatusFilter::Retired);
+        let retired_tab = query.filter.status == Some(StatusFilter::Retired);
         let (action, other) =
             if retired_tab { ("/keys/retired", "/keys") } else { ("/keys", "/keys/retired") };
-        let sort = query.sort.unwrap_or(default_sort(retired_tab));
+        let order = query.order.unwrap_or(default_order(retired_tab));
         let columns: &[ColumnHead] = if retired_tab { &RETIRED_COLUMNS } else { &ACTIVE_COLUMNS };
         let head = |(words, class, by): &ColumnHead| Head {
             words,
             class,
-            href: by.map(|by| query.address(action, Some(by), 1)).unwrap_or_default(),
-            direction: by.filter(|by| *by == sort).map(direction),
+            href: by
+                .map(|by| query.address(action, Some(next_order(by, order)), 1))
+                .unwrap_or_default(),
+            direction: by.filter(|by| *by == order.sort).map(|_| direction(order)),
         };
         let words = |state: &str| format!("{} {state}", counted_that(elsewhere));
         Self {
@@ -177,12 +141,12 @@ impl List {
             active: number(census.active),
             retired: number(census.retired),
             action,
-            export: query.address(EXPORT, query.sort, 1),
+            export: query.address(EXPORT, query.order, 1),
             may_create,
             rows_empty: table.rows.is_empty(),
-            filters: filters(query, catalog, census.owners, sort, retired_tab),
+            filters: Filters::new(&query.filter, catalog, census.owners, order, retired_tab),
             heads: columns.iter().map(head).collect(),
-            pager: Pager::of(table, "key", |page| query.address(action, query.sort, page)),
+            pager: Pager::of(table, "key", |page| query.address(action, query.order, page)),
             elsewhere: (elsewhere > 0).then(|| Elsewhere {
                 href: query.address(other, None, 1),
                 words: words(if retired_tab { "active" } else { "revoked or expired" }),
@@ -196,79 +160,19 @@ fn counted_that(n: i64) -> String {
 }
 
 /// The order of a list that asks for none.
-pub fn default_sort(retired: bool) -> KeySort {
-    if retired { KeySort::Retired } else { KeySort::Newest }
+pub fn default_order(retired: bool) -> KeyOrder {
+    KeyOrder::by(if retired { KeySort::Retired } else { KeySort::Newest })
 }
 
-fn direction(sort: KeySort) -> &'static str {
-    match sort {
-        KeySort::Name | KeySort::Expiry => "ascending",
-        KeySort::Newest | KeySort::LastUsed | KeySort::MostUsed | KeySort::Retired => "descending",
-    }
+/// The order that the head of a column asks for: its own, or that turned round if the list is in it.
+fn next_order(by: KeySort, now: KeyOrder) -> KeyOrder {
+    KeyOrder { sort: by, reversed: by == now.sort && !now.reversed }
 }
 
-/// As many owners as fit on the page: they may be long.
-fn fitting(owners: Vec<String>) -> Vec<String> {
-    let mut room = 4000_usize;
-    let fits = |owner: &String| match room.checked_sub(owner.len()) {
-        Some(left) => {
-            room = left;
-            true
-        }
-        None => false,
+fn direction(order: KeyOrder) -> &'static str {
+    let rises = match order.sort {
+        KeySort::Name | KeySort::Expiry => true,
+        KeySort::Newest | KeySort::LastUsed | KeySort::MostUsed | KeySort::Retired => false,
     };
-    owners.into_iter().take_while(fits).collect()
-}
-
-fn filters(
-    query: &ListQuery,
-    catalog: &Catalog,
-    owners: Vec<String>,
-    sort: KeySort,
-    retired: bool,
-) -> Filters {
-    let filter = &query.filter;
-    let any_scope = Choice::new("", "Any scope", filter.scope.is_none());
-    let scope = |scope: &Scope| {
-        Choice::new(&scope.to_string(), scope.to_string(), filter.scope.as_ref() == Some(scope))
-    };
-    let expiries: &[_] = if retired {
-        &[
-            (None, "Any"),
-            (Some(ExpiryFilter::Never), "Never"),
-            (Some(ExpiryFilter::Dated), "On a date"),
-        ]
-    } else {
-        &[
-            (None, "Any"),
-            (Some(ExpiryFilter::Soon), "Within 14 days"),
-            (Some(ExpiryFilter::Dated), "On a date"),
-            (Some(ExpiryFilter::Never), "Never"),
-        ]
-    };
-    let expiry = |(expiry, words): &(Option<ExpiryFilter>, &str)| {
-        Choice::new(expiry.map_or("", Word::as_str), *words, filter.expiry == *expiry)
-    };
-    let own = if retired {
-        (KeySort::Retired, "Recently ended")
-    } else {
-        (KeySort::Expiry, "Expires soonest")
-    };
-    let sorts = [
-        own,
-        (KeySort::Newest, "Newest first"),
-        (KeySort::Name, "Name"),
-        (KeySort::LastUsed, "Recently used"),
-        (KeySort::MostUsed, "Most used"),
-    ];
-    let order = |(by, words): (KeySort, &str)| Choice::new(by.as_str(), words, by == sort);
-    Filters {
-        any: query.filters(),
-        text: filter.keys.text.clone().unwrap_or_default(),
-        owner: filter.keys.owner.clone().unwrap_or_default(),
-        owners: fitting(owners),
-        scopes: std::iter::once(any_scope).chain(catalog.scopes().iter().map(scope)).collect(),
-        expiries: expiries.iter().map(expiry).collect(),
-        sorts: sorts.into_iter().map(order).collect(),
-    }
+    if rises == order.reversed { "descending" } else { "ascending" }
 }

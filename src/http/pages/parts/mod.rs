@@ -6,5 +6,6 @@ pub mod expiry;
 pub mod form_error;
 pub mod frame;
 pub mod list;
+pub mod list_filters;
 pub mod pager;
 pub mod text;

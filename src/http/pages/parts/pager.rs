@@ -29,7 +29,10 @@ pub fn read_page(query: &mut QueryReader) -> usize {
 }
 
 /// An address with those of its parameters that are given.
-pub fn address<const N: usize>(path: &str, parts: [(&str, Option<String>); N]) -> String {
+pub fn address<'a>(
+    path: &str,
+    parts: impl IntoIterator<Item = (&'a str, Option<String>)>,
+) -> String {
     let given = parts.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }

@@ -59,8 +59,7 @@ impl Sparkline {
         let mut path = String::new();
         for (place, n) in days.iter().enumerate().filter(|(_, n)| **n > 0) {
             let height = (22.0 * *n as f64 / most as f64).max(1.5);
-            let x = place as f64 * 3.5 + 1.5;
-            path.push_str(&format!("M{x} 24v-{height:.0}"));
+            path.push_str(&format!("M{place} 0v-{height:.0}"));
         }
         Self { label, path }
     }
@@ -238,7 +237,7 @@ mod tests {
         assert_eq!(Sparkline::new(&days).path, "");
         (days[0], days[29]) = (1, 1000);
         let spark = Sparkline::new(&days);
-        assert_eq!(spark.path, "M1.5 24v-2M103 24v-22");
+        assert_eq!(spark.path, "M0 0v-2M29 0v-22");
         assert_eq!(
             spark.label,
             "1,001 requests in 30 days, at most 1,000 in a day, 1,000 in the last"

@@ -18,7 +18,8 @@ use crate::http::extract::{PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::{Catalog, OTHER};
-use crate::model::key::{KeySort, Status, TableFilter};
+use crate::model::key::Status;
+use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort};
 use crate::model::scope::Access;
 use crate::model::spreadsheet::text;
 use crate::model::time;
@@ -118,8 +119,8 @@ pub async fn show(
         let windows = bitting.overall_usage(&principal)?;
         // A page of keys, although fewer are shown: the order is a minute old, and a key that has
         // become busy since then is found among its neighbours.
-        let filter = TableFilter::default();
-        let keys = bitting.key_table(&principal, &filter, KeySort::MostUsed, 1)?.rows;
+        let most_used = KeyOrder::by(KeySort::MostUsed);
+        let keys = bitting.key_table(&principal, &KeyFilter::default(), most_used, 1)?.rows;
         Ok((windows, keys, bitting.time.now()))
     });
     let (windows, keys, now) = found.await?;

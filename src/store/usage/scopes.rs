@@ -1,0 +1,44 @@
+//! When keys last made use of each of their scopes: what finds those that may do more than they do.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use diesel::prelude::*;
+
+use crate::model::usage::Count;
+use crate::store::database::any_connection::AnyConnection;
+use crate::store::error::Result;
+
+/// Rows in one statement.
+const ROWS_PER_STATEMENT: usize = 500;
+
+/// Notes the scopes that these requests made use of. A refused request is no use.
+pub(super) fn note_uses(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+    let mut uses: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    for count in counts.iter().filter(|count| count.cell.outcome().is_accepted()) {
+        // Without the outcome, which is the last octal digit.
+        let last_at = uses.entry((count.key.0.into(), count.cell.number() / 8)).or_default();
+        *last_at = count.last_at.max(*last_at);
+    }
+    let uses: Vec<_> = uses.into_iter().collect();
+    for some in uses.chunks(ROWS_PER_STATEMENT) {
+        let mut values = String::new();
+        for ((key, right), last_at) in some {
+            let separator = if values.is_empty() { "" } else { "," };
+            // Writing to a String cannot fail.
+            let _ = write!(values, "{separator}({key},{right},{last_at})");
+        }
+        // SQLite takes ON CONFLICT for a part of the join unless a WHERE comes before.
+        diesel::sql_query(format!(
+            "WITH used(key_number, access, last_at) AS (VALUES {values}) \
+             INSERT INTO scope_uses (key_number, scope, last_at) \
+             SELECT key_number, name || CASE access % 2 WHEN 0 THEN ':read' ELSE ':write' END, last_at \
+             FROM used JOIN resources ON number = access / 2 WHERE number > 0 \
+             ON CONFLICT (key_number, scope) DO UPDATE SET last_at = CASE \
+             WHEN excluded.last_at > scope_uses.last_at THEN excluded.last_at \
+             ELSE scope_uses.last_at END"
+        ))
+        .execute(connection)?;
+    }
+    Ok(())
+}
