@@ -9,6 +9,7 @@
 //! before counts.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::Bitting;
 use super::change_feed::{Position, Reader, lock};
@@ -19,12 +20,19 @@ use crate::model::secret::Digest;
 use crate::store;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::database::connection::Session;
+use crate::store::database::lifeline;
 use crate::store::feed;
 use crate::store::feed::{Bookmark, Look};
 use crate::store::{keys, tokens};
 
 /// Rows read at once.
 const ROWS_PER_READ: i64 = 10_000;
+/// How long the database may take to say whether there is anything new.
+const LONGEST_LOOK: Duration = Duration::from_secs(4);
+/// How long it may take for one part of what is new, which PostgreSQL itself gives 4 s.
+const LONGEST_PART: Duration = Duration::from_secs(6);
+/// How long all parts may take.
+const LONGEST_READ: Duration = Duration::from_secs(300);
 
 /// Up to where a state of the database was read, and its bookmark.
 struct Read {
@@ -60,22 +68,30 @@ impl Bitting {
             none => none.insert(self.database.dedicated()?),
         };
         let asked = self.feed.bookmarks();
-        let look = session.read(|connection| {
-            feed::forget_pages(connection)?;
-            look_for(connection, &asked)
+        // Time is left to ask once more, over another connection.
+        let longest = LONGEST_LOOK.min(self.gate.freshness.max_staleness() / 2);
+        let look = lifeline::within(longest, || {
+            session.read(|connection| {
+                feed::forget_pages(connection)?;
+                look_for(connection, &asked)
+            })
         })?;
         let still_there = look.holds(&asked);
         if still_there && look.keys <= position.keys && look.tokens <= position.tokens {
             self.feed.turn_to(None, &asked, self.time.uptime());
             return Ok(());
         }
-        let read = if still_there { self.catch_up(session, *position, &asked)? } else { None };
+        let catch_up = || self.catch_up(session, *position, &asked);
+        let read = if still_there { lifeline::within(LONGEST_READ, catch_up)? } else { None };
         match read {
             Some(read) => {
                 *position = read.position;
                 self.feed.turn_to(Some(read.bookmark), &asked, self.time.uptime());
             }
-            None => *position = self.start_anew(session, &asked)?,
+            None => {
+                let start_anew = || self.start_anew(session, &asked);
+                *position = lifeline::within(LONGEST_READ, start_anew)?;
+            }
         }
         Ok(())
     }
@@ -154,7 +170,9 @@ fn read_since(
     take_in(changes.iter().map(|token| (token.digest, index.entry(token))).collect());
     std::thread::scope(|scope| {
         loop {
-            let changes = keys::changed_since(connection, position.keys, ROWS_PER_READ)?;
+            let changes = lifeline::within(LONGEST_PART, || {
+                keys::changed_since(connection, position.keys, ROWS_PER_READ)
+            })?;
             position.keys = changes.last().map_or(position.keys, |last| last.revision);
             let entries = |changes: Vec<KeyChange>| {
                 changes.iter().map(|key| (key.digest, index.entry(key))).collect()

@@ -32,6 +32,7 @@ use crate::model::secret::Brand;
 use crate::model::time::Moment;
 use crate::store;
 use crate::store::Database;
+use crate::store::database::lifeline;
 use crate::store::database::migrate::DatabaseInfo;
 
 pub use error::{Error, Result};
@@ -125,6 +126,12 @@ impl Bitting {
     /// database's file is still there.
     pub fn is_ready(&self) -> bool {
         self.gate.freshness.is_fresh(self.time.uptime()) && !self.feed.has_lost_its_file()
+    }
+
+    /// Runs a use case that waits for the database no longer than this, where a server's threads see
+    /// to it.
+    pub fn within<T>(&self, limit: Duration, use_case: impl FnOnce(&Self) -> T) -> T {
+        lifeline::within(limit, || use_case(self))
     }
 
     /// A new UUIDv7: greater than every one this process made before, and dated `now`.

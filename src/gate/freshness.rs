@@ -48,6 +48,11 @@ impl Freshness {
         }
     }
 
+    /// How old what is known may be for keys to be accepted by it.
+    pub fn max_staleness(&self) -> Duration {
+        self.max_staleness
+    }
+
     /// Whether the index is recent enough to accept a key by it.
     pub fn is_fresh(&self, uptime: Duration) -> bool {
         let fresh_at = Duration::from_nanos(self.fresh_at.load(Ordering::Acquire));

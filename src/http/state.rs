@@ -21,6 +21,9 @@ use crate::gate::admission::Door;
 use crate::gate::caller::KeyCaller;
 use crate::model::scope::Access;
 
+/// How long a request waits for the database, all in all.
+const LONGEST: Duration = Duration::from_millis(9500);
+
 /// What all workers share: the settings of the HTTP side, and the server's counters.
 #[derive(Default)]
 pub struct HttpSettings {
@@ -123,7 +126,8 @@ impl State {
         use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,
     ) -> Result<T, Problem> {
         let bitting = self.bitting.clone();
-        match web::block(move || use_case(&bitting)).await {
+        let in_time = move || bitting.within(LONGEST, use_case);
+        match web::block(in_time).await {
             Ok(result) => result.map_err(Problem::from),
             Err(_) => Err(Problem::internal("a use case was cut off")),
         }

@@ -1,5 +1,5 @@
-//! The two threads behind the server: one reads the change feed, the other writes counts and cares
-//! for what grows old.
+//! The threads behind the server: one reads the change feed, one writes counts and cares for what
+//! grows old, and one ends connections to the database that are waited for too long.
 
 use std::io;
 use std::sync::Arc;
@@ -16,6 +16,10 @@ use crate::store;
 const FEED_INTERVAL: Duration = Duration::from_millis(200);
 /// The least time from the end of one read to the start of the next.
 const FEED_GAP: Duration = Duration::from_millis(5);
+/// How often it is looked for connections that are waited for too long.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+/// How long one piece of work in the background may wait for the database.
+const LONGEST_WORK: Duration = Duration::from_secs(10);
 /// How often old counts, answers and sessions are cleaned up, and the highest time is saved.
 const CARE_INTERVAL: Duration = Duration::from_secs(30);
 /// A pause between two small steps, so that others get the writer.
@@ -28,16 +32,17 @@ const SHARE_PAUSE: u32 = 5;
 const LAST_FLUSHES: u32 = 20;
 const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 
-/// The threads that read the feed and write the counts.
+/// The threads that read the feed, write the counts, and watch over the connections.
 pub(super) struct Background {
     bitting: Arc<Bitting>,
     stopping: Arc<AtomicBool>,
     feed: JoinHandle<()>,
+    watch: JoinHandle<()>,
     usage: JoinHandle<io::Result<()>>,
 }
 
 impl Background {
-    /// Starts both threads.
+    /// Starts the threads.
     ///
     /// # Errors
     /// When the operating system has no thread to give.
@@ -57,10 +62,14 @@ impl Background {
             let refusals = RefusalSummary::new(shared);
             move || write_usage(&bitting, &stopping, usage_flush, refusals)
         })?;
-        Ok(Self { bitting, stopping, feed, usage })
+        let watch = thread::Builder::new().name("database-watch".to_owned()).spawn({
+            let (bitting, stopping) = (bitting.clone(), stopping.clone());
+            move || cut_overdue(&bitting, &stopping)
+        })?;
+        Ok(Self { bitting, stopping, feed, watch, usage })
     }
 
-    /// Ends both threads; the last thing one of them does is to write what is left.
+    /// Ends the threads; the last thing one of them does is to write what is left.
     ///
     /// # Errors
     /// When that is not done by the deadline: a database that hangs must not keep the process.
@@ -77,6 +86,7 @@ impl Background {
             thread::sleep(STOP_POLL);
         }
         let ended = self.feed.join().and_then(|()| self.usage.join());
+        let ended = ended.and_then(|result| self.watch.join().map(|()| result));
         ended.unwrap_or_else(|_panic| Err(io::Error::other("a background thread panicked")))
     }
 }
@@ -125,6 +135,14 @@ fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
     }
 }
 
+fn cut_overdue(bitting: &Bitting, stopping: &AtomicBool) {
+    // Whoever stops gives up by itself what takes too long.
+    while !stopping.load(Ordering::Acquire) {
+        thread::sleep(WATCH_INTERVAL);
+        bitting.database.cut_overdue();
+    }
+}
+
 fn write_usage(
     bitting: &Bitting,
     stopping: &AtomicBool,
@@ -139,15 +157,15 @@ fn write_usage(
     let (mut cared_at, mut folded_at) = (Instant::now(), Instant::now());
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(interval);
-        keep.note(bitting.background.reopen());
+        keep.note(bitting.within(LONGEST_WORK, |bitting| bitting.background.reopen()));
         let is_due = bitting.is_journal_due(folded_at.elapsed());
-        flush.note(write_counts(bitting, is_due));
+        flush.note(bitting.within(LONGEST_WORK, |bitting| write_counts(bitting, is_due)));
         if Instant::now() >= share_at {
             let began = Instant::now();
-            share.note(bitting.share_limits());
+            share.note(bitting.within(LONGEST_WORK, Bitting::share_limits));
             share_at = Instant::now() + began.elapsed() * SHARE_PAUSE;
         }
-        record.note(bitting.record_set_backs());
+        record.note(bitting.within(LONGEST_WORK, Bitting::record_set_backs));
         if is_due {
             folded_at = Instant::now();
         }
@@ -201,11 +219,11 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
 
 /// Saves the highest time, rolls counts up, and drops old answers and sessions.
 fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
-    bitting.save_high_water()?;
-    bitting.fold_journal()?;
+    bitting.within(LONGEST_WORK, Bitting::save_high_water)?;
+    bitting.within(LONGEST_WORK, Bitting::fold_journal)?;
     repeat(Bitting::roll_up, bitting, stopping, interval)?;
     repeat(Bitting::summarize_keys, bitting, stopping, interval)?;
-    bitting.compare_resources()?;
+    bitting.within(LONGEST_WORK, Bitting::compare_resources)?;
     repeat(Bitting::drop_answers, bitting, stopping, interval)?;
     repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }
@@ -218,11 +236,11 @@ fn repeat(
     interval: Duration,
 ) -> store::Result<()> {
     let mut flushed_at = Instant::now();
-    while !stopping.load(Ordering::Acquire) && step(bitting)? {
+    while !stopping.load(Ordering::Acquire) && bitting.within(LONGEST_WORK, &step)? {
         thread::sleep(STEP_PAUSE);
         if flushed_at.elapsed() >= interval {
             flushed_at = Instant::now();
-            bitting.flush_usage()?;
+            bitting.within(LONGEST_WORK, Bitting::flush_usage)?;
         }
     }
     Ok(())

@@ -15,6 +15,9 @@ pub enum Error {
     /// Too many were writing already.
     #[error("no database connection: all that may write are in use")]
     Busy,
+    /// The database did not answer as long as it was waited for.
+    #[error("the database did not answer in time; the connection was ended")]
+    TooSlow,
     /// A statement failed, or its connection broke.
     #[error("{}", said_by_the_database(.0))]
     Statement(#[from] diesel::result::Error),
@@ -46,7 +49,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether PostgreSQL ended a statement because it took too long.
+    /// Whether a statement was ended because it took too long.
     pub fn is_timeout(&self) -> bool {
         use diesel::result::Error::DatabaseError;
         let Self::Statement(DatabaseError(_, said)) = self else { return false };

@@ -10,6 +10,9 @@ use diesel::prelude::*;
 
 use super::any_connection::AnyConnection;
 use super::libpq;
+use super::lifeline;
+use super::lifeline::{Lifeline, Lifelines};
+use super::parameters;
 use super::standby;
 use super::target::Target;
 use crate::store::error::{Error, Result};
@@ -17,9 +20,15 @@ use crate::store::error::{Error, Result};
 /// How long to wait for a connection, and for SQLite's write lock: together under 5 s, after
 /// which a client is told to come back.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2300);
+/// How long what follows on connecting may take.
+const SETTING_UP: Duration = Duration::from_secs(3);
+/// How long a connection that was idle may take to show that it is alive.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(1500);
 
 /// A pooled connection. One that was left inside a transaction is thrown away.
 pub struct Session {
+    /// None on SQLite. Dropped before the connection, whose socket it may shut.
+    line: Option<Arc<Lifeline>>,
     pub(in crate::store) connection: AnyConnection,
     pub(in crate::store) in_transaction: bool,
     /// Which of the database's states it was opened in ([`super::pool::Database::renew`]).
@@ -36,6 +45,7 @@ pub(in crate::store) struct Shared {
     /// How often the database was set back, which makes older connections unusable.
     pub(super) era: AtomicU64,
     kept: Arc<()>,
+    pub(super) lines: Lifelines,
     /// How many connections are kept, or opened again before any other.
     pub(super) to_keep: AtomicUsize,
 }
@@ -72,12 +82,15 @@ impl Connector {
             ));
         }
         let era = era.load(Ordering::Acquire);
-        let connection = match &self.target {
-            Target::Sqlite(path) => AnyConnection::Sqlite(connect_sqlite(path)?),
-            Target::Postgres(url) => AnyConnection::Postgres(connect_postgres(url)?),
+        let (connection, line) = match &self.target {
+            Target::Sqlite(path) => (AnyConnection::Sqlite(connect_sqlite(path)?), None),
+            Target::Postgres(url) => {
+                let (connection, line) = connect_postgres(url, &self.shared.lines)?;
+                (AnyConnection::Postgres(connection), Some(line))
+            }
         };
         let (open, kept) = (self.open.clone(), self.keeps.then(|| kept.clone()));
-        Ok(Session { connection, in_transaction: false, era, _open: open, _kept: kept })
+        Ok(Session { line, connection, in_transaction: false, era, _open: open, _kept: kept })
     }
 }
 
@@ -93,14 +106,36 @@ impl r2d2::ManageConnection for Connector {
         if session.era != self.shared.era.load(Ordering::Acquire) {
             return Err(Error::Refused("opened before the database was set back".to_owned()));
         }
-        match &mut session.connection {
-            AnyConnection::Sqlite(_) => Ok(()),
-            AnyConnection::Postgres(connection) => standby::refuse(connection),
-        }
+        session.refuse_standby()
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
         session.in_transaction
+    }
+}
+
+impl Session {
+    /// Runs `f`, which uses the connection, as long as this thread may wait for the database.
+    ///
+    /// # Errors
+    /// [`Error::TooSlow`] when it took longer, else those of `f`.
+    pub(super) fn guard<T, E: From<Error>>(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let Some(line) = self.line.clone() else { return f(self) };
+        let result = line.guard(|| f(self));
+        if line.is_cut() && result.is_err() { Err(Error::TooSlow.into()) } else { result }
+    }
+
+    /// Fails where the connection leads to a standby, or nowhere any more.
+    pub(super) fn refuse_standby(&mut self) -> Result<()> {
+        lifeline::within(SIGN_OF_LIFE, || {
+            self.guard(|session| match &mut session.connection {
+                AnyConnection::Sqlite(_) => Ok(()),
+                AnyConnection::Postgres(connection) => standby::refuse(connection),
+            })
+        })
     }
 }
 
@@ -163,23 +198,21 @@ pub(in crate::store) fn sqlite_uri(path: &Path, mode: &str) -> String {
     uri
 }
 
-fn connect_postgres(url: &str) -> Result<PgConnection> {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    let mut full = url.to_owned();
-    if !url.contains("connect_timeout=") {
-        full = format!("{full}{separator}connect_timeout=2&tcp_user_timeout=4000");
-    }
-    if standby::has_several_hosts(url) && !url.contains("target_session_attrs=") {
-        full.push_str("&target_session_attrs=read-write");
-    }
-    let mut connection = PgConnection::establish(&full).map_err(|why| {
+fn connect_postgres(url: &str, lines: &Lifelines) -> Result<(PgConnection, Arc<Lifeline>)> {
+    let connect = || PgConnection::establish(&parameters::complete(url));
+    let (mut connection, line) = lines.connect(url, connect).map_err(|why| {
         let why = why.to_string();
         let told = format!("{}: {}", Target::Postgres(url.to_owned()), libpq::reason(&why));
         if libpq::may_pass(&why) { Error::Away(told) } else { Error::Refused(told) }
     })?;
-    connection.batch_execute(
-        "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; \
-         SET idle_in_transaction_session_timeout = 10000; SET application_name = 'bitting';",
-    )?;
-    Ok(connection)
+    lifeline::within(SETTING_UP, || {
+        line.guard(|| {
+            connection.batch_execute(
+                "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; \
+                 SET idle_in_transaction_session_timeout = 10000; \
+                 SET application_name = 'bitting';",
+            )
+        })
+    })?;
+    Ok((connection, line))
 }

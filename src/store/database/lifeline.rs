@@ -3,21 +3,25 @@
 //! connection alive; so whoever waits says how long, and a thread shuts the socket of those who wait
 //! longer. They get an error then, and everything ends as after any broken connection.
 
-use std::cell::Cell;
-use std::collections::HashSet;
-use std::os::fd::RawFd;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{Shutdown, SockaddrStorage, getpeername, shutdown};
-use procfs::process::{FDTarget, Process};
+use procfs::process::{FDInfo, FDTarget, Process};
+use rustix::net::{Shutdown, getpeername, shutdown};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::parameters;
 
 thread_local! {
     /// Until when this thread may wait for the database.
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// The connection that it uses.
+    static IN_USE: RefCell<Option<Arc<Lifeline>>> = const { RefCell::new(None) };
 }
 
 /// Runs `f`, in which this thread waits for the database no longer than this, all in all. It has an
@@ -27,14 +31,23 @@ pub fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> T {
     struct Earlier(Option<Instant>);
     impl Drop for Earlier {
         fn drop(&mut self) {
-            DEADLINE.set(self.0);
+            set(self.0);
         }
     }
     let earlier = DEADLINE.get();
     let deadline = Instant::now() + limit;
-    DEADLINE.set(Some(earlier.map_or(deadline, |earlier| earlier.min(deadline))));
+    set(Some(earlier.map_or(deadline, |earlier| earlier.min(deadline))));
     let _earlier = Earlier(earlier);
     f()
+}
+
+fn set(deadline: Option<Instant>) {
+    DEADLINE.set(deadline);
+    IN_USE.with_borrow(|line| {
+        if let Some(line) = line {
+            *lock(&line.until) = deadline;
+        }
+    });
 }
 
 /// How much of a patience the thread has left.
@@ -43,46 +56,35 @@ pub(super) fn left_of(patience: Duration) -> Duration {
     deadline.map_or(patience, |at| patience.min(at.saturating_duration_since(Instant::now())))
 }
 
-/// The socket of one connection. Its number may be given to another once libpq has closed it, its
-/// inode is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Socket {
-    fd: RawFd,
-    inode: u64,
+/// The sockets of this process: the number and the inode of each.
+fn sockets() -> HashMap<u64, RawFd> {
+    let Ok(files) = Process::myself().and_then(|process| process.fd()) else {
+        return HashMap::new();
+    };
+    let socket = |file: FDInfo| match file.target {
+        FDTarget::Socket(inode) => Some((inode, file.fd)),
+        _ => None,
+    };
+    files.flatten().filter_map(socket).collect()
 }
 
-impl Socket {
-    /// The sockets of this process.
-    fn all() -> HashSet<Self> {
-        let Ok(files) = Process::myself().and_then(|process| process.fd()) else {
-            return HashSet::new();
-        };
-        let socket = |file: procfs::process::FDInfo| match file.target {
-            FDTarget::Socket(inode) => Some(Self { fd: file.fd, inode }),
-            _ => None,
-        };
-        files.flatten().filter_map(socket).collect()
-    }
+/// The socket behind a number, under another one.
+fn duplicate(fd: RawFd) -> rustix::io::Result<OwnedFd> {
+    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+    pidfd_getfd(this, fd, PidfdGetfdFlags::empty())
+}
 
-    fn peers_port(self) -> Option<u16> {
-        let peer: SockaddrStorage = getpeername(self.fd).ok()?;
-        let port = peer.as_sockaddr_in().map(|peer| peer.port());
-        port.or_else(|| Some(peer.as_sockaddr_in6()?.port()))
-    }
-
-    fn shut(self) {
-        let file = Process::myself().and_then(|process| process.fd_from_fd(self.fd));
-        if file.is_ok_and(|file| file.target == FDTarget::Socket(self.inode)) {
-            let _ = shutdown(self.fd, Shutdown::Both);
-        }
-    }
+fn leads_to(socket: &OwnedFd, ports: &HashSet<u16>) -> bool {
+    let peer = getpeername(socket).ok().flatten().and_then(|peer| peer.try_into().ok());
+    peer.is_some_and(|peer: SocketAddr| ports.contains(&peer.port()))
 }
 
 /// By what a connection can be ended.
 #[derive(Debug)]
 pub(super) struct Lifeline {
-    /// None where it is not known, as of Unix sockets.
-    socket: Option<Socket>,
+    /// None where it cannot be had: of Unix sockets, and where the system does not let a process
+    /// duplicate a socket by its number.
+    socket: Option<OwnedFd>,
     until: Mutex<Option<Instant>>,
     cut: AtomicBool,
 }
@@ -94,20 +96,29 @@ impl Lifeline {
     }
 
     /// Runs `f`, which uses the connection, until this thread's deadline.
-    pub(super) fn guard<T>(&self, f: impl FnOnce() -> T) -> T {
+    pub(super) fn guard<T>(self: &Arc<Self>, f: impl FnOnce() -> T) -> T {
+        /// Lets the connection be, also when `f` panics.
+        struct Over(Option<Arc<Lifeline>>);
+        impl Drop for Over {
+            fn drop(&mut self) {
+                let line = IN_USE.replace(self.0.take());
+                if let Some(line) = line {
+                    *lock(&line.until) = None;
+                }
+            }
+        }
+        let _over = Over(IN_USE.replace(Some(self.clone())));
         *lock(&self.until) = DEADLINE.get();
-        let result = f();
-        *lock(&self.until) = None;
-        result
+        f()
     }
 
     fn cut_if_overdue(&self) {
         let until = lock(&self.until);
         if until.is_some_and(|until| until <= Instant::now())
-            && let Some(socket) = self.socket
+            && let Some(socket) = &self.socket
             && !self.cut.swap(true, Ordering::AcqRel)
         {
-            socket.shut();
+            let _ = shutdown(socket, Shutdown::Both);
         }
     }
 }
@@ -124,10 +135,12 @@ impl Lifelines {
     /// Ends every connection that is waited for longer than whoever waits wants to.
     pub(super) fn cut_overdue(&self) {
         let mut lines = lock(&self.0);
-        lines.retain(|line| line.upgrade().is_some_and(|line| {
-            line.cut_if_overdue();
-            true
-        }));
+        lines.retain(|line| {
+            line.upgrade().is_some_and(|line| {
+                line.cut_if_overdue();
+                true
+            })
+        });
     }
 
     /// Connects, and finds the socket of the new connection.
@@ -139,13 +152,14 @@ impl Lifelines {
         // One after the other, so that what is new is the one that was made.
         static CONNECTING: Mutex<()> = Mutex::new(());
         let _one_at_a_time = lock(&CONNECTING);
-        let before = Socket::all();
+        let before = sockets();
         let connection = connect()?;
         let ports = parameters::ports(url);
-        let is_ours =
-            |socket: &Socket| socket.peers_port().is_some_and(|port| ports.contains(&port));
-        let new: Vec<_> = Socket::all().difference(&before).copied().filter(is_ours).collect();
-        let socket = if let [socket] = new[..] { Some(socket) } else { None };
+        let after = sockets().into_iter();
+        let new = after.filter(|(inode, _)| !before.contains_key(inode));
+        let new = new.filter_map(|(_, fd)| duplicate(fd).ok());
+        let mut ours = new.filter(|socket| leads_to(socket, &ports));
+        let socket = ours.next().filter(|_| ours.next().is_none());
         let (until, cut) = (Mutex::new(None), AtomicBool::new(false));
         let line = Arc::new(Lifeline { socket, until, cut });
         lock(&self.0).push(Arc::downgrade(&line));

@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 
 use r2d2::{Pool, PooledConnection};
 
-use super::any_connection::AnyConnection;
 use super::connection::{Connector, PATIENCE, Session, Shared};
 use super::file_identity::FileIdentity;
+use super::lifeline;
 use super::permits::{Permit, Permits};
 use super::preconditions;
-use super::standby;
 use super::target::Target;
 use crate::store::error::{Error, Result};
 
@@ -172,6 +171,12 @@ impl Database {
         }
     }
 
+    /// Ends every connection to PostgreSQL that somebody waits for longer than they may
+    /// ([`lifeline::within`]); to be called over and over.
+    pub fn cut_overdue(&self) {
+        self.shared.lines.cut_overdue();
+    }
+
     /// How busy the pools are.
     pub fn pools(&self) -> Vec<PoolState> {
         let waiting = [0, 1].map(|place| self.waiting[place].load(Ordering::Relaxed) as u32);
@@ -218,14 +223,16 @@ impl Database {
 
     pub(in crate::store) fn reader(&self) -> Result<PooledConnection<Connector>> {
         self.check_file()?;
-        self.waited(0, || Ok(self.readers.get()?))
+        self.waited(0, || Ok(self.readers.get_timeout(lifeline::left_of(PATIENCE))?))
     }
 
     pub(in crate::store) fn writer(&self) -> Result<Writer> {
         self.check_file()?;
+        let began = Instant::now();
+        let patience = || lifeline::left_of(PATIENCE.saturating_sub(began.elapsed()));
         self.waited(1, || {
-            let permit = self.writing.take(PATIENCE).ok_or(Error::Busy)?;
-            Ok(Writer { session: self.writer.get()?, _permit: permit })
+            let permit = self.writing.take(patience()).ok_or(Error::Busy)?;
+            Ok(Writer { session: self.writer.get_timeout(patience())?, _permit: permit })
         })
     }
 
@@ -244,9 +251,7 @@ impl Database {
     pub fn dedicated(&self) -> Result<Session> {
         let mut session =
             Connector::new(&self.target, &self.shared, &Arc::default(), true).open()?;
-        if let AnyConnection::Postgres(connection) = &mut session.connection {
-            standby::refuse(connection)?;
-        }
+        session.refuse_standby()?;
         Ok(session)
     }
 }

@@ -8,9 +8,18 @@ use super::pool::Database;
 use crate::store::error::{Error, Result};
 
 impl Session {
+    /// Runs `f` in a transaction, as long as this thread may wait for the database.
+    fn transaction<T, E: From<Error>>(
+        &mut self,
+        begin: &str,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.guard(|session| session.run_transaction(begin, f))
+    }
+
     /// Runs `f` in a transaction that begins and ends with these statements. The session counts
     /// as broken, and is thrown away by the pool, while it is inside one.
-    fn transaction<T, E: From<Error>>(
+    fn run_transaction<T, E: From<Error>>(
         &mut self,
         begin: &str,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
@@ -31,11 +40,11 @@ impl Session {
     ///
     /// # Errors
     /// Whatever `f` returns.
-    pub fn read<T, E>(
+    pub fn read<T, E: From<Error>>(
         &mut self,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        f(&mut self.connection)
+        self.guard(|session| f(&mut session.connection))
     }
 
     /// Reads one consistent state of the database.

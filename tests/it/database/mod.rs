@@ -6,6 +6,7 @@ mod busy_database;
 mod checking;
 mod faults_disk;
 mod few_connections;
+mod frozen;
 mod key_table_cost;
 mod list_plans;
 mod migrations;

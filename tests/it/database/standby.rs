@@ -14,7 +14,7 @@ use crate::support::relay::Relay;
 use crate::support::{Backend, TestDatabase, TestServer, binary, eventually};
 
 /// A primary with the database `bitting`, made by the program, and its standby.
-fn pair() -> (Cluster, Cluster) {
+pub fn pair() -> (Cluster, Cluster) {
     let primary = Cluster::new();
     primary.execute("postgres", "CREATE DATABASE bitting");
     let folder = tempfile::tempdir().unwrap();

@@ -160,8 +160,25 @@ impl Cluster {
         }
     }
 
+    /// Has it answer nothing more, while the system keeps its connections alive.
+    pub fn freeze(&self) {
+        self.signal_all("-STOP");
+    }
+
+    /// Sends a signal to all of its processes, the one that makes the others first.
+    fn signal_all(&self, signal: &str) {
+        let Some(server) = &self.server else { return };
+        let send = |ids: &str| {
+            let _ = Command::new("kill").arg(signal).args(ids.split_whitespace()).status();
+        };
+        let id = server.id();
+        send(&id.to_string());
+        send(&std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap());
+    }
+
     /// Stops it at once, as if its machine had gone.
     pub fn stop(&mut self) {
+        self.signal_all("-CONT");
         if let Some(mut server) = self.server.take() {
             let _ = Command::new("kill").arg("-QUIT").arg(server.id().to_string()).status();
             let _ = server.wait();

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -10,6 +10,14 @@ struct Shared {
     target: AtomicU16,
     ended: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
+    /// How often connections were stalled; those from before pass nothing more.
+    stalls: AtomicU64,
+}
+
+impl Shared {
+    fn stalls(&self) -> u64 {
+        self.stalls.load(Ordering::SeqCst)
+    }
 }
 
 /// Relays connections to a port of this machine.
@@ -28,6 +36,7 @@ impl Relay {
             target: AtomicU16::new(target),
             ended: AtomicBool::new(false),
             open: Mutex::default(),
+            stalls: AtomicU64::new(0),
         });
         let of_thread = shared.clone();
         let thread = std::thread::spawn(move || {
@@ -40,13 +49,19 @@ impl Relay {
                 if let (Ok(client), Ok(server)) = (client, server) {
                     for (from, to) in [(&client, &server), (&server, &client)] {
                         let ends = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                        std::thread::spawn(move || relay(ends.0, ends.1));
+                        let (shared, born) = (of_thread.clone(), of_thread.stalls());
+                        std::thread::spawn(move || relay(ends.0, ends.1, &shared, born));
                     }
                     of_thread.open.lock().unwrap().extend([client, server]);
                 }
             }
         });
         Self { port, shared, thread: Some(thread) }
+    }
+
+    /// Keeps every connection that is open, and passes nothing on in it any more.
+    pub fn stall(&self) {
+        self.shared.stalls.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Ends every connection, and leads new ones to another port.
@@ -58,10 +73,10 @@ impl Relay {
     }
 }
 
-fn relay(mut from: TcpStream, mut to: TcpStream) {
+fn relay(mut from: TcpStream, mut to: TcpStream, shared: &Shared, born: u64) {
     let mut buffer = [0; 16_384];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        if to.write_all(&buffer[..length]).is_err() {
+        if shared.stalls() == born && to.write_all(&buffer[..length]).is_err() {
             break;
         }
     }

@@ -361,7 +361,7 @@ fn db_plans(
     let statements = Arc::new(std::sync::Mutex::new(Vec::new()));
     let mut session = application.bitting.database.dedicated().unwrap();
     session
-        .read(|connection| -> Result<(), ()> {
+        .read(|connection| -> bitting::store::Result<()> {
             let seen = statements.clone();
             connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
                 if let InstrumentationEvent::StartQuery { query, .. } = event {
