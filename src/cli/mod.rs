@@ -98,11 +98,14 @@ Resources of your own stand in bitting.toml. No database is needed.")]
     User(users::UserCommand),
     /// Check settings, database and clock, read every database page, and report problems
     #[command(after_help = "\
-Without --reset-clock it changes nothing and works while a server runs. Exit codes: 0 no problem found, 1 problems found.")]
+Without --reset-clock and --repair it changes nothing and works while a server runs. Exit codes: 0 no problem found, 1 problems found.")]
     Check {
         /// Forget the highest time seen, after a clock ran far ahead; every server must be stopped
         #[arg(long)]
         reset_clock: bool,
+        /// Set PostgreSQL's sequences on, after a move that has left them behind
+        #[arg(long)]
+        repair: bool,
         /// Print one JSON object per line
         #[arg(long)]
         json: bool,
@@ -189,7 +192,16 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Key(command) => keys::run(command, &settings()?),
         Command::Token(command) => tokens::run(command, &settings()?),
         Command::User(command) => users::run(command, &settings()?),
-        Command::Check { reset_clock, json } => operate::check(&settings()?, reset_clock, json),
+        Command::Check { reset_clock, repair, json } => {
+            let settings = settings()?;
+            if reset_clock {
+                operate::reset_clock(&settings)?;
+            }
+            if repair {
+                operate::repair(&settings)?;
+            }
+            operate::check(&settings, json)
+        }
         Command::Backup { file } => operate::back_up(&settings()?, &file),
         Command::RevokeAsIn { url, dry_run } => revoke_as_in::run(&settings()?, &url, dry_run),
         Command::Healthcheck => operate::ask_health(&settings()?),

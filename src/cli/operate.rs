@@ -20,22 +20,32 @@ use crate::model::time::format as format_time;
 use crate::model::words::Word;
 use crate::server::connect_to_unix_socket;
 use crate::store::Target;
-use crate::store::database::{backup, high_water};
+use crate::store::database::{backup, high_water, identities};
 
 /// How long a server may take to say that it is well.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 
+/// Forgets the highest time seen.
+pub(super) fn reset_clock(settings: &Settings) -> Result<(), Failure> {
+    let now = SystemClock.wall();
+    let before = high_water::reset(&settings.database, now)?;
+    say(format_args!(
+        "the highest time seen was {} and is now {}",
+        format_time(before),
+        format_time(now)
+    ));
+    Ok(())
+}
+
+/// Sets the sequences on that are behind their columns.
+pub(super) fn repair(settings: &Settings) -> Result<(), Failure> {
+    let repaired = identities::repair(&settings.database)?;
+    say(format_args!("sequences that were behind and are set on: {repaired}"));
+    Ok(())
+}
+
 /// Looks configuration, database and clock over, and says what is wrong.
-pub(super) fn check(settings: &Settings, reset_clock: bool, json: bool) -> Result<(), Failure> {
-    if reset_clock {
-        let now = SystemClock.wall();
-        let before = high_water::reset(&settings.database, now)?;
-        say(format_args!(
-            "the highest time seen was {} and is now {}",
-            format_time(before),
-            format_time(now)
-        ));
-    }
+pub(super) fn check(settings: &Settings, json: bool) -> Result<(), Failure> {
     let mut findings = vec![configuration(settings)];
     findings.extend(checkup::examine(
         &settings.database,

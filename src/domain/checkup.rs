@@ -203,7 +203,14 @@ fn resources(inspection: &mut Inspection, configured: &[Resource], now: Moment) 
 
 fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<Finding>) {
     match inspection.server() {
-        Ok(Some(server)) => findings.extend(server_findings(&server, clock.wall())),
+        Ok(Some(server)) => {
+            findings.extend(server_findings(&server, clock.wall()));
+            findings.push(match inspection.sequences() {
+                Ok(None) => Finding::ok("sequences", "go on after the numbers that are taken"),
+                Ok(Some(behind)) => behind,
+                Err(why) => Finding::wrong("sequences", why.to_string(), REPORT),
+            });
+        }
         Ok(None) => {}
         Err(why) => findings.push(Finding::wrong("server", why.to_string(), REPORT)),
     }

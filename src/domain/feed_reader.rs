@@ -76,6 +76,10 @@ impl Bitting {
                 look_for(connection, &asked)
             })
         })?;
+        self.database.allow_writing(look.is_for_this_program());
+        if !look.is_for_this_program() {
+            return Err(store::Error::TooOld);
+        }
         let still_there = look.holds(&asked);
         if still_there && look.keys <= position.keys && look.tokens <= position.tokens {
             self.feed.turn_to(None, &asked, self.time.uptime());

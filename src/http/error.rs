@@ -346,6 +346,11 @@ impl From<domain::Error> for Problem {
                               less, with narrower filters, or try again.";
                 Self::new(Code::Unavailable, detail).caused_by(why)
             }
+            domain::Error::Store(why) if why.is_too_old() => {
+                let detail = "This server is older than its database allows, and nothing was \
+                              changed. Its operator has to update it.";
+                Self::new(Code::Unavailable, detail).caused_by(why)
+            }
             domain::Error::Store(why) => Self::unavailable(why),
             domain::Error::Randomness(why) => Self::unavailable(why),
         }

@@ -36,6 +36,9 @@ pub enum Error {
     /// The database was set back, so that nothing is written to it before it has been read anew.
     #[error("the database was set back; its keys are read anew first")]
     SetBack,
+    /// A newer program has made the database unfit for this one, which may write nothing more.
+    #[error("this database needs a newer Bitting by now; update this server")]
+    TooOld,
     /// The brand was fixed when the database was made.
     #[error(
         "--brand is {given}, but this database was made with {stored}, which cannot be changed; leave out --brand"
@@ -49,6 +52,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a newer program has made the database unfit for this one.
+    pub fn is_too_old(&self) -> bool {
+        matches!(self, Self::TooOld)
+    }
+
     /// Whether a statement was ended because it took too long.
     pub fn is_timeout(&self) -> bool {
         use diesel::result::Error::DatabaseError;

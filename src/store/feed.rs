@@ -10,6 +10,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
 use super::database::any_connection::{AnyConnection, on_either};
+use super::database::migrate::GENERATION;
 use super::database::standby;
 use super::error::Result;
 use crate::model::audit::Action;
@@ -37,6 +38,7 @@ impl Bookmark {
 /// What the database says of itself at one moment.
 #[derive(Debug)]
 pub struct Look {
+    oldest_program: i64,
     /// The greatest revision of a key; 0 where there is none.
     pub keys: i64,
     /// The greatest revision of an admin token; 0 where there is none.
@@ -45,6 +47,11 @@ pub struct Look {
 }
 
 impl Look {
+    /// Whether this program is not too old for the database.
+    pub fn is_for_this_program(&self) -> bool {
+        self.oldest_program <= GENERATION
+    }
+
     /// Whether the database still holds these events, which were asked for, as they were.
     pub fn holds(&self, bookmarks: &[Bookmark]) -> bool {
         bookmarks.iter().all(|bookmark| self.bookmark(bookmark.id) == *bookmark)
@@ -57,7 +64,8 @@ impl Look {
     }
 }
 
-type Row = (bool, i64, i64, Option<i64>, Option<NaiveDateTime>, Option<String>, Option<String>);
+type Row =
+    (bool, i64, i64, i64, Option<i64>, Option<NaiveDateTime>, Option<String>, Option<String>);
 
 /// Asks for the newest revisions and for some events, in one statement.
 ///
@@ -67,15 +75,15 @@ type Row = (bool, i64, i64, Option<i64>, Option<NaiveDateTime>, Option<String>, 
 pub fn look(connection: &mut AnyConnection, events: &[i64]) -> Result<Look> {
     let query = LookQuery(events);
     let rows: Vec<Row> = on_either!(connection => query.load(connection)?);
-    let (in_recovery, keys, tokens) =
-        rows.first().map_or((false, 0, 0), |row| (row.0, row.1, row.2));
+    let (in_recovery, oldest_program, keys, tokens) =
+        rows.first().map_or((false, 0, 0, 0), |row| (row.0, row.1, row.2, row.3));
     if in_recovery {
         return Err(standby::refusal());
     }
-    let event = |(_, _, _, id, at, action, key_id): Row| {
+    let event = |(_, _, _, _, id, at, action, key_id): Row| {
         Some(Bookmark { id: id?, event: Some((at?, action?, key_id)) })
     };
-    Ok(Look { keys, tokens, events: rows.into_iter().filter_map(event).collect() })
+    Ok(Look { oldest_program, keys, tokens, events: rows.into_iter().filter_map(event).collect() })
 }
 
 /// Has SQLite read the file itself next. Else a file that was overwritten in place would not show:
@@ -90,7 +98,8 @@ pub fn forget_pages(connection: &mut AnyConnection) -> Result<()> {
 /// Written out, since one prepared statement has to serve any number of events.
 struct LookQuery<'a>(&'a [i64]);
 
-const REVISIONS: &str = "COALESCE((SELECT MAX(revision) FROM api_keys), 0), \
+const REVISIONS: &str = "COALESCE((SELECT MAX(oldest_program) FROM bitting), 0), \
+     COALESCE((SELECT MAX(revision) FROM api_keys), 0), \
      COALESCE((SELECT MAX(revision) FROM admin_tokens), 0), \
      e.id, e.at, e.action, e.key_id FROM (SELECT 1 AS one) AS always \
      LEFT JOIN audit_events AS e ON e.id ";
@@ -98,6 +107,7 @@ const REVISIONS: &str = "COALESCE((SELECT MAX(revision) FROM api_keys), 0), \
 impl Query for LookQuery<'_> {
     type SqlType = (
         Bool,
+        BigInt,
         BigInt,
         BigInt,
         Nullable<BigInt>,

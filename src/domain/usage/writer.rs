@@ -9,7 +9,7 @@ use crate::domain::Bitting;
 use crate::domain::feed_reader::look_for;
 use crate::model::usage::{Count, Hour, Minute};
 use crate::store;
-use crate::store::database::migrate;
+use crate::store::database::high_water;
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::feed::Bookmark;
 use crate::store::keys::errors;
@@ -66,7 +66,11 @@ impl Bitting {
         }
         // In a database that was set back, row numbers may be other keys' by now. Asked after the
         // mark, whose row is waited for while it is being set back.
-        if !look_for(connection, bookmarks)?.holds(bookmarks) {
+        let look = look_for(connection, bookmarks)?;
+        if !look.is_for_this_program() {
+            return Err(store::Error::TooOld);
+        }
+        if !look.holds(bookmarks) {
             return Err(store::Error::SetBack);
         }
         journal::append(connection, self.meter.process(), batch.sequence, &batch.counts)?;
@@ -75,7 +79,7 @@ impl Bitting {
         for (token, at) in &batch.tokens {
             tokens::set_last_used(connection, *token, *at)?;
         }
-        migrate::raise_high_water(connection, self.time.high_water())
+        high_water::raise_high_water(connection, self.time.high_water())
     }
 
     /// Whether it is time to fold the journal: it has grown long, or was left alone for long.
@@ -133,8 +137,9 @@ impl Bitting {
     /// Remembers the highest time seen, so that it outlives the process.
     pub fn save_high_water(&self) -> store::Result<()> {
         let high_water = self.time.high_water();
-        let saved =
-            self.background.write(|connection| migrate::raise_high_water(connection, high_water));
+        let saved = self
+            .background
+            .write(|connection| high_water::raise_high_water(connection, high_water));
         self.flushes.failing.store(saved.is_err(), Ordering::Relaxed);
         saved
     }

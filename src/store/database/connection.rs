@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -46,6 +46,8 @@ pub(in crate::store) struct Shared {
     pub(super) era: AtomicU64,
     kept: Arc<()>,
     pub(super) lines: Lifelines,
+    /// Whether a newer program has made the database unfit for this one.
+    pub(super) no_writing: AtomicBool,
     /// How many connections are kept, or opened again before any other.
     pub(super) to_keep: AtomicUsize,
 }

@@ -1,4 +1,5 @@
-//! Setting the remembered time back, after a clock that was far ahead has been mended.
+//! The highest time that any process has seen: remembering it, and setting it back after a clock that
+//! was far ahead has been mended.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -51,4 +52,13 @@ pub fn reset(target: &Target, now: Moment) -> Result<Moment> {
         }
         (result, _) => result,
     }
+}
+
+/// Stores the highest time seen; a lower one changes nothing.
+pub fn raise_high_water(connection: &mut AnyConnection, now: Moment) -> Result<()> {
+    let now = now.naive_utc();
+    diesel::update(bitting::table.filter(bitting::high_water.lt(now)))
+        .set(bitting::high_water.eq(now))
+        .execute(connection)?;
+    Ok(())
 }

@@ -7,10 +7,12 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::any_connection::AnyConnection;
 use super::connection::Session;
+use super::identities;
 use super::migrate;
 use super::migrate::Look;
 use super::preconditions::ServerFacts;
 use super::target::Target;
+use crate::model::finding::Finding;
 use crate::model::time::Moment;
 use crate::store::error::Result;
 use crate::store::users::powers;
@@ -156,8 +158,12 @@ impl Inspection {
             }
             AnyConnection::Postgres(connection) => {
                 let tables: Vec<Line> = diesel::sql_query(
-                    "SELECT CAST(quote_ident(tablename) AS TEXT) AS line FROM pg_catalog.pg_tables \
-                     WHERE schemaname = current_schema()",
+                    "SELECT CAST(t.oid::regclass AS TEXT) AS line FROM pg_catalog.pg_class AS t \
+                     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
+                     WHERE n.nspname = current_schema() AND t.relkind IN ('r', 'p') \
+                     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d \
+                     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = t.oid \
+                     AND d.deptype = 'e')",
                 )
                 .load(connection)?;
                 for Line { line: table } in tables {
@@ -219,6 +225,11 @@ impl Inspection {
             }
             AnyConnection::Postgres(_) => Ok(true),
         }
+    }
+
+    /// What is wrong with the numbers that PostgreSQL gives out next, if anything is.
+    pub fn sequences(&mut self) -> Result<Option<Finding>> {
+        identities::finding(&mut self.0.connection)
     }
 
     /// What the PostgreSQL server says of itself; nothing on SQLite.

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::any_connection::AnyConnection;
 use super::connection::{Session, sqlite_uri};
+use super::identities;
 use super::libpq;
 use super::pool::Database;
 use super::preconditions;
@@ -37,7 +38,7 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The generation of this program. It works with every schema whose `oldest_program` is not higher.
-const GENERATION: i64 = 1;
+pub(in crate::store) const GENERATION: i64 = 1;
 
 const DEFAULT_BRAND: &str = "bt";
 
@@ -84,7 +85,13 @@ pub fn open(
     let database = Database::new(target.clone(), connections);
     let mark = database
         .dedicated()
-        .and_then(|mut session| bring_up_to_date(&mut session, target, brand, now, missing))
+        .and_then(|mut session| {
+            let mark = bring_up_to_date(&mut session, target, brand, now, missing)?;
+            if missing == Missing::Create {
+                preconditions::demand(target, identities::finding(&mut session.connection)?)?;
+            }
+            Ok(mark)
+        })
         .map_err(|error| explain(error, target))?;
     Ok((database, mark))
 }
@@ -266,14 +273,18 @@ fn state(connection: &mut AnyConnection) -> Result<State> {
              WHERE c.name IN ('brand', 'oldest_program', 'high_water')) AS ours \
              FROM sqlite_schema AS s WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
         }
-        // Of every schema, and whether or not this user may read them.
+        // Of every schema, and whether or not this user may read them; those of extensions are
+        // nobody's.
         AnyConnection::Postgres(_) => {
             "SELECT n.nspname = current_schema() AND t.relname = 'bitting' \
              AND 3 = (SELECT COUNT(*) FROM pg_catalog.pg_attribute AS c WHERE c.attrelid = t.oid \
              AND c.attname IN ('brand', 'oldest_program', 'high_water')) AS ours \
              FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n \
              ON n.oid = t.relnamespace WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') \
-             AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg!_%' ESCAPE '!'"
+             AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg!_%' ESCAPE '!' \
+             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d \
+             WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = t.oid \
+             AND d.deptype = 'e')"
         }
     };
     let tables: Tables = diesel::sql_query(format!(
@@ -382,13 +393,4 @@ fn mark(connection: &mut AnyConnection) -> Result<Option<DatabaseInfo>> {
         .first(connection)
         .optional()?;
     Ok(row.map(|(brand, high_water)| DatabaseInfo { brand, high_water: high_water.and_utc() }))
-}
-
-/// Stores the highest time seen; a lower one changes nothing.
-pub fn raise_high_water(connection: &mut AnyConnection, now: Moment) -> Result<()> {
-    let now = now.naive_utc();
-    diesel::update(bitting::table.filter(bitting::high_water.lt(now)))
-        .set(bitting::high_water.eq(now))
-        .execute(connection)?;
-    Ok(())
 }

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod contents;
 pub mod file_identity;
 pub mod high_water;
+pub mod identities;
 pub mod inspect;
 pub mod libpq;
 pub mod lifeline;

@@ -171,6 +171,17 @@ impl Database {
         }
     }
 
+    /// Whether this program may write: a newer one may have made the database unfit for it.
+    pub fn allow_writing(&self, allowed: bool) {
+        let forbidden = self.shared.no_writing.swap(!allowed, Ordering::AcqRel);
+        if !allowed && !forbidden {
+            tracing::error!(
+                "A NEWER BITTING HAS CHANGED THE DATABASE: this server is too old for it, changes and \
+                 counts nothing more, and accepts no key after --max-staleness; update it"
+            );
+        }
+    }
+
     /// Ends every connection to PostgreSQL that somebody waits for longer than they may
     /// ([`lifeline::within`]); to be called over and over.
     pub fn cut_overdue(&self) {
@@ -228,6 +239,9 @@ impl Database {
 
     pub(in crate::store) fn writer(&self) -> Result<Writer> {
         self.check_file()?;
+        if self.shared.no_writing.load(Ordering::Acquire) {
+            return Err(Error::TooOld);
+        }
         let began = Instant::now();
         let patience = || lifeline::left_of(PATIENCE.saturating_sub(began.elapsed()));
         self.waited(1, || {

@@ -10,6 +10,8 @@ mod frozen;
 mod key_table_cost;
 mod list_plans;
 mod migrations;
+mod moved;
+mod outdated;
 mod pooler;
 mod preconditions;
 mod refused_databases;
