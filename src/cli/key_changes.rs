@@ -1,12 +1,15 @@
-//! `bitting key set`, and the options of limits, which `bitting key create` has too.
+//! `bitting key set` and `rotate`, and the options of limits, which `bitting key create` has too.
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::application::{now, open, principal};
 use super::failure::Failure;
-use super::key_shown::{not_found, parse_id, show_key};
+use super::key_shown::{in_a_sentence, not_found, parse_id, show_key, show_new_key};
+use super::output::say;
 use crate::config::Settings;
+use crate::domain::keys::rotation::Rotated;
+use crate::model::rotation::RotateRequest;
 use crate::model::time::{format as format_time, parse_expiry};
 use crate::store::database::migrate::Missing;
 
@@ -89,4 +92,48 @@ pub(super) fn set(arguments: &Set, settings: &Settings) -> Result<(), Failure> {
     let bitting = open(settings, Missing::Refuse)?;
     let edited = bitting.edit_key(id, patch, &principal());
     show_key(&bitting, &edited.map_err(|why| not_found(why, id))?, arguments.json)
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rotate {
+    /// The key's id, key_…
+    id: String,
+    /// How long the old key goes on working, 0 to 90d
+    #[arg(long, default_value = "7d", value_name = "TIME")]
+    overlap: String,
+    /// When the new key expires: a time from now (90d, 1y), a date (2027-01-31, its end) or an RFC 3339
+    /// time; unless given it lives as long as the old one was to live
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
+    /// Print a JSON object that holds the new key
+    #[arg(long)]
+    json: bool,
+}
+
+impl Rotate {
+    fn request(&self) -> Result<RotateRequest, Failure> {
+        let mut object = Map::from_iter([("overlap".to_owned(), json!(self.overlap))]);
+        if let Some(expires) = &self.expires {
+            let never = "--expires: a key that never expires is rotated into one that never does, and \
+                         no other; leave --expires out";
+            let end = read_expiry(expires)?.ok_or_else(|| Failure::Usage(never.to_owned()))?;
+            object.insert("expires_at".to_owned(), json!(end));
+        }
+        Ok(RotateRequest::from_object(&object, now())?)
+    }
+}
+
+pub(super) fn rotate(arguments: &Rotate, settings: &Settings) -> Result<(), Failure> {
+    let (id, request) = (parse_id(&arguments.id)?, arguments.request()?);
+    let bitting = open(settings, Missing::Refuse)?;
+    let rotated = bitting.rotate_key(id, request, &principal(), None);
+    let Rotated { keys, secret } = rotated.map_err(|why| not_found(why, id))?;
+    if !arguments.json {
+        let end = keys.old.expires_at.map(format_time).unwrap_or_default();
+        say(format_args!(
+            "{}. It replaces {id}, which ends {end}. The key is shown only once:",
+            in_a_sentence(&keys.new)
+        ));
+    }
+    show_new_key(&keys.new, &secret, bitting.time.now(), arguments.json)
 }

@@ -1,14 +1,16 @@
 //! A key as commands name it and show it.
 
 use super::failure::Failure;
-use super::output::{plain, show, show_json};
+use super::output::{plain, show, show_json, show_once};
+use crate::domain;
 use crate::domain::Bitting;
 use crate::model::actor::Actor;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
+use crate::model::secret::Secret;
 use crate::model::time::{Moment, format as format_time};
 use crate::model::usage::{Outcome, Tally, Usage};
-use crate::model::view::{KeyDetailView, KeyView};
+use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 use crate::model::words::Word;
 
 /// The id of a key as it was typed.
@@ -22,13 +24,36 @@ pub(super) fn parse_id(text: &str) -> Result<KeyId, Failure> {
 }
 
 /// Says how to find an id where there is no such key.
-pub(super) fn not_found(error: crate::domain::Error, id: KeyId) -> Failure {
+pub(super) fn not_found(error: domain::Error, id: KeyId) -> Failure {
     match error {
-        crate::domain::Error::NotFound => {
+        domain::Error::NotFound => {
             Failure::Failed(format!("there is no key {id}; `bitting key list` shows the ids"))
         }
         other => other.into(),
     }
+}
+
+/// What a new key may do, and until when.
+pub(super) fn in_a_sentence(key: &ApiKey) -> String {
+    let until = key
+        .expires_at
+        .map_or("never expires".to_owned(), |at| format!("expires {}", format_time(at)));
+    format!("{} may {}, {until}", key.id, key.scopes)
+}
+
+/// Prints a new key, this once: alone, or in a JSON object.
+pub(super) fn show_new_key(
+    key: &ApiKey,
+    secret: &Secret,
+    now: Moment,
+    json: bool,
+) -> Result<(), Failure> {
+    if !json {
+        return show_once(key.id, format_args!("{}", secret.expose()));
+    }
+    let usage = Usage::default();
+    let json = serde_json::to_string(&NewKeyView::new(KeyView::new(key, &usage, now), secret))?;
+    show_once(key.id, format_args!("{json}"))
 }
 
 /// Prints a key with its usage, as JSON or for people.
@@ -73,6 +98,8 @@ fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, S
             key.limits.allowed_networks.as_ref().map(ToString::to_string).unwrap_or_default(),
         ),
     ];
+    let id = |id: Option<KeyId>| id.map(|id| id.to_string()).unwrap_or_default();
+    lines.extend([("replaces", id(key.replaces)), ("replaced by", id(key.replaced_by))]);
     if let Some(revocation) = &key.revocation {
         let why = revocation.reason.as_ref().map(|reason| format!(": {reason}"));
         let (at, by) = (format_time(revocation.at), by(&revocation.by));

@@ -5,10 +5,10 @@ use serde_json::{Map, json};
 
 use super::application::{now, open, principal};
 use super::failure::Failure;
-use super::key_changes::{Limits, Set, read_expiry, set};
+use super::key_changes::{Limits, Rotate, Set, read_expiry, rotate, set};
 use super::key_filters::Filters;
-use super::key_shown::{not_found, parse_id, show_key};
-use super::output::{plain, say, show, show_json, show_once, show_table};
+use super::key_shown::{in_a_sentence, not_found, parse_id, show_key, show_new_key};
+use super::output::{plain, say, show, show_json, show_table};
 use super::transfer;
 use super::transfer::{Export, Import};
 use crate::config::Settings;
@@ -18,7 +18,7 @@ use crate::model::key_filter::KeyFilter;
 use crate::model::page::{Limit, PageRequest};
 use crate::model::time::format as format_time;
 use crate::model::usage::Usage;
-use crate::model::view::{KeyView, NewKeyView};
+use crate::model::view::KeyView;
 use crate::model::words::Word;
 use crate::server;
 use crate::store::database::migrate::Missing;
@@ -63,6 +63,16 @@ What is not given stays as it is; none removes a limit. Networks and scopes that
 all others. Scopes and life only ever shrink: what a key has lost it never gets back. Every running
 server follows within a second.")]
     Set(Set),
+    /// Put a new key in the place of one; the new key is printed once, alone on standard output
+    #[command(after_help = "\
+Examples:
+  bitting key rotate key_01…
+  bitting key rotate key_01… --overlap 30d --expires 1y
+  KEY=$(bitting key rotate key_01… --overlap 0)
+
+The new key has the name, owner, description, scopes and limits of the old one, which goes on working
+for the overlap, or until its own expiry if that comes before.")]
+    Rotate(Rotate),
     /// Show one key with its usage
     Show {
         /// The key's id, key_…
@@ -79,6 +89,9 @@ server follows within a second.")]
         /// Why, for the record
         #[arg(long)]
         reason: Option<String>,
+        /// Revoke its whole line: also what it has replaced, and what has replaced it
+        #[arg(long)]
+        lineage: bool,
         /// Print the key as a JSON object
         #[arg(long)]
         json: bool,
@@ -145,12 +158,17 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
             show_key(&bitting, &key, json)
         }
         KeyCommand::Set(arguments) => set(&arguments, settings),
-        KeyCommand::Revoke { id, reason, json } => {
+        KeyCommand::Rotate(arguments) => rotate(&arguments, settings),
+        KeyCommand::Revoke { id, reason, lineage, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
             let before = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
-            let key = bitting.revoke_key(id, reason.as_deref(), &principal(), None)?;
-            if before.revocation.is_some() {
+            let (reason, principal) = (reason.as_deref(), principal());
+            let key = match lineage {
+                true => bitting.revoke_line(id, reason, &principal, None)?,
+                false => bitting.revoke_key(id, reason, &principal, None)?,
+            };
+            if before.revocation.is_some() && !lineage {
                 say(format_args!("it was already revoked; nothing was changed"));
             }
             if json {
@@ -175,21 +193,10 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
 
     let bitting = open(settings, Missing::Create)?;
     let issued = bitting.issue_key(new, &principal(), None)?;
-    if arguments.json {
-        let usage = Usage::default();
-        let view = KeyView::new(&issued.key, &usage, bitting.time.now());
-        let json = serde_json::to_string(&NewKeyView::new(view, &issued.secret))?;
-        return show_once(issued.key.id, format_args!("{json}"));
+    if !arguments.json {
+        say(format_args!("{}. The key is shown only once:", in_a_sentence(&issued.key)));
     }
-    let until = issued
-        .key
-        .expires_at
-        .map_or("never expires".to_owned(), |at| format!("expires {}", format_time(at)));
-    say(format_args!(
-        "{} may {}, {until}. The key is shown only once:",
-        issued.key.id, issued.key.scopes
-    ));
-    show_once(issued.key.id, format_args!("{}", issued.secret.expose()))
+    show_new_key(&issued.key, &issued.secret, bitting.time.now(), arguments.json)
 }
 
 fn list(filter: &KeyFilter, json: bool, settings: &Settings) -> Result<(), Failure> {

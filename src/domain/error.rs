@@ -2,6 +2,7 @@
 
 use crate::model::FieldErrors;
 use crate::model::credential::Ended;
+use crate::model::id::KeyId;
 use crate::model::key::Status;
 use crate::model::scope::ScopeSet;
 use crate::store;
@@ -19,6 +20,9 @@ pub enum Error {
     /// The key has been retired, and retired keys are never edited.
     #[error("the key is {}", crate::model::words::Word::as_str(*.0))]
     Retired(Status),
+    /// The key was rotated already, into this one.
+    #[error("the key was rotated already; {0} takes its place")]
+    AlreadyRotated(KeyId),
     /// The record's version is not one that the request demands.
     #[error("the record has changed in the meantime; read it again")]
     PreconditionFailed,

@@ -15,7 +15,7 @@ use crate::model::credential::Credential;
 use crate::model::credential::Ended;
 use crate::model::id::{KeyId, SessionId, TokenId, UserId};
 use crate::model::key::ApiKey;
-use crate::model::scope::ScopeSet;
+use crate::model::scope::{Scope, ScopeSet};
 use crate::model::user::{Role, User};
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::{AnyConnection, audit, users};
@@ -99,6 +99,17 @@ impl Principal {
             Rights::User(user) => user.grants(catalog),
             Rights::Visitor => ScopeSet::EMPTY,
         }
+    }
+
+    /// Those of some scopes that they may not give to keys. Whoever may grant everything there is may
+    /// also pass on what a key has of resources that have left the configuration.
+    pub fn may_not_grant(&self, catalog: &Catalog, wanted: &ScopeSet) -> ScopeSet {
+        let may_grant = self.may_grant(catalog);
+        let everything = may_grant.includes(&catalog.scopes());
+        let granted = |scope: &Scope| {
+            may_grant.contains(scope) || everything && !catalog.scopes().contains(scope)
+        };
+        wanted.iter().filter(|scope| !granted(scope)).cloned().collect()
     }
 
     /// The user whose keys alone they may know of; none if they may know of all keys.

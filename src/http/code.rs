@@ -54,6 +54,8 @@ words! {
         RequestTimeout = "request_timeout",
         /// The key has been revoked or has expired, and can no longer be edited.
         KeyRetired = "key_retired",
+        /// The key was rotated before; `replaced_by` names the key that took its place.
+        AlreadyRotated = "already_rotated",
         /// The first request with this `Idempotency-Key` is still running.
         IdempotencyInProgress = "idempotency_in_progress",
         /// The record is not the version that the request asks for.
@@ -108,6 +110,7 @@ impl Code {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
             Self::KeyRetired => (StatusCode::CONFLICT, "Retired key"),
+            Self::AlreadyRotated => (StatusCode::CONFLICT, "Already rotated"),
             Self::IdempotencyInProgress => (StatusCode::CONFLICT, "Still in progress"),
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "Precondition failed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Body too large"),

@@ -13,6 +13,7 @@ use crate::domain;
 use crate::gate::decision::Refusal;
 use crate::gate::route::Need;
 use crate::model::credential::Ended;
+use crate::model::id::KeyId;
 use crate::model::requirement::Unmapped;
 use crate::model::secret::mask;
 use crate::model::words::Word;
@@ -166,6 +167,14 @@ impl Problem {
         problem
     }
 
+    fn already_rotated(new: KeyId) -> Self {
+        let detail =
+            format!("This key was rotated already: {new} takes its place. Rotate that one.");
+        let mut problem = Self::new(Code::AlreadyRotated, detail);
+        problem.0.members.insert("replaced_by".to_owned(), json!(new));
+        problem
+    }
+
     fn insufficient_scope(required: String, granted: Vec<String>, sentence: &str) -> Self {
         let mut problem = Self::new(Code::InsufficientScope, format!("{sentence} {required}."));
         problem.0.members.insert("required".to_owned(), json!(required));
@@ -299,6 +308,7 @@ impl From<domain::Error> for Problem {
                 Code::KeyRetired,
                 "This key has expired and can no longer be edited. Make a new one.",
             ),
+            domain::Error::AlreadyRotated(new) => Self::already_rotated(new),
             domain::Error::InProgress => Self::new(
                 Code::IdempotencyInProgress,
                 "The first request with this Idempotency-Key is still running. Try again shortly.",
@@ -313,8 +323,11 @@ impl From<domain::Error> for Problem {
             ),
             domain::Error::Invalid(errors) => errors.into(),
             domain::Error::NotGranted { required, granted } => {
+                let lacking = required.iter().filter(|scope| !granted.contains(scope));
+                let lacking: Vec<String> = lacking.map(ToString::to_string).collect();
                 let granted = granted.iter().map(|scope| scope.to_string()).collect();
-                Self::insufficient_scope(required.to_string(), granted, "You may not grant all of")
+                let sentence = format!("You may not grant {}, out of", lacking.join(", "));
+                Self::insufficient_scope(required.to_string(), granted, &sentence)
             }
             domain::Error::Forbidden => {
                 Self::new(Code::Forbidden, "Your role does not allow this. Ask an administrator.")

@@ -14,7 +14,7 @@ use super::middleware::judge::Judge;
 use super::middleware::measure::Measure;
 use super::pages;
 use super::pages::account::{login, password, setup};
-use super::pages::keys::{changes, export, key, narrow, new_key};
+use super::pages::keys::{changes, export, key, narrow, new_key, rotate};
 use super::pages::parts::frame::ADMINS_AND_AUDITORS;
 use super::pages::tokens::new_token;
 use super::pages::users::user;
@@ -55,6 +55,8 @@ pub fn endpoints() -> Vec<Endpoint> {
             .patch(keys::update, describe::keys::update),
         Endpoint::new("/v1/keys/{id}/revoke", AdminToken)
             .post(keys::revoke, describe::keys::revoke),
+        Endpoint::new("/v1/keys/{id}/rotate", AdminToken)
+            .post(keys::rotate, describe::keys::rotate),
         Endpoint::new("/v1/keys/{id}/errors", AdminToken).get(keys::errors, describe::keys::errors),
         Endpoint::new("/v1/keys/{id}/usage", AdminToken).get(keys::usage, describe::keys::usage),
         Endpoint::new("/v1/audit", AdminToken).get(audit::list, describe::audit::list),
@@ -81,6 +83,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .page(changes::edit_form)
             .form(changes::edit),
         Endpoint::browser("/keys/{id}/narrow", KEY_MAKERS).page(narrow::form).form(narrow::narrow),
+        Endpoint::browser("/keys/{id}/rotate", KEY_MAKERS).page(rotate::form).form(rotate::rotate),
         Endpoint::browser("/keys/{id}/revoke", KEY_MAKERS)
             .page(changes::revoke_form)
             .form(changes::revoke),

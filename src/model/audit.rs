@@ -17,6 +17,8 @@ words! {
         KeyCreated = "key.created",
         /// A key's label, limits, scopes, expiry or user was changed.
         KeyUpdated = "key.updated",
+        /// A key was rotated: another took its place, and it ends.
+        KeyRotated = "key.rotated",
         /// A key was revoked.
         KeyRevoked = "key.revoked",
         /// An admin token was made.

@@ -13,7 +13,7 @@ use super::usage::Usage;
 use super::words::Word;
 
 /// The columns of every file of keys, in their order; the last one only where digests are wanted.
-pub const COLUMNS: [&str; 22] = [
+pub const COLUMNS: [&str; 24] = [
     "id",
     "name",
     "description",
@@ -35,6 +35,8 @@ pub const COLUMNS: [&str; 22] = [
     "rate_limit",
     "quota",
     "allowed_networks",
+    "replaces",
+    "replaced_by",
     "sha256",
 ];
 
@@ -73,6 +75,8 @@ pub struct ExportedKey<'a> {
     month: i64,
     #[serde(flatten)]
     limits: &'a KeyLimits,
+    replaces: Option<KeyId>,
+    replaced_by: Option<KeyId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
@@ -101,6 +105,8 @@ impl<'a> ExportedKey<'a> {
             week: usage.windows.week.total(),
             month: usage.windows.month.total(),
             limits: &key.limits,
+            replaces: key.replaces,
+            replaced_by: key.replaced_by,
             sha256: None,
         }
     }
@@ -136,6 +142,8 @@ impl<'a> ExportedKey<'a> {
             optional(self.limits.rate_limit.as_ref()),
             optional(self.limits.quota.as_ref()),
             optional(self.limits.allowed_networks.as_ref()),
+            optional(self.replaces.as_ref()),
+            optional(self.replaced_by.as_ref()),
         ];
         cells.extend(self.sha256.clone());
         cells

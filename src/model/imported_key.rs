@@ -16,7 +16,7 @@ use super::secret::{Brand, Digest, mask};
 use super::time::{LongestLife, Moment, parse_expiry};
 
 /// The columns that an import ignores: it makes new values for them.
-const IGNORED: [&str; 10] = [
+const IGNORED: [&str; 12] = [
     "id",
     "created_at",
     "created_by",
@@ -27,6 +27,8 @@ const IGNORED: [&str; 10] = [
     "24h",
     "7d",
     "30d",
+    "replaces",
+    "replaced_by",
 ];
 
 /// Longer texts could be whole keys.

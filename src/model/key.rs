@@ -105,6 +105,10 @@ pub struct ApiKey {
     pub revocation: Option<Revocation>,
     /// Whether its secret was made elsewhere, and need not look like one of ours.
     pub imported: bool,
+    /// The key that was rotated into this one.
+    pub replaces: Option<KeyId>,
+    /// The key that this one was rotated into.
+    pub replaced_by: Option<KeyId>,
     /// Id of the audit event of its last change.
     pub revision: i64,
 }

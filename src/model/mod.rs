@@ -31,6 +31,7 @@ pub mod random_secret;
 pub mod request_path;
 pub mod request_rule;
 pub mod requirement;
+pub mod rotation;
 pub mod schema;
 pub mod scope;
 pub mod secret;

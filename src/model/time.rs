@@ -173,19 +173,27 @@ pub enum LongestLife {
 }
 
 impl LongestLife {
+    /// The latest expiry.
+    pub fn latest(self, now: Moment) -> Moment {
+        let months = match self {
+            Self::TenYears => 120,
+            Self::OneYear => 12,
+        };
+        now.checked_add_months(Months::new(months)).unwrap_or(Moment::MAX_UTC)
+    }
+
     /// Refuses an expiry that is not in the future, or too far in it.
     ///
     /// # Errors
     /// A sentence for the field's error.
     pub fn check(self, expires_at: Moment, now: Moment) -> Result<Moment, String> {
-        let (latest, words) = match self {
-            Self::TenYears => (now.checked_add_months(Months::new(120)), "10 years"),
-            Self::OneYear => (now.checked_add_months(Months::new(12)), "a year"),
+        let words = match self {
+            Self::TenYears => "10 years",
+            Self::OneYear => "a year",
         };
-        let latest = latest.unwrap_or(Moment::MAX_UTC);
         if expires_at <= now {
             Err("must be in the future".to_owned())
-        } else if expires_at > latest {
+        } else if expires_at > self.latest(now) {
             Err(format!("must be at most {words} away"))
         } else {
             Ok(expires_at)

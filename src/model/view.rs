@@ -56,6 +56,10 @@ pub struct KeyView<'a> {
     revoked_by: Option<&'a Actor>,
     /// Why, in their words.
     revoke_reason: Option<&'a str>,
+    /// The key whose place it took, if it did.
+    replaces: Option<KeyId>,
+    /// The key that took its place, if it was rotated.
+    replaced_by: Option<KeyId>,
     /// When it was last used while it was live.
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
@@ -85,6 +89,8 @@ impl<'a> KeyView<'a> {
             revoked_at: revocation.map(|revocation| revocation.at),
             revoked_by: revocation.map(|revocation| &revocation.by),
             revoke_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
+            replaces: key.replaces,
+            replaced_by: key.replaced_by,
             last_used_at: usage.last_used_at(),
             lifetime_total: usage.lifetime.total(),
             usage: &usage.windows,
@@ -143,6 +149,8 @@ pub struct WhoAmIView<'a> {
     expires_at: Option<Moment>,
     #[serde(flatten)]
     limits: &'a KeyLimits,
+    /// The key that took its place, if it was rotated: use that one.
+    replaced_by: Option<KeyId>,
     /// Requests in each window.
     usage: &'a PerWindow<Tally>,
 }
@@ -157,6 +165,7 @@ impl<'a> WhoAmIView<'a> {
             scopes: &key.scopes,
             expires_at: key.expires_at,
             limits: &key.limits,
+            replaced_by: key.replaced_by,
             usage: &usage.windows,
         }
     }

@@ -39,6 +39,8 @@ diesel::table! {
         rate_limit -> Nullable<Text>,
         quota -> Nullable<Text>,
         allowed_networks -> Nullable<Text>,
+        replaces -> Nullable<Text>,
+        replaced_by -> Nullable<Text>,
     }
 }
 

@@ -148,7 +148,7 @@ impl Gallery {
             ("key-revoke", of(active, "/revoke")),
             ("key-day", of(active, "?window=24h")),
             ("key-new", "/keys/new".to_owned()),
-            ("key-replace", format!("/keys/new?replaces={}", active.id)),
+            ("key-rotate", of(active, "/rotate")),
             ("usage", "/usage".to_owned()),
             ("usage-day", "/usage?window=24h".to_owned()),
             ("audit", "/audit".to_owned()),
@@ -179,6 +179,15 @@ impl Gallery {
                 self.complaints.borrow_mut().retain(|line| !line.contains("status of 404"));
             }
         }
+    }
+
+    /// The pages of two keys of which one was rotated into the other, now.
+    fn view_rotated(&self, key: &MadeKey) {
+        let path = format!("/v1/keys/{}/rotate", key.id);
+        let new = self.server.manage("POST", &path, None).ok()["id"].clone();
+        self.view("key-rotated", &format!("/keys/{}", key.id));
+        self.view("key-successor", &format!("/keys/{}", new.as_str().unwrap()));
+        self.view("key-revoke-line", &format!("/keys/{}/revoke", key.id));
     }
 
     /// A page of a user who is not the one that looks.
@@ -311,6 +320,7 @@ fn pages_after_a_month_of_use() {
     let gallery = Gallery::open("filled", server);
     gallery.sign_in_as(demo.email, &demo.password);
     gallery.view_all(&active, &retired);
+    gallery.view_rotated(&active);
     send_and_inspect(&gallery, "/users/new", &[("#email", "cy@example.com")], "user-link");
     send_and_inspect(&gallery, "/tokens/new", &[("#name", "CRM provisioning")], "token-made");
     let disabled = gallery.server.db_user("di@example.com", json!({"role": "auditor"}));
@@ -391,5 +401,6 @@ fn pages_with_the_longest_names() {
     let gallery = Gallery::open("long", server);
     gallery.sign_in();
     gallery.view_all(&active, &retired);
+    gallery.view_rotated(&active);
     gallery.close();
 }

@@ -54,7 +54,7 @@ impl Stage {
     }
 
     /// Makes a key by the form; returns it.
-    fn make_key(&self, name: &str, scopes: &[&str]) -> String {
+    pub fn make_key(&self, name: &str, scopes: &[&str]) -> String {
         self.go("/keys/new");
         self.window.find("#name").enter(name);
         for scope in scopes {
@@ -246,7 +246,7 @@ fn no_page_is_shown_in_a_frame_or_runs_a_strangers_script() {
 
 /// Goes on with Tab until the element that a selector finds has the focus.
 #[track_caller]
-fn tab_to(window: &Window, selector: &str) {
+pub fn tab_to(window: &Window, selector: &str) {
     for _ in 0..60 {
         window.press(TAB);
         if window.run(&format!("return document.activeElement.matches({selector:?})")) == true {

@@ -68,7 +68,7 @@ impl Bitting {
 
 /// Runs `issue` with a first step for its transaction, which records what the form makes, or, if
 /// the form has made something before, rolls everything back.
-fn by_form<Made, Id: FromStr + Display>(
+pub(super) fn by_form<Made, Id: FromStr + Display>(
     nonce: &RandomSecret,
     issue: impl FnOnce(&mut dyn FnMut(&mut AnyConnection, Id) -> Result<()>) -> Result<Made>,
 ) -> Result<FormOutcome<Made, Id>> {

@@ -57,10 +57,30 @@ impl Bitting {
         first: impl FnOnce(&mut AnyConnection, KeyId) -> Result<()>,
     ) -> Result<IssuedKey> {
         self.refuse_secrets_in(&new.label)?;
-        let origin = &principal.origin;
         let secret = self.new_secret(SecretKind::ApiKey)?;
-        let now = self.time.now();
-        let mut key = ApiKey {
+        let mut key = self.unsaved_key(new, principal, &secret, self.time.now());
+        let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
+        let made = self.write_once(keep, |connection| {
+            self.require_grants(connection, principal, &key.scopes)?;
+            first(connection, key.id)?;
+            self.insert_key(connection, &principal.origin, &mut key)?;
+            Ok(key)
+        });
+        let key = self.audit_denial(principal, None, &attempt, made)?;
+        self.took_effect(key.digest, &key);
+        log_change(Action::KeyCreated, key.id, &principal.origin);
+        Ok(IssuedKey { key, secret })
+    }
+
+    /// A key that is about to be stored: its number and revision are still to be given to it.
+    pub(super) fn unsaved_key(
+        &self,
+        new: NewKey,
+        principal: &Principal,
+        secret: &Secret,
+        now: Moment,
+    ) -> ApiKey {
+        ApiKey {
             number: KeyNumber(0),
             id: KeyId::from_number(self.next_id(now)),
             digest: secret.digest(),
@@ -69,32 +89,47 @@ impl Bitting {
             limits: new.limits,
             display: secret.display(),
             created_at: now,
-            created_by: origin.actor.clone(),
+            created_by: principal.origin.actor.clone(),
             user: principal.user_id(),
             expires_at: new.expires_at,
             revocation: None,
             imported: false,
+            replaces: None,
+            replaced_by: None,
             revision: 0,
-        };
-        let detail = json!(NewKeyDetail::of(&key));
-        let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
-        let made = self.write_once(keep, |connection| {
-            let principal = self.reload_rights(connection, principal)?;
-            AdvisoryLock::Keys.acquire(connection)?;
-            require(principal.manages_keys())?;
-            let granted = principal.may_grant(&self.catalog);
-            if !granted.includes(&key.scopes) {
-                return Err(Error::NotGranted { required: key.scopes.clone(), granted });
-            }
-            first(connection, key.id)?;
-            key.revision = self.record(connection, Action::KeyCreated, origin, key.id, &detail)?;
-            key.number = keys::insert(connection, &key)?;
-            Ok(key)
-        });
-        let key = self.audit_denial(principal, None, &attempt, made)?;
-        self.took_effect(key.digest, &key);
-        log_change(Action::KeyCreated, key.id, origin);
-        Ok(IssuedKey { key, secret })
+        }
+    }
+
+    /// Refuses who may not make a key with these scopes; the transaction then holds
+    /// [`AdvisoryLock::Keys`].
+    pub(super) fn require_grants(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        required: &ScopeSet,
+    ) -> Result<()> {
+        let principal = self.reload_rights(connection, principal)?;
+        AdvisoryLock::Keys.acquire(connection)?;
+        require(principal.manages_keys())?;
+        let lacking = principal.may_not_grant(&self.catalog, required);
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let granted = principal.may_grant(&self.catalog);
+        Err(Error::NotGranted { required: required.clone(), granted })
+    }
+
+    /// Stores a new key in the caller's transaction, with its audit event.
+    pub(super) fn insert_key(
+        &self,
+        connection: &mut AnyConnection,
+        origin: &Origin,
+        key: &mut ApiKey,
+    ) -> Result<()> {
+        let detail = json!(NewKeyDetail::of(key));
+        key.revision = self.record(connection, Action::KeyCreated, origin, key.id, &detail)?;
+        key.number = keys::insert(connection, key)?;
+        Ok(())
     }
 
     /// Draws a new secret.
@@ -271,6 +306,8 @@ pub(in crate::domain) struct NewKeyDetail<'a> {
     limits: &'a KeyLimits,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     imported: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<KeyId>,
 }
 
 impl<'a> NewKeyDetail<'a> {
@@ -282,6 +319,7 @@ impl<'a> NewKeyDetail<'a> {
             expires_at: key.expires_at,
             limits: &key.limits,
             imported: key.imported,
+            replaces: key.replaces,
         }
     }
 }

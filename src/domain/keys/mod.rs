@@ -5,5 +5,6 @@ pub mod forms;
 pub mod identities;
 pub mod keyring;
 pub mod listing;
+pub mod rotation;
 pub mod summaries;
 pub mod transfer;

@@ -119,6 +119,8 @@ impl Bitting {
             revocation: None,
             user: principal.user_id(),
             imported: true,
+            replaces: None,
+            replaced_by: None,
             revision: 0,
         }
     }

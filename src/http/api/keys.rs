@@ -2,12 +2,15 @@
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
+use serde_json::Value;
 
 use super::origin::Manager;
 use super::{listing, respond};
 use crate::domain;
 use crate::domain::Bitting;
 use crate::domain::idempotency::{Idempotent, keep};
+use crate::domain::keys::rotation::{Rotated, Rotation};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
@@ -16,9 +19,12 @@ use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
 use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
 use crate::model::key_filter::KeyFilter;
+use crate::model::rotation::RotateRequest;
+use crate::model::secret::Secret;
 use crate::model::time::Moment;
 use crate::model::usage::{KeySelection, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
+use crate::model::words::words;
 
 /// What is shown of a key besides the stored record.
 struct Figures {
@@ -91,15 +97,17 @@ pub async fn create(
         })
     });
     match made.await? {
-        Idempotent::Fresh((issued, now)) => {
-            let usage = Usage::default();
-            let view = KeyView::new(&issued.key, &usage, now);
-            Ok(HttpResponse::Created()
-                .insert_header((LOCATION, location(&issued.key)))
-                .json(NewKeyView::new(view, &issued.secret)))
-        }
+        Idempotent::Fresh((issued, now)) => Ok(created(&issued.key, &issued.secret, now)),
         Idempotent::Replayed(answer) => respond::replayed(&answer),
     }
+}
+
+/// The answer that shows a new key, once.
+fn created(key: &ApiKey, secret: &Secret, now: Moment) -> HttpResponse {
+    let usage = Usage::default();
+    let view = KeyView::new(key, &usage, now);
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((LOCATION, location(key))).json(NewKeyView::new(view, secret))
 }
 
 fn location(key: &ApiKey) -> String {
@@ -139,8 +147,9 @@ pub async fn update(
     Ok(HttpResponse::Ok().json(figures.view(&key)))
 }
 
-/// `POST /v1/keys/{id}/revoke`: revokes a key, once for each `Idempotency-Key`.
-pub async fn revoke(
+/// `POST /v1/keys/{id}/rotate`: puts a new key in the place of one, once for each
+/// `Idempotency-Key`. As with [`create`], only the first answer holds the secret.
+pub async fn rotate(
     manager: Manager,
     state: web::Data<State>,
     query: QueryReader,
@@ -149,15 +158,75 @@ pub async fn revoke(
     body: OptionalJsonObject,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let ended = state.run(move |bitting| {
+    let rotated = state.run(move |bitting| {
+        let now = bitting.time.now();
+        let answer = |keys: &Rotation| {
+            let answer = Answer::new(201, &KeyView::new(&keys.new, &Usage::default(), now))?;
+            Ok(answer.with_location(location(&keys.new)))
+        };
         bitting.once(idempotency.attempt(&body.0), manager.credential(), |turn| {
+            let request = RotateRequest::from_object(&body.0, now)?;
+            let principal = manager.principal(bitting)?;
+            Ok((bitting.rotate_key(id.0, request, &principal, keep(turn, &answer))?, now))
+        })
+    });
+    match rotated.await? {
+        Idempotent::Fresh((Rotated { keys, secret }, now)) => Ok(created(&keys.new, &secret, now)),
+        Idempotent::Replayed(answer) => respond::replayed(&answer),
+    }
+}
+
+/// Which keys are revoked with one.
+#[derive(JsonSchema)]
+pub struct RevokeQuery {
+    /// Whether the whole line is revoked: also what the key has replaced, and what has replaced it.
+    lineage: Option<Lineage>,
+}
+
+words! {
+    /// Whether the line of a key is meant too.
+    Lineage {
+        /// It is.
+        Whole = "true",
+        /// It is not.
+        One = "false",
+    }
+}
+
+impl RevokeQuery {
+    /// Reads the parameters.
+    pub fn read(query: &mut QueryReader) -> Self {
+        Self { lineage: query.choice("lineage") }
+    }
+}
+
+/// `POST /v1/keys/{id}/revoke`: revokes a key, or its whole line, once for each `Idempotency-Key`.
+pub async fn revoke(
+    manager: Manager,
+    state: web::Data<State>,
+    mut query: QueryReader,
+    id: Id<KeyId>,
+    idempotency: Idempotency,
+    body: OptionalJsonObject,
+) -> Result<HttpResponse, Problem> {
+    let whole = RevokeQuery::read(&mut query).lineage == Some(Lineage::Whole);
+    query.finish()?;
+    let ended = state.run(move |bitting| {
+        // The same name for another request is a mistake, also where only the query differs.
+        let mut named = body.0.clone();
+        named.extend(whole.then(|| ("?lineage".to_owned(), Value::Bool(true))));
+        bitting.once(idempotency.attempt(&named), manager.credential(), |turn| {
             let reason = RevokeRequest::from_object(&body.0)?.reason;
             let principal = manager.principal(bitting)?;
             // Read before, since the answer is kept in the transaction that ends the key.
             let figures = Figures::of(bitting, bitting.find_key(&principal, id.0)?.number)?;
             let answer = |key: &ApiKey| Answer::new(200, &figures.view(key));
             let keep = keep(turn, &answer);
-            let key = bitting.revoke_key(id.0, reason.as_deref(), &principal, keep)?;
+            let reason = reason.as_deref();
+            let key = match whole {
+                true => bitting.revoke_line(id.0, reason, &principal, keep)?,
+                false => bitting.revoke_key(id.0, reason, &principal, keep)?,
+            };
             Ok(answer(&key))
         })
     });

@@ -13,6 +13,7 @@ use crate::gate::route::Need;
 use crate::http::error::{Code, Problem};
 use crate::model::catalog::Catalog;
 use crate::model::field_errors::MOST_NAMED;
+use crate::model::id::{KeyId, PublicId};
 use crate::model::key::Status;
 use crate::model::scope::{Access, Scope};
 use crate::model::words::{Word, choice};
@@ -32,6 +33,8 @@ pub(super) const OF_LIMITS: [Code; 3] =
     [Code::AddressNotAllowed, Code::RateLimited, Code::QuotaExceeded];
 
 const REQUEST_ID: &str = "01990c2d6b7e7c3a8f5e2b1a4c6d8e90";
+/// The number of a key in examples.
+const SAMPLE_KEY: u128 = 0x0199_0c2d_6b7e_7c3a_8f5e_2b1a_4c6d_8e91;
 
 /// A problem with this code, as the server would answer it where there are these resources.
 fn sample(code: Code, catalog: &Catalog) -> Problem {
@@ -58,6 +61,9 @@ fn sample(code: Code, catalog: &Catalog) -> Problem {
         Code::KeyRetired => domain::Error::Retired(Status::Revoked).into(),
         Code::ValidationFailed => {
             FieldErrors::one("limit", "must be a number from 1 to 100").into()
+        }
+        Code::AlreadyRotated => {
+            domain::Error::AlreadyRotated(KeyId::from_number(SAMPLE_KEY)).into()
         }
         Code::Internal => Problem::internal(""),
         other => Problem::new(other, other.about()),
@@ -102,6 +108,7 @@ pub(super) fn schema(schemas: &mut Schemas) -> Value {
             },
             "required": text("With `insufficient_scope`: the scope that was needed."),
             "granted": words("With `insufficient_scope`: the scopes that the credential has."),
+            "replaced_by": text("With `already_rotated`: the key that took its place."),
         },
     })
 }

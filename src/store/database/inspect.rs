@@ -25,7 +25,7 @@ const DAMAGES_LISTED: usize = 5;
 const KEYS_PER_READ: i64 = 10_000;
 
 /// What must hold of the rows, each with a query that counts where it does not.
-const INVARIANTS: [(&str, &str); 11] = [
+const INVARIANTS: [(&str, &str); 12] = [
     (
         "every key has one key.created event",
         "SELECT COUNT(*) AS n FROM api_keys AS k WHERE 1 <> (SELECT COUNT(*) FROM audit_events AS e \
@@ -41,6 +41,13 @@ const INVARIANTS: [(&str, &str); 11] = [
         "every key's revision is the id of an event of its own",
         "SELECT COUNT(*) AS n FROM api_keys AS k WHERE NOT EXISTS (SELECT 1 FROM audit_events AS e \
          WHERE e.id = k.revision AND e.key_id = k.id)",
+    ),
+    (
+        "every key that was rotated is named by the key that replaces it, and by no other",
+        "SELECT COUNT(*) AS n FROM api_keys AS k LEFT JOIN api_keys AS o ON o.id = k.replaces \
+         LEFT JOIN api_keys AS r ON r.id = k.replaced_by WHERE \
+         (k.replaces IS NOT NULL AND (o.replaced_by IS NULL OR o.replaced_by <> k.id)) OR \
+         (k.replaced_by IS NOT NULL AND (r.replaces IS NULL OR r.replaces <> k.id))",
     ),
     (
         "every admin token has one token.created event, and one token.revoked event if revoked",

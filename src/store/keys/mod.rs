@@ -2,6 +2,7 @@
 
 pub mod errors;
 pub mod forms;
+pub mod lineage;
 pub mod listing;
 pub mod summaries;
 pub mod transfer;
@@ -54,6 +55,8 @@ pub(super) struct Row {
     rate_limit: Option<String>,
     quota: Option<String>,
     allowed_networks: Option<String>,
+    replaces: Option<String>,
+    replaced_by: Option<String>,
 }
 
 impl TryFrom<Row> for ApiKey {
@@ -79,6 +82,8 @@ impl TryFrom<Row> for ApiKey {
                 row.revoke_reason,
             )?,
             imported: row.imported,
+            replaces: rows::optional_id("key id", row.replaces)?,
+            replaced_by: rows::optional_id("key id", row.replaced_by)?,
             revision: row.revision,
         })
     }
@@ -118,6 +123,7 @@ pub(super) struct NewRow<'a> {
     rate_limit: Option<String>,
     quota: Option<String>,
     allowed_networks: Option<String>,
+    replaces: Option<String>,
 }
 
 impl<'a> NewRow<'a> {
@@ -141,6 +147,7 @@ impl<'a> NewRow<'a> {
             rate_limit: key.limits.rate_limit.map(|limit| limit.to_string()),
             quota: key.limits.quota.map(|quota| quota.to_string()),
             allowed_networks: key.limits.allowed_networks.as_ref().map(Networks::to_string),
+            replaces: key.replaces.map(|old| old.to_string()),
         }
     }
 }

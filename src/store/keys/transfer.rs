@@ -17,7 +17,7 @@ use crate::store::schema::api_keys as table;
 
 /// Digests looked up by one statement.
 const DIGESTS_PER_STATEMENT: usize = 500;
-/// Keys stored by one statement: 16 parameters each, of which SQLite takes 32,766.
+/// Keys stored by one statement: 19 parameters each, of which SQLite takes 32,766.
 const ROWS_PER_STATEMENT: usize = 500;
 
 /// Stores many new keys; their own `number` is not looked at.

@@ -67,7 +67,7 @@ pub fn members(object: &Value) -> Vec<&str> {
     names
 }
 
-const KEY_MEMBERS: [&str; 19] = [
+const KEY_MEMBERS: [&str; 21] = [
     "allowed_networks",
     "created_at",
     "created_by",
@@ -81,6 +81,8 @@ const KEY_MEMBERS: [&str; 19] = [
     "owner",
     "quota",
     "rate_limit",
+    "replaced_by",
+    "replaces",
     "revoke_reason",
     "revoked_at",
     "revoked_by",

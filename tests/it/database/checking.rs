@@ -80,6 +80,8 @@ on_both! {
             ("DELETE FROM audit_events WHERE action = 'key.created'", "records", "one key.created event"),
             ("UPDATE audit_events SET action = 'key.revoked' WHERE action = 'key.created'", "records", "one key.revoked event"),
             ("UPDATE api_keys SET revoked_at = created_at, revoked_by_type = 'cli', revoked_by_name = 'x'", "records", "one key.revoked event"),
+            ("UPDATE api_keys SET replaced_by = id WHERE number = 1", "records", "named by the key that replaces it"),
+            ("UPDATE api_keys SET replaces = id WHERE number = 1", "records", "named by the key that replaces it"),
             ("DELETE FROM audit_events WHERE action = 'token.revoked'", "records", "admin token"),
             ("UPDATE api_keys SET revision = revision + 1000", "records", "revision"),
             ("UPDATE audit_events SET key_id = 'key_0' WHERE action = 'key.revoked'", "records", "has its key"),

@@ -12,4 +12,8 @@ mod management;
 mod narrowing;
 mod new_key_page;
 mod right_size;
+mod rotation;
+mod rotation_load;
+mod rotation_page;
+mod shrinking_model;
 pub mod transfer;

@@ -173,28 +173,7 @@ on_both! {
 }
 
 on_both! {
-    fn a_key_is_replaced_by_one_like_it(backend) {
-        let (server, browser) = start(backend);
-        let old = server.key_with("calls:read contacts:write", json!({
-            "name": "CRM", "owner": "acme", "expires_at": "2026-12-21T12:00:00Z",
-        }));
-        let form = browser.get(&format!("/keys/new?replaces={}", old.id));
-        assert_eq!(attributes(&form, "input[name=scope][checked]", "value"), ["calls:read", "contacts:write"]);
-        assert_eq!(attributes(&form, "#name, #owner", "value"), ["CRM", "acme"]);
-        assert_eq!(attributes(&form, "input[name=expires][checked]", "value"), ["30d"]);
-        let fields = [("name", "CRM 2"), ("expires", "30d"), ("scope", "calls:read"), ("replaces", old.id.as_str())];
-        let made = send(&browser, &fields);
-        let revoke = attributes(&made, "#replaced .danger", "href");
-        assert_eq!(revoke, [format!("/keys/{}/revoke", old.id)]);
-        server.call(&old, "GET", "/v1/calls", None).ok();
-        assert_eq!(browser.submit(&revoke[0], &revoke[0], &[]).status, 303);
-        server.call(&old, "GET", "/v1/calls", None).expect(401, "key_revoked");
-        server.client.with_key(&text(&made, "#new-key"), "GET", "/v1/calls", None).ok();
-    }
-}
-
-on_both! {
-    fn limits_are_typed_shown_changed_and_taken_along(backend) {
+    fn limits_are_typed_shown_and_changed(backend) {
         let (server, browser) = start(backend);
         let limits = [("rate_limit", "600/minute"), ("quota", " 50000/day "), ("allowed_networks", "10.0.0.0/8, ::1")];
         let made = send(&browser, &[&GOOD[..], &limits].concat());
@@ -207,11 +186,9 @@ on_both! {
             assert!(facts.contains(words), "{facts}");
         }
         let edit = format!("/keys/{id}/edit");
-        for path in [edit.clone(), format!("/keys/new?replaces={id}")] {
-            let form = browser.get(&path);
-            assert_eq!(attributes(&form, "#rate_limit", "value"), ["600/minute"]);
-            assert_eq!(attributes(&form, "#allowed_networks", "value"), ["10.0.0.0/8 ::1/128"]);
-        }
+        let form = browser.get(&edit);
+        assert_eq!(attributes(&form, "#rate_limit", "value"), ["600/minute"]);
+        assert_eq!(attributes(&form, "#allowed_networks", "value"), ["10.0.0.0/8 ::1/128"]);
         let bad = [("name", "n8n"), ("rate_limit", "600"), ("quota", "0/day"), ("allowed_networks", "10.0.0.1/8")];
         let refused = browser.submit(&edit, &edit, &bad);
         assert_eq!(refused.status, 422);

@@ -92,7 +92,7 @@ on_both! {
                 "/tokens".to_owned(), "/tokens/retired".to_owned(), format!("/tokens/{}/revoke", tokens[1]),
                 format!("/keys/{live}"), format!("/keys/{live}/edit"), format!("/keys/{live}/narrow"),
                 format!("/keys/{live}/revoke"),
-                format!("/keys/{ended}"), format!("/keys/new?replaces={live}"), format!("/audit?key_id={ended}"),
+                format!("/keys/{ended}"), format!("/keys/{live}/rotate"), format!("/audit?key_id={ended}"),
             ] {
                 check_page(&path, &admin.get(&path), name);
             }

@@ -14,7 +14,7 @@ const EMAIL: &str = "ada@example.com";
 
 /// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
 /// that it works. `{key}` and its like stand for what the forms are about.
-const FORMS: [(&str, &str, &str); 18] = [
+const FORMS: [(&str, &str, &str); 19] = [
     ("/login", "/login", "email={email}&password={password}"),
     ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
     ("/password?token={link}", "/password", "token={link}&password={password}"),
@@ -22,6 +22,7 @@ const FORMS: [(&str, &str, &str); 18] = [
     ("/keys/new", "/keys/new", "name=x&expires=7d&scope=calls:read"),
     ("/keys/{key}/edit", "/keys/{key}/edit", "name=x"),
     ("/keys/{key}/narrow", "/keys/{key}/narrow", "scope=calls:read&expires=7d"),
+    ("/keys/{key}/rotate", "/keys/{key}/rotate", "overlap=7d&expires=keep"),
     ("/keys/{key}/revoke", "/keys/{key}/revoke", "reason=x"),
     ("/users/new", "/users/new", "email=x@example.com&role=auditor"),
     ("/users/{user}", "/users/{user}", "role=auditor"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{EXAMPLE_NUMBER, example_time, json_of, page_of};
-use crate::http::api::keys::read_filter;
+use crate::http::api::keys::{RevokeQuery, read_filter};
 use crate::http::error::Code;
 use crate::http::extract::QueryReader;
 use crate::http::openapi::operation::Operation;
@@ -15,6 +15,7 @@ use crate::model::id::{KeyId, PublicId};
 use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
 use crate::model::key_settings::KeySettings;
 use crate::model::page::Page;
+use crate::model::rotation::RotateRequest;
 use crate::model::scope::Access;
 use crate::model::secret::Digest;
 use crate::model::usage::{PerWindow, Source, Usage};
@@ -57,6 +58,8 @@ pub(in crate::http) fn example_key(catalog: &Catalog) -> Option<ApiKey> {
         expires_at: new.expires_at,
         revocation: None,
         imported: false,
+        replaces: None,
+        replaced_by: None,
         revision: 1,
     })
 }
@@ -158,6 +161,40 @@ pub fn update(operation: &mut Operation<'_>) {
         .response::<KeyDetailView<'_>>(200, "The key was changed.", example_detail(catalog));
 }
 
+/// `POST /v1/keys/{id}/rotate`
+pub fn rotate(operation: &mut Operation<'_>) {
+    let catalog = operation.catalog();
+    let of_old = |mut view: Value| {
+        view["replaces"] = json!(KeyId::from_number(EXAMPLE_NUMBER - 1));
+        view
+    };
+    operation
+        .id(TAG, "rotate", "Rotate a key")
+        .description(
+            "Makes a key with the same name, owner, description, scopes and limits. The old one ends \
+             after the overlap, or by its own expiry if that comes before. The new key itself is in \
+             this response only. The token needs the right to grant every scope of the key.",
+        )
+        .on_id::<KeyId>()
+        .request_body::<RotateRequest, _>(
+            "KeyRotation",
+            |reader| RotateRequest::read(reader, example_time()),
+            &json!({"overlap": "7d"}),
+        )
+        .errors(&[Code::KeyRetired, Code::AlreadyRotated])
+        .response_either::<NewKeyView<'_>, KeyView<'_>>(
+            201,
+            "The key was rotated; this is the new one.",
+            json!({
+                "now": {"summary": "The first time", "value": of_old(example_new(catalog))},
+                "before": {"summary": "With an `Idempotency-Key`, again", "value": of_old(example_view(catalog))},
+            }),
+        )
+        .with_header(201, "Location")
+        .idempotent(201)
+        .description("A repeated response has no `key`.");
+}
+
 /// `POST /v1/keys/{id}/revoke`
 pub fn revoke(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
@@ -165,6 +202,7 @@ pub fn revoke(operation: &mut Operation<'_>) {
         .id(TAG, "revoke", "Revoke a key")
         .description("This cannot be undone. Revoking a key again returns the first revocation.")
         .on_id::<KeyId>()
+        .query(RevokeQuery::read)
         .request_body::<RevokeRequest, _>(
             "KeyRevocation",
             RevokeRequest::read,

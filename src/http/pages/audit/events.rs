@@ -74,6 +74,7 @@ pub fn action_words(action: Action) -> &'static str {
     match action {
         Action::KeyCreated => "Made a key",
         Action::KeyUpdated => "Changed a key",
+        Action::KeyRotated => "Rotated a key",
         Action::KeyRevoked => "Revoked a key",
         Action::TokenCreated => "Made an admin token",
         Action::TokenRevoked => "Revoked an admin token",
@@ -135,6 +136,7 @@ fn what(action: &str) -> &str {
     match action {
         "key.created" => "Made",
         "key.updated" => "Changed",
+        "key.rotated" => "Rotated",
         "key.revoked" => "Revoked",
         "access.denied" => "Access denied",
         other => other,
@@ -144,6 +146,7 @@ fn what(action: &str) -> &str {
 fn details(action: &str, detail: &Value, names: &Names) -> Vec<String> {
     match action {
         "key.created" => vec![joined(&detail["scopes"])],
+        "key.rotated" => changes(&detail["before"], &detail["after"], names),
         "token.created" => text(&detail["access"], "May ").into_iter().collect(),
         "key.updated" | "token.updated" | "user.updated" => {
             changes(&detail["before"], &detail["after"], names)
@@ -174,6 +177,7 @@ fn attempted(action: &str) -> &str {
         "key.created" => "to make a key",
         "key.read" => "to open a key",
         "key.updated" => "to change a key",
+        "key.rotated" => "to rotate a key",
         "key.revoked" => "to revoke a key",
         "token.created" => "to make an admin token",
         "token.revoked" => "to revoke an admin token",

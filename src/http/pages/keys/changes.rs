@@ -134,7 +134,25 @@ struct RevokePage {
     display: String,
     consequence: String,
     reason: String,
+    /// How many keys are in its line.
+    line: usize,
+    /// Whether all of them are to be revoked.
+    whole: bool,
     errors: FormErrors,
+}
+
+/// What is typed into the form that revokes.
+#[derive(Clone, Default)]
+struct Ending {
+    reason: String,
+    whole: bool,
+}
+
+impl Ending {
+    fn of_form(form: &Form) -> Self {
+        let whole = form.text("lineage") == "true";
+        Self { reason: form.text("reason").to_owned(), whole }
+    }
 }
 
 /// `GET /keys/{id}/revoke`
@@ -144,8 +162,8 @@ pub async fn revoke_form(
     id: Id<KeyId>,
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
-    let reason = draft.or(|form| form.text("reason").to_owned(), String::new);
-    revoke_page(StatusCode::OK, viewer, &state, id.0, reason, FormErrors::default()).await
+    let typed = draft.or(Ending::of_form, Ending::default);
+    revoke_page(StatusCode::OK, viewer, &state, id.0, typed, FormErrors::default()).await
 }
 
 async fn revoke_page(
@@ -153,7 +171,7 @@ async fn revoke_page(
     viewer: Viewer,
     state: &State,
     id: KeyId,
-    reason: String,
+    typed: Ending,
     errors: FormErrors,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
@@ -161,9 +179,10 @@ async fn revoke_page(
         let key = bitting.find_key(&principal, id)?;
         let usage = bitting.usage_of_key(key.number)?;
         let consequence = consequence(&key, &usage, bitting.time.now());
-        Ok((key, consequence))
+        let line = bitting.line_of_key(&principal, &key)?.len();
+        Ok((key, consequence, line))
     });
-    let (key, consequence) = found.await?;
+    let (key, consequence, line) = found.await?;
     if key.revocation.is_some() {
         return Ok(see_other(&format!("/keys/{id}")));
     }
@@ -173,7 +192,9 @@ async fn revoke_page(
         name: key.label.name,
         display: key.display,
         consequence,
-        reason,
+        reason: typed.reason,
+        line,
+        whole: typed.whole,
         errors,
     };
     page(status, &template)
@@ -186,18 +207,21 @@ pub async fn revoke(
     id: Id<KeyId>,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let reason = form.text("reason").to_owned();
-    let (principal, given) = (viewer.principal.clone(), reason.clone());
+    let typed = Ending::of_form(&form);
+    let (principal, given) = (viewer.principal.clone(), typed.clone());
     let revoked = state.run(move |bitting| {
-        let given = Some(given.as_str()).filter(|given| !given.trim().is_empty());
-        validation_errors(bitting.revoke_key(id.0, given, &principal, None).map(|_| ()))
+        let reason = Some(given.reason.as_str()).filter(|reason| !reason.trim().is_empty());
+        validation_errors(match given.whole {
+            true => bitting.revoke_line(id.0, reason, &principal, None).map(drop),
+            false => bitting.revoke_key(id.0, reason, &principal, None).map(drop),
+        })
     });
     match revoked.await? {
         Ok(()) => Ok(see_other(&format!("/keys/{}", id.0))),
         Err(errors) => {
             let errors = FormErrors::new(errors, &REASON_FIELDS);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            revoke_page(status, viewer, &state, id.0, reason, errors).await
+            revoke_page(status, viewer, &state, id.0, typed, errors).await
         }
     }
 }

@@ -4,12 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
+use super::line::{Line, sources_in_words};
 use crate::http::error::Problem;
 use crate::http::extract::{Id, PageQuery};
 use crate::http::pages::audit::events::{Event, Names};
 use crate::http::pages::page;
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
-use crate::http::pages::parts::text::{AGENT, When, counted, day, number, shortened};
+use crate::http::pages::parts::text::{AGENT, When, counted, day, exact, number, shortened};
 use crate::http::pages::usage::chart::Chart;
 use crate::http::pages::usage::figures::{Sum, Tab, Window, asked};
 use crate::http::pages::users::grants::Grant;
@@ -37,6 +38,9 @@ struct KeyPage {
     ended: Option<End>,
     remark: Option<String>,
     consequence: String,
+    line: Line,
+    /// How much the key itself is used, and from where.
+    in_use: String,
     sums: Vec<Sum>,
     tabs: Vec<Tab>,
     chart: Chart,
@@ -57,6 +61,7 @@ struct Facts {
     grants: Vec<Grant>,
     expires: Option<When>,
     expires_day: String,
+    expires_exact: String,
     soon: bool,
     limits: Vec<Limit>,
     used: Option<When>,
@@ -74,6 +79,7 @@ impl Facts {
             grants: Grant::list(&key.scopes),
             expires: key.expires_at.map(|end| When::relative(end, now)),
             expires_day: key.expires_at.map(day).unwrap_or_default(),
+            expires_exact: key.expires_at.map(exact).unwrap_or_default(),
             soon: active && key.expires_at.is_some_and(|end| end <= now + SOON),
             limits: Limit::list(&key.limits),
             used: usage.last_used_at().map(|at| When::ago(at, now)),
@@ -234,6 +240,7 @@ struct Found {
     windows: PerWindow<Breakdown>,
     sources: Vec<Source>,
     errors: Vec<FailedRequest>,
+    line: Line,
     events: Vec<AuditEvent>,
     names: Names,
     now: Moment,
@@ -251,14 +258,16 @@ pub async fn show(
         let key = bitting.find_key(&principal, id.0)?;
         let filter = AuditFilter { key_id: Some(key.id.to_string()), ..AuditFilter::default() };
         let events = bitting.list_audit(&principal, &filter, &PageRequest::default())?.items;
+        let now = bitting.time.now();
         Ok(Found {
+            line: Line::of(bitting, &principal, &key, now)?,
             names: bitting.names_in(&principal, &events)?,
             usage: bitting.usage_of_key(key.number)?,
             windows: bitting.usage_breakdown(KeySelection::Only(&[key.number]))?,
             sources: bitting.addresses_of_key(key.number)?,
             errors: bitting.errors_of_key(key.number)?,
             events,
-            now: bitting.time.now(),
+            now,
             key,
         })
     });
@@ -266,7 +275,7 @@ pub async fn show(
 }
 
 fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
-    let Found { key, usage, windows, sources, errors, events, names, now } = found;
+    let Found { key, usage, windows, sources, errors, line, events, names, now } = found;
     let (scopes, used) = scope_lines(&key, &viewer.catalog, &windows);
     let granted = key.scopes.iter().count();
     let source = |source: Source| SourceLine {
@@ -280,6 +289,8 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
         ended: End::of(&key, &usage, now),
         remark: remark(&key, &usage, now),
         consequence: consequence(&key, &usage, now),
+        line,
+        in_use: sources_in_words(&usage, &sources),
         sums: Sum::of_all(&windows),
         tabs: Tab::of_all(&format!("/keys/{}", key.id), window),
         chart: window.chart(&windows),
@@ -294,12 +305,12 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
 
 /// A remark about an active key that deserves a second look.
 fn remark(key: &ApiKey, usage: &Usage, now: Moment) -> Option<String> {
-    if key.status(now) != Status::Active {
+    if key.status(now) != Status::Active || key.replaced_by.is_some() {
         return None;
     }
     let soon = key.expires_at.filter(|end| *end <= now + SOON).map(|end| {
         let when = When::relative(end, now).words;
-        format!("This key expires {when}. Replace it before then, so that nothing stops working.")
+        format!("This key expires {when}. Rotate it before then, so that nothing stops working.")
     });
     let idle = usage.last_used_at().map(|at| (now - at).num_days()).filter(|days| *days >= 90);
     soon.or(idle.map(|days| {

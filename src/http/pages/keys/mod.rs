@@ -4,10 +4,13 @@ pub mod changes;
 pub mod export;
 pub mod key;
 mod limits_input;
+mod line;
+mod made;
 pub mod narrow;
 pub mod new_key;
 mod new_key_form;
 pub mod permissions;
+pub mod rotate;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};

@@ -9,8 +9,7 @@ use crate::http::pages::parts::expiry::Unclear;
 use crate::http::pages::parts::form_error::{Field, FormErrors};
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
-use crate::model::id::KeyId;
-use crate::model::key::{ApiKey, NewKey};
+use crate::model::key::NewKey;
 use crate::model::scope::ScopeSet;
 use crate::model::time::{Moment, format};
 
@@ -44,8 +43,6 @@ pub struct FormInput {
     pub limits: LimitsInput,
     /// The scopes whose boxes are ticked.
     pub scopes: Vec<String>,
-    /// The key that the new one is to replace.
-    pub replaces: Option<KeyId>,
     /// The name of which it was said that a key has it already.
     pub same_name: String,
 }
@@ -54,22 +51,6 @@ impl FormInput {
     /// An empty form.
     pub fn nothing() -> Self {
         Self { expires: "90d".to_owned(), ..Self::default() }
-    }
-
-    /// A form filled in from a key.
-    pub fn like(key: &ApiKey) -> Self {
-        let lived = key.expires_at.map(|end| (end - key.created_at).num_days());
-        let life = lived.map_or("never", |days| expiry::life_of(days).unwrap_or("90d"));
-        Self {
-            name: key.label.name.clone(),
-            owner: key.label.owner.clone().unwrap_or_default(),
-            description: key.label.description.clone().unwrap_or_default(),
-            expires: life.to_owned(),
-            limits: LimitsInput::of_key(&key.limits),
-            scopes: key.scopes.iter().map(|scope| scope.to_string()).collect(),
-            replaces: Some(key.id),
-            ..Self::default()
-        }
     }
 
     /// The input that a submitted form holds.
@@ -83,7 +64,6 @@ impl FormInput {
             expires_on: text("expires_on"),
             limits: LimitsInput::of_form(form),
             scopes: form.values("scope").map(str::to_owned).collect(),
-            replaces: form.text("replaces").parse().ok(),
             same_name: text("same_name"),
         }
     }

@@ -2,7 +2,8 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::text::{day, long_day};
+use super::text::{counted, day, long_day};
+use crate::model::key::ApiKey;
 use crate::model::time::Moment;
 
 /// The lifetimes to choose from: the value, its words, and its days.
@@ -58,10 +59,19 @@ pub fn earlier_lives(now: Moment, before: Option<Moment>) -> Vec<Life> {
     std::iter::once(Life { value: KEEP, words, until }).chain(others).collect()
 }
 
-/// The lifetime of this many days, if it is one to choose.
-pub fn life_of(days: i64) -> Option<&'static str> {
-    let known = |life: &Option<u64>| life.and_then(|life| i64::try_from(life).ok());
-    LIVES.iter().find(|(_, _, life)| known(life) == Some(days)).map(|(value, _, _)| *value)
+/// The lifetimes to choose from for what takes the place of a key; it is never to outlive one that
+/// expires by not expiring at all.
+pub fn lives_like(key: &ApiKey, now: Moment) -> Vec<Life> {
+    let days = key.expires_at.map(|end| (end - key.created_at).num_days());
+    let words = match days {
+        None => "Never, as before".to_owned(),
+        Some(0) => "As long as before".to_owned(),
+        Some(days) => format!("{}, as before", counted(days, "day")),
+    };
+    let as_before = Life { value: KEEP, words, until: String::new() };
+    let same = |life: &Life| days.is_some_and(|days| life.value == format!("{days}d"));
+    let others = finite_lives(now).into_iter().filter(|life| !same(life));
+    std::iter::once(as_before).chain(others).collect()
 }
 
 /// The field that does not say when the end is, and its error.

@@ -1,0 +1,279 @@
+//! `/keys/{id}/rotate`: a new key in the place of one, and what will happen when.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde_json::{Map, Value, json};
+
+use super::line::sources_in_words;
+use super::made::{Replaced, made};
+use crate::domain;
+use crate::domain::Bitting;
+use crate::domain::keys::forms::FormOutcome;
+use crate::domain::keys::rotation::Rotated;
+use crate::domain::principal::Principal;
+use crate::http::error::Problem;
+use crate::http::extract::{Draft, Form, Id};
+use crate::http::pages::parts::expiry;
+use crate::http::pages::parts::expiry::{KEEP, Life, lives_like};
+use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
+use crate::http::pages::parts::frame::{Frame, Section, Viewer};
+use crate::http::pages::parts::text::exact;
+use crate::http::pages::{page, see_other};
+use crate::http::state::State;
+use crate::model::FieldErrors;
+use crate::model::id::KeyId;
+use crate::model::key::ApiKey;
+use crate::model::random_secret::RandomSecret;
+use crate::model::rotation::RotateRequest;
+use crate::model::time::{Moment, format};
+
+const FIELDS: [Field; 3] = [
+    ("overlap", "overlap", "How long both work"),
+    ("expires_at", "expires", "The expiry"),
+    ("expires_on", "expires_on", "The last day"),
+];
+
+/// The overlaps to choose from, in words.
+const OVERLAPS: [(&str, &str); 6] = [
+    ("0", "Not at all"),
+    ("1h", "1 hour"),
+    ("1d", "1 day"),
+    ("7d", "7 days"),
+    ("30d", "30 days"),
+    ("90d", "90 days"),
+];
+
+#[derive(Template)]
+#[template(path = "key_rotate.html")]
+struct RotatePage {
+    frame: Frame,
+    id: String,
+    name: String,
+    display: String,
+    missing: Vec<String>,
+    in_use: String,
+    typed: Typed,
+    overlaps: Vec<Overlap>,
+    lives: Vec<Life>,
+    ends: Vec<NewEnd>,
+    today: String,
+    nonce: String,
+    errors: FormErrors,
+}
+
+/// For how long both keys may work, and what comes then.
+struct Overlap {
+    value: &'static str,
+    words: &'static str,
+    /// When the old key ends.
+    end: String,
+    then: &'static str,
+}
+
+/// When the new key ends, if this life is chosen.
+struct NewEnd {
+    value: &'static str,
+    end: String,
+    then: &'static str,
+}
+
+/// What is typed into the form.
+struct Typed {
+    overlap: String,
+    expires: String,
+    expires_on: String,
+}
+
+impl Typed {
+    fn nothing() -> Self {
+        let text = str::to_owned;
+        Self { overlap: text("7d"), expires: text(KEEP), expires_on: String::new() }
+    }
+
+    fn of_form(form: &Form) -> Self {
+        let text = |name| form.text(name).to_owned();
+        Self { overlap: text("overlap"), expires: text("expires"), expires_on: text("expires_on") }
+    }
+
+    /// What is asked for.
+    fn request(&self, now: Moment) -> Result<RotateRequest, FieldErrors> {
+        let mut object: Map<String, Value> = Map::new();
+        object.insert("overlap".to_owned(), json!(self.overlap));
+        let mut errors = FieldErrors::default();
+        if self.expires != KEEP {
+            match expiry::end(&self.expires, &self.expires_on, now) {
+                Ok(end) => drop(object.insert("expires_at".to_owned(), json!(end.map(format)))),
+                Err((field, message)) => errors.add(field, message),
+            }
+        }
+        let request = RotateRequest::from_object(&object, now);
+        match request {
+            Ok(request) if errors.is_empty() => Ok(request),
+            Ok(_) => Err(errors),
+            Err(found) => {
+                found.into_iter().for_each(|error| errors.add(&error.field, error.message));
+                Err(errors)
+            }
+        }
+    }
+
+    /// Shows errors of the expiry where it was typed.
+    fn errors(&self, mut errors: FieldErrors) -> FormErrors {
+        for error in errors.named_mut() {
+            if error.field == "expires_at" && self.expires == "date" {
+                "expires_on".clone_into(&mut error.field);
+            }
+        }
+        FormErrors::new(errors, &FIELDS)
+    }
+}
+
+/// Everything that is read for the page.
+struct Found {
+    key: ApiKey,
+    missing: Vec<String>,
+    in_use: String,
+    nonce: RandomSecret,
+    now: Moment,
+}
+
+fn find(
+    bitting: &Bitting,
+    principal: &Principal,
+    id: KeyId,
+    nonce: Option<RandomSecret>,
+) -> domain::Result<Found> {
+    let (key, missing) = bitting.find_key_to_rotate(principal, id)?;
+    let usage = bitting.usage_of_key(key.number)?;
+    let sources = bitting.addresses_of_key(key.number)?;
+    Ok(Found {
+        missing: missing.iter().map(ToString::to_string).collect(),
+        in_use: sources_in_words(&usage, &sources),
+        nonce: nonce.map_or_else(|| bitting.form_nonce(), Ok)?,
+        now: bitting.time.now(),
+        key,
+    })
+}
+
+impl RotatePage {
+    fn new(viewer: &Viewer, found: Found, typed: Typed, errors: FormErrors) -> Self {
+        let Found { key, missing, in_use, nonce, now } = found;
+        let lives = lives_like(&key, now);
+        Self {
+            frame: viewer.frame(Section::Keys),
+            id: key.id.to_string(),
+            overlaps: overlaps(&key, now),
+            ends: lives.iter().filter_map(|life| new_end(&key, life.value, now)).collect(),
+            lives,
+            today: now.format("%Y-%m-%d").to_string(),
+            nonce: nonce.expose(),
+            name: key.label.name,
+            display: key.display,
+            missing,
+            in_use,
+            typed,
+            errors,
+        }
+    }
+}
+
+fn overlaps(key: &ApiKey, now: Moment) -> Vec<Overlap> {
+    let of = |(value, words): (&'static str, &'static str)| {
+        let object = Map::from_iter([("overlap".to_owned(), json!(value))]);
+        let request = RotateRequest::from_object(&object, now).ok()?;
+        let end = request.end_of_old(key, now);
+        let then = match end {
+            end if end == now => "The old key stops working as soon as the new one is made.",
+            end if end < now + request.overlap => "The old key expires, as it would anyway.",
+            _ => "The old key stops working.",
+        };
+        let end = if end == now { "At once".to_owned() } else { exact(end) };
+        Some(Overlap { value, words, end, then })
+    };
+    OVERLAPS.into_iter().filter_map(of).collect()
+}
+
+fn new_end(key: &ApiKey, life: &'static str, now: Moment) -> Option<NewEnd> {
+    let typed = Typed { expires: life.to_owned(), ..Typed::nothing() };
+    let expires = "The new key expires.";
+    if life == "date" {
+        let end = "At the end of the day you choose".to_owned();
+        return Some(NewEnd { value: life, end, then: expires });
+    }
+    let (end, then) = match typed.request(now).ok()?.end_of_new(key, now) {
+        Some(end) => (exact(end), expires),
+        None => ("No end".to_owned(), "The new key never expires."),
+    };
+    Some(NewEnd { value: life, end, then })
+}
+
+/// `GET /keys/{id}/rotate`
+pub async fn form(
+    viewer: Viewer,
+    state: web::Data<State>,
+    id: Id<KeyId>,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let found = state.run(move |bitting| find(bitting, &principal, id.0, None)).await?;
+    let typed = draft.or(Typed::of_form, Typed::nothing);
+    page(StatusCode::OK, &RotatePage::new(&viewer, found, typed, FormErrors::default()))
+}
+
+/// The outcome of submitting the form.
+enum Submission {
+    /// The form rotated the key now.
+    Rotated(Box<Rotated>, Moment),
+    /// The form made this key before.
+    Known(KeyId),
+    /// The form is to be shown again, with its errors.
+    Again(Box<Found>, Typed, FieldErrors),
+}
+
+/// `POST /keys/{id}/rotate`
+pub async fn rotate(
+    viewer: Viewer,
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: Id<KeyId>,
+    sent: Form,
+) -> Result<HttpResponse, Problem> {
+    let principal = viewer.principal.clone();
+    let done = state.run(move |bitting| {
+        let (typed, now) = (Typed::of_form(&sent), bitting.time.now());
+        let nonce = match RandomSecret::parse(sent.text("nonce")) {
+            Some(nonce) => nonce,
+            None => bitting.form_nonce()?,
+        };
+        let rotated = match typed.request(now) {
+            Ok(request) => {
+                let rotated = bitting.rotate_key_by_form(id.0, request, &principal, &nonce);
+                validation_errors(rotated)?
+            }
+            Err(errors) => Err(errors),
+        };
+        match rotated {
+            Ok(FormOutcome::Made(made)) => Ok(Submission::Rotated(made, now)),
+            Ok(FormOutcome::Known(id)) => Ok(Submission::Known(id)),
+            Err(errors) => {
+                let found = find(bitting, &principal, id.0, Some(nonce))?;
+                Ok(Submission::Again(Box::new(found), typed, errors))
+            }
+        }
+    });
+    match done.await? {
+        Submission::Rotated(rotated, now) => {
+            let Rotated { keys, secret } = *rotated;
+            let replaced = Replaced::new(&keys.old, now);
+            let template = made(&viewer, &state, &request, &keys.new, &secret, Some(replaced));
+            page(StatusCode::OK, &template)
+        }
+        Submission::Known(id) => Ok(see_other(&format!("/keys/{id}"))),
+        Submission::Again(found, typed, errors) => {
+            let errors = typed.errors(errors);
+            let template = RotatePage::new(&viewer, *found, typed, errors);
+            page(StatusCode::UNPROCESSABLE_ENTITY, &template)
+        }
+    }
+}
