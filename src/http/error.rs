@@ -22,6 +22,11 @@ use crate::model::{FieldErrors, key::Status};
 const UNAVAILABLE: &str =
     "The database cannot be reached at the moment, and nothing was changed. Try again shortly.";
 
+const TOOK_TOO_LONG: &str = "The database took too long to answer; nothing was changed. Ask for \
+                             less, with narrower filters, or try again.";
+const TOO_OLD: &str = "This server is older than its database allows, and nothing was changed. Its \
+                       operator has to update it.";
+
 /// A refusal or fault, as clients are answered.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
@@ -74,6 +79,13 @@ impl Problem {
     /// The database is out of reach; the cause is logged and not told.
     fn unavailable(cause: impl ToString) -> Self {
         Self::new(Code::Unavailable, UNAVAILABLE).caused_by(cause)
+    }
+
+    fn too_many_attempts(seconds: i64) -> Self {
+        let detail = format!("Too many attempts have failed. Try again in {seconds} s.");
+        let mut problem = Self::new(Code::TooManyAttempts, detail);
+        problem.0.retry_after = Some(seconds);
+        problem
     }
 
     fn caused_by(mut self, cause: impl ToString) -> Self {
@@ -293,6 +305,17 @@ impl From<FieldErrors> for Problem {
     }
 }
 
+impl From<Ended> for Problem {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Revoked => Self::of_refusal(Refusal::KeyRevoked, ""),
+            Ended::Expired => Self::of_refusal(Refusal::KeyExpired, ""),
+            Ended::Unknown => Self::of_refusal(Refusal::InvalidKey, ""),
+            Ended::SignedOut => Self::signed_out(),
+        }
+    }
+}
+
 impl From<domain::Error> for Problem {
     fn from(error: domain::Error) -> Self {
         match error {
@@ -332,10 +355,7 @@ impl From<domain::Error> for Problem {
             domain::Error::Forbidden => {
                 Self::new(Code::Forbidden, "Your role does not allow this. Ask an administrator.")
             }
-            domain::Error::Ended(Ended::Revoked) => Self::of_refusal(Refusal::KeyRevoked, ""),
-            domain::Error::Ended(Ended::Expired) => Self::of_refusal(Refusal::KeyExpired, ""),
-            domain::Error::Ended(Ended::Unknown) => Self::of_refusal(Refusal::InvalidKey, ""),
-            domain::Error::Ended(Ended::SignedOut) => Self::signed_out(),
+            domain::Error::Ended(ended) => ended.into(),
             domain::Error::LastAdministrator => Self::new(
                 Code::LastAdministrator,
                 "This is the last administrator who can sign in. Make another one first.",
@@ -344,25 +364,16 @@ impl From<domain::Error> for Problem {
                 Code::WrongPassword,
                 "The e-mail address or the password is wrong. Try again.",
             ),
-            domain::Error::TooManyAttempts { seconds } => {
-                let detail = format!("Too many attempts have failed. Try again in {seconds} s.");
-                let mut problem = Self::new(Code::TooManyAttempts, detail);
-                problem.0.retry_after = Some(seconds);
-                problem
-            }
+            domain::Error::TooManyAttempts { seconds } => Self::too_many_attempts(seconds),
             domain::Error::Busy => Self::new(
                 Code::Unavailable,
                 "Too many people are signing in at the moment. Try again shortly.",
             ),
             domain::Error::Store(why) if why.is_timeout() => {
-                let detail = "The database took too long to answer; nothing was changed. Ask for \
-                              less, with narrower filters, or try again.";
-                Self::new(Code::Unavailable, detail).caused_by(why)
+                Self::new(Code::Unavailable, TOOK_TOO_LONG).caused_by(why)
             }
             domain::Error::Store(why) if why.is_too_old() => {
-                let detail = "This server is older than its database allows, and nothing was \
-                              changed. Its operator has to update it.";
-                Self::new(Code::Unavailable, detail).caused_by(why)
+                Self::new(Code::Unavailable, TOO_OLD).caused_by(why)
             }
             domain::Error::Store(why) => Self::unavailable(why),
             domain::Error::Randomness(why) => Self::unavailable(why),

@@ -1,35 +1,31 @@
 //! The pages of the API document: they say everything that it says, lead nowhere else, and are
-//! small. And the files that pages are made of.
+//! small.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 
-use bitting::records::model::resources;
-use scraper::{ElementRef, Html, Selector};
-use serde_json::{Value, json};
+use scraper::{ElementRef, Html};
+use serde_json::Value;
 
-use crate::support::browser::Browser;
-use crate::support::html::{attributes, text, texts};
-use crate::support::{Answer, Backend, TestServer, skipped, tool};
+use crate::support::html::{attributes, text};
+use crate::support::{Answer, Backend, TestServer};
 
 /// No page is larger.
 const LARGEST: usize = 100_000;
 /// Nor are the files it is made of, which a browser keeps.
 const LARGEST_FILES: usize = 50_000;
 
-fn get(server: &TestServer, path: &str) -> Answer {
+pub fn get(server: &TestServer, path: &str) -> Answer {
     let answer = server.client.send("GET", path, &[], None);
     assert_eq!(answer.status, 200, "{path}");
     answer
 }
 
-fn document(server: &TestServer) -> Value {
+pub fn document(server: &TestServer) -> Value {
     server.client.send("GET", "/openapi.json", &[], None).ok()
 }
 
 /// Every page of the document, by path.
-fn pages(server: &TestServer) -> Vec<(String, Answer)> {
+pub fn pages(server: &TestServer) -> Vec<(String, Answer)> {
     let paths = attributes(&get(server, "/docs"), ".contents.wide > ul > li > a", "href");
     let pages: Vec<_> = paths.into_iter().map(|path| (path.clone(), get(server, &path))).collect();
     let tags = document(server)["tags"].as_array().unwrap().len();
@@ -48,7 +44,7 @@ fn read(page: &Answer, selector: &str) -> String {
 }
 
 /// The operations of the document with their paths and methods.
-fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+pub fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     let each = paths.flat_map(|(path, item)| {
         let operations = item.as_object().unwrap().iter();
@@ -275,209 +271,4 @@ fn everything_in_the_document_is_on_its_page() {
 
 fn page_objects(page: &Answer) -> Vec<String> {
     attributes(page, ".object", "id")
-}
-
-/// The examples in one language: what each is called, and its code.
-fn examples(server: &TestServer, language: &str) -> Vec<(String, String)> {
-    let mut examples = Vec::new();
-    for (_, page) in pages(server) {
-        let html = Html::parse_document(&page.body);
-        let found = format!("code[id$='-{language}']");
-        for code in html.select(&Selector::parse(&found).unwrap()) {
-            let operation = code.attr("id").unwrap().trim_end_matches(&format!("-{language}"));
-            let code: String = code.text().collect();
-            assert!(code.contains(&format!("http://{}/", server.address)), "{code}");
-            examples.push((operation.to_owned(), code));
-        }
-    }
-    let distinct: BTreeSet<&String> = examples.iter().map(|(operation, _)| operation).collect();
-    assert_eq!(distinct.len(), operations(&document(server)).len(), "in {language}");
-    examples
-}
-
-/// Runs examples with a key and a token that may do everything. `run` makes the arguments of the
-/// program, which is to print a line with the status of each.
-fn assert_answered(
-    language: &str,
-    program: &Path,
-    run: impl Fn(&[(String, String)]) -> Vec<String>,
-) {
-    let server = TestServer::start(Backend::Sqlite);
-    let everything = resources::catalog().scopes().to_string();
-    let key = server.key(&everything);
-    let examples = examples(&server, language);
-    let ran = Command::new(program)
-        .args(run(&examples))
-        .env("KEY", &key.secret)
-        .env("TOKEN", &server.admin)
-        .output()
-        .unwrap();
-    let (out, errors) =
-        (String::from_utf8(ran.stdout).unwrap(), String::from_utf8_lossy(&ran.stderr));
-    let statuses: Vec<&str> =
-        out.lines().filter_map(|line| line.strip_prefix("answered ")).collect();
-    assert_eq!(statuses.len(), examples.len(), "{out}{errors}");
-    for ((operation, code), status) in examples.iter().zip(statuses) {
-        // What the examples name does not exist.
-        let expected = if code.contains("_01k462ttvyfgx8yqhb3966v3mg") { "404" } else { "20" };
-        assert!(status.starts_with(expected), "{operation} is answered {status}: {code}{errors}");
-    }
-}
-
-#[test]
-fn the_examples_for_curl_can_be_sent_as_they_are() {
-    let (Some(shell), Some(_)) = (tool("sh"), tool("curl")) else { return };
-    assert_answered("request", &shell, |examples| {
-        let line = |(_, command): &(String, String)| {
-            format!("{command} -sS -o /dev/null -w 'answered %{{http_code}}\n'")
-        };
-        vec!["-c".to_owned(), examples.iter().map(line).collect::<Vec<_>>().join("\n")]
-    });
-}
-
-#[test]
-fn the_examples_in_python_can_be_run_as_they_are() {
-    let Some(python) = tool("python3") else { return };
-    let probe = Command::new(&python).args(["-c", "import requests"]).output().unwrap();
-    if !probe.status.success() {
-        skipped("Python's requests is not installed");
-        return;
-    }
-    assert_answered("python", &python, |examples| {
-        let each = |(_, code): &(String, String)| {
-            format!("{code}\nprint('answered', response.status_code)\n")
-        };
-        vec!["-c".to_owned(), examples.iter().map(each).collect()]
-    });
-}
-
-#[test]
-fn the_examples_in_javascript_can_be_run_as_they_are() {
-    let Some(node) = tool("node") else { return };
-    assert_answered("javascript", &node, |examples| {
-        let each = |(_, code): &(String, String)| {
-            format!("{{\n{code}\nconsole.log('answered', response.status);\n}}\n")
-        };
-        let script = examples.iter().map(each).collect();
-        vec!["--input-type=module".to_owned(), "-e".to_owned(), script]
-    });
-}
-
-#[test]
-fn the_quick_start_names_this_server() {
-    let server = TestServer::start(Backend::Sqlite);
-    let page = get(&server, "/docs");
-    assert!(page.body.contains(&format!("http://{}/v1/whoami", server.address)));
-    assert!(page.body.contains("\\bbt[ka]_[0-9A-Za-z]{38}\\b"), "the pattern for secret scanners");
-    assert_eq!(texts(&page, "h1"), ["The API"]);
-}
-
-fn signed_in(server: &TestServer, role: Value) -> Browser {
-    server.db_user("first@example.com", json!({"role": "admin"}));
-    server.db_user("ada@example.com", role);
-    Browser::signed_in(&server.client.base, "ada@example.com")
-}
-
-#[test]
-fn the_pages_ask_for_no_credential_and_read_none() {
-    let server = TestServer::start(Backend::Sqlite);
-    let revoked = server.key("calls:read");
-    server.revoke(&revoked);
-    for path in ["/docs", "/docs/calls", "/docs/errors"] {
-        for value in [format!("Bearer {}", revoked.secret), "Bearer nonsense".to_owned()] {
-            let page = server.client.send("GET", path, &[("authorization", &value)], None);
-            assert_eq!((page.status, &page.body), (200, &get(&server, path).body), "{path}");
-        }
-    }
-}
-
-/// The quick start as somebody reads it.
-fn quick_start(server: &TestServer, role: Option<Value>) -> Answer {
-    match role {
-        None => get(server, "/docs"),
-        Some(role) => signed_in(server, role).get("/docs"),
-    }
-}
-
-#[test]
-fn the_quick_start_leads_each_reader_to_their_first_key() {
-    for (role, button, command_line) in [
-        (None, vec!["/login?next=%2Fkeys%2Fnew"], true),
-        (Some(json!({"role": "member", "may_grant": ["calls:read"]})), vec!["/keys/new"], false),
-        (Some(json!({"role": "admin"})), vec!["/keys/new"], true),
-        (Some(json!({"role": "auditor"})), vec![], false),
-    ] {
-        let server = TestServer::start(Backend::Sqlite);
-        let page = quick_start(&server, role.clone());
-        assert_eq!(attributes(&page, "main a.primary", "href"), button, "{role:?}");
-        assert_eq!(page.body.contains("bitting key create"), command_line, "{role:?}");
-    }
-}
-
-#[test]
-fn somebody_signed_in_keeps_their_navigation() {
-    let server = TestServer::start(Backend::Sqlite);
-    let browser = signed_in(&server, json!({"role": "member"}));
-    let keys = browser.get("/keys");
-    let menu = "header nav a, header .who a";
-    for path in ["/docs", "/docs/calls", "/docs/errors"] {
-        let page = browser.get(path);
-        assert_eq!(attributes(&page, menu, "href"), attributes(&keys, menu, "href"), "{path}");
-        assert_eq!(texts(&page, "header [aria-current]"), ["API"], "{path}");
-        assert_eq!(page.header("cache-control"), "no-store");
-        assert_eq!(texts(&page, "header form button"), ["Sign out"]);
-    }
-    let next = attributes(&get(&server, "/docs/calls"), menu, "href");
-    assert_eq!(next, ["/docs", "/login?next=%2Fdocs%2Fcalls"]);
-}
-
-#[test]
-fn a_host_that_is_no_address_is_not_repeated() {
-    let server = TestServer::start(Backend::Sqlite);
-    for path in ["/docs", "/docs/calls"] {
-        let page = server.client.send("GET", path, &[("host", "a$(reboot)")], None);
-        assert!(page.status == 400 || !page.body.contains("reboot"), "{page:?}");
-    }
-}
-
-#[test]
-fn a_page_that_does_not_exist_is_told_as_a_page() {
-    let server = TestServer::start(Backend::Sqlite);
-    for path in ["/docs/nothing", "/docs/Calls", "/docs/%3Cscript%3E"] {
-        let page = server.client.send("GET", path, &[], None);
-        assert_eq!((page.status, text(&page, "h1").as_str()), (404, "Not found"), "{path}");
-        assert!(!page.body.contains("<script>"), "{path}");
-    }
-}
-
-#[test]
-fn files_are_sent_once_only() {
-    let server = TestServer::start(Backend::Sqlite);
-    let file = server.client.send("HEAD", "/static/docs.js", &[], None);
-    assert_eq!(file.header("content-type"), "text/javascript; charset=utf-8");
-    assert_eq!(file.header("x-content-type-options"), "nosniff");
-    let etag = file.header("etag");
-    assert!(etag.starts_with('"'), "{etag}");
-    let again =
-        |tag: &str| server.client.send("GET", "/static/docs.js", &[("if-none-match", tag)], None);
-    assert_eq!((again(etag).status, again(etag).body.as_str()), (304, ""));
-    assert_eq!(again("\"x\"").status, 200);
-}
-
-#[test]
-fn there_is_a_favicon_and_nothing_beside_the_files() {
-    let server = TestServer::start(Backend::Sqlite);
-    let get = |path: &str| server.client.send("GET", path, &[], None);
-    assert_eq!(
-        (get("/favicon.ico").status, get("/favicon.ico").header("content-type")),
-        (200, "image/svg+xml")
-    );
-    for path in
-        ["/static/nothing", "/static/", "/static/../Cargo.toml", "/static/%2e%2e%2fCargo.toml"]
-    {
-        get(path).expect(404, "not_found");
-    }
-    for path in ["/docs", "/docs/calls", "/static/bitting.css", "/openapi.json"] {
-        server.client.send("POST", path, &[], None).expect(405, "method_not_allowed");
-    }
 }

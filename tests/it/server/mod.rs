@@ -14,3 +14,4 @@ mod startup;
 mod stopping;
 mod unix_socket_files;
 mod unix_sockets;
+mod vanished_clients;

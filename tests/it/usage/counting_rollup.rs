@@ -1,5 +1,5 @@
 //! Ageing counts: whatever is counted, written, rolled up or late, the figures are those of a plain
-//! model, and they are read by seeks.
+//! model.
 
 use bitting::records::model::resources;
 use std::sync::Arc;
@@ -14,15 +14,11 @@ use bitting::model::catalog::ResourceNumber;
 use bitting::model::key::KeyNumber;
 use bitting::model::scope::Access;
 use bitting::model::time::{Moment, format};
-use bitting::model::usage::{Cell, KeySelection, Outcome, Usage, Windows};
+use bitting::model::usage::{Cell, KeySelection, Outcome};
 use bitting::model::words::Word;
 use bitting::server;
 use bitting::store::database::migrate::Missing;
-use bitting::store::usage;
-use bitting::store::usage::ledger::UsageRows;
 use chrono::TimeDelta;
-use diesel::connection::InstrumentationEvent;
-use diesel::prelude::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -32,19 +28,19 @@ use crate::support::{Backend, TestDatabase, on_both, rounds};
 use crate::usage::counting_model::{Counted, model};
 
 /// The application without HTTP and without its background threads.
-struct Application {
-    bitting: Arc<Bitting>,
+pub struct Application {
+    pub bitting: Arc<Bitting>,
     clock: Arc<ManualClock>,
     worker: Arc<WorkerTally>,
-    database: TestDatabase,
+    pub database: TestDatabase,
     counted: Vec<Counted>,
 }
 
 /// The last key of the roll-up's first step, and one of its second.
-const KEYS: [KeyNumber; 2] = [KeyNumber(5000), KeyNumber(6000)];
+pub const KEYS: [KeyNumber; 2] = [KeyNumber(5000), KeyNumber(6000)];
 
 impl Application {
-    fn on(backend: Backend) -> Self {
+    pub fn on(backend: Backend) -> Self {
         let database = TestDatabase::new(backend);
         let settings = Options { database_url: Some(database.url.clone()), ..Options::default() };
         let clock = Arc::new(ManualClock::at(start_of_time()));
@@ -76,13 +72,13 @@ impl Application {
         ));
     }
 
-    fn count(&mut self, counted: Counted) {
+    pub fn count(&mut self, counted: Counted) {
         let Counted { key, resource, access, outcome, at } = counted;
         self.worker.count(key, Cell::new(resource, access, outcome), at, None, || None);
         self.counted.push(counted);
     }
 
-    fn pass(&self, time: Duration) {
+    pub fn pass(&self, time: Duration) {
         self.clock.pass(time);
         self.bitting.time.tick();
     }
@@ -188,7 +184,7 @@ on_both! {
     }
 }
 
-fn one_request(key: KeyNumber, at: Moment) -> Counted {
+pub fn one_request(key: KeyNumber, at: Moment) -> Counted {
     let (access, outcome) = (Access::Read, Outcome::Ok);
     Counted { key, resource: Some(resources::CALLS), access, outcome, at }
 }
@@ -350,76 +346,5 @@ on_both! {
         application.clock.set_wall(start_of_time() + TimeDelta::hours(2));
         application.bitting.time.tick();
         application.check();
-    }
-}
-
-/// The plan of every statement on a usage table.
-fn db_plans(
-    application: &Application,
-    run: impl FnOnce(&mut bitting::store::AnyConnection),
-) -> Vec<String> {
-    let statements = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let mut session = application.bitting.database.dedicated().unwrap();
-    session
-        .read(|connection| -> bitting::store::Result<()> {
-            let seen = statements.clone();
-            connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-                if let InstrumentationEvent::StartQuery { query, .. } = event {
-                    seen.lock().unwrap().push(query.to_string());
-                }
-            });
-            run(connection);
-            Ok(())
-        })
-        .unwrap();
-    let statements = statements.lock().unwrap().clone();
-    let mut plans = Vec::new();
-    for statement in statements.iter().filter(|text| text.contains("usage_")) {
-        let statement = statement.split(" -- binds").next().unwrap();
-        plans.extend(db_plan(&application.database, statement));
-    }
-    plans
-}
-
-fn db_plan(database: &TestDatabase, statement: &str) -> Vec<String> {
-    #[derive(QueryableByName)]
-    struct Line {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        detail: String,
-    }
-    let mut connection = database.db_sqlite();
-    let lines: Vec<Line> =
-        diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(&mut connection).unwrap();
-    lines.into_iter().map(|line| line.detail).collect()
-}
-
-#[test]
-fn figures_are_read_by_seeks_and_never_by_scans() {
-    let mut application = Application::on(Backend::Sqlite);
-    application.count(one_request(KEYS[0], start_of_time()));
-    application.bitting.flush_usage().unwrap();
-    application.bitting.fold_journal().unwrap();
-    // With the roll-up close behind, and far behind.
-    for hours in [1, 100] {
-        application.pass(Duration::from_secs(hours * 3600));
-        let windows = Windows::ending(application.bitting.time.now());
-        let plans = db_plans(&application, |connection| {
-            let figures = usage::figures(connection, &KEYS, &windows).unwrap();
-            assert_eq!(
-                figures.values().map(|usage: &Usage| usage.lifetime.total()).sum::<i64>(),
-                1
-            );
-            for keys in [KeySelection::Only(&KEYS[..1]), KeySelection::All] {
-                UsageRows::read(connection, keys, &windows).unwrap();
-            }
-        });
-        for table in ["usage_minutes", "usage_hours", "usage_totals", "usage_sums"] {
-            let sought = format!("SEARCH {table} USING PRIMARY KEY");
-            assert!(plans.iter().any(|line| line.starts_with(&sought)), "{table}: {plans:#?}");
-        }
-        // The position is one row.
-        let scans =
-            plans.iter().filter(|line| line.contains("SCAN") && !line.contains("usage_rollup"));
-        assert_eq!(scans.collect::<Vec<_>>(), Vec::<&String>::new());
     }
 }

@@ -1,0 +1,85 @@
+//! How the database finds a key's figures: by seeks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bitting::model::usage::{KeySelection, Usage, Windows};
+use bitting::store::usage;
+use bitting::store::usage::ledger::UsageRows;
+use diesel::connection::InstrumentationEvent;
+use diesel::prelude::*;
+
+use super::counting_rollup::{Application, KEYS, one_request};
+use crate::support::server::start_of_time;
+use crate::support::{Backend, TestDatabase};
+
+/// The plan of every statement on a usage table.
+fn db_plans(
+    application: &Application,
+    run: impl FnOnce(&mut bitting::store::AnyConnection),
+) -> Vec<String> {
+    let statements = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut session = application.bitting.database.dedicated().unwrap();
+    session
+        .read(|connection| -> bitting::store::Result<()> {
+            let seen = statements.clone();
+            connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+                if let InstrumentationEvent::StartQuery { query, .. } = event {
+                    seen.lock().unwrap().push(query.to_string());
+                }
+            });
+            run(connection);
+            Ok(())
+        })
+        .unwrap();
+    let statements = statements.lock().unwrap().clone();
+    let mut plans = Vec::new();
+    for statement in statements.iter().filter(|text| text.contains("usage_")) {
+        let statement = statement.split(" -- binds").next().unwrap();
+        plans.extend(db_plan(&application.database, statement));
+    }
+    plans
+}
+
+fn db_plan(database: &TestDatabase, statement: &str) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        detail: String,
+    }
+    let mut connection = database.db_sqlite();
+    let lines: Vec<Line> =
+        diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(&mut connection).unwrap();
+    lines.into_iter().map(|line| line.detail).collect()
+}
+
+#[test]
+fn figures_are_read_by_seeks_and_never_by_scans() {
+    let mut application = Application::on(Backend::Sqlite);
+    application.count(one_request(KEYS[0], start_of_time()));
+    application.bitting.flush_usage().unwrap();
+    application.bitting.fold_journal().unwrap();
+    // With the roll-up close behind, and far behind.
+    for hours in [1, 100] {
+        application.pass(Duration::from_secs(hours * 3600));
+        let windows = Windows::ending(application.bitting.time.now());
+        let plans = db_plans(&application, |connection| {
+            let figures = usage::figures(connection, &KEYS, &windows).unwrap();
+            assert_eq!(
+                figures.values().map(|usage: &Usage| usage.lifetime.total()).sum::<i64>(),
+                1
+            );
+            for keys in [KeySelection::Only(&KEYS[..1]), KeySelection::All] {
+                UsageRows::read(connection, keys, &windows).unwrap();
+            }
+        });
+        for table in ["usage_minutes", "usage_hours", "usage_totals", "usage_sums"] {
+            let sought = format!("SEARCH {table} USING PRIMARY KEY");
+            assert!(plans.iter().any(|line| line.starts_with(&sought)), "{table}: {plans:#?}");
+        }
+        // The position is one row.
+        let scans =
+            plans.iter().filter(|line| line.contains("SCAN") && !line.contains("usage_rollup"));
+        assert_eq!(scans.collect::<Vec<_>>(), Vec::<&String>::new());
+    }
+}
