@@ -5,6 +5,7 @@
 
 mod forgeries;
 mod outages;
+mod questions;
 mod unix_socket;
 mod verdicts;
 
