@@ -68,6 +68,7 @@ each_proxy! {
                     continue;
                 }
             };
+            assert_eq!(asked.method(), "GET", "{kind:?}: {asked:#?}");
             assert_eq!(asked.all(method), ["POST"], "{kind:?}: {asked:#?}");
             assert_eq!(asked.all(target), ["/orders?x=1"], "{kind:?}: {asked:#?}");
         }
@@ -120,6 +121,17 @@ each_proxy! {
             assert!(passed.is_empty(), "{kind:?}: {answer}: {passed:#?}");
         }
     }
+}
+
+#[test]
+fn haproxy_asks_about_paths_alone() {
+    let Some(scene) = super::Scene::set(Kind::HaProxy, Backend::Sqlite, "") else { return };
+    let key = scene.server.key("orders:read");
+    for request in ["OPTIONS *", "GET *"] {
+        assert_eq!(scene.ask(&key, request).status, 400, "{request}");
+    }
+    scene.nothing_served("no path");
+    assert_eq!(scene.server.total(&key), 0, "nothing was judged");
 }
 
 /// It would tell a client what a key may do that is not its own to ask about.
