@@ -78,6 +78,8 @@ words! {
         UpstreamInvalid = "upstream_invalid",
         /// The API behind the gateway did not answer in time.
         UpstreamTimeout = "upstream_timeout",
+        /// The database has not confirmed a change, which may have been made or not.
+        OutcomeUnknown = "outcome_unknown",
         /// The database cannot be reached, or too much is asked of it at once.
         Unavailable = "unavailable",
     }
@@ -126,6 +128,7 @@ impl Code {
             Self::UpstreamUnreachable => (StatusCode::BAD_GATEWAY, "Upstream unreachable"),
             Self::UpstreamInvalid => (StatusCode::BAD_GATEWAY, "Invalid answer from upstream"),
             Self::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "Upstream timeout"),
+            Self::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, "Outcome unknown"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
         }
     }

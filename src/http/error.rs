@@ -26,6 +26,9 @@ const TOOK_TOO_LONG: &str = "The database took too long to answer; nothing was c
                              less, with narrower filters, or try again.";
 const TOO_OLD: &str = "This server is older than its database allows, and nothing was changed. Its \
                        operator has to update it.";
+const OUTCOME_UNKNOWN: &str = "The database has not confirmed the change in time: it may have been \
+                               made, or not. Look before you repeat it; with an Idempotency-Key, \
+                               repeating is safe.";
 
 /// A refusal or fault, as clients are answered.
 #[derive(Debug, Clone)]
@@ -369,13 +372,15 @@ impl From<domain::Error> for Problem {
                 Code::Unavailable,
                 "Too many people are signing in at the moment. Try again shortly.",
             ),
-            domain::Error::Store(why) if why.is_timeout() => {
-                Self::new(Code::Unavailable, TOOK_TOO_LONG).caused_by(why)
+            domain::Error::Store(why) => {
+                let (code, detail) = match () {
+                    () if why.is_outcome_unknown() => (Code::OutcomeUnknown, OUTCOME_UNKNOWN),
+                    () if why.is_timeout() => (Code::Unavailable, TOOK_TOO_LONG),
+                    () if why.is_too_old() => (Code::Unavailable, TOO_OLD),
+                    () => (Code::Unavailable, UNAVAILABLE),
+                };
+                Self::new(code, detail).caused_by(why)
             }
-            domain::Error::Store(why) if why.is_too_old() => {
-                Self::new(Code::Unavailable, TOO_OLD).caused_by(why)
-            }
-            domain::Error::Store(why) => Self::unavailable(why),
             domain::Error::Randomness(why) => Self::unavailable(why),
         }
     }

@@ -36,6 +36,9 @@ pub enum Error {
     /// The database was set back, so that nothing is written to it before it has been read anew.
     #[error("the database was set back; its keys are read anew first")]
     SetBack,
+    /// The connection broke, or was ended, before the database confirmed a change.
+    #[error("the database has not confirmed the change, which may have been made or not")]
+    OutcomeUnknown,
     /// A newer program has made the database unfit for this one, which may write nothing more.
     #[error("this database needs a newer Bitting by now; update this server")]
     TooOld,
@@ -52,6 +55,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a change may have been made although it failed.
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::OutcomeUnknown)
+    }
+
     /// Whether a newer program has made the database unfit for this one.
     pub fn is_too_old(&self) -> bool {
         matches!(self, Self::TooOld)

@@ -90,6 +90,9 @@ impl<'a> Operation<'a> {
             Code::WrongCredential,
             Code::Unavailable,
         ]);
+        if self.access() == Access::Write {
+            self.codes.push(Code::OutcomeUnknown);
+        }
         // No such operation takes a parameter that it does not name.
         self.codes.push(Code::ValidationFailed);
         self.codes.extend(more);

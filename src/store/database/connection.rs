@@ -31,6 +31,8 @@ pub struct Session {
     line: Option<Arc<Lifeline>>,
     pub(in crate::store) connection: AnyConnection,
     pub(in crate::store) in_transaction: bool,
+    /// Whether the connection broke while a transaction was being committed.
+    pub(super) unsure: bool,
     /// Which of the database's states it was opened in ([`super::pool::Database::renew`]).
     era: u64,
     /// Dropped after the connection: its clones are the connections that are open.
@@ -92,7 +94,15 @@ impl Connector {
             }
         };
         let (open, kept) = (self.open.clone(), self.keeps.then(|| kept.clone()));
-        Ok(Session { line, connection, in_transaction: false, era, _open: open, _kept: kept })
+        Ok(Session {
+            line,
+            connection,
+            in_transaction: false,
+            unsure: false,
+            era,
+            _open: open,
+            _kept: kept,
+        })
     }
 }
 
@@ -120,14 +130,18 @@ impl Session {
     /// Runs `f`, which uses the connection, as long as this thread may wait for the database.
     ///
     /// # Errors
-    /// [`Error::TooSlow`] when it took longer, else those of `f`.
+    /// [`Error::TooSlow`] when it took longer, [`Error::OutcomeUnknown`] when a commit was under way
+    /// by then, else those of `f`.
     pub(super) fn guard<T, E: From<Error>>(
         &mut self,
         f: impl FnOnce(&mut Self) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let Some(line) = self.line.clone() else { return f(self) };
-        let result = line.guard(|| f(self));
-        if line.is_cut() && result.is_err() { Err(Error::TooSlow.into()) } else { result }
+        match line.guard(|| f(self)) {
+            Err(_) if self.unsure => Err(Error::OutcomeUnknown.into()),
+            Err(_) if line.is_cut() => Err(Error::TooSlow.into()),
+            result => result,
+        }
     }
 
     /// Fails where the connection leads to a standby, or nowhere any more.

@@ -26,8 +26,10 @@ impl Session {
     ) -> std::result::Result<T, E> {
         self.in_transaction = true;
         let result = self.run(begin).map_err(E::from).and_then(|()| f(&mut self.connection));
+        let committing = result.is_ok();
         let result = result.and_then(|value| Ok(self.run("COMMIT").map(|()| value)?));
         let ended = result.is_ok() || self.run("ROLLBACK").is_ok();
+        self.unsure = committing && !ended;
         self.in_transaction = !ended;
         result
     }

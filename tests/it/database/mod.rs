@@ -18,4 +18,5 @@ mod refused_databases;
 mod restoring;
 mod set_back;
 mod standby;
+mod synchronous;
 mod waiting;

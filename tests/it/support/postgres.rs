@@ -169,7 +169,9 @@ impl Cluster {
     fn signal_all(&self, signal: &str) {
         let Some(server) = &self.server else { return };
         let send = |ids: &str| {
-            let _ = Command::new("kill").arg(signal).args(ids.split_whitespace()).status();
+            // Some of them may have ended meanwhile.
+            let mut kill = Command::new("kill");
+            let _ = kill.arg(signal).args(ids.split_whitespace()).stderr(Stdio::null()).status();
         };
         let id = server.id();
         send(&id.to_string());
