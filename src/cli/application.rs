@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use nix::unistd::{Uid, User, gethostname};
+
 use super::failure::Failure;
 use super::output::say;
 use crate::clock::{Clock, SystemClock};
@@ -24,12 +26,18 @@ pub(super) fn open(settings: &Settings, missing: Missing) -> Result<Bitting, Fai
     Ok(bitting)
 }
 
-/// Whoever has the database may do everything; the operating system's user name is noted.
+/// Whoever has the database may do everything. Noted is who they are to the operating system, and on
+/// which machine: not by the environment, which says whatever they like.
 pub(super) fn principal() -> Principal {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let name = ["USER", "LOGNAME"].into_iter().find_map(variable);
-    let name = name.unwrap_or_else(|| "command line".to_owned());
-    Principal::command_line(name)
+    let id = Uid::current();
+    let user = User::from_uid(id).ok().flatten().map(|user| user.name);
+    let user = user.unwrap_or_else(|| format!("user {id}"));
+    let host = gethostname().ok().and_then(|host| host.into_string().ok());
+    // Not with an @, as the addresses of users have.
+    Principal::command_line(match host.filter(|host| !host.is_empty()) {
+        Some(host) => format!("{user} on {host}"),
+        None => user,
+    })
 }
 
 /// The time commands go by before the database is opened.

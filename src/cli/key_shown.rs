@@ -1,20 +1,34 @@
-//! A key as commands name it and show it.
+//! Keys as commands name them and show them.
 
+use super::application::{open, principal};
 use super::failure::Failure;
-use super::output::{plain, show, show_json, show_once};
+use super::output::{plain, say, show, show_json, show_once, show_table};
+use crate::config::Settings;
 use crate::domain;
 use crate::domain::Bitting;
 use crate::model::actor::Actor;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
-use crate::model::secret::Secret;
+use crate::model::key_filter::KeyFilter;
+use crate::model::page::{Limit, PageRequest};
+use crate::model::secret::{Secret, mask};
 use crate::model::time::{Moment, format as format_time};
 use crate::model::usage::{Outcome, Tally, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 use crate::model::words::Word;
+use crate::store::database::migrate::Missing;
+
+/// What is said of a key that was given as an argument.
+pub(super) const KEY_IN_ARGUMENT: &str = "arguments are seen by others and kept by shells, so regard \
+     a key that was one as leaked; `bitting key find -` reads it from standard input";
 
 /// The id of a key as it was typed.
 pub(super) fn parse_id(text: &str) -> Result<KeyId, Failure> {
+    if mask(text) != text {
+        return Err(Failure::Usage(format!(
+            "a key stands where its id belongs, and {KEY_IN_ARGUMENT}"
+        )));
+    }
     text.trim().parse().map_err(|_| {
         Failure::Usage(format!(
             "{:?} is not the id of a key, which is key_ followed by 26 characters",
@@ -56,6 +70,59 @@ pub(super) fn show_new_key(
     show_once(key.id, format_args!("{json}"))
 }
 
+/// Prints a table of keys, or an object for each.
+pub(super) fn list(filter: &KeyFilter, json: bool, settings: &Settings) -> Result<(), Failure> {
+    let bitting = open(settings, Missing::Refuse)?;
+    let limit = Limit::parse("100").map_err(Failure::Failed)?;
+    let mut request = PageRequest { limit, cursor: None };
+    let mut rows = Vec::new();
+    loop {
+        let page = bitting.list_keys(&principal(), filter, &request)?;
+        let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
+        let usage = bitting.usage_of(&numbers)?;
+        for key in &page.items {
+            let usage = usage.get(&key.number).cloned().unwrap_or_default();
+            if json {
+                show_json(&KeyView::new(key, &usage, bitting.time.now()))?;
+            } else {
+                rows.push(row(&bitting, key, &usage));
+            }
+        }
+        match page.next {
+            Some(next) => request.cursor = Some(next),
+            None => break,
+        }
+    }
+    if json {
+        return Ok(());
+    }
+    if rows.is_empty() {
+        say(format_args!("No keys found. `bitting key create --help` explains how to make one."));
+    }
+    show_table(
+        ["ID", "NAME", "KEY", "STATUS", "SCOPES", "EXPIRES", "LAST USED", "24H", "30D", "HOLDER"],
+        &rows,
+    )
+}
+
+fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 10] {
+    let day = |at: Option<_>, none: &str| {
+        at.map_or(none.to_owned(), |at| format_time(at)[..10].to_owned())
+    };
+    [
+        key.id.to_string(),
+        plain(&key.label.name),
+        key.display.clone(),
+        key.status(bitting.time.now()).as_str().to_owned(),
+        key.scopes.to_string().replace(' ', ","),
+        day(key.expires_at, "never"),
+        day(usage.last_used_at(), "never"),
+        usage.windows.day.total().to_string(),
+        usage.windows.month.total().to_string(),
+        key.holder.as_ref().map(ToString::to_string).unwrap_or_default(),
+    ]
+}
+
 /// Prints a key with its usage, as JSON or for people.
 pub(super) fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
     let usage = bitting.usage_of_key(key.number)?;
@@ -88,6 +155,7 @@ fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, S
         ("status", key.status(now).as_str().to_owned()),
         ("scopes", key.scopes.to_string()),
         ("owner", key.label.owner.clone().unwrap_or_default()),
+        ("holder", key.holder.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("description", key.label.description.clone().unwrap_or_default()),
         (made, format!("{} by {}", format_time(key.created_at), by(&key.created_by))),
         ("expires", key.expires_at.map_or("never".to_owned(), format_time)),

@@ -1,25 +1,20 @@
 //! `bitting key …`
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::application::{now, open, principal};
 use super::failure::Failure;
+use super::find_key::find;
 use super::key_changes::{Limits, Rotate, Set, read_expiry, rotate, set};
 use super::key_filters::Filters;
-use super::key_shown::{in_a_sentence, not_found, parse_id, show_key, show_new_key};
-use super::output::{plain, say, show, show_json, show_table};
+use super::key_shown::{in_a_sentence, list, not_found, parse_id, show_key, show_new_key};
+use super::output::{say, show};
 use super::transfer;
 use super::transfer::{Export, Import};
 use crate::config::Settings;
-use crate::domain::Bitting;
-use crate::model::key::{ApiKey, NewKey};
-use crate::model::key_filter::KeyFilter;
-use crate::model::page::{Limit, PageRequest};
+use crate::model::key::NewKey;
 use crate::model::time::format as format_time;
-use crate::model::usage::Usage;
-use crate::model::view::KeyView;
-use crate::model::words::Word;
 use crate::server;
 use crate::store::database::migrate::Missing;
 
@@ -73,10 +68,41 @@ Examples:
 The new key has the name, owner, description, scopes and limits of the old one, which goes on working
 for the overlap, or until its own expiry if that comes before.")]
     Rotate(Rotate),
+    /// Make a user responsible for a key, or nobody
+    #[command(after_help = "\
+Examples:
+  bitting key assign key_01… --to ada@example.com
+  bitting key assign key_01… --to none
+
+A member sees, edits and revokes the keys they hold. Who made a key stays on record.")]
+    Assign {
+        /// The key's id, key_…
+        id: String,
+        /// The e-mail address of a user who is neither disabled nor an auditor, or none
+        #[arg(long, value_name = "EMAIL|none")]
+        to: String,
+        /// Print the key as a JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Show one key with its usage
     Show {
         /// The key's id, key_…
         id: String,
+        /// Print the key as a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find a key by the key itself, which is read from standard input
+    #[command(after_help = "\
+Examples:
+  bitting key find - < found.txt
+  bitting key find -                 # at a terminal, the key is asked for and not shown
+
+A key that was revoked or has expired is found too.")]
+    Find {
+        /// - for standard input: arguments are seen by others and kept by shells
+        source: String,
         /// Print the key as a JSON object
         #[arg(long)]
         json: bool,
@@ -159,6 +185,22 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
         }
         KeyCommand::Set(arguments) => set(&arguments, settings),
         KeyCommand::Rotate(arguments) => rotate(&arguments, settings),
+        KeyCommand::Find { source, json } => find(&source, json, settings),
+        KeyCommand::Assign { id, to, json } => {
+            let id = parse_id(&id)?;
+            let bitting = open(settings, Missing::Refuse)?;
+            let holder = if to == "none" { Value::Null } else { json!(to) };
+            let patch = Map::from_iter([("holder".to_owned(), holder)]);
+            let key =
+                bitting.edit_key(id, patch, &principal()).map_err(|why| not_found(why, id))?;
+            if json {
+                return show_key(&bitting, &key, true);
+            }
+            match &key.holder {
+                Some(holder) => show(format_args!("{id} is held by {holder}")),
+                None => show(format_args!("{id} is held by nobody")),
+            }
+        }
         KeyCommand::Revoke { id, reason, lineage, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
@@ -197,55 +239,4 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
         say(format_args!("{}. The key is shown only once:", in_a_sentence(&issued.key)));
     }
     show_new_key(&issued.key, &issued.secret, bitting.time.now(), arguments.json)
-}
-
-fn list(filter: &KeyFilter, json: bool, settings: &Settings) -> Result<(), Failure> {
-    let bitting = open(settings, Missing::Refuse)?;
-    let limit = Limit::parse("100").map_err(Failure::Failed)?;
-    let mut request = PageRequest { limit, cursor: None };
-    let mut rows = Vec::new();
-    loop {
-        let page = bitting.list_keys(&principal(), filter, &request)?;
-        let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
-        let usage = bitting.usage_of(&numbers)?;
-        for key in &page.items {
-            let usage = usage.get(&key.number).cloned().unwrap_or_default();
-            if json {
-                show_json(&KeyView::new(key, &usage, bitting.time.now()))?;
-            } else {
-                rows.push(row(&bitting, key, &usage));
-            }
-        }
-        match page.next {
-            Some(next) => request.cursor = Some(next),
-            None => break,
-        }
-    }
-    if json {
-        return Ok(());
-    }
-    if rows.is_empty() {
-        say(format_args!("No keys found. `bitting key create --help` explains how to make one."));
-    }
-    show_table(
-        ["ID", "NAME", "KEY", "STATUS", "SCOPES", "EXPIRES", "LAST USED", "24H", "30D"],
-        &rows,
-    )
-}
-
-fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 9] {
-    let day = |at: Option<_>, none: &str| {
-        at.map_or(none.to_owned(), |at| format_time(at)[..10].to_owned())
-    };
-    [
-        key.id.to_string(),
-        plain(&key.label.name),
-        key.display.clone(),
-        key.status(bitting.time.now()).as_str().to_owned(),
-        key.scopes.to_string().replace(' ', ","),
-        day(key.expires_at, "never"),
-        day(usage.last_used_at(), "never"),
-        usage.windows.day.total().to_string(),
-        usage.windows.month.total().to_string(),
-    ]
 }

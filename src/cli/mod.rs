@@ -5,6 +5,7 @@
 
 mod application;
 mod failure;
+mod find_key;
 mod key_changes;
 mod key_filters;
 mod key_shown;

@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use clap::Command;
 use clap_complete::Shell;
+use serde_json::json;
 
+use super::application::principal;
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ListenAddress, Settings};
 use crate::domain::checkup;
 use crate::model::finding::{Finding, Verdict};
+use crate::model::secret::mask;
 use crate::model::time::format as format_time;
 use crate::model::words::Word;
 use crate::server::connect_to_unix_socket;
@@ -95,6 +98,13 @@ pub(super) fn back_up(settings: &Settings, to: &Path) -> Result<(), Failure> {
         ));
     }
     backup::copy(&settings.database, to)?;
+    let name = to.display().to_string();
+    let detail = json!({"to": mask(&name)});
+    let (origin, now) = (principal().origin, SystemClock.wall());
+    if let Err(why) = backup::note(&settings.database, now, &origin, &detail) {
+        // A copy may be what saves a database that cannot be written to.
+        say(format_args!("the copy could not be noted in the audit log: {why}"));
+    }
     show(format_args!("{} was copied to {}", settings.database, to.display()))
 }
 

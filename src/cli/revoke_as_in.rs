@@ -56,6 +56,7 @@ fn words(step: &Step) -> String {
                 end.map_or("never expires".to_owned(), |end| format!("expires {}", format(end)));
             format!("{id} narrowed to {scopes}, {until}")
         }
+        Step::Release(id) => format!("{id} left without a holder"),
         Step::Disable(_, email) => format!("{email} disabled, with what keys they still had"),
         Step::Narrow(_, email, role, may_grant) => {
             let limits =

@@ -53,7 +53,7 @@ pub(super) struct Export {
     format: Format,
     #[command(flatten)]
     filters: Filters,
-    /// With the SHA-256 of each key, so that another database can take them in
+    /// With the SHA-256 of each key, so that another database can take them in; noted in the audit log
     #[arg(long)]
     with_digests: bool,
 }
@@ -253,6 +253,9 @@ pub(super) fn export(arguments: &Export, settings: &Settings) -> Result<(), Fail
     let filter = arguments.filters.read(settings)?;
     let bitting = open(settings, Missing::Refuse)?;
     let with_digests = arguments.with_digests;
+    if arguments.with_digests {
+        bitting.note_export_of_digests(&principal())?;
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     match arguments.format {
         Format::Csv => {

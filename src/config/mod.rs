@@ -19,9 +19,9 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 
 use crate::model::catalog::Resource;
+use crate::model::email::Email;
 use crate::model::password::Password;
 use crate::model::secret::Brand;
-use crate::model::user::Email;
 use crate::store::Target;
 
 use file::File;

@@ -10,10 +10,11 @@ use super::audit_log::log_change;
 use super::error::{Error, Result};
 use super::principal::{Principal, require};
 use crate::model::audit::Action;
+use crate::model::email::Email;
 use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::scope::ScopeSet;
 use crate::model::time::{Moment, format};
-use crate::model::user::{Email, Role, User, UserChange};
+use crate::model::user::{Role, User, UserChange};
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::users::powers;
 use crate::store::users::powers::{Credential, Powers, Reach};
@@ -41,6 +42,8 @@ pub enum Step {
     HandOver(Held, UserId, Email),
     /// A key's scopes or life had been narrowed; these are what is left.
     NarrowKey(KeyId, ScopeSet, Option<Moment>),
+    /// A key had been taken from the user who has it here, and whoever has it there cannot here.
+    Release(KeyId),
     /// A user had been disabled.
     Disable(UserId, Email),
     /// A user's role or limits had been narrowed; these are what is left.
@@ -95,12 +98,20 @@ fn step_of(
     if there_was.revoked {
         return Some(Step::Revoke(held));
     }
-    let heir = there_was.user.filter(|heir| here_is.user != Some(*heir))?;
-    let may_have = |powers: &Powers| {
-        powers.users.get(&heir).is_some_and(|account| account.user.disabled_at.is_none())
+    if here_is.user == there_was.user {
+        return None;
+    }
+    let active = |powers: &Powers, user: UserId| {
+        let account = powers.users.get(&user).filter(|account| account.user.disabled_at.is_none());
+        account.map(|account| account.user.email.clone())
     };
-    let email = here.users.get(&heir)?.user.email.clone();
-    (may_have(there) && may_have(here)).then_some(Step::HandOver(held, heir, email))
+    let heir =
+        there_was.user.and_then(|heir| Some((heir, active(there, heir).and(active(here, heir))?)));
+    match (held, heir) {
+        (_, Some((heir, email))) => Some(Step::HandOver(held, heir, email)),
+        (Held::Key(id), None) => here_is.user.map(|_| Step::Release(id)),
+        (Held::Token(_), None) => None,
+    }
 }
 
 /// What is left of the keys that reached less far there; one that had ended there is revoked.
@@ -134,7 +145,8 @@ fn order(step: &Step) -> (u8, u128) {
     match step {
         Step::Revoke(Held::Key(id))
         | Step::HandOver(Held::Key(id), ..)
-        | Step::NarrowKey(id, ..) => (0, id.number()),
+        | Step::NarrowKey(id, ..)
+        | Step::Release(id) => (0, id.number()),
         Step::Revoke(Held::Token(id)) | Step::HandOver(Held::Token(id), ..) => (1, id.number()),
         _ => (2, 0),
     }
@@ -189,6 +201,7 @@ impl Bitting {
                 let patch = patch.as_object().cloned().unwrap_or_default();
                 self.edit_key(*id, patch, principal).map(drop)
             }
+            Step::Release(key) => self.release(principal, *key),
             Step::Disable(user, _) => self.disable_user(principal, *user, None).map(drop),
             Step::Narrow(user, _, role, may_grant) => {
                 let change = UserChange { role: Some(*role), may_grant: Some(may_grant.clone()) };
@@ -205,16 +218,28 @@ impl Bitting {
             AdvisoryLock::Users.acquire(connection)?;
             require(self.reload_rights(connection, principal)?.administers())?;
             AdvisoryLock::Keys.acquire(connection)?;
+            let heir = users::find(connection, heir)?.ok_or(Error::NotFound)?;
             let mut had = super::users::disabling::HeldCredentials::default();
             match held {
                 Held::Key(id) => had.keys.extend(keys::find(connection, id)?),
                 Held::Token(id) => had.tokens.extend(tokens::find(connection, id)?),
             }
-            self.hand_over_all(connection, principal, heir, &mut had)?;
+            self.hand_over_all(connection, principal, &heir, &mut had)?;
             Result::Ok(had)
         })?;
         had.keys.iter().for_each(|key| self.took_effect(key.digest, key));
         had.tokens.iter().for_each(|token| self.took_effect(token.digest, token));
+        Ok(())
+    }
+
+    /// Takes a key from the user who has it.
+    fn release(&self, principal: &Principal, id: KeyId) -> Result<()> {
+        let key = self.database.write(|connection| {
+            let mut key = self.find_to_change(connection, principal, id)?;
+            self.hand_over_in(connection, &principal.origin, &mut key, None)?;
+            Result::Ok(key)
+        })?;
+        self.took_effect(key.digest, &key);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use crate::model::audit::Action;
 use crate::model::catalog::Catalog;
 use crate::model::credential::Credential;
 use crate::model::credential::Ended;
+use crate::model::holder::KeyHolder;
 use crate::model::id::{KeyId, SessionId, TokenId, UserId};
 use crate::model::key::ApiKey;
 use crate::model::scope::{Scope, ScopeSet};
@@ -45,7 +46,7 @@ enum Rights {
 }
 
 impl Principal {
-    /// The principal of a command, by the operating system's user name.
+    /// The principal of a command, by the operating system's user and host.
     pub fn command_line(name: impl Into<String>) -> Self {
         let actor = Actor { kind: ActorKind::Cli, id: None, name: name.into() };
         let origin = ClientInfo::default().origin(actor);
@@ -83,10 +84,18 @@ impl Principal {
         }
     }
 
-    /// The user, if it is one: the keys and tokens they make will be theirs.
+    /// The user, if it is one: the tokens they make will be theirs.
     pub fn user_id(&self) -> Option<UserId> {
         match &self.rights {
             Rights::User(user) => Some(user.id),
+            Rights::CommandLine | Rights::Token { .. } | Rights::Visitor => None,
+        }
+    }
+
+    /// The user as the holder of the keys they make; none if it is no user.
+    pub fn holder(&self) -> Option<KeyHolder> {
+        match &self.rights {
+            Rights::User(user) => Some(user.as_holder()),
             Rights::CommandLine | Rights::Token { .. } | Rights::Visitor => None,
         }
     }
@@ -119,7 +128,7 @@ impl Principal {
 
     /// Whether they may know of this key.
     pub fn sees(&self, key: &ApiKey) -> bool {
-        self.restricted_to().is_none_or(|user| key.user == Some(user))
+        self.restricted_to().is_none_or(|user| key.is_held_by(user))
     }
 
     /// Whether they may make and change keys at all.

@@ -11,6 +11,9 @@ use crate::model::secret::{BODY_LENGTH, Brand, Digest, SecretKind, bears_prefix,
 
 const WELL_FORMED: &str = "It has the form of a key, but is not one that this server accepts: was \
      it made for another server or database? With Basic, the user name must be its id.";
+const NOT_KNOWN: &str = "It has the form of a key, but is none that you may see here: was it made for \
+     another server or database, or is it somebody else's?";
+const TOKEN: &str = "It is an admin token, not an API key.";
 const TOKEN_NOT_BEARER: &str =
     "It looks like an admin token, which is accepted only as Authorization: Bearer.";
 const NO_SCHEME: &str =
@@ -57,6 +60,15 @@ pub fn advise<'a>(
     match text_in(carrier, value) {
         Ok(Carried { text, bearer }) => about(&text, bearer, brand),
         Err(advice) => advice,
+    }
+}
+
+/// A sentence about what was looked up as a key and was not found.
+pub fn about_unknown(text: &str, brand: &Brand) -> &'static str {
+    match recognise(text.as_bytes(), brand) {
+        Some(SecretKind::ApiKey) => NOT_KNOWN,
+        Some(SecretKind::AdminToken) => TOKEN,
+        None => about(text.as_bytes(), true, brand),
     }
 }
 

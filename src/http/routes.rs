@@ -14,7 +14,7 @@ use super::middleware::judge::Judge;
 use super::middleware::measure::Measure;
 use super::pages;
 use super::pages::account::{login, password, setup};
-use super::pages::keys::{changes, export, key, narrow, new_key, rotate};
+use super::pages::keys::{changes, export, key, narrow, new_key, rotate, search};
 use super::pages::parts::frame::ADMINS_AND_AUDITORS;
 use super::pages::tokens::new_token;
 use super::pages::users::user;
@@ -50,6 +50,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::new("/v1/keys", AdminToken)
             .get(keys::list, describe::keys::list)
             .post(keys::create, describe::keys::create),
+        Endpoint::new("/v1/keys/find", AdminToken)
+            .post(keys::find_by_secret, describe::keys::find_by_secret),
         Endpoint::new("/v1/keys/{id}", AdminToken)
             .get(keys::find, describe::keys::find)
             .patch(keys::update, describe::keys::update),
@@ -77,6 +79,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::browser("/keys", PageNeed::ANY_USER).page(pages::keys::active),
         Endpoint::browser("/keys/retired", PageNeed::ANY_USER).page(pages::keys::retired),
         Endpoint::browser("/keys/export", PageNeed::ANY_USER).page(export::export),
+        Endpoint::browser("/keys/search", PageNeed::ANY_USER).form(search::search),
         Endpoint::browser("/keys/new", KEY_MAKERS).page(new_key::show).form(new_key::create),
         Endpoint::browser("/keys/{id}", PageNeed::ANY_USER).page(key::show),
         Endpoint::browser("/keys/{id}/edit", KEY_MAKERS)

@@ -28,7 +28,7 @@ pub struct Actor {
     pub kind: ActorKind,
     /// The user's or the token's id; none for all others.
     pub id: Option<String>,
-    /// The user's e-mail address, the token's name, the operating system's user,
+    /// The user's e-mail address, the token's name, the operating system's user and host,
     /// or `server`.
     pub name: String,
 }

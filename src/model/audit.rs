@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::actor::{Actor, ActorKind};
+use super::email::Email;
 use super::id::{TokenId, UserId};
 use super::time;
 use super::time::Moment;
-use super::user::Email;
 use super::words::words;
 
 words! {
@@ -15,12 +15,14 @@ words! {
     Action {
         /// A key was made.
         KeyCreated = "key.created",
-        /// A key's label, limits, scopes, expiry or user was changed.
+        /// A key's label, holder, limits, scopes or expiry was changed.
         KeyUpdated = "key.updated",
         /// A key was rotated: another took its place, and it ends.
         KeyRotated = "key.rotated",
         /// A key was revoked.
         KeyRevoked = "key.revoked",
+        /// The digests of keys were exported.
+        KeysExported = "keys.exported",
         /// An admin token was made.
         TokenCreated = "token.created",
         /// An admin token was revoked.
@@ -49,6 +51,8 @@ words! {
         LoginEnded = "login.ended",
         /// Somebody known tried to do something they may not do.
         AccessDenied = "access.denied",
+        /// The database was copied.
+        DatabaseBackedUp = "database.backed_up",
         /// A server found that the database has lost what was committed before.
         DatabaseSetBack = "database.set_back",
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::actor::Actor;
+use super::email::Email;
 use super::id::KeyId;
 use super::key::{ApiKey, Status};
 use super::limits::KeyLimits;
@@ -13,7 +14,7 @@ use super::usage::Usage;
 use super::words::Word;
 
 /// The columns of every file of keys, in their order; the last one only where digests are wanted.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 25] = [
     "id",
     "name",
     "description",
@@ -35,6 +36,7 @@ pub const COLUMNS: [&str; 24] = [
     "rate_limit",
     "quota",
     "allowed_networks",
+    "holder",
     "replaces",
     "replaced_by",
     "sha256",
@@ -75,6 +77,7 @@ pub struct ExportedKey<'a> {
     month: i64,
     #[serde(flatten)]
     limits: &'a KeyLimits,
+    holder: Option<&'a Email>,
     replaces: Option<KeyId>,
     replaced_by: Option<KeyId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +110,7 @@ impl<'a> ExportedKey<'a> {
             limits: &key.limits,
             replaces: key.replaces,
             replaced_by: key.replaced_by,
+            holder: key.holder.as_ref().map(|holder| &holder.email),
             sha256: None,
         }
     }
@@ -142,6 +146,7 @@ impl<'a> ExportedKey<'a> {
             optional(self.limits.rate_limit.as_ref()),
             optional(self.limits.quota.as_ref()),
             optional(self.limits.allowed_networks.as_ref()),
+            text(self.holder.map(Email::as_str)),
             optional(self.replaces.as_ref()),
             optional(self.replaced_by.as_ref()),
         ];

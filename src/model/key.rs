@@ -8,6 +8,7 @@ use super::FieldErrors;
 use super::actor::Actor;
 use super::catalog::Catalog;
 use super::fields::{FieldReader, as_text};
+use super::holder::KeyHolder;
 use super::id::{KeyId, UserId};
 use super::limits::KeyLimits;
 use super::scope::{Scope, ScopeSet};
@@ -96,9 +97,8 @@ pub struct ApiKey {
     pub created_at: Moment,
     /// Who made the key.
     pub created_by: Actor,
-    /// The user whose key it is now: who made it, or to whom it was handed. None where it was made
-    /// by program or at the command line.
-    pub user: Option<UserId>,
+    /// The user who is responsible for it: who made it on a page, or to whom it was handed.
+    pub holder: Option<KeyHolder>,
     /// When it expires; never if absent.
     pub expires_at: Option<Moment>,
     /// How it was ended, if it was.
@@ -117,6 +117,11 @@ impl ApiKey {
     /// The key's status at a moment.
     pub fn status(&self, now: Moment) -> Status {
         status_at(self.revocation.is_some(), self.expires_at, now)
+    }
+
+    /// Whether this user is responsible for it.
+    pub fn is_held_by(&self, user: UserId) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.id == user)
     }
 }
 

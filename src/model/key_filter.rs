@@ -68,7 +68,7 @@ pub struct KeyFilter {
     /// Only keys in this state. If absent: every key, or active ones alone where `unused_for`,
     /// `over_scoped` or `expires_within` is given.
     pub status: Option<StatusFilter>,
-    /// Only keys with this text in their name, description, owner, id or display form; case is ignored.
+    /// Only keys with this text in their name, description, owner, holder, id or display form; case is ignored.
     #[schemars(rename = "q")]
     pub text: Option<String>,
     /// Only keys of exactly this owner.

@@ -1,15 +1,19 @@
-//! The part of a key that can be edited: its label and limits, in any way; its scopes and its life,
-//! which only ever shrink.
+//! The part of a key that can be edited: its label, limits and holder, in any way; its scopes and its
+//! life, which only ever shrink.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::FieldErrors;
 use super::catalog::Catalog;
-use super::fields::FieldReader;
+use super::email::Email;
+use super::fields::{FieldReader, as_text};
+use super::formats::LONGEST_EMAIL;
+use super::holder::KeyHolder;
 use super::key::{ApiKey, KeyLabel, read_scopes_with, schema_of_scopes};
 use super::limits::KeyLimits;
 use super::merge_patch::patch_fields;
+use super::schema;
 use super::scope::{Scope, ScopeSet};
 use super::time::{LongestLife, Moment, format, rfc3339};
 
@@ -27,6 +31,8 @@ pub struct KeySettings {
     /// How fast, how much and from where it may be used.
     #[serde(flatten)]
     pub limits: KeyLimits,
+    /// The address of the user who is responsible for it.
+    pub holder: Option<Email>,
 }
 
 impl KeySettings {
@@ -37,13 +43,15 @@ impl KeySettings {
             scopes: key.scopes.clone(),
             expires_at: key.expires_at,
             limits: key.limits.clone(),
+            holder: key.holder.as_ref().map(|holder| holder.email.clone()),
         }
     }
 
-    /// Makes them those of a key.
-    pub fn apply_to(self, key: &mut ApiKey) {
-        let Self { label, scopes, expires_at, limits } = self;
+    /// Makes them those of a key, whose holder is this user then.
+    pub fn apply_to(self, key: &mut ApiKey, holder: Option<KeyHolder>) {
+        let Self { label, scopes, expires_at, limits, holder: _ } = self;
         (key.label, key.scopes, key.expires_at, key.limits) = (label, scopes, expires_at, limits);
+        key.holder = holder;
     }
 
     /// What a JSON merge patch makes of them.
@@ -79,7 +87,10 @@ impl KeySettings {
         let expires_at = self.earlier_expiry(given, now);
         let expires_at = expires_at.map_err(|message| reader.complain("expires_at", message));
         let limits = KeyLimits::read(reader);
-        Some(Self { label: label?, scopes: scopes?, expires_at: expires_at.ok()?, limits })
+        let schema = || schema::email(LONGEST_EMAIL);
+        let holder = reader.parsed("holder", schema, |value| as_text(value)?.parse());
+        let expires_at = expires_at.ok()?;
+        Some(Self { label: label?, scopes: scopes?, expires_at, limits, holder })
     }
 
     /// Reads scopes of which none is new. Those of resources that have left the configuration may
@@ -135,7 +146,7 @@ mod tests {
     fn settings(scopes: &str, expires_at: Option<Moment>) -> KeySettings {
         let label = KeyLabel { name: "a".to_owned(), description: None, owner: None };
         let scopes = scopes.parse().unwrap();
-        KeySettings { label, scopes, expires_at, limits: KeyLimits::default() }
+        KeySettings { label, scopes, expires_at, limits: KeyLimits::default(), holder: None }
     }
 
     fn patched(before: &KeySettings, patch: Value) -> Result<KeySettings, Vec<String>> {

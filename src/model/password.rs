@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::user::Email;
+use super::email::Email;
 
 const SHORTEST: usize = 15;
 const LONGEST: usize = 256;

@@ -54,6 +54,18 @@ impl Brand {
         format!("\\b{}[ka]_[0-9A-Za-z]{{{BODY_LENGTH}}}\\b", self.0)
     }
 
+    /// Whether `text` holds, anywhere, one of this brand's secrets or a large part of one.
+    pub fn occurs_in(&self, text: &str) -> bool {
+        text.match_indices(self.as_str()).any(|(at, brand)| {
+            let rest = &text.as_bytes()[at + brand.len()..];
+            let body = match rest {
+                [b'k' | b'a', b'_', body @ ..] => body,
+                _ => return false,
+            };
+            body.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count() >= SUSPECT_LENGTH
+        })
+    }
+
     /// Whether `text` holds, anywhere, the start of one of this brand's secrets.
     ///
     /// Deliberately loose: it serves to keep secrets out of what is stored and logged.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::actor::Actor;
+use super::email::Email;
 use super::id::{KeyId, TokenId, UserId};
 use super::idempotency::Replayable;
 use super::key::{ApiKey, Status};
@@ -16,7 +17,7 @@ use super::time;
 use super::time::Moment;
 use super::token::AdminToken;
 use super::usage::{PerWindow, Source, Tally, Usage};
-use super::user::{Email, Role, User, UserStatus};
+use super::user::{Role, User, UserStatus};
 
 /// A key as it is shown.
 #[derive(Serialize, JsonSchema)]
@@ -30,6 +31,9 @@ pub struct KeyView<'a> {
     description: Option<&'a str>,
     /// Whose key it is, in your own words; it grants nothing.
     owner: Option<&'a str>,
+    /// The e-mail address of the user who is responsible for it, if anybody is.
+    #[schemars(with = "Option<String>")]
+    holder: Option<&'a Email>,
     /// What it may do.
     scopes: &'a ScopeSet,
     /// Its state now.
@@ -79,6 +83,7 @@ impl<'a> KeyView<'a> {
             name: &key.label.name,
             description: key.label.description.as_deref(),
             owner: key.label.owner.as_deref(),
+            holder: key.holder.as_ref().map(|holder| &holder.email),
             scopes: &key.scopes,
             status: key.status(now),
             display: &key.display,

@@ -190,8 +190,8 @@ pub fn list(
     rows.into_iter().map(AuditEvent::try_from).collect()
 }
 
-/// The names of users, keys and admin tokens by their ids; of one user's keys alone, if it is said
-/// whose.
+/// The names of users, keys and admin tokens by their ids; of one user's keys and of users alone, if
+/// it is said whose.
 pub fn names(
     connection: &mut AnyConnection,
     ids: &[String],
@@ -201,14 +201,16 @@ pub fn names(
         .filter(api_keys::id.eq_any(ids))
         .select((api_keys::id, api_keys::name))
         .into_boxed();
+    let users = users::table.filter(users::id.eq_any(ids));
+    let mut named: Vec<(String, String)> =
+        users.select((users::id, users::email)).load(connection)?;
     if let Some(user) = user {
-        let own = api_keys::user_id.eq(user.to_string());
-        return Ok(keys.filter(own).load(connection)?.into_iter().collect());
+        let own = keys.filter(api_keys::user_id.eq(user.to_string()));
+        named.extend::<Vec<_>>(own.load(connection)?);
+        return Ok(named.into_iter().collect());
     }
-    let mut named: Vec<(String, String)> = keys.load(connection)?;
+    named.extend::<Vec<_>>(keys.load(connection)?);
     let tokens = admin_tokens::table.filter(admin_tokens::id.eq_any(ids));
     named.extend::<Vec<_>>(tokens.select((admin_tokens::id, admin_tokens::name)).load(connection)?);
-    let users = users::table.filter(users::id.eq_any(ids));
-    named.extend::<Vec<_>>(users.select((users::id, users::email)).load(connection)?);
     Ok(named.into_iter().collect())
 }

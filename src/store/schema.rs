@@ -212,6 +212,8 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);
 diesel::allow_tables_to_appear_in_same_query!(api_keys, audit_events);
+diesel::allow_tables_to_appear_in_same_query!(api_keys, users);
+diesel::allow_tables_to_appear_in_same_query!(key_summaries, users);
 
 diesel::table! {
     key_summaries (key_number) {

@@ -11,6 +11,7 @@
 mod support;
 
 mod api;
+mod finding;
 mod key_life;
 mod looks;
 mod signing_in;

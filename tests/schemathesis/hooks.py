@@ -9,8 +9,8 @@ import schemathesis
 
 # One credential is asked for, in any of several headers; Schemathesis fills in all of them.
 OTHER_CREDENTIALS = ("X-API-Key", "apikey", "Authentication")
-# Good only if a record with that id exists, or a page before ended in it.
-REFERENCES = ("agent_id", "knowledge_base_id")
+# Good only if a record with that id, or a user with that address, exists.
+REFERENCES = ("agent_id", "knowledge_base_id", "holder")
 # Good only if the record is, or is not, that version.
 CONDITIONS = ("If-Match", "If-None-Match")
 # Good only from now to ten years ahead.

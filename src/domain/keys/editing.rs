@@ -1,8 +1,9 @@
-//! Editing a key: what people call it and its limits, in any way; its scopes and its life, which
+//! Editing a key: what people call it, its limits and its holder, in any way; its scopes and its life, which
 //! only ever shrink.
 
 use serde_json::{Map, Value, json};
 
+use super::holders::find_holder;
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
@@ -11,10 +12,11 @@ use crate::model::audit::Action;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, Status};
 use crate::model::key_settings::KeySettings;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::keys;
 
 impl Bitting {
-    /// Changes a key's label, limits, scopes and expiry by merging a patch into them.
+    /// Changes a key's label, limits, holder, scopes and expiry by merging a patch into them.
     ///
     /// # Errors
     ///
@@ -28,6 +30,10 @@ impl Bitting {
     ) -> Result<ApiKey> {
         let origin = &principal.origin;
         let edited = self.database.write(|connection| {
+            if patch.contains_key("holder") {
+                // Nobody disables the new holder meanwhile.
+                AdvisoryLock::Users.acquire(connection)?;
+            }
             let mut key = self.find_to_change(connection, principal, id)?;
             let now = self.time.now();
             match key.status(now) {
@@ -39,10 +45,13 @@ impl Bitting {
             self.refuse_secrets_in(&after.label)?;
             let changed = after != before;
             if changed {
+                let holder = find_holder(connection, principal, &key, after.holder.as_ref())?;
                 let detail = json!({"before": before, "after": after});
                 key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
                 keys::set_settings(connection, key.number, &after, key.revision)?;
-                after.apply_to(&mut key);
+                let user = holder.as_ref().map(|holder| holder.id);
+                keys::holders::set_holder(connection, key.number, user, key.revision)?;
+                after.apply_to(&mut key, holder);
             }
             Ok((key, changed))
         });

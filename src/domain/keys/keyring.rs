@@ -90,7 +90,7 @@ impl Bitting {
             display: secret.display(),
             created_at: now,
             created_by: principal.origin.actor.clone(),
-            user: principal.user_id(),
+            holder: principal.holder(),
             expires_at: new.expires_at,
             revocation: None,
             imported: false,
@@ -211,6 +211,7 @@ impl Bitting {
         filter: &KeyFilter,
         request: &PageRequest,
     ) -> Result<Page<ApiKey>> {
+        self.refuse_secret_in_search(filter)?;
         let after = request.after()?.map(KeyNumber);
         let (limit, now, user) = (request.limit, self.time.now(), principal.restricted_to());
         let found = self
@@ -221,7 +222,7 @@ impl Bitting {
 
     /// The key that is to be changed, if the principal may; the transaction then holds
     /// [`AdvisoryLock::Keys`].
-    pub(super) fn find_to_change(
+    pub(in crate::domain) fn find_to_change(
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,

@@ -65,6 +65,7 @@ impl Bitting {
         filter: &KeyFilter,
         order: KeyOrder,
     ) -> Result<Vec<KeyNumber>> {
+        self.refuse_secret_in_search(filter)?;
         let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
             Result::Ok(listing::numbers(connection, filter, user, order, now)?)

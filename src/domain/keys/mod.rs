@@ -1,7 +1,9 @@
 //! Keys: making, editing and revoking them, lists of them, and taking them in and out.
 
 pub mod editing;
+pub mod finding;
 pub mod forms;
+pub mod holders;
 pub mod identities;
 pub mod keyring;
 pub mod listing;

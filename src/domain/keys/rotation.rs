@@ -117,7 +117,7 @@ impl Bitting {
             limits: old.limits.clone(),
         };
         let new = self.unsaved_key(new, principal, secret, now);
-        ApiKey { user: old.user, replaces: Some(old.id), ..new }
+        ApiKey { holder: old.holder.clone(), replaces: Some(old.id), ..new }
     }
 
     /// Records in the caller's transaction what a key was rotated into, and has it end.

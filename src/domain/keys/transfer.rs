@@ -117,12 +117,33 @@ impl Bitting {
             created_by: principal.origin.actor.clone(),
             expires_at: key.expires_at,
             revocation: None,
-            user: principal.user_id(),
+            holder: principal.holder(),
             imported: true,
             replaces: None,
             replaced_by: None,
             revision: 0,
         }
+    }
+
+    /// Notes that the keys' digests leave the database, before any does: whoever has one can have
+    /// its key accepted elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; when it cannot be noted, nothing must be exported.
+    pub fn note_export_of_digests(&self, principal: &Principal) -> Result<()> {
+        require(principal.administers())?;
+        let (now, origin) = (self.time.now(), &principal.origin);
+        self.database.write(|connection| {
+            Result::Ok(audit::insert(
+                connection,
+                now,
+                Action::KeysExported,
+                origin,
+                None,
+                &json!({}),
+            )?)
+        })?;
+        Ok(())
     }
 
     /// Hands over every key that a filter lets through with its figures, all as the database was at

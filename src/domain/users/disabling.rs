@@ -89,7 +89,7 @@ impl Bitting {
                 transfer_to.map(|heir| find_heir(connection, &user, heir, &had)).transpose()?;
             match &heir {
                 None => self.revoke_all(connection, principal, &mut had)?,
-                Some(heir) => self.hand_over_all(connection, principal, heir.id, &mut had)?,
+                Some(heir) => self.hand_over_all(connection, principal, heir, &mut had)?,
             }
             sessions::delete_all_of(connection, id)?;
             one_time_links::delete_all_of(connection, Some(id))?;
@@ -136,25 +136,22 @@ impl Bitting {
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,
-        heir: UserId,
+        heir: &User,
         had: &mut HeldCredentials,
     ) -> Result<()> {
         let origin = &principal.origin;
-        let change =
-            |user: Option<UserId>| json!({"before": {"user_id": user}, "after": {"user_id": heir}});
         for key in &mut had.keys {
-            let detail = change(key.user);
-            key.revision = self.record(connection, Action::KeyUpdated, origin, key.id, &detail)?;
-            keys::set_user(connection, key.number, heir, key.revision)?;
-            key.user = Some(heir);
+            self.hand_over_in(connection, origin, key, Some(heir.as_holder()))?;
         }
         for token in &mut had.tokens {
-            let mut detail = change(token.user);
-            detail["token_id"] = json!(token.id);
+            let detail = json!({
+                "token_id": token.id,
+                "before": {"user_id": token.user}, "after": {"user_id": heir.id},
+            });
             token.revision =
                 self.record_token(connection, Action::TokenUpdated, origin, &detail)?;
-            tokens::set_user(connection, token.number, heir, token.revision)?;
-            token.user = Some(heir);
+            tokens::set_user(connection, token.number, heir.id, token.revision)?;
+            token.user = Some(heir.id);
         }
         Ok(())
     }

@@ -14,8 +14,8 @@ use rand::rngs::SysRng;
 
 use crate::domain::error::{Error, Result};
 use crate::model::FieldErrors;
+use crate::model::email::Email;
 use crate::model::password::Password;
-use crate::model::user::Email;
 use crate::store;
 
 /// OWASP's smallest recommended cost: 19 MiB, two passes, one lane.

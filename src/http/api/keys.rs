@@ -11,10 +11,11 @@ use crate::domain;
 use crate::domain::Bitting;
 use crate::domain::idempotency::{Idempotent, keep};
 use crate::domain::keys::rotation::{Rotated, Rotation};
-use crate::http::error::Problem;
+use crate::http::error::{Code, Problem};
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
 use crate::model::failed_request::KeyErrors;
+use crate::model::find_request::FindRequest;
 use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
 use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
@@ -130,7 +131,28 @@ pub async fn find(
     Ok(HttpResponse::Ok().json(figures.view(&key)))
 }
 
-/// `PATCH /v1/keys/{id}`: changes a key's label and limits, or narrows its scopes and its life.
+/// `POST /v1/keys/find`: the key that stands in the body.
+pub async fn find_by_secret(
+    manager: Manager,
+    state: web::Data<State>,
+    query: QueryReader,
+    body: JsonObject,
+) -> Result<HttpResponse, Problem> {
+    query.finish()?;
+    let FindRequest { key: secret } = FindRequest::from_object(&body.0)?;
+    let found = state.run(move |bitting| {
+        match bitting.find_key_by_secret(&manager.principal(bitting)?, &secret) {
+            Ok(key) => Ok(Ok((Figures::of(bitting, key.number)?, key))),
+            Err(domain::Error::NotFound) => Ok(Err(bitting.why_not_found(&secret))),
+            Err(other) => Err(other),
+        }
+    });
+    let (figures, key) =
+        found.await?.map_err(|why| Problem::new(Code::NotFound, format!("No key found. {why}")))?;
+    Ok(HttpResponse::Ok().json(figures.view(&key)))
+}
+
+/// `PATCH /v1/keys/{id}`: changes a key's label, holder and limits, or narrows its scopes and its life.
 pub async fn update(
     manager: Manager,
     state: web::Data<State>,

@@ -53,6 +53,12 @@ impl Form {
         self.values(name).next().unwrap_or_default()
     }
 
+    /// The fields that somebody filled in, in their order.
+    pub fn typed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let typed = self.0.iter().map(|(name, value)| (name.as_str(), value.trim()));
+        typed.filter(|(name, value)| !value.is_empty() && !OF_ONE_FORM.contains(name))
+    }
+
     /// Every value of a field: of checkboxes with the same name.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let named = move |field: &&(String, String)| field.0 == name;

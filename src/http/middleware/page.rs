@@ -28,6 +28,7 @@ use crate::http::state::State;
 use crate::model::actor::ClientInfo;
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
+use crate::model::secret::mask;
 use crate::model::user::User;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -274,6 +275,8 @@ fn sign_in(page: Option<&HttpRequest>) -> HttpResponse {
     let mut to = "/login".to_owned();
     if let Some(request) = page.filter(|request| request.path() != "/") {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        // A key in an address is not carried on.
+        let path = if mask(path) == path { path } else { request.path() };
         to.push_str("?next=");
         to.extend(form_urlencoded::byte_serialize(path.as_bytes()));
     }

@@ -13,12 +13,17 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::any_connection::AnyConnection;
 use super::inspect::Inspection;
 use super::migrate;
 use super::target::Target;
+use crate::model::actor::Origin;
+use crate::model::audit::Action;
+use crate::model::time::Moment;
+use crate::store::audit;
 use crate::store::error::{Error, Result};
 
 /// Copies the database to a file that does not exist yet.
@@ -41,6 +46,16 @@ pub fn copy(target: &Target, to: &Path) -> Result<()> {
         let _ = std::fs::remove_file(&draft);
     }
     made
+}
+
+/// Records in the audit log that the database was copied.
+///
+/// # Errors
+/// When the database cannot be written to.
+pub fn note(target: &Target, at: Moment, origin: &Origin, detail: &Value) -> Result<()> {
+    let mut session = target.open()?;
+    audit::insert(&mut session.connection, at, Action::DatabaseBackedUp, origin, None, detail)?;
+    Ok(())
 }
 
 fn exists(to: &Path) -> Error {

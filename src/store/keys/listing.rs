@@ -14,8 +14,9 @@ use crate::model::time::Moment;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows;
-use crate::store::schema::{api_keys as table, key_summaries as summaries};
+use crate::store::schema::{api_keys as table, key_summaries as summaries, users as user_table};
 use crate::store::text::{contains_pattern, lower};
+use crate::store::users;
 
 #[auto_type]
 fn keys_and_summaries() -> _ {
@@ -123,13 +124,18 @@ fn with_scope(query: Query, scope: &Scope) -> Query {
 
 fn with_text(query: Query, text: &str) -> Query {
     let pattern = contains_pattern(text);
+    let email = lower(user_table::email.nullable());
+    let addressed = email.like(pattern.clone()).escape('\\');
+    let spelled = email.like(contains_pattern(&users::as_stored(text))).escape('\\');
+    let holders = user_table::table.filter(addressed.or(spelled)).select(user_table::id.nullable());
     let matches = lower(table::name.nullable())
         .like(pattern.clone())
         .escape('\\')
         .or(lower(table::description).like(pattern.clone()).escape('\\'))
         .or(lower(table::owner).like(pattern.clone()).escape('\\'))
         .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
-        .or(lower(table::display.nullable()).like(pattern).escape('\\'));
+        .or(lower(table::display.nullable()).like(pattern).escape('\\'))
+        .or(table::user_id.eq_any(holders));
     query.filter(matches)
 }
 

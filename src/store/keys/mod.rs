@@ -2,6 +2,7 @@
 
 pub mod errors;
 pub mod forms;
+pub mod holders;
 pub mod lineage;
 pub mod listing;
 pub mod summaries;
@@ -18,6 +19,7 @@ use super::rows;
 use super::rows::{DigestColumn, Parsed};
 use super::schema::api_keys as table;
 use super::text::lower;
+use crate::model::holder::KeyHolder;
 use crate::model::id::{KeyId, UserId};
 use crate::model::key::{ApiKey, KeyChange, KeyLabel, KeyNumber, Revocation, Status, status_at};
 use crate::model::key_filter::{KeyFilter, StatusFilter};
@@ -25,6 +27,7 @@ use crate::model::key_settings::KeySettings;
 use crate::model::limits::{KeyLimits, Networks};
 use crate::model::page::Limit;
 use crate::model::scope::ScopeSet;
+use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::words::Word;
 use listing::matching;
@@ -59,10 +62,10 @@ pub(super) struct Row {
     replaced_by: Option<String>,
 }
 
-impl TryFrom<Row> for ApiKey {
-    type Error = super::Error;
-    fn try_from(row: Row) -> Result<Self> {
-        Ok(Self {
+impl Row {
+    fn into_key(self, holder: Option<KeyHolder>) -> Result<ApiKey> {
+        let row = self;
+        Ok(ApiKey {
             number: KeyNumber(rows::row_number(row.number)?),
             id: rows::parse("key id", &row.id)?,
             digest: row.digest.try_into().map_err(|why| rows::unreadable(why, &row.id))?,
@@ -72,7 +75,7 @@ impl TryFrom<Row> for ApiKey {
             display: row.display,
             created_at: row.created_at.and_utc(),
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
-            user: rows::optional_id("user id", row.user_id)?,
+            holder,
             expires_at: row.expires_at.map(|end| end.and_utc()),
             revocation: rows::revocation(
                 row.revoked_at,
@@ -100,6 +103,23 @@ fn limits(
         quota: rows::optional_id("quota", quota)?,
         allowed_networks: rows::optional_id("networks", allowed_networks)?,
     })
+}
+
+/// Makes keys of rows, in their order; their holders are read at once.
+fn keys_of(connection: &mut AnyConnection, rows: Vec<Row>) -> Result<Vec<ApiKey>> {
+    let ids = rows.iter().filter_map(|row| row.user_id.as_deref()).collect();
+    let holders = holders::of_ids(connection, ids)?;
+    rows.into_iter()
+        .map(|row| {
+            let holder = row.user_id.as_ref().and_then(|id| holders.get(id)).cloned();
+            row.into_key(holder)
+        })
+        .collect()
+}
+
+/// Makes a key of a row, if there is one.
+fn key_of(connection: &mut AnyConnection, row: Option<Row>) -> Result<Option<ApiKey>> {
+    Ok(keys_of(connection, row.into_iter().collect())?.pop())
 }
 
 #[derive(Insertable)]
@@ -142,7 +162,7 @@ impl<'a> NewRow<'a> {
             created_by_name: &key.created_by.name,
             expires_at: key.expires_at.map(|end| end.naive_utc()),
             revision: key.revision,
-            user_id: key.user.map(|user| user.to_string()),
+            user_id: key.holder.as_ref().map(|holder| holder.id.to_string()),
             imported: key.imported,
             rate_limit: key.limits.rate_limit.map(|limit| limit.to_string()),
             quota: key.limits.quota.map(|quota| quota.to_string()),
@@ -172,7 +192,16 @@ pub fn count(connection: &mut AnyConnection) -> Result<usize> {
 pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>> {
     let row: Option<Row> =
         table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
-    row.map(ApiKey::try_from).transpose()
+    key_of(connection, row)
+}
+
+/// The key whose secret has this digest.
+pub fn find_by_digest(connection: &mut AnyConnection, digest: &Digest) -> Result<Option<ApiKey>> {
+    let row: Option<Row> = table::table
+        .filter(table::digest.eq(digest.as_bytes().to_vec()))
+        .first(connection)
+        .optional()?;
+    key_of(connection, row)
 }
 
 /// The state of the key with this row number at a moment.
@@ -196,7 +225,7 @@ pub fn status(
 pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result<Vec<ApiKey>> {
     let numbers: Vec<i64> = numbers.iter().map(|number| number.0.into()).collect();
     let rows: Vec<Row> = table::table.filter(table::number.eq_any(numbers)).load(connection)?;
-    rows.into_iter().map(ApiKey::try_from).collect()
+    keys_of(connection, rows)
 }
 
 /// The newest active key of this name, in any case; of one user alone, if it is said whose.
@@ -213,14 +242,14 @@ pub fn active_named(
         .select(table::all_columns)
         .first(connection)
         .optional()?;
-    row.map(ApiKey::try_from).transpose()
+    key_of(connection, row)
 }
 
 /// Replaces what can be edited of a key.
 pub fn set_settings(
     connection: &mut AnyConnection,
     number: KeyNumber,
-    KeySettings { label, scopes, expires_at, limits }: &KeySettings,
+    KeySettings { label, scopes, expires_at, limits, holder: _ }: &KeySettings,
     revision: i64,
 ) -> Result<()> {
     diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
@@ -259,19 +288,6 @@ pub fn set_revoked(
     Ok(())
 }
 
-/// Hands a key to another user.
-pub fn set_user(
-    connection: &mut AnyConnection,
-    number: KeyNumber,
-    user: UserId,
-    revision: i64,
-) -> Result<()> {
-    diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
-        .set((table::user_id.eq(user.to_string()), table::revision.eq(revision)))
-        .execute(connection)?;
-    Ok(())
-}
-
 /// A user's keys that are not retired.
 pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<Vec<ApiKey>> {
     let unexpired =
@@ -282,7 +298,7 @@ pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> R
         .filter(unexpired)
         .order(table::number)
         .load(connection)?;
-    rows.into_iter().map(ApiKey::try_from).collect()
+    keys_of(connection, rows)
 }
 
 /// How many keys that are not retired each user has; users without any are left out.
@@ -321,7 +337,7 @@ pub fn list(
     }
     let rows: Vec<Row> =
         query.order(table::number.desc()).limit(limit.get() as i64 + 1).load(connection)?;
-    rows.into_iter().map(ApiKey::try_from).collect()
+    keys_of(connection, rows)
 }
 
 type ChangeRow = (

@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::listing::matching;
-use super::{NewRow, Row};
+use super::{NewRow, Row, keys_of};
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
 use crate::model::key_filter::KeyFilter;
@@ -78,5 +78,5 @@ pub fn after(
         .order(table::number)
         .limit(limit)
         .load(connection)?;
-    rows.into_iter().map(ApiKey::try_from).collect()
+    keys_of(connection, rows)
 }

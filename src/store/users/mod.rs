@@ -13,11 +13,12 @@ use super::error::Result;
 use super::rows;
 use super::schema::users as table;
 use super::text::{contains_pattern, lower};
+use crate::model::email::Email;
 use crate::model::id::UserId;
 use crate::model::scope::ScopeSet;
 use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
 use crate::model::time::Moment;
-use crate::model::user::{Email, Role, User, UserFilter, UserStatus};
+use crate::model::user::{Role, User, UserFilter, UserStatus};
 use crate::model::words::Word;
 
 /// The columns of a user; the password's hash is asked for by itself.
@@ -115,15 +116,19 @@ pub fn list(connection: &mut AnyConnection) -> Result<Vec<User>> {
     rows.into_iter().map(read).collect()
 }
 
+/// Text as addresses are spelled, if it is one.
+pub(super) fn as_stored(text: &str) -> String {
+    text.parse().map_or(text.to_owned(), |email: Email| email.as_str().to_owned())
+}
+
 type Query = table::BoxedQuery<'static, <AnyConnection as Connection>::Backend>;
 
 fn matching(filter: &UserFilter) -> Query {
     let mut query = table::table.into_boxed();
     if let Some(text) = &filter.text {
         let email = lower(table::email.nullable());
-        let spelled = text.parse().map_or(text.clone(), |email: Email| email.as_str().to_owned());
         let holds = |text: &str| email.like(contains_pattern(text)).escape('\\');
-        query = query.filter(holds(text).or(holds(&spelled)));
+        query = query.filter(holds(text).or(holds(&as_stored(text))));
     }
     if let Some(role) = filter.role {
         query = query.filter(table::role.eq(role.as_str()));

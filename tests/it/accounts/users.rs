@@ -153,11 +153,11 @@ on_both! {
         ping(&server, &key).ok();
         let id = key.id.parse().unwrap();
         let kept = server.bitting.find_key(&operator(), id).unwrap();
-        assert_eq!(kept.user, Some(bo.id));
+        assert!(kept.is_held_by(bo.id));
         assert_eq!(kept.created_by.name, "cy@example.com");
         assert!(kept.revision > before, "the change feed has to tell it");
         let updated = events(&server, "key.updated");
-        assert_eq!(updated[0]["detail"]["after"]["user_id"], json!(bo.id));
+        assert_eq!(updated[0]["detail"]["after"]["holder"], "bo@example.com");
         assert_eq!(updated[0]["id"], json!(kept.revision));
 
         // Tokens go to administrators alone, and then all goes on once more.

@@ -67,13 +67,14 @@ pub fn members(object: &Value) -> Vec<&str> {
     names
 }
 
-const KEY_MEMBERS: [&str; 21] = [
+const KEY_MEMBERS: [&str; 22] = [
     "allowed_networks",
     "created_at",
     "created_by",
     "description",
     "display",
     "expires_at",
+    "holder",
     "id",
     "last_used_at",
     "lifetime_total",
@@ -114,7 +115,7 @@ on_both! {
         assert_eq!(members(&made), { let mut all = [&KEY_MEMBERS[..], &["key"]].concat(); all.sort_unstable(); all });
         assert_eq!(made["scopes"], serde_json::json!(["calls:read", "leads:write"]));
         assert_eq!((&made["owner"], &made["description"]), (&Value::from("Acme"), &Value::from("Nightly")));
-        assert_eq!(made["created_by"], serde_json::json!({"type": "cli", "id": null, "name": "mara"}));
+        assert_eq!(made["created_by"], serde_json::json!({"type": "cli", "id": null, "name": binary::operator()}));
         // The same object everywhere, but for the key itself.
         let id = made["id"].as_str().unwrap();
         let mut without = made.clone();
@@ -261,7 +262,7 @@ on_both! {
         let said = shell.ok(&["key", "revoke", id, "--reason", "leaked in a log"]);
         let first = shell.json(&["key", "show", id]).remove(0);
         assert_eq!((first["status"].as_str(), first["revoke_reason"].as_str()), (Some("revoked"), Some("leaked in a log")));
-        assert_eq!(first["revoked_by"]["name"], "mara");
+        assert_eq!(first["revoked_by"]["name"], binary::operator());
         assert_eq!(said.trim_end(), format!("{id} revoked at {}", first["revoked_at"].as_str().unwrap()));
         // A second time answers the first.
         assert_eq!(shell.ok(&["key", "revoke", id, "--reason", "another"]), said);

@@ -139,3 +139,16 @@ fn shells_and_manuals_are_served() {
     assert!(manual.contains(".TH bitting 1") && manual.contains("max\\-staleness"), "{manual}");
     assert_eq!(binary::run(folder.path(), &["completions", "sh"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_copy_is_on_record_with_who_made_it() {
+    let shell = Shell::new(Backend::Sqlite);
+    shell.ok(&["key", "create", "--name", "a", "--scope", "calls:read"]);
+    let copy = shell.0.folder().join("copy.db");
+    shell.ok(&["backup", copy.to_str().unwrap()]);
+    let events = "SELECT actor_name FROM audit_events WHERE action = 'database.backed_up'";
+    assert_eq!(shell.0.db_texts(events), [binary::operator()]);
+    // One that was not made is not.
+    shell.refused(&["backup", copy.to_str().unwrap()], 1, &["already exists"]);
+    assert_eq!(shell.0.db_texts(events).len(), 1);
+}

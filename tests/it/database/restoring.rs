@@ -42,6 +42,12 @@ fn db_key_of(server: &TestServer, user: &User) -> MadeKey {
     MadeKey { id: issued.key.id.to_string(), secret: issued.secret.expose().to_owned() }
 }
 
+/// Hands a key to a user, or to nobody.
+fn db_assign(server: &TestServer, key: &MadeKey, holder: Value) {
+    let patch = serde_json::Map::from_iter([("holder".to_owned(), holder)]);
+    server.bitting.edit_key(key.id.parse().unwrap(), patch, &command_line()).unwrap();
+}
+
 fn on(database: &Arc<TestDatabase>) -> TestServer {
     TestServer::on(database.clone(), Options::default())
 }
@@ -61,7 +67,8 @@ on_both! {
         ];
         let (kept, revoked) = (server.key("calls:read"), server.key("calls:read"));
         let [narrowed, shortened] = [(); 2].map(|()| server.key("calls:read leads:read"));
-        let [handed, ended] = [(); 2].map(|()| db_key_of(&server, &disabled));
+        let [handed, ended, released] = [(); 3].map(|()| db_key_of(&server, &disabled));
+        let onward = db_key_of(&server, &limited);
         let token = server.db_token(&json!({"name": "to be ended", "access": "read"}));
         let old_session = Browser::signed_in(&server.client.base, "ada@example.com").session();
         let link = server.bitting.make_password_link(&command_line(), ada.id).unwrap().expose();
@@ -76,6 +83,10 @@ on_both! {
         };
         narrow(&narrowed, json!({"scopes": ["leads:read"]}));
         narrow(&shortened, json!({"expires_at": "2036-11-21T12:00:00Z"}));
+        // To nobody, and to somebody who is not in the backup.
+        db_assign(&server, &released, json!(null));
+        server.db_user("later@example.com", json!({}));
+        db_assign(&server, &onward, json!("later@example.com"));
         let named = |token: &bitting::model::token::AdminToken| token.name == "to be ended";
         let tokens = server.bitting.list_tokens(&command_line()).unwrap();
         let token_id = tokens.iter().find(|token| named(token)).unwrap().id;
@@ -98,6 +109,8 @@ on_both! {
             format!("{} narrowed to leads:read, never expires", narrowed.id),
             format!("{} narrowed to calls:read leads:read, expires 2036-11-21T12:00:00.000Z", shortened.id),
             format!("{} handed to ada@example.com", handed.id),
+            format!("{} left without a holder", released.id),
+            format!("{} left without a holder", onward.id),
             format!("{token_id} revoked"),
             "limited@example.com narrowed to member, may grant calls:read".to_owned(),
             "disabled@example.com disabled, with what keys they still had".to_owned(),
@@ -107,7 +120,7 @@ on_both! {
         }
         assert!(planned.contains("renewed@example.com has no password"), "{planned}");
         assert!(planned.ends_with("every session and one-time link ended\n"), "{planned}");
-        assert_eq!(lines.len(), 11, "{planned}");
+        assert_eq!(lines.len(), 13, "{planned}");
 
         // Looking has changed nothing.
         let server = on(&backup);
@@ -122,10 +135,14 @@ on_both! {
         for key in [&revoked, &ended] {
             server.call(key, "GET", "/v1/ping", None).expect(401, "key_revoked");
         }
-        for key in [&kept, &handed, &narrowed, &shortened] {
+        for key in [&kept, &handed, &narrowed, &shortened, &released, &onward] {
             server.call(key, "GET", "/v1/ping", None).expect(200, "");
         }
         server.call(&narrowed, "GET", "/v1/calls", None).expect(403, "insufficient_scope");
+        for key in [&released, &onward] {
+            let key = server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
+            assert_eq!(key["holder"], Value::Null);
+        }
         server.client.with_key(&token, "GET", "/v1/keys", None).expect(401, "key_revoked");
         assert!(!session.is_signed_in(), "every session has ended");
         let page = format!("/password?token={link}");

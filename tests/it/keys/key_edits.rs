@@ -86,9 +86,10 @@ on_both! {
             .map(String::as_str)
             .chain(["digest", "key", "unknown"])
         {
-            // What scopes and expiry may become is told in `narrowing`.
+            // What scopes and expiry may become is told in `narrowing`, and the holder in `holder`.
             let changeable = [
                 "name", "description", "owner", "rate_limit", "quota", "allowed_networks", "scopes", "expires_at",
+                "holder",
             ];
             if changeable.contains(&member) {
                 continue;

@@ -1,6 +1,8 @@
 //! API keys over HTTP and as pages: making, listing, changing, importing and ending them.
 
+mod find;
 mod foreign_keys;
+mod holder;
 mod imported_keys;
 mod key_addresses;
 mod key_edits;

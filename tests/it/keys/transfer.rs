@@ -8,6 +8,7 @@ use bitting::model::secret::{Digest, Secret, SecretKind};
 use serde_json::{Value, json};
 
 use crate::commands::cli::{Shell, errors};
+use crate::support::binary::operator;
 use crate::support::{Backend, Binary, TestDatabase, binary, on_both};
 
 pub fn sha256(text: &str) -> String {
@@ -81,7 +82,7 @@ on_both! {
             ("scopes", json!(["calls:read", "leads:write"])),
             ("expires_at", json!("2030-02-01T00:00:00.000Z")),
             ("display", json!("sk_…9f")),
-            ("created_by", json!({"type": "cli", "id": null, "name": "mara"})),
+            ("created_by", json!({"type": "cli", "id": null, "name": operator()})),
         ] {
             assert_eq!(first[member], expected, "{member}");
         }

@@ -172,7 +172,7 @@ on_both! {
         assert!(refused.contains("Tried to make a key with calls:read, leads:write"), "{refused}");
         assert!(refused.contains("May not grant leads:write "), "{refused}");
         let handed = row("Changed a key Bob's");
-        assert!(handed.contains(&format!("user from “{MEMBER}” to “{ADMIN}”")), "{handed}");
+        assert!(handed.contains(&format!("holder from “{MEMBER}” to “{ADMIN}”")), "{handed}");
     }
 }
 

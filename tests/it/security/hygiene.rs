@@ -1,14 +1,17 @@
 //! A secret is shown once and is found nowhere afterwards: not in the database's files, not in a
 //! log that tells everything, and not in an answer.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::binary::{Binary, command, run_ok};
-use crate::support::raw;
+use crate::support::browser::PASSWORD;
+use crate::support::{Browser, raw};
 
 /// What would give a secret away, whatever stands around it: the part after the prefix, as it is
 /// and in base64 at each of the three places where it can begin.
@@ -116,6 +119,7 @@ impl Story {
                     format!("limit={secret}"),
                     format!("cursor={secret}"),
                     format!("status={secret}"),
+                    format!("q={secret}"),
                     secret.to_owned(),
                 ] {
                     self.send("GET", &format!("{path}?{query}"), &[authorization], None);
@@ -149,6 +153,40 @@ impl Story {
         self.send("POST", "/v1/calls", &[authorization], Some(&form));
         self.send(secret, "/v1/calls", &[authorization], None);
         self.send("GET", "/v1/calls", &[authorization, (secret, "1")], None);
+    }
+
+    /// Looks a secret up, in the way that is meant for it and in others.
+    fn look_up(&mut self, token: &str, secret: &str) {
+        for body in [
+            json!({"key": secret}),
+            json!({"key": format!(" {secret}\n")}),
+            json!({"key": &secret[..30]}),
+            json!({"key": format!("{secret}x")}),
+            json!({"key": [secret]}),
+            json!({"key": secret, secret: secret}),
+        ] {
+            self.manage(token, "POST", "/v1/keys/find", Some(body));
+        }
+        self.manage(token, "POST", &format!("/v1/keys/find?key={secret}"), None);
+        self.manage(token, "GET", &format!("/v1/keys?q={secret}"), None);
+    }
+
+    /// Pastes secrets into the search of the page, and into its address.
+    fn search(&mut self, secrets: &[String]) {
+        let browser = Browser::signed_in(&self.server.client.base, EMAIL);
+        for secret in secrets {
+            for text in [secret.clone(), format!(" {secret}\t"), secret[..30].to_owned()] {
+                let answer = browser.submit("/keys", "/keys/search", &[("q", &text)]);
+                assert!([303, 404].contains(&answer.status), "{answer:?}");
+                self.answers.push(format!("{answer:?}"));
+                for path in ["/keys", "/keys/retired", "/keys/export"] {
+                    let answer = browser.get(&format!("{path}?q={}", text.trim()));
+                    self.answers.push(format!("{answer:?}"));
+                }
+            }
+            let stranger = Browser::new(&self.server.client.base);
+            self.answers.push(format!("{:?}", stranger.get(&format!("/keys?q={secret}"))));
+        }
     }
 
     /// Puts a secret into every member of a body.
@@ -185,6 +223,24 @@ impl Story {
             self.send("POST", "/v1/keys", &headers, Some(body));
         }
     }
+}
+
+const EMAIL: &str = "ada@example.com";
+
+/// Runs a command with this on standard input, and returns its code and all that it said.
+fn given(place: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String) {
+    let mut command = command(place, arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).unwrap())
+}
+
+fn add_user(place: &Path) {
+    let (code, told) = given(place, &["user", "add", EMAIL], &format!("{PASSWORD}\n"));
+    assert_eq!(code, Some(0), "{told}");
 }
 
 #[test]
@@ -230,6 +286,16 @@ fn a_secret_is_shown_once_and_found_nowhere() {
     }
     for secret in [&secrets[3], &token] {
         story.misplace_in_bodies(&token, &key_path, secret);
+    }
+    for secret in &secrets {
+        story.look_up(&token, secret);
+    }
+    add_user(place);
+    story.search(&secrets);
+    for secret in &secrets[1..] {
+        let (code, told) = given(place, &["key", "find", "-"], secret);
+        assert_eq!(code, Some(0), "{told}");
+        assert_free_of(&secrets, told.as_bytes(), "what is found of a key");
     }
     // Once more in an HTTP request that no parser gets through.
     let address = story.server.client.base.strip_prefix("http://").unwrap().parse().unwrap();

@@ -12,13 +12,17 @@ use crate::support::{Backend, Browser, TestServer};
 
 const EMAIL: &str = "ada@example.com";
 
+/// The one form that changes nothing: a key pasted into it must not stand in an address.
+const SEARCH: &str = "/keys/search";
+
 /// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
 /// that it works. `{key}` and its like stand for what the forms are about.
-const FORMS: [(&str, &str, &str); 19] = [
+const FORMS: [(&str, &str, &str); 20] = [
     ("/login", "/login", "email={email}&password={password}"),
     ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
     ("/password?token={link}", "/password", "token={link}&password={password}"),
     ("/keys", "/logout", ""),
+    ("/keys", SEARCH, "q=test"),
     ("/keys/new", "/keys/new", "name=x&expires=7d&scope=calls:read"),
     ("/keys/{key}/edit", "/keys/{key}/edit", "name=x"),
     ("/keys/{key}/narrow", "/keys/{key}/narrow", "scope=calls:read&expires=7d"),
@@ -146,7 +150,8 @@ fn a_form_from_elsewhere_or_without_its_token_is_refused() {
             [200, 303].contains(&answer.status),
             "the same form, from where it belongs: {answer:#?}"
         );
-        assert_ne!(db_state(&server), before, "{path} does something");
+        let changed = db_state(&server) != before;
+        assert_eq!(changed, path != SEARCH, "{path} does something");
     }
 }
 

@@ -11,7 +11,9 @@ use crate::model::actor::{Actor, ActorKind};
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::Catalog;
 use crate::model::failed_request::{FailedRequest, KeyErrors};
-use crate::model::id::{KeyId, PublicId};
+use crate::model::find_request::FindRequest;
+use crate::model::holder::KeyHolder;
+use crate::model::id::{KeyId, PublicId, UserId};
 use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
 use crate::model::key_settings::KeySettings;
 use crate::model::page::Page;
@@ -54,7 +56,11 @@ pub(in crate::http) fn example_key(catalog: &Catalog) -> Option<ApiKey> {
         display: "btk_This…nce0".to_owned(),
         created_at: example_time(),
         created_by: Actor { kind: ActorKind::Cli, id: None, name: "ops".to_owned() },
-        user: None,
+        holder: "ada@example.com".parse().ok().map(|email| KeyHolder {
+            id: UserId::from_number(EXAMPLE_NUMBER),
+            email,
+            disabled: false,
+        }),
         expires_at: new.expires_at,
         revocation: None,
         imported: false,
@@ -138,15 +144,37 @@ pub fn find(operation: &mut Operation<'_>) {
     );
 }
 
+/// `POST /v1/keys/find`
+pub fn find_by_secret(operation: &mut Operation<'_>) {
+    let catalog = operation.catalog();
+    operation
+        .id(TAG, "find_by_secret", "Find a key by the key itself")
+        .description(
+            "For a key that was found somewhere: by its digest, retired ones too. The secret is neither stored nor logged. Never send one in a URL.",
+        )
+        .request_body::<FindRequest, _>(
+            "KeyLookup",
+            FindRequest::read,
+            &json!({"key": EXAMPLE_SECRET}),
+        )
+        .errors(&[Code::NotFound])
+        .response::<KeyDetailView<'_>>(200, "The key.", example_detail(catalog));
+}
+
 /// `PATCH /v1/keys/{id}`
 pub fn update(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
     operation
-        .id(TAG, "update", "Change a key's label and limits, or narrow its scopes and its life")
+        .id(
+            TAG,
+            "update",
+            "Change a key's label, holder and limits, or narrow its scopes and its life",
+        )
         .description(
             "Scopes and life only ever shrink: `scopes` may leave some out and add none, and \
              `expires_at` may be set or brought forward, not put off or removed. What a key has \
-             lost it never gets back.",
+             lost it never gets back. The `holder` is the e-mail address of a user who is neither \
+             disabled nor an auditor; null leaves the key without one.",
         )
         .on_id::<KeyId>()
         .merge_patch::<KeyView<'_>, _>(

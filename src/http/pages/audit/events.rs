@@ -76,6 +76,7 @@ pub fn action_words(action: Action) -> &'static str {
         Action::KeyUpdated => "Changed a key",
         Action::KeyRotated => "Rotated a key",
         Action::KeyRevoked => "Revoked a key",
+        Action::KeysExported => "Exported digests of keys",
         Action::TokenCreated => "Made an admin token",
         Action::TokenRevoked => "Revoked an admin token",
         Action::TokenUpdated => "Handed over an admin token",
@@ -90,6 +91,7 @@ pub fn action_words(action: Action) -> &'static str {
         Action::LoginFailed => "Failed to sign in",
         Action::LoginEnded => "Signed out",
         Action::AccessDenied => "Was refused",
+        Action::DatabaseBackedUp => "Backed up the database",
         Action::DatabaseSetBack => "Found the database set back",
     }
 }
@@ -154,6 +156,7 @@ fn details(action: &str, detail: &Value, names: &Names) -> Vec<String> {
         "key.revoked" | "token.revoked" | "login.ended" => {
             text(&detail["reason"], "Reason: ").into_iter().collect()
         }
+        "database.backed_up" => text(&detail["to"], "To ").into_iter().collect(),
         "user.created" => text(&detail["role"], "As ").into_iter().collect(),
         "access.denied" => refused(detail),
         "database.set_back" => set_back(detail),

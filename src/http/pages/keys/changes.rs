@@ -8,19 +8,24 @@ use serde_json::{Map, json};
 use super::key::consequence;
 use super::limits_input::{LIMIT_FIELDS, LimitsInput};
 use crate::domain;
+use crate::domain::Bitting;
+use crate::domain::principal::Principal;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
+use crate::http::pages::parts::list_filters::fitting;
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, KeyLabel, Status};
+use crate::model::user::User;
 
-const SETTINGS_FIELDS: [Field; 6] = [
+const SETTINGS_FIELDS: [Field; 7] = [
     ("name", "name", "The name"),
     ("owner", "owner", "The owner"),
     ("description", "description", "The description"),
+    ("holder", "holder", "The holder"),
     LIMIT_FIELDS[0],
     LIMIT_FIELDS[1],
     LIMIT_FIELDS[2],
@@ -34,6 +39,10 @@ struct EditPage {
     id: String,
     name: String,
     typed: Settings,
+    /// Whether the key may be left without a holder.
+    clearable: bool,
+    /// Users to choose from.
+    holders: Vec<String>,
     errors: FormErrors,
 }
 
@@ -42,6 +51,7 @@ struct Settings {
     name: String,
     owner: String,
     description: String,
+    holder: String,
     limits: LimitsInput,
 }
 
@@ -49,7 +59,9 @@ impl Settings {
     fn of_key(key: &ApiKey) -> Self {
         let KeyLabel { name, description, owner } = key.label.clone();
         let (owner, description) = (owner.unwrap_or_default(), description.unwrap_or_default());
-        Self { name, owner, description, limits: LimitsInput::of_key(&key.limits) }
+        let holder = key.holder.as_ref().map(|holder| holder.email.to_string());
+        let limits = LimitsInput::of_key(&key.limits);
+        Self { name, owner, description, holder: holder.unwrap_or_default(), limits }
     }
 
     fn of_form(form: &Form) -> Self {
@@ -58,24 +70,50 @@ impl Settings {
             name: text("name"),
             owner: text("owner"),
             description: text("description"),
+            holder: text("holder"),
             limits: LimitsInput::of_form(form),
         }
     }
 
     /// The merge patch that makes these a key's settings: fields that are empty are removed.
     fn patch(&self) -> Map<String, serde_json::Value> {
-        let fields =
-            [("name", &self.name), ("owner", &self.owner), ("description", &self.description)];
+        let fields = [
+            ("name", &self.name),
+            ("owner", &self.owner),
+            ("description", &self.description),
+            ("holder", &self.holder),
+        ];
         let given = |text: &String| (!text.trim().is_empty()).then(|| text.clone());
         let label = fields.map(|(field, text)| (field.to_owned(), json!(given(text))));
         label.into_iter().chain(self.limits.fields()).collect()
     }
 }
 
+/// What the form is made of.
+struct Editable {
+    key: ApiKey,
+    holders: Vec<User>,
+}
+
+impl Editable {
+    fn read(bitting: &Bitting, principal: &Principal, id: KeyId) -> domain::Result<Self> {
+        let key = bitting.find_key(principal, id)?;
+        Ok(Self { key, holders: bitting.possible_holders(principal)? })
+    }
+}
+
 impl EditPage {
-    fn new(viewer: &Viewer, key: &ApiKey, typed: Settings, errors: FormErrors) -> Self {
-        let (id, name) = (key.id.to_string(), key.label.name.clone());
-        Self { frame: viewer.frame(Section::Keys), id, name, typed, errors }
+    fn new(viewer: &Viewer, found: Editable, typed: Settings, errors: FormErrors) -> Self {
+        let holders = found.holders.iter().map(|user| user.email.to_string()).collect();
+        Self {
+            frame: viewer.frame(Section::Keys),
+            id: found.key.id.to_string(),
+            name: found.key.label.name,
+            typed,
+            clearable: viewer.principal.restricted_to().is_none(),
+            holders: fitting(holders),
+            errors,
+        }
     }
 }
 
@@ -88,15 +126,15 @@ pub async fn edit_form(
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| {
-        let key = bitting.find_key(&principal, id.0)?;
-        match key.status(bitting.time.now()) {
-            Status::Active => Ok(key),
+        let found = Editable::read(bitting, &principal, id.0)?;
+        match found.key.status(bitting.time.now()) {
+            Status::Active => Ok(found),
             retired @ (Status::Revoked | Status::Expired) => Err(domain::Error::Retired(retired)),
         }
     });
-    let key = found.await?;
-    let typed = draft.or(Settings::of_form, || Settings::of_key(&key));
-    page(StatusCode::OK, &EditPage::new(&viewer, &key, typed, FormErrors::default()))
+    let found = found.await?;
+    let typed = draft.or(Settings::of_form, || Settings::of_key(&found.key));
+    page(StatusCode::OK, &EditPage::new(&viewer, found, typed, FormErrors::default()))
 }
 
 /// `POST /keys/{id}/edit`
@@ -109,17 +147,17 @@ pub async fn edit(
     let typed = Settings::of_form(&form);
     let (principal, patch) = (viewer.principal.clone(), typed.patch());
     let edited = state.run(move |bitting| {
-        let edited = validation_errors(bitting.edit_key(id.0, patch, &principal))?;
-        match edited {
-            Ok(_) => Ok(None),
-            Err(errors) => Ok(Some((bitting.find_key(&principal, id.0)?, errors))),
+        match validation_errors(bitting.edit_key(id.0, patch, &principal))? {
+            Ok(key) => Ok(Ok(key)),
+            Err(errors) => Ok(Err((Editable::read(bitting, &principal, id.0)?, errors))),
         }
     });
     match edited.await? {
-        None => Ok(see_other(&format!("/keys/{}", id.0))),
-        Some((key, errors)) => {
+        Ok(key) if viewer.principal.sees(&key) => Ok(see_other(&format!("/keys/{}", id.0))),
+        Ok(_) => Ok(see_other("/keys")),
+        Err((found, errors)) => {
             let errors = FormErrors::new(errors, &SETTINGS_FIELDS);
-            let template = EditPage::new(&viewer, &key, typed, errors);
+            let template = EditPage::new(&viewer, found, typed, errors);
             page(StatusCode::UNPROCESSABLE_ENTITY, &template)
         }
     }

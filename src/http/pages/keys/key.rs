@@ -56,6 +56,7 @@ struct Facts {
     name: String,
     display: String,
     owner: Option<String>,
+    holder: Option<String>,
     description: Option<String>,
     status: &'static str,
     grants: Vec<Grant>,
@@ -89,6 +90,7 @@ impl Facts {
             name: key.label.name,
             display: key.display,
             owner: key.label.owner,
+            holder: key.holder.map(|holder| holder.to_string()),
             description: key.label.description,
         }
     }

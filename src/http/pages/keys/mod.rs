@@ -11,6 +11,7 @@ pub mod new_key;
 mod new_key_form;
 pub mod permissions;
 pub mod rotate;
+pub mod search;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -48,6 +49,7 @@ struct ActiveRow {
     name: String,
     display: String,
     owner: Option<String>,
+    holder: Option<String>,
     grants: Vec<Grant>,
     expires: Option<When>,
     soon: bool,
@@ -81,6 +83,7 @@ impl ActiveRow {
             name: shortened(key.label.name, NAME),
             display: key.display,
             owner: key.label.owner.map(|owner| shortened(owner, OWNER)),
+            holder: key.holder.map(|holder| shortened(holder.to_string(), OWNER)),
         }
     }
 }
@@ -98,6 +101,7 @@ struct RetiredRow {
     name: String,
     display: String,
     owner: Option<String>,
+    holder: Option<String>,
     grants: Vec<Grant>,
     status: &'static str,
     ended_by: Option<String>,
@@ -131,6 +135,7 @@ impl RetiredRow {
             name: shortened(key.label.name, NAME),
             display: key.display,
             owner: key.label.owner.map(|owner| shortened(owner, OWNER)),
+            holder: key.holder.map(|holder| shortened(holder.to_string(), OWNER)),
         }
     }
 }
@@ -185,7 +190,6 @@ async fn load(
         }
     });
     let (table, census, elsewhere, now) = found.await?;
-    let list =
-        List::new(&query, &viewer.catalog, &table, census, elsewhere, principal.manages_keys());
+    let list = List::new(&query, &viewer.catalog, &table, census, elsewhere, principal);
     Ok((viewer.frame(Section::Keys), list, table.rows, now))
 }

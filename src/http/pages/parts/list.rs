@@ -5,6 +5,7 @@ use super::pager;
 use super::pager::{Pager, page_part, read_page};
 use super::text::{counted, number};
 use crate::domain::keys::listing::{KeyCounts, KeyRow};
+use crate::domain::principal::Principal;
 use crate::http::api::keys::read_filter;
 use crate::http::extract::{QueryReader, ReadQuery};
 use crate::model::catalog::Catalog;
@@ -76,6 +77,8 @@ pub struct List {
     pub export: String,
     /// Whether the reader may make keys.
     pub may_create: bool,
+    /// Whether these are everybody's keys, so that it matters who holds each.
+    pub of_all: bool,
     /// Whether there is nothing to show.
     pub rows_empty: bool,
     /// What the list is filtered by.
@@ -120,7 +123,7 @@ impl List {
         table: &NumberedPage<KeyRow>,
         census: KeyCounts,
         elsewhere: i64,
-        may_create: bool,
+        principal: &Principal,
     ) -> Self {
         let retired_tab = query.filter.status == Some(StatusFilter::Retired);
         let (action, other) =
@@ -142,7 +145,8 @@ impl List {
             retired: number(census.retired),
             action,
             export: query.address(EXPORT, query.order, 1),
-            may_create,
+            may_create: principal.manages_keys(),
+            of_all: principal.restricted_to().is_none(),
             rows_empty: table.rows.is_empty(),
             filters: Filters::new(&query.filter, catalog, census.owners, order, retired_tab),
             heads: columns.iter().map(head).collect(),

@@ -93,8 +93,8 @@ pub fn words(filter: &KeyFilter) -> Vec<String> {
     parts.into_iter().flatten().collect()
 }
 
-/// As many owners as fit on the page: they may be long.
-fn fitting(owners: Vec<String>) -> Vec<String> {
+/// As many choices as fit on the page: they may be long.
+pub fn fitting(owners: Vec<String>) -> Vec<String> {
     let mut room = 4000_usize;
     let fits = |owner: &String| match room.checked_sub(owner.len()) {
         Some(left) => {

@@ -6,19 +6,26 @@ use askama::Template;
 
 use super::rights::{FIELDS, Rights, RoleChoice};
 use super::show_link;
+use crate::domain;
+use crate::domain::Bitting;
+use crate::domain::principal::Principal;
 use crate::domain::users::disabling::CredentialCounts;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
 use crate::http::pages::keys::permissions::Row;
 use crate::http::pages::parts::form_error::{Field, FormErrors, Refused, refusals};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
+use crate::http::pages::parts::pager::address;
 use crate::http::pages::parts::text::{NAME, When, counted, listed, shortened};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::FieldErrors;
 use crate::model::id::UserId;
+use crate::model::key::ApiKey;
+use crate::model::page::Page;
 use crate::model::time::Moment;
 use crate::model::user::{Role, User, UserChange};
+use crate::model::words::Word;
 
 const DISABLE_FIELDS: [Field; 2] = [
     ("holdings", "holdings", "What happens to what they have"),
@@ -37,12 +44,55 @@ struct UserPage {
     disabled: Option<When>,
     roles: Vec<RoleChoice>,
     rows: Vec<Row>,
+    keys: Vec<HeldKey>,
+    /// Where all of their keys are listed, if these are not all.
+    more: Option<String>,
     errors: FormErrors,
 }
 
-impl UserPage {
-    fn new(viewer: &Viewer, user: &User, rights: &Rights, errors: FormErrors, now: Moment) -> Self {
+/// A key that the user holds.
+struct HeldKey {
+    id: String,
+    name: String,
+    display: String,
+    status: &'static str,
+    expires: Option<When>,
+}
+
+impl HeldKey {
+    fn new(key: ApiKey, now: Moment) -> Self {
         Self {
+            id: key.id.to_string(),
+            status: key.status(now).as_str(),
+            expires: key.expires_at.map(|end| When::relative(end, now)),
+            name: shortened(key.label.name, NAME),
+            display: key.display,
+        }
+    }
+}
+
+/// Everything that is read for the page.
+struct Found {
+    user: User,
+    keys: Page<ApiKey>,
+    now: Moment,
+}
+
+impl Found {
+    fn read(bitting: &Bitting, principal: &Principal, id: UserId) -> domain::Result<Self> {
+        let user = bitting.find_user(principal, id)?;
+        let keys = bitting.keys_held_by(principal, id)?;
+        Ok(Self { user, keys, now: bitting.time.now() })
+    }
+}
+
+impl UserPage {
+    fn new(viewer: &Viewer, found: Found, rights: &Rights, errors: FormErrors) -> Self {
+        let Found { user, keys, now } = found;
+        let all = || address("/keys", [("q", Some(user.email.to_string()))]);
+        Self {
+            more: keys.next.map(|_| all()),
+            keys: keys.items.into_iter().map(|key| HeldKey::new(key, now)).collect(),
             frame: viewer.frame(Section::Users),
             id: user.id.to_string(),
             email: user.email.to_string(),
@@ -65,11 +115,9 @@ pub async fn show(
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
-    let found =
-        state.run(move |bitting| Ok((bitting.find_user(&principal, id.0)?, bitting.time.now())));
-    let (user, now) = found.await?;
-    let rights = draft.or(Rights::of_form, || Rights::of_user(&user));
-    page(StatusCode::OK, &UserPage::new(&viewer, &user, &rights, FormErrors::default(), now))
+    let found = state.run(move |bitting| Found::read(bitting, &principal, id.0)).await?;
+    let rights = draft.or(Rights::of_form, || Rights::of_user(&found.user));
+    page(StatusCode::OK, &UserPage::new(&viewer, found, &rights, FormErrors::default()))
 }
 
 /// `POST /users/{id}`: changes what they are and may grant.
@@ -88,16 +136,14 @@ pub async fn change(
         };
         match changed {
             Ok(_) => Ok(None),
-            Err(refused) => {
-                Ok(Some((bitting.find_user(&principal, id.0)?, refused, bitting.time.now())))
-            }
+            Err(refused) => Ok(Some((Found::read(bitting, &principal, id.0)?, refused))),
         }
     });
     match changed.await? {
         None if viewer.principal.user_id() == Some(id.0) => Ok(see_other("/account")),
         None => Ok(see_other("/users")),
-        Some((user, Refused { status, errors }, now)) => {
-            page(status, &UserPage::new(&viewer, &user, &rights, errors, now))
+        Some((found, Refused { status, errors })) => {
+            page(status, &UserPage::new(&viewer, found, &rights, errors))
         }
     }
 }

@@ -1,0 +1,52 @@
+//! Finding a key by the key itself. It is looked up by its digest, so that the secret is neither stored
+//! nor passed on.
+
+use serde_json::json;
+
+use crate::domain::Bitting;
+use crate::domain::error::{Error, Result};
+use crate::domain::principal::Principal;
+use crate::gate::advice::about_unknown;
+use crate::model::FieldErrors;
+use crate::model::key::ApiKey;
+use crate::model::key_filter::KeyFilter;
+use crate::model::secret::Digest;
+use crate::store::keys;
+
+/// What is said of a key where a search text belongs.
+const KEY_IN_SEARCH: &str = "is a key, and stood in a URL, which browsers, proxies and logs keep: regard it as leaked, and revoke it. Find a key by pasting it into the search of the page, or with POST /v1/keys/find";
+
+impl Bitting {
+    /// The key that this is, retired or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], also for a foreign one, which is noted.
+    pub fn find_key_by_secret(&self, principal: &Principal, secret: &str) -> Result<ApiKey> {
+        let digest = Digest::of(secret.as_bytes());
+        let found = self.database.read(|connection| keys::find_by_digest(connection, &digest))?;
+        let key = found.ok_or(Error::NotFound)?;
+        let id = key.id;
+        let seen = if principal.sees(&key) { Ok(key) } else { Err(Error::Foreign) };
+        self.audit_denial(principal, Some(id), &json!({"attempt": "key.read"}), seen)
+    }
+
+    /// Why nothing was found, in a sentence that goes by the text alone.
+    pub fn why_not_found(&self, secret: &str) -> &'static str {
+        about_unknown(secret, &self.brand)
+    }
+
+    /// Whether a text holds what looks like a secret of ours, or is one that was imported.
+    pub fn is_secret(&self, text: &str) -> bool {
+        let known = || self.gate.index.find(&Digest::of(text.as_bytes())).is_some();
+        self.brand.occurs_in(text) || known()
+    }
+
+    /// Refuses to search for a key by a text that came in a URL.
+    pub(super) fn refuse_secret_in_search(&self, filter: &KeyFilter) -> Result<()> {
+        match &filter.text {
+            Some(text) if self.is_secret(text) => Err(FieldErrors::one("q", KEY_IN_SEARCH).into()),
+            _ => Ok(()),
+        }
+    }
+}
