@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::html::{attributes, text, texts};
 use crate::support::server::MadeKey;
-use crate::support::{Browser, TestServer, on_both};
+use crate::support::{Browser, TestServer, eventually, on_both};
 
 const ADMIN: &str = "ada@example.com";
 
@@ -65,6 +65,10 @@ on_both! {
         assert!(other.body.contains(&id));
         assert_eq!(browser.get(&path).status, 409);
 
+        // Addresses are written with the counts, which may be a moment later.
+        eventually("the address of the old key is known", || {
+            shown(&server, &old.id)["addresses"] != json!([])
+        });
         let old_page = browser.get(&page);
         let told = text(&old_page, "#replaced-by");
         assert!(told.starts_with("Rotated:") && told.contains("works until 22 Nov 2026, 12:00:00 UTC"), "{told}");

@@ -273,8 +273,8 @@ mod tests {
         assert_eq!(
             details("key.updated", &detail, &Names::new()),
             [
-                "expiry from never to 21 Dec 2026, 12:00:00 UTC",
                 "scopes from calls:read, leads:read to leads:read",
+                "expiry from never to 21 Dec 2026, 12:00:00 UTC",
             ]
         );
         assert_eq!(
