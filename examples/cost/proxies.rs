@@ -1,5 +1,6 @@
 //! nginx in front of an API that needs a key: with an authorizer, and with the keys in a file of its own.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -74,7 +75,8 @@ fn asking(port: u16, authorizer: u16, api: u16) -> String {
 /// nginx that knows the keys that are used, and refuses any other.
 fn with_a_list(port: u16, api: u16, seed: &Seed) -> String {
     let mut keys = String::new();
-    for key in seed.used.iter().chain([&seed.last_key]) {
+    let known: BTreeSet<&String> = seed.used.iter().chain([&seed.last_key]).collect();
+    for key in known {
         // Writing to a String cannot fail.
         let _ = writeln!(keys, "    \"Bearer {key}\" 1;");
     }
