@@ -235,7 +235,7 @@ impl Bitting {
     /// Takes a key from the user who has it.
     fn release(&self, principal: &Principal, id: KeyId) -> Result<()> {
         let key = self.database.write(|connection| {
-            let mut key = self.find_to_change(connection, principal, id)?;
+            let (mut key, _) = self.find_to_change(connection, principal, id)?;
             self.hand_over_in(connection, &principal.origin, &mut key, None)?;
             Result::Ok(key)
         })?;

@@ -1,5 +1,5 @@
-//! Editing a key: what people call it, its limits and its holder, in any way; its scopes and its life, which
-//! only ever shrink.
+//! Editing a key: what people call it, its limits and its holder, in any way; its scopes and its
+//! life, which only ever shrink.
 
 use serde_json::{Map, Value, json};
 
@@ -12,6 +12,7 @@ use crate::model::audit::Action;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, Status};
 use crate::model::key_settings::KeySettings;
+use crate::model::time::Moment;
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::keys;
 
@@ -34,18 +35,15 @@ impl Bitting {
                 // Nobody disables the new holder meanwhile.
                 AdvisoryLock::Users.acquire(connection)?;
             }
-            let mut key = self.find_to_change(connection, principal, id)?;
+            let (mut key, principal) = self.find_to_change(connection, principal, id)?;
             let now = self.time.now();
-            match key.status(now) {
-                Status::Active => {}
-                retired => return Err(Error::Retired(retired)),
-            }
+            require_active(&key, now)?;
             let before = KeySettings::of(&key);
             let after = before.patched(patch, &self.catalog, now)?;
             self.refuse_secrets_in(&after.label)?;
             let changed = after != before;
             if changed {
-                let holder = find_holder(connection, principal, &key, after.holder.as_ref())?;
+                let holder = find_holder(connection, &principal, &key, after.holder.as_ref())?;
                 let detail = json!({"before": before, "after": after});
                 key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
                 keys::set_settings(connection, key.number, &after, key.revision)?;
@@ -62,5 +60,24 @@ impl Bitting {
             log_change(Action::KeyUpdated, id, origin);
         }
         Ok(key)
+    }
+
+    /// A key that can be changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] or [`Error::Retired`].
+    pub fn find_active_key(&self, principal: &Principal, id: KeyId) -> Result<ApiKey> {
+        let key = self.find_key(principal, id)?;
+        require_active(&key, self.time.now())?;
+        Ok(key)
+    }
+}
+
+/// Refuses a key that has ended.
+pub(super) fn require_active(key: &ApiKey, now: Moment) -> Result<()> {
+    match key.status(now) {
+        Status::Active => Ok(()),
+        retired => Err(Error::Retired(retired)),
     }
 }

@@ -58,6 +58,14 @@ impl Bitting {
         self.random_secret()
     }
 
+    /// The nonce that a form was sent with, or a new one where it is none.
+    ///
+    /// # Errors
+    /// As [`Self::form_nonce`].
+    pub fn nonce_of_form(&self, sent: &str) -> Result<RandomSecret> {
+        RandomSecret::parse(sent).map_or_else(|| self.form_nonce(), Ok)
+    }
+
     /// The key that the form with this nonce made, if it made one.
     pub fn key_of_form(&self, nonce: &RandomSecret) -> Result<Option<KeyId>> {
         let read =

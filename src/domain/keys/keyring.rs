@@ -1,4 +1,4 @@
-//! API keys: making, finding and revoking them.
+//! API keys: making and finding them.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,9 +11,8 @@ use crate::domain::principal::{Principal, require};
 use crate::model::FieldErrors;
 use crate::model::actor::Origin;
 use crate::model::audit::Action;
-use crate::model::fields::check_line;
 use crate::model::id::{KeyId, PublicId};
-use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey, Revocation};
+use crate::model::key::{ApiKey, KeyLabel, KeyNumber, NewKey};
 use crate::model::key_filter::KeyFilter;
 use crate::model::limits::KeyLimits;
 use crate::model::page::{Page, PageRequest};
@@ -220,78 +219,18 @@ impl Bitting {
         Ok(Page::of(found, limit, |key| key.number.0.to_string()))
     }
 
-    /// The key that is to be changed, if the principal may; the transaction then holds
-    /// [`AdvisoryLock::Keys`].
+    /// The key that is to be changed, if the principal may, and the principal with the rights they
+    /// have by now; the transaction then holds [`AdvisoryLock::Keys`].
     pub(in crate::domain) fn find_to_change(
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,
         id: KeyId,
-    ) -> Result<ApiKey> {
+    ) -> Result<(ApiKey, Principal)> {
         let principal = self.reload_rights(connection, principal)?;
         AdvisoryLock::Keys.acquire(connection)?;
         require(principal.manages_keys())?;
-        find_visible(connection, &principal, id)
-    }
-
-    /// Revokes a key for good. Revoking it twice changes nothing, and returns the time of the
-    /// first.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the reason, or
-    /// [`Error::InProgress`].
-    pub fn revoke_key(
-        &self,
-        id: KeyId,
-        reason: Option<&str>,
-        principal: &Principal,
-        keep: Option<SaveResponse<'_, ApiKey>>,
-    ) -> Result<ApiKey> {
-        let reason = self.check_reason(reason)?;
-        let mut changed = false;
-        let revoked = self.write_once(keep, |connection| {
-            let mut key = self.find_to_change(connection, principal, id)?;
-            changed = key.revocation.is_none();
-            if changed {
-                self.revoke_in(connection, &principal.origin, &mut key, reason)?;
-            }
-            Ok(key)
-        });
-        let attempt = json!({"attempt": "key.revoked"});
-        let key = self.audit_denial(principal, Some(id), &attempt, revoked)?;
-        self.took_effect(key.digest, &key);
-        if changed {
-            log_change(Action::KeyRevoked, id, &principal.origin);
-        }
-        Ok(key)
-    }
-
-    /// Revokes a key in the caller's transaction, which holds [`AdvisoryLock::Keys`].
-    pub(in crate::domain) fn revoke_in(
-        &self,
-        connection: &mut AnyConnection,
-        origin: &Origin,
-        key: &mut ApiKey,
-        reason: Option<String>,
-    ) -> Result<()> {
-        let detail = json!({"name": key.label.name, "reason": reason});
-        key.revision = self.record(connection, Action::KeyRevoked, origin, key.id, &detail)?;
-        let revocation = Revocation { at: self.time.now(), by: origin.actor.clone(), reason };
-        keys::set_revoked(connection, key.number, &revocation, key.revision)?;
-        key.revocation = Some(revocation);
-        Ok(())
-    }
-
-    /// Checks the reason that somebody gives for the record.
-    pub(in crate::domain) fn check_reason(&self, reason: Option<&str>) -> Result<Option<String>> {
-        let Some(reason) = reason else { return Ok(None) };
-        let reason =
-            check_line(reason, 500).map_err(|message| FieldErrors::one("reason", message))?;
-        if self.brand.may_occur_in(&reason) {
-            return Err(FieldErrors::one("reason", "must not contain a key").into());
-        }
-        Ok(Some(reason).filter(|reason| !reason.is_empty()))
+        Ok((find_visible(connection, &principal, id)?, principal))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod holders;
 pub mod identities;
 pub mod keyring;
 pub mod listing;
+pub mod revoking;
 pub mod rotation;
 pub mod summaries;
 pub mod transfer;

@@ -3,16 +3,17 @@
 
 use serde_json::json;
 
+use super::editing::require_active;
 use super::forms::{FormOutcome, by_form};
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
 use crate::domain::idempotency::SaveResponse;
-use crate::domain::principal::{Principal, require};
+use crate::domain::principal::Principal;
 use crate::model::actor::Origin;
 use crate::model::audit::Action;
 use crate::model::id::KeyId;
-use crate::model::key::{ApiKey, NewKey, Status};
+use crate::model::key::{ApiKey, NewKey};
 use crate::model::random_secret::RandomSecret;
 use crate::model::rotation::RotateRequest;
 use crate::model::scope::ScopeSet;
@@ -81,7 +82,7 @@ impl Bitting {
         let secret = self.new_secret(SecretKind::ApiKey)?;
         let origin = &principal.origin;
         let rotated = self.write_once(keep, |connection| {
-            let mut old = self.find_to_change(connection, principal, id)?;
+            let (mut old, _) = self.find_to_change(connection, principal, id)?;
             let now = self.time.now();
             let mut new = self.successor(&old, request, principal, &secret, now);
             first(connection, new.id)?;
@@ -164,51 +165,12 @@ impl Bitting {
         line.retain(|key| principal.sees(key));
         Ok(line)
     }
-
-    /// Revokes every key of a line for good, and returns the one with this id.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::revoke_key`]; [`Error::Forbidden`] also where the principal may not know of one of
-    /// the keys, and none is revoked then.
-    pub fn revoke_line(
-        &self,
-        id: KeyId,
-        reason: Option<&str>,
-        principal: &Principal,
-        keep: Option<SaveResponse<'_, ApiKey>>,
-    ) -> Result<ApiKey> {
-        let reason = self.check_reason(reason)?;
-        let mut revoked = Vec::new();
-        let asked = self.write_once(keep, |connection| {
-            let mut asked = self.find_to_change(connection, principal, id)?;
-            for mut key in lineage::line_of(connection, &asked)? {
-                require(principal.sees(&key))?;
-                if key.revocation.is_none() {
-                    self.revoke_in(connection, &principal.origin, &mut key, reason.clone())?;
-                    revoked.push(key.clone());
-                }
-                if key.id == id {
-                    asked = key;
-                }
-            }
-            Ok(asked)
-        });
-        let attempt = json!({"attempt": "key.revoked"});
-        let asked = self.audit_denial(principal, Some(id), &attempt, asked)?;
-        for key in &revoked {
-            self.took_effect(key.digest, key);
-            log_change(Action::KeyRevoked, key.id, &principal.origin);
-        }
-        Ok(asked)
-    }
 }
 
 /// Refuses a key that has been rotated already, or has ended.
 fn require_rotatable(key: &ApiKey, now: Moment) -> Result<()> {
-    match (key.replaced_by, key.status(now)) {
-        (Some(new), _) => Err(Error::AlreadyRotated(new)),
-        (None, Status::Active) => Ok(()),
-        (None, retired) => Err(Error::Retired(retired)),
+    match key.replaced_by {
+        Some(new) => Err(Error::AlreadyRotated(new)),
+        None => require_active(key, now),
     }
 }

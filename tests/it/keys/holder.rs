@@ -251,3 +251,17 @@ on_both! {
         assert_eq!(events(&server, "key.updated").len(), 2);
     }
 }
+
+on_both! {
+    fn what_counts_is_what_somebody_may_do_when_it_is_carried_out(backend) {
+        let server = start(backend);
+        let fay = server.db_user("fay@example.com", json!({"role": "admin"}));
+        let before = server.db_principal(&fay);
+        let key = server.key("calls:read");
+        assign(&server, &key, &json!("fay@example.com")).ok();
+        server.database.db_execute(&format!("UPDATE users SET role = 'member' WHERE id = '{}'", fay.id));
+        let patch = json!({"holder": null}).as_object().unwrap().clone();
+        let told = server.bitting.edit_key(key.id.parse().unwrap(), patch, &before).unwrap_err().to_string();
+        assert!(told.contains("only an administrator"), "{told}");
+    }
+}

@@ -370,6 +370,15 @@ on_both! {
         server.database.db_execute(&format!("UPDATE api_keys SET user_id = NULL WHERE id = '{}'", first.id));
         assert!(server.bitting.revoke_line(made.keys.new.id, None, &principal, None).is_err());
         assert!(events(&server, &first, "key.revoked").is_empty());
+
+        // What counts is what they may do when it is carried out.
+        let cy = server.db_user("cy@example.com", json!({"role": "admin"}));
+        let before = server.db_principal(&cy);
+        let new = made.keys.new.id;
+        server.database.db_execute(&format!("UPDATE api_keys SET user_id = '{}' WHERE id = '{new}'", cy.id));
+        server.database.db_execute(&format!("UPDATE users SET role = 'member' WHERE id = '{}'", cy.id));
+        assert!(server.bitting.revoke_line(new, None, &before, None).is_err());
+        assert!(events(&server, &first, "key.revoked").is_empty());
         ping(&server, &first).expect(200, "");
     }
 }
