@@ -19,13 +19,12 @@ use crate::model::find_request::FindRequest;
 use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
 use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
-use crate::model::key_filter::KeyFilter;
+use crate::model::key_filter::{KeyFilter, Parameters};
 use crate::model::rotation::RotateRequest;
 use crate::model::secret::Secret;
 use crate::model::time::Moment;
 use crate::model::usage::{KeySelection, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
-use crate::model::words::words;
 
 /// What is shown of a key besides the stored record.
 struct Figures {
@@ -202,23 +201,13 @@ pub async fn rotate(
 #[derive(JsonSchema)]
 pub struct RevokeQuery {
     /// Whether the whole line is revoked: also what the key has replaced, and what has replaced it.
-    lineage: Option<Lineage>,
-}
-
-words! {
-    /// Whether the line of a key is meant too.
-    Lineage {
-        /// It is.
-        Whole = "true",
-        /// It is not.
-        One = "false",
-    }
+    lineage: Option<bool>,
 }
 
 impl RevokeQuery {
     /// Reads the parameters.
     pub fn read(query: &mut QueryReader) -> Self {
-        Self { lineage: query.choice("lineage") }
+        Self { lineage: query.flag("lineage") }
     }
 }
 
@@ -231,7 +220,7 @@ pub async fn revoke(
     idempotency: Idempotency,
     body: OptionalJsonObject,
 ) -> Result<HttpResponse, Problem> {
-    let whole = RevokeQuery::read(&mut query).lineage == Some(Lineage::Whole);
+    let whole = RevokeQuery::read(&mut query).lineage.unwrap_or_default();
     query.finish()?;
     let ended = state.run(move |bitting| {
         // The same name for another request is a mistake, also where only the query differs.

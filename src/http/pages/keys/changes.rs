@@ -18,7 +18,7 @@ use crate::http::pages::parts::list_filters::fitting;
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::id::KeyId;
-use crate::model::key::{ApiKey, KeyLabel, Status};
+use crate::model::key::{ApiKey, KeyLabel};
 use crate::model::user::User;
 
 const SETTINGS_FIELDS: [Field; 7] = [
@@ -97,7 +97,7 @@ struct Editable {
 
 impl Editable {
     fn read(bitting: &Bitting, principal: &Principal, id: KeyId) -> domain::Result<Self> {
-        let key = bitting.find_key(principal, id)?;
+        let key = bitting.find_active_key(principal, id)?;
         Ok(Self { key, holders: bitting.possible_holders(principal)? })
     }
 }
@@ -125,14 +125,7 @@ pub async fn edit_form(
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
-    let found = state.run(move |bitting| {
-        let found = Editable::read(bitting, &principal, id.0)?;
-        match found.key.status(bitting.time.now()) {
-            Status::Active => Ok(found),
-            retired @ (Status::Revoked | Status::Expired) => Err(domain::Error::Retired(retired)),
-        }
-    });
-    let found = found.await?;
+    let found = state.run(move |bitting| Editable::read(bitting, &principal, id.0)).await?;
     let typed = draft.or(Settings::of_form, || Settings::of_key(&found.key));
     page(StatusCode::OK, &EditPage::new(&viewer, found, typed, FormErrors::default()))
 }

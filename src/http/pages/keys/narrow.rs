@@ -11,8 +11,7 @@ use crate::domain::Bitting;
 use crate::domain::principal::Principal;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
-use crate::http::pages::parts::expiry;
-use crate::http::pages::parts::expiry::{KEEP, Life, earlier_lives};
+use crate::http::pages::parts::expiry::{ChosenEnd, KEEP, Life, earlier_lives};
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::counted;
@@ -23,9 +22,9 @@ use crate::model::FieldErrors;
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::Catalog;
 use crate::model::id::KeyId;
-use crate::model::key::{ApiKey, Status};
+use crate::model::key::ApiKey;
 use crate::model::scope::Scope;
-use crate::model::time::{Moment, format};
+use crate::model::time::Moment;
 use crate::model::usage::KeySelection;
 
 const FIELDS: [Field; 3] = [
@@ -57,24 +56,19 @@ struct ScopeChoice {
 /// What is typed into the form.
 struct Narrowing {
     scopes: Vec<String>,
-    expires: String,
-    expires_on: String,
+    end: ChosenEnd,
 }
 
 impl Narrowing {
     /// What leaves a key as it is.
     fn of_key(key: &ApiKey) -> Self {
         let scopes = key.scopes.iter().map(ToString::to_string).collect();
-        Self { scopes, expires: KEEP.to_owned(), expires_on: String::new() }
+        Self { scopes, end: ChosenEnd::of_life(KEEP) }
     }
 
     fn of_form(form: &Form) -> Self {
-        let text = |name| form.text(name).to_owned();
-        Self {
-            scopes: form.values("scope").map(str::to_owned).collect(),
-            expires: text("expires"),
-            expires_on: text("expires_on"),
-        }
+        let scopes = form.values("scope").map(str::to_owned).collect();
+        Self { scopes, end: ChosenEnd::of_form(form) }
     }
 
     /// The merge patch that says the same.
@@ -84,22 +78,13 @@ impl Narrowing {
         if self.scopes.is_empty() {
             errors.add("scopes", "is empty: leave at least one box ticked, or revoke the key");
         }
-        if self.expires != KEEP {
-            match expiry::end(&self.expires, &self.expires_on, now) {
-                Ok(end) => drop(patch.insert("expires_at".to_owned(), json!(end.map(format)))),
-                Err((field, message)) => errors.add(field, message),
-            }
-        }
+        self.end.add_to(&mut patch, &mut errors, now);
         errors.into_result().map(|()| patch)
     }
 
     /// Shows errors of the expiry where it was typed.
     fn errors(&self, mut errors: FieldErrors) -> FormErrors {
-        for error in errors.named_mut() {
-            if error.field == "expires_at" && self.expires == "date" {
-                "expires_on".clone_into(&mut error.field);
-            }
-        }
+        errors.named_mut().iter_mut().for_each(|error| self.end.place(&mut error.field));
         FormErrors::new(errors, &FIELDS)
     }
 }
@@ -112,14 +97,7 @@ struct Found {
 }
 
 fn find(bitting: &Bitting, principal: &Principal, id: KeyId) -> domain::Result<Found> {
-    let key = bitting.find_key(principal, id)?;
-    let now = bitting.time.now();
-    match key.status(now) {
-        Status::Active => {}
-        retired @ (Status::Revoked | Status::Expired) => {
-            return Err(domain::Error::Retired(retired));
-        }
-    }
+    let (key, now) = (bitting.find_active_key(principal, id)?, bitting.time.now());
     let month = bitting.usage_breakdown(KeySelection::Only(&[key.number]))?.month;
     Ok(Found { key, month, now })
 }

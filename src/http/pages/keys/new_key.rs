@@ -20,7 +20,6 @@ use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
-use crate::model::random_secret::RandomSecret;
 use crate::model::time::Moment;
 
 #[derive(Template)]
@@ -123,16 +122,12 @@ pub async fn create(
     let done = state.run(move |bitting| {
         let now = bitting.time.now();
         let typed = FormInput::of(&sent);
-        let known = RandomSecret::parse(sent.text("nonce"));
-        let nonce = match known {
-            Some(nonce) => nonce,
-            None => bitting.form_nonce()?,
-        };
+        let nonce = bitting.nonce_of_form(sent.text("nonce"))?;
         if let Some(id) = bitting.key_of_form(&nonce)? {
             return Ok(Submission::Known(id));
         }
         let again = |status, typed: FormInput, errors, twin| {
-            let end = typed.end(now).unwrap_or_default();
+            let end = typed.end.moment(now).unwrap_or_default();
             let sentence = promise(&typed.ticked(&bitting.catalog), end);
             let nonce = nonce.expose();
             let shown = FormView { typed, errors, twin, nonce, sentence };

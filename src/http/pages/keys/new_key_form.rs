@@ -4,8 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::limits_input::{LIMIT_FIELDS, LimitsInput};
 use crate::http::extract::Form;
-use crate::http::pages::parts::expiry;
-use crate::http::pages::parts::expiry::Unclear;
+use crate::http::pages::parts::expiry::ChosenEnd;
 use crate::http::pages::parts::form_error::{Field, FormErrors};
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
@@ -35,10 +34,8 @@ pub struct FormInput {
     pub owner: String,
     /// The description, as it was typed.
     pub description: String,
-    /// The lifetime that is chosen.
-    pub expires: String,
-    /// The last day, if it is to be a date.
-    pub expires_on: String,
+    /// When it is to end.
+    pub end: ChosenEnd,
     /// The limits.
     pub limits: LimitsInput,
     /// The scopes whose boxes are ticked.
@@ -50,7 +47,7 @@ pub struct FormInput {
 impl FormInput {
     /// An empty form.
     pub fn nothing() -> Self {
-        Self { expires: "90d".to_owned(), ..Self::default() }
+        Self { end: ChosenEnd::of_life("90d"), ..Self::default() }
     }
 
     /// The input that a submitted form holds.
@@ -60,8 +57,7 @@ impl FormInput {
             name: text("name"),
             owner: text("owner"),
             description: text("description"),
-            expires: text("expires"),
-            expires_on: text("expires_on"),
+            end: ChosenEnd::of_form(form),
             limits: LimitsInput::of_form(form),
             scopes: form.values("scope").map(str::to_owned).collect(),
             same_name: text("same_name"),
@@ -89,7 +85,7 @@ impl FormInput {
             object.insert("scopes".to_owned(), json!(self.scopes));
         }
         object.extend(self.limits.fields());
-        let end = self.end(now);
+        let end = self.end.moment(now);
         if let Ok(Some(end)) = end {
             object.insert("expires_at".to_owned(), Value::String(format(end)));
         }
@@ -114,14 +110,8 @@ impl FormInput {
             ("name", "is required") => {
                 "is missing: choose one by which you will recognise the key".clone_into(message);
             }
-            ("expires_at", _) if self.expires == "date" => "expires_on".clone_into(field),
-            _ => {}
+            _ => self.end.place(field),
         }
-    }
-
-    /// When the key is to expire; never only if that was chosen.
-    pub fn end(&self, now: Moment) -> Result<Option<Moment>, Unclear> {
-        expiry::end(&self.expires, &self.expires_on, now)
     }
 }
 
@@ -134,8 +124,7 @@ mod tests {
     fn typed(expires: &str, expires_on: &str) -> FormInput {
         FormInput {
             name: "a".to_owned(),
-            expires: expires.to_owned(),
-            expires_on: expires_on.to_owned(),
+            end: ChosenEnd { expires: expires.to_owned(), expires_on: expires_on.to_owned() },
             scopes: vec!["calls:read".to_owned()],
             ..FormInput::default()
         }

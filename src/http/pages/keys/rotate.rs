@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::line::sources_in_words;
 use super::made::{Replaced, made};
@@ -14,8 +14,7 @@ use crate::domain::keys::rotation::Rotated;
 use crate::domain::principal::Principal;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
-use crate::http::pages::parts::expiry;
-use crate::http::pages::parts::expiry::{KEEP, Life, lives_like};
+use crate::http::pages::parts::expiry::{ChosenEnd, KEEP, Life, lives_like};
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::exact;
@@ -26,7 +25,7 @@ use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
 use crate::model::random_secret::RandomSecret;
 use crate::model::rotation::RotateRequest;
-use crate::model::time::{Moment, format};
+use crate::model::time::Moment;
 
 const FIELDS: [Field; 3] = [
     ("overlap", "overlap", "How long both work"),
@@ -81,38 +80,27 @@ struct NewEnd {
 /// What is typed into the form.
 struct Typed {
     overlap: String,
-    expires: String,
-    expires_on: String,
+    end: ChosenEnd,
 }
 
 impl Typed {
     fn nothing() -> Self {
-        let text = str::to_owned;
-        Self { overlap: text("7d"), expires: text(KEEP), expires_on: String::new() }
+        Self { overlap: "7d".to_owned(), end: ChosenEnd::of_life(KEEP) }
     }
 
     fn of_form(form: &Form) -> Self {
-        let text = |name| form.text(name).to_owned();
-        Self { overlap: text("overlap"), expires: text("expires"), expires_on: text("expires_on") }
+        Self { overlap: form.text("overlap").to_owned(), end: ChosenEnd::of_form(form) }
     }
 
     /// What is asked for.
     fn request(&self, now: Moment) -> Result<RotateRequest, FieldErrors> {
-        let mut object: Map<String, Value> = Map::new();
-        object.insert("overlap".to_owned(), json!(self.overlap));
+        let mut object = Map::from_iter([("overlap".to_owned(), json!(self.overlap))]);
         let mut errors = FieldErrors::default();
-        if self.expires != KEEP {
-            match expiry::end(&self.expires, &self.expires_on, now) {
-                Ok(end) => drop(object.insert("expires_at".to_owned(), json!(end.map(format)))),
-                Err((field, message)) => errors.add(field, message),
-            }
-        }
-        let request = RotateRequest::from_object(&object, now);
-        match request {
-            Ok(request) if errors.is_empty() => Ok(request),
-            Ok(_) => Err(errors),
+        self.end.add_to(&mut object, &mut errors, now);
+        match RotateRequest::from_object(&object, now) {
+            Ok(request) => errors.into_result().map(|()| request),
             Err(found) => {
-                found.into_iter().for_each(|error| errors.add(&error.field, error.message));
+                errors.extend(found);
                 Err(errors)
             }
         }
@@ -120,11 +108,7 @@ impl Typed {
 
     /// Shows errors of the expiry where it was typed.
     fn errors(&self, mut errors: FieldErrors) -> FormErrors {
-        for error in errors.named_mut() {
-            if error.field == "expires_at" && self.expires == "date" {
-                "expires_on".clone_into(&mut error.field);
-            }
-        }
+        errors.named_mut().iter_mut().for_each(|error| self.end.place(&mut error.field));
         FormErrors::new(errors, &FIELDS)
     }
 }
@@ -195,7 +179,7 @@ fn overlaps(key: &ApiKey, now: Moment) -> Vec<Overlap> {
 }
 
 fn new_end(key: &ApiKey, life: &'static str, now: Moment) -> Option<NewEnd> {
-    let typed = Typed { expires: life.to_owned(), ..Typed::nothing() };
+    let typed = Typed { end: ChosenEnd::of_life(life), ..Typed::nothing() };
     let expires = "The new key expires.";
     if life == "date" {
         let end = "At the end of the day you choose".to_owned();
@@ -242,10 +226,7 @@ pub async fn rotate(
     let principal = viewer.principal.clone();
     let done = state.run(move |bitting| {
         let (typed, now) = (Typed::of_form(&sent), bitting.time.now());
-        let nonce = match RandomSecret::parse(sent.text("nonce")) {
-            Some(nonce) => nonce,
-            None => bitting.form_nonce()?,
-        };
+        let nonce = bitting.nonce_of_form(sent.text("nonce"))?;
         let rotated = match typed.request(now) {
             Ok(request) => {
                 let rotated = bitting.rotate_key_by_form(id.0, request, &principal, &nonce);

@@ -1,10 +1,13 @@
 //! The lifetime of what a form makes: chosen from a few spans, or as a date.
 
 use chrono::{Days, NaiveDate};
+use serde_json::{Map, Value, json};
 
 use super::text::{counted, day, long_day};
+use crate::http::extract::Form;
+use crate::model::FieldErrors;
 use crate::model::key::ApiKey;
-use crate::model::time::Moment;
+use crate::model::time::{Moment, format};
 
 /// The lifetimes to choose from: the value, its words, and its days.
 const LIVES: [(&str, &str, Option<u64>); 7] = [
@@ -77,21 +80,62 @@ pub fn lives_like(key: &ApiKey, now: Moment) -> Vec<Life> {
 /// The field that does not say when the end is, and its error.
 pub type Unclear = (&'static str, &'static str);
 
-/// The end that was chosen; none only where that was chosen.
-///
-/// # Errors
-/// Where nothing was chosen, or the date is none.
-pub fn end(expires: &str, expires_on: &str, now: Moment) -> Result<Option<Moment>, Unclear> {
-    let life = LIVES.iter().find(|(value, _, _)| *value == expires);
-    match life {
-        Some(("never", _, _)) => Ok(None),
-        Some((_, _, Some(days))) => Ok(Some(now + Days::new(*days))),
-        Some(_) => {
-            let day = NaiveDate::parse_from_str(expires_on, "%Y-%m-%d").ok();
-            let next = day.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0));
-            let end = next.map(|midnight| Some(midnight.and_utc()));
-            end.ok_or(("expires_on", "must be a date, such as 2027-01-31"))
+/// The end that is chosen in a form.
+#[derive(Debug, Clone, Default)]
+pub struct ChosenEnd {
+    /// The lifetime.
+    pub expires: String,
+    /// The last day, if it is to be a date.
+    pub expires_on: String,
+}
+
+impl ChosenEnd {
+    /// One of the lifetimes.
+    pub fn of_life(life: &str) -> Self {
+        Self { expires: life.to_owned(), expires_on: String::new() }
+    }
+
+    /// What a submitted form holds.
+    pub fn of_form(form: &Form) -> Self {
+        let text = |name| form.text(name).to_owned();
+        Self { expires: text("expires"), expires_on: text("expires_on") }
+    }
+
+    /// When that is; never only where that was chosen.
+    ///
+    /// # Errors
+    /// Where nothing was chosen, or the date is none.
+    pub fn moment(&self, now: Moment) -> Result<Option<Moment>, Unclear> {
+        let life = LIVES.iter().find(|(value, _, _)| *value == self.expires);
+        match life {
+            Some(("never", _, _)) => Ok(None),
+            Some((_, _, Some(days))) => Ok(Some(now + Days::new(*days))),
+            Some(_) => {
+                let day = NaiveDate::parse_from_str(&self.expires_on, "%Y-%m-%d").ok();
+                let next = day.and_then(|day| day.succ_opt());
+                let midnight = next.and_then(|day| day.and_hms_opt(0, 0, 0));
+                let end = midnight.map(|midnight| Some(midnight.and_utc()));
+                end.ok_or(("expires_on", "must be a date, such as 2027-01-31"))
+            }
+            None => Err(("expires_at", "must be chosen")),
         }
-        None => Err(("expires_at", "must be chosen")),
+    }
+
+    /// Adds the end to the fields of an object, unless it stays as it is.
+    pub fn add_to(&self, object: &mut Map<String, Value>, errors: &mut FieldErrors, now: Moment) {
+        if self.expires == KEEP {
+            return;
+        }
+        match self.moment(now) {
+            Ok(end) => drop(object.insert("expires_at".to_owned(), json!(end.map(format)))),
+            Err((field, message)) => errors.add(field, message),
+        }
+    }
+
+    /// Has an error of the end stand where the end was typed.
+    pub fn place(&self, field: &mut String) {
+        if field == "expires_at" && self.expires == "date" {
+            "expires_on".clone_into(field);
+        }
     }
 }

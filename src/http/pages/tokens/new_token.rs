@@ -81,10 +81,7 @@ pub async fn create(
     let principal = viewer.principal.clone();
     let done = state.run(move |bitting| {
         let now = bitting.time.now();
-        let nonce = match RandomSecret::parse(sent.text("nonce")) {
-            Some(nonce) => nonce,
-            None => bitting.form_nonce()?,
-        };
+        let nonce = bitting.nonce_of_form(sent.text("nonce"))?;
         let typed = FormInput::of(&sent);
         let new = match typed.token(&bitting.catalog, now) {
             Ok(new) => new,

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::http::extract::Form;
-use crate::http::pages::parts::expiry;
-use crate::http::pages::parts::expiry::Unclear;
+use crate::http::pages::parts::expiry::ChosenEnd;
 use crate::http::pages::parts::form_error::{Field, FormErrors};
 use crate::http::pages::users::grants::Grant;
 use crate::model::FieldErrors;
@@ -60,10 +59,8 @@ pub struct FormInput {
     pub name: String,
     /// The access that is chosen.
     pub access: String,
-    /// The lifetime that is chosen.
-    pub expires: String,
-    /// The last day, if it is to be a date.
-    pub expires_on: String,
+    /// When it is to end.
+    pub end: ChosenEnd,
     /// `all` or `some`: whether it may grant everything.
     pub bounds: String,
     may_grant: Vec<String>,
@@ -72,8 +69,8 @@ pub struct FormInput {
 impl FormInput {
     /// An empty form.
     pub fn nothing() -> Self {
-        let (expires, bounds) = ("90d".to_owned(), "all".to_owned());
-        Self { expires, bounds, access: Access::Read.as_str().to_owned(), ..Self::default() }
+        let (end, bounds) = (ChosenEnd::of_life("90d"), "all".to_owned());
+        Self { end, bounds, access: Access::Read.as_str().to_owned(), ..Self::default() }
     }
 
     /// The input that a submitted form holds.
@@ -82,8 +79,7 @@ impl FormInput {
         Self {
             name: text("name"),
             access: text("access"),
-            expires: text("expires"),
-            expires_on: text("expires_on"),
+            end: ChosenEnd::of_form(form),
             bounds: text("bounds"),
             may_grant: form.values("may_grant").map(str::to_owned).collect(),
         }
@@ -92,10 +88,6 @@ impl FormInput {
     /// The scopes that are ticked, as far as there are such scopes.
     pub fn ticked(&self, catalog: &Catalog) -> ScopeSet {
         catalog.known(self.may_grant.iter().map(String::as_str))
-    }
-
-    fn end(&self, now: Moment) -> Result<Option<Moment>, Unclear> {
-        expiry::end(&self.expires, &self.expires_on, now)
     }
 
     /// The token that the form describes.
@@ -107,7 +99,7 @@ impl FormInput {
         object.insert("name".to_owned(), json!(self.name));
         object.insert("access".to_owned(), json!(self.access));
         let mut errors = FieldErrors::default();
-        match self.end(now) {
+        match self.end.moment(now) {
             Ok(Some(end)) => {
                 object.insert("expires_at".to_owned(), Value::String(format(end)));
             }
@@ -127,12 +119,11 @@ impl FormInput {
         let token = NewToken::from_object(&object, catalog, now);
         for mut error in token.as_ref().err().cloned().unwrap_or_default() {
             let unclear = !object.contains_key("expires_at");
-            match error.field.as_str() {
-                // It was said above why there is none.
-                "expires_at" if unclear => continue,
-                "expires_at" if self.expires == "date" => "expires_on".clone_into(&mut error.field),
-                _ => {}
+            // It was said above why there is none.
+            if unclear && error.field == "expires_at" {
+                continue;
             }
+            self.end.place(&mut error.field);
             errors.add(&error.field, error.message);
         }
         match token {
@@ -150,16 +141,9 @@ mod tests {
 
     fn typed(expires: &str, bounds: &str, may_grant: &[&str]) -> FormInput {
         let may_grant = may_grant.iter().map(ToString::to_string).collect();
-        let (expires, bounds) = (expires.to_owned(), bounds.to_owned());
+        let (end, bounds) = (ChosenEnd::of_life(expires), bounds.to_owned());
         let access = "write".to_owned();
-        FormInput {
-            name: "CI".to_owned(),
-            access,
-            expires,
-            bounds,
-            may_grant,
-            ..FormInput::default()
-        }
+        FormInput { name: "CI".to_owned(), access, end, bounds, may_grant }
     }
 
     fn catalog() -> Catalog {
@@ -184,7 +168,8 @@ mod tests {
         assert_eq!(ids(typed("90d", "", &[])), ["bounds"]);
         assert_eq!(ids(typed("90d", "some", &["*"])), ["may_grant"]);
         assert_eq!(ids(typed("never", "all", &[])), ["expires"]);
-        let late = FormInput { expires_on: "2027-11-21".to_owned(), ..typed("date", "all", &[]) };
+        let late = ChosenEnd { expires_on: "2027-11-21".to_owned(), ..ChosenEnd::of_life("date") };
+        let late = FormInput { end: late, ..typed("", "all", &[]) };
         assert_eq!(ids(late), ["expires_on"]);
         assert_eq!(ids(FormInput::default()), ["name", "access", "expires", "bounds"]);
     }
