@@ -1,14 +1,10 @@
 //! A server that is started before its PostgreSQL: it waits, says so, and can be stopped.
 
-use std::net::TcpListener;
 use std::process::Command;
 
+use crate::support::nginx::free_port;
 use crate::support::relay::Relay;
 use crate::support::{Backend, Binary, TestDatabase, binary, eventually};
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// The database under another port.
 fn elsewhere(database: &TestDatabase, port: u16) -> String {

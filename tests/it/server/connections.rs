@@ -35,7 +35,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 
 /// What comes until the server ends the connection; fails when it does not.
 #[track_caller]
-pub fn rest(mut stream: TcpStream) -> String {
+pub fn rest(mut stream: impl Read) -> String {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}

@@ -1,7 +1,7 @@
 //! Requests that come by a Unix socket: judged, bounded and drained as those by TCP, but from nowhere,
 //! unless a trusted proxy says from where.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use bitting::config::{Options, Patience};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::connections::{CHUNKED, head};
+use crate::server::connections::{CHUNKED, head, rest};
 use crate::support::load::request;
 use crate::support::server::MadeKey;
 use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both, raw};
@@ -74,18 +74,6 @@ fn connect(path: &Path) -> UnixStream {
     let stream = UnixStream::connect(path).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream
-}
-
-/// What comes until the server ends the connection; fails when it does not.
-#[track_caller]
-fn rest(mut stream: UnixStream) -> String {
-    let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        Ok(_) => {}
-        Err(why) if why.kind() == ErrorKind::ConnectionReset => {}
-        Err(why) => panic!("not ended: {why}, {}", String::from_utf8_lossy(&answer)),
-    }
-    String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[track_caller]
