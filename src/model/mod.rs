@@ -8,6 +8,7 @@ pub mod actor;
 pub mod audit;
 pub mod breakdown;
 pub mod catalog;
+pub mod connections;
 pub mod credential;
 pub mod email;
 pub mod exported_key;
