@@ -65,16 +65,16 @@ fn an_nginx_that_adds_the_port_brings_the_clients_own_address_too() {
     assert_eq!(addresses, ["127.0.0.2"]);
 }
 
-/// What people copy from the README is what the tests have tried.
+/// What people copy from the documents is what the tests have tried.
 #[test]
-fn the_readme_quotes_the_nginx_file() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+fn the_documents_quote_the_nginx_file() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/your-api.md");
     let plain = |text: &str| {
         let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         lines.collect::<Vec<_>>()
     };
     let file = plain(&deployed("authz/nginx.conf"));
-    let quoted = readme.unwrap();
+    let quoted = std::fs::read_to_string(page).unwrap();
     let quoted = quoted.split_once("```nginx\n").unwrap().1.split_once("```").unwrap().0.to_owned();
     for line in plain(&quoted) {
         assert!(file.contains(&line), "{line}");
