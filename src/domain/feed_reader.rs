@@ -26,7 +26,7 @@ use crate::store::feed::{Bookmark, Look};
 use crate::store::{keys, tokens};
 
 /// Rows read at once.
-const ROWS_PER_READ: i64 = 10_000;
+const ROWS_PER_READ: i64 = 1_000;
 /// How long the database may take to say whether there is anything new.
 const LONGEST_LOOK: Duration = Duration::from_secs(4);
 /// How long it may take for one part of what is new, which PostgreSQL itself gives 4 s.
