@@ -16,7 +16,7 @@
 //! | [`store`] | SQL, for SQLite and PostgreSQL |
 //! | [`model`] | the nouns, always valid once built |
 //!
-//! [`config`] and [`clock`] are leaves that any layer may use.
+//! [`config`], [`clock`] and [`outbound`], the way to other servers, are leaves that any layer may use.
 //!
 //! # One request's walk
 //! `GET /v1/calls` passes by [`http::fast_path`], which answers `/v1/ping` alone, arrives at
@@ -44,6 +44,7 @@ pub mod domain;
 pub mod gate;
 pub mod http;
 pub mod model;
+pub mod outbound;
 pub mod records;
 pub mod server;
 pub mod store;

@@ -12,6 +12,7 @@ mod support;
 mod accounts;
 mod api;
 mod commands;
+mod connections;
 mod database;
 mod doors;
 mod gate;

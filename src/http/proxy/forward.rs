@@ -14,7 +14,7 @@ use http::{Method, Request, Response, Uri};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::client::{UpstreamClient, client, closed_while_idle};
+use super::client::{UpstreamClient, client};
 use super::download::Download;
 use super::fault::Fault;
 use super::headers::{Outgoing, frame, give_back};
@@ -28,6 +28,7 @@ use crate::http::extract::body::broken_off;
 use crate::http::middleware::observe::PassedOn;
 use crate::http::request_id::RequestId;
 use crate::http::state::SharedState;
+use crate::outbound::link::closed_while_idle;
 
 /// What one worker forwards with.
 pub(super) struct Forwarder {

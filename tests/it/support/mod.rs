@@ -25,6 +25,7 @@ pub mod rules;
 pub mod server;
 pub mod tools;
 pub mod upstream;
+pub mod vendors;
 
 pub use binary::Binary;
 pub use browser::Browser;

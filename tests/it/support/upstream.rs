@@ -116,7 +116,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
 }
 
 /// Everything up to the empty line.
-fn read_head(reader: &mut impl BufRead) -> Option<String> {
+pub(super) fn read_head(reader: &mut impl BufRead) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         (reader.read_until(b'\n', &mut head).ok()? > 0).then_some(())?;
@@ -125,7 +125,7 @@ fn read_head(reader: &mut impl BufRead) -> Option<String> {
 }
 
 /// Reads a body of either framing; `None` where it breaks off.
-fn read_body(reader: &mut impl BufRead, seen: &mut Seen) -> Option<()> {
+pub(super) fn read_body(reader: &mut impl BufRead, seen: &mut Seen) -> Option<()> {
     if !seen.all("transfer-encoding").contains(&"chunked") {
         let length = seen.all("content-length").first().map_or(0, |text| text.parse().unwrap());
         return read_piece(reader, length, seen);

@@ -1,0 +1,96 @@
+//! One small request and its whole answer, for whoever waits on a thread of their own.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderValue};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use super::connector::Connector;
+use super::pool::pool;
+use super::unreachable::Unreachable;
+
+/// The most of a body that is read.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+/// An answer with its body.
+pub type Answer = Response<Bytes>;
+
+/// Why there is no whole answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// There was no connection; nothing was sent.
+    #[error("{0}")]
+    Unreachable(String),
+    /// There was no answer in time.
+    #[error("there was no answer within {} s", .0.as_secs())]
+    Late(Duration),
+    /// What came is no answer in HTTP, or it broke off.
+    #[error("there was no valid answer: {0}")]
+    Invalid(String),
+    /// The body goes on for too long.
+    #[error("the answer is longer than {LONGEST_BODY} bytes")]
+    TooLong,
+}
+
+/// Sends a request and waits for all of its answer, on this thread, which must not be one that serves
+/// requests. Redirects are not followed.
+///
+/// # Errors
+/// Why there is no whole answer within `limit`. It names no header and nothing of a body.
+pub fn ask(
+    connector: &Connector,
+    request: Request<String>,
+    limit: Duration,
+) -> Result<Answer, Fault> {
+    let failed = |why: io::Error| Fault::Invalid(why.to_string());
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let asked = runtime.block_on(async { timeout(limit, exchange(connector, request)).await });
+    // A resolver that hangs must not be waited for.
+    runtime.shutdown_background();
+    asked.unwrap_or(Err(Fault::Late(limit)))
+}
+
+async fn exchange(connector: &Connector, mut request: Request<String>) -> Result<Answer, Fault> {
+    let host = request.uri().authority().map(|authority| authority.as_str());
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    let answer = pool(connector.clone()).request(request).await.map_err(|why| fault(&why))?;
+    let (head, body) = answer.into_parts();
+    Ok(Response::from_parts(head, whole(body).await?))
+}
+
+fn fault(why: &(dyn Error + 'static)) -> Fault {
+    match Unreachable::within(why) {
+        Some(why) => Fault::Unreachable(why.to_string()),
+        None => Fault::Invalid(chain(why)),
+    }
+}
+
+/// All of a body.
+async fn whole(mut body: Incoming) -> Result<Bytes, Fault> {
+    let mut read = Vec::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let Ok(data) = frame.map_err(|why| fault(&why))?.into_data() else { continue };
+        if read.len() + data.len() > LONGEST_BODY {
+            return Err(Fault::TooLong);
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read.into())
+}
+
+/// An error and all that caused it.
+fn chain(error: &dyn Error) -> String {
+    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
+    format!("{error}{}", cause.unwrap_or_default())
+}

@@ -1,0 +1,18 @@
+//! The one way out to other people's servers: every address is checked before it is dialled, TLS
+//! trusts fixed authorities, and no variable of the environment changes the way.
+//!
+//! [`pool`] keeps the connections of a [`Connector`] between requests, for whoever forwards streams;
+//! [`ask`] sends one small request and returns the whole answer.
+
+mod addresses;
+mod ask;
+mod connector;
+pub mod link;
+mod pool;
+mod stream;
+mod unreachable;
+
+pub use ask::{Answer, Fault, ask};
+pub use connector::{Connector, Resolver};
+pub use pool::pool;
+pub use unreachable::Unreachable;

@@ -1,0 +1,3 @@
+//! Connections: the way out to vendors, how their credentials are kept, and what a test of one says.
+
+mod outbound;
