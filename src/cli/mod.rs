@@ -10,6 +10,7 @@ mod key_changes;
 mod key_filters;
 mod key_shown;
 mod keys;
+mod notify;
 mod operate;
 mod output;
 mod resources;
@@ -130,6 +131,9 @@ forgets passwords that were changed since. Every session and one-time link ends.
         #[arg(long)]
         dry_run: bool,
     },
+    /// Try the webhook and the mail server that warnings about keys are sent by
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Ask the server that listens on --listen whether it is ready
     Healthcheck,
     /// Print the completions for a shell
@@ -205,6 +209,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Backup { file } => operate::back_up(&settings()?, &file),
         Command::RevokeAsIn { url, dry_run } => revoke_as_in::run(&settings()?, &url, dry_run),
+        Command::Notify(command) => notify::run(command, &settings()?),
         Command::Healthcheck => operate::ask_health(&settings()?),
         Command::Completions { shell } => operate::completions(shell, Arguments::command()),
         Command::Man => operate::manual(Arguments::command()),

@@ -46,6 +46,14 @@ pub(super) struct File {
     pub(super) upstream_timeout: Option<String>,
     #[serde(alias = "pass-credential", default, deserialize_with = "plain_or_text")]
     pub(super) pass_credential: Option<String>,
+    #[serde(alias = "webhook-url")]
+    pub(super) webhook_url: Option<String>,
+    #[serde(alias = "smtp-url")]
+    pub(super) smtp_url: Option<String>,
+    #[serde(alias = "mail-from")]
+    pub(super) mail_from: Option<String>,
+    #[serde(default, deserialize_with = "text_or_list")]
+    pub(super) notify: Option<String>,
     #[serde(alias = "builtin-api")]
     pub(super) builtin_api: Option<bool>,
     pub(super) preflight: Option<Spanned<String>>,

@@ -11,6 +11,7 @@ mod setting;
 mod source;
 mod trusted_proxies;
 mod values;
+mod warnings;
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -37,6 +38,8 @@ use values::{
     parse_address, parse_connections, parse_database_wait, parse_log_format, parse_log_level,
     parse_max_staleness, parse_origin, parse_usage_flush, parse_workers,
 };
+pub use warnings::{Encryption, MailSettings, SmtpServer};
+pub use warnings::{WarningOptions, WarningSettings, WebhookSettings};
 
 /// The options as given on the command line. What they do not say is looked up in the environment
 /// and the file, and only there: clap would take an empty variable for a value.
@@ -101,6 +104,9 @@ pub struct Options {
     #[arg(long, global = true, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_name = "true|false")]
     pub pass_credential: Option<String>,
+    /// How warnings go out
+    #[command(flatten)]
+    pub warnings: WarningOptions,
 }
 
 /// How long slow clients are waited for. Not an option: tests shorten it.
@@ -156,6 +162,8 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// What stands before an API, if anything.
     pub gateway: Option<GatewaySettings>,
+    /// How warnings go out, if they do.
+    pub warnings: WarningSettings,
     /// Whether an empty database is filled with a demo. No option: only `serve` takes the flag.
     pub demo: bool,
     /// How long slow clients are waited for.
@@ -192,6 +200,7 @@ impl Options {
         let built_in = if builtin_api { built_in } else { Vec::new() };
         let resources = resources::read(&file.resources, built_in, &file.source)?;
         let preflight = preflight(&file)?;
+        let warnings = self.warnings.resolve(&file)?;
         let setting = Setting::new;
         let database_url = variable("DATABASE_URL")?.or(file.database_url);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -215,6 +224,7 @@ impl Options {
                 ),
             }
             .resolve()?,
+            warnings,
             demo: false,
             builtin_api,
             preflight,

@@ -19,6 +19,7 @@ pub mod set_back;
 pub mod tokens;
 pub mod usage;
 pub mod users;
+pub mod warnings;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +46,7 @@ use set_back::SetBacks;
 use usage::flushes::Flushes;
 use usage::meter::UsageMeter;
 use users::passwords::Hasher;
+use warnings::Warnings;
 
 /// The application behind every front door: the database, and what is kept of it in memory.
 pub struct Bitting {
@@ -76,6 +78,8 @@ pub struct Bitting {
     pub sessions: AtomicU64,
     /// How writing the counts has gone so far.
     pub flushes: Flushes,
+    /// Whom to tell what somebody ought to know, and how that goes.
+    pub warnings: Warnings,
     running: idempotency_lock::Running,
     ids: Mutex<ContextV7>,
 }
@@ -117,6 +121,7 @@ impl Bitting {
             differing_servers: AtomicU64::new(0),
             sessions: AtomicU64::new(0),
             flushes: Flushes::default(),
+            warnings: Warnings::default(),
             running: idempotency_lock::Running::default(),
             ids,
         })

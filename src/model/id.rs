@@ -136,6 +136,11 @@ public_id!(
     SessionId,
     "session"
 );
+public_id!(
+    /// Names a message about a warning; receivers tell a repetition by it.
+    NotificationId,
+    "msg"
+);
 
 #[cfg(test)]
 mod tests {

@@ -49,6 +49,7 @@ pub mod usage;
 pub mod user;
 pub mod view;
 mod visible;
+pub mod warnings;
 pub mod words;
 
 pub use field_errors::{FieldError, FieldErrors};

@@ -1,5 +1,6 @@
 //! The threads behind the server: one reads the change feed, one writes counts and cares for what
-//! grows old, and one ends connections to the database that are waited for too long.
+//! grows old, one ends connections to the database that are waited for too long, and one sends
+//! warnings where that is configured.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::health::Health;
+use super::notifier;
+use super::notifier::Courier;
 use super::refusals::RefusalSummary;
+use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::http::state::HttpSettings;
 use crate::store;
@@ -32,25 +37,27 @@ const SHARE_PAUSE: u32 = 5;
 const LAST_FLUSHES: u32 = 20;
 const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 
-/// The threads that read the feed, write the counts, and watch over the connections.
+/// The threads behind the server.
 pub(super) struct Background {
     bitting: Arc<Bitting>,
     stopping: Arc<AtomicBool>,
     feed: JoinHandle<()>,
     watch: JoinHandle<()>,
     usage: JoinHandle<io::Result<()>>,
+    notifier: Option<JoinHandle<()>>,
 }
 
 impl Background {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the operating system has no thread to give.
+    /// When the operating system has no thread to give, or nothing to send warnings by.
     pub(super) fn start(
         bitting: Arc<Bitting>,
         shared: Arc<HttpSettings>,
-        usage_flush: Duration,
+        settings: &Settings,
     ) -> io::Result<Self> {
+        let usage_flush = settings.usage_flush;
         bitting.database.keep_connections();
         let stopping = Arc::new(AtomicBool::new(false));
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
@@ -66,7 +73,8 @@ impl Background {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             move || cut_overdue(&bitting, &stopping)
         })?;
-        Ok(Self { bitting, stopping, feed, watch, usage })
+        let notifier = start_notifier(&bitting, settings, &stopping)?;
+        Ok(Self { bitting, stopping, feed, watch, usage, notifier })
     }
 
     /// Ends the threads; the last thing one of them does is to write what is left.
@@ -77,6 +85,9 @@ impl Background {
         self.stopping.store(true, Ordering::Release);
         self.bitting.gate.freshness.wake();
         self.usage.thread().unpark();
+        if let Some(notifier) = &self.notifier {
+            notifier.thread().unpark();
+        }
         while !(self.feed.is_finished() && self.usage.is_finished()) {
             if Instant::now() >= deadline {
                 return Err(io::Error::other(
@@ -85,39 +96,34 @@ impl Background {
             }
             thread::sleep(STOP_POLL);
         }
+        if let Some(notifier) = self.notifier {
+            // A message that is still on its way then is sent again by whoever takes it next.
+            while !notifier.is_finished() && Instant::now() < deadline {
+                thread::sleep(STOP_POLL);
+            }
+            if notifier.is_finished() && notifier.join().is_err() {
+                return Err(io::Error::other("the thread that sends warnings panicked"));
+            }
+        }
         let ended = self.feed.join().and_then(|()| self.usage.join());
         let ended = ended.and_then(|result| self.watch.join().map(|()| result));
         ended.unwrap_or_else(|_panic| Err(io::Error::other("a background thread panicked")))
     }
 }
 
-/// Logs once that something began to fail, and once that it works again.
-struct Health {
-    what: &'static str,
-    failing: bool,
-}
-
-impl Health {
-    fn of(what: &'static str) -> Self {
-        Self { what, failing: false }
+/// Starts the thread that sends warnings, where there is a channel to send them on.
+fn start_notifier(
+    bitting: &Arc<Bitting>,
+    settings: &Settings,
+    stopping: &Arc<AtomicBool>,
+) -> io::Result<Option<JoinHandle<()>>> {
+    if bitting.warnings.channels.is_empty() {
+        return Ok(None);
     }
-
-    fn note<T>(&mut self, result: store::Result<T>) -> Option<T> {
-        match result {
-            Ok(value) => {
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!("{} works again", self.what);
-                }
-                Some(value)
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(%error, "{} failed; it will be retried until it succeeds", self.what);
-                }
-                None
-            }
-        }
-    }
+    let courier = Courier::new(settings)?;
+    let (bitting, stopping) = (bitting.clone(), stopping.clone());
+    let send = move || notifier::run(&bitting, &courier, &stopping);
+    thread::Builder::new().name("notifier".to_owned()).spawn(send).map(Some)
 }
 
 fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
@@ -217,7 +223,7 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
     bitting.save_high_water().or_else(|why| lost("the highest time seen could not be saved", why))
 }
 
-/// Saves the highest time, rolls counts up, and drops old answers and sessions.
+/// Saves the highest time, rolls counts up, and drops old answers, messages and sessions.
 fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
     bitting.within(LONGEST_WORK, Bitting::save_high_water)?;
     bitting.within(LONGEST_WORK, Bitting::fold_journal)?;
@@ -225,6 +231,7 @@ fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) ->
     repeat(Bitting::summarize_keys, bitting, stopping, interval)?;
     bitting.within(LONGEST_WORK, Bitting::compare_resources)?;
     repeat(Bitting::drop_answers, bitting, stopping, interval)?;
+    repeat(Bitting::drop_messages, bitting, stopping, interval)?;
     repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }
 

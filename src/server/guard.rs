@@ -75,7 +75,7 @@ impl Guard {
             preflight: settings.preflight,
             ..HttpSettings::default()
         });
-        let background = Background::start(bitting.clone(), shared.clone(), settings.usage_flush)?;
+        let background = Background::start(bitting.clone(), shared.clone(), settings)?;
         Ok(Self { bitting, shared, background })
     }
 

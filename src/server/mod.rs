@@ -5,7 +5,9 @@ mod built_in;
 mod connection;
 mod doors;
 pub mod guard;
+mod health;
 mod limits;
+pub mod notifier;
 mod opening;
 mod ports;
 mod refusals;
@@ -24,6 +26,7 @@ use actix_web::{App, HttpServer, web};
 
 use crate::clock::Clock;
 use crate::config::{ListenAddress, Settings};
+use crate::domain::warnings::Warnings;
 use crate::domain::{Bitting, resources};
 use crate::http::document::Document;
 use crate::http::state::{HttpSettings, State};
@@ -61,7 +64,9 @@ pub fn open(
     let connections = settings.database_connections;
     let (database, mark) = migrate::open(target, connections, brand, clock.wall(), missing)?;
     let catalog = resources::register(&database, &settings.resources)?;
-    Ok(Bitting::new(database, &mark, catalog, clock, settings.max_staleness)?)
+    let mut bitting = Bitting::new(database, &mark, catalog, clock, settings.max_staleness)?;
+    bitting.warnings = Warnings::on(settings.warnings.channels());
+    Ok(bitting)
 }
 
 /// Reads what requests are judged by into memory, and compares the resources with those of others.
@@ -155,7 +160,7 @@ impl Server {
         let metrics = metrics_listener
             .map(|listener| serve_metrics(listener, bitting.clone(), shared.clone()))
             .transpose()?;
-        let background = Background::start(bitting.clone(), shared, settings.usage_flush)?;
+        let background = Background::start(bitting.clone(), shared, settings)?;
         Ok(Self {
             addresses,
             metrics_address,

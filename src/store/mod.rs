@@ -10,6 +10,7 @@ pub mod error;
 pub mod feed;
 pub mod idempotency;
 pub mod keys;
+pub mod notifications;
 pub mod resources;
 pub(crate) mod rows;
 pub mod schema;

@@ -275,3 +275,29 @@ diesel::table! {
         seen_at -> BigInt,
     }
 }
+
+diesel::table! {
+    notifications (id) {
+        id -> Text,
+        channel -> Text,
+        subject -> Text,
+        recipients -> Text,
+        kind -> Text,
+        key_id -> Nullable<Text>,
+        title -> Text,
+        body -> Text,
+        created_at -> Timestamp,
+        attempts -> BigInt,
+        due_at -> Nullable<Timestamp>,
+        delivered_at -> Nullable<Timestamp>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    expiry_scan (days) {
+        days -> BigInt,
+        expires_at -> Timestamp,
+        key_number -> BigInt,
+    }
+}

@@ -23,4 +23,5 @@ mod resources;
 mod security;
 mod server;
 mod usage;
+mod warnings;
 mod web;

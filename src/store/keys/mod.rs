@@ -1,6 +1,7 @@
 //! API keys in the database.
 
 pub mod errors;
+pub mod expiring;
 pub mod forms;
 pub mod holders;
 pub mod lineage;

@@ -10,7 +10,7 @@ mod metrics;
 mod pipelining;
 mod settings;
 mod slow_clients;
-mod startup;
+pub mod startup;
 mod stopping;
 mod unix_socket_files;
 mod unix_sockets;

@@ -19,6 +19,7 @@ pub mod plans;
 pub mod postgres;
 pub mod proxy;
 pub mod raw;
+pub mod receivers;
 pub mod relay;
 pub mod restore;
 pub mod rules;

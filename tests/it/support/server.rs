@@ -87,7 +87,8 @@ impl TestServer {
         Self::build(database, options, Arc::new(ManualClock::at(start_of_time())), change)
     }
 
-    fn build(
+    /// A server with a clock that others may share, and settings that are no options.
+    pub fn build(
         database: Arc<TestDatabase>,
         options: Options,
         clock: Arc<ManualClock>,

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
@@ -46,10 +46,10 @@ impl Seen {
     }
 }
 
-#[derive(Default)]
 struct Shared {
     seen: Mutex<Vec<Seen>>,
     ended: AtomicBool,
+    status: AtomicU16,
 }
 
 impl Shared {
@@ -67,9 +67,16 @@ pub struct Upstream {
 
 impl Upstream {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1:0".parse().unwrap())
+    }
+
+    /// One that listens at this address.
+    pub fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared::default());
+        let (seen, ended, status) = Default::default();
+        let shared = Arc::new(Shared { seen, ended, status });
+        shared.status.store(200, Ordering::SeqCst);
         let of_thread = shared.clone();
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -81,6 +88,11 @@ impl Upstream {
             }
         });
         Self { address, shared, thread: Some(thread) }
+    }
+
+    /// Answers with this status from now on.
+    pub fn answer_with(&self, status: u16) {
+        self.shared.status.store(status, Ordering::SeqCst);
     }
 
     /// What has arrived since the last time somebody asked.
@@ -108,7 +120,9 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         let closes = seen.all("connection").contains(&"close");
         let body = if seen.method() == "HEAD" { "" } else { SERVED };
         shared.seen().push(seen);
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", SERVED.len());
+        let status = shared.status.load(Ordering::SeqCst);
+        let length = SERVED.len();
+        let answer = format!("HTTP/1.1 {status} OK\r\nContent-Length: {length}\r\n\r\n{body}");
         if !whole || stream.write_all(answer.as_bytes()).is_err() || closes {
             return;
         }

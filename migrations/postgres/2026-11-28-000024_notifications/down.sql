@@ -1,0 +1,3 @@
+DROP INDEX api_keys_expiry;
+DROP TABLE expiry_scan;
+DROP TABLE notifications;

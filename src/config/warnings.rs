@@ -1,0 +1,279 @@
+//! The settings of warnings: the webhook, the mail server, and whom to tell.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use clap::Args;
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use super::file::File;
+use super::setting::{BadSetting, Setting, variable};
+use crate::model::email::Email;
+use crate::model::warnings::{Channels, WebhookSecret};
+
+/// The variable of the secret, which is no option: everybody on the machine can read those.
+const SECRET: &str = "BITTING_WEBHOOK_SECRET";
+
+/// The options as given on the command line.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WarningOptions {
+    /// Where to send warnings about keys, signed with BITTING_WEBHOOK_SECRET as Standard Webhooks
+    /// says [default: nowhere]
+    #[arg(long, global = true, value_name = "URL")]
+    pub webhook_url: Option<String>,
+    /// The mail server for warnings, such as `smtps://user:password@mail.example.com`; better by its
+    /// variable, since others on the machine can read options [default: none]
+    #[arg(long, global = true, value_name = "URL")]
+    pub smtp_url: Option<String>,
+    /// The sender of mails
+    #[arg(long, global = true, value_name = "EMAIL")]
+    pub mail_from: Option<String>,
+    /// Who gets the mails about keys that nobody is responsible for, separated by commas
+    /// [default: nobody]
+    #[arg(long, global = true, value_name = "EMAILS")]
+    pub notify: Option<String>,
+}
+
+/// How warnings go out, if they do.
+#[derive(Debug, Clone, Default)]
+pub struct WarningSettings {
+    /// The webhook, if there is one.
+    pub webhook: Option<WebhookSettings>,
+    /// The mail server, if there is one.
+    pub mail: Option<MailSettings>,
+}
+
+/// A program of the operator's that is told of warnings.
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// Where it listens.
+    pub url: Url,
+    /// What it knows our messages by.
+    pub secret: WebhookSecret,
+}
+
+/// How mail is sent.
+#[derive(Debug, Clone)]
+pub struct MailSettings {
+    /// The server that takes it.
+    pub server: SmtpServer,
+    /// Its sender.
+    pub from: Email,
+    /// Who gets the mails about keys that nobody is responsible for.
+    pub notify: Vec<Email>,
+}
+
+/// A mail server, and how to sign in there.
+#[derive(Clone)]
+pub struct SmtpServer {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is encrypted.
+    pub encryption: Encryption,
+    /// User and password, if it asks for them.
+    pub credentials: Option<(String, String)>,
+}
+
+/// How a connection to a mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// From the beginning.
+    Tls,
+    /// After STARTTLS, without which nothing is sent.
+    StartTls,
+    /// Not at all: the server is on this machine or in a private network.
+    None,
+}
+
+/// Without the password.
+impl fmt::Debug for SmtpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Without user and password.
+impl fmt::Display for SmtpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.encryption == Encryption::Tls { "smtps" } else { "smtp" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+impl WarningSettings {
+    /// The channels that are configured.
+    pub fn channels(&self) -> Channels {
+        let notify = self.mail.iter().flat_map(|mail| &mail.notify);
+        Channels {
+            webhook: self.webhook.is_some(),
+            mail: self.mail.is_some(),
+            notify: notify.map(|email| email.as_str().to_owned()).collect(),
+        }
+    }
+}
+
+impl WarningOptions {
+    /// Adds the environment's and the file's settings, and checks everything.
+    pub(super) fn resolve(self, file: &File) -> Result<WarningSettings, BadSetting> {
+        let url = Setting::new("webhook-url", self.webhook_url, file.webhook_url.clone());
+        let server = Setting::new("smtp-url", self.smtp_url, file.smtp_url.clone());
+        let from = Setting::new("mail-from", self.mail_from, file.mail_from.clone());
+        let notify = Setting::new("notify", self.notify, file.notify.clone());
+        Ok(WarningSettings { webhook: webhook(&url)?, mail: mail(&server, &from, &notify)? })
+    }
+}
+
+fn webhook(url: &Setting) -> Result<Option<WebhookSettings>, BadSetting> {
+    let secret = variable(SECRET)?.map(|text| text.trim().parse::<WebhookSecret>()).transpose();
+    let secret = secret.map_err(|why| BadSetting(format!("{SECRET}: {why}")))?;
+    match (url.parse(parse_webhook)?, secret) {
+        (Some(url), Some(secret)) => Ok(Some(WebhookSettings { url, secret })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(url.refuse(format!(
+            "needs {SECRET} too, by which the receiver knows our messages; make one with \
+             echo \"whsec_$(openssl rand -base64 32)\""
+        ))),
+        (None, Some(_)) => Err(BadSetting(format!(
+            "{SECRET}: needs --webhook-url too, the address that warnings are sent to"
+        ))),
+    }
+}
+
+fn mail(
+    server: &Setting,
+    from: &Setting,
+    notify: &Setting,
+) -> Result<Option<MailSettings>, BadSetting> {
+    let addresses = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<Email>, _>>();
+    let given = (server.parse(parse_smtp)?, from.parse(str::parse::<Email>)?);
+    let told = notify.parse(addresses)?;
+    match given {
+        (Some(server), Some(from)) => {
+            Ok(Some(MailSettings { server, from, notify: told.unwrap_or_default() }))
+        }
+        (Some(_), None) => Err(server.refuse("needs --mail-from too, the sender of the mails")),
+        (None, Some(_)) => Err(from.refuse("needs --smtp-url too, the mail server")),
+        (None, None) if told.is_some() => {
+            Err(notify.refuse("needs --smtp-url too, the mail server"))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// Whether the operator has written out a place on this machine or in a private network, rather than
+/// a name that somebody else's server resolves.
+fn is_near(host: Option<Host<&str>>) -> bool {
+    let address = match host {
+        Some(Host::Domain(name)) => return name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical(),
+        None => return false,
+    };
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+    }
+}
+
+fn parse_webhook(text: &str) -> Result<Url, &'static str> {
+    let expected = "must be an address such as http://127.0.0.1:9000/warnings";
+    let url = Url::parse(text).map_err(|_| expected)?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(expected);
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(
+            "must hold no user, no password and no #: messages are known by their signature",
+        );
+    }
+    match url.scheme() {
+        "http" if is_near(url.host()) => Ok(url),
+        "http" => Err(
+            "must not send over a network without TLS: http:// is only for localhost and for private \
+             addresses that are written out, such as http://10.0.0.7:9000",
+        ),
+        "https" => Err(
+            "must begin with http:// and a private address or localhost: TLS is not spoken yet. Let a \
+             proxy on this machine pass the messages on",
+        ),
+        _ => Err(expected),
+    }
+}
+
+fn parse_smtp(text: &str) -> Result<SmtpServer, &'static str> {
+    let expected = "must be an address such as smtps://user:password@mail.example.com or \
+                    smtp://127.0.0.1:25";
+    let url = Url::parse(text).map_err(|_| expected)?;
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(expected)?;
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err("must not go on after the host and the port");
+    }
+    // The URL standard reads the address of a host only of schemes it knows.
+    let near = Url::parse(&format!("http://{host}")).is_ok_and(|known| is_near(known.host()));
+    let (encryption, port) = match url.scheme() {
+        "smtps" => (Encryption::Tls, 465),
+        "smtp" if near => (Encryption::None, 25),
+        "smtp" => (Encryption::StartTls, 587),
+        _ => return Err(expected),
+    };
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from);
+    let user = decoded(url.username()).map_err(|_| expected)?;
+    let password = decoded(url.password().unwrap_or_default()).map_err(|_| expected)?;
+    let credentials = Some((user, password)).filter(|(user, _)| !user.is_empty());
+    Ok(SmtpServer {
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: url.port().unwrap_or(port),
+        encryption,
+        credentials,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_without_tls_is_near_by_its_own_address() {
+        for near in [
+            "http://127.0.0.1:9000/warnings?team=a",
+            "http://localhost",
+            "http://[::1]:9000",
+            "http://[::ffff:10.0.0.7]/",
+            "http://192.168.1.2/x",
+        ] {
+            assert!(parse_webhook(near).is_ok(), "{near}");
+        }
+        for (far, why) in [
+            ("http://hooks.example.com", "without TLS"),
+            ("http://localhost.example.com", "without TLS"),
+            ("http://8.8.8.8", "without TLS"),
+            ("http://169.254.169.254/latest", "without TLS"),
+            ("http://0.0.0.0:9000", "without TLS"),
+            ("http://me:hunter2@localhost", "no password"),
+            ("ftp://localhost", "such as"),
+            ("localhost:9000", "such as"),
+            ("http://", "such as"),
+        ] {
+            let message = parse_webhook(far).unwrap_err();
+            assert!(message.contains(why) && !message.contains("hunter2"), "{far}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_mail_server_far_away_is_spoken_to_with_tls() {
+        let read = |text: &str| parse_smtp(text).map(|server| (server.encryption, server.port));
+        assert_eq!(read("smtps://mail.example.com"), Ok((Encryption::Tls, 465)));
+        assert_eq!(read("smtp://mail.example.com"), Ok((Encryption::StartTls, 587)));
+        assert_eq!(read("smtp://localhost:1025"), Ok((Encryption::None, 1025)));
+        assert_eq!(read("smtp://10.0.0.7"), Ok((Encryption::None, 25)));
+        assert!(read("http://localhost").is_err() && read("smtp://h/path").is_err());
+        let server = parse_smtp("smtps://ada%40example.com:hunter%202@[2001:db8::1]").unwrap();
+        assert_eq!(server.host, "2001:db8::1");
+        let credentials = ("ada@example.com".to_owned(), "hunter 2".to_owned());
+        assert_eq!(server.credentials, Some(credentials));
+        assert_eq!(format!("{server:?}"), "smtps://2001:db8::1:465");
+    }
+}

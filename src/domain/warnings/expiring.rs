@@ -1,0 +1,76 @@
+//! Warnings about keys that will expire: the keys are looked through in the order of their ends, so
+//! that each look begins where the last one stopped, whichever server took it.
+
+use chrono::Duration;
+
+use crate::domain::Bitting;
+use crate::model::key::KeyNumber;
+use crate::model::time::Moment;
+use crate::model::warnings::{DAYS_AHEAD, Warning, is_warned_of};
+use crate::store;
+use crate::store::keys::expiring;
+use crate::store::keys::expiring::ScanPosition;
+use crate::store::notifications;
+
+/// How many keys are looked through in one transaction.
+const KEYS_PER_STEP: i64 = 100;
+/// How many messages may wait. Keys that expire are looked through once there are fewer.
+const MOST_WAITING: i64 = 10_000;
+
+impl Bitting {
+    /// Looks through some of the keys that are about to expire, and stores the messages about them.
+    /// Returns whether there are more.
+    ///
+    /// # Errors
+    /// When the database fails; the step is done another time.
+    pub fn warn_of_expiring_keys(&self) -> store::Result<bool> {
+        if self.warnings.channels.is_empty() {
+            return Ok(false);
+        }
+        // While the clock is suspiciously far ahead, the time that is remembered: nobody is warned
+        // again of what was looked through too early.
+        let now = self.time.now().min(self.time.high_water());
+        let waiting = self.background.read(notifications::count_waiting)?;
+        self.warnings.waiting.store(waiting.unsigned_abs(), std::sync::atomic::Ordering::Relaxed);
+        if waiting >= MOST_WAITING {
+            return Ok(false);
+        }
+        for (place, days) in DAYS_AHEAD.into_iter().enumerate() {
+            // A key that is nearer to its end than the next warning is left to that one.
+            let next = DAYS_AHEAD.get(place + 1).copied().unwrap_or(0);
+            if self.warn_ahead(days, next, now)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn warn_ahead(&self, days: i64, next: i64, now: Moment) -> store::Result<bool> {
+        let nearest =
+            ScanPosition { expires_at: now + Duration::days(next), key: KeyNumber(u32::MAX) };
+        let until = now + Duration::days(days);
+        // Read before the transaction, which then only writes.
+        let (from, keys) = self.background.snapshot(|connection| {
+            let from = expiring::position(connection, days)?;
+            let start = if from.expires_at > nearest.expires_at { from } else { nearest };
+            let keys = expiring::after(connection, start, until, KEYS_PER_STEP)?;
+            store::Result::Ok((from, keys))
+        })?;
+        let Some(last) = keys.last() else { return Ok(false) };
+        let to = ScanPosition { expires_at: last.expires_at.unwrap_or(until), key: last.number };
+        let more = keys.len() as i64 == KEYS_PER_STEP;
+        self.background.write(|connection| {
+            if !expiring::advance(connection, days, from, to)? {
+                return Ok(true);
+            }
+            for key in &keys {
+                let life = key.expires_at.map(|end| end - key.created_at);
+                if life.is_some_and(|life| is_warned_of(life, days)) {
+                    let warning = Warning::key_expiring(key, days, now);
+                    self.store_messages(connection, &warning, now)?;
+                }
+            }
+            Ok(more)
+        })
+    }
+}

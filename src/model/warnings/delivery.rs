@@ -1,0 +1,149 @@
+//! Where warnings go, and how far one of them is.
+
+use chrono::Duration;
+
+use super::warning::{Warning, WarningKind};
+use crate::model::id::{KeyId, NotificationId};
+use crate::model::time::Moment;
+use crate::model::words::words;
+
+/// How long a message is tried.
+pub const GIVEN_UP_AFTER: Duration = Duration::hours(24);
+/// The pause after the first attempt that failed; each further one is four times as long.
+const FIRST_PAUSE: Duration = Duration::seconds(5);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::hours(2);
+
+words! {
+    /// A way on which messages go out.
+    Channel {
+        /// An HTTP request to the operator's program.
+        Webhook = "webhook",
+        /// A mail to whoever is responsible.
+        Mail = "mail",
+    }
+}
+
+words! {
+    /// How far a message is.
+    DeliveryState {
+        /// It is going to be tried, perhaps again.
+        Waiting = "waiting",
+        /// It has arrived.
+        Delivered = "delivered",
+        /// It was tried for a day in vain.
+        GivenUp = "given up",
+    }
+}
+
+/// The channels that a server uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Channels {
+    /// Whether there is a webhook.
+    pub webhook: bool,
+    /// Whether mail is sent.
+    pub mail: bool,
+    /// The addresses that are told of keys for which nobody is responsible.
+    pub notify: Vec<String>,
+}
+
+impl Channels {
+    /// Whether nobody can be told anything.
+    pub fn is_empty(&self) -> bool {
+        !self.webhook && !self.mail
+    }
+
+    /// Those that there are.
+    pub fn iter(&self) -> impl Iterator<Item = Channel> {
+        let webhook = self.webhook.then_some(Channel::Webhook);
+        webhook.into_iter().chain(self.mail.then_some(Channel::Mail))
+    }
+
+    /// The addresses that a mail goes to: that of who is responsible, or those that were configured.
+    pub fn recipients(&self, holder: Option<&str>) -> Vec<String> {
+        holder.map_or_else(|| self.notify.clone(), |holder| vec![holder.to_owned()])
+    }
+}
+
+/// A message on one channel, as it is stored.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Names it; the same at each attempt, so that the receiver can tell a repetition.
+    pub id: NotificationId,
+    /// Where it goes out.
+    pub channel: Channel,
+    /// The addresses that a mail goes to.
+    pub recipients: Vec<String>,
+    /// What it is about.
+    pub kind: WarningKind,
+    /// The key in question.
+    pub key: Option<KeyId>,
+    /// The message for people, in one line.
+    pub title: String,
+    /// The message for programs: JSON text, which is what a webhook's signature is made over.
+    pub body: String,
+    /// When the warning was given.
+    pub created_at: Moment,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it is tried next; none once it has arrived or was given up.
+    pub due_at: Option<Moment>,
+    /// When it arrived.
+    pub delivered_at: Option<Moment>,
+    /// Why the last attempt failed.
+    pub error: Option<String>,
+}
+
+impl Delivery {
+    /// A message about a warning, to be sent at once.
+    pub fn new(
+        id: NotificationId,
+        channel: Channel,
+        recipients: Vec<String>,
+        warning: &Warning,
+        now: Moment,
+    ) -> Self {
+        Self {
+            id,
+            channel,
+            recipients,
+            kind: warning.kind,
+            key: warning.key,
+            title: warning.title.clone(),
+            body: warning.body.to_string(),
+            created_at: now,
+            attempts: 0,
+            due_at: Some(now),
+            delivered_at: None,
+            error: None,
+        }
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> DeliveryState {
+        match (self.delivered_at, self.due_at) {
+            (Some(_), _) => DeliveryState::Delivered,
+            (None, Some(_)) => DeliveryState::Waiting,
+            (None, None) => DeliveryState::GivenUp,
+        }
+    }
+}
+
+/// How long to wait after so many attempts that failed.
+pub fn pause_after(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(10) * 2;
+    (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_two_hours() {
+        let pauses: Vec<i64> =
+            (1..=8).map(|attempts| pause_after(attempts).num_seconds()).collect();
+        assert_eq!(pauses, [5, 20, 80, 320, 1280, 5120, 7200, 7200]);
+        assert_eq!(pause_after(i64::MAX), LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,107 @@
+//! What is worth telling somebody, and how it is said.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::id::{KeyId, NotificationId};
+use crate::model::key::ApiKey;
+use crate::model::time;
+use crate::model::time::Moment;
+use crate::model::words::{Word, words};
+
+words! {
+    /// What a warning is about.
+    WarningKind {
+        /// A key is about to expire.
+        KeyExpiring = "key.expiring",
+        /// Nothing: somebody wanted to know whether messages arrive.
+        Test = "test",
+    }
+}
+
+/// Something that somebody ought to know. Each is told once on every channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Warning {
+    /// What it is about.
+    pub kind: WarningKind,
+    /// Tells it from every other warning: what is told already is not told again.
+    pub subject: String,
+    /// The key in question.
+    pub key: Option<KeyId>,
+    /// Whoever is responsible for that key, if they can still be told.
+    pub holder: Option<String>,
+    /// The message for people, in one line.
+    pub title: String,
+    /// The message for programs.
+    pub body: Value,
+}
+
+impl Warning {
+    /// A key is going to expire in so many days.
+    pub fn key_expiring(key: &ApiKey, days: i64, now: Moment) -> Self {
+        let span = if days == 1 { "a day".to_owned() } else { format!("{days} days") };
+        let end = key.expires_at.map(time::format).unwrap_or_default();
+        Self::of_key(
+            WarningKind::KeyExpiring,
+            key,
+            // Another end is another matter.
+            &format!("{end}/{days}"),
+            format!("expires in less than {span}"),
+            [("days_ahead", days.into())],
+            now,
+        )
+    }
+
+    /// The message that shows whether messages arrive.
+    pub fn test(id: NotificationId, now: Moment) -> Self {
+        Self {
+            kind: WarningKind::Test,
+            subject: id.to_string(),
+            key: None,
+            holder: None,
+            title: "This is a test of the warnings about API keys".to_owned(),
+            body: body(WarningKind::Test, now, json!({})),
+        }
+    }
+
+    /// A warning about a key; `distinction` tells it from others of its kind about the same key, and
+    /// `predicate` is what the title says of the key.
+    fn of_key<const N: usize>(
+        kind: WarningKind,
+        key: &ApiKey,
+        distinction: &str,
+        predicate: String,
+        more: [(&str, Value); N],
+        now: Moment,
+    ) -> Self {
+        let mut data = Map::from_iter([("key".to_owned(), facts(key, now))]);
+        data.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        let holder = key.holder.as_ref().filter(|holder| !holder.disabled);
+        Self {
+            kind,
+            subject: format!("{}/{}/{distinction}", kind.as_str(), key.id),
+            key: Some(key.id),
+            holder: holder.map(|holder| holder.email.as_str().to_owned()),
+            title: format!("API key \u{201c}{}\u{201d} {predicate}", key.label.name),
+            body: body(kind, now, Value::Object(data)),
+        }
+    }
+}
+
+fn body(kind: WarningKind, now: Moment, data: Value) -> Value {
+    json!({"type": kind.as_str(), "timestamp": time::format(now), "data": data})
+}
+
+/// What a message says of a key: enough to find it and whoever is responsible for it.
+fn facts(key: &ApiKey, now: Moment) -> Value {
+    json!({
+        "id": key.id,
+        "name": key.label.name,
+        "owner": key.label.owner,
+        "holder": key.holder.as_ref().map(|holder| &holder.email),
+        "display": key.display,
+        "scopes": key.scopes,
+        "status": key.status(now).as_str(),
+        "created_at": time::format(key.created_at),
+        "expires_at": key.expires_at.map(time::format),
+    })
+}

@@ -1,0 +1,65 @@
+//! One message, sent on its channel.
+
+use std::time::Duration;
+
+use super::mail::Mailer;
+use super::webhook::Webhook;
+use crate::config::Settings;
+use crate::model::warnings::{Channel, Delivery, Message};
+
+/// How long one attempt may take: less than a message is claimed for, and long enough for a receiver
+/// that answers when it has done its work.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The channels that are configured.
+pub struct Courier {
+    webhook: Option<Webhook>,
+    mailer: Option<Mailer>,
+    public_url: Option<String>,
+}
+
+impl Courier {
+    /// Makes ready to send as the settings say.
+    ///
+    /// # Errors
+    /// When the operating system or TLS does not provide what is needed.
+    pub fn new(settings: &Settings) -> std::io::Result<Self> {
+        let warnings = &settings.warnings;
+        Ok(Self {
+            webhook: warnings
+                .webhook
+                .clone()
+                .map(|webhook| Webhook::new(webhook, PATIENCE))
+                .transpose()?,
+            mailer: warnings.mail.as_ref().map(|mail| Mailer::new(mail, PATIENCE)).transpose()?,
+            public_url: settings.public_url.clone(),
+        })
+    }
+
+    /// Where messages of this channel go, for people.
+    pub fn destination(&self, channel: Channel) -> String {
+        let webhook = self.webhook.as_ref().map(ToString::to_string);
+        let mailer = self.mailer.as_ref().map(ToString::to_string);
+        match channel {
+            Channel::Webhook => webhook,
+            Channel::Mail => mailer,
+        }
+        .unwrap_or_default()
+    }
+
+    /// Sends a message, and waits until it has been taken. `second` is the time in seconds since 1970.
+    ///
+    /// # Errors
+    /// A sentence that says what went wrong, without a secret.
+    pub fn send(&self, delivery: &Delivery, second: i64) -> Result<(), String> {
+        let unconfigured = || "this channel is not configured on this server".to_owned();
+        match delivery.channel {
+            Channel::Webhook => {
+                self.webhook.as_ref().ok_or_else(unconfigured)?.send(delivery, second)
+            }
+            Channel::Mail => {
+                let message = Message::of(delivery, self.public_url.as_deref());
+                self.mailer.as_ref().ok_or_else(unconfigured)?.send(delivery, message)
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Warnings as mail.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use lettre::address::Address;
+use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{Message as Mail, SmtpTransport, Transport};
+
+use crate::config::{Encryption, MailSettings, SmtpServer};
+use crate::model::warnings::{Delivery, Message};
+
+/// The mail server, and who the mails are from.
+pub(super) struct Mailer {
+    server: SmtpServer,
+    transport: SmtpTransport,
+    from: Mailbox,
+}
+
+impl Mailer {
+    /// Waits so long for each answer of the server.
+    pub(super) fn new(settings: &MailSettings, patience: Duration) -> io::Result<Self> {
+        let server = settings.server.clone();
+        let parameters = || TlsParameters::new(server.host.clone()).map_err(io::Error::other);
+        let tls = match server.encryption {
+            Encryption::Tls => Tls::Wrapper(parameters()?),
+            Encryption::StartTls => Tls::Required(parameters()?),
+            Encryption::None => Tls::None,
+        };
+        let mut transport = SmtpTransport::builder_dangerous(&server.host)
+            .port(server.port)
+            .tls(tls)
+            .timeout(Some(patience));
+        if let Some((user, password)) = server.credentials.clone() {
+            transport = transport.credentials(Credentials::new(user, password));
+        }
+        let from = address(settings.from.as_str()).map_err(io::Error::other)?;
+        Ok(Self { transport: transport.build(), from: Mailbox::new(None, from), server })
+    }
+
+    /// Sends a message to all of its recipients. It has arrived when the server has taken it.
+    pub(super) fn send(&self, delivery: &Delivery, message: Message) -> Result<(), String> {
+        if delivery.recipients.is_empty() {
+            return Err("there is nobody to send it to; set --notify".to_owned());
+        }
+        let mail = self.mail(delivery, message)?;
+        self.transport.send(&mail).map(drop).map_err(|why| reason(&why))
+    }
+
+    fn mail(&self, delivery: &Delivery, message: Message) -> Result<Mail, String> {
+        let domain = self.from.email.domain();
+        let mut mail = Mail::builder()
+            .from(self.from.clone())
+            .subject(message.subject)
+            // The same at each attempt, so that mail programs show it once.
+            .message_id(Some(format!("<{}@{domain}>", delivery.id)))
+            .header(ContentType::TEXT_PLAIN);
+        for recipient in &delivery.recipients {
+            mail = mail.to(Mailbox::new(None, address(recipient)?));
+        }
+        mail.body(message.text).map_err(|why| why.to_string())
+    }
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|why| format!("{text} is no address to send mail to: {why}"))
+}
+
+/// What went wrong, with its cause: the library's own sentence names only the kind.
+fn reason(why: &lettre::transport::smtp::Error) -> String {
+    let cause = std::error::Error::source(why).map(|cause| format!(": {cause}"));
+    format!("{why}{}", cause.unwrap_or_default())
+}
+
+/// The mail server's address, without user and password.
+impl fmt::Display for Mailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.server)
+    }
+}

@@ -1,0 +1,77 @@
+//! Keys that are about to expire, looked through in the order of their ends.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use super::{Row, keys_of};
+use crate::model::key::{ApiKey, KeyNumber};
+use crate::model::time::Moment;
+use crate::store::database::any_connection::AnyConnection;
+use crate::store::error::Result;
+use crate::store::rows;
+use crate::store::schema::{api_keys as table, expiry_scan as scan};
+
+/// Up to which key those that expire in so many days have been looked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanPosition {
+    /// The end of the last key that was looked at.
+    pub expires_at: Moment,
+    /// Its row number.
+    pub key: KeyNumber,
+}
+
+/// How far the keys have been looked through so many days ahead.
+pub fn position(connection: &mut AnyConnection, days: i64) -> Result<ScanPosition> {
+    let (end, number): (NaiveDateTime, i64) = scan::table
+        .filter(scan::days.eq(days))
+        .select((scan::expires_at, scan::key_number))
+        .first(connection)?;
+    Ok(ScanPosition { expires_at: end.and_utc(), key: KeyNumber(rows::row_number(number)?) })
+}
+
+/// Moves the position on. Returns whether it was still where it was read: if not, another server has
+/// looked through the same keys.
+pub fn advance(
+    connection: &mut AnyConnection,
+    days: i64,
+    from: ScanPosition,
+    to: ScanPosition,
+) -> Result<bool> {
+    let unmoved = scan::table
+        .filter(scan::days.eq(days))
+        .filter(scan::expires_at.eq(from.expires_at.naive_utc()))
+        .filter(scan::key_number.eq(i64::from(from.key.0)));
+    let moved = diesel::update(unmoved)
+        .set((
+            scan::expires_at.eq(to.expires_at.naive_utc()),
+            scan::key_number.eq(i64::from(to.key.0)),
+        ))
+        .execute(connection)?;
+    Ok(moved == 1)
+}
+
+/// Keys behind the position that expire up to `until`, in the order of their ends, without those
+/// that were revoked or rotated.
+pub fn after(
+    connection: &mut AnyConnection,
+    position: ScanPosition,
+    until: Moment,
+    limit: i64,
+) -> Result<Vec<ApiKey>> {
+    let (end, number) = (position.expires_at.naive_utc(), i64::from(position.key.0));
+    let behind = table::expires_at
+        .gt(end)
+        .or(table::expires_at.eq(end).and(table::number.gt(number)))
+        .assume_not_null();
+    let rows: Vec<Row> = table::table
+        .filter(table::revoked_at.is_null())
+        // What the index is searched by.
+        .filter(table::expires_at.ge(end).assume_not_null())
+        .filter(table::expires_at.le(until.naive_utc()).assume_not_null())
+        .filter(behind)
+        .filter(table::replaced_by.is_null())
+        .order((table::expires_at, table::number))
+        .limit(limit)
+        .load(connection)?;
+    keys_of(connection, rows)
+}
