@@ -126,7 +126,8 @@ fn every_setting_is_described_with_its_variable() {
         options.filter(|name| !["config", "demo"].contains(name)).collect();
     let page = page("settings.md");
     let mut described = first_cells(&page);
-    (options.sort(), described.sort());
+    options.sort();
+    described.sort();
     assert_eq!(options, described);
     for option in options {
         let variable = format!("`BITTING_{}`", option.to_uppercase().replace('-', "_"));
