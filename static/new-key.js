@@ -16,7 +16,7 @@ function listed(parts) {
 function grants() {
   return [...form.querySelectorAll("tr[data-resource]")].flatMap((row) => {
     const ticked = boxes(row).filter((box) => box.checked).map((box) => box.value.split(":")[1]);
-    return ticked.length ? [`${ticked.join(" and ")} ${row.dataset.resource.replaceAll("_", " ")}`] : [];
+    return ticked.length ? [`${ticked.join(" and ")} ${row.dataset.resource.replaceAll("_", " ").replace("@", " at ")}`] : [];
   });
 }
 

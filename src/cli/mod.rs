@@ -4,6 +4,7 @@
 //! not be done, 2 it was asked for wrongly and nothing was touched.
 
 mod application;
+mod connections;
 mod failure;
 mod find_key;
 mod key_changes;
@@ -98,6 +99,9 @@ Resources of your own stand in bitting.toml. No database is needed.")]
     /// Add, list, change, disable and enable the users of the pages
     #[command(subcommand)]
     User(users::UserCommand),
+    /// Say what connections to vendors' APIs offer
+    #[command(subcommand)]
+    Connection(connections::ConnectionCommand),
     /// Check settings, database and clock, read every database page, and report problems
     #[command(after_help = "\
 Without --reset-clock and --repair it changes nothing and works while a server runs. Exit codes: 0 no problem found, 1 problems found.")]
@@ -197,6 +201,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Key(command) => keys::run(command, &settings()?),
         Command::Token(command) => tokens::run(command, &settings()?),
         Command::User(command) => users::run(command, &settings()?),
+        Command::Connection(command) => connections::run(command),
         Command::Check { reset_clock, repair, json } => {
             let settings = settings()?;
             if reset_clock {

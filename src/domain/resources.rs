@@ -44,7 +44,10 @@ pub fn register(database: &Database, configured: &[Resource]) -> store::Result<C
         Some(Resource { number: known.remove(&resource.name)?, ..resource.clone() })
     });
     let catalog = Catalog::new(numbered.collect::<Vec<_>>());
-    Ok(catalog.with_gone(known.into_iter().map(|(name, number)| (number, name))))
+    for (name, number) in known {
+        catalog.counted.learn(number, name);
+    }
+    Ok(catalog)
 }
 
 fn by_name(list: Vec<(ResourceNumber, ResourceName)>) -> HashMap<ResourceName, ResourceNumber> {

@@ -109,6 +109,7 @@ impl Door {
                 | Refusal::WrongCredential(_)
                 | Refusal::NotFound
                 | Refusal::Unmapped(_)
+                | Refusal::NotOffered
                 | Refusal::MethodNotAllowed
                 | Refusal::InsufficientScope { .. }
                 | Refusal::AddressNotAllowed

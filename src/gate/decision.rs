@@ -8,7 +8,7 @@ use super::key_index::{Holder, IndexedCredential};
 use super::presented_key::{Presented, Unusable};
 pub use super::refusal::Refusal;
 use super::route::{Need, Route};
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, Permissions};
 use crate::model::key::Status;
 use crate::model::scope::Access;
 use crate::model::secret::SecretKind;
@@ -91,10 +91,15 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
         Route::Known { need, access, offered } => (need, access, offered),
         Route::Unknown { .. } => return Err(Refusal::NotFound),
         Route::Unmapped { why, .. } => return Err(Refusal::Unmapped(why)),
+        Route::NotOffered { .. } => return Err(Refusal::NotOffered),
     };
     match (need, holder) {
         (
-            Need::Scope(_) | Need::AnyKey | Need::Question | Need::Open(_),
+            Need::Scope(_)
+            | Need::AnyKey
+            | Need::Question
+            | Need::Open(_)
+            | Need::AtConnection { .. },
             Holder::AdminToken { .. },
         )
         | (Need::AdminToken, Holder::ApiKey { .. }) => Err(Refusal::WrongCredential(need)),
@@ -107,11 +112,16 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
             if catalog.allows(permissions, resource, access) {
                 Ok(Caller::Key(KeyCaller { id, number, permissions, limits }))
             } else {
-                let granted = catalog.scopes_of(permissions);
-                Err(Refusal::InsufficientScope {
-                    required: format!("{}:{}", catalog.name_of(Some(resource)), access.as_str()),
-                    granted: granted.iter().map(ToString::to_string).collect(),
-                })
+                let required = format!("{}:{}", catalog.name_of(Some(resource)), access.as_str());
+                Err(insufficient(required, permissions, catalog))
+            }
+        }
+        (Need::AtConnection { asked, .. }, &Holder::ApiKey { id, number, permissions, limits }) => {
+            if catalog.allows_at_connection(permissions, asked) {
+                Ok(Caller::Key(KeyCaller { id, number, permissions, limits }))
+            } else {
+                let required = catalog.connections.asked(asked).map(ToString::to_string);
+                Err(insufficient(required.unwrap_or_default(), permissions, catalog))
             }
         }
         (Need::AdminToken, &Holder::AdminToken { id, number, access: granted, may_grant }) => {
@@ -126,6 +136,12 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
             }
         }
     }
+}
+
+fn insufficient(required: String, permissions: Permissions, catalog: &Catalog) -> Refusal {
+    let granted = catalog.scopes_of(permissions);
+    let granted = granted.iter().map(ToString::to_string).collect();
+    Refusal::InsufficientScope { required, granted }
 }
 
 #[cfg(test)]

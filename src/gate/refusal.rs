@@ -24,6 +24,8 @@ pub enum Refusal {
     NotFound,
     /// Somebody else's request, which belongs to no resource.
     Unmapped(Unmapped),
+    /// A connection does not offer such requests.
+    NotOffered,
     /// The path does not offer this method.
     MethodNotAllowed,
     /// The key lacks a scope.

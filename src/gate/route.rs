@@ -1,6 +1,7 @@
 //! What a route asks of whoever calls it.
 
 use crate::model::catalog::{Catalog, ResourceNumber};
+use crate::model::connections::scopes::Asked;
 use crate::model::requirement::{Requirement, Unmapped};
 use crate::model::scope::Access;
 
@@ -16,6 +17,13 @@ pub enum Need {
     Question,
     /// Any live API key, for a request of this resource.
     Open(ResourceNumber),
+    /// An API key with a scope at a connection.
+    AtConnection {
+        /// What it asks for there.
+        asked: Asked,
+        /// The resource at the connection that it is counted under.
+        resource: Option<ResourceNumber>,
+    },
     /// An admin token; one with read for what only reads.
     AdminToken,
 }
@@ -34,6 +42,11 @@ pub enum Route {
         access: Access,
         /// Why it cannot be mapped.
         why: Unmapped,
+    },
+    /// A request at a connection, which does not offer it.
+    NotOffered {
+        /// What the method does.
+        access: Access,
     },
     /// A route of the URL table.
     Known {
@@ -71,8 +84,10 @@ impl Route {
             Self::Known { need: Need::Scope(resource) | Need::Open(resource), .. } => {
                 Some(resource)
             }
+            Self::Known { need: Need::AtConnection { resource, .. }, .. } => resource,
             Self::Known { need: Need::AnyKey | Need::Question | Need::AdminToken, .. }
             | Self::Unknown { .. }
+            | Self::NotOffered { .. }
             | Self::Unmapped { .. } => None,
         }
     }
@@ -81,6 +96,7 @@ impl Route {
     pub fn access(self) -> Access {
         match self {
             Self::Unknown { access }
+            | Self::NotOffered { access }
             | Self::Unmapped { access, .. }
             | Self::Known { access, .. } => access,
         }

@@ -36,6 +36,8 @@ words! {
         /// The method or path of the request that is asked about is missing, was sent twice, or is not
         /// in its normal spelling.
         AmbiguousRequest = "ambiguous_request",
+        /// The connection does not offer such requests.
+        NotOffered = "not_offered",
         /// The e-mail address or the password is wrong.
         WrongPassword = "wrong_password",
         /// Too many attempts to sign in have failed.
@@ -105,6 +107,7 @@ impl Code {
             Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             Self::UnknownResource => (StatusCode::FORBIDDEN, "Unknown resource"),
             Self::AmbiguousRequest => (StatusCode::FORBIDDEN, "Ambiguous request"),
+            Self::NotOffered => (StatusCode::FORBIDDEN, "Not offered"),
             Self::WrongPassword => (StatusCode::UNAUTHORIZED, "Wrong e-mail address or password"),
             Self::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
             Self::LastAdministrator => (StatusCode::CONFLICT, "Last administrator"),
@@ -146,6 +149,7 @@ impl Code {
                 | Self::WrongCredential
                 | Self::UnknownResource
                 | Self::AmbiguousRequest
+                | Self::NotOffered
                 | Self::NotFound
                 | Self::MethodNotAllowed
                 | Self::InsufficientScope

@@ -144,7 +144,11 @@ impl Problem {
                 "Keys are managed with an admin token; an API key cannot manage keys.",
             ),
             Refusal::WrongCredential(
-                Need::Scope(_) | Need::AnyKey | Need::Question | Need::Open(_),
+                Need::Scope(_)
+                | Need::AnyKey
+                | Need::Question
+                | Need::Open(_)
+                | Need::AtConnection { .. },
             ) => Self::new(
                 Code::WrongCredential,
                 "An admin token can only manage keys. Call this with an API key.",
@@ -157,6 +161,10 @@ impl Problem {
             Refusal::Unmapped(Unmapped::Ambiguous) => Self::new(
                 Code::AmbiguousRequest,
                 "The method or the path is missing, was sent twice, or is not in its normal spelling.",
+            ),
+            Refusal::NotOffered => Self::new(
+                Code::NotOffered,
+                "The connection does not offer this. `bitting connection kinds` lists what is offered.",
             ),
             Refusal::MethodNotAllowed => Self::method_not_allowed(allow),
             Refusal::InsufficientScope { required, granted } => {

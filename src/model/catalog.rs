@@ -5,9 +5,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::connections::scopes::{Asked, ConnectionScopes, SetNumber};
+use super::counted::CountedNames;
+pub use super::counted::ResourceNumber;
 use super::request_rule::RequestRule;
 use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope};
 
@@ -15,11 +19,6 @@ use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope};
 pub const OTHER: &str = "other";
 /// The most resources a catalog holds: two bits each in [`Permissions`].
 pub const MOST_RESOURCES: usize = 64;
-
-/// The number under which a resource is counted in the database, for ever: names come and go in
-/// the configuration, and a count must go on meaning what it meant. 0 is "no resource".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ResourceNumber(pub u16);
 
 /// A part of a protected API that scopes are granted over.
 #[derive(Debug, Clone)]
@@ -69,13 +68,18 @@ impl Resource {
 
     /// The resource's scope for this access, if it has one.
     pub fn scope(&self, access: Access) -> Option<Scope> {
-        self.offers(access).then(|| Scope { resource: self.name.clone(), access })
+        let scope = || Scope { resource: self.name.clone(), access, connection: None };
+        self.offers(access).then(scope)
     }
 }
 
-/// What a credential may do, as bits of one catalog: two for each resource, in its order.
+/// What a credential may do: bits of one catalog, two for each resource in its order, and the number
+/// of the scopes that it has at connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Permissions(u128);
+pub struct Permissions {
+    own: u128,
+    at_connections: SetNumber,
+}
 
 /// Every resource this process knows, in the order in which they are listed.
 #[derive(Debug, Clone, Default)]
@@ -90,8 +94,11 @@ pub struct Catalog {
     paths_in_lower_case: foldhash::HashSet<String>,
     /// The most segments that a prefix has.
     deepest: usize,
-    /// Resources that have left the configuration, whose counts and scopes are still in the database.
-    gone: Vec<(ResourceNumber, ResourceName)>,
+    /// What is counted besides: resources that have left the configuration, whose counts and scopes
+    /// are still in the database, and those of connections.
+    pub counted: Arc<CountedNames>,
+    /// The scopes at connections, which come and go while the rest stays as it is.
+    pub connections: Arc<ConnectionScopes>,
 }
 
 impl Catalog {
@@ -122,15 +129,6 @@ impl Catalog {
         catalog
     }
 
-    /// The same catalog, which also knows what resources were called that are no longer in it.
-    pub fn with_gone(
-        mut self,
-        gone: impl IntoIterator<Item = (ResourceNumber, ResourceName)>,
-    ) -> Self {
-        self.gone.extend(gone);
-        self
-    }
-
     /// The resources, in the order in which they are listed.
     pub fn resources(&self) -> &[Resource] {
         &self.resources
@@ -151,16 +149,25 @@ impl Catalog {
         number.and_then(|number| self.known_name(number)).map_or(OTHER, ResourceName::as_str)
     }
 
-    fn known_name(&self, number: ResourceNumber) -> Option<&ResourceName> {
-        let gone = || self.gone.iter().find(|(gone, _)| *gone == number).map(|(_, name)| name);
-        self.find(number).map(|resource| &resource.name).or_else(gone)
+    /// Whether something can be granted of what has this name: it is a resource, or one at a connection
+    /// that is there.
+    pub fn has(&self, name: &str) -> bool {
+        let at_connection = || {
+            let offered = self.connections.offered();
+            offered.iter().any(|scope| scope.counted_as().as_str() == name)
+        };
+        self.named(name).is_some() || at_connection()
     }
 
-    /// The names that requests can be shown under: the resources', then those of resources that are
-    /// no longer there, then [`OTHER`].
+    fn known_name(&self, number: ResourceNumber) -> Option<&ResourceName> {
+        self.find(number).map(|resource| &resource.name).or_else(|| self.counted.name_of(number))
+    }
+
+    /// The names that requests can be shown under: the resources', then those of connections and of
+    /// resources that are no longer there, then [`OTHER`].
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let gone = self.gone.iter().map(|(_, name)| name.as_str());
-        self.resources.iter().map(|resource| resource.name.as_str()).chain(gone).chain([OTHER])
+        let own = self.resources.iter().map(|resource| &resource.name);
+        own.chain(self.counted.names()).map(ResourceName::as_str).chain([OTHER])
     }
 
     /// The resource at a path, which is [`normal`](super::request_path::normal): that of the longest
@@ -193,8 +200,14 @@ impl Catalog {
         self.places.get(usize::from(number.0)).copied().flatten().map(usize::from)
     }
 
-    /// Every scope there is, in the order in which they are listed.
+    /// Every scope there is, in the order in which they are listed: those of the resources, then those
+    /// at connections.
     pub fn scopes(&self) -> ScopeSet {
+        self.own_scopes().iter().cloned().chain(self.connections.offered()).collect()
+    }
+
+    /// The scopes of the resources.
+    pub fn own_scopes(&self) -> ScopeSet {
         let of = |resource: &Resource| Access::ALL.map(|access| resource.scope(access));
         self.resources.iter().flat_map(of).flatten().collect()
     }
@@ -204,19 +217,23 @@ impl Catalog {
     /// # Errors
     /// One sentence that lists the scopes there are.
     pub fn parse_scope(&self, text: &str) -> Result<Scope, String> {
-        let known = |scope: &Scope| self.bit_of(scope).is_some();
+        let known = |scope: &Scope| match &scope.connection {
+            Some(_) => self.connections.offers(scope),
+            None => self.bit_of(scope).is_some(),
+        };
         text.parse().ok().filter(known).ok_or_else(|| {
             let all = self.scopes().to_string().replace(' ', ", ");
             format!("{}; choose from {all}", UnknownScope::of(text))
         })
     }
 
-    /// Sorts scopes into the catalog's order, unknown ones last.
+    /// Sorts scopes into the catalog's order, unknown ones last, and those at connections after all.
     pub fn in_order(&self, scopes: &ScopeSet) -> ScopeSet {
         let mut sorted: Vec<&Scope> = scopes.iter().collect();
         let last = u8::MAX;
         sorted.sort_by_key(|scope| {
-            (self.by_name.get(&scope.resource).copied().unwrap_or(last), scope.access)
+            let place = self.by_name.get(&scope.resource).copied().unwrap_or(last);
+            (scope.connection.clone(), place, scope.access)
         });
         sorted.into_iter().cloned().collect()
     }
@@ -226,29 +243,42 @@ impl Catalog {
         self.in_order(&texts.filter_map(|text| self.parse_scope(text).ok()).collect())
     }
 
-    /// The bits of those scopes that the catalog knows.
+    /// The bits of those scopes that the catalog knows, and all those at connections: one that is not
+    /// there yet, or no longer, is asked for by nobody.
     pub fn compile(&self, scopes: &ScopeSet) -> Permissions {
-        Permissions(
-            scopes.iter().filter_map(|scope| self.bit_of(scope)).fold(0, |bits, bit| bits | bit),
-        )
+        let bits = scopes.iter().filter_map(|scope| self.bit_of(scope));
+        Permissions {
+            own: bits.fold(0, |bits, bit| bits | bit),
+            at_connections: self.connections.intern(scopes),
+        }
     }
 
     /// The scopes that compile to these bits, in the order in which they are listed.
     pub fn scopes_of(&self, permissions: Permissions) -> ScopeSet {
+        let own = self.own_scopes();
         let granted =
-            |scope: &&Scope| self.bit_of(scope).is_some_and(|bit| permissions.0 & bit != 0);
-        self.scopes().iter().filter(granted).cloned().collect()
+            |scope: &&Scope| self.bit_of(scope).is_some_and(|bit| permissions.own & bit != 0);
+        let at_connections = self.connections.scopes_of(permissions.at_connections);
+        own.iter().filter(granted).cloned().chain(at_connections.iter().cloned()).collect()
     }
 
     /// The bit of a scope; none if the catalog does not have it.
     fn bit_of(&self, scope: &Scope) -> Option<u128> {
+        if scope.connection.is_some() {
+            return None;
+        }
         let place = usize::from(*self.by_name.get(&scope.resource)?);
         self.resources[place].offers(scope.access).then(|| bit(place, scope.access))
     }
 
     /// Whether these bits allow the access to the resource with this number.
     pub fn allows(&self, permissions: Permissions, number: ResourceNumber, access: Access) -> bool {
-        self.place(number).is_some_and(|place| permissions.0 & bit(place, access) != 0)
+        self.place(number).is_some_and(|place| permissions.own & bit(place, access) != 0)
+    }
+
+    /// Whether a credential with these permissions may make such requests at a connection.
+    pub fn allows_at_connection(&self, permissions: Permissions, asked: Asked) -> bool {
+        self.connections.allows(permissions.at_connections, asked)
     }
 
     /// The JSON Schema of a list of scopes.
@@ -258,7 +288,7 @@ impl Catalog {
 
     /// The JSON Schema of one scope.
     pub fn scope_schema(&self) -> Value {
-        json!({"type": "string", "enum": self.scopes()})
+        json!({"type": "string", "enum": self.own_scopes()})
     }
 }
 
@@ -306,7 +336,7 @@ mod tests {
             catalog.scopes().to_string(),
             "calls:read calls:write leads:read leads:write reports:read"
         );
-        assert_eq!(catalog.compile(&catalog.scopes()).0.count_ones(), 5);
+        assert_eq!(catalog.compile(&catalog.scopes()).own.count_ones(), 5);
         assert!(catalog.parse_scope("calls:read").is_ok());
         for wrong in ["reports:write", "keys:write", "orders:read", "calls:read "] {
             let message = catalog.parse_scope(wrong).unwrap_err();

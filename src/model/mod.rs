@@ -9,6 +9,7 @@ pub mod audit;
 pub mod breakdown;
 pub mod catalog;
 pub mod connections;
+pub mod counted;
 pub mod credential;
 pub mod email;
 pub mod exported_key;

@@ -1,9 +1,10 @@
 //! Scopes: which resources a key may read or write, as text and as an ordered set.
 //!
-//! A scope is a name and an access, well-formed but not necessarily known: a resource may have left
-//! the configuration while keys still carry its scopes. Which scopes exist, and what they compile
-//! to, is said by the [`catalog`](super::catalog). Write does not include read, and an empty set
-//! allows nothing.
+//! A scope is a name and an access, and perhaps a connection, well-formed but not necessarily known: a
+//! resource may have left the configuration while keys still carry its scopes, and a connection may
+//! have been removed. Which scopes exist, and what they compile to, is said by the
+//! [`catalog`](super::catalog). Write does not include read, a scope at a connection is good there
+//! alone, and an empty set allows nothing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::json;
+
+use super::connections::handle::Handle;
 
 /// What a request does to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -62,6 +65,21 @@ impl ResourceName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name under which a connection's requests of this resource are counted.
+    pub fn at(&self, connection: &Handle) -> Self {
+        Self(format!("{self}@{connection}").into())
+    }
+
+    /// Reads the name of what is counted: a resource, or one at a connection.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse_counted(text: &str) -> Result<Self, UnknownScope> {
+        let Some((name, connection)) = text.split_once('@') else { return text.parse() };
+        let connection = connection.parse().map_err(|_| UnknownScope::of(text))?;
+        Ok(name.parse::<Self>()?.at(&connection))
+    }
 }
 
 impl FromStr for ResourceName {
@@ -89,13 +107,31 @@ impl Serialize for ResourceName {
     }
 }
 
-/// One right: access to a resource, written `calls:read`.
+/// One right: access to a resource, written `calls:read`; or to that of a vendor, through a
+/// connection, written `calls:read@callrail`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
     /// The resource that may be accessed.
     pub resource: ResourceName,
     /// Whether it may be read or written.
     pub access: Access,
+    /// The connection through which alone it may be; none for a resource of our own.
+    pub connection: Option<Handle>,
+}
+
+impl Scope {
+    /// The name that its requests are counted under.
+    pub fn counted_as(&self) -> ResourceName {
+        match &self.connection {
+            Some(connection) => self.resource.at(connection),
+            None => self.resource.clone(),
+        }
+    }
+
+    /// The same access through a connection.
+    pub fn at(&self, connection: &Handle) -> Self {
+        Self { connection: Some(connection.clone()), ..self.clone() }
+    }
 }
 
 /// Text that names no scope, cut to 60 characters.
@@ -111,17 +147,24 @@ impl UnknownScope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.resource, self.access.as_str())
+        write!(f, "{}:{}", self.resource, self.access.as_str())?;
+        self.connection.iter().try_for_each(|connection| write!(f, "@{connection}"))
     }
 }
 
 impl FromStr for Scope {
     type Err = UnknownScope;
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        let named = text.split_once(':').and_then(|(resource, access)| {
-            Some(Self { resource: resource.parse().ok()?, access: Access::parse(access)? })
-        });
-        named.ok_or_else(|| UnknownScope::of(text))
+        let named = || {
+            let (own, connection) = match text.split_once('@') {
+                Some((own, connection)) => (own, Some(connection.parse().ok()?)),
+                None => (text, None),
+            };
+            let (resource, access) = own.split_once(':')?;
+            let (resource, access) = (resource.parse().ok()?, Access::parse(access)?);
+            Some(Self { resource, access, connection })
+        };
+        named().ok_or_else(|| UnknownScope::of(text))
     }
 }
 
@@ -238,11 +281,37 @@ mod tests {
             "1calls:read",
             "_calls:read",
             "call-s:read",
+            "calls:read@",
+            "calls:read@c",
+            "calls:read@Callrail",
+            "calls:read@call_rail",
+            "calls:read@callrail@aircall",
+            "calls@callrail:read",
+            "@callrail",
             &long,
         ] {
             assert!(wrong.parse::<Scope>().is_err(), "{wrong:?}");
         }
         assert!(long[1..].parse::<Scope>().is_ok());
+    }
+
+    #[test]
+    fn a_scope_at_a_connection_is_another_scope() {
+        let at: Scope = "calls:read@callrail".parse().unwrap();
+        let own: Scope = "calls:read".parse().unwrap();
+        assert_eq!(
+            (at.to_string().as_str(), at.clone()),
+            ("calls:read@callrail", own.at(&"callrail".parse().unwrap()))
+        );
+        let set: ScopeSet = "calls:read calls:read@callrail calls:write@aircall".parse().unwrap();
+        assert!(set.len() == 3 && set.contains(&at) && set.contains(&own));
+        assert!(!set.contains(&"calls:write@callrail".parse().unwrap()));
+        for counted in ["calls", "calls@callrail"] {
+            assert_eq!(ResourceName::parse_counted(counted).unwrap().as_str(), counted);
+        }
+        for wrong in ["calls@", "@callrail", "calls@a@b", "calls:read@callrail"] {
+            assert!(ResourceName::parse_counted(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

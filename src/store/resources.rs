@@ -25,7 +25,7 @@ pub fn list(connection: &mut AnyConnection) -> Result<Vec<(ResourceNumber, Resou
 }
 
 fn read((number, name): (i64, String)) -> Result<(ResourceNumber, ResourceName)> {
-    let known = u16::try_from(number).ok().zip(name.parse().ok());
+    let known = u16::try_from(number).ok().zip(ResourceName::parse_counted(&name).ok());
     let (number, name) = known.ok_or_else(|| unreadable("resource", &name))?;
     Ok((ResourceNumber(number), name))
 }

@@ -156,6 +156,8 @@ fn required(route: Route, catalog: &Catalog) -> Option<String> {
         }
         Route::Known { need: Need::Scope(_) | Need::Open(_), .. }
         | Route::Known { need: Need::AnyKey | Need::Question | Need::AdminToken, .. }
+        | Route::Known { need: Need::AtConnection { .. }, .. }
+        | Route::NotOffered { .. }
         | Route::Unknown { .. }
         | Route::Unmapped { .. } => None,
     }

@@ -60,7 +60,7 @@ pub fn document(endpoints: &[Endpoint], catalog: &Catalog, public_url: Option<&s
             "examples": problems::examples(catalog),
         },
     });
-    name_scopes(&mut document, &json!(catalog.scopes()));
+    name_scopes(&mut document, &json!(catalog.own_scopes()));
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text

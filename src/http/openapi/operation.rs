@@ -62,7 +62,9 @@ impl<'a> Operation<'a> {
             codes: vec![Code::BadRequest, Code::Internal],
         };
         match need {
-            Some(Need::Scope(_)) => operation.asks_for_key(&[Code::InsufficientScope]),
+            Some(Need::Scope(_) | Need::AtConnection { .. }) => {
+                operation.asks_for_key(&[Code::InsufficientScope])
+            }
             Some(Need::AnyKey | Need::Question | Need::Open(_)) => operation.asks_for_key(&[]),
             Some(Need::AdminToken) if operation.access() == Access::Write => {
                 operation.asks_for_key(&[Code::InsufficientScope]);
@@ -345,6 +347,10 @@ impl<'a> Operation<'a> {
                 let scope = scope.map(|scope| scope.to_string()).unwrap_or_default();
                 let words = format!("Needs an API key with the scope `{scope}`.");
                 (words, key_security(&[&scope]), Some(scope))
+            }
+            Some(Need::AtConnection { .. }) => {
+                let words = "Needs an API key with the scope of the row at the connection.";
+                (words.to_owned(), key_security(&[]), None)
             }
             Some(Need::AdminToken) => {
                 let words = format!("Needs an admin token with `{}`.", access.as_str());

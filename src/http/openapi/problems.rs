@@ -50,6 +50,7 @@ fn sample(code: Code, catalog: &Catalog) -> Problem {
         Code::Unavailable => refused(Refusal::Unavailable),
         Code::WrongCredential => refused(Refusal::WrongCredential(Need::AdminToken)),
         Code::NotFound => refused(Refusal::NotFound),
+        Code::NotOffered => refused(Refusal::NotOffered),
         Code::MethodNotAllowed => refused(Refusal::MethodNotAllowed),
         Code::InsufficientScope => refused(Refusal::InsufficientScope {
             required: first(Access::Write).unwrap_or_default(),

@@ -2,6 +2,10 @@
 
 pub mod handle;
 pub mod kind;
+pub mod scopes;
+pub mod table;
+pub mod tables;
+pub mod vendor_target;
 
 pub use handle::Handle;
 pub use kind::{AuthForm, Kind};

@@ -28,12 +28,16 @@ pub(super) fn note_uses(connection: &mut AnyConnection, counts: &[Count]) -> Res
             // Writing to a String cannot fail.
             let _ = write!(values, "{separator}({key},{right},{last_at})");
         }
+        // Requests through a connection are counted as calls@callrail; its scope is calls:read@callrail.
         // SQLite takes ON CONFLICT for a part of the join unless a WHERE comes before.
         diesel::sql_query(format!(
             "WITH used(key_number, access, last_at) AS (VALUES {values}) \
              INSERT INTO scope_uses (key_number, scope, last_at) \
-             SELECT key_number, name || CASE access % 2 WHEN 0 THEN ':read' ELSE ':write' END, last_at \
-             FROM used JOIN resources ON number = access / 2 WHERE number > 0 \
+             SELECT key_number, CASE WHEN name LIKE '%@%' THEN REPLACE(name, '@', verb || '@') \
+             ELSE name || verb END, last_at \
+             FROM (SELECT key_number, access / 2 AS resource, last_at, \
+             CASE access % 2 WHEN 0 THEN ':read' ELSE ':write' END AS verb FROM used) AS uses \
+             JOIN resources ON number = resource WHERE number > 0 \
              ON CONFLICT (key_number, scope) DO UPDATE SET last_at = CASE \
              WHEN excluded.last_at > scope_uses.last_at THEN excluded.last_at \
              ELSE scope_uses.last_at END"

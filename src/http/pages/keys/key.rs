@@ -180,23 +180,23 @@ fn scope_lines(
 ) -> (Vec<ScopeLine>, usize) {
     let (mut lines, mut used) = (Vec::new(), 0);
     for name in catalog.names() {
-        let resource = catalog.named(name);
+        let there = catalog.has(name);
         for access in Access::ALL {
             let tallies = [&windows.day, &windows.week, &windows.month]
                 .map(|window| asked(window, name, access));
             let granted = key
                 .scopes
                 .iter()
-                .any(|scope| (scope.resource.as_str(), scope.access) == (name, access));
+                .any(|scope| (scope.counted_as().as_str(), scope.access) == (name, access));
             let is_used = granted_requests(&tallies[2]) > 0;
             if !granted && tallies[2].total() == 0 {
                 continue;
             }
-            let remark = match (resource, granted, is_used) {
-                (Some(_), true, false) => "granted, not used",
-                (Some(_), false, _) => "not granted",
-                (None, true, _) => "granted, but no longer a resource",
-                (Some(_), true, true) | (None, false, _) => "",
+            let remark = match (there, granted, is_used) {
+                (true, true, false) => "granted, not used",
+                (true, false, _) => "not granted",
+                (false, true, _) => "granted, but no longer a resource",
+                (true, true, true) | (false, false, _) => "",
             };
             used += usize::from(granted && is_used);
             let totals = tallies.map(|tally| number(tally.total()));

@@ -1,10 +1,10 @@
 //! Scopes as the pages show them: by resource, and as a sentence.
 
 use crate::http::pages::parts::text::{listed, long_day};
-use crate::model::scope::{Access, Scope, ScopeSet};
+use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::Moment;
 
-/// What is granted of one resource.
+/// What is granted of one resource, or of one at a connection.
 #[derive(Debug, Clone)]
 pub struct Grant {
     /// The resource's name.
@@ -19,8 +19,8 @@ impl Grant {
     /// A set of scopes, one entry for each resource.
     pub fn list(scopes: &ScopeSet) -> Vec<Self> {
         let mut grants: Vec<Self> = Vec::new();
-        for Scope { resource, access } in scopes.iter() {
-            let resource = resource.to_string();
+        for scope in scopes.iter() {
+            let (resource, access) = (scope.counted_as().to_string(), scope.access);
             let place = grants.iter().position(|grant| grant.resource == resource);
             let place = place.unwrap_or_else(|| {
                 grants.push(Self { resource, read: false, write: false });
@@ -40,7 +40,7 @@ impl Grant {
             (true, false) => "read",
             (false, _) => "write",
         };
-        format!("{access} {}", self.resource.replace('_', " "))
+        format!("{access} {}", self.resource.replace('_', " ").replace('@', " at "))
     }
 }
 
@@ -81,6 +81,11 @@ mod tests {
              base until somebody revokes it."
         );
         assert!(said("").starts_with("This key will not be able to do anything"));
+        assert_eq!(
+            said("calls:read calls:read@callrail leads:write@call-rail-2"),
+            "This key will be able to read calls, read calls at callrail and write leads at \
+             call-rail-2 until somebody revokes it."
+        );
         let end = parse_rfc3339("2027-02-20T00:00:00Z");
         let until = sentence(&"leads:write".parse().unwrap(), end);
         assert_eq!(until, "This key can write leads until 20 February 2027.");

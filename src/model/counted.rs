@@ -1,0 +1,41 @@
+//! What requests are counted under besides the resources of a catalog: resources that have left the
+//! configuration, and those of connections. Names are added while a server runs, and never taken away.
+
+use super::scope::ResourceName;
+
+/// The number under which a resource is counted in the database, for ever: names come and go in
+/// the configuration, and a count must go on meaning what it meant. 0 is "no resource".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceNumber(pub u16);
+
+/// Names and numbers. Readers take no lock.
+#[derive(Debug, Default)]
+pub struct CountedNames(boxcar::Vec<(ResourceNumber, ResourceName)>);
+
+impl CountedNames {
+    /// Learns what is counted under a number.
+    pub fn learn(&self, number: ResourceNumber, name: ResourceName) {
+        if self.name_of(number).is_none() {
+            self.0.push((number, name));
+        }
+    }
+
+    /// What is counted under a number.
+    pub fn name_of(&self, number: ResourceNumber) -> Option<&ResourceName> {
+        self.all().find(|(known, _)| *known == number).map(|(_, name)| name)
+    }
+
+    /// The number that requests of this name are counted under.
+    pub fn number_of(&self, name: &ResourceName) -> Option<ResourceNumber> {
+        self.all().find(|(_, known)| known == name).map(|(number, _)| *number)
+    }
+
+    /// The names, in the order in which they were learnt.
+    pub fn names(&self) -> impl Iterator<Item = &ResourceName> {
+        self.all().map(|(_, name)| name)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(ResourceNumber, ResourceName)> {
+        self.0.iter().map(|(_, counted)| counted)
+    }
+}

@@ -1,0 +1,32 @@
+//! The kinds of connections, as the command line lists them.
+
+use std::env::temp_dir;
+
+use crate::support::binary;
+
+#[test]
+fn the_kinds_are_listed_without_a_database() {
+    let list = binary::run_ok(&temp_dir(), &["connection", "kinds"]);
+    for line in ["callrail    https://api.callrail.com", "http        its base URL"] {
+        assert!(list.contains(line), "{list}");
+    }
+    let callrail = binary::run_ok(&temp_dir(), &["connection", "kinds", "callrail"]);
+    for part in [
+        "GET     /v3/a/{account}/calls.json",
+        "token",
+        "Test: GET /v3/a.json?per_page=1",
+        "costs money or reaches a person",
+    ] {
+        assert!(callrail.contains(part), "{part}: {callrail}");
+    }
+    let http = binary::run_ok(&temp_dir(), &["connection", "kinds", "http"]);
+    assert!(http.contains("GET /v2/things/* contacts:read"), "{http}");
+}
+
+#[test]
+fn a_kind_that_is_none_is_refused_with_those_there_are() {
+    let output = binary::run(&temp_dir(), &["connection", "kinds", "salesforce"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("callrail, aircall, customerly, clari or http"), "{said}");
+}
