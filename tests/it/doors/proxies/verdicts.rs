@@ -117,6 +117,25 @@ each_proxy! {
 }
 
 each_proxy! {
+    fn a_refusal_is_handed_on_whole_and_its_client_noted(kind) {
+        let Some(scene) = Scene::set(kind, Backend::Sqlite, "") else { return };
+        let key = scene.server.key("reports:read");
+        let headers = format!("{}User-Agent: probe/1\r\n", bearer(&key));
+        let told = scene.ask_with("POST /reports", &headers);
+        assert_eq!(told.verdict(), "method_not_allowed", "{kind:?}: {}", told.text);
+        // nginx says a refusal in a page of its own.
+        if kind != Kind::Nginx {
+            assert_eq!(told.header("content-type"), "application/problem+json", "{kind:?}: {}", told.text);
+            assert_eq!(told.header("allow"), "GET, HEAD, OPTIONS", "{kind:?}: {}", told.text);
+            assert!(told.text.contains("\"code\":\"method_not_allowed\""), "{kind:?}: {}", told.text);
+        }
+        scene.server.db_flush();
+        let shown = scene.server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
+        assert_eq!(shown["addresses"][0]["user_agent"], "probe/1", "{kind:?}: {shown}");
+    }
+}
+
+each_proxy! {
     fn a_body_arrives_whole_and_once_or_not_at_all(kind) {
         let Some(scene) = Scene::set(kind, Backend::Sqlite, "") else { return };
         let writer = scene.server.key("orders:write");
