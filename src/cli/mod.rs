@@ -99,7 +99,7 @@ Resources of your own stand in bitting.toml. No database is needed.")]
     /// Add, list, change, disable and enable the users of the pages
     #[command(subcommand)]
     User(users::UserCommand),
-    /// Say what connections to vendors' APIs offer
+    /// Make, list, test, change and remove connections to vendors' APIs, and draw their master keys
     #[command(subcommand)]
     Connection(connections::ConnectionCommand),
     /// Check settings, database and clock, read every database page, and report problems
@@ -201,7 +201,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Key(command) => keys::run(command, &settings()?),
         Command::Token(command) => tokens::run(command, &settings()?),
         Command::User(command) => users::run(command, &settings()?),
-        Command::Connection(command) => connections::run(command),
+        Command::Connection(command) => connections::run(command, settings),
         Command::Check { reset_clock, repair, json } => {
             let settings = settings()?;
             if reset_clock {

@@ -54,6 +54,7 @@ pub(super) fn check(settings: &Settings, json: bool) -> Result<(), Failure> {
         &settings.database,
         settings.brand.as_ref(),
         &settings.resources,
+        &settings.connections,
         &SystemClock,
     ));
     for finding in &findings {

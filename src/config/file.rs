@@ -54,6 +54,18 @@ pub(super) struct File {
     pub(super) mail_from: Option<String>,
     #[serde(default, deserialize_with = "text_or_list")]
     pub(super) notify: Option<String>,
+    #[serde(alias = "connections-key-file")]
+    pub(super) connections_key_file: Option<String>,
+    #[serde(alias = "connections-key-command")]
+    pub(super) connections_key_command: Option<String>,
+    #[serde(default, alias = "connections-hosts", deserialize_with = "text_or_list")]
+    pub(super) connections_hosts: Option<String>,
+    #[serde(default, alias = "connections-private", deserialize_with = "text_or_list")]
+    pub(super) connections_private: Option<String>,
+    #[serde(alias = "connections-ca")]
+    pub(super) connections_ca: Option<String>,
+    #[serde(alias = "connections-test-every")]
+    pub(super) connections_test_every: Option<String>,
     #[serde(alias = "builtin-api")]
     pub(super) builtin_api: Option<bool>,
     pub(super) preflight: Option<Spanned<String>>,

@@ -3,6 +3,7 @@
 //! Everything is read as text and parsed in one place, so that a bad value is refused with the same
 //! words wherever it stands.
 
+mod connections;
 mod file;
 mod gateway;
 mod listen;
@@ -25,6 +26,7 @@ use crate::model::password::Password;
 use crate::model::secret::Brand;
 use crate::store::Target;
 
+pub use connections::{ConnectionOptions, ConnectionSettings, KeySource};
 use file::File;
 use gateway::GatewayOptions;
 pub use gateway::{GatewaySettings, Upstream};
@@ -107,6 +109,9 @@ pub struct Options {
     /// How warnings go out
     #[command(flatten)]
     pub warnings: WarningOptions,
+    #[allow(missing_docs, reason = "clap would take it for the description of every command")]
+    #[command(flatten)]
+    pub connections: ConnectionOptions,
 }
 
 /// How long slow clients are waited for. Not an option: tests shorten it.
@@ -164,6 +169,8 @@ pub struct Settings {
     pub gateway: Option<GatewaySettings>,
     /// How warnings go out, if they do.
     pub warnings: WarningSettings,
+    /// Where connections may lead, and what seals their credentials.
+    pub connections: ConnectionSettings,
     /// Whether an empty database is filled with a demo. No option: only `serve` takes the flag.
     pub demo: bool,
     /// How long slow clients are waited for.
@@ -201,6 +208,7 @@ impl Options {
         let resources = resources::read(&file.resources, built_in, &file.source)?;
         let preflight = preflight(&file)?;
         let warnings = self.warnings.resolve(&file)?;
+        let connections = self.connections.resolve(&file)?;
         let setting = Setting::new;
         let database_url = variable("DATABASE_URL")?.or(file.database_url);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -225,6 +233,7 @@ impl Options {
             }
             .resolve()?,
             warnings,
+            connections,
             demo: false,
             builtin_api,
             preflight,

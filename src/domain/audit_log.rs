@@ -10,7 +10,7 @@ use super::Bitting;
 use super::error::Result;
 use super::principal::Principal;
 use super::set_back::RECENT;
-use crate::model::actor::{Actor, ActorKind, ClientInfo, Origin};
+use crate::model::actor::Origin;
 use crate::model::audit::{Action, AuditEvent, AuditFilter};
 use crate::model::id::{KeyId, TokenId, UserId};
 use crate::model::page::{Limit, Page, PageRequest};
@@ -103,7 +103,14 @@ impl Bitting {
                 let recent = audit::list(connection, &filter, None, Limit::default(), None)?;
                 if !recent.iter().any(|event| set_back.is_told_by(event)) {
                     let action = Action::DatabaseSetBack;
-                    audit::insert(connection, now, action, &itself(), None, &set_back.detail())?;
+                    audit::insert(
+                        connection,
+                        now,
+                        action,
+                        &Origin::server(),
+                        None,
+                        &set_back.detail(),
+                    )?;
                 }
                 store::Result::Ok(())
             })?;
@@ -111,10 +118,4 @@ impl Bitting {
         }
         Ok(())
     }
-}
-
-/// The origin of what the server does of its own accord.
-fn itself() -> Origin {
-    let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
-    ClientInfo::default().origin(actor)
 }

@@ -34,12 +34,13 @@ pub(super) struct Reader {
 pub(super) struct Position {
     pub(super) keys: i64,
     pub(super) tokens: i64,
+    pub(super) connections: i64,
 }
 
 impl Position {
     /// The last event that was read.
     pub(super) fn event(self) -> i64 {
-        self.keys.max(self.tokens)
+        self.keys.max(self.tokens).max(self.connections)
     }
 }
 

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use chrono::Duration;
 
+use super::connections::inspecting;
 use super::resources::{SEEN_WITHIN, fingerprint};
 use crate::clock::Clock;
+use crate::config::ConnectionSettings;
 use crate::model::catalog::Resource;
 use crate::model::finding::Finding;
 use crate::model::secret::Brand;
@@ -40,6 +42,7 @@ pub fn examine(
     target: &Target,
     brand: Option<&Brand>,
     configured: &[Resource],
+    connections: &ConnectionSettings,
     clock: &dyn Clock,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -72,6 +75,10 @@ pub fn examine(
             findings.push(remembered_time(&look.mark, clock.wall()));
             if !look.outdated {
                 findings.push(resources(&mut inspection, configured, clock.wall()));
+                findings.push(match inspection.connections() {
+                    Ok((all, id)) => inspecting::finding(&all, &id, connections),
+                    Err(why) => Finding::wrong("connections", why.to_string(), RESTORE),
+                });
             }
             contents(&mut inspection, clock, &mut findings);
         }

@@ -1,5 +1,6 @@
 //! Why a use case was not carried out. How that is said over HTTP is decided in `http`.
 
+use super::connections::seal::Locked;
 use crate::model::FieldErrors;
 use crate::model::credential::Ended;
 use crate::model::id::KeyId;
@@ -71,6 +72,12 @@ pub enum Error {
     /// The database failed: a connection, a statement, or what it returned.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// It cannot be done as things stand; this says why, and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// The credential of a connection cannot be opened.
+    #[error("{0}")]
+    Locked(Locked),
     /// The operating system has no randomness to give.
     #[error("no randomness: {0}")]
     Randomness(String),

@@ -23,7 +23,7 @@ use crate::store::database::connection::Session;
 use crate::store::database::lifeline;
 use crate::store::feed;
 use crate::store::feed::{Bookmark, Look};
-use crate::store::{keys, tokens};
+use crate::store::{connections, keys, tokens};
 
 /// Rows read at once.
 const ROWS_PER_READ: i64 = 1_000;
@@ -81,7 +81,10 @@ impl Bitting {
             return Err(store::Error::TooOld);
         }
         let still_there = look.holds(&asked);
-        if still_there && look.keys <= position.keys && look.tokens <= position.tokens {
+        let nothing_new = look.keys <= position.keys
+            && look.tokens <= position.tokens
+            && look.connections <= position.connections;
+        if still_there && nothing_new {
             self.feed.turn_to(None, &asked, self.time.uptime());
             return Ok(());
         }
@@ -120,6 +123,13 @@ impl Bitting {
                     .into_iter()
                     .for_each(|(digest, entry)| self.gate.index.apply(digest, entry));
             };
+            let mut from = from;
+            let changes = connections::changed_since(connection, from.connections)?;
+            if let Some(last) = changes.last() {
+                from.connections = last.revision;
+                let database = connections::database_id(connection)?;
+                self.connections.registry.apply(changes, &database);
+            }
             read_since(connection, from, &self.gate.index, take_in).map(Some)
         })
     }
@@ -131,7 +141,11 @@ impl Bitting {
         let present = std::sync::Mutex::new(Vec::new());
         let read = session.snapshot(|connection| {
             let take_in = |mut changes: Vec<_>| lock(&present).append(&mut changes);
-            read_since(connection, Position::default(), &self.gate.index, take_in)
+            let all = connections::changed_since(connection, 0)?;
+            let last = all.last().map_or(0, |last| last.revision);
+            let from = Position { connections: last, ..Position::default() };
+            self.connections.registry.replace(all, &connections::database_id(connection)?);
+            read_since(connection, from, &self.gate.index, take_in)
         })?;
         let present = std::mem::take(&mut *lock(&present));
         let now = self.time.now();

@@ -6,6 +6,7 @@ pub mod audit_log;
 pub mod carry_over;
 pub mod change_feed;
 pub mod checkup;
+pub mod connections;
 pub mod credential;
 pub mod error;
 mod event_limit;
@@ -41,6 +42,7 @@ pub use error::{Error, Result};
 use crate::gate::Gate;
 use crate::gate::timekeeper::Timekeeper;
 use change_feed::ChangeFeed;
+use connections::Connections;
 use event_limit::EventLimit;
 use set_back::SetBacks;
 use usage::flushes::Flushes;
@@ -64,6 +66,8 @@ pub struct Bitting {
     pub gate: Arc<Gate>,
     /// Up to where the gate has been told what changed.
     pub feed: ChangeFeed,
+    /// The vendors' APIs that keys reach.
+    pub connections: Connections,
     /// How often the database was found set back.
     pub set_backs: SetBacks,
     /// The counts that are not written yet.
@@ -95,6 +99,7 @@ impl Bitting {
         catalog: Catalog,
         clock: Arc<dyn Clock>,
         max_staleness: Duration,
+        connections: Connections,
     ) -> Result<Self> {
         let brand: Brand = mark.brand.parse().map_err(|why| {
             Error::Store(store::Error::Unreadable(format!("brand {:?} {why}", mark.brand)))
@@ -113,6 +118,7 @@ impl Bitting {
             gate: Arc::new(gate),
             catalog,
             feed: ChangeFeed::default(),
+            connections,
             meter,
             set_backs: SetBacks::default(),
             hasher: Hasher::default(),

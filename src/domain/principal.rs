@@ -149,6 +149,20 @@ impl Principal {
         }
     }
 
+    /// Whether they may know which connections there are, which is all that is told of them.
+    pub fn sees_connections(&self) -> bool {
+        match &self.rights {
+            Rights::CommandLine | Rights::Token { .. } | Rights::User(_) => true,
+            Rights::Visitor => false,
+        }
+    }
+
+    /// Whether they may have a connection tested. Whether a token may only read was decided by the
+    /// gate.
+    pub fn tests_connections(&self) -> bool {
+        self.administers() || matches!(self.rights, Rights::Token { .. })
+    }
+
     /// Whether they may look at users and admin tokens.
     pub fn oversees(&self) -> bool {
         self.administers() || self.role() == Some(Role::Auditor)

@@ -46,6 +46,8 @@ words! {
         RateLimited = "rate_limited",
         /// The key's quota for this day or month is used up.
         QuotaExceeded = "quota_exceeded",
+        /// It cannot be done as things stand; the detail says why, and what to do.
+        Conflict = "conflict",
         /// The change would leave no administrator who can sign in.
         LastAdministrator = "last_administrator",
         /// Nothing exists at this path or with this id.
@@ -80,6 +82,8 @@ words! {
         UpstreamInvalid = "upstream_invalid",
         /// The API behind the gateway did not answer in time.
         UpstreamTimeout = "upstream_timeout",
+        /// The credential of the connection is sealed with a master key that is not there.
+        ConnectionLocked = "connection_locked",
         /// The database has not confirmed a change, which may have been made or not.
         OutcomeUnknown = "outcome_unknown",
         /// The database cannot be reached, or too much is asked of it at once.
@@ -110,6 +114,7 @@ impl Code {
             Self::NotOffered => (StatusCode::FORBIDDEN, "Not offered"),
             Self::WrongPassword => (StatusCode::UNAUTHORIZED, "Wrong e-mail address or password"),
             Self::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
+            Self::Conflict => (StatusCode::CONFLICT, "Not possible as things stand"),
             Self::LastAdministrator => (StatusCode::CONFLICT, "Last administrator"),
             Self::NotFound => (StatusCode::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
@@ -131,6 +136,7 @@ impl Code {
             Self::UpstreamUnreachable => (StatusCode::BAD_GATEWAY, "Upstream unreachable"),
             Self::UpstreamInvalid => (StatusCode::BAD_GATEWAY, "Invalid answer from upstream"),
             Self::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "Upstream timeout"),
+            Self::ConnectionLocked => (StatusCode::SERVICE_UNAVAILABLE, "Locked connection"),
             Self::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, "Outcome unknown"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
         }

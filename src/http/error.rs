@@ -389,6 +389,8 @@ impl From<domain::Error> for Problem {
                 };
                 Self::new(code, detail).caused_by(why)
             }
+            domain::Error::Refused(why) => Self::new(Code::Conflict, why),
+            domain::Error::Locked(why) => Self::new(Code::ConnectionLocked, why.to_string()),
             domain::Error::Randomness(why) => Self::unavailable(why),
         }
     }

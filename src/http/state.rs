@@ -23,6 +23,8 @@ use crate::model::scope::Access;
 
 /// How long a request waits for the database, all in all.
 const LONGEST: Duration = Duration::from_millis(9500);
+/// The same where a vendor is asked, who may take 10 s for each form of a credential.
+const LONGEST_WITH_VENDOR: Duration = Duration::from_secs(60);
 
 /// What all workers share: the settings of the HTTP side, and the server's counters.
 #[derive(Default)]
@@ -125,8 +127,27 @@ impl State {
         &self,
         use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,
     ) -> Result<T, Problem> {
+        self.run_within(LONGEST, use_case).await
+    }
+
+    /// Runs a use case that asks a vendor too.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn run_with_vendor<T: Send + 'static>(
+        &self,
+        use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.run_within(LONGEST_WITH_VENDOR, use_case).await
+    }
+
+    async fn run_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
         let bitting = self.bitting.clone();
-        let in_time = move || bitting.within(LONGEST, use_case);
+        let in_time = move || bitting.within(limit, use_case);
         match web::block(in_time).await {
             Ok(result) => result.map_err(Problem::from),
             Err(_) => Err(Problem::internal("a use case was cut off")),

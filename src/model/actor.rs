@@ -43,6 +43,14 @@ pub struct Origin {
     pub client: ClientInfo,
 }
 
+impl Origin {
+    /// The origin of what a server does of its own accord.
+    pub fn server() -> Self {
+        let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
+        ClientInfo::default().origin(actor)
+    }
+}
+
 /// The client of a request, as far as it is known.
 #[derive(Debug, Clone, Default)]
 pub struct ClientInfo {

@@ -43,6 +43,24 @@ words! {
         UserPasswordForgotten = "user.password_forgotten",
         /// A link was made by which a user sets a password.
         UserLinkMade = "user.link_made",
+        /// A connection was made.
+        ConnectionCreated = "connection.created",
+        /// What may be changed of a connection was changed.
+        ConnectionUpdated = "connection.updated",
+        /// The credential of a connection was replaced.
+        ConnectionCredentialSet = "connection.credential_set",
+        /// A vendor was found not to accept the credential of a connection.
+        ConnectionRejected = "connection.rejected",
+        /// A vendor was found to accept the credential of a connection again.
+        ConnectionRecovered = "connection.recovered",
+        /// A connection was switched off.
+        ConnectionDisabled = "connection.disabled",
+        /// A connection was switched on again.
+        ConnectionEnabled = "connection.enabled",
+        /// A connection was removed, and its credential erased.
+        ConnectionRemoved = "connection.removed",
+        /// The credentials of all connections were sealed with another master key.
+        ConnectionRekeyed = "connection.rekeyed",
         /// Somebody signed in.
         LoginSucceeded = "login.succeeded",
         /// An attempt to sign in failed.

@@ -141,6 +141,11 @@ public_id!(
     NotificationId,
     "msg"
 );
+public_id!(
+    /// Names a connection; it is not secret and may stand in logs.
+    ConnectionId,
+    "conn"
+);
 
 #[cfg(test)]
 mod tests {

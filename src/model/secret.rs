@@ -179,15 +179,7 @@ impl Secret {
         text.push_str(&brand.0);
         text.push(kind.letter() as char);
         text.push('_');
-        let full = text.len() + RANDOM_LENGTH;
-        while text.len() < full {
-            let mut bytes = [0u8; RANDOM_LENGTH];
-            SysRng.try_fill_bytes(&mut bytes)?;
-            let wanted = full - text.len();
-            let usable = bytes.iter().filter(|&&byte| byte < UNBIASED);
-            text.extend(usable.take(wanted).map(|byte| ALPHABET[(byte % 62) as usize] as char));
-        }
-        text.extend(checksum(text.as_bytes()).map(char::from));
+        complete(&mut text, RANDOM_LENGTH)?;
         Ok(Self(text))
     }
 
@@ -234,8 +226,7 @@ pub fn recognise(text: &[u8], brand: &Brand) -> Option<SecretKind> {
     if body.len() != BODY_LENGTH || !plain {
         return None;
     }
-    let (checked, sum) = text.split_at(text.len() - CHECKSUM_LENGTH);
-    (checksum(checked) == sum).then_some(kind)
+    is_complete(text).then_some(kind)
 }
 
 /// Text for an error or a log, without what has the form of a secret of any brand.
@@ -259,6 +250,29 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     }
     masked.push_str(&text[done..]);
     Cow::Owned(masked)
+}
+
+/// Adds so many random characters to a prefix, and the checksum of it all.
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub(super) fn complete(text: &mut String, random: usize) -> Result<(), rand::rngs::SysError> {
+    let full = text.len() + random;
+    while text.len() < full {
+        let mut bytes = [0u8; RANDOM_LENGTH];
+        SysRng.try_fill_bytes(&mut bytes)?;
+        let wanted = full - text.len();
+        let usable = bytes.iter().filter(|&&byte| byte < UNBIASED);
+        text.extend(usable.take(wanted).map(|byte| ALPHABET[(byte % 62) as usize] as char));
+    }
+    text.extend(checksum(text.as_bytes()).map(char::from));
+    Ok(())
+}
+
+/// Whether text ends with the checksum of what stands before it.
+pub(super) fn is_complete(text: &[u8]) -> bool {
+    let split = text.len().checked_sub(CHECKSUM_LENGTH).map(|at| text.split_at(at));
+    split.is_some_and(|(checked, sum)| checksum(checked) == sum)
 }
 
 /// CRC-32 (IEEE) in 6 digits of base62, padded with zeros.

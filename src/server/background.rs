@@ -1,6 +1,6 @@
 //! The threads behind the server: one reads the change feed, one writes counts and cares for what
-//! grows old, one ends connections to the database that are waited for too long, and one sends
-//! warnings where that is configured.
+//! grows old, one ends connections to the database that are waited for too long, one tests the
+//! connections to vendors, and one sends warnings where that is configured.
 
 use std::io;
 use std::sync::Arc;
@@ -43,6 +43,7 @@ pub(super) struct Background {
     stopping: Arc<AtomicBool>,
     feed: JoinHandle<()>,
     watch: JoinHandle<()>,
+    tests: JoinHandle<()>,
     usage: JoinHandle<io::Result<()>>,
     notifier: Option<JoinHandle<()>>,
 }
@@ -73,8 +74,12 @@ impl Background {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             move || cut_overdue(&bitting, &stopping)
         })?;
+        let tests = thread::Builder::new().name("vendor-tests".to_owned()).spawn({
+            let (bitting, stopping) = (bitting.clone(), stopping.clone());
+            move || test_connections(&bitting, &stopping)
+        })?;
         let notifier = start_notifier(&bitting, settings, &stopping)?;
-        Ok(Self { bitting, stopping, feed, watch, usage, notifier })
+        Ok(Self { bitting, stopping, feed, watch, tests, usage, notifier })
     }
 
     /// Ends the threads; the last thing one of them does is to write what is left.
@@ -85,6 +90,8 @@ impl Background {
         self.stopping.store(true, Ordering::Release);
         self.bitting.gate.freshness.wake();
         self.usage.thread().unpark();
+        // A vendor that keeps it waiting is not waited for.
+        self.tests.thread().unpark();
         if let Some(notifier) = &self.notifier {
             notifier.thread().unpark();
         }
@@ -146,6 +153,16 @@ fn cut_overdue(bitting: &Bitting, stopping: &AtomicBool) {
     while !stopping.load(Ordering::Acquire) {
         thread::sleep(WATCH_INTERVAL);
         bitting.database.cut_overdue();
+    }
+}
+
+fn test_connections(bitting: &Bitting, stopping: &AtomicBool) {
+    let mut health = Health::of("testing connections to vendors");
+    while !stopping.load(Ordering::Acquire) {
+        thread::park_timeout(CARE_INTERVAL);
+        while !stopping.load(Ordering::Acquire)
+            && health.note(bitting.test_due_connection()).unwrap_or(false)
+        {}
     }
 }
 

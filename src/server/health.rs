@@ -1,6 +1,6 @@
 //! Telling of work in the background that fails, however often it is tried.
 
-use crate::store;
+use std::fmt::Display;
 
 /// Logs once that something began to fail, and once that it works again.
 pub(super) struct Health {
@@ -15,7 +15,7 @@ impl Health {
     }
 
     /// Notes how it went; returns what came of it.
-    pub(super) fn note<T>(&mut self, result: store::Result<T>) -> Option<T> {
+    pub(super) fn note<T, E: Display>(&mut self, result: Result<T, E>) -> Option<T> {
         match result {
             Ok(value) => {
                 if std::mem::take(&mut self.failing) {

@@ -26,6 +26,7 @@ use actix_web::{App, HttpServer, web};
 
 use crate::clock::Clock;
 use crate::config::{ListenAddress, Settings};
+use crate::domain::connections::Connections;
 use crate::domain::warnings::Warnings;
 use crate::domain::{Bitting, resources};
 use crate::http::document::Document;
@@ -64,7 +65,9 @@ pub fn open(
     let connections = settings.database_connections;
     let (database, mark) = migrate::open(target, connections, brand, clock.wall(), missing)?;
     let catalog = resources::register(&database, &settings.resources)?;
-    let mut bitting = Bitting::new(database, &mark, catalog, clock, settings.max_staleness)?;
+    let connections = Connections::new(&settings.connections)?;
+    let staleness = settings.max_staleness;
+    let mut bitting = Bitting::new(database, &mark, catalog, clock, staleness, connections)?;
     bitting.warnings = Warnings::on(settings.warnings.channels());
     Ok(bitting)
 }
@@ -72,6 +75,7 @@ pub fn open(
 /// Reads what requests are judged by into memory, and compares the resources with those of others.
 fn load(bitting: &Bitting) -> Result<(), StartError> {
     bitting.read_feed()?;
+    bitting.tell_locked_connections();
     bitting.compare_resources()?;
     Ok(bitting.share_limits()?)
 }

@@ -43,6 +43,8 @@ pub struct Look {
     pub keys: i64,
     /// The greatest revision of an admin token; 0 where there is none.
     pub tokens: i64,
+    /// The greatest revision of a connection; 0 where there is none.
+    pub connections: i64,
     events: Vec<Bookmark>,
 }
 
@@ -65,7 +67,7 @@ impl Look {
 }
 
 type Row =
-    (bool, i64, i64, i64, Option<i64>, Option<NaiveDateTime>, Option<String>, Option<String>);
+    (bool, i64, i64, i64, i64, Option<i64>, Option<NaiveDateTime>, Option<String>, Option<String>);
 
 /// Asks for the newest revisions and for some events, in one statement.
 ///
@@ -75,15 +77,16 @@ type Row =
 pub fn look(connection: &mut AnyConnection, events: &[i64]) -> Result<Look> {
     let query = LookQuery(events);
     let rows: Vec<Row> = on_either!(connection => query.load(connection)?);
-    let (in_recovery, oldest_program, keys, tokens) =
-        rows.first().map_or((false, 0, 0, 0), |row| (row.0, row.1, row.2, row.3));
+    let (in_recovery, oldest_program, keys, tokens, connections) =
+        rows.first().map_or((false, 0, 0, 0, 0), |row| (row.0, row.1, row.2, row.3, row.4));
     if in_recovery {
         return Err(standby::refusal());
     }
-    let event = |(_, _, _, _, id, at, action, key_id): Row| {
+    let event = |(_, _, _, _, _, id, at, action, key_id): Row| {
         Some(Bookmark { id: id?, event: Some((at?, action?, key_id)) })
     };
-    Ok(Look { oldest_program, keys, tokens, events: rows.into_iter().filter_map(event).collect() })
+    let events = rows.into_iter().filter_map(event).collect();
+    Ok(Look { oldest_program, keys, tokens, connections, events })
 }
 
 /// Has SQLite read the file itself next. Else a file that was overwritten in place would not show:
@@ -101,12 +104,14 @@ struct LookQuery<'a>(&'a [i64]);
 const REVISIONS: &str = "COALESCE((SELECT MAX(oldest_program) FROM bitting), 0), \
      COALESCE((SELECT MAX(revision) FROM api_keys), 0), \
      COALESCE((SELECT MAX(revision) FROM admin_tokens), 0), \
+     COALESCE((SELECT MAX(revision) FROM connections), 0), \
      e.id, e.at, e.action, e.key_id FROM (SELECT 1 AS one) AS always \
      LEFT JOIN audit_events AS e ON e.id ";
 
 impl Query for LookQuery<'_> {
     type SqlType = (
         Bool,
+        BigInt,
         BigInt,
         BigInt,
         BigInt,

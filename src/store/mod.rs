@@ -5,6 +5,7 @@
 //! diesel.
 
 pub mod audit;
+pub mod connections;
 pub mod database;
 pub mod error;
 pub mod feed;

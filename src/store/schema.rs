@@ -10,6 +10,40 @@ diesel::table! {
         brand -> Text,
         oldest_program -> BigInt,
         high_water -> Timestamp,
+        database_id -> Text,
+    }
+}
+
+diesel::table! {
+    connections (number) {
+        number -> BigInt,
+        id -> Text,
+        handle -> Text,
+        kind -> Text,
+        origin -> Text,
+        form -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        account -> Nullable<Text>,
+        standing -> Bool,
+        recordings -> Bool,
+        rate_limit -> Nullable<Text>,
+        key_rate_limit -> Nullable<Text>,
+        sealed -> Nullable<Binary>,
+        hint -> Nullable<Text>,
+        test_result -> Nullable<Text>,
+        test_since -> Nullable<Timestamp>,
+        tested_at -> Nullable<Timestamp>,
+        tested_by -> Nullable<Text>,
+        test_time -> Nullable<BigInt>,
+        test_detail -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamp>,
+        removed_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        created_by_type -> Text,
+        created_by_id -> Nullable<Text>,
+        created_by_name -> Text,
+        revision -> BigInt,
     }
 }
 

@@ -1,10 +1,14 @@
 //! `bitting connection`: vendors' APIs that keys reach through Bitting.
 
+mod change;
+mod credential;
 mod kinds;
+mod shown;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::failure::Failure;
+use crate::config::{BadSetting, Settings};
 
 /// What can be done with connections.
 #[derive(Debug, Subcommand)]
@@ -20,10 +24,160 @@ No database is needed.")]
         /// callrail, aircall, customerly, clari or http
         kind: Option<String>,
     },
+    /// Make a connection; the vendor's credential is asked for, or read from standard input
+    #[command(after_help = "\
+Examples:
+  bitting connection add callrail --kind callrail
+  bitting connection add phones --kind aircall < credential
+
+The credential is tested, and nothing is saved unless the vendor accepts it. On standard input it is
+one field a line (aircall: the id, then the token) or a JSON object. It is never an argument, which
+everybody on the machine could read. `bitting connection new-key` draws the master key it needs.")]
+    Add(Add),
+    /// List connections and the state of each
+    List {
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one connection and the keys that reach it
+    Show(One),
+    /// Ask the vendor now whether it accepts the credential; exits with 1 if it does not
+    Test(One),
+    /// Change a connection's name, account, limits and what it offers
+    #[command(after_help = "\
+Examples:
+  bitting connection set callrail --limit 600/minute --key-limit 60/minute
+  bitting connection set callrail --account none
+
+Its kind, address and handle never change: another address is another connection.")]
+    Set(Set),
+    /// Replace a connection's credential, which is tested first; keys and scopes stay
+    SetCredential {
+        /// The connection
+        handle: String,
+        /// Save it without a test
+        #[arg(long)]
+        untested: bool,
+    },
+    /// Switch a connection off; its requests are refused until it is enabled
+    Disable(One),
+    /// Switch a connection on again
+    Enable(One),
+    /// Remove a connection and erase its credential; the handle is never given again
+    Remove {
+        /// The connection
+        handle: String,
+        /// Do not ask for confirmation; without a terminal on standard input, nothing is asked anyway
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Draw a master key; it is printed once, alone on standard output
+    #[command(after_help = "\
+Example:
+  (umask 077; bitting connection new-key > /etc/bitting/connections.key)
+  BITTING_CONNECTIONS_KEY_FILE=/etc/bitting/connections.key bitting serve
+
+Whoever has the key and the database has the vendors' credentials: keep them apart, and keep a copy
+of the key, since a backup of the database does not hold it. No database is needed.")]
+    NewKey,
+    /// Seal every credential with the first master key
+    #[command(after_help = "\
+To change the master key:
+  1. put a new key before the old one, on a line of its own, and restart the servers
+  2. bitting connection rekey
+  3. take the old key out, and restart the servers")]
+    Rekey,
 }
 
-pub(super) fn run(command: ConnectionCommand) -> Result<(), Failure> {
+/// One connection.
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// The connection
+    handle: String,
+    /// Print it as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// Its name in scopes and URLs, fixed: 2 to 40 lower-case letters, digits and hyphens
+    handle: String,
+    /// callrail, aircall, customerly or clari
+    #[arg(long)]
+    kind: String,
+    #[command(flatten)]
+    profile: Profile,
+    /// Another address than the vendor's own, one of --connections-hosts
+    #[arg(long, value_name = "ORIGIN")]
+    base_url: Option<String>,
+    /// How the credential is sent [default: found by the test]
+    #[arg(long, value_name = "FORM")]
+    auth: Option<String>,
+    /// Save it without a test
+    #[arg(long)]
+    untested: bool,
+    /// Print it as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// The connection
+    handle: String,
+    #[command(flatten)]
+    profile: Profile,
+    /// Print it as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What may be changed of a connection.
+#[derive(Debug, Args)]
+pub(super) struct Profile {
+    /// A name for people, 1 to 100 characters [default: the handle]
+    #[arg(long)]
+    name: Option<String>,
+    /// What it is for, at most 500 characters, or none
+    #[arg(long, value_name = "TEXT|none")]
+    description: Option<String>,
+    /// The only account that requests may be about (callrail), or none
+    #[arg(long, value_name = "ACCOUNT|none")]
+    account: Option<String>,
+    /// Whether calls are offered that outlive a key, such as making a webhook [default: false]
+    #[arg(long, value_name = "true|false")]
+    standing: Option<bool>,
+    /// Whether answers may hold links to recordings [default: true]
+    #[arg(long, value_name = "true|false")]
+    recordings: Option<bool>,
+    /// How fast all keys together may use it, such as 600/minute, or none
+    #[arg(long, value_name = "REQUESTS/TIME|none")]
+    limit: Option<String>,
+    /// How fast each key may use it, such as 60/minute, or none
+    #[arg(long, value_name = "REQUESTS/TIME|none")]
+    key_limit: Option<String>,
+}
+
+pub(super) fn run(
+    command: ConnectionCommand,
+    settings: impl FnOnce() -> Result<Settings, BadSetting>,
+) -> Result<(), Failure> {
     match command {
         ConnectionCommand::Kinds { kind } => kinds::run(kind.as_deref()),
+        ConnectionCommand::NewKey => credential::new_key(),
+        ConnectionCommand::Rekey => change::rekey(&settings()?),
+        ConnectionCommand::Add(add) => change::add(add, &settings()?),
+        ConnectionCommand::Set(set) => change::set(set, &settings()?),
+        ConnectionCommand::SetCredential { handle, untested } => {
+            change::set_credential(&handle, untested, &settings()?)
+        }
+        ConnectionCommand::Disable(one) => change::switch(&one, false, &settings()?),
+        ConnectionCommand::Enable(one) => change::switch(&one, true, &settings()?),
+        ConnectionCommand::Remove { handle, yes } => change::remove(&handle, yes, &settings()?),
+        ConnectionCommand::List { json } => shown::list(json, &settings()?),
+        ConnectionCommand::Show(one) => shown::show_one(&one, &settings()?),
+        ConnectionCommand::Test(one) => shown::test(&one, &settings()?),
     }
 }

@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 
 use super::store;
 use crate::clock::ManualClock;
+use crate::config::ConnectionSettings;
+use crate::domain::connections::Connections;
 use crate::domain::keys::keyring::IssuedKey;
 use crate::domain::principal::Principal;
 use crate::domain::users::passwords::choose_password;
@@ -112,6 +114,7 @@ impl Stage {
             (*bitting.catalog).clone(),
             clock.clone(),
             Time::MAX,
+            Connections::new(&ConnectionSettings::default())?,
         )?;
         let tally = played.meter.worker();
         Ok(Self {

@@ -12,12 +12,13 @@ use super::migrate;
 use super::migrate::Look;
 use super::preconditions::ServerFacts;
 use super::target::Target;
+use crate::model::connections::Connection;
 use crate::model::finding::Finding;
 use crate::model::time::Moment;
 use crate::store::error::Result;
 use crate::store::users::powers;
 use crate::store::users::powers::Powers;
-use crate::store::{keys, resources, tokens};
+use crate::store::{connections, keys, resources, tokens};
 
 /// How many damages are listed at most; one is enough to know.
 const DAMAGES_LISTED: usize = 5;
@@ -126,6 +127,13 @@ impl Inspection {
     /// How many servers were seen since then whose resources have another fingerprint.
     pub fn count_differing_servers(&mut self, fingerprint: &str, since: Moment) -> Result<u64> {
         self.0.read(|connection| resources::count_others(connection, fingerprint, since))
+    }
+
+    /// Every connection that is not removed, and what tells this database from others.
+    pub fn connections(&mut self) -> Result<(Vec<Connection>, String)> {
+        self.0.read(|connection| {
+            Ok((connections::list(connection)?, connections::database_id(connection)?))
+        })
     }
 
     /// Opens the database for looking only.

@@ -38,7 +38,9 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The generation of this program. It works with every schema whose `oldest_program` is not higher.
-pub(in crate::store) const GENERATION: i64 = 1;
+pub(in crate::store) const GENERATION: i64 = 2;
+/// The generation that a new database asks for: the second is needed where there are connections.
+const FIRST: i64 = 1;
 
 const DEFAULT_BRAND: &str = "bt";
 
@@ -371,8 +373,9 @@ fn mark_database(connection: &mut AnyConnection, brand: &str, now: Moment) -> Re
         .values((
             bitting::one.eq(1),
             bitting::brand.eq(brand),
-            bitting::oldest_program.eq(GENERATION),
+            bitting::oldest_program.eq(FIRST),
             bitting::high_water.eq(now.naive_utc()),
+            bitting::database_id.eq(Uuid::now_v7().simple().to_string()),
         ))
         .execute(connection)?;
     let hour = Minute::of(now).hour();

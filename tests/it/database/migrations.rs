@@ -288,7 +288,7 @@ on_both! {
             "UPDATE api_keys SET name = NULL",
             "UPDATE admin_tokens SET access = 'all'",
             "UPDATE admin_tokens SET expires_at = NULL",
-            "INSERT INTO bitting SELECT 2, brand, oldest_program, high_water FROM bitting",
+            "INSERT INTO bitting SELECT 2, brand, oldest_program, high_water, database_id FROM bitting",
             "INSERT INTO bitting SELECT * FROM bitting",
             "INSERT INTO usage_rollup SELECT 2, hour, key_number, minutes_from FROM usage_rollup",
         ] {

@@ -1,14 +1,17 @@
 //! A certificate authority of the tests' own, one for each run, and servers that it vouches for.
 
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tempfile::TempDir;
 
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: TempDir,
 }
 
 /// The authority of this run.
@@ -16,10 +19,17 @@ pub static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    Authority { issuer }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
+    Authority { issuer, folder }
 });
 
 impl Authority {
+    /// Its certificate in a file, as operators give it.
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
     /// Its certificate.
     pub fn certificate(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()

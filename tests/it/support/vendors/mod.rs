@@ -1,8 +1,11 @@
 //! Vendors' APIs as they behave, over TLS, on this machine: one module a kind. Each remembers the
 //! requests that reached it.
 
+pub mod aircall;
 pub mod authority;
 pub mod callrail;
+pub mod clari;
+pub mod customerly;
 
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,0 +1,2 @@
+DROP TABLE connections;
+ALTER TABLE bitting DROP COLUMN database_id;

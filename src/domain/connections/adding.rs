@@ -1,0 +1,266 @@
+//! Making connections and replacing their credentials: tested first, then sealed.
+
+use serde_json::json;
+
+use super::probe::{Finding, probe};
+use super::seal::{Binding, seal};
+use crate::domain::Bitting;
+use crate::domain::audit_log::log_change;
+use crate::domain::error::{Error, Result};
+use crate::domain::principal::{Principal, require};
+use crate::model::FieldErrors;
+use crate::model::audit::Action;
+use crate::model::connections::{
+    AuthForm, Connection, ConnectionTest, Handle, MasterKey, NewConnection, TestResult,
+    VendorCredential,
+};
+use crate::model::id::{ConnectionId, PublicId};
+use crate::model::words::Word;
+use crate::store::AnyConnection;
+use crate::store::connections;
+use crate::store::database::transaction::AdvisoryLock;
+
+/// A connection that has just been made, or got another credential.
+pub struct Added {
+    /// The connection as it is stored.
+    pub connection: Connection,
+    /// The accounts that its credential sees, where the vendor says so.
+    pub accounts: Vec<String>,
+}
+
+/// How a credential is to be stored: its form, and what the test of it has found, if there was one.
+struct Tried {
+    form: AuthForm,
+    finding: Option<Finding>,
+}
+
+impl Bitting {
+    /// Makes a connection. Its credential is tested first, unless `untested`, and nothing is stored
+    /// that the vendor does not accept.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::Invalid`], or [`Error::Refused`] with what the test has found.
+    pub fn add_connection(
+        &self,
+        principal: &Principal,
+        new: NewConnection,
+        credential: &VendorCredential,
+        untested: bool,
+    ) -> Result<Added> {
+        let attempt = json!({"attempt": "connection.created", "handle": new.handle});
+        let made = self.add_connection_as(principal, new, credential, untested);
+        let added = self.audit_denial(principal, None, &attempt, made)?;
+        self.connection_took_effect(&added.connection)?;
+        log_change(Action::ConnectionCreated, &added.connection.handle, &principal.origin);
+        Ok(added)
+    }
+
+    fn add_connection_as(
+        &self,
+        principal: &Principal,
+        new: NewConnection,
+        credential: &VendorCredential,
+        untested: bool,
+    ) -> Result<Added> {
+        require(principal.administers())?;
+        if !self.connections.may_lead_to(new.kind, &new.origin) {
+            let why =
+                format!("{} is not among --connections-hosts; let its operator add it", new.origin);
+            return Err(FieldErrors::one("base_url", why).into());
+        }
+        let key = self.connections.keys.writer().map_err(|why| Error::Refused(why.to_owned()))?;
+        // What cannot be stored need not be tested.
+        self.database.read(|connection| {
+            self.require_unlocked(connection)?;
+            require_free(connection, &new.handle)
+        })?;
+        let forms = new.form.as_ref().map_or(new.kind.forms(), std::slice::from_ref);
+        let tried = self.try_credential(&new, forms, credential, untested)?;
+        let accounts = tried.finding.as_ref().map(|found| found.accounts.clone());
+        let mut added = self.unsaved_connection(principal, new, tried, credential.hint());
+        self.database.write(|connection| -> Result<()> {
+            require(self.reload_rights(connection, principal)?.administers())?;
+            AdvisoryLock::Keys.acquire(connection)?;
+            self.require_unlocked(connection)?;
+            require_free(connection, &added.handle)?;
+            let full =
+                || Error::Refused("there have been 255 connections, which is the most".into());
+            added.number = connections::next_number(connection)?.ok_or_else(full)?;
+            self.seal_for(connection, key, credential, &mut added)?;
+            let detail = json!({
+                "connection_id": added.id, "handle": added.handle, "kind": added.kind,
+                "base_url": added.origin, "auth": added.form, "tested": !untested,
+            });
+            let (action, origin) = (Action::ConnectionCreated, &principal.origin);
+            added.revision = self.record_change(connection, action, origin, None, &detail)?;
+            Ok(connections::insert(connection, &added)?)
+        })?;
+        Ok(Added { connection: added, accounts: accounts.unwrap_or_default() })
+    }
+
+    /// A connection that is about to be stored: its number, its sealed credential and its revision are
+    /// still to be given to it.
+    fn unsaved_connection(
+        &self,
+        principal: &Principal,
+        new: NewConnection,
+        tried: Tried,
+        hint: Option<String>,
+    ) -> Connection {
+        let now = self.time.now();
+        Connection {
+            number: 0,
+            id: ConnectionId::from_number(self.next_id(now)),
+            handle: new.handle,
+            kind: new.kind,
+            origin: new.origin,
+            form: tried.form,
+            profile: new.profile,
+            sealed: None,
+            hint,
+            test: self.first_test(principal, tried.finding),
+            disabled_at: None,
+            removed_at: None,
+            created_at: now,
+            created_by: principal.origin.actor.clone(),
+            revision: 0,
+        }
+    }
+
+    /// The form to send a credential in: found by a test, or else the first that fits.
+    fn try_credential(
+        &self,
+        to: &NewConnection,
+        forms: &[AuthForm],
+        credential: &VendorCredential,
+        untested: bool,
+    ) -> Result<Tried> {
+        let fits = |form: &&AuthForm| credential.header(**form).is_some();
+        let Some(form) = forms.iter().find(fits).copied() else {
+            let forms: Vec<&str> = forms.iter().map(|form| form.as_str()).collect();
+            let why =
+                format!("has not the fields that it takes to be sent as {}", forms.join(", "));
+            return Err(FieldErrors::one("credential", why).into());
+        };
+        if untested {
+            return Ok(Tried { form, finding: None });
+        }
+        let finding = probe(&self.connections.connector, to.kind, &to.origin, forms, credential);
+        if finding.result != TestResult::Ok {
+            let why = finding.detail.unwrap_or_default();
+            return Err(Error::Refused(format!(
+                "the test says {}: {why}; nothing was saved",
+                finding.result.as_str()
+            )));
+        }
+        let account = to.profile.account.as_ref();
+        if account.is_some_and(|account| !finding.accounts.contains(account)) {
+            let why = format!(
+                "is not seen by this credential, which sees {}",
+                finding.accounts.join(", ")
+            );
+            return Err(FieldErrors::one("account", why).into());
+        }
+        Ok(Tried { form: finding.form, finding: Some(finding) })
+    }
+
+    /// What is stored of the test before a credential was.
+    fn first_test(&self, by: &Principal, finding: Option<Finding>) -> Option<ConnectionTest> {
+        let at = self.time.now();
+        finding.map(|found| ConnectionTest {
+            result: found.result,
+            since: at,
+            at,
+            by: by.origin.actor.name.clone(),
+            milliseconds: found.took.as_millis() as i64,
+            detail: found.detail,
+        })
+    }
+
+    pub(super) fn seal_for(
+        &self,
+        connection: &mut AnyConnection,
+        key: &MasterKey,
+        credential: &VendorCredential,
+        to: &mut Connection,
+    ) -> Result<()> {
+        let database = connections::database_id(connection)?;
+        let sealed = seal(key, credential, Binding::of(to, &database));
+        to.sealed = Some(sealed.map_err(|why| Error::Randomness(why.to_string()))?);
+        Ok(())
+    }
+
+    /// Refuses to seal while the master key of another connection is not there: whoever has set
+    /// another key by mistake would end up with some connections under each.
+    fn require_unlocked(&self, connection: &mut AnyConnection) -> Result<()> {
+        for there in connections::list(connection)? {
+            if let Some(sealed) =
+                there.sealed.filter(|sealed| !self.connections.keys.has(sealed.key_id()))
+            {
+                return Err(Error::Refused(format!(
+                    "the connection {} needs the master key {}, which is not there; add that key, or, \
+                     if it is lost, enter the credential again with `bitting connection \
+                     set-credential {}`",
+                    there.handle,
+                    sealed.key_id(),
+                    there.handle
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the credential of a connection, which keeps everything else. The old one need not
+    /// open. The new one is tested first, unless `untested`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`], or [`Error::Refused`] with what
+    /// the test has found.
+    pub fn set_connection_credential(
+        &self,
+        principal: &Principal,
+        handle: &Handle,
+        credential: &VendorCredential,
+        untested: bool,
+    ) -> Result<Added> {
+        let present = self.find_connection(principal, handle)?;
+        let key = self.connections.keys.writer().map_err(|why| Error::Refused(why.to_owned()))?;
+        let to = NewConnection {
+            handle: present.handle,
+            kind: present.kind,
+            origin: present.origin,
+            form: None,
+            profile: present.profile,
+        };
+        let action = Action::ConnectionCredentialSet;
+        let mut tried = None;
+        if principal.administers() {
+            tried = Some(self.try_credential(&to, to.kind.forms(), credential, untested)?);
+        }
+        let accounts = tried.as_ref().and_then(|tried| tried.finding.clone());
+        let changed = self.change_connection(principal, handle, action, |connection, there| {
+            let tried = tried.ok_or(Error::Forbidden)?;
+            there.form = tried.form;
+            there.hint = credential.hint();
+            there.test = self.first_test(principal, tried.finding);
+            self.seal_for(connection, key, credential, there)?;
+            Ok(Some(json!({"auth": there.form, "tested": !untested})))
+        })?;
+        let accounts = accounts.map(|found| found.accounts).unwrap_or_default();
+        Ok(Added { connection: changed, accounts })
+    }
+}
+
+fn require_free(connection: &mut AnyConnection, handle: &Handle) -> Result<()> {
+    match connections::find(connection, handle)? {
+        None => Ok(()),
+        Some(there) if there.removed_at.is_none() => {
+            Err(FieldErrors::one("handle", "is that of another connection; choose another").into())
+        }
+        Some(_) => {
+            let why = "was that of a connection that is removed, and is never given again, since \
+                       scopes may still name it; choose another";
+            Err(FieldErrors::one("handle", why).into())
+        }
+    }
+}

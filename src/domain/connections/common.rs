@@ -1,0 +1,50 @@
+//! What all use cases of connections share.
+
+use std::time::Duration;
+
+use super::master_keys::MasterKeys;
+use super::registry::Registry;
+use crate::config::ConnectionSettings;
+use crate::model::connections::{ApiOrigin, Connection, Kind};
+use crate::outbound::Connector;
+use crate::store;
+
+/// The connections in memory, the master keys, and the way to the vendors.
+pub struct Connections {
+    /// The connections in memory.
+    pub registry: Registry,
+    /// The keys that credentials are sealed with.
+    pub keys: MasterKeys,
+    /// The way to the vendors.
+    pub connector: Connector,
+    pub(super) hosts: Vec<ApiOrigin>,
+    pub(super) test_every: Duration,
+}
+
+impl Connections {
+    /// What the settings say; nothing is read of the database yet.
+    ///
+    /// # Errors
+    /// When a certificate of an authority cannot be used.
+    pub fn new(settings: &ConnectionSettings) -> store::Result<Self> {
+        let connector = Connector::new(&settings.private, &settings.authorities);
+        let refused = |why| store::Error::Refused(format!("--connections-ca: {why}"));
+        Ok(Self {
+            registry: Registry::default(),
+            keys: MasterKeys::new(settings.key.clone()),
+            connector: connector.map_err(refused)?,
+            hosts: settings.hosts.clone(),
+            test_every: settings.test_every,
+        })
+    }
+
+    /// Whether the credential of this connection can be opened, as far as its key tells.
+    pub fn has_key_of(&self, connection: &Connection) -> bool {
+        connection.sealed.as_ref().is_none_or(|sealed| self.keys.has(sealed.key_id()))
+    }
+
+    /// Whether a connection of this kind may lead there.
+    pub(super) fn may_lead_to(&self, kind: Kind, origin: &ApiOrigin) -> bool {
+        kind.origin() == Some(origin.as_str()) || self.hosts.contains(origin)
+    }
+}

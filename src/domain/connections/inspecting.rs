@@ -1,0 +1,64 @@
+//! Whether the credentials of connections can be opened: for `bitting check`, and for the log at a
+//! server's start.
+
+use std::collections::BTreeMap;
+
+use super::master_keys::MasterKeys;
+use super::seal::{Binding, Locked, open};
+use crate::config::ConnectionSettings;
+use crate::domain::Bitting;
+use crate::model::connections::Connection;
+use crate::model::finding::Finding;
+
+const CHECK: &str = "connections";
+const REMEDY: &str = "name the file that holds the key with --connections-key-file, or, if it is \
+                      lost, enter the credentials again with `bitting connection set-credential`";
+
+/// How many credentials are sealed with which key, and which of them do not open.
+pub(in crate::domain) fn finding(
+    all: &[Connection],
+    database: &str,
+    settings: &ConnectionSettings,
+) -> Finding {
+    let keys = MasterKeys::new(settings.key.clone());
+    if let (true, Err(why)) = (keys.are_configured(), keys.all()) {
+        return Finding::wrong(CHECK, why, "mend or replace it; see `bitting connection new-key`");
+    }
+    let mut by_key = BTreeMap::new();
+    let mut faults = Vec::new();
+    for connection in all {
+        let Some(sealed) = &connection.sealed else { continue };
+        *by_key.entry(sealed.key_id()).or_insert(0) += 1;
+        let opened = match keys.all() {
+            Ok(keys) => open(keys, sealed, Binding::of(connection, database)).map(drop),
+            Err(why) => Err(Locked::NoKey { needs: sealed.key_id(), why: why.to_owned() }),
+        };
+        if let Err(why) = opened {
+            faults.push(format!("{}: {why}", connection.handle));
+        }
+    }
+    if !faults.is_empty() {
+        return Finding::wrong(CHECK, faults.join("; "), REMEDY);
+    }
+    let counts = by_key.iter().map(|(key, n)| format!("{n} sealed with the master key {key}"));
+    let counts: Vec<String> = counts.collect();
+    Finding::ok(CHECK, if counts.is_empty() { "none".to_owned() } else { counts.join(", ") })
+}
+
+impl Bitting {
+    /// Logs at a server's start which connections cannot be used for want of a master key.
+    pub fn tell_locked_connections(&self) {
+        let keys = &self.connections.keys;
+        if let (true, Err(why)) = (keys.are_configured(), keys.all()) {
+            tracing::error!("the master keys of connections cannot be used: {why}");
+        }
+        let all = self.connections.registry.list();
+        let locked: Vec<_> = all.iter().filter_map(|each| self.lock_of(each)).collect();
+        if let Some(why) = locked.first() {
+            tracing::warn!(
+                connections = locked.len(),
+                "connections are locked, and their requests are refused: {why}"
+            );
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Connections: vendors' APIs with a credential for each.
+//!
+//! `seal` keeps the credentials, under the keys of `master_keys`, and `opening` opens one for a
+//! request. `adding` makes connections and `managing` changes them; `probe` asks a vendor whether it
+//! accepts a credential, and `testing` records what it said. `registry` is what requests see, and
+//! `inspecting` looks whether everything can be opened.
+
+pub mod adding;
+mod common;
+pub(in crate::domain) mod inspecting;
+mod managing;
+pub mod master_keys;
+mod opening;
+pub mod probe;
+pub mod registry;
+pub mod seal;
+mod testing;
+
+pub use common::Connections;

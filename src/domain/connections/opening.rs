@@ -1,0 +1,33 @@
+//! Opening the credential of a connection, for one request.
+
+use super::seal;
+use super::seal::{Binding, Locked};
+use crate::domain::Bitting;
+use crate::model::connections::{Connection, VendorCredential};
+
+impl Bitting {
+    /// Opens the credential of a connection in memory. It is meant for one request, and is gone from
+    /// memory when it is dropped.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub fn open_credential(&self, connection: &Connection) -> Result<VendorCredential, Locked> {
+        self.unseal(connection, &self.connections.registry.database())
+    }
+
+    pub(super) fn unseal(
+        &self,
+        connection: &Connection,
+        database: &str,
+    ) -> Result<VendorCredential, Locked> {
+        let sealed = connection.sealed.as_ref().ok_or(Locked::Altered)?;
+        let no_key = |why: &str| Locked::NoKey { needs: sealed.key_id(), why: why.to_owned() };
+        let keys = self.connections.keys.all().map_err(no_key)?;
+        seal::open(keys, sealed, Binding::of(connection, database))
+    }
+    /// Why a connection cannot be used, if its master key is not there.
+    pub fn lock_of(&self, connection: &Connection) -> Option<Locked> {
+        let has_key = self.connections.has_key_of(connection);
+        (!has_key).then(|| self.open_credential(connection).err()).flatten()
+    }
+}

@@ -1,0 +1,138 @@
+//! The test of a credential: one request to the vendor that only reads, in each form that the
+//! credential may be sent in, and what its answer says.
+
+use std::time::{Duration, Instant};
+
+use http::Request;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use serde_json::Value;
+
+use crate::model::connections::{ApiOrigin, AuthForm, Kind, TestResult, VendorCredential};
+use crate::outbound;
+use crate::outbound::{Answer, Connector, Fault};
+
+/// How long the vendor may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a test found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether the vendor accepts the credential.
+    pub result: TestResult,
+    /// The form in which it was sent last.
+    pub form: AuthForm,
+    /// What is wrong, in words without anything of the answer's body.
+    pub detail: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// The accounts that the credential sees, where the vendor says so.
+    pub accounts: Vec<String>,
+}
+
+/// Tests a credential in these forms, of which there is one at least that it has the fields for, until
+/// the vendor accepts one.
+pub(super) fn probe(
+    connector: &Connector,
+    kind: Kind,
+    origin: &ApiOrigin,
+    forms: &[AuthForm],
+    credential: &VendorCredential,
+) -> Finding {
+    let began = Instant::now();
+    let mut worst: Option<Finding> = None;
+    for &form in forms {
+        let Some((name, value)) = credential.header(form) else { continue };
+        let request = Request::get(format!("{origin}{}", path(kind)))
+            .header(ACCEPT, "application/json")
+            // Aircall refuses some reads without it.
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, concat!("bitting/", env!("CARGO_PKG_VERSION")))
+            .header(name, value.as_str())
+            .body(String::new());
+        let answer = match request {
+            Ok(request) => outbound::ask(connector, request, PATIENCE),
+            Err(why) => Err(Fault::Invalid(why.to_string())),
+        };
+        let (result, detail, accounts) = judge(kind, answer);
+        let took = began.elapsed();
+        let found = Finding { result, form, detail, took, accounts };
+        match result {
+            TestResult::Ok | TestResult::Unreachable => return found,
+            // What one form is rejected for, another one says more about.
+            TestResult::Rejected => worst = Some(worst.unwrap_or(found)),
+            TestResult::Unexpected => worst = Some(found),
+        }
+    }
+    worst.unwrap_or_else(|| Finding {
+        result: TestResult::Unexpected,
+        form: forms.first().copied().unwrap_or(AuthForm::Headers),
+        detail: Some("the credential has not the fields that this form needs".to_owned()),
+        took: began.elapsed(),
+        accounts: Vec::new(),
+    })
+}
+
+/// What is asked for: cheap, and there for every credential.
+fn path(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CallRail => "/v3/a.json?per_page=250",
+        Kind::Aircall => "/v1/ping",
+        Kind::Customerly => "/v1/tags",
+        Kind::Clari => "/v4/admin/limits",
+        Kind::Http => "/",
+    }
+}
+
+type Judged = (TestResult, Option<String>, Vec<String>);
+
+fn judge(kind: Kind, answer: Result<Answer, Fault>) -> Judged {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(Fault::Unreachable(why)) => {
+            return (TestResult::Unreachable, Some(why), Vec::new());
+        }
+        Err(late @ Fault::Late(_)) => {
+            return (TestResult::Unreachable, Some(late.to_string()), Vec::new());
+        }
+        Err(fault) => return (TestResult::Unexpected, Some(fault.to_string()), Vec::new()),
+    };
+    let (status, json) = (answer.status().as_u16(), serde_json::from_slice(answer.body()));
+    let json: Value = json.unwrap_or_default();
+    if status == 200 && is_proof(kind, &json) {
+        return (TestResult::Ok, None, accounts(kind, &json));
+    }
+    if matches!(status, 401 | 403) || is_refusal(kind, status, &json) {
+        let why = format!("the vendor does not accept the credential (status {status})");
+        return (TestResult::Rejected, Some(why), Vec::new());
+    }
+    let content = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content = content.unwrap_or("no Content-Type");
+    let why =
+        format!("the vendor answers status {status}, {content}, which is not its API's answer");
+    (TestResult::Unexpected, Some(why), Vec::new())
+}
+
+/// Whether an answer can only come from the vendor's API.
+fn is_proof(kind: Kind, json: &Value) -> bool {
+    match kind {
+        Kind::CallRail => json["accounts"].is_array(),
+        Kind::Aircall => json["ping"] == "pong",
+        Kind::Customerly => json["data"].is_array(),
+        Kind::Clari => json["jobs"].is_object(),
+        Kind::Http => false,
+    }
+}
+
+/// Whether an answer that is neither 401 nor 403 says that the credential is wrong. Customerly's is a
+/// server error with a message about it.
+fn is_refusal(kind: Kind, status: u16, json: &Value) -> bool {
+    let message = json["error"]["message"].as_str().unwrap_or_default().to_ascii_lowercase();
+    let about_it = message.contains("token") || message.contains("header");
+    kind == Kind::Customerly && status == 500 && about_it
+}
+
+fn accounts(kind: Kind, json: &Value) -> Vec<String> {
+    let list = json["accounts"].as_array().filter(|_| kind == Kind::CallRail);
+    let ids = list.into_iter().flatten().filter_map(|account| account["id"].as_str());
+    ids.map(str::to_owned).collect()
+}

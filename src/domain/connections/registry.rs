@@ -1,0 +1,66 @@
+//! The connections in memory, as requests need them: replaced by the change feed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::model::connections::{Connection, Handle};
+
+/// Every connection of the database, those that are gone too, so that no older state comes back.
+#[derive(Default)]
+pub struct Registry(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    database: Arc<str>,
+    by_handle: HashMap<Handle, Arc<Connection>>,
+}
+
+impl Registry {
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Known> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection with this handle, unless it is removed.
+    pub fn find(&self, handle: &Handle) -> Option<Arc<Connection>> {
+        self.known().by_handle.get(handle).filter(|found| found.removed_at.is_none()).cloned()
+    }
+
+    /// Every connection that is not removed, by handle.
+    pub fn list(&self) -> Vec<Arc<Connection>> {
+        let known = self.known();
+        let mut present: Vec<_> =
+            known.by_handle.values().filter(|found| found.removed_at.is_none()).cloned().collect();
+        present.sort_unstable_by(|a, b| a.handle.cmp(&b.handle));
+        present
+    }
+
+    /// What tells the database that they were read from.
+    pub fn database(&self) -> Arc<str> {
+        self.known().database.clone()
+    }
+
+    /// Takes changed connections in. A state that is not newer than the one here changes nothing.
+    pub(in crate::domain) fn apply(&self, changed: Vec<Connection>, database: &str) {
+        if changed.is_empty() {
+            return;
+        }
+        let mut known = self.change();
+        known.database = database.into();
+        for connection in changed {
+            let here = known.by_handle.get(&connection.handle);
+            if here.is_none_or(|here| here.revision < connection.revision) {
+                known.by_handle.insert(connection.handle.clone(), Arc::new(connection));
+            }
+        }
+    }
+
+    /// Replaces everything, since the database was set back.
+    pub(in crate::domain) fn replace(&self, all: Vec<Connection>, database: &str) {
+        self.change().by_handle.clear();
+        self.apply(all, database);
+    }
+}

@@ -1,0 +1,210 @@
+//! Sealing a credential and opening it again: XChaCha20-Poly1305 under a key that is derived from a
+//! master key, bound to the connection, its origin and its form. A row that was copied, or whose
+//! origin was changed, does not open.
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use rand::TryRng;
+use rand::rngs::{SysError, SysRng};
+use zeroize::Zeroizing;
+
+use crate::model::connections::{
+    ApiOrigin, AuthForm, Connection, Kind, MasterKey, MasterKeyId, SealedCredential,
+    VendorCredential,
+};
+use crate::model::id::ConnectionId;
+use crate::model::words::Word;
+
+/// What is encrypted is filled up to a multiple of this, so that its length tells nothing.
+const BLOCK: usize = 64;
+
+/// What a sealed credential is for, and good for nothing else.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding<'a> {
+    /// The database.
+    pub database: &'a str,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Which API it is.
+    pub kind: Kind,
+    /// Where it is sent.
+    pub origin: &'a ApiOrigin,
+    /// How it is sent.
+    pub form: AuthForm,
+}
+
+impl<'a> Binding<'a> {
+    /// That of a connection in this database.
+    pub fn of(connection: &'a Connection, database: &'a str) -> Self {
+        let Connection { id, kind, origin, form, .. } = connection;
+        Self { database, connection: *id, kind: *kind, origin, form: *form }
+    }
+
+    /// All of it as bytes; each part with its length, so that no two bindings are alike.
+    fn to_bytes(self) -> Vec<u8> {
+        let id = self.connection.to_string();
+        let (kind, origin, form) = (self.kind.as_str(), self.origin.as_str(), self.form.as_str());
+        let mut bytes = b"bitting connection".to_vec();
+        for part in [self.database, &id, kind, origin, form] {
+            bytes.extend((part.len() as u64).to_le_bytes());
+            bytes.extend(part.as_bytes());
+        }
+        bytes
+    }
+}
+
+/// Why a credential cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Locked {
+    /// There is no master key at all, or it could not be read.
+    #[error("its credential needs the master key {needs}, and {why}")]
+    NoKey {
+        /// The key that it needs.
+        needs: MasterKeyId,
+        /// Why there is none.
+        why: String,
+    },
+    /// There are other master keys.
+    #[error("its credential needs the master key {needs}, and there is {has}")]
+    OtherKey {
+        /// The key that it needs.
+        needs: MasterKeyId,
+        /// Those there are.
+        has: String,
+    },
+    /// It was not sealed for this connection as it stands.
+    #[error(
+        "its credential does not open: it was sealed for another connection, address or form; enter \
+         it again with `bitting connection set-credential`"
+    )]
+    Altered,
+}
+
+/// Seals a credential.
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub fn seal(
+    key: &MasterKey,
+    credential: &VendorCredential,
+    binding: Binding<'_>,
+) -> Result<SealedCredential, SysError> {
+    let mut nonce = [0; 24];
+    SysRng.try_fill_bytes(&mut nonce)?;
+    let json = credential.to_json();
+    let padded = Zeroizing::new(pad(json.as_bytes()));
+    let payload = Payload { msg: &padded, aad: &binding.to_bytes() };
+    // It only fails for messages of 256 GiB, and then seals nothing.
+    let ciphertext = cipher(key).encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
+    Ok(SealedCredential::new(key.id(), &nonce, &ciphertext))
+}
+
+/// Opens a credential with the one of these keys that it needs.
+///
+/// # Errors
+/// [`Locked`], which tells nothing of the credential.
+pub fn open(
+    keys: &[MasterKey],
+    sealed: &SealedCredential,
+    binding: Binding<'_>,
+) -> Result<VendorCredential, Locked> {
+    let needs = sealed.key_id();
+    let key = keys.iter().find(|key| key.id() == needs).ok_or_else(|| {
+        let has: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
+        Locked::OtherKey { needs, has: has.join(", ") }
+    })?;
+    let payload = Payload { msg: sealed.ciphertext(), aad: &binding.to_bytes() };
+    let opened = cipher(key).decrypt(&XNonce::from(sealed.nonce()), payload);
+    let opened = Zeroizing::new(opened.map_err(|_| Locked::Altered)?);
+    let text = str::from_utf8(&opened).map_err(|_| Locked::Altered)?;
+    VendorCredential::parse(binding.kind, text).map_err(|_| Locked::Altered)
+}
+
+fn cipher(key: &MasterKey) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new((&*key.sealing_key()).into())
+}
+
+/// Fills a text up with spaces, which JSON does not mind.
+fn pad(text: &[u8]) -> Vec<u8> {
+    let mut padded = Vec::with_capacity(text.len().next_multiple_of(BLOCK));
+    padded.extend_from_slice(text);
+    padded.resize(text.len().next_multiple_of(BLOCK), b' ');
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::id::PublicId;
+
+    fn credential(text: &str) -> VendorCredential {
+        VendorCredential::parse(Kind::CallRail, text).unwrap()
+    }
+
+    fn origin(text: &str) -> ApiOrigin {
+        text.parse().unwrap()
+    }
+
+    fn binding<'a>(database: &'a str, origin: &'a ApiOrigin) -> Binding<'a> {
+        let connection = ConnectionId::from_number(7);
+        Binding { database, connection, kind: Kind::CallRail, origin, form: AuthForm::Token }
+    }
+
+    fn sent(credential: &VendorCredential) -> String {
+        credential.header(AuthForm::ApiKey).unwrap().1.to_string()
+    }
+
+    #[test]
+    fn what_was_sealed_for_one_thing_opens_for_nothing_else() {
+        let key = MasterKey::generate().unwrap();
+        let (home, away) = (origin("https://api.callrail.com"), origin("https://evil.example"));
+        let right = binding("one", &home);
+        let sealed = seal(&key, &credential("secret"), right).unwrap();
+        let keys = [MasterKey::generate().unwrap(), key];
+        assert_eq!(sent(&open(&keys, &sealed, right).unwrap()), "secret");
+        for (what, wrong) in [
+            ("origin", Binding { origin: &away, ..right }),
+            ("database", Binding { database: "two", ..right }),
+            ("connection", Binding { connection: ConnectionId::from_number(8), ..right }),
+            ("kind", Binding { kind: Kind::Clari, ..right }),
+            ("form", Binding { form: AuthForm::Bearer, ..right }),
+        ] {
+            assert_eq!(open(&keys, &sealed, wrong).unwrap_err(), Locked::Altered, "{what}");
+        }
+        let why = open(&keys[..1], &sealed, right).unwrap_err();
+        let [needs, has] = [keys[1].id().to_string(), keys[0].id().to_string()];
+        assert!(why.to_string().contains(&needs) && why.to_string().contains(&has), "{why}");
+    }
+
+    #[test]
+    fn no_byte_can_be_changed() {
+        let key = [MasterKey::generate().unwrap()];
+        let home = origin("https://api.callrail.com");
+        let sealed = seal(&key[0], &credential("secret"), binding("one", &home)).unwrap();
+        for at in 0..sealed.as_bytes().len() {
+            let mut bytes = sealed.as_bytes().to_vec();
+            bytes[at] ^= 1;
+            let opened = SealedCredential::try_from(bytes)
+                .map(|sealed| open(&key, &sealed, binding("one", &home)).is_ok());
+            assert_ne!(opened, Ok(true), "byte {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_credential_survives_and_none_tells_its_length(text in "[!-z|~]{1,40}") {
+            let key = [MasterKey::generate().unwrap()];
+            let home = origin("https://api.callrail.com");
+            let (sealed, again) = (
+                seal(&key[0], &credential(&text), binding("one", &home)).unwrap(),
+                seal(&key[0], &credential(&text), binding("one", &home)).unwrap(),
+            );
+            prop_assert_ne!(sealed.as_bytes(), again.as_bytes());
+            prop_assert_eq!((sealed.ciphertext().len() - 16) % BLOCK, 0);
+            let opened = open(&key, &sealed, binding("one", &home)).unwrap();
+            prop_assert_eq!(sent(&opened), text);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Testing connections that there are: on demand, regularly, and after an answer that may mean that
+//! the vendor no longer accepts the credential.
+
+use std::slice;
+
+use chrono::Duration;
+use serde_json::json;
+
+use super::probe::{Finding, probe};
+use crate::domain::Bitting;
+use crate::domain::error::{Error, Result};
+use crate::domain::principal::{Principal, require};
+use crate::model::actor::Origin;
+use crate::model::audit::Action;
+use crate::model::connections::{Connection, ConnectionTest, Handle, TestResult};
+use crate::model::words::Word;
+use crate::store::AnyConnection;
+use crate::store::connections;
+use crate::store::database::transaction::AdvisoryLock;
+
+/// How often a connection is tested at most because of what its vendor has answered.
+const SUSPICION: Duration = Duration::seconds(60);
+
+impl Bitting {
+    /// Tests a connection now.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`], or [`Error::Locked`].
+    pub fn test_connection(&self, principal: &Principal, handle: &Handle) -> Result<Connection> {
+        require(principal.tests_connections())?;
+        let connection = self.find_connection(principal, handle)?;
+        self.test_and_record(&connection, &principal.origin)
+    }
+
+    /// Tests a connection after an answer that may mean that its credential is no longer accepted.
+    /// There is no result when it was tested less than a minute ago, by whichever server.
+    ///
+    /// # Errors
+    /// When the credential cannot be opened, or the database fails.
+    pub fn test_suspected(&self, connection: &Connection) -> Result<Option<TestResult>> {
+        let (now, number) = (self.time.now(), connection.number);
+        if !self.claim(number, now - SUSPICION)? {
+            return Ok(None);
+        }
+        let tested = self.test_and_record(connection, &Origin::server())?;
+        Ok(tested.test.map(|test| test.result))
+    }
+
+    /// Tests one connection that was not tested for long; says whether there may be another.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn test_due_connection(&self) -> Result<bool> {
+        let every = Duration::from_std(self.connections.test_every).unwrap_or(Duration::MAX);
+        let due = self.time.now() - every;
+        let all = self.background.read(connections::list)?;
+        let usable =
+            |each: &&Connection| each.disabled_at.is_none() && self.connections.has_key_of(each);
+        for connection in all.iter().filter(usable) {
+            let is_due = connection.test.as_ref().is_some_and(|test| test.at <= due);
+            if !is_due || !self.claim(connection.number, due)? {
+                continue;
+            }
+            return match self.test_and_record(connection, &Origin::server()) {
+                Ok(_) | Err(Error::NotFound | Error::Locked(_)) => Ok(true),
+                Err(why) => Err(why),
+            };
+        }
+        Ok(false)
+    }
+
+    /// Takes a connection for a test, unless it was taken since then. It is only read first: whoever
+    /// provokes suspicious answers must not keep the database writing.
+    fn claim(&self, number: u8, not_since: crate::model::time::Moment) -> Result<bool> {
+        let last = self.background.read(|connection| connections::tested_at(connection, number))?;
+        if last.is_some_and(|last| last > not_since) {
+            return Ok(false);
+        }
+        let now = self.time.now();
+        Ok(self
+            .background
+            .write(|connection| connections::claim_for_test(connection, number, not_since, now))?)
+    }
+
+    fn test_and_record(&self, connection: &Connection, by: &Origin) -> Result<Connection> {
+        let database = self.database.read(connections::database_id)?;
+        let credential = self.unseal(connection, &database).map_err(Error::Locked)?;
+        let Connection { kind, origin, form, .. } = connection;
+        let connector = &self.connections.connector;
+        let found = probe(connector, *kind, origin, slice::from_ref(form), &credential);
+        self.record_test(connection, by, found)
+    }
+
+    /// Stores what a test has found. That the vendor does not accept the credential is an event, and
+    /// that it does again another; only a success ends it.
+    fn record_test(&self, tested: &Connection, by: &Origin, found: Finding) -> Result<Connection> {
+        let mut event = None;
+        let there = self.background.write(|connection| {
+            AdvisoryLock::Keys.acquire(connection)?;
+            let there = connections::find(connection, &tested.handle)?;
+            let mut there =
+                there.filter(|there| there.removed_at.is_none()).ok_or(Error::NotFound)?;
+            if there.sealed != tested.sealed {
+                // Another credential was set meanwhile, of which this says nothing.
+                return Ok(there);
+            }
+            let before = there.test.as_ref().map(|test| test.result);
+            there.test = Some(self.next_test(there.test.take(), by, found));
+            let after = there.test.as_ref().map(|test| test.result);
+            event = match (before, after) {
+                (Some(TestResult::Rejected), Some(TestResult::Ok)) => {
+                    Some(Action::ConnectionRecovered)
+                }
+                (Some(TestResult::Rejected), _) => None,
+                (_, Some(TestResult::Rejected)) => Some(Action::ConnectionRejected),
+                _ => None,
+            };
+            if let Some(action) = event {
+                there.revision = self.record_result(connection, action, by, &there)?;
+            }
+            connections::update(connection, &there)?;
+            Result::Ok(there)
+        })?;
+        if let Some(action) = event {
+            self.connection_took_effect(&there)?;
+            tell(action, &there);
+        }
+        Ok(there)
+    }
+
+    fn next_test(
+        &self,
+        before: Option<ConnectionTest>,
+        by: &Origin,
+        found: Finding,
+    ) -> ConnectionTest {
+        let at = self.time.now();
+        let before = before.map(|test| (test.result, test.since));
+        let (result, since) = match before {
+            Some((TestResult::Rejected, since)) if found.result != TestResult::Ok => {
+                (TestResult::Rejected, since)
+            }
+            Some((result, since)) if result == found.result => (result, since),
+            _ => (found.result, at),
+        };
+        let milliseconds = i64::try_from(found.took.as_millis()).unwrap_or(i64::MAX);
+        ConnectionTest {
+            result,
+            since,
+            at,
+            by: by.actor.name.clone(),
+            milliseconds,
+            detail: found.detail,
+        }
+    }
+
+    fn record_result(
+        &self,
+        connection: &mut AnyConnection,
+        action: Action,
+        by: &Origin,
+        there: &Connection,
+    ) -> Result<i64> {
+        let why = there.test.as_ref().and_then(|test| test.detail.as_deref());
+        let detail = json!({"connection_id": there.id, "handle": there.handle, "detail": why});
+        self.record_change(connection, action, by, None, &detail)
+    }
+}
+
+/// Logs once that a credential is no longer accepted, and once that it is again.
+fn tell(action: Action, there: &Connection) {
+    let handle = there.handle.as_str();
+    if action == Action::ConnectionRejected {
+        tracing::warn!(
+            connection = handle,
+            "the vendor does not accept the credential of a connection; enter another with `bitting \
+             connection set-credential`"
+        );
+    } else {
+        tracing::info!(connection = handle, action = action.as_str(), "tested");
+    }
+}

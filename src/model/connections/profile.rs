@@ -1,0 +1,198 @@
+//! What may be changed of a connection at any time, and what a new one is made of.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::api_origin::ApiOrigin;
+use super::handle::Handle;
+use super::kind::{AuthForm, Kind};
+use crate::model::FieldErrors;
+use crate::model::fields::{FieldReader, as_text};
+use crate::model::limits::RateLimit;
+use crate::model::merge_patch::patch_fields;
+use crate::model::words::Word;
+
+/// The longest account id.
+const LONGEST_ACCOUNT: usize = 100;
+
+/// The part of a connection that can be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConnectionProfile {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// At most 500 characters.
+    pub description: Option<String>,
+    /// The only account of the vendor's that requests may be about, where its paths name one.
+    pub account: Option<String>,
+    /// Whether calls are offered that outlive a key, such as making a webhook.
+    pub standing: bool,
+    /// Whether answers may hold links to recordings.
+    pub recordings: bool,
+    /// How fast the connection may be used by all keys together.
+    #[serde(serialize_with = "as_optional_text")]
+    pub limit: Option<RateLimit>,
+    /// How fast each key may use it.
+    #[serde(serialize_with = "as_optional_text")]
+    pub key_limit: Option<RateLimit>,
+}
+
+fn as_optional_text<S: serde::Serializer>(
+    limit: &Option<RateLimit>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    limit.map(|limit| limit.to_string()).serialize(serializer)
+}
+
+impl ConnectionProfile {
+    /// Reads every field, for a connection of this kind.
+    fn read(reader: &mut FieldReader<'_>, kind: Option<Kind>, usual: &str) -> Option<Self> {
+        let name = reader.line("name", 100).unwrap_or_else(|| usual.to_owned());
+        let description = reader.text("description", 500).filter(|text| !text.is_empty());
+        let account = reader.parsed(
+            "account",
+            || json!({"type": "string"}),
+            |value| read_account(as_text(value)?, kind),
+        );
+        let standing = reader.boolean("standing").unwrap_or(false);
+        let recordings = reader.boolean("recordings").unwrap_or(true);
+        let mut limit = |field| {
+            let schema = || json!({"type": "string"});
+            reader.parsed(field, schema, |value| as_text(value)?.parse::<RateLimit>())
+        };
+        let (limit, key_limit) = (limit("limit"), limit("key_limit"));
+        Some(Self { name, description, account, standing, recordings, limit, key_limit })
+    }
+
+    /// What a JSON merge patch makes of it.
+    ///
+    /// # Errors
+    /// Every error that was found.
+    pub fn patched(&self, patch: Map<String, Value>, kind: Kind) -> Result<Self, FieldErrors> {
+        let mut document = json!(self).as_object().cloned().unwrap_or_default();
+        patch_fields(&mut document, patch);
+        let mut reader = FieldReader::new(&document);
+        let profile = Self::read(&mut reader, Some(kind), &self.name);
+        reader.finish(profile)
+    }
+}
+
+fn read_account(text: &str, kind: Option<Kind>) -> Result<String, String> {
+    let formed = !text.is_empty()
+        && text.len() <= LONGEST_ACCOUNT
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match kind {
+        Some(Kind::CallRail) | None if formed => Ok(text.to_owned()),
+        Some(Kind::CallRail) | None => Err("must be the letters and digits of an id".to_owned()),
+        Some(kind) => Err(format!("is not to be said: the paths of {} name none", kind.as_str())),
+    }
+}
+
+/// A connection that is about to be made; everything in it has been checked, save whether its origin
+/// is allowed.
+#[derive(Debug, Clone)]
+pub struct NewConnection {
+    /// Its name in scopes and URLs.
+    pub handle: Handle,
+    /// Which API it is.
+    pub kind: Kind,
+    /// Where the API is served.
+    pub origin: ApiOrigin,
+    /// How the credential is sent, unless a test is to find it.
+    pub form: Option<AuthForm>,
+    /// What may be changed later.
+    pub profile: ConnectionProfile,
+}
+
+impl NewConnection {
+    /// Reads `handle`, `kind`, and optionally `base_url`, `auth` and the fields of the profile.
+    ///
+    /// # Errors
+    /// Every error that was found.
+    pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        let mut reader = FieldReader::new(object);
+        let text = || json!({"type": "string"});
+        let handle: Option<Handle> = reader.parsed("handle", text, |value| {
+            as_text(value)?.parse().map_err(|why: super::handle::InvalidHandle| why.to_string())
+        });
+        let handle = reader.required("handle", handle);
+        let kind = reader.parsed("kind", text, |value| read_kind(as_text(value)?));
+        let kind = reader.required("kind", kind);
+        let origin = reader.parsed("base_url", text, |value| as_text(value)?.parse::<ApiOrigin>());
+        let usual = kind.and_then(Kind::origin).and_then(|origin| origin.parse().ok());
+        let form = reader.parsed("auth", text, |value| read_form(as_text(value)?, kind));
+        let name = handle.as_ref().map_or("", Handle::as_str);
+        let profile = ConnectionProfile::read(&mut reader, kind, name);
+        let new = handle.zip(kind).zip(origin.or(usual)).zip(profile);
+        reader.finish(new.map(|(((handle, kind), origin), profile)| Self {
+            handle,
+            kind,
+            origin,
+            form,
+            profile,
+        }))
+    }
+}
+
+/// The kinds that can be made so far.
+pub fn offered_kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.iter().copied().filter(|kind| kind.origin().is_some())
+}
+
+fn read_kind(text: &str) -> Result<Kind, String> {
+    offered_kinds().find(|kind| kind.as_str() == text).ok_or_else(|| {
+        let words: Vec<&str> = offered_kinds().map(Word::as_str).collect();
+        format!("must be one of {}", words.join(", "))
+    })
+}
+
+fn read_form(text: &str, kind: Option<Kind>) -> Result<AuthForm, String> {
+    let forms = kind.map_or(AuthForm::ALL, Kind::forms);
+    forms.iter().copied().find(|form| form.as_str() == text).ok_or_else(|| {
+        let words: Vec<&str> = forms.iter().map(|form| form.as_str()).collect();
+        format!("must be one of {}", words.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(object: Value) -> Result<NewConnection, Vec<String>> {
+        NewConnection::from_object(object.as_object().unwrap())
+            .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
+    }
+
+    #[test]
+    fn a_connection_needs_a_handle_and_a_kind() {
+        let new = read(json!({"handle": "cr", "kind": "callrail"})).unwrap();
+        assert_eq!(
+            (new.profile.name.as_str(), new.origin.as_str()),
+            ("cr", "https://api.callrail.com")
+        );
+        assert!(new.profile.recordings && !new.profile.standing && new.form.is_none());
+        assert_eq!(read(json!({})).unwrap_err(), ["handle", "kind"]);
+        let wrong = json!({
+            "handle": "CR", "kind": "callrail", "base_url": "https://x/v1", "auth": "basic",
+            "account": "a/b", "limit": "fast", "secret": "x",
+        });
+        let named = ["handle", "base_url", "auth", "account", "limit", "secret"];
+        assert_eq!(read(wrong).unwrap_err(), named);
+        assert_eq!(
+            read(json!({"handle": "ac", "kind": "aircall", "account": "1"})).unwrap_err(),
+            ["account"]
+        );
+    }
+
+    #[test]
+    fn a_profile_is_changed_by_a_merge_patch() {
+        let before =
+            read(json!({"handle": "cr", "kind": "callrail", "limit": "600/minute"})).unwrap();
+        let patch = json!({"limit": null, "account": "ACC1", "name": "CallRail"});
+        let patch = patch.as_object().unwrap().clone();
+        let after = before.profile.patched(patch, Kind::CallRail).unwrap();
+        assert_eq!((after.limit, after.account.as_deref()), (None, Some("ACC1")));
+        assert_eq!(after.name, "CallRail");
+        let unknown = json!({"base_url": "https://x"}).as_object().unwrap().clone();
+        assert!(before.profile.patched(unknown, Kind::CallRail).is_err());
+    }
+}

@@ -1,0 +1,90 @@
+//! Connections as JSON: over HTTP and on the command line. Nothing of a credential is in it but its
+//! end.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::connection::{Connection, ConnectionState};
+use crate::model::actor::Actor;
+use crate::model::id::ConnectionId;
+use crate::model::time;
+use crate::model::time::Moment;
+use crate::model::words::Word;
+
+/// A connection as it is shown.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Connection")]
+pub struct ConnectionView<'a> {
+    /// Names the connection; it is not secret.
+    id: ConnectionId,
+    /// Its name in scopes and URLs.
+    handle: &'a str,
+    /// What people call it.
+    name: &'a str,
+    /// What it is for.
+    description: Option<&'a str>,
+    /// Which API it is.
+    kind: &'static str,
+    /// Where the API is served.
+    base_url: &'a str,
+    /// How the credential is sent.
+    auth: &'static str,
+    /// The end of the credential, if that is long enough to be shown.
+    credential_ends_with: Option<&'a str>,
+    /// Whether it can be used.
+    state: ConnectionState,
+    /// What is wrong, as the last test found it.
+    state_detail: Option<&'a str>,
+    /// Since when tests find the same.
+    #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
+    state_since: Option<Moment>,
+    /// When it was last tested.
+    #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
+    tested_at: Option<Moment>,
+    /// The only account that requests may be about, if it is limited to one.
+    account: Option<&'a str>,
+    /// Whether calls are offered that outlive a key, such as making a webhook.
+    standing: bool,
+    /// Whether answers may hold links to recordings.
+    recordings: bool,
+    /// How fast all keys together may use it.
+    limit: Option<String>,
+    /// How fast each key may use it.
+    key_limit: Option<String>,
+    /// When it was made.
+    #[serde(with = "time::rfc3339")]
+    #[schemars(with = "Moment")]
+    created_at: Moment,
+    /// By whom.
+    created_by: &'a Actor,
+}
+
+impl<'a> ConnectionView<'a> {
+    /// The connection, where it is known whether there is a master key for its credential.
+    pub fn new(connection: &'a Connection, has_key: bool) -> Self {
+        let (profile, test) = (&connection.profile, connection.test.as_ref());
+        Self {
+            id: connection.id,
+            handle: connection.handle.as_str(),
+            name: &profile.name,
+            description: profile.description.as_deref(),
+            kind: connection.kind.as_str(),
+            base_url: connection.origin.as_str(),
+            auth: connection.form.as_str(),
+            credential_ends_with: connection.hint.as_deref(),
+            state: connection.state(has_key),
+            state_detail: test.and_then(|test| test.detail.as_deref()),
+            state_since: test.map(|test| test.since),
+            tested_at: test.map(|test| test.at),
+            account: profile.account.as_deref(),
+            standing: profile.standing,
+            recordings: profile.recordings,
+            limit: profile.limit.map(|limit| limit.to_string()),
+            key_limit: profile.key_limit.map(|limit| limit.to_string()),
+            created_at: connection.created_at,
+            created_by: &connection.created_by,
+        }
+    }
+}

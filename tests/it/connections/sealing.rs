@@ -1,0 +1,124 @@
+//! How credentials are kept: what opens them, what does not, and how the master key is changed.
+
+use super::{Operator, new_key};
+use crate::support::vendors::{Vendor, callrail, clari};
+use crate::support::{Backend, on_both};
+
+fn two(backend: Backend) -> (Vendor, Vendor, Operator) {
+    let (callrail, clari) = (callrail::start(), clari::start());
+    let ours = Operator::new(backend, &[&callrail, &clari]);
+    ours.add("calls", "callrail", &callrail, callrail::KEY).unwrap();
+    ours.add("other", "callrail", &callrail, callrail::KEY).unwrap();
+    ours.add("deals", "clari", &clari, clari::TOKEN).unwrap();
+    (callrail, clari, ours)
+}
+
+/// What `bitting check` says of connections, and whether it finds nothing wrong.
+fn check(ours: &Operator) -> (bool, String) {
+    let output = ours.run_with(&["check"], "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.contains("connections:")).unwrap_or_default();
+    (output.status.success(), line.to_owned())
+}
+
+on_both! {
+    fn whoever_writes_the_database_cannot_send_a_credential_elsewhere(backend) {
+        let (callrail, clari, ours) = two(backend);
+        let elsewhere = clari.origin();
+        for (what, damage, undo) in [
+            (
+                "origin",
+                format!("UPDATE connections SET origin = '{elsewhere}' WHERE handle = 'calls'"),
+                format!("UPDATE connections SET origin = '{}' WHERE handle = 'calls'", callrail.origin()),
+            ),
+            (
+                "form",
+                "UPDATE connections SET form = 'bearer' WHERE handle = 'calls'".to_owned(),
+                "UPDATE connections SET form = 'token' WHERE handle = 'calls'".to_owned(),
+            ),
+            (
+                "database",
+                "UPDATE bitting SET database_id = 'x' || database_id".to_owned(),
+                "UPDATE bitting SET database_id = SUBSTR(database_id, 2)".to_owned(),
+            ),
+        ] {
+            ours.connection(&["test", "calls"], "").unwrap();
+            callrail.take();
+            clari.take();
+            ours.database.db_execute(&damage);
+            let said = ours.connection(&["test", "calls"], "").unwrap_err();
+            assert!(said.contains("does not open"), "{what}: {said}");
+            assert_eq!((callrail.take().len(), clari.take().len()), (0, 0), "{what}");
+            let (right, line) = check(&ours);
+            assert!(!right && line.contains("calls: its credential does not open"), "{what}: {line}");
+            ours.database.db_execute(&undo);
+        }
+        // One connection's credential is none of another's, though both are of one vendor.
+        let swap = "UPDATE connections SET sealed = (SELECT sealed FROM connections WHERE handle = \
+                    'other') WHERE handle = 'calls'";
+        ours.database.db_execute(swap);
+        let said = ours.connection(&["test", "calls"], "").unwrap_err();
+        assert!(said.contains("does not open"), "{said}");
+        // It is still listed, and mended by entering the credential again.
+        assert!(ours.connection(&["list"], "").unwrap().contains("calls"));
+        assert_eq!(ours.connection(&["set-credential", "calls"], callrail::KEY), Ok("calls ok".into()));
+    }
+}
+
+on_both! {
+    fn with_another_master_key_connections_are_locked_and_say_which_they_need(backend) {
+        let (callrail, _clari, mut ours) = two(backend);
+        let (right, line) = check(&ours);
+        assert!(right && line.contains("3 sealed with the master key"), "{line}");
+        let first = ours.key.replace(new_key());
+        let shown = ours.connection(&["show", "calls"], "").unwrap();
+        assert!(shown.contains("calls locked: its credential needs the master key"), "{shown}");
+        assert_eq!(ours.shown("deals")["state"], "locked");
+        let (right, line) = check(&ours);
+        assert!(!right && line.contains("needs the master key"), "{line}");
+        for refused in [
+            ours.add("new", "callrail", &callrail, callrail::KEY),
+            ours.connection(&["rekey"], ""),
+            ours.connection(&["test", "calls"], ""),
+        ] {
+            let said = refused.unwrap_err();
+            assert!(said.contains("needs the master key"), "{said}");
+        }
+        // All that needs no credential goes on.
+        ours.connection(&["set", "calls", "--name", "Calls"], "").unwrap();
+        ours.connection(&["disable", "calls"], "").unwrap();
+        ours.connection(&["enable", "calls"], "").unwrap();
+
+        let second = ours.key.take().unwrap();
+        assert_eq!(ours.shown("calls")["state"], "locked");
+        // Both keys at once: the first seals, both open; then the old one is of no use.
+        ours.key = Some(format!("{second} {}", first.clone().unwrap()));
+        assert_eq!(ours.shown("calls")["state"], "ok");
+        let rekeyed = ours.connection(&["rekey"], "").unwrap();
+        assert!(rekeyed.contains("3 sealed with the master key"), "{rekeyed}");
+        ours.key = first;
+        assert_eq!(ours.shown("calls")["state"], "locked");
+        ours.key = Some(second);
+        ours.connection(&["test", "calls"], "").unwrap();
+        assert!(check(&ours).0);
+        let events = "SELECT COUNT(*) FROM audit_events WHERE action = 'connection.rekeyed'";
+        assert_eq!(ours.database.db_number(events), 1);
+    }
+}
+
+on_both! {
+    fn a_lost_master_key_costs_the_credentials_and_nothing_else(backend) {
+        let (_callrail, _clari, mut ours) = two(backend);
+        let before = ours.shown("calls");
+        ours.key = Some(new_key());
+        for (handle, credential) in
+            [("calls", callrail::KEY), ("other", callrail::KEY), ("deals", clari::TOKEN)]
+        {
+            let set = ours.connection(&["set-credential", handle], credential);
+            assert_eq!(set, Ok(format!("{handle} ok")));
+        }
+        assert_eq!(ours.shown("calls")["id"], before["id"]);
+        assert!(check(&ours).0);
+        ours.connection(&["rekey"], "").unwrap();
+    }
+}
