@@ -109,7 +109,7 @@ pub struct Options {
     /// How warnings go out
     #[command(flatten)]
     pub warnings: WarningOptions,
-    #[allow(missing_docs, reason = "clap would take it for the description of every command")]
+    /// Where connections lead, and what seals their credentials
     #[command(flatten)]
     pub connections: ConnectionOptions,
 }

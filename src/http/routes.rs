@@ -3,7 +3,7 @@
 
 use actix_web::{HttpResponse, ResponseError, web};
 
-use super::api::{audit, describe, document, keys, probes, this_key};
+use super::api::{audit, connections, describe, document, keys, probes, this_key};
 use super::assets;
 use super::authz;
 use super::authz::family::Family;
@@ -14,6 +14,7 @@ use super::middleware::judge::Judge;
 use super::middleware::measure::Measure;
 use super::pages;
 use super::pages::account::{login, password, setup};
+use super::pages::connections::{connection, new_connection, replace};
 use super::pages::keys::{changes, export, key, narrow, new_key, rotate, search};
 use super::pages::parts::frame::ADMINS_AND_AUDITORS;
 use super::pages::tokens::new_token;
@@ -61,6 +62,12 @@ pub fn endpoints() -> Vec<Endpoint> {
             .post(keys::rotate, describe::keys::rotate),
         Endpoint::new("/v1/keys/{id}/errors", AdminToken).get(keys::errors, describe::keys::errors),
         Endpoint::new("/v1/keys/{id}/usage", AdminToken).get(keys::usage, describe::keys::usage),
+        Endpoint::new("/v1/connections", AdminToken)
+            .get(connections::list, describe::connections::list),
+        Endpoint::new("/v1/connections/{id}", AdminToken)
+            .get(connections::find, describe::connections::find),
+        Endpoint::new("/v1/connections/{id}/test", AdminToken)
+            .post(connections::test, describe::connections::test),
         Endpoint::new("/v1/audit", AdminToken).get(audit::list, describe::audit::list),
         // Probes.
         Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),
@@ -111,6 +118,20 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::browser("/tokens/{id}/revoke", ADMINISTRATORS)
             .page(tokens::revoke_form)
             .form(tokens::revoke),
+        Endpoint::browser("/connections", PageNeed::ANY_USER).page(pages::connections::list),
+        Endpoint::browser("/connections/new", ADMINISTRATORS)
+            .page(new_connection::form)
+            .form(new_connection::add),
+        Endpoint::browser("/connections/{id}", PageNeed::ANY_USER).page(connection::show),
+        Endpoint::browser("/connections/{id}/test", ADMINISTRATORS).form(connection::test),
+        Endpoint::browser("/connections/{id}/credential", ADMINISTRATORS)
+            .page(replace::form)
+            .form(replace::replace),
+        Endpoint::browser("/connections/{id}/disable", ADMINISTRATORS).form(connection::disable),
+        Endpoint::browser("/connections/{id}/enable", ADMINISTRATORS).form(connection::enable),
+        Endpoint::browser("/connections/{id}/remove", ADMINISTRATORS)
+            .page(connection::remove_form)
+            .form(connection::remove),
         Endpoint::browser("/password", Visitor).page(password::form).form(password::set),
         Endpoint::browser("/account", PageNeed::ANY_USER).page(account::show),
         Endpoint::browser("/account/password", PageNeed::ANY_USER).form(account::change_password),

@@ -8,12 +8,13 @@ use serde_json::{Map, Value, json};
 use super::super::application::{open, principal};
 use super::super::failure::Failure;
 use super::super::output::{plain, say, show, show_json};
+use super::arguments::{Add, One, Profile, Set};
+use super::credential;
 use super::shown::{find, parse_handle, tell_state, view};
-use super::{Add, One, Profile, Set, credential};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::domain::connections::adding::Added;
-use crate::model::connections::NewConnection;
+use crate::model::connections::{Handle, NewConnection};
 use crate::store::database::migrate::Missing;
 
 impl Profile {
@@ -128,10 +129,7 @@ pub(super) fn remove(handle: &str, yes: bool, settings: &Settings) -> Result<(),
 }
 
 /// Which keys lose what.
-fn keys_in_words(
-    bitting: &Bitting,
-    handle: &crate::model::connections::Handle,
-) -> Result<String, Failure> {
+fn keys_in_words(bitting: &Bitting, handle: &Handle) -> Result<String, Failure> {
     let keys = bitting.keys_that_reach(&principal(), handle)?;
     if keys.is_empty() {
         return Ok("No key reaches it.".to_owned());

@@ -1,14 +1,16 @@
 //! `bitting connection`: vendors' APIs that keys reach through Bitting.
 
+mod arguments;
 mod change;
 mod credential;
 mod kinds;
 mod shown;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::failure::Failure;
 use crate::config::{BadSetting, Settings};
+use arguments::{Add, One, Set};
 
 /// What can be done with connections.
 #[derive(Debug, Subcommand)]
@@ -88,76 +90,6 @@ To change the master key:
   2. bitting connection rekey
   3. take the old key out, and restart the servers")]
     Rekey,
-}
-
-/// One connection.
-#[derive(Debug, Args)]
-pub(super) struct One {
-    /// The connection
-    handle: String,
-    /// Print it as a JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Add {
-    /// Its name in scopes and URLs, fixed: 2 to 40 lower-case letters, digits and hyphens
-    handle: String,
-    /// callrail, aircall, customerly or clari
-    #[arg(long)]
-    kind: String,
-    #[command(flatten)]
-    profile: Profile,
-    /// Another address than the vendor's own, one of --connections-hosts
-    #[arg(long, value_name = "ORIGIN")]
-    base_url: Option<String>,
-    /// How the credential is sent [default: found by the test]
-    #[arg(long, value_name = "FORM")]
-    auth: Option<String>,
-    /// Save it without a test
-    #[arg(long)]
-    untested: bool,
-    /// Print it as a JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Set {
-    /// The connection
-    handle: String,
-    #[command(flatten)]
-    profile: Profile,
-    /// Print it as a JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-/// What may be changed of a connection.
-#[derive(Debug, Args)]
-pub(super) struct Profile {
-    /// A name for people, 1 to 100 characters [default: the handle]
-    #[arg(long)]
-    name: Option<String>,
-    /// What it is for, at most 500 characters, or none
-    #[arg(long, value_name = "TEXT|none")]
-    description: Option<String>,
-    /// The only account that requests may be about (callrail), or none
-    #[arg(long, value_name = "ACCOUNT|none")]
-    account: Option<String>,
-    /// Whether calls are offered that outlive a key, such as making a webhook [default: false]
-    #[arg(long, value_name = "true|false")]
-    standing: Option<bool>,
-    /// Whether answers may hold links to recordings [default: true]
-    #[arg(long, value_name = "true|false")]
-    recordings: Option<bool>,
-    /// How fast all keys together may use it, such as 600/minute, or none
-    #[arg(long, value_name = "REQUESTS/TIME|none")]
-    limit: Option<String>,
-    /// How fast each key may use it, such as 60/minute, or none
-    #[arg(long, value_name = "REQUESTS/TIME|none")]
-    key_limit: Option<String>,
 }
 
 pub(super) fn run(

@@ -3,7 +3,7 @@
 use super::super::application::{open, principal};
 use super::super::failure::Failure;
 use super::super::output::{plain, show, show_json, show_table};
-use super::One;
+use super::arguments::One;
 use crate::config::Settings;
 use crate::domain::{Bitting, Error};
 use crate::model::connections::{Connection, ConnectionState, ConnectionView, Handle};

@@ -50,7 +50,7 @@ impl Bitting {
         let attempt = json!({"attempt": "connection.created", "handle": new.handle});
         let made = self.add_connection_as(principal, new, credential, untested);
         let added = self.audit_denial(principal, None, &attempt, made)?;
-        self.connection_took_effect(&added.connection)?;
+        self.connection_took_effect(&added.connection);
         log_change(Action::ConnectionCreated, &added.connection.handle, &principal.origin);
         Ok(added)
     }

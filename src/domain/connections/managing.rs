@@ -10,7 +10,6 @@ use crate::model::audit::Action;
 use crate::model::connections::{Connection, Handle};
 use crate::model::id::KeyId;
 use crate::model::words::Word;
-use crate::store;
 use crate::store::AnyConnection;
 use crate::store::connections;
 use crate::store::database::transaction::AdvisoryLock;
@@ -100,7 +99,7 @@ impl Bitting {
         });
         let attempt = json!({"attempt": "connection.rekeyed"});
         let all = self.audit_denial(principal, None, &attempt, rekeyed)?;
-        all.iter().try_for_each(|each| self.connection_took_effect(each))?;
+        all.iter().for_each(|each| self.connection_took_effect(each));
         log_change(Action::ConnectionRekeyed, "all connections", &principal.origin);
         Ok(all.len())
     }
@@ -131,18 +130,19 @@ impl Bitting {
         let attempt = json!({"attempt": action.as_str(), "handle": handle});
         let (there, changed) = self.audit_denial(principal, None, &attempt, changed)?;
         if changed {
-            self.connection_took_effect(&there)?;
+            self.connection_took_effect(&there);
             log_change(action, handle, &principal.origin);
         }
         Ok(there)
     }
 
-    /// Has requests see what this process has committed.
-    pub(super) fn connection_took_effect(&self, changed: &Connection) -> store::Result<()> {
+    /// Has requests see at once what this process has committed. Where the database does not even say
+    /// which one it is, the change feed brings it.
+    pub(super) fn connection_took_effect(&self, changed: &Connection) {
         self.feed.committed(changed.revision);
-        let database = self.database.read(connections::database_id)?;
-        self.connections.registry.apply(vec![changed.clone()], &database);
-        Ok(())
+        if let Ok(database) = self.database.read(connections::database_id) {
+            self.connections.registry.apply(vec![changed.clone()], &database);
+        }
     }
 
     /// Every connection, by handle.

@@ -13,6 +13,7 @@ use crate::domain::principal::{Principal, require};
 use crate::model::actor::Origin;
 use crate::model::audit::Action;
 use crate::model::connections::{Connection, ConnectionTest, Handle, TestResult};
+use crate::model::time::Moment;
 use crate::model::words::Word;
 use crate::store::AnyConnection;
 use crate::store::connections;
@@ -57,7 +58,8 @@ impl Bitting {
         let usable =
             |each: &&Connection| each.disabled_at.is_none() && self.connections.has_key_of(each);
         for connection in all.iter().filter(usable) {
-            let is_due = connection.test.as_ref().is_some_and(|test| test.at <= due);
+            let last = connection.test.as_ref().map_or(connection.created_at, |test| test.at);
+            let is_due = last <= due;
             if !is_due || !self.claim(connection.number, due)? {
                 continue;
             }
@@ -71,7 +73,7 @@ impl Bitting {
 
     /// Takes a connection for a test, unless it was taken since then. It is only read first: whoever
     /// provokes suspicious answers must not keep the database writing.
-    fn claim(&self, number: u8, not_since: crate::model::time::Moment) -> Result<bool> {
+    fn claim(&self, number: u8, not_since: Moment) -> Result<bool> {
         let last = self.background.read(|connection| connections::tested_at(connection, number))?;
         if last.is_some_and(|last| last > not_since) {
             return Ok(false);
@@ -122,7 +124,7 @@ impl Bitting {
             Result::Ok(there)
         })?;
         if let Some(action) = event {
-            self.connection_took_effect(&there)?;
+            self.connection_took_effect(&there);
             tell(action, &there);
         }
         Ok(there)

@@ -1,6 +1,7 @@
 //! The JSON API: what each endpoint takes and answers.
 
 pub mod audit;
+pub mod connections;
 pub mod describe;
 pub mod document;
 pub mod keys;

@@ -84,7 +84,9 @@ impl Form {
     /// admin token. None if there is nothing to keep, or too much.
     pub fn to_keep(&self, brand: &Brand) -> Option<String> {
         let typed = self.0.iter().filter(|(name, value)| {
-            let secret = name.contains("password") || brand.may_occur_in(value);
+            let secret = name.contains("password")
+                || name.starts_with("credential_")
+                || brand.may_occur_in(value);
             !secret && !OF_ONE_FORM.contains(&name.as_str())
         });
         let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(typed).finish();

@@ -106,6 +106,9 @@ fn about<'a>(tag: &str, catalog: &'a Catalog) -> &'a str {
         "this_key" => "What any live key can ask about itself",
         "keys" => "Making, changing and revoking keys with an admin token",
         "activity" => "What a key was used for, and which of its requests failed last",
+        "connections" => {
+            "The vendors' APIs that keys reach, and whether each accepts its credential"
+        }
         "audit" => "What was done to keys and tokens, and by whom",
         "probes" => "Whether the server is alive, and whether it is ready",
         resource => catalog.named(resource).map_or("", |known| &known.description),

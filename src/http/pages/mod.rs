@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod connections;
 pub mod docs;
 pub mod keys;
 pub mod parts;

@@ -5,6 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use crate::model::schema::described;
 
 /// The longest handle, in characters.
 const LONGEST: usize = 40;
@@ -44,6 +47,12 @@ impl fmt::Display for Handle {
         f.write_str(&self.0)
     }
 }
+
+described!(
+    Handle,
+    "Handle",
+    json!({"type": "string", "pattern": format!("^[a-z][a-z0-9-]{{1,{}}}$", LONGEST - 1)})
+);
 
 impl Serialize for Handle {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

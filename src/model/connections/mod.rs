@@ -5,13 +5,13 @@ pub mod connection;
 pub mod credential;
 pub mod handle;
 pub mod kind;
+pub mod master_key;
+pub mod profile;
 pub mod scopes;
+pub mod sealed;
 pub mod table;
 pub mod tables;
 pub mod vendor_target;
-pub mod master_key;
-pub mod profile;
-pub mod sealed;
 pub mod view;
 
 pub use api_origin::ApiOrigin;

@@ -45,9 +45,9 @@ on_both! {
             assert_eq!(Browser::new(&server.client.base).get(path).status, 303, "{path}");
         }
         let names = |browser: &Browser| texts(&browser.get("/keys"), "nav[aria-label=Main] a");
-        assert_eq!(names(&admin), ["Keys", "Usage", "Audit log", "Users", "Tokens", "API"]);
-        assert_eq!(names(&auditor), ["Keys", "Usage", "Audit log", "Users", "Tokens", "API"]);
-        assert_eq!(names(&bo), ["Keys", "Usage", "Audit log", "API"]);
+        assert_eq!(names(&admin), ["Keys", "Usage", "Audit log", "Users", "Tokens", "Connections", "API"]);
+        assert_eq!(names(&auditor), ["Keys", "Usage", "Audit log", "Users", "Tokens", "Connections", "API"]);
+        assert_eq!(names(&bo), ["Keys", "Usage", "Audit log", "Connections", "API"]);
 
         let shown = admin.get("/users");
         assert_eq!(

@@ -1,22 +1,61 @@
 //! Connections: what they offer and to which keys, the way out to vendors, how their credentials are
 //! kept, and what a test of one says.
 
-mod kinds;
 mod commands;
+mod kinds;
 mod outbound;
+mod pages;
 mod sealing;
 mod testing;
 
 use std::io::Write;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
+
+use bitting::config::{KeySource, Options};
+use bitting::domain::principal::Principal;
+use bitting::model::connections::{Connection, Handle, NewConnection, VendorCredential};
+use serde_json::json;
 
 use crate::support::binary::command;
-use crate::support::vendors::{AUTHORITY, Vendor};
-use crate::support::{Backend, TestDatabase};
+use crate::support::vendors::{AUTHORITY, Vendor, callrail};
+use crate::support::{Backend, TestDatabase, TestServer};
 
 /// A master key, as `bitting connection new-key` prints one.
 fn new_key() -> String {
     bitting::model::connections::MasterKey::generate().unwrap().expose().to_owned()
+}
+
+fn options(vendor: &Vendor) -> Options {
+    let mut options = Options::default();
+    options.connections.connections_hosts = Some(vendor.origin().to_owned());
+    options.connections.connections_private = Some("127.0.0.0/8, ::1".to_owned());
+    options.connections.connections_ca = Some(AUTHORITY.file().display().to_string());
+    options
+}
+
+/// A server with a master key, which may reach this vendor.
+fn server(backend: Backend, vendor: &Vendor) -> TestServer {
+    let key = KeySource::Text(new_key().into());
+    TestServer::with_settings(Arc::new(TestDatabase::new(backend)), options(vendor), |settings| {
+        settings.connections.key = Some(key);
+    })
+}
+
+fn operator() -> Principal {
+    Principal::command_line("test")
+}
+
+fn handle() -> Handle {
+    "calls".parse().unwrap()
+}
+
+/// Adds a connection to CallRail.
+fn db_add(server: &TestServer, vendor: &Vendor) -> Connection {
+    let object = json!({"handle": "calls", "kind": "callrail", "base_url": vendor.origin()});
+    let new = NewConnection::from_object(object.as_object().unwrap()).unwrap();
+    let credential = VendorCredential::parse(new.kind, callrail::KEY).unwrap();
+    server.bitting.add_connection(&operator(), new, &credential, false).unwrap().connection
 }
 
 /// The command line on a database, with master keys and the way to some vendors of the tests.

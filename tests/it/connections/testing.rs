@@ -4,48 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use bitting::config::{KeySource, Options};
-use bitting::domain::principal::Principal;
-use bitting::model::connections::{
-    Connection, Handle, NewConnection, TestResult, VendorCredential,
-};
+use bitting::model::connections::{Connection, TestResult};
 use serde_json::json;
 
-use super::new_key;
-use crate::support::vendors::{AUTHORITY, Reply, Vendor, callrail};
-use crate::support::{Backend, TestDatabase, TestServer, eventually, on_both};
-
-fn options(vendor: &Vendor) -> Options {
-    let mut options = Options::default();
-    options.connections.connections_hosts = Some(vendor.origin().to_owned());
-    options.connections.connections_private = Some("127.0.0.0/8, ::1".to_owned());
-    options.connections.connections_ca = Some(AUTHORITY.file().display().to_string());
-    options
-}
-
-/// A server with a master key, which may reach this vendor.
-fn server(backend: Backend, vendor: &Vendor) -> TestServer {
-    let key = KeySource::Text(new_key().into());
-    TestServer::with_settings(Arc::new(TestDatabase::new(backend)), options(vendor), |settings| {
-        settings.connections.key = Some(key);
-    })
-}
-
-fn operator() -> Principal {
-    Principal::command_line("test")
-}
-
-fn handle() -> Handle {
-    "calls".parse().unwrap()
-}
-
-/// Adds a connection to CallRail.
-fn db_add(server: &TestServer, vendor: &Vendor) -> Connection {
-    let object = json!({"handle": "calls", "kind": "callrail", "base_url": vendor.origin()});
-    let new = NewConnection::from_object(object.as_object().unwrap()).unwrap();
-    let credential = VendorCredential::parse(new.kind, callrail::KEY).unwrap();
-    server.bitting.add_connection(&operator(), new, &credential, false).unwrap().connection
-}
+use super::{db_add, handle, operator, options, server};
+use crate::support::vendors::{Reply, Vendor, callrail};
+use crate::support::{TestServer, eventually, on_both};
 
 fn db_find(server: &TestServer) -> Connection {
     server.bitting.find_connection(&operator(), &handle()).unwrap()

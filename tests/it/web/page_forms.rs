@@ -1,14 +1,18 @@
 //! Every form of the pages: it does something only when it is sent from where it belongs, with its
 //! token, in a session that lives, and never because an address is opened.
 
+use std::sync::Arc;
+
+use bitting::config::{KeySource, Options};
 use bitting::domain::principal::Principal;
 use bitting::http::endpoint::{Endpoint, Guard};
+use bitting::model::connections::{MasterKey, NewConnection, VendorCredential};
 use bitting::model::password::Password;
 use bitting::server::endpoints;
 use serde_json::json;
 
 use crate::support::browser::{PASSWORD, form_token};
-use crate::support::{Backend, Browser, TestServer};
+use crate::support::{Backend, Browser, TestDatabase, TestServer};
 
 const EMAIL: &str = "ada@example.com";
 
@@ -17,7 +21,7 @@ const SEARCH: &str = "/keys/search";
 
 /// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
 /// that it works. `{key}` and its like stand for what the forms are about.
-const FORMS: [(&str, &str, &str); 20] = [
+const FORMS: [(&str, &str, &str); 26] = [
     ("/login", "/login", "email={email}&password={password}"),
     ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
     ("/password?token={link}", "/password", "token={link}&password={password}"),
@@ -35,6 +39,20 @@ const FORMS: [(&str, &str, &str); 20] = [
     ("/users/{disabled}", "/users/{disabled}/enable", ""),
     ("/tokens/new", "/tokens/new", "name=x&access=read&expires=7d&bounds=all"),
     ("/tokens/{token}/revoke", "/tokens/{token}/revoke", "reason=x"),
+    (
+        "/connections/new?kind=callrail",
+        "/connections/new",
+        "kind=callrail&name=x&handle=new&credential_api_key=secret&untested=yes",
+    ),
+    ("/connections/{on}", "/connections/{on}/test", ""),
+    (
+        "/connections/{on}/credential",
+        "/connections/{on}/credential",
+        "credential_api_key=another&untested=yes",
+    ),
+    ("/connections/{on}", "/connections/{on}/disable", ""),
+    ("/connections/{off}", "/connections/{off}/enable", ""),
+    ("/connections/{on}/remove", "/connections/{on}/remove", ""),
     ("/account", "/account/password", "current_password={password}&password=another {password}"),
     ("/account", "/account/sessions/{session}/end", ""),
     ("/account", "/account/sessions/end-others", ""),
@@ -42,7 +60,12 @@ const FORMS: [(&str, &str, &str); 20] = [
 
 /// A server with one of everything that forms are about, and their ids.
 fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
-    let server = TestServer::start(Backend::Sqlite);
+    let database = Arc::new(TestDatabase::new(Backend::Sqlite));
+    let server = TestServer::with_settings(database, Options::default(), |settings| {
+        let key = MasterKey::generate().unwrap();
+        settings.connections.key = Some(KeySource::Text(key.expose().to_owned().into()));
+        settings.connections.hosts = vec!["https://localhost".parse().unwrap()];
+    });
     let mut things = vec![("email", EMAIL.to_owned()), ("password", PASSWORD.to_owned())];
     if path == "/setup" {
         // The link is good while there is no user.
@@ -58,6 +81,15 @@ fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
     let token = server.bitting.list_tokens(&command_line).unwrap()[0].id.to_string();
     let ids = [("user", user.id), ("disabled", disabled.id)];
     things.extend(ids.map(|(name, id)| (name, id.to_string())));
+    for handle in ["on", "off"] {
+        let object = json!({"handle": handle, "kind": "callrail", "base_url": "https://localhost"});
+        let new = NewConnection::from_object(object.as_object().unwrap()).unwrap();
+        let secret = VendorCredential::parse(new.kind, "secret").unwrap();
+        server.bitting.add_connection(&command_line, new, &secret, true).unwrap();
+        things.push((handle, handle.to_owned()));
+    }
+    let off = "off".parse().unwrap();
+    server.bitting.switch_connection(&command_line, &off, false).unwrap();
     things.extend([
         ("link", link.expose()),
         ("token", token),
@@ -74,9 +106,10 @@ fn filled_in(text: &str, things: &[(&str, String)]) -> String {
 }
 
 /// What any form changes, in numbers.
-fn db_state(server: &TestServer) -> [i64; 5] {
+fn db_state(server: &TestServer) -> [i64; 6] {
     let count = |table| server.database.db_number(&format!("SELECT COUNT(*) FROM {table}"));
-    ["sessions", "audit_events", "api_keys", "users", "one_time_links"].map(count)
+    let tested = "connections WHERE tested_at IS NOT NULL";
+    ["sessions", "audit_events", "api_keys", "users", "one_time_links", tested].map(count)
 }
 
 #[test]

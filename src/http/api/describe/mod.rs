@@ -3,6 +3,7 @@
 //! Examples are made by the code that makes real answers, of things that do not exist.
 
 pub mod audit;
+pub mod connections;
 pub mod keys;
 pub mod probes;
 pub mod this_key;

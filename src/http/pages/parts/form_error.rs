@@ -41,6 +41,14 @@ impl FormErrors {
         Self(found.into_iter().map(|(_, error)| error).collect())
     }
 
+    /// One error at a field: a sentence, whose first letter and full stop it may lack.
+    pub fn one(id: &'static str, why: &str) -> Self {
+        let mut letters = why.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        let sentence = first.into_iter().chain(letters).collect::<String>() + ".";
+        Self(vec![FormError { id, sentence }])
+    }
+
     /// The first error at the field with this id.
     pub fn of(&self, id: &str) -> Option<&FormError> {
         self.iter().find(|error| error.id == id)

@@ -32,6 +32,8 @@ pub enum Section {
     Users,
     /// The list of admin tokens.
     Tokens,
+    /// The vendors' APIs that keys reach.
+    Connections,
     /// The API document.
     Docs,
     /// One's own account, which the address at the top leads to.
@@ -41,8 +43,15 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 6] =
-        [Self::Keys, Self::Usage, Self::Audit, Self::Users, Self::Tokens, Self::Docs];
+    const ALL: [Self; 7] = [
+        Self::Keys,
+        Self::Usage,
+        Self::Audit,
+        Self::Users,
+        Self::Tokens,
+        Self::Connections,
+        Self::Docs,
+    ];
 
     /// The section's name, its path, and who sees it.
     fn row(self) -> (&'static str, &'static str, &'static [Role]) {
@@ -52,6 +61,7 @@ impl Section {
             Self::Audit => ("Audit log", "/audit", Role::ALL),
             Self::Users => ("Users", "/users", ADMINS_AND_AUDITORS),
             Self::Tokens => ("Tokens", "/tokens", ADMINS_AND_AUDITORS),
+            Self::Connections => ("Connections", "/connections", Role::ALL),
             Self::Docs => ("API", "/docs", Role::ALL),
             Self::Account => ("Account", "/account", Role::ALL),
             Self::Elsewhere => ("Elsewhere", "/", &[]),

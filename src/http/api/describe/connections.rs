@@ -1,0 +1,74 @@
+//! Connections.
+
+use serde_json::{Value, json};
+
+use super::{EXAMPLE_NUMBER, example_time, json_of};
+use crate::http::api::connections::ConnectionList;
+use crate::http::error::Code;
+use crate::http::openapi::operation::Operation;
+use crate::model::actor::{Actor, ActorKind};
+use crate::model::connections::{
+    Connection, ConnectionTest, ConnectionView, Handle, NewConnection, TestResult,
+};
+use crate::model::id::{ConnectionId, PublicId};
+
+const TAG: &str = "connections";
+
+fn example() -> Value {
+    let input = json!({"handle": "callrail", "kind": "callrail", "account": "ACC815"});
+    let new = input.as_object().and_then(|object| NewConnection::from_object(object).ok());
+    let connection = new.and_then(|new| {
+        Some(Connection {
+            number: 1,
+            id: ConnectionId::from_number(EXAMPLE_NUMBER),
+            handle: new.handle,
+            kind: new.kind,
+            origin: new.origin,
+            form: *new.kind.forms().first()?,
+            profile: new.profile,
+            sealed: None,
+            hint: Some("4f4f".to_owned()),
+            test: Some(ConnectionTest {
+                result: TestResult::Ok,
+                since: example_time(),
+                at: example_time(),
+                by: "server".to_owned(),
+                milliseconds: 230,
+                detail: None,
+            }),
+            disabled_at: None,
+            removed_at: None,
+            created_at: example_time(),
+            created_by: Actor { kind: ActorKind::Cli, id: None, name: "ops".to_owned() },
+            revision: 1,
+        })
+    });
+    connection.map(|connection| json_of(ConnectionView::new(&connection, true))).unwrap_or_default()
+}
+
+/// `GET /v1/connections`
+pub fn list(operation: &mut Operation<'_>) {
+    operation.id(TAG, "list", "List connections to vendors").response::<ConnectionList<'_>>(
+        200,
+        "All of them, by handle.",
+        json!({"items": [example()]}),
+    );
+}
+
+/// `GET /v1/connections/{id}`
+pub fn find(operation: &mut Operation<'_>) {
+    operation
+        .id(TAG, "find", "Show a connection")
+        .on_id::<Handle>()
+        .response::<ConnectionView<'_>>(200, "The connection.", example());
+}
+
+/// `POST /v1/connections/{id}/test`
+pub fn test(operation: &mut Operation<'_>) {
+    operation
+        .id(TAG, "test", "Test a connection now")
+        .description("Asks the vendor whether it accepts the credential; `state` is the result.")
+        .on_id::<Handle>()
+        .errors(&[Code::ConnectionLocked])
+        .response::<ConnectionView<'_>>(200, "What the test has found.", example());
+}

@@ -1,0 +1,144 @@
+//! The pages of connections, and what programs read of them.
+
+use serde_json::json;
+
+use super::{db_add, server};
+use crate::support::html::{attributes, text, texts};
+use crate::support::vendors::{aircall, callrail};
+use crate::support::{Backend, Browser, on_both};
+
+const ADMIN: &str = "ada@example.com";
+
+on_both! {
+    fn a_connection_is_added_tested_and_removed_on_pages(backend) {
+        let vendor = callrail::start();
+        let server = server(backend, &vendor);
+        server.db_user(ADMIN, json!({"role": "admin"}));
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        assert_eq!(text(&admin.get("/connections"), "#empty h2"), "There are no connections");
+        let kinds = ["CallRail", "Aircall", "Customerly", "Clari"];
+        assert_eq!(texts(&admin.get("/connections/new"), "#kinds a"), kinds);
+
+        let page = "/connections/new?kind=callrail";
+        let shown = admin.get(page);
+        assert_eq!(attributes(&shown, "input[type=password]", "autocomplete"), ["off"]);
+        let add = |key: &str| {
+            let fields = [
+                ("kind", "callrail"),
+                ("name", "Calls"),
+                ("handle", "calls"),
+                ("base_url", vendor.origin()),
+                ("credential_api_key", key),
+            ];
+            admin.submit(page, "/connections/new", &fields)
+        };
+        let refused = add("hunter2-is-not-the-key");
+        assert_eq!(refused.status, 409);
+        assert_eq!(
+            texts(&refused, "#faults li"),
+            ["The test says rejected: the vendor does not accept the credential (status 401); nothing was saved."]
+        );
+        assert_eq!(attributes(&refused, "#handle", "value"), ["calls"]);
+        assert!(!refused.body.contains("hunter2"), "a credential was shown again");
+        let nothing = add("");
+        assert_eq!((nothing.status, texts(&nothing, "#faults li").len()), (422, 1));
+        let added = add(callrail::KEY);
+        assert_eq!((added.status, added.header("location")), (303, "/connections/calls"));
+
+        let list = admin.get("/connections");
+        let end = &callrail::KEY[callrail::KEY.len() - 4..];
+        assert_eq!(texts(&list, "tbody tr"), [format!("Works Calls calls CallRail …{end} just now")]);
+        let shown = admin.get("/connections/calls");
+        assert!(text(&shown, "#tested").contains(ADMIN), "{}", text(&shown, "#tested"));
+        assert!(!shown.body.contains(callrail::KEY));
+
+        let wrong = [("credential_api_key", "wrong"), ("untested", "yes")];
+        let credential = "/connections/calls/credential";
+        assert_eq!(admin.submit(credential, credential, &wrong).status, 303);
+        let tested = admin.submit("/connections/calls", "/connections/calls/test", &[]);
+        assert_eq!(tested.status, 303);
+        let shown = admin.get("/connections/calls");
+        assert_eq!(text(&shown, ".head .pill"), "Rejected by the vendor");
+        assert!(text(&shown, "#fault").contains("status 401"), "{}", text(&shown, "#fault"));
+        let refused = admin.submit(credential, credential, &[("credential_api_key", "worse")]);
+        assert_eq!(refused.status, 409, "{refused:#?}");
+        let right = [("credential_api_key", callrail::KEY)];
+        assert_eq!(admin.submit(credential, credential, &right).status, 303);
+        assert_eq!(text(&admin.get("/connections/calls"), ".head .pill"), "Works");
+
+        admin.submit("/connections/calls", "/connections/calls/disable", &[]);
+        assert_eq!(text(&admin.get("/connections/calls"), ".head .pill"), "Disabled");
+        admin.submit("/connections/calls", "/connections/calls/enable", &[]);
+        let remove = "/connections/calls/remove";
+        assert_eq!(admin.submit(remove, remove, &[]).header("location"), "/connections");
+        assert_eq!(admin.get("/connections/calls").status, 404);
+    }
+}
+
+on_both! {
+    fn each_role_and_each_token_may_do_its_part(backend) {
+        let vendor = callrail::start();
+        let server = server(backend, &vendor);
+        db_add(&server, &vendor);
+        for (email, role) in [(ADMIN, "admin"), ("bo@example.com", "member"), ("di@example.com", "auditor")] {
+            server.db_user(email, json!({"role": role}));
+            let browser = Browser::signed_in(&server.client.base, email);
+            let manages = role == "admin";
+            for (path, status) in [
+                ("/connections", 200),
+                ("/connections/calls", 200),
+                ("/connections/other", 404),
+                ("/connections/new", if manages { 200 } else { 403 }),
+                ("/connections/calls/credential", if manages { 200 } else { 403 }),
+                ("/connections/calls/remove", if manages { 200 } else { 403 }),
+            ] {
+                assert_eq!(browser.get(path).status, status, "{role} {path}");
+            }
+            let forms = attributes(&browser.get("/connections/calls"), "main form", "action").len();
+            assert_eq!(forms > 0, manages, "{role}");
+        }
+
+        let list = server.manage("GET", "/v1/connections", None).ok();
+        assert_eq!((&list["items"][0]["handle"], &list["items"][0]["state"]), (&"calls".into(), &"ok".into()));
+        let shown = server.manage("GET", "/v1/connections/calls", None).ok();
+        assert_eq!(shown, list["items"][0]);
+        assert!(!list.to_string().contains(callrail::KEY));
+        server.manage("GET", "/v1/connections/other", None).expect(404, "not_found");
+        server.manage("GET", "/v1/connections/NO", None).expect(404, "not_found");
+        vendor.take();
+        let test = |token: &str| {
+            server.client.with_key(token, "POST", "/v1/connections/calls/test", None)
+        };
+        assert_eq!(test(&server.admin).ok()["state"], "ok");
+        assert_eq!(vendor.take().len(), 1);
+        let reader = server.db_token(&json!({"name": "reader", "access": "read"}));
+        test(&reader).expect(403, "insufficient_scope");
+        test(&server.key("calls:read").secret).expect(403, "wrong_credential");
+        assert_eq!(vendor.take().len(), 0);
+    }
+}
+
+#[test]
+fn a_pair_is_typed_into_two_fields_and_another_credential_into_one() {
+    let vendor = aircall::start();
+    let server = server(Backend::Sqlite, &vendor);
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    let admin = Browser::signed_in(&server.client.base, ADMIN);
+    let page = "/connections/new?kind=aircall";
+    let labels = ["API id", "API token", "Access token instead of the others"];
+    assert_eq!(texts(&admin.get(page), "#credential label"), labels);
+    for (handle, fields) in [
+        (
+            "pair",
+            [("credential_api_id", aircall::API_ID), ("credential_api_token", aircall::API_TOKEN)],
+        ),
+        (
+            "partner",
+            [("credential_access_token", aircall::ACCESS_TOKEN), ("credential_api_id", "")],
+        ),
+    ] {
+        let start = [("kind", "aircall"), ("handle", handle), ("base_url", vendor.origin())];
+        let added = admin.submit(page, "/connections/new", &[&start[..], &fields[..]].concat());
+        assert_eq!(added.status, 303, "{added:#?}");
+    }
+}
