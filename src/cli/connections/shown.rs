@@ -6,7 +6,7 @@ use super::super::output::{plain, show, show_json, show_table};
 use super::arguments::One;
 use crate::config::Settings;
 use crate::domain::{Bitting, Error};
-use crate::model::connections::{Connection, ConnectionState, ConnectionView, Handle};
+use crate::model::connections::{Connection, ConnectionView, Handle};
 use crate::model::time::format as format_time;
 use crate::model::words::Word;
 use crate::store::database::migrate::Missing;
@@ -26,27 +26,14 @@ pub(super) fn find(bitting: &Bitting, handle: &Handle) -> Result<Connection, Fai
 }
 
 pub(super) fn view<'a>(bitting: &Bitting, connection: &'a Connection) -> ConnectionView<'a> {
-    ConnectionView::new(connection, bitting.connections.has_key_of(connection))
-}
-
-fn state(bitting: &Bitting, connection: &Connection) -> ConnectionState {
-    connection.state(bitting.connections.has_key_of(connection))
-}
-
-/// Why a connection is in the state that it is in.
-fn why(bitting: &Bitting, connection: &Connection) -> Option<String> {
-    match state(bitting, connection) {
-        ConnectionState::Locked => bitting.lock_of(connection).map(|why| why.to_string()),
-        ConnectionState::Ok | ConnectionState::Untested | ConnectionState::Disabled => None,
-        _ => connection.test.as_ref().and_then(|test| test.detail.clone()),
-    }
+    ConnectionView::new(connection, bitting.state_of(connection))
 }
 
 /// Prints a connection's state in a line.
 pub(super) fn tell_state(bitting: &Bitting, connection: &Connection) -> Result<(), Failure> {
-    let why = why(bitting, connection).map(|why| format!(": {why}")).unwrap_or_default();
-    let state = state(bitting, connection).as_str();
-    show(format_args!("{} {state}{}", connection.handle, plain(&why)))
+    let (state, why) = bitting.state_of(connection);
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    show(format_args!("{} {}{}", connection.handle, state.as_str(), plain(&why)))
 }
 
 pub(super) fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
@@ -60,7 +47,7 @@ pub(super) fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
         [
             connection.handle.to_string(),
             connection.kind.as_str().to_owned(),
-            state(&bitting, connection).as_str().to_owned(),
+            bitting.state_of(connection).0.as_str().to_owned(),
             tested.unwrap_or_else(|| "never".to_owned()),
             plain(&connection.profile.name),
         ]

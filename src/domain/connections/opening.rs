@@ -3,7 +3,7 @@
 use super::seal;
 use super::seal::{Binding, Locked};
 use crate::domain::Bitting;
-use crate::model::connections::{Connection, VendorCredential};
+use crate::model::connections::{Connection, ConnectionState, VendorCredential};
 
 impl Bitting {
     /// Opens the credential of a connection in memory. It is meant for one request, and is gone from
@@ -25,8 +25,22 @@ impl Bitting {
         let keys = self.connections.keys.all().map_err(no_key)?;
         seal::open(keys, sealed, Binding::of(connection, database))
     }
+    /// Whether a connection can be used, and what is wrong if it cannot.
+    pub fn state_of(&self, connection: &Connection) -> (ConnectionState, Option<String>) {
+        let lock = self.lock_of(connection);
+        let state = connection.state(lock.is_none());
+        let why = match state {
+            ConnectionState::Ok | ConnectionState::Untested | ConnectionState::Disabled => None,
+            ConnectionState::Locked => lock.map(|why| why.to_string()),
+            ConnectionState::Rejected
+            | ConnectionState::Unreachable
+            | ConnectionState::Unexpected => connection.test.clone().and_then(|test| test.detail),
+        };
+        (state, why)
+    }
+
     /// Why a connection cannot be used, if its master key is not there.
-    pub fn lock_of(&self, connection: &Connection) -> Option<Locked> {
+    pub(super) fn lock_of(&self, connection: &Connection) -> Option<Locked> {
         let has_key = self.connections.has_key_of(connection);
         (!has_key).then(|| self.open_credential(connection).err()).flatten()
     }

@@ -42,7 +42,7 @@ pub(super) fn probe(
     let mut worst: Option<Finding> = None;
     for &form in forms {
         let Some((name, value)) = credential.header(form) else { continue };
-        let request = Request::get(format!("{origin}{}", path(kind)))
+        let request = Request::get(format!("{origin}{}", target(kind)))
             .header(ACCEPT, "application/json")
             // Aircall refuses some reads without it.
             .header(CONTENT_TYPE, "application/json")
@@ -73,14 +73,9 @@ pub(super) fn probe(
 }
 
 /// What is asked for: cheap, and there for every credential.
-fn path(kind: Kind) -> &'static str {
-    match kind {
-        Kind::CallRail => "/v3/a.json?per_page=250",
-        Kind::Aircall => "/v1/ping",
-        Kind::Customerly => "/v1/tags",
-        Kind::Clari => "/v4/admin/limits",
-        Kind::Http => "/",
-    }
+fn target(kind: Kind) -> &'static str {
+    let test = kind.offered().map_or("", |offered| offered.test);
+    test.split_once(' ').map_or("/", |(_get, target)| target)
 }
 
 type Judged = (TestResult, Option<String>, Vec<String>);

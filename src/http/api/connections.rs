@@ -9,7 +9,7 @@ use super::origin::Manager;
 use crate::http::error::Problem;
 use crate::http::extract::{Id, QueryReader};
 use crate::http::state::State;
-use crate::model::connections::{Connection, ConnectionView, Handle};
+use crate::model::connections::{Connection, ConnectionState, ConnectionView, Handle};
 
 /// Every connection.
 #[derive(Serialize, JsonSchema)]
@@ -27,11 +27,11 @@ pub async fn list(
     query.finish()?;
     let read = state.run(move |bitting| {
         let all = bitting.list_connections(&manager.principal(bitting)?)?;
-        let with_key = |each: Connection| (bitting.connections.has_key_of(&each), each);
-        Ok(all.into_iter().map(with_key).collect::<Vec<_>>())
+        let with_state = |each: Connection| (bitting.state_of(&each), each);
+        Ok(all.into_iter().map(with_state).collect::<Vec<_>>())
     });
     let all = read.await?;
-    let items = all.iter().map(|(has_key, each)| ConnectionView::new(each, *has_key)).collect();
+    let items = all.iter().map(|(state, each)| ConnectionView::new(each, state.clone())).collect();
     Ok(HttpResponse::Ok().json(ConnectionList { items }))
 }
 
@@ -45,9 +45,9 @@ pub async fn find(
     query.finish()?;
     let read = state.run(move |bitting| {
         let found = bitting.find_connection(&manager.principal(bitting)?, &handle.0)?;
-        Ok((bitting.connections.has_key_of(&found), found))
+        Ok((bitting.state_of(&found), found))
     });
-    Ok(shown(&read.await?))
+    Ok(shown(read.await?))
 }
 
 /// `POST /v1/connections/{id}/test`
@@ -60,11 +60,11 @@ pub async fn test(
     query.finish()?;
     let tested = state.run_with_vendor(move |bitting| {
         let tested = bitting.test_connection(&manager.principal(bitting)?, &handle.0)?;
-        Ok((bitting.connections.has_key_of(&tested), tested))
+        Ok((bitting.state_of(&tested), tested))
     });
-    Ok(shown(&tested.await?))
+    Ok(shown(tested.await?))
 }
 
-fn shown((has_key, connection): &(bool, Connection)) -> HttpResponse {
-    HttpResponse::Ok().json(ConnectionView::new(connection, *has_key))
+fn shown((state, connection): ((ConnectionState, Option<String>), Connection)) -> HttpResponse {
+    HttpResponse::Ok().json(ConnectionView::new(&connection, state))
 }

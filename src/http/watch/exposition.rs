@@ -127,6 +127,17 @@ impl Gathered {
             help,
             gate.freshness.last_read_took().as_secs_f64(),
         )?;
+        let help = "Whether a vendor was found not to accept the credential of a connection";
+        page.family("bitting_vendor_rejected", help, Gauge, |metric| {
+            self.bitting.connections.registry.list().iter().try_for_each(|connection| {
+                let labels = [
+                    ("connection", connection.handle.as_str()),
+                    ("kind", connection.kind.as_str()),
+                ];
+                let rejected = u32::from(connection.is_rejected());
+                metric.encode_family(&labels)?.encode_gauge(&rejected)
+            })
+        })?;
         let help = "Times that the database was found to have lost what was committed before";
         page.counter("bitting_database_set_back", help, self.bitting.set_backs.times())?;
         let help = "How far the clock is behind the highest time seen";

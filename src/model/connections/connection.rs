@@ -102,6 +102,12 @@ words! {
 }
 
 impl Connection {
+    /// Whether the vendor was found not to accept its credential. Every server knows that soon, as it
+    /// does not of what else a test may find.
+    pub fn is_rejected(&self) -> bool {
+        self.test.as_ref().is_some_and(|test| test.result == TestResult::Rejected)
+    }
+
     /// Its state, where it is known whether there is a master key for its credential.
     pub fn state(&self, has_key: bool) -> ConnectionState {
         if self.disabled_at.is_some() {

@@ -33,8 +33,8 @@ pub struct ConnectionView<'a> {
     credential_ends_with: Option<&'a str>,
     /// Whether it can be used.
     state: ConnectionState,
-    /// What is wrong, as the last test found it.
-    state_detail: Option<&'a str>,
+    /// What is wrong with it, if anything is.
+    state_detail: Option<String>,
     /// Since when tests find the same.
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
@@ -62,8 +62,11 @@ pub struct ConnectionView<'a> {
 }
 
 impl<'a> ConnectionView<'a> {
-    /// The connection, where it is known whether there is a master key for its credential.
-    pub fn new(connection: &'a Connection, has_key: bool) -> Self {
+    /// The connection, in this state for this reason.
+    pub fn new(
+        connection: &'a Connection,
+        (state, state_detail): (ConnectionState, Option<String>),
+    ) -> Self {
         let (profile, test) = (&connection.profile, connection.test.as_ref());
         Self {
             id: connection.id,
@@ -74,8 +77,8 @@ impl<'a> ConnectionView<'a> {
             base_url: connection.origin.as_str(),
             auth: connection.form.as_str(),
             credential_ends_with: connection.hint.as_deref(),
-            state: connection.state(has_key),
-            state_detail: test.and_then(|test| test.detail.as_deref()),
+            state,
+            state_detail,
             state_since: test.map(|test| test.since),
             tested_at: test.map(|test| test.at),
             account: profile.account.as_deref(),

@@ -7,7 +7,7 @@ use super::any_connection::AnyConnection;
 use crate::store::error::Result;
 
 /// The tables that hold what somebody made.
-const TABLES: [&str; 3] = ["users", "api_keys", "admin_tokens"];
+const TABLES: [&str; 4] = ["users", "api_keys", "admin_tokens", "connections"];
 
 #[derive(QueryableByName)]
 struct Filled {
@@ -15,7 +15,7 @@ struct Filled {
     filled: i64,
 }
 
-/// Whether nobody has made anything: no user, key or token.
+/// Whether nobody has made anything: no user, key, token or connection.
 pub fn is_empty(connection: &mut AnyConnection) -> Result<bool> {
     are_empty(connection, &TABLES)
 }

@@ -27,7 +27,8 @@ fn new_key() -> String {
 }
 
 fn options(vendor: &Vendor) -> Options {
-    let mut options = Options::default();
+    let metrics_listen = Some("127.0.0.1:0".to_owned());
+    let mut options = Options { metrics_listen, ..Options::default() };
     options.connections.connections_hosts = Some(vendor.origin().to_owned());
     options.connections.connections_private = Some("127.0.0.0/8, ::1".to_owned());
     options.connections.connections_ca = Some(AUTHORITY.file().display().to_string());

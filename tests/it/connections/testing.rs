@@ -72,6 +72,9 @@ on_both! {
             server.clock.pass(Duration::from_secs(1));
             let tested = server.bitting.test_connection(&operator(), &handle()).unwrap();
             assert_eq!(tested.test.map(|test| test.result), Some(found), "{answered}");
+            let rejected = u8::from(found == TestResult::Rejected);
+            let line = format!("bitting_vendor_rejected{{connection=\"calls\",kind=\"callrail\"}} {rejected}\n");
+            assert!(server.metrics().contains(&line), "{answered}");
         }
         let events = "SELECT action FROM audit_events WHERE action LIKE 'connection.re%' ORDER BY id";
         let expected = ["rejected", "recovered", "rejected"].map(|a| format!("connection.{a}"));

@@ -189,7 +189,9 @@ fn somebody_else_who_signs_in_gets_none_of_it() {
 fn no_secret_is_kept() {
     let stage = Stage::new();
     let (key, path) = (stage.server.key("calls:read").secret, "/keys/new");
-    let mut fields = stage.fields("name=kept name&password=hunter22&current_password=hunter23");
+    let mut fields = stage.fields(
+        "name=kept name&password=hunter22&current_password=hunter23&credential_api_key=hunter24",
+    );
     fields.push(("description".to_owned(), format!("the old one was {key}")));
     let token = form_token(&stage.browser.get(path));
     stage.end_session();

@@ -8,7 +8,7 @@ use crate::http::error::Code;
 use crate::http::openapi::operation::Operation;
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::connections::{
-    Connection, ConnectionTest, ConnectionView, Handle, NewConnection, TestResult,
+    Connection, ConnectionState, ConnectionTest, ConnectionView, Handle, NewConnection, TestResult,
 };
 use crate::model::id::{ConnectionId, PublicId};
 
@@ -43,7 +43,9 @@ fn example() -> Value {
             revision: 1,
         })
     });
-    connection.map(|connection| json_of(ConnectionView::new(&connection, true))).unwrap_or_default()
+    connection
+        .map(|connection| json_of(ConnectionView::new(&connection, (ConnectionState::Ok, None))))
+        .unwrap_or_default()
 }
 
 /// `GET /v1/connections`

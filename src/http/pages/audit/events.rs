@@ -130,7 +130,7 @@ fn by_them(actor: &Actor) -> Option<String> {
 /// The name that what was changed had afterwards, as far as the event tells it.
 fn subject(event: &AuditEvent, names: &Names) -> String {
     let detail = &event.detail;
-    let told = [&detail["name"], &detail["after"]["name"], &detail["email"]];
+    let told = [&detail["handle"], &detail["name"], &detail["after"]["name"], &detail["email"]];
     let told = told.into_iter().find_map(Value::as_str);
     let ids = [event.key_id.as_deref(), detail["token_id"].as_str(), detail["user_id"].as_str()];
     let id = ids.into_iter().flatten().next();
@@ -159,12 +159,15 @@ fn details(action: &str, detail: &Value, names: &Names) -> Vec<String> {
         "key.created" => vec![joined(&detail["scopes"])],
         "key.rotated" => changes(&detail["before"], &detail["after"], names),
         "token.created" => text(&detail["access"], "May ").into_iter().collect(),
-        "key.updated" | "token.updated" | "user.updated" => {
+        "key.updated" | "token.updated" | "user.updated" | "connection.updated" => {
             changes(&detail["before"], &detail["after"], names)
         }
         "key.revoked" | "token.revoked" | "login.ended" => {
             text(&detail["reason"], "Reason: ").into_iter().collect()
         }
+        "connection.created" => text(&detail["base_url"], "To ").into_iter().collect(),
+        "connection.rejected" => text(&detail["detail"], "").into_iter().collect(),
+        "connection.rekeyed" => text(&detail["master_key"], "With ").into_iter().collect(),
         "database.backed_up" => text(&detail["to"], "To ").into_iter().collect(),
         "user.created" => text(&detail["role"], "As ").into_iter().collect(),
         "access.denied" => refused(detail),
@@ -198,6 +201,12 @@ fn attempted(action: &str) -> &str {
         "user.disabled" => "to disable a user",
         "user.enabled" => "to enable a user",
         "user.password_set" => "to set a user's password",
+        "connection.created" => "to add a connection",
+        "connection.updated" => "to change a connection",
+        "connection.credential_set" => "to replace a connection's credential",
+        "connection.disabled" => "to disable a connection",
+        "connection.enabled" => "to enable a connection",
+        "connection.removed" => "to remove a connection",
         "user.link_made" => "to make a link to set a user's password",
         other => other,
     }
@@ -230,6 +239,7 @@ fn changes(before: &Value, after: &Value, names: &Names) -> Vec<String> {
             parse_rfc3339(text).map_or(text.clone(), exact)
         }
         Value::String(text) => format!("“{}”", named(text, names)),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Value::Array(list) if !list.is_empty() => joined(value),
         Value::Object(limit) if limit.contains_key("per") => {
             format!("{}/{}", value["requests"], value["per"].as_str().unwrap_or_default())

@@ -61,8 +61,7 @@ impl Shown {
             false => Vec::new(),
         };
         let now = bitting.time.now();
-        let state = connection.state(bitting.connections.has_key_of(&connection));
-        let fault = fault(bitting, &connection, state);
+        let (state, fault) = bitting.state_of(&connection);
         let Connection { profile, test, .. } = connection;
         let limit = |words: &str, limit: Option<_>| {
             limit.map(|limit: RateLimit| format!("{limit} {words}"))
@@ -98,16 +97,6 @@ impl Shown {
                 .map(|(id, name)| (id.to_string(), shortened(name, NAME)))
                 .collect(),
         })
-    }
-}
-
-fn fault(bitting: &Bitting, connection: &Connection, state: ConnectionState) -> Option<String> {
-    match state {
-        ConnectionState::Ok | ConnectionState::Untested | ConnectionState::Disabled => None,
-        ConnectionState::Locked => bitting.lock_of(connection).map(|why| why.to_string()),
-        ConnectionState::Rejected | ConnectionState::Unreachable | ConnectionState::Unexpected => {
-            connection.test.as_ref().and_then(|test| test.detail.clone())
-        }
     }
 }
 

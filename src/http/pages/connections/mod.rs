@@ -70,9 +70,9 @@ struct Line {
 }
 
 impl Line {
-    fn new(connection: Connection, has_key: bool, now: Moment) -> Self {
+    fn new(connection: Connection, state: ConnectionState, now: Moment) -> Self {
         Self {
-            state: StatePill::of(connection.state(has_key)),
+            state: StatePill::of(state),
             handle: connection.handle.to_string(),
             name: shortened(connection.profile.name, NAME),
             kind: kind_words(connection.kind),
@@ -88,8 +88,8 @@ pub async fn list(viewer: Viewer, state: web::Data<State>) -> Result<HttpRespons
     let read = state.run(move |bitting| {
         let now = bitting.time.now();
         let line = |each: Connection| {
-            let has_key = bitting.connections.has_key_of(&each);
-            Line::new(each, has_key, now)
+            let (state, _why) = bitting.state_of(&each);
+            Line::new(each, state, now)
         };
         Ok(bitting.list_connections(&principal)?.into_iter().map(line).collect::<Vec<_>>())
     });

@@ -12,7 +12,7 @@ pub(super) fn offered() -> Offered {
     Offered {
         table: &TABLE,
         text: TEXT,
-        test: "GET /v3/a.json?per_page=1",
+        test: "GET /v3/a.json?per_page=250",
         secrets: &["signing_key", "secret", "token", "api_key"],
         links: &["recording", "recording_player", "url"],
     }
