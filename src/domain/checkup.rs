@@ -35,6 +35,8 @@ const NOTABLE: Duration = Duration::seconds(2);
 const TOO_FAR: Duration = Duration::seconds(60);
 
 const RESTORE: &str = "stop the server, keep the file for investigation, and restore a backup";
+const UNREACHABLE: &str = "look at the server, at what lies between, and at --database-url; nothing of \
+                           what is stored was read";
 const REPORT: &str = "restore an earlier backup, or report this line as a bug";
 
 /// Runs all checks, up to the first that makes the rest impossible.
@@ -65,7 +67,10 @@ pub fn examine(
     let mut inspection = match Inspection::open(target) {
         Ok(inspection) => inspection,
         Err(why) => {
-            findings.push(unusable(why));
+            findings.push(match target {
+                Target::Sqlite(_) => unusable(why),
+                Target::Postgres(_) => Finding::wrong("database", why.to_string(), UNREACHABLE),
+            });
             return findings;
         }
     };
@@ -273,6 +278,14 @@ fn server_findings(server: &ServerFacts, now: Moment) -> Vec<Finding> {
             "turn them on in postgresql.conf",
         )
     });
+    if server.standbys_unseen {
+        findings.push(Finding::warning(
+            "replication",
+            "this user may not see whether the synchronous standbys have a change: one whose wait \
+             somebody cancels is taken for confirmed",
+            "GRANT pg_read_all_stats TO the user",
+        ));
+    }
     let theirs = Moment::from_timestamp_millis((server.clock * 1000.0) as i64).unwrap_or_default();
     let apart = (theirs - now).abs();
     let text = format!("{} s from this machine's", apart.num_seconds());

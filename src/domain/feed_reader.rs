@@ -71,7 +71,7 @@ impl Bitting {
         // Time is left to ask once more, over another connection.
         let longest = LONGEST_LOOK.min(self.gate.freshness.max_staleness() / 2);
         let look = lifeline::within(longest, || {
-            session.read(|connection| {
+            session.ask(|connection| {
                 feed::forget_pages(connection)?;
                 look_for(connection, &asked)
             })

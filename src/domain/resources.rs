@@ -13,7 +13,7 @@ use crate::model::secret::Digest;
 use crate::store;
 use crate::store::Database;
 use crate::store::database::transaction::AdvisoryLock;
-use crate::store::resources;
+use crate::store::{resources, servers};
 
 /// A server that was not seen for so long does not run.
 pub(super) const SEEN_WITHIN: Duration = Duration::seconds(120);
@@ -72,8 +72,8 @@ impl Bitting {
         let (now, fingerprint) = (self.time.now(), fingerprint(self.catalog.resources()));
         let since = now - SEEN_WITHIN;
         let others = self.background.write(|connection| {
-            resources::note_server(connection, self.meter.process(), &fingerprint, now, since)?;
-            resources::count_others(connection, &fingerprint, since)
+            servers::note(connection, self.meter.process(), &fingerprint, now, since)?;
+            servers::count_others(connection, &fingerprint, since)
         })?;
         match (self.differing_servers.swap(others, Ordering::Relaxed), others) {
             (0, 1..) => tracing::warn!(
@@ -91,6 +91,6 @@ impl Bitting {
     /// Forgets this server, which stops.
     pub fn leave(&self) -> store::Result<()> {
         let process = self.meter.process();
-        self.background.write(|connection| resources::forget_server(connection, process))
+        self.background.write(|connection| servers::forget(connection, process))
     }
 }

@@ -25,8 +25,9 @@ const FEED_GAP: Duration = Duration::from_millis(5);
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// How long one piece of work in the background may wait for the database.
 const LONGEST_WORK: Duration = Duration::from_secs(10);
-/// How often old counts, answers and sessions are cleaned up, and the highest time is saved.
-const CARE_INTERVAL: Duration = Duration::from_secs(30);
+/// How often old counts, answers and sessions are cleaned up, the highest time is saved, and others
+/// are told that this server runs.
+const CARE_INTERVAL: Duration = store::servers::NOTE_INTERVAL;
 /// A pause between two small steps, so that others get the writer.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 /// How often it is checked whether the threads have ended.

@@ -98,7 +98,7 @@ pub fn forget_pages(connection: &mut AnyConnection) -> Result<()> {
     }
 }
 
-/// Written out, since one prepared statement has to serve any number of events.
+/// Written out, since the two databases take a list of ids in different ways.
 struct LookQuery<'a>(&'a [i64]);
 
 const REVISIONS: &str = "COALESCE((SELECT MAX(oldest_program) FROM bitting), 0), \

@@ -15,6 +15,7 @@ pub mod notifications;
 pub mod resources;
 pub(crate) mod rows;
 pub mod schema;
+pub mod servers;
 pub(crate) mod text;
 pub mod tokens;
 pub mod usage;

@@ -1,14 +1,13 @@
-//! The numbers of resources, and what running servers say of them, in the database.
+//! The numbers of resources in the database.
 
 use diesel::prelude::*;
 
 use super::database::any_connection::AnyConnection;
 use super::error::{Error, Result};
 use super::rows::unreadable;
-use super::schema::{resources, servers};
+use super::schema::resources;
 use crate::model::catalog::ResourceNumber;
 use crate::model::scope::ResourceName;
-use crate::model::time::Moment;
 
 /// The first number of a resource that is not built in.
 const FIRST_OWN: i64 = 100;
@@ -45,42 +44,4 @@ pub fn add(connection: &mut AnyConnection, name: &ResourceName) -> Result<()> {
     let row = (resources::number.eq(number), resources::name.eq(name.as_str()));
     diesel::insert_into(resources::table).values(row).execute(connection)?;
     Ok(())
-}
-
-/// Notes that a server runs, with the fingerprint of its resources, and forgets those that were not
-/// seen since `gone`.
-pub fn note_server(
-    connection: &mut AnyConnection,
-    process: &str,
-    fingerprint: &str,
-    now: Moment,
-    gone: Moment,
-) -> Result<()> {
-    let old = servers::process.eq(process).or(servers::seen_at.lt(gone.timestamp_millis()));
-    diesel::delete(servers::table.filter(old)).execute(connection)?;
-    let row = (
-        servers::process.eq(process),
-        servers::resources.eq(fingerprint),
-        servers::seen_at.eq(now.timestamp_millis()),
-    );
-    diesel::insert_into(servers::table).values(row).execute(connection)?;
-    Ok(())
-}
-
-/// Forgets a server that has stopped.
-pub fn forget_server(connection: &mut AnyConnection, process: &str) -> Result<()> {
-    diesel::delete(servers::table.find(process)).execute(connection)?;
-    Ok(())
-}
-
-/// How many servers were seen since then whose resources have another fingerprint.
-pub fn count_others(
-    connection: &mut AnyConnection,
-    fingerprint: &str,
-    since: Moment,
-) -> Result<u64> {
-    let others =
-        servers::resources.ne(fingerprint).and(servers::seen_at.ge(since.timestamp_millis()));
-    let count: i64 = servers::table.filter(others).count().get_result(connection)?;
-    Ok(u64::try_from(count).unwrap_or(0))
 }

@@ -11,6 +11,7 @@ mod support;
 
 mod accounts;
 mod api;
+mod cluster;
 mod commands;
 mod connections;
 mod database;

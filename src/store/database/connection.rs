@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::prelude::*;
+use diesel::sql_types::{Integer, Nullable};
 
 use super::any_connection::AnyConnection;
 use super::libpq;
@@ -25,6 +26,14 @@ const SETTING_UP: Duration = Duration::from_secs(3);
 /// How long a connection that was idle may take to show that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(1500);
 
+/// How long PostgreSQL lets a statement run, and a transaction wait for its next one. Each
+/// transaction says so itself: a pooler may run it on a connection that nobody has set up.
+const LIMITED: &str = "SET LOCAL statement_timeout = 4000; \
+                                  SET LOCAL idle_in_transaction_session_timeout = 10000";
+/// For whoever looks a database over, which takes its time.
+const UNLIMITED: &str = "SET LOCAL statement_timeout = 0; \
+                         SET LOCAL idle_in_transaction_session_timeout = 0";
+
 /// A pooled connection. One that was left inside a transaction is thrown away.
 pub struct Session {
     /// None on SQLite. Dropped before the connection, whose socket it may shut.
@@ -33,6 +42,8 @@ pub struct Session {
     pub(in crate::store) in_transaction: bool,
     /// Whether the connection broke while a transaction was being committed.
     pub(super) unsure: bool,
+    /// What sets the limits of a transaction on PostgreSQL.
+    pub(super) limits: &'static str,
     /// Which of the database's states it was opened in ([`super::pool::Database::renew`]).
     era: u64,
     /// Dropped after the connection: its clones are the connections that are open.
@@ -99,6 +110,7 @@ impl Connector {
             connection,
             in_transaction: false,
             unsure: false,
+            limits: LIMITED,
             era,
             _open: open,
             _kept: kept,
@@ -174,12 +186,10 @@ impl Target {
     /// read-only: such a connection leaves its write-ahead log behind.
     pub(in crate::store) fn open_to_look(&self) -> Result<Session> {
         let mut session = self.open()?;
-        session.connection.batch_execute(match self {
-            Self::Sqlite(_) => "PRAGMA query_only = ON;",
-            Self::Postgres(_) => {
-                "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
-            }
-        })?;
+        session.limits = UNLIMITED;
+        if let AnyConnection::Sqlite(connection) = &mut session.connection {
+            connection.batch_execute("PRAGMA query_only = ON;")?;
+        }
         Ok(session)
     }
 }
@@ -221,14 +231,25 @@ fn connect_postgres(url: &str, lines: &Lifelines) -> Result<(PgConnection, Arc<L
         let told = format!("{}: {}", Target::Postgres(url.to_owned()), libpq::reason(&why));
         if libpq::may_pass(&why) { Error::Away(told) } else { Error::Refused(told) }
     })?;
-    lifeline::within(SETTING_UP, || {
-        line.guard(|| {
-            connection.batch_execute(
-                "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; \
-                 SET idle_in_transaction_session_timeout = 10000; \
-                 SET application_name = 'bitting';",
-            )
-        })
-    })?;
+    lifeline::within(SETTING_UP, || line.guard(|| set_up(&mut connection, line.own_port())))?;
     Ok((connection, line))
+}
+
+/// Prepares a connection for use, also one that a pooler hands out for a transaction at a time.
+/// `own_port`: this end's, by which the server knows a connection that nothing lies between.
+fn set_up(connection: &mut PgConnection, own_port: Option<u16>) -> Result<()> {
+    // By itself: only so does a pooler that allows no transactions get to say so.
+    diesel::sql_query("BEGIN").execute(connection)?;
+    connection.batch_execute(
+        "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; \
+         SET idle_in_transaction_session_timeout = 10000; SET application_name = 'bitting'",
+    )?;
+    // A pooler may send the next transaction elsewhere, where nothing has been prepared.
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    let port = diesel::dsl::sql::<Nullable<Integer>>("inet_client_port()");
+    let port: Option<i32> = diesel::select(port).get_result(connection)?;
+    if port.is_some() && port == own_port.map(i32::from) {
+        connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+    }
+    Ok(connection.batch_execute("COMMIT")?)
 }

@@ -2,7 +2,6 @@
 //! was far ahead has been mended.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 
 use super::any_connection::AnyConnection;
 use super::migrate;
@@ -10,12 +9,7 @@ use super::target::Target;
 use crate::model::time::Moment;
 use crate::store::error::{Error, Result};
 use crate::store::schema::bitting;
-
-#[derive(QueryableByName)]
-struct Others {
-    #[diesel(sql_type = BigInt)]
-    others: i64,
-}
+use crate::store::servers;
 
 /// Sets the highest time seen to `now`; returns what it was.
 ///
@@ -29,15 +23,9 @@ pub fn reset(target: &Target, now: Moment) -> Result<Moment> {
             "{target}: in use by another process, which would write its own time back; stop every server first"
         ))
     };
-    if let AnyConnection::Postgres(connection) = &mut session.connection {
-        let Others { others } = diesel::sql_query(
-            "SELECT COUNT(*) AS others FROM pg_catalog.pg_stat_activity WHERE datname = \
-             current_database() AND application_name = 'bitting' AND pid <> pg_backend_pid()",
-        )
-        .get_result(connection)?;
-        if others > 0 {
-            return Err(in_use());
-        }
+    // SQLite says so itself, below.
+    if matches!(target, Target::Postgres(_)) && servers::any_runs(&mut session)? {
+        return Err(in_use());
     }
     let result = session.write(|connection| {
         let before = migrate::look(connection, target)?.mark.high_water;

@@ -18,7 +18,7 @@ use crate::model::time::Moment;
 use crate::store::error::Result;
 use crate::store::users::powers;
 use crate::store::users::powers::Powers;
-use crate::store::{connections, keys, resources, tokens};
+use crate::store::{connections, keys, servers, tokens};
 
 /// How many damages are listed at most; one is enough to know.
 const DAMAGES_LISTED: usize = 5;
@@ -126,7 +126,7 @@ struct Damage {
 impl Inspection {
     /// How many servers were seen since then whose resources have another fingerprint.
     pub fn count_differing_servers(&mut self, fingerprint: &str, since: Moment) -> Result<u64> {
-        self.0.read(|connection| resources::count_others(connection, fingerprint, since))
+        self.0.read(|connection| servers::count_others(connection, fingerprint, since))
     }
 
     /// Every connection that is not removed, and what tells this database from others.
@@ -149,7 +149,7 @@ impl Inspection {
     /// # Errors
     /// One sentence for people when it is not a database of ours.
     pub fn look(&mut self, target: &Target) -> Result<Look> {
-        migrate::look(&mut self.0.connection, target)
+        self.0.read(|connection| migrate::look(connection, target))
     }
 
     /// Reads every page (SQLite) or every row (PostgreSQL); returns the damages found.
@@ -157,7 +157,7 @@ impl Inspection {
     /// # Errors
     /// When the database cannot even say what is damaged.
     pub fn damages(&mut self) -> Result<Vec<String>> {
-        match &mut self.0.connection {
+        self.0.snapshot(|connection| match connection {
             AnyConnection::Sqlite(connection) => {
                 let damages: Vec<Damage> =
                     diesel::sql_query(format!("PRAGMA integrity_check({DAMAGES_LISTED})"))
@@ -188,7 +188,7 @@ impl Inspection {
                 }
                 Ok(Vec::new())
             }
-        }
+        })
     }
 
     /// Reads all keys and tokens as a server does at its start; returns how many there are.
@@ -196,15 +196,16 @@ impl Inspection {
     /// # Errors
     /// When one holds what this program never wrote.
     pub fn credentials(&mut self) -> Result<usize> {
-        let connection = &mut self.0.connection;
-        let mut found = tokens::changed_since(connection, 0)?.len();
-        let mut last = 0;
-        loop {
-            let keys = keys::changed_since(connection, last, KEYS_PER_READ)?;
-            let Some(key) = keys.last() else { return Ok(found) };
-            last = key.revision;
-            found += keys.len();
-        }
+        self.0.snapshot(|connection| {
+            let mut found = tokens::changed_since(connection, 0)?.len();
+            let mut last = 0;
+            loop {
+                let keys = keys::changed_since(connection, last, KEYS_PER_READ)?;
+                let Some(key) = keys.last() else { return Ok(found) };
+                last = key.revision;
+                found += keys.len();
+            }
+        })
     }
 
     /// Reads who may do what according to this database.
@@ -244,11 +245,11 @@ impl Inspection {
 
     /// What is wrong with the numbers that PostgreSQL gives out next, if anything is.
     pub fn sequences(&mut self) -> Result<Option<Finding>> {
-        identities::finding(&mut self.0.connection)
+        self.0.read(identities::finding)
     }
 
     /// What the PostgreSQL server says of itself; nothing on SQLite.
     pub fn server(&mut self) -> Result<Option<ServerFacts>> {
-        ServerFacts::of(&mut self.0.connection)
+        self.0.read(ServerFacts::of)
     }
 }

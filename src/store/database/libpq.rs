@@ -32,11 +32,12 @@ const NO_NAME: &str = "the server's name is not found: look at the host in the U
                        of a user or password that is no letter or digit must be percent-encoded";
 const NO_URL: &str = "the URL must be of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE with \
                       every other character percent-encoded";
-const POOLED: &str = "connections go through a pooler that hands them out for each transaction or \
-                      statement, which Bitting cannot work with: name PostgreSQL itself in the URL, \
-                      or let the pooler keep one for each session (PgBouncer: pool_mode = session)";
-const MAYBE_POOLED: &str = "a pooler in between must keep a connection for each session (PgBouncer: \
-                            pool_mode = session)";
+const POOLED: &str = "connections go through a pooler that hands them out for a single statement, \
+                      so that no change could be made as a whole: let it hand them out for a \
+                      transaction or a session (PgBouncer: pool_mode = transaction), or name \
+                      PostgreSQL itself in the URL";
+const MAYBE_POOLED: &str = "a pooler in between must hand out connections for a transaction or a \
+                            session (PgBouncer: pool_mode = transaction)";
 
 /// Why there is no connection, on one line. What libpq quotes of the URL may be a part of the
 /// password that was taken for something else, and is left out.
@@ -93,9 +94,7 @@ pub(in crate::store) fn may_pass(message: &str) -> bool {
 /// is behind them.
 pub(in crate::store) fn with_advice(said: &str) -> String {
     let said = on_one_line(said);
-    let prepared = said.contains("prepared statement \"")
-        && (said.contains("already exists") || said.contains("does not exist"));
-    if prepared || said.contains("pooling mode") {
+    if said.contains("statement pooling mode") {
         format!("{said}; {POOLED}")
     } else if said.contains("server closed the connection unexpectedly") {
         format!("{said}; {MAYBE_POOLED}")
@@ -189,14 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pooler_that_hands_out_connections_by_transaction_is_named() {
-        for said in [
-            "prepared statement \"__diesel_stmt_0\" already exists",
-            "prepared statement \"__diesel_stmt_3\" does not exist",
-            "transaction blocks not allowed in statement pooling mode",
-        ] {
-            assert_eq!(with_advice(said), format!("{said}; {POOLED}"));
-        }
+    fn a_pooler_that_hands_out_connections_by_statement_is_named() {
+        let said = "transaction blocks not allowed in statement pooling mode";
+        assert_eq!(with_advice(said), format!("{said}; {POOLED}"));
         assert_eq!(with_advice("disk full\n\tsorry\n"), "disk full; sorry");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use procfs::process::{FDInfo, FDTarget, Process};
-use rustix::net::{Shutdown, getpeername, shutdown};
+use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::parameters;
@@ -93,6 +93,13 @@ impl Lifeline {
     /// Whether the connection was ended because it took too long.
     pub(super) fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Acquire)
+    }
+
+    /// The port of this end; none where it is not known.
+    pub(super) fn own_port(&self) -> Option<u16> {
+        let socket = self.socket.as_ref()?;
+        let address: SocketAddr = getsockname(socket).ok()?.try_into().ok()?;
+        Some(address.port())
     }
 
     /// Runs `f`, which uses the connection, until this thread's deadline.

@@ -90,7 +90,7 @@ pub fn open(
         .and_then(|mut session| {
             let mark = bring_up_to_date(&mut session, target, brand, now, missing)?;
             if missing == Missing::Create {
-                preconditions::demand(target, identities::finding(&mut session.connection)?)?;
+                preconditions::demand(target, session.read(identities::finding)?)?;
             }
             Ok(mark)
         })
@@ -170,7 +170,7 @@ fn bring_up_to_date(
     now: Moment,
     missing: Missing,
 ) -> Result<DatabaseInfo> {
-    let state = state(&mut session.connection)?;
+    let state = session.read(state)?;
     match (&state, missing) {
         (State::Empty, Missing::Refuse) => {
             return Err(Error::Refused(format!(
@@ -188,14 +188,14 @@ fn bring_up_to_date(
             return Err(Error::Brand { given, stored: stored.clone() });
         }
         // Who only looks at a database that is up to date need not wait for its writers.
-        (State::Ours { .. }, Missing::Refuse) if !has_pending(&mut session.connection)? => {
-            if let Some(mark) = mark(&mut session.connection)? {
+        (State::Ours { .. }, Missing::Refuse) if !session.read(has_pending)? => {
+            if let Some(mark) = session.read(mark)? {
                 return Ok(mark);
             }
         }
         _ => {}
     }
-    if let Some(server) = ServerFacts::of(&mut session.connection)? {
+    if let Some(server) = session.read(ServerFacts::of)? {
         preconditions::demand(target, preconditions::of_server(&server))?;
     }
     if let AnyConnection::Sqlite(connection) = &mut session.connection {

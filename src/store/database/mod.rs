@@ -16,6 +16,7 @@ mod parameters;
 mod permits;
 pub mod pool;
 pub mod preconditions;
+mod replication;
 pub mod standby;
 pub mod target;
 pub mod transaction;

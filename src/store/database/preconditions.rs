@@ -64,6 +64,9 @@ pub struct ServerFacts {
     /// Whether the server refuses every change, as standbys do.
     #[diesel(sql_type = Bool)]
     pub read_only: bool,
+    /// Whether commits wait for standbys that this user may not look at.
+    #[diesel(sql_type = Bool)]
+    pub standbys_unseen: bool,
     /// Whether this user may change our tables or, where there are none, make them.
     #[diesel(sql_type = Bool)]
     pub may_write: bool,
@@ -82,6 +85,8 @@ impl ServerFacts {
              AS unsafe_settings, \
              pg_is_in_recovery() AS standby, \
              current_setting('transaction_read_only') = 'on' AS read_only, \
+             current_setting('synchronous_standby_names') <> '' \
+             AND NOT pg_has_role('pg_read_all_stats', 'USAGE') AS standbys_unseen, \
              COALESCE((SELECT has_table_privilege(t.oid, 'UPDATE') FROM pg_catalog.pg_class AS t \
              JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
              WHERE n.nspname = current_schema() AND t.relname = 'bitting'), \

@@ -5,16 +5,22 @@ use diesel::connection::SimpleConnection;
 use super::any_connection::AnyConnection;
 use super::connection::Session;
 use super::pool::Database;
+use super::replication;
 use crate::store::error::{Error, Result};
 
 impl Session {
     /// Runs `f` in a transaction, as long as this thread may wait for the database.
     fn transaction<T, E: From<Error>>(
         &mut self,
-        begin: &str,
+        on_sqlite: &str,
+        on_postgres: &str,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        self.guard(|session| session.run_transaction(begin, f))
+        let begin = match self.connection {
+            AnyConnection::Sqlite(_) => on_sqlite.to_owned(),
+            AnyConnection::Postgres(_) => format!("{on_postgres}; {}", self.limits),
+        };
+        self.guard(|session| session.run_transaction(&begin, f))
     }
 
     /// Runs `f` in a transaction that begins and ends with these statements. The session counts
@@ -38,15 +44,31 @@ impl Session {
         Ok(self.connection.batch_execute(statement)?)
     }
 
-    /// Runs single reads that need not agree with each other.
+    /// Runs what needs no transaction and no time limit of the database's, because whoever waits for
+    /// it ends it: it spares the two statements around it.
     ///
     /// # Errors
     /// Whatever `f` returns.
-    pub fn read<T, E: From<Error>>(
+    pub fn ask<T, E: From<Error>>(
         &mut self,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         self.guard(|session| f(&mut session.connection))
+    }
+
+    /// Runs single reads that need not agree with each other. On PostgreSQL that is a transaction
+    /// too, since time limits hold in one alone where a pooler changes connections.
+    ///
+    /// # Errors
+    /// Whatever `f` returns, or the database's failure.
+    pub fn read<T, E: From<Error>>(
+        &mut self,
+        f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        match self.connection {
+            AnyConnection::Sqlite(_) => self.ask(f),
+            AnyConnection::Postgres(_) => self.transaction("", "BEGIN", f),
+        }
     }
 
     /// Reads one consistent state of the database.
@@ -57,27 +79,28 @@ impl Session {
         &mut self,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let begin = match self.connection {
-            AnyConnection::Sqlite(_) => "BEGIN DEFERRED",
-            AnyConnection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        };
-        self.transaction(begin, f)
+        self.transaction("BEGIN DEFERRED", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", f)
     }
 
     /// Changes the database: all of it or nothing. SQLite takes its write lock at once, since a
     /// transaction that reads first and then writes fails when another wrote in between.
     ///
     /// # Errors
-    /// Whatever `f` returns, or the database's failure.
+    /// Whatever `f` returns, or the database's failure; [`Error::OutcomeUnknown`] when standbys that
+    /// must have the change do not confirm it.
     pub fn write<T, E: From<Error>>(
         &mut self,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let begin = match self.connection {
-            AnyConnection::Sqlite(_) => "BEGIN IMMEDIATE",
-            AnyConnection::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED",
-        };
-        self.transaction(begin, f)
+        let value =
+            self.transaction("BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL READ COMMITTED", f)?;
+        let confirmed = self.ask(|connection| match connection {
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(connection) => replication::confirm(connection),
+        });
+        // Whatever failed, the change is committed and nobody knows where.
+        confirmed.map_err(|_| Error::OutcomeUnknown)?;
+        Ok(value)
     }
 }
 

@@ -61,3 +61,44 @@ fn a_commit_that_is_not_confirmed_says_so_and_keeps_no_reader_out() {
     let count = "SELECT COUNT(*) FROM api_keys WHERE name = 'unsure'";
     assert_eq!(server.database.db_number(count), 1);
 }
+
+/// Ends the wait of whatever waits for a standby, as an operator does by hand.
+fn cancel_waits(cluster: &Cluster, while_running: impl Fn() -> bool) {
+    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    while while_running() {
+        cluster.execute("postgres", cancel);
+    }
+}
+
+#[test]
+fn a_commit_whose_wait_was_cancelled_is_not_taken_for_confirmed() {
+    if !can_start_servers() {
+        return;
+    }
+    let cluster = Cluster::new();
+    cluster.execute("postgres", "CREATE DATABASE bitting");
+    let mut standby = cluster.standby();
+    let database = TestDatabase::at(Backend::Postgres, cluster.url("bitting"));
+    let server = TestServer::on(Arc::new(database), Options::default());
+    let create = || {
+        let body = json!({"name": "k", "scopes": ["calls:read"]});
+        server.manage("POST", "/v1/keys", Some(&body))
+    };
+    for setting in ["*", "ANY 1 (walreceiver)"] {
+        let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{setting}'");
+        cluster.execute("postgres", &set);
+        cluster.execute("postgres", "SELECT pg_reload_conf()");
+        // With the standby there, nothing changes.
+        create().expect(201, "");
+    }
+    standby.stop();
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(create);
+        cancel_waits(&cluster, || !answer.is_finished());
+        answer.join().unwrap().expect(503, "outcome_unknown");
+    });
+    assert_eq!(server.database.db_number("SELECT COUNT(*) FROM api_keys"), 3);
+    // Else the last counts would wait for it, too.
+    cluster.execute("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    cluster.execute("postgres", "SELECT pg_reload_conf()");
+}

@@ -2,6 +2,7 @@
 //! programs ask about requests.
 
 mod authz;
+mod balancer;
 mod examples;
 mod guard;
 mod own_resources;

@@ -70,8 +70,14 @@ pub fn rounds(all: usize, few: usize) -> usize {
 }
 
 /// Waits until something becomes true; fails when it does not within ten seconds.
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    eventually_within(Duration::from_secs(10), what, condition);
+}
+
+/// The same for what may take longer.
+#[track_caller]
+pub fn eventually_within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !condition() {
         assert!(Instant::now() < deadline, "never became true: {what}");
         // Asking without a pause would take the processor from whoever is waited for.

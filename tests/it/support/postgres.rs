@@ -99,10 +99,16 @@ impl Cluster {
 
     /// A standby of this server, which receives what is committed from now on.
     pub fn standby(&self) -> Self {
+        self.standby_by(self.port, "walreceiver")
+    }
+
+    /// The same for one that reaches this server at another port of this machine, and has a name that
+    /// `synchronous_standby_names` may hold.
+    pub fn standby_by(&self, port: u16, name: &str) -> Self {
         let standby = Self::at_home();
         let mut command = program("pg_basebackup");
-        command.args(["-h", "127.0.0.1", "-U", "bitting", "-R", "--no-sync", "-c", "fast"]);
-        command.arg("-p").arg(self.port.to_string()).arg("-D").arg(standby.data());
+        let from = format!("host=127.0.0.1 port={port} user=bitting application_name={name}");
+        command.args(["-R", "--no-sync", "-c", "fast", "-d", &from, "-D"]).arg(standby.data());
         run(command);
         standby.started()
     }
@@ -118,9 +124,7 @@ impl Cluster {
         std::fs::create_dir(&data).unwrap();
         std::fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .unwrap();
-        if let Some((user, group)) = ordinary_user() {
-            chown(&data, Some(user), Some(group)).unwrap();
-        }
+        Self::hand_over(&data);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self { folder, port, server: None, settings: Vec::new() }
     }
@@ -157,6 +161,13 @@ impl Cluster {
             let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
             assert!(Instant::now() < deadline, "PostgreSQL does not start: {}", log());
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Gives a file to the user that the server runs as.
+    pub fn hand_over(path: &Path) {
+        if let Some((user, group)) = ordinary_user() {
+            chown(path, Some(user), Some(group)).unwrap();
         }
     }
 

@@ -64,6 +64,12 @@ impl Relay {
         self.shared.stalls.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Passes nothing on in any connection, and leads new ones to a place where nobody answers.
+    pub fn swallow(&self, hole: &TcpListener) {
+        self.shared.target.store(hole.local_addr().unwrap().port(), Ordering::SeqCst);
+        self.stall();
+    }
+
     /// Ends every connection, and leads new ones to another port.
     pub fn lead_to(&self, target: u16) {
         self.shared.target.store(target, Ordering::SeqCst);

@@ -1,0 +1,81 @@
+//! Three machines with PostgreSQL, as relays let two servers of ours see them.
+
+use std::net::TcpListener;
+
+use crate::support::postgres::Cluster;
+use crate::support::relay::Relay;
+use crate::support::{Backend, Binary, TestDatabase, binary};
+
+/// Ours on one of the machines.
+pub fn database_of(machine: &Cluster) -> TestDatabase {
+    TestDatabase::at(Backend::Postgres, machine.url("bitting"))
+}
+
+pub struct Machines {
+    pub primary: Cluster,
+    /// Takes over.
+    pub standby: Cluster,
+    /// Follows asynchronously, whatever happens.
+    _other: Cluster,
+    /// The way of the servers to the primary, where it can be cut. A relay takes connections for a
+    /// machine that refuses them, too, so that libpq would not try the next one.
+    way: Option<Relay>,
+    /// The way of the one that takes over to the primary.
+    replication: Relay,
+    /// Takes connections and never answers.
+    hole: TcpListener,
+    folder: tempfile::TempDir,
+}
+
+impl Machines {
+    /// `synchronous`: whether commits wait for the standby that will take over.
+    pub fn new(synchronous: bool) -> Self {
+        let primary = Cluster::new();
+        primary.execute("postgres", "CREATE DATABASE bitting");
+        let replication = Relay::to(primary.port);
+        let standby = primary.standby_by(replication.port, "standby");
+        let other = primary.standby_by(primary.port, "other");
+        if synchronous {
+            primary.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+            primary.execute("postgres", "SELECT pg_reload_conf()");
+        }
+        let hole = TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Self { primary, standby, _other: other, way: None, replication, hole, folder }
+    }
+
+    /// The URL that names both machines that may be the primary.
+    pub fn url(&self) -> String {
+        let first = self.way.as_ref().map_or(self.primary.port, |way| way.port);
+        let second = self.standby.port;
+        format!("postgres://bitting@127.0.0.1:{first},127.0.0.1:{second}/bitting")
+    }
+
+    /// Runs a command of ours.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let url = self.url();
+        binary::run_ok(self.folder.path(), &[arguments, &["--database-url", &url]].concat())
+    }
+
+    pub fn serve(&self) -> Binary {
+        Binary::serve(self.folder.path(), &["--database-url", &self.url()])
+    }
+
+    /// The servers reach the primary by a relay.
+    pub fn with_a_way_to_cut(self) -> Self {
+        Self { way: Some(Relay::to(self.primary.port)), ..self }
+    }
+
+    /// Nothing passes between the primary and everybody else, who are told nothing of that.
+    pub fn cut_off_the_primary(&self) {
+        if let Some(way) = &self.way {
+            way.swallow(&self.hole);
+        }
+        self.replication.swallow(&self.hole);
+    }
+
+    /// The standby receives nothing more.
+    pub fn hold_back_the_standby(&self) {
+        self.replication.swallow(&self.hole);
+    }
+}
