@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use clap::Args;
 use percent_encoding::percent_decode_str;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use super::file::File;
 use super::setting::{BadSetting, Setting, variable};
@@ -51,6 +51,13 @@ pub struct WebhookSettings {
     pub url: Url,
     /// What it knows our messages by.
     pub secret: WebhookSecret,
+}
+
+/// The address without what stands behind the host: a path may be a secret.
+impl fmt::Display for WebhookSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url[..Position::BeforePath])
+    }
 }
 
 /// How mail is sent.
@@ -108,8 +115,8 @@ impl WarningSettings {
     pub fn channels(&self) -> Channels {
         let notify = self.mail.iter().flat_map(|mail| &mail.notify);
         Channels {
-            webhook: self.webhook.is_some(),
-            mail: self.mail.is_some(),
+            webhook: self.webhook.as_ref().map(ToString::to_string),
+            mail: self.mail.as_ref().map(|mail| mail.server.to_string()),
             notify: notify.map(|email| email.as_str().to_owned()).collect(),
         }
     }
@@ -179,7 +186,8 @@ fn is_near(host: Option<Host<&str>>) -> bool {
 }
 
 fn parse_webhook(text: &str) -> Result<Url, &'static str> {
-    let expected = "must be an address such as http://127.0.0.1:9000/warnings";
+    let expected =
+        "must be an address such as https://hooks.example.com/warnings or http://127.0.0.1:9000";
     let url = Url::parse(text).map_err(|_| expected)?;
     if url.host_str().is_none_or(str::is_empty) {
         return Err(expected);
@@ -190,14 +198,11 @@ fn parse_webhook(text: &str) -> Result<Url, &'static str> {
         );
     }
     match url.scheme() {
+        "https" => Ok(url),
         "http" if is_near(url.host()) => Ok(url),
         "http" => Err(
-            "must not send over a network without TLS: http:// is only for localhost and for private \
+            "must begin with https://: without TLS, messages are sent only to localhost and to private \
              addresses that are written out, such as http://10.0.0.7:9000",
-        ),
-        "https" => Err(
-            "must begin with http:// and a private address or localhost: TLS is not spoken yet. Let a \
-             proxy on this machine pass the messages on",
         ),
         _ => Err(expected),
     }
@@ -238,6 +243,7 @@ mod tests {
     #[test]
     fn a_webhook_without_tls_is_near_by_its_own_address() {
         for near in [
+            "https://hooks.example.com/warnings",
             "http://127.0.0.1:9000/warnings?team=a",
             "http://localhost",
             "http://[::1]:9000",
@@ -247,11 +253,11 @@ mod tests {
             assert!(parse_webhook(near).is_ok(), "{near}");
         }
         for (far, why) in [
-            ("http://hooks.example.com", "without TLS"),
-            ("http://localhost.example.com", "without TLS"),
-            ("http://8.8.8.8", "without TLS"),
-            ("http://169.254.169.254/latest", "without TLS"),
-            ("http://0.0.0.0:9000", "without TLS"),
+            ("http://hooks.example.com", "begin with https://"),
+            ("http://localhost.example.com", "begin with https://"),
+            ("http://8.8.8.8", "begin with https://"),
+            ("http://169.254.169.254/latest", "begin with https://"),
+            ("http://0.0.0.0:9000", "begin with https://"),
             ("http://me:hunter2@localhost", "no password"),
             ("ftp://localhost", "such as"),
             ("localhost:9000", "such as"),

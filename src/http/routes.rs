@@ -19,7 +19,7 @@ use super::pages::keys::{changes, export, key, narrow, new_key, rotate, search};
 use super::pages::parts::frame::ADMINS_AND_AUDITORS;
 use super::pages::tokens::new_token;
 use super::pages::users::user;
-use super::pages::{account, docs, tokens, users};
+use super::pages::{account, docs, notifications, tokens, users};
 use super::state::State;
 use super::watch::requests::NO_ROUTE;
 use crate::domain::users::signed_in::PageNeed;
@@ -132,6 +132,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::browser("/connections/{id}/remove", ADMINISTRATORS)
             .page(connection::remove_form)
             .form(connection::remove),
+        Endpoint::browser("/notifications", ADMINISTRATORS)
+            .page(notifications::list)
+            .form(notifications::test),
         Endpoint::browser("/password", Visitor).page(password::form).form(password::set),
         Endpoint::browser("/account", PageNeed::ANY_USER).page(account::show),
         Endpoint::browser("/account/password", PageNeed::ANY_USER).form(account::change_password),

@@ -126,6 +126,12 @@ fn word<W: Word>(from: &mut impl Parameters, name: &'static str) -> Option<W> {
 }
 
 impl KeyFilter {
+    /// The active keys that expire within [`SOON`].
+    pub fn expiring_soon() -> Self {
+        let expires_within = Some(Span::days(14));
+        Self { expires_within, ..Self::of_status(StatusFilter::Active) }
+    }
+
     /// Keys in one state.
     pub fn of_status(status: StatusFilter) -> Self {
         Self { status: Some(status), ..Self::default() }

@@ -250,6 +250,7 @@ fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) ->
     bitting.within(LONGEST_WORK, Bitting::compare_resources)?;
     repeat(Bitting::drop_answers, bitting, stopping, interval)?;
     repeat(Bitting::drop_messages, bitting, stopping, interval)?;
+    bitting.within(LONGEST_WORK, Bitting::count_warnings)?;
     repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }
 

@@ -77,13 +77,11 @@ pub fn count_waiting(connection: &mut AnyConnection) -> Result<i64> {
     Ok(table::table.filter(table::due_at.is_not_null()).count().get_result(connection)?)
 }
 
-/// Takes the message of a channel that has been due for longest, so that no other server tries it
-/// before `until`. None where there is none, or another server was faster.
-pub fn claim(
+/// The message of a channel that has been due for longest.
+pub fn due(
     connection: &mut AnyConnection,
     channel: Channel,
     now: Moment,
-    until: Moment,
 ) -> Result<Option<Delivery>> {
     let due: Option<Row> = table::table
         .filter(table::channel.eq(channel.as_str()))
@@ -92,16 +90,19 @@ pub fn claim(
         .select(Row::as_select())
         .first(connection)
         .optional()?;
-    let Some(row) = due else { return Ok(None) };
-    let same = table::table.filter(table::id.eq(&row.id)).filter(table::due_at.eq(row.due_at));
-    let attempts = row.attempts + 1;
-    let claimed = diesel::update(same)
-        .set((table::due_at.eq(until.naive_utc()), table::attempts.eq(attempts)))
+    due.map(Delivery::try_from).transpose()
+}
+
+/// Takes a message that is due, so that no other server tries it before `until`. Returns whether no
+/// other one was faster.
+pub fn claim(connection: &mut AnyConnection, delivery: &Delivery, until: Moment) -> Result<bool> {
+    let unclaimed = table::table
+        .filter(table::id.eq(delivery.id.to_string()))
+        .filter(table::due_at.eq(delivery.due_at.map(|at| at.naive_utc())));
+    let claimed = diesel::update(unclaimed)
+        .set((table::due_at.eq(until.naive_utc()), table::attempts.eq(delivery.attempts + 1)))
         .execute(connection)?;
-    if claimed == 0 {
-        return Ok(None);
-    }
-    Ok(Some(Delivery { attempts, ..row.try_into()? }))
+    Ok(claimed == 1)
 }
 
 /// Notes that a message has arrived.
@@ -129,6 +130,12 @@ pub fn set_failed(
     diesel::update(undelivered)
         .set((table::due_at.eq(due_at.map(|at| at.naive_utc())), table::error.eq(error)))
         .execute(connection)?;
+    Ok(())
+}
+
+/// Deletes a message.
+pub fn delete(connection: &mut AnyConnection, id: NotificationId) -> Result<()> {
+    diesel::delete(table::table.filter(table::id.eq(id.to_string()))).execute(connection)?;
     Ok(())
 }
 

@@ -135,6 +135,7 @@ impl Gallery {
 
     /// Every page there is for somebody signed in; a page that is added gets a line here.
     fn view_all(&self, active: &MadeKey, retired: &MadeKey) {
+        self.db_messages();
         let of = |key: &MadeKey, more: &str| format!("/keys/{}{more}", key.id);
         for (page, path) in [
             ("keys", "/keys".to_owned()),
@@ -164,6 +165,7 @@ impl Gallery {
             ("connections", "/connections".to_owned()),
             ("connection-kinds", "/connections/new".to_owned()),
             ("connection-new", "/connections/new?kind=aircall".to_owned()),
+            ("notifications", "/notifications".to_owned()),
             ("account", "/account".to_owned()),
             ("user", self.users_page("")),
             ("user-disable", self.users_page("/disable")),
@@ -181,6 +183,29 @@ impl Gallery {
             if page == "not-found" {
                 self.complaints.borrow_mut().retain(|line| !line.contains("status of 404"));
             }
+        }
+    }
+
+    /// Messages about a warning with a long name: one that arrived, one that waits, one given up.
+    fn db_messages(&self) {
+        let title =
+            format!("API key \u{201c}{}\u{201d} was used after it had expired", "Wide ".repeat(19));
+        let long = "a".repeat(60);
+        for (number, ends) in [
+            "5, NULL, '2026-11-20 12:00:00', NULL",
+            "3, '2026-11-30 12:00:00', NULL, 'the receiver answered 503 Service Unavailable'",
+            "12, NULL, NULL, 'the name mail.example.com cannot be resolved: Name or service not known'",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            self.server.database.db_execute(&format!(
+                "INSERT INTO notifications (id, channel, subject, recipients, kind, key_id, title, body, \
+                 created_at, attempts, due_at, delivered_at, error) VALUES \
+                 ('msg_0000000000000000000000000{number}', 'mail', '{number}', '{long}@example.com', \
+                 'key.used_after_end', 'key_00000000000000000000000000', '{title}', '{{}}', \
+                 '2026-11-20 11:00:00', {ends})"
+            ));
         }
     }
 
@@ -246,6 +271,7 @@ fn pages_with_nothing_in_them() {
         "tokens",
         "tokens/retired",
         "tokens/new",
+        "notifications",
         "account",
     ] {
         gallery.view(&page.replace('/', "-"), &format!("/{page}"));

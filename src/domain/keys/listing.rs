@@ -35,6 +35,8 @@ pub struct KeyCounts {
     pub active: i64,
     /// How many are revoked or expired.
     pub retired: i64,
+    /// How many of the active ones expire within 14 days.
+    pub expiring: i64,
     /// Owners to choose from, in order.
     pub owners: Vec<String>,
 }
@@ -131,11 +133,12 @@ impl Bitting {
     pub fn key_counts(&self, principal: &Principal) -> Result<KeyCounts> {
         let (now, user) = (self.time.now(), principal.restricted_to());
         self.database.read(|connection| {
-            let mut count =
-                |status| listing::count(connection, &KeyFilter::of_status(status), user, now);
-            let (active, retired) = (count(StatusFilter::Active)?, count(StatusFilter::Retired)?);
+            let mut count = |filter| listing::count(connection, &filter, user, now);
+            let active = count(KeyFilter::of_status(StatusFilter::Active))?;
+            let retired = count(KeyFilter::of_status(StatusFilter::Retired))?;
+            let expiring = count(KeyFilter::expiring_soon())?;
             let owners = listing::owners(connection, user, MOST_OWNERS)?;
-            Ok(KeyCounts { active, retired, owners })
+            Ok(KeyCounts { active, retired, expiring, owners })
         })
     }
 }

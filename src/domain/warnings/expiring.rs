@@ -1,10 +1,13 @@
 //! Warnings about keys that will expire: the keys are looked through in the order of their ends, so
 //! that each look begins where the last one stopped, whichever server took it.
 
+use std::sync::atomic::Ordering;
+
 use chrono::Duration;
 
 use crate::domain::Bitting;
 use crate::model::key::KeyNumber;
+use crate::model::key_filter::SOON;
 use crate::model::time::Moment;
 use crate::model::warnings::{DAYS_AHEAD, Warning, is_warned_of};
 use crate::store;
@@ -12,10 +15,10 @@ use crate::store::keys::expiring;
 use crate::store::keys::expiring::ScanPosition;
 use crate::store::notifications;
 
+/// How long after everything was looked through it is looked through again.
+const PAUSE: Duration = Duration::seconds(30);
 /// How many keys are looked through in one transaction.
 const KEYS_PER_STEP: i64 = 100;
-/// How many messages may wait. Keys that expire are looked through once there are fewer.
-const MOST_WAITING: i64 = 10_000;
 
 impl Bitting {
     /// Looks through some of the keys that are about to expire, and stores the messages about them.
@@ -30,9 +33,12 @@ impl Bitting {
         // While the clock is suspiciously far ahead, the time that is remembered: nobody is warned
         // again of what was looked through too early.
         let now = self.time.now().min(self.time.high_water());
-        let waiting = self.background.read(notifications::count_waiting)?;
-        self.warnings.waiting.store(waiting.unsigned_abs(), std::sync::atomic::Ordering::Relaxed);
-        if waiting >= MOST_WAITING {
+        let (this, last) =
+            (now.timestamp_millis(), self.warnings.looked_at.load(Ordering::Relaxed));
+        if last <= this && this < last + PAUSE.num_milliseconds() {
+            return Ok(false);
+        }
+        if self.too_many_wait()? {
             return Ok(false);
         }
         for (place, days) in DAYS_AHEAD.into_iter().enumerate() {
@@ -42,7 +48,23 @@ impl Bitting {
                 return Ok(true);
             }
         }
+        self.warnings.looked_at.store(this, Ordering::Relaxed);
         Ok(false)
+    }
+
+    /// Counts what the metrics say of warnings.
+    ///
+    /// # Errors
+    /// When the database fails; the figures stay as they were.
+    pub fn count_warnings(&self) -> store::Result<()> {
+        let now = self.time.now();
+        let (expiring, waiting) = self.background.read(|connection| {
+            let expiring = expiring::count(connection, now, now + SOON)?;
+            store::Result::Ok((expiring, notifications::count_waiting(connection)?))
+        })?;
+        self.warnings.expiring.store(expiring.unsigned_abs(), Ordering::Relaxed);
+        self.warnings.waiting.store(waiting.unsigned_abs(), Ordering::Relaxed);
+        Ok(())
     }
 
     fn warn_ahead(&self, days: i64, next: i64, now: Moment) -> store::Result<bool> {

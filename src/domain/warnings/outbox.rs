@@ -5,21 +5,28 @@ use std::sync::atomic::Ordering;
 
 use chrono::Duration;
 
-use crate::domain::Bitting;
+use crate::domain::principal::{Principal, require};
+use crate::domain::{Bitting, Result};
 use crate::model::id::{NotificationId, PublicId};
 use crate::model::time::Moment;
-use crate::model::warnings::{Channel, Delivery, GIVEN_UP_AFTER, Warning, pause_after};
+use crate::model::warnings::{
+    Channel, Delivery, GIVEN_UP_AFTER, Warning, WarningKind, pause_after,
+};
 use crate::store;
-use crate::store::{AnyConnection, notifications};
+use crate::store::{AnyConnection, keys, notifications};
 
 /// How long a server may take over one attempt, before another one tries the same message.
 const LEASE: Duration = Duration::minutes(1);
+/// How many messages may wait. What else there is to tell is told once there are fewer.
+const MOST_WAITING: i64 = 10_000;
+/// How many messages are shown.
+const SHOWN: i64 = 50;
 /// How long messages are kept: longer than the same warning could be given again.
 const KEPT: Duration = Duration::days(30);
 
 impl Bitting {
     /// Stores the messages about a warning, one for each channel, unless it was given before.
-    pub(super) fn store_messages(
+    pub(in crate::domain) fn store_messages(
         &self,
         connection: &mut AnyConnection,
         warning: &Warning,
@@ -40,14 +47,58 @@ impl Bitting {
         Ok(())
     }
 
+    /// Whether so many messages wait that no further ones are to be stored.
+    pub(super) fn too_many_wait(&self) -> store::Result<bool> {
+        Ok(self.background.read(notifications::count_waiting)? >= MOST_WAITING)
+    }
+
+    /// Stores a test message for each channel.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`](crate::domain::Error::Forbidden) for whoever is no administrator.
+    pub fn store_test(&self, principal: &Principal) -> Result<()> {
+        let now = self.time.now();
+        let warning = Warning::test(NotificationId::from_number(self.next_id(now)), now);
+        self.database.write(|connection| {
+            require(self.reload_rights(connection, principal)?.administers())?;
+            Ok(self.store_messages(connection, &warning, now)?)
+        })
+    }
+
+    /// The last messages, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`](crate::domain::Error::Forbidden) for whoever is no administrator.
+    pub fn last_messages(&self, principal: &Principal) -> Result<Vec<Delivery>> {
+        require(principal.administers())?;
+        Ok(self.database.read(|connection| notifications::list(connection, SHOWN))?)
+    }
+
     /// Takes a message of this channel that is due. For a minute it is this server's alone.
     ///
     /// # Errors
     /// When the database fails.
     pub fn claim_message(&self, channel: Channel) -> store::Result<Option<Delivery>> {
         let now = self.time.now();
-        self.background
-            .write(|connection| notifications::claim(connection, channel, now, now + LEASE))
+        // Only read where there is nothing to send, which is nearly always.
+        while let Some(due) =
+            self.background.read(|connection| notifications::due(connection, channel, now))?
+        {
+            let claimed = self.background.write(|connection| {
+                if !notifications::claim(connection, &due, now + LEASE)? {
+                    return Ok(false);
+                }
+                if is_moot(connection, &due)? {
+                    notifications::delete(connection, due.id)?;
+                    return Ok(false);
+                }
+                store::Result::Ok(true)
+            })?;
+            if claimed {
+                return Ok(Some(Delivery { attempts: due.attempts + 1, ..due }));
+            }
+        }
+        Ok(None)
     }
 
     /// Notes that a message has arrived.
@@ -85,5 +136,17 @@ impl Bitting {
     pub fn drop_messages(&self) -> store::Result<bool> {
         let old = self.time.now().min(self.time.high_water()) - KEPT;
         self.background.write(|connection| notifications::drop_older(connection, old))
+    }
+}
+
+/// Whether a message has waited so long that there is nothing left to tell: the key that was about to
+/// expire has been revoked or rotated meanwhile.
+fn is_moot(connection: &mut AnyConnection, delivery: &Delivery) -> store::Result<bool> {
+    match (delivery.kind, delivery.key) {
+        (WarningKind::KeyExpiring, Some(id)) => {
+            let key = keys::find(connection, id)?;
+            Ok(key.is_none_or(|key| key.revocation.is_some() || key.replaced_by.is_some()))
+        }
+        _ => Ok(false),
     }
 }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod connections;
 pub mod docs;
 pub mod keys;
+pub mod notifications;
 pub mod parts;
 pub mod tokens;
 pub mod usage;

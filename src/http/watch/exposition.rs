@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::malformed;
 use crate::domain::Bitting;
+use crate::domain::warnings::Warnings;
 use crate::http::error::Code;
 use crate::http::state::HttpSettings;
 use crate::model::words::Word;
@@ -55,6 +56,7 @@ impl Collector for Gathered {
         self.decisions(&mut page)?;
         self.knowledge(&mut page)?;
         self.counts(&mut page)?;
+        self.warnings(&mut page)?;
         self.database(&mut page)?;
         process(&mut page)
     }
@@ -160,6 +162,22 @@ impl Gathered {
         })?;
         let help = "Rows of counts that wait to be written, without those of the last moment";
         page.gauge("bitting_usage_backlog", help, meter.backlog() as f64)
+    }
+
+    fn warnings(&self, page: &mut Page<'_>) -> fmt::Result {
+        let warnings = &self.bitting.warnings;
+        let help = "Keys that expire within 14 days, as counted every half minute";
+        page.gauge("bitting_keys_expiring", help, warnings.expiring.load(Relaxed) as f64)?;
+        let help = "Messages about warnings that wait, as counted every half minute";
+        page.gauge("bitting_notifications_waiting", help, warnings.waiting.load(Relaxed) as f64)?;
+        let help = "Attempts to send a message about a warning, and messages that were given up";
+        page.family("bitting_notifications", help, Counter, |metric| {
+            let Warnings { delivered, failed, given_up, .. } = warnings;
+            let results = [("delivered", delivered), ("failed", failed), ("given_up", given_up)];
+            results.iter().try_for_each(|(result, n)| {
+                counter(&mut metric.encode_family(&[("result", *result)])?, n.load(Relaxed))
+            })
+        })
     }
 
     fn database(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -94,7 +94,8 @@ impl Cell {
         Some(ResourceNumber(self.0 >> 4)).filter(|number| number.0 > 0)
     }
 
-    pub(super) fn access(self) -> Access {
+    /// Whether they were to read or to write.
+    pub fn access(self) -> Access {
         Access::ALL[usize::from(self.0 >> 3 & 1)]
     }
 }

@@ -5,7 +5,7 @@ use chrono::Duration;
 use super::warning::{Warning, WarningKind};
 use crate::model::id::{KeyId, NotificationId};
 use crate::model::time::Moment;
-use crate::model::words::words;
+use crate::model::words::{Word, words};
 
 /// How long a message is tried.
 pub const GIVEN_UP_AFTER: Duration = Duration::hours(24);
@@ -39,10 +39,10 @@ words! {
 /// The channels that a server uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Channels {
-    /// Whether there is a webhook.
-    pub webhook: bool,
-    /// Whether mail is sent.
-    pub mail: bool,
+    /// The webhook's address, as it may be shown, if there is a webhook.
+    pub webhook: Option<String>,
+    /// The mail server, as it may be shown, if mail is sent.
+    pub mail: Option<String>,
     /// The addresses that are told of keys for which nobody is responsible.
     pub notify: Vec<String>,
 }
@@ -50,13 +50,20 @@ pub struct Channels {
 impl Channels {
     /// Whether nobody can be told anything.
     pub fn is_empty(&self) -> bool {
-        !self.webhook && !self.mail
+        self.iter().next().is_none()
     }
 
     /// Those that there are.
     pub fn iter(&self) -> impl Iterator<Item = Channel> {
-        let webhook = self.webhook.then_some(Channel::Webhook);
-        webhook.into_iter().chain(self.mail.then_some(Channel::Mail))
+        Channel::ALL.iter().copied().filter(|channel| self.destination(*channel).is_some())
+    }
+
+    /// Where messages of a channel go, as it may be shown.
+    pub fn destination(&self, channel: Channel) -> Option<&str> {
+        match channel {
+            Channel::Webhook => self.webhook.as_deref(),
+            Channel::Mail => self.mail.as_deref(),
+        }
     }
 
     /// The addresses that a mail goes to: that of who is responsible, or those that were configured.

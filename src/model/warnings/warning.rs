@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::id::{KeyId, NotificationId};
-use crate::model::key::ApiKey;
+use crate::model::key::{ApiKey, Status};
+use crate::model::scope::Scope;
 use crate::model::time;
 use crate::model::time::Moment;
 use crate::model::words::{Word, words};
@@ -13,6 +14,10 @@ words! {
     WarningKind {
         /// A key is about to expire.
         KeyExpiring = "key.expiring",
+        /// Somebody uses a key that was revoked or has expired.
+        KeyUsedAfterEnd = "key.used_after_end",
+        /// A key was used for what its scopes do not allow.
+        KeyScopeRefused = "key.scope_refused",
         /// Nothing: somebody wanted to know whether messages arrive.
         Test = "test",
     }
@@ -49,6 +54,23 @@ impl Warning {
             [("days_ahead", days.into())],
             now,
         )
+    }
+
+    /// A key was used after its end. It is told of again when the message has been dropped.
+    pub fn key_used_after_end(key: &ApiKey, now: Moment) -> Self {
+        let ended = match key.status(now) {
+            Status::Revoked => "was used after it had been revoked",
+            Status::Expired | Status::Active => "was used after it had expired",
+        };
+        Self::of_key(WarningKind::KeyUsedAfterEnd, key, "", ended.to_owned(), [], now)
+    }
+
+    /// A key was used for what needs a scope that it lacks.
+    pub fn key_scope_refused(key: &ApiKey, scope: &Scope, now: Moment) -> Self {
+        let predicate = format!("was refused a request that needs {scope}");
+        let distinction = format!("{scope}/{}", now.date_naive());
+        let more = [("scope", scope.to_string().into())];
+        Self::of_key(WarningKind::KeyScopeRefused, key, &distinction, predicate, more, now)
     }
 
     /// The message that shows whether messages arrive.

@@ -6,10 +6,12 @@ use super::mail::Mailer;
 use super::webhook::Webhook;
 use crate::config::Settings;
 use crate::model::warnings::{Channel, Delivery, Message};
+use crate::outbound::Connector;
 
 /// How long one attempt may take: less than a message is claimed for, and long enough for a receiver
 /// that answers when it has done its work.
 const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The channels that are configured.
 pub struct Courier {
     webhook: Option<Webhook>,
@@ -35,15 +37,12 @@ impl Courier {
         })
     }
 
-    /// Where messages of this channel go, for people.
-    pub fn destination(&self, channel: Channel) -> String {
-        let webhook = self.webhook.as_ref().map(ToString::to_string);
-        let mailer = self.mailer.as_ref().map(ToString::to_string);
-        match channel {
-            Channel::Webhook => webhook,
-            Channel::Mail => mailer,
-        }
-        .unwrap_or_default()
+    /// The same with another way to the webhook, for who resolves names or trusts authorities
+    /// otherwise.
+    #[must_use]
+    pub fn by(self, change: impl FnOnce(Connector) -> Connector) -> Self {
+        let webhook = self.webhook.map(|webhook| webhook.by(change));
+        Self { webhook, ..self }
     }
 
     /// Sends a message, and waits until it has been taken. `second` is the time in seconds since 1970.

@@ -1,6 +1,5 @@
 //! Warnings as mail.
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -11,12 +10,11 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{Message as Mail, SmtpTransport, Transport};
 
-use crate::config::{Encryption, MailSettings, SmtpServer};
+use crate::config::{Encryption, MailSettings};
 use crate::model::warnings::{Delivery, Message};
 
-/// The mail server, and who the mails are from.
+/// The way to the mail server, and who the mails are from.
 pub(super) struct Mailer {
-    server: SmtpServer,
     transport: SmtpTransport,
     from: Mailbox,
 }
@@ -24,7 +22,7 @@ pub(super) struct Mailer {
 impl Mailer {
     /// Waits so long for each answer of the server.
     pub(super) fn new(settings: &MailSettings, patience: Duration) -> io::Result<Self> {
-        let server = settings.server.clone();
+        let server = &settings.server;
         let parameters = || TlsParameters::new(server.host.clone()).map_err(io::Error::other);
         let tls = match server.encryption {
             Encryption::Tls => Tls::Wrapper(parameters()?),
@@ -39,7 +37,7 @@ impl Mailer {
             transport = transport.credentials(Credentials::new(user, password));
         }
         let from = address(settings.from.as_str()).map_err(io::Error::other)?;
-        Ok(Self { transport: transport.build(), from: Mailbox::new(None, from), server })
+        Ok(Self { transport: transport.build(), from: Mailbox::new(None, from) })
     }
 
     /// Sends a message to all of its recipients. It has arrived when the server has taken it.
@@ -74,11 +72,4 @@ fn address(text: &str) -> Result<Address, String> {
 fn reason(why: &lettre::transport::smtp::Error) -> String {
     let cause = std::error::Error::source(why).map(|cause| format!(": {cause}"));
     format!("{why}{}", cause.unwrap_or_default())
-}
-
-/// The mail server's address, without user and password.
-impl fmt::Display for Mailer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.server)
-    }
 }

@@ -24,7 +24,7 @@ const LONGEST_WORK: Duration = Duration::from_secs(10);
 
 /// Looks for what is due, and sends it, until the process stops.
 pub(super) fn run(bitting: &Bitting, courier: &Courier, stopping: &AtomicBool) {
-    let mut looking = Health::of("looking for keys that are about to expire");
+    let mut looking = Health::of("looking for what somebody ought to know of keys");
     let mut sending = Health::of("taking messages about warnings from the database");
     let mut arriving = bitting.warnings.channels.iter().map(Arriving::on).collect::<Vec<_>>();
     while !stopping.load(Ordering::Acquire) {
@@ -37,9 +37,9 @@ pub(super) fn run(bitting: &Bitting, courier: &Courier, stopping: &AtomicBool) {
 }
 
 fn look(bitting: &Bitting, stopping: &AtomicBool) -> store::Result<()> {
-    while !stopping.load(Ordering::Acquire)
-        && bitting.within(LONGEST_WORK, Bitting::warn_of_expiring_keys)?
-    {}
+    let again = |more: bool| more && !stopping.load(Ordering::Acquire);
+    while again(bitting.within(LONGEST_WORK, Bitting::warn_of_sightings)?) {}
+    while again(bitting.within(LONGEST_WORK, Bitting::warn_of_expiring_keys)?) {}
     Ok(())
 }
 

@@ -75,3 +75,13 @@ pub fn after(
         .load(connection)?;
     keys_of(connection, rows)
 }
+
+/// How many keys that were not revoked expire between these moments.
+pub fn count(connection: &mut AnyConnection, from: Moment, to: Moment) -> Result<i64> {
+    Ok(table::table
+        .filter(table::revoked_at.is_null())
+        .filter(table::expires_at.gt(from.naive_utc()).assume_not_null())
+        .filter(table::expires_at.le(to.naive_utc()).assume_not_null())
+        .count()
+        .get_result(connection)?)
+}

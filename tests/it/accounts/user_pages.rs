@@ -38,6 +38,7 @@ on_both! {
             ("/users/x", 404, 403, 403),
             ("/tokens", 200, 403, 200),
             ("/tokens/new", 200, 403, 403),
+            ("/notifications", 200, 403, 403),
             ("/account", 200, 200, 200),
         ] {
             let statuses = [&admin, &bo, &auditor].map(|browser| browser.get(path).status);
@@ -45,7 +46,7 @@ on_both! {
             assert_eq!(Browser::new(&server.client.base).get(path).status, 303, "{path}");
         }
         let names = |browser: &Browser| texts(&browser.get("/keys"), "nav[aria-label=Main] a");
-        assert_eq!(names(&admin), ["Keys", "Usage", "Audit log", "Users", "Tokens", "Connections", "API"]);
+        assert_eq!(names(&admin), ["Keys", "Usage", "Audit log", "Users", "Tokens", "Connections", "Notifications", "API"]);
         assert_eq!(names(&auditor), ["Keys", "Usage", "Audit log", "Users", "Tokens", "Connections", "API"]);
         assert_eq!(names(&bo), ["Keys", "Usage", "Audit log", "Connections", "API"]);
 

@@ -3,7 +3,10 @@
 mod expiring;
 mod mail;
 mod notify_command;
+mod page;
 mod settings;
+mod used;
+mod way_out;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,7 +49,8 @@ impl Cluster {
     }
 }
 
-fn send_to(address: SocketAddr) -> impl Fn(&mut Settings) {
+/// Has warnings sent to this address.
+pub fn send_to(address: SocketAddr) -> impl Fn(&mut Settings) {
     move |settings| {
         let url = format!("http://{address}/warnings").parse().unwrap();
         settings.warnings.webhook = Some(WebhookSettings { url, secret: SECRET.parse().unwrap() });

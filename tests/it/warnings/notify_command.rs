@@ -62,7 +62,7 @@ fn what_is_wrong_is_said_and_is_a_failure() {
     let told = ["--notify", "ada@example.com"];
     for (arguments, expected) in [
         (&["--webhook-url", &*url][..], "the receiver answered 302"),
-        (&["--webhook-url", "http://127.0.0.1:1"], "cannot connect"),
+        (&["--webhook-url", "http://127.0.0.1:1"], "takes no connection"),
         (&nobody, "set --notify"),
         (&[&nobody[..], &told].concat(), "Connection refused"),
     ] {

@@ -14,7 +14,11 @@ fn half_a_channel_is_refused_by_name() {
         (&[], Some(SECRET), &[named, "--webhook-url"]),
         (&webhook, Some("hunter2"), &[named, "whsec_"]),
         (&webhook, Some("whsec_dG9vIHNob3J0"), &[named, "24 to 64 bytes"]),
-        (&["--webhook-url", "http://hooks.example.com"], Some(SECRET), &["--webhook-url", "TLS"]),
+        (
+            &["--webhook-url", "http://hooks.example.com"],
+            Some(SECRET),
+            &["--webhook-url", "https://"],
+        ),
         (&["--smtp-url", "smtp://u:hunter2@localhost"], None, &["--smtp-url", "--mail-from"]),
         (&["--mail-from", "a@example.com"], None, &["--mail-from", "--smtp-url"]),
         (&["--notify", "a@example.com"], None, &["--notify", "--smtp-url"]),

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::support::browser::{PASSWORD, form_token};
 use crate::support::{Backend, Browser, TestDatabase, TestServer};
+use crate::warnings::send_to;
 
 const EMAIL: &str = "ada@example.com";
 
@@ -21,7 +22,7 @@ const SEARCH: &str = "/keys/search";
 
 /// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
 /// that it works. `{key}` and its like stand for what the forms are about.
-const FORMS: [(&str, &str, &str); 26] = [
+const FORMS: [(&str, &str, &str); 27] = [
     ("/login", "/login", "email={email}&password={password}"),
     ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
     ("/password?token={link}", "/password", "token={link}&password={password}"),
@@ -53,6 +54,7 @@ const FORMS: [(&str, &str, &str); 26] = [
     ("/connections/{on}", "/connections/{on}/disable", ""),
     ("/connections/{off}", "/connections/{off}/enable", ""),
     ("/connections/{on}/remove", "/connections/{on}/remove", ""),
+    ("/notifications", "/notifications", ""),
     ("/account", "/account/password", "current_password={password}&password=another {password}"),
     ("/account", "/account/sessions/{session}/end", ""),
     ("/account", "/account/sessions/end-others", ""),
@@ -65,6 +67,7 @@ fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
         let key = MasterKey::generate().unwrap();
         settings.connections.key = Some(KeySource::Text(key.expose().to_owned().into()));
         settings.connections.hosts = vec!["https://localhost".parse().unwrap()];
+        send_to("127.0.0.1:1".parse().unwrap())(settings);
     });
     let mut things = vec![("email", EMAIL.to_owned()), ("password", PASSWORD.to_owned())];
     if path == "/setup" {
@@ -106,10 +109,11 @@ fn filled_in(text: &str, things: &[(&str, String)]) -> String {
 }
 
 /// What any form changes, in numbers.
-fn db_state(server: &TestServer) -> [i64; 6] {
+fn db_state(server: &TestServer) -> [i64; 7] {
     let count = |table| server.database.db_number(&format!("SELECT COUNT(*) FROM {table}"));
     let tested = "connections WHERE tested_at IS NOT NULL";
-    ["sessions", "audit_events", "api_keys", "users", "one_time_links", tested].map(count)
+    ["sessions", "audit_events", "api_keys", "users", "one_time_links", "notifications", tested]
+        .map(count)
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub enum Section {
     Tokens,
     /// The vendors' APIs that keys reach.
     Connections,
+    /// The messages about warnings.
+    Notifications,
     /// The API document.
     Docs,
     /// One's own account, which the address at the top leads to.
@@ -43,13 +45,14 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Keys,
         Self::Usage,
         Self::Audit,
         Self::Users,
         Self::Tokens,
         Self::Connections,
+        Self::Notifications,
         Self::Docs,
     ];
 
@@ -62,6 +65,7 @@ impl Section {
             Self::Users => ("Users", "/users", ADMINS_AND_AUDITORS),
             Self::Tokens => ("Tokens", "/tokens", ADMINS_AND_AUDITORS),
             Self::Connections => ("Connections", "/connections", Role::ALL),
+            Self::Notifications => ("Notifications", "/notifications", &[Role::Admin]),
             Self::Docs => ("API", "/docs", Role::ALL),
             Self::Account => ("Account", "/account", Role::ALL),
             Self::Elsewhere => ("Elsewhere", "/", &[]),

@@ -31,6 +31,11 @@ impl ReadQuery for ListQuery {
 }
 
 impl ListQuery {
+    /// The first page of these keys.
+    fn of(filter: KeyFilter) -> Self {
+        Self { filter, order: None, page: 1 }
+    }
+
     /// The address of the same list with another order or page.
     fn address(&self, path: &str, order: Option<KeyOrder>, page: usize) -> String {
         // The lists themselves each have one state.
@@ -89,6 +94,8 @@ pub struct List {
     pub pager: Pager,
     /// What matches in the other list, when nothing does here.
     pub elsewhere: Option<Elsewhere>,
+    /// The keys that expire soon, where the list is not filtered.
+    pub expiring: Option<Elsewhere>,
 }
 
 /// A column: its head, its class, and the order its head asks for.
@@ -138,6 +145,8 @@ impl List {
                 .unwrap_or_default(),
             direction: by.filter(|by| *by == order.sort).map(|_| direction(order)),
         };
+        let filters = Filters::new(&query.filter, catalog, census.owners, order, retired_tab);
+        let soon = census.expiring > 0 && !retired_tab && !filters.any();
         let words = |state: &str| format!("{} {state}", counted_that(elsewhere));
         Self {
             retired_tab,
@@ -148,12 +157,16 @@ impl List {
             may_create: principal.manages_keys(),
             of_all: principal.restricted_to().is_none(),
             rows_empty: table.rows.is_empty(),
-            filters: Filters::new(&query.filter, catalog, census.owners, order, retired_tab),
+            filters,
             heads: columns.iter().map(head).collect(),
             pager: Pager::of(table, "key", |page| query.address(action, query.order, page)),
             elsewhere: (elsewhere > 0).then(|| Elsewhere {
                 href: query.address(other, None, 1),
                 words: words(if retired_tab { "active" } else { "revoked or expired" }),
+            }),
+            expiring: soon.then(|| Elsewhere {
+                href: ListQuery::of(KeyFilter::expiring_soon()).address("/keys", None, 1),
+                words: counted(census.expiring, "key"),
             }),
         }
     }
