@@ -4,6 +4,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::database::any_connection::AnyConnection;
+use super::database::generation::demand_this;
 use super::error::Result;
 use super::rows;
 use super::schema::{api_keys, bitting, connections as table};
@@ -13,9 +14,6 @@ use crate::model::connections::{
 use crate::model::id::KeyId;
 use crate::model::time::Moment;
 use crate::model::words::Word;
-
-/// The generation of the oldest program that knows what a connection is.
-const GENERATION: i64 = 2;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = table, treat_none_as_null = true)]
@@ -151,11 +149,9 @@ pub fn next_number(connection: &mut AnyConnection) -> Result<Option<u8>> {
     Ok(u8::try_from(last.unwrap_or(0) + 1).ok())
 }
 
-/// Stores a new connection. From now on, programs that know nothing of connections keep away.
+/// Stores a new connection, of which earlier programs know nothing.
 pub fn insert(connection: &mut AnyConnection, new: &Connection) -> Result<()> {
-    diesel::update(bitting::table.filter(bitting::oldest_program.lt(GENERATION)))
-        .set(bitting::oldest_program.eq(GENERATION))
-        .execute(connection)?;
+    demand_this(connection)?;
     diesel::insert_into(table::table).values(Row::of(new)).execute(connection)?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
 use super::database::any_connection::{AnyConnection, on_either};
-use super::database::migrate::GENERATION;
+use super::database::generation::GENERATION;
 use super::database::standby;
 use super::error::Result;
 use crate::model::audit::Action;

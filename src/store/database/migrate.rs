@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::any_connection::AnyConnection;
 use super::connection::{Session, sqlite_uri};
+use super::generation::{FIRST, GENERATION};
 use super::identities;
 use super::libpq;
 use super::pool::Database;
@@ -36,11 +37,6 @@ use crate::store::schema::{bitting, usage_rollup};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
-
-/// The generation of this program. It works with every schema whose `oldest_program` is not higher.
-pub(in crate::store) const GENERATION: i64 = 2;
-/// The generation that a new database asks for: the second is needed where there are connections.
-const FIRST: i64 = 1;
 
 const DEFAULT_BRAND: &str = "bt";
 

@@ -15,6 +15,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::database::any_connection::AnyConnection;
+use super::database::generation::demand_this;
 use super::error::Result;
 use super::rows;
 use super::rows::{DigestColumn, Parsed};
@@ -175,11 +176,17 @@ impl<'a> NewRow<'a> {
 
 /// Stores a new key and returns its row number; the key's own `number` is not looked at.
 pub fn insert(connection: &mut AnyConnection, key: &ApiKey) -> Result<KeyNumber> {
+    demand_knowledge_of(connection, &key.limits)?;
     let number: i64 = diesel::insert_into(table::table)
         .values(NewRow::of(key))
         .returning(table::number)
         .get_result(connection)?;
     rows::row_number(number).map(KeyNumber)
+}
+
+/// Keeps programs away that would not enforce a key's limits.
+fn demand_knowledge_of(connection: &mut AnyConnection, limits: &KeyLimits) -> Result<()> {
+    if limits.is_empty() { Ok(()) } else { demand_this(connection) }
 }
 
 /// The highest row number: as many keys as there are, retired ones included, or a few more.
@@ -253,6 +260,7 @@ pub fn set_settings(
     KeySettings { label, scopes, expires_at, limits, holder: _ }: &KeySettings,
     revision: i64,
 ) -> Result<()> {
+    demand_knowledge_of(connection, limits)?;
     diesel::update(table::table.filter(table::number.eq(i64::from(number.0))))
         .set((
             table::name.eq(&label.name),

@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::listing::matching;
-use super::{NewRow, Row, keys_of};
+use super::{NewRow, Row, demand_knowledge_of, keys_of};
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
 use crate::model::key_filter::KeyFilter;
@@ -27,6 +27,9 @@ pub fn insert_many(connection: &mut AnyConnection, keys: &[ApiKey]) -> Result<()
         // changed again and again is to be written to the file once: 64 MiB for either.
         connection
             .batch_execute("PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16384")?;
+    }
+    if let Some(limited) = keys.iter().find(|key| !key.limits.is_empty()) {
+        demand_knowledge_of(connection, &limited.limits)?;
     }
     for some in keys.chunks(ROWS_PER_STATEMENT) {
         let rows: Vec<_> = some.iter().map(NewRow::of).collect();
