@@ -38,6 +38,12 @@ pub struct ConnectionOptions {
     /// How often each connection is tested [default: 24h]
     #[arg(long, global = true, value_name = "TIME")]
     pub connections_test_every: Option<String>,
+    /// How long a vendor may be silent before and in an answer [default: 60s]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub via_timeout: Option<String>,
+    /// The largest body that is forwarded to a vendor [default: 10MiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub via_max_body: Option<String>,
 }
 
 /// Where the master keys come from.
@@ -74,6 +80,23 @@ pub struct ConnectionSettings {
     pub authorities: Vec<CertificateDer<'static>>,
     /// How often each is tested.
     pub test_every: Duration,
+    /// How requests to vendors are forwarded.
+    pub via: ViaSettings,
+}
+
+/// How requests to vendors are forwarded.
+#[derive(Debug, Clone, Copy)]
+pub struct ViaSettings {
+    /// How long a vendor may be silent: before the first byte of an answer, and between bytes.
+    pub timeout: Duration,
+    /// The most bytes of a body that are sent to it.
+    pub max_body: u64,
+}
+
+impl Default for ViaSettings {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(60), max_body: 10 * MEBIBYTE }
+    }
 }
 
 impl Default for ConnectionSettings {
@@ -84,6 +107,7 @@ impl Default for ConnectionSettings {
             private: Vec::new(),
             authorities: Vec::new(),
             test_every: Duration::from_secs(24 * 3600),
+            via: ViaSettings::default(),
         }
     }
 }
@@ -114,8 +138,15 @@ impl ConnectionOptions {
             self.connections_test_every,
             &file.connections_test_every,
         );
+        let timeout = setting("via-timeout", self.via_timeout, &file.via_timeout);
+        let max_body = setting("via-max-body", self.via_max_body, &file.via_max_body);
+        let via = ViaSettings {
+            timeout: timeout.parse_or("60s", parse_via_timeout)?,
+            max_body: max_body.parse_or("10MiB", parse_size)?,
+        };
         Ok(ConnectionSettings {
             key,
+            via,
             hosts: hosts.parse(|text| each(text, str::parse::<ApiOrigin>))?.unwrap_or_default(),
             private: private.parse(|text| each(text, parse_network))?.unwrap_or_default(),
             authorities: authorities.parse(read_authorities)?.unwrap_or_default(),
@@ -139,6 +170,23 @@ fn read_authorities(path: &str) -> Result<Vec<CertificateDer<'static>>, String> 
         roots.add(certificate.clone()).map_err(|why| refused(&why))?;
     }
     if roots.is_empty() { Err(refused(&"holds no certificate in PEM")) } else { Ok(certificates) }
+}
+
+fn parse_via_timeout(text: &str) -> Result<Duration, &'static str> {
+    parse_time(text, 100..=3_600_000, "must be a time from 100ms to 1h, such as 60s")
+}
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+fn parse_size(text: &str) -> Result<u64, &'static str> {
+    let units = [("KiB", 1024), ("MiB", MEBIBYTE), ("GiB", 1024 * MEBIBYTE)];
+    let sized = units.iter().find_map(|(unit, size)| {
+        let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(*size)
+    });
+    sized
+        .filter(|size| (1024..=1024 * MEBIBYTE).contains(size))
+        .ok_or("must be a size from 1KiB to 1GiB, such as 10MiB")
 }
 
 fn parse_test_every(text: &str) -> Result<Duration, &'static str> {

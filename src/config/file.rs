@@ -66,6 +66,10 @@ pub(super) struct File {
     pub(super) connections_ca: Option<String>,
     #[serde(alias = "connections-test-every")]
     pub(super) connections_test_every: Option<String>,
+    #[serde(alias = "via-timeout")]
+    pub(super) via_timeout: Option<String>,
+    #[serde(alias = "via-max-body")]
+    pub(super) via_max_body: Option<String>,
     #[serde(alias = "builtin-api")]
     pub(super) builtin_api: Option<bool>,
     pub(super) preflight: Option<Spanned<String>>,

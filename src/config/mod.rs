@@ -26,7 +26,7 @@ use crate::model::password::Password;
 use crate::model::secret::Brand;
 use crate::store::Target;
 
-pub use connections::{ConnectionOptions, ConnectionSettings, KeySource};
+pub use connections::{ConnectionOptions, ConnectionSettings, KeySource, ViaSettings};
 use file::File;
 use gateway::GatewayOptions;
 pub use gateway::{GatewaySettings, Upstream};

@@ -129,6 +129,7 @@ impl Bitting {
                 from.connections = last.revision;
                 let database = connections::database_id(connection)?;
                 self.connections.registry.apply(changes, &database);
+                self.learn_offered(connection)?;
             }
             read_since(connection, from, &self.gate.index, take_in).map(Some)
         })
@@ -145,6 +146,7 @@ impl Bitting {
             let last = all.last().map_or(0, |last| last.revision);
             let from = Position { connections: last, ..Position::default() };
             self.connections.registry.replace(all, &connections::database_id(connection)?);
+            self.learn_offered(connection)?;
             read_since(connection, from, &self.gate.index, take_in)
         })?;
         let present = std::mem::take(&mut *lock(&present));

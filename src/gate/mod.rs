@@ -8,6 +8,7 @@
 pub mod admission;
 pub mod advice;
 pub mod caller;
+pub mod connection_limits;
 pub mod decision;
 pub mod freshness;
 pub mod identities;
@@ -34,6 +35,7 @@ use crate::model::catalog::Catalog;
 use crate::model::secret::Brand;
 use crate::model::time::Moment;
 
+use connection_limits::ConnectionLimits;
 use decision::{Decision, Lookup, Refusal, decide};
 use freshness::Freshness;
 use indexed_credential::Holder;
@@ -48,6 +50,8 @@ use timekeeper::Timekeeper;
 pub struct Gate {
     /// Every key and admin token.
     pub index: KeyIndex,
+    /// What is used up of the limits of connections.
+    pub connection_limits: ConnectionLimits,
     /// How recent the index is.
     pub freshness: Freshness,
     catalog: Arc<Catalog>,
@@ -64,7 +68,9 @@ impl Gate {
         max_staleness: Duration,
     ) -> Self {
         let index = KeyIndex::new(catalog.clone());
-        Self { index, freshness: Freshness::new(max_staleness), catalog, brand, time }
+        let (freshness, connection_limits) =
+            (Freshness::new(max_staleness), ConnectionLimits::default());
+        Self { index, connection_limits, freshness, catalog, brand, time }
     }
 
     /// The credential among the headers of a request, each with its name in lower case.

@@ -84,6 +84,18 @@ words! {
         UpstreamTimeout = "upstream_timeout",
         /// The credential of the connection is sealed with a master key that is not there.
         ConnectionLocked = "connection_locked",
+        /// The vendor does not accept the credential of the connection.
+        ConnectionRejected = "connection_rejected",
+        /// The vendor behind the connection cannot be reached.
+        VendorUnreachable = "vendor_unreachable",
+        /// The vendor behind the connection gave no valid answer.
+        VendorAnswer = "vendor_answer",
+        /// The vendor behind the connection did not answer in time.
+        VendorTimeout = "vendor_timeout",
+        /// The connection is switched off.
+        ConnectionDisabled = "connection_disabled",
+        /// Too many requests are at the connection at once.
+        ConnectionBusy = "connection_busy",
         /// The database has not confirmed a change, which may have been made or not.
         OutcomeUnknown = "outcome_unknown",
         /// The database cannot be reached, or too much is asked of it at once.
@@ -137,6 +149,12 @@ impl Code {
             Self::UpstreamInvalid => (StatusCode::BAD_GATEWAY, "Invalid answer from upstream"),
             Self::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "Upstream timeout"),
             Self::ConnectionLocked => (StatusCode::SERVICE_UNAVAILABLE, "Locked connection"),
+            Self::ConnectionRejected => (StatusCode::BAD_GATEWAY, "Rejected connection"),
+            Self::VendorUnreachable => (StatusCode::BAD_GATEWAY, "Vendor unreachable"),
+            Self::VendorAnswer => (StatusCode::BAD_GATEWAY, "Invalid answer from vendor"),
+            Self::VendorTimeout => (StatusCode::GATEWAY_TIMEOUT, "Vendor timeout"),
+            Self::ConnectionDisabled => (StatusCode::SERVICE_UNAVAILABLE, "Disabled connection"),
+            Self::ConnectionBusy => (StatusCode::SERVICE_UNAVAILABLE, "Busy connection"),
             Self::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, "Outcome unknown"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
         }

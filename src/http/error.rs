@@ -86,9 +86,7 @@ impl Problem {
 
     fn too_many_attempts(seconds: i64) -> Self {
         let detail = format!("Too many attempts have failed. Try again in {seconds} s.");
-        let mut problem = Self::new(Code::TooManyAttempts, detail);
-        problem.0.retry_after = Some(seconds);
-        problem
+        Self::new(Code::TooManyAttempts, detail).to_be_tried_again(seconds)
     }
 
     fn caused_by(mut self, cause: impl ToString) -> Self {
@@ -185,9 +183,8 @@ impl Problem {
 
     /// A limit that is used up for so many seconds.
     fn limited(code: Code, sentence: &str, seconds: u32) -> Self {
-        let mut problem = Self::new(code, format!("{sentence} Try again in {seconds} s."));
-        problem.0.retry_after = Some(seconds.into());
-        problem
+        let problem = Self::new(code, format!("{sentence} Try again in {seconds} s."));
+        problem.to_be_tried_again(seconds.into())
     }
 
     fn already_rotated(new: KeyId) -> Self {
@@ -204,6 +201,12 @@ impl Problem {
         problem.0.members.insert("granted".to_owned(), json!(granted));
         problem.0.scope = Some(required);
         problem
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    pub fn to_be_tried_again(mut self, seconds: i64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
     }
 
     /// Has it told with another status, to whom does not understand its own.

@@ -36,6 +36,8 @@ use crate::gate::caller::Caller;
 use crate::gate::route::{Need, Route};
 use crate::model::scope::Access;
 
+/// What the paths of connections begin with.
+const VIA: &str = "/via/";
 /// The route of a ping, as the URL table has it.
 const PING_ROUTE: Route = Route::Known { need: Need::AnyKey, access: Access::Read, offered: true };
 
@@ -120,7 +122,10 @@ where
             return Either::Left(ready(Ok(response)));
         }
         if let Some(exchange) = exchange.cloned() {
-            exchange.begin(request.payload(), Pace::Whole);
+            // What is forwarded is taken as it comes.
+            let forwarded = request.path().starts_with(VIA);
+            let pace = if forwarded { Pace::Pieces } else { Pace::Whole };
+            exchange.begin(request.payload(), pace);
         }
         Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
     }

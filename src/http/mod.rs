@@ -16,6 +16,7 @@ pub mod error;
 pub mod exchange;
 pub mod extract;
 pub mod fast_path;
+mod forwarding;
 mod leftover;
 mod limit_headers;
 pub mod middleware;
@@ -26,6 +27,7 @@ mod request_id;
 pub mod routes;
 pub mod state;
 pub mod turns;
+pub mod via;
 pub mod waiting;
 pub mod watch;
 

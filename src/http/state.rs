@@ -1,5 +1,6 @@
 //! What every request can reach: the application, its worker's door, and the settings.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,14 +13,17 @@ use super::constant::Constant;
 use super::document::Document;
 use super::error::Problem;
 use super::turns::{Effort, Turns};
+use super::via::at_once::AtOnce;
+use super::via::client::VendorClient;
 use super::watch::Watch;
 use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
-use crate::config::{Patience, TrustedProxies};
+use crate::config::{Patience, TrustedProxies, ViaSettings};
 use crate::domain;
 use crate::domain::Bitting;
 use crate::gate::admission::Door;
 use crate::gate::caller::KeyCaller;
 use crate::model::scope::Access;
+use crate::outbound;
 
 /// How long a request waits for the database, all in all.
 const LONGEST: Duration = Duration::from_millis(9500);
@@ -45,6 +49,10 @@ pub struct HttpSettings {
     pub document: Document,
     /// The turns in which requests with API keys use the database.
     pub turns: Turns,
+    /// How requests to vendors are forwarded.
+    pub via: ViaSettings,
+    /// The requests that are at vendors.
+    pub at_once: Arc<AtOnce>,
 }
 
 impl HttpSettings {
@@ -66,6 +74,7 @@ pub struct State {
     pub stopping: Arc<AtomicBool>,
     pub(super) requests: Option<Arc<WorkerRequests>>,
     request_ids: RequestIds,
+    vendors: OnceCell<VendorClient>,
 }
 
 /// The state as each request of its worker holds it: they are all on one thread, so that the
@@ -82,7 +91,8 @@ impl State {
         let door = Rc::new(Door::new(bitting.gate.clone(), bitting.meter.worker()));
         let requests = settings.watch.requests().map(Requests::worker);
         let request_ids = RequestIds::default();
-        Self { bitting, door, settings, stopping, requests, request_ids }
+        let vendors = OnceCell::new();
+        Self { bitting, door, settings, stopping, requests, request_ids, vendors }
     }
 
     /// The state of the application that a request came to.
@@ -97,6 +107,11 @@ impl State {
     /// The API document.
     pub fn document(&self) -> &Constant {
         self.settings.document.get()
+    }
+
+    /// This worker's connections to vendors.
+    pub(super) fn vendors(&self) -> &VendorClient {
+        self.vendors.get_or_init(|| outbound::pool(self.bitting.connections.connector.clone()))
     }
 
     /// Counts an accepted credential, where there are metrics.

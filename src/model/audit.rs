@@ -61,6 +61,8 @@ words! {
         ConnectionRemoved = "connection.removed",
         /// The credentials of all connections were sealed with another master key.
         ConnectionRekeyed = "connection.rekeyed",
+        /// A key changed something at a vendor, through a connection.
+        ViaWrite = "via.write",
         /// Somebody signed in.
         LoginSucceeded = "login.succeeded",
         /// An attempt to sign in failed.

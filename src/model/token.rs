@@ -69,7 +69,7 @@ pub struct NewToken {
     pub name: String,
     /// What it may do with keys.
     pub access: Access,
-    /// The scopes it may give to keys: unless said all of our own resources, and none at a connection.
+    /// The scopes it may give to keys: all that there are now unless said.
     pub may_grant: ScopeSet,
     /// When it will expire, at most a year away.
     pub expires_at: Moment,
@@ -95,7 +95,7 @@ impl NewToken {
         });
         let access = reader.required("access", access);
         let may_grant = read_scopes_field(&mut reader, "may_grant", catalog);
-        let may_grant = may_grant.unwrap_or_else(|| catalog.own_scopes());
+        let may_grant = may_grant.unwrap_or_else(|| catalog.scopes());
         let expires_at = read_expiry(&mut reader, LongestLife::OneYear, now);
         let expires_at = reader.required("expires_at", expires_at);
         let token = name.zip(access).zip(expires_at).map(|((name, access), expires_at)| Self {

@@ -152,6 +152,8 @@ impl Server {
             watch: Watch::new(connections.in_all, requests),
             document,
             turns: Turns::of(settings.database_connections),
+            via: settings.connections.via,
+            at_once: Arc::default(),
         });
         let state = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());

@@ -48,9 +48,6 @@ fn describe(kind: Kind) -> Result<(), Failure> {
 }
 
 fn columns(row: &Row) -> [String; 4] {
-    let written = row.to_string();
-    let mut words = written.split(' ').map(str::to_owned);
-    let mut next = || words.next().unwrap_or_default();
-    let [method, path, scope] = [next(), next(), next()];
-    [method, path, scope, words.collect::<Vec<_>>().join(" ")]
+    let (method, path) = (row.method().to_owned(), row.path().to_owned());
+    [method, path, row.scope_text(), row.marks().letters()]
 }

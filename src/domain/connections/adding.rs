@@ -93,6 +93,7 @@ impl Bitting {
             });
             let (action, origin) = (Action::ConnectionCreated, &principal.origin);
             added.revision = self.record_change(connection, action, origin, None, &detail)?;
+            self.number_resources(connection, &added)?;
             Ok(connections::insert(connection, &added)?)
         })?;
         Ok(Added { connection: added, accounts: accounts.unwrap_or_default() })

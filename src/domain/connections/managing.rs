@@ -140,9 +140,11 @@ impl Bitting {
     /// which one it is, the change feed brings it.
     pub(super) fn connection_took_effect(&self, changed: &Connection) {
         self.feed.committed(changed.revision);
-        if let Ok(database) = self.database.read(connections::database_id) {
+        let _ = self.database.read(|connection| {
+            let database = connections::database_id(connection)?;
             self.connections.registry.apply(vec![changed.clone()], &database);
-        }
+            self.learn_offered(connection)
+        });
     }
 
     /// Every connection, by handle.

@@ -10,10 +10,12 @@ mod common;
 pub(in crate::domain) mod inspecting;
 mod managing;
 pub mod master_keys;
+mod offered;
 mod opening;
 pub mod probe;
 pub mod registry;
 pub mod seal;
 mod testing;
+pub mod via_writes;
 
 pub use common::Connections;

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::upload::Upload;
+use crate::http::forwarding::upload::Upload;
 use crate::outbound;
 use crate::outbound::link::Link;
 

@@ -9,8 +9,7 @@ use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::http::{Version, header as received};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    TRANSFER_ENCODING, VIA,
+    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA,
 };
 
 use crate::gate::identities::IdentityHeaders;
@@ -19,7 +18,7 @@ use crate::http::request_id::RequestId;
 use crate::http::state::HttpSettings;
 
 /// What belongs to one connection even where `Connection` does not name it.
-const HOP_BY_HOP: [&str; 11] = [
+pub(in crate::http) const HOP_BY_HOP: [&str; 11] = [
     "connection",
     "expect",
     "keep-alive",
@@ -168,17 +167,6 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
     }
 }
 
-/// What frames a body on this connection: nothing where there is none, and no header where hyper
-/// sets it by the body's length.
-pub(super) fn frame(headers: &mut HeaderMap, has_body: bool, length: Option<u64>) {
-    match (has_body, length) {
-        // It would be taken for no body with GET.
-        (true, None) => set(headers, TRANSFER_ENCODING, b"chunked"),
-        (true, Some(_)) | (false, None) => {}
-        (false, Some(_)) => set(headers, CONTENT_LENGTH, b"0"),
-    }
-}
-
 /// Gives the headers of the upstream's answer to the client's, but for those that frame its body.
 pub(super) fn give_back(answer: &HeaderMap, response: &mut HttpResponse) {
     let lines = answer.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
@@ -197,10 +185,12 @@ pub(super) fn give_back(answer: &HeaderMap, response: &mut HttpResponse) {
 }
 
 /// The names that the lines of `Connection` give: such headers belong to that connection.
-fn named_by_connection<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+pub(in crate::http) fn named_by_connection<'a>(
+    lines: impl Iterator<Item = &'a [u8]>,
+) -> Vec<&'a [u8]> {
     lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect()
 }
 
-fn is_among(names: &[&[u8]], name: &str) -> bool {
+pub(in crate::http) fn is_among(names: &[&[u8]], name: &str) -> bool {
     names.iter().any(|named| named.eq_ignore_ascii_case(name.as_bytes()))
 }

@@ -2,17 +2,13 @@
 //! door and, when it is allowed, forwarded; both bodies are streamed.
 //!
 //! `gateway` is the door, `forward` what happens behind it. `headers` is all that either side
-//! may see of the other's headers, `client` the connections to the upstream, `upload` and
-//! `download` the two bodies, and `silence` how long the upstream is waited for.
+//! may see of the other's headers, and `client` the connections to the upstream. The bodies and the
+//! waiting are in [`forwarding`](super::forwarding).
 
 mod client;
-mod download;
-mod fault;
 mod forward;
 mod gateway;
-mod headers;
-mod silence;
-mod upload;
+pub(in crate::http) mod headers;
 
 use std::rc::Rc;
 

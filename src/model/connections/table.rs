@@ -50,6 +50,12 @@ impl Marks {
     pub fn legend() -> impl Iterator<Item = (&'static str, &'static str)> {
         LETTERS.into_iter().map(|(letter, about, _)| (letter, about))
     }
+
+    /// The letters, with a space between two.
+    pub fn letters(mut self) -> String {
+        let set = LETTERS.iter().filter(|(_, _, mark)| *mark(&mut self));
+        set.map(|(letter, ..)| *letter).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// Some requests of a vendor's API, and the scope that opens them.
@@ -75,6 +81,11 @@ impl Row {
     /// The scope at the connection that opens it; none where any does.
     pub fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()
+    }
+
+    /// That scope as it is written in tables.
+    pub fn scope_text(&self) -> String {
+        self.scope.as_ref().map_or_else(|| ANY.to_owned(), Scope::to_string)
     }
 
     /// What else there is to know of it.
@@ -186,17 +197,9 @@ impl FromStr for Row {
 /// A row as it is written.
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.rule)?;
-        match &self.scope {
-            Some(scope) => write!(f, "{scope}")?,
-            None => f.write_str(ANY)?,
-        }
-        let mut marks = self.marks;
-        LETTERS.iter().try_for_each(
-            |(letter, _, mark)| {
-                if *mark(&mut marks) { write!(f, " {letter}") } else { Ok(()) }
-            },
-        )
+        write!(f, "{} {}", self.rule, self.scope_text())?;
+        let letters = self.marks.letters();
+        if letters.is_empty() { Ok(()) } else { write!(f, " {letters}") }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::env::temp_dir;
 
-use crate::support::binary;
+use bitting::model::connections::Kind;
+use bitting::model::words::Word;
+
+use crate::support::{Backend, TestServer, binary};
 
 #[test]
 fn the_kinds_are_listed_without_a_database() {
@@ -14,7 +17,7 @@ fn the_kinds_are_listed_without_a_database() {
     for part in [
         "GET     /v3/a/{account}/calls.json",
         "token",
-        "Test: GET /v3/a.json?per_page=1",
+        "Test: GET /v3/a.json?per_page=",
         "costs money or reaches a person",
     ] {
         assert!(callrail.contains(part), "{part}: {callrail}");
@@ -29,4 +32,16 @@ fn a_kind_that_is_none_is_refused_with_those_there_are() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("callrail, aircall, customerly, clari or http"), "{said}");
+}
+
+#[test]
+fn the_page_about_connections_has_every_row() {
+    let server = TestServer::start(Backend::Sqlite);
+    let page = server.client.send("GET", "/docs/connections", &[], None);
+    assert_eq!(page.status, 200);
+    for kind in Kind::ALL.iter().filter_map(|kind| kind.offered()) {
+        for row in kind.table.rows() {
+            assert!(page.body.contains(&format!("<code>{}</code>", row.path())), "{row}");
+        }
+    }
 }

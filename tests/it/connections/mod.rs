@@ -7,12 +7,15 @@ mod outbound;
 mod pages;
 mod sealing;
 mod testing;
+mod via;
+mod via_answers;
 
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 
-use bitting::config::{KeySource, Options};
+use bitting::config::{ConnectionOptions, KeySource, Options};
 use bitting::domain::principal::Principal;
 use bitting::model::connections::{Connection, Handle, NewConnection, VendorCredential};
 use serde_json::json;
@@ -61,7 +64,7 @@ fn db_add(server: &TestServer, vendor: &Vendor) -> Connection {
 
 /// The command line on a database, with master keys and the way to some vendors of the tests.
 struct Operator {
-    database: TestDatabase,
+    database: Arc<TestDatabase>,
     key: Option<String>,
     hosts: String,
 }
@@ -69,7 +72,7 @@ struct Operator {
 impl Operator {
     fn new(backend: Backend, vendors: &[&Vendor]) -> Self {
         let hosts: Vec<&str> = vendors.iter().map(|vendor| vendor.origin()).collect();
-        let database = TestDatabase::new(backend);
+        let database = Arc::new(TestDatabase::new(backend));
         Self { database, key: Some(new_key()), hosts: hosts.join(",") }
     }
 
@@ -113,6 +116,23 @@ impl Operator {
     ) -> Result<String, String> {
         let base = vendor.origin();
         self.connection(&["add", handle, "--kind", kind, "--base-url", base], input)
+    }
+
+    /// A server on the same database, with the same master key and vendors.
+    fn serve(&self, connections: ConnectionOptions) -> TestServer {
+        let file = self.database.folder().join("connections.key");
+        let mut options = std::fs::OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&file);
+        opened.unwrap().write_all(self.key.as_ref().unwrap().as_bytes()).unwrap();
+        let text = |path: &std::path::Path| Some(path.to_str().unwrap().to_owned());
+        let connections = ConnectionOptions {
+            connections_key_file: text(&file),
+            connections_hosts: Some(self.hosts.clone()),
+            connections_private: Some("127.0.0.0/8,::1".to_owned()),
+            connections_ca: text(AUTHORITY.file().as_ref()),
+            ..connections
+        };
+        TestServer::on(self.database.clone(), Options { connections, ..Options::default() })
     }
 
     /// A connection as JSON.

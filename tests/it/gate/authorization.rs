@@ -42,7 +42,7 @@ fn rule_for(path: &str) -> Rule {
         ["static" | "docs", _] => Rule::Anybody,
         ["login" | "logout" | "setup" | "password" | "keys", ..] => Rule::Page,
         ["usage" | "audit" | "users" | "tokens" | "account", ..] => Rule::Page,
-        ["authz", ..] => Rule::Door,
+        ["authz" | "via", ..] => Rule::Door,
         ["v1", "whoami" | "ping" | "verify"] | ["v1", "admin", "limits"] => Rule::AnyKey,
         ["v1", "keys"] | ["v1", "keys", ..] | ["v1", "audit"] => Rule::AdminToken,
         ["v1", "nothing", ..] => Rule::Nothing,

@@ -95,6 +95,7 @@ pub fn action_words(action: Action) -> &'static str {
         Action::ConnectionDisabled => "Disabled a connection",
         Action::ConnectionEnabled => "Enabled a connection",
         Action::ConnectionRemoved => "Removed a connection",
+        Action::ViaWrite => "Wrote through a connection",
         Action::ConnectionRekeyed => "Sealed all connections with another master key",
         Action::LoginSucceeded => "Signed in",
         Action::LoginFailed => "Failed to sign in",

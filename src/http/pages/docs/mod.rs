@@ -6,6 +6,7 @@ pub mod fields;
 pub mod operation;
 pub mod prose;
 pub mod reference;
+mod vendors;
 
 use std::cell::OnceCell;
 
@@ -27,9 +28,12 @@ use operation::{Needs, Operation};
 use prose::Span;
 use reference::Reference;
 use reference::Section;
+use vendors::{Vendor, legend, vendors};
 
 /// Where the errors are, among the sections.
 const ERRORS: &str = "errors";
+/// The section of connections, which has the vendors' tables besides.
+const CONNECTIONS: &str = "connections";
 /// What the quick start sends first: it asks what the key is.
 const FIRST_REQUEST: &str = "this_key_whoami";
 
@@ -68,6 +72,8 @@ struct SectionPage<'a> {
     here: &'a str,
     frame: Option<Frame>,
     section: &'a Section,
+    vendors: Vec<Vendor>,
+    legend: Vec<(&'static str, &'static str)>,
     url: String,
 }
 
@@ -151,7 +157,11 @@ pub async fn section(
         return Err(Problem::new(Code::NotFound, "There is nothing at this path."));
     };
     let url = public_address(&request, &state);
-    page(StatusCode::OK, &SectionPage { reference, here, frame, section, url })
+    let (vendors, legend) = match here {
+        CONNECTIONS => (vendors(), legend()),
+        _ => (Vec::new(), Vec::new()),
+    };
+    page(StatusCode::OK, &SectionPage { reference, here, frame, section, vendors, legend, url })
 }
 
 /// The reader of the page, if they are signed in. Nobody has to be.

@@ -11,15 +11,18 @@ use crate::domain;
 use crate::domain::keys::forms::FormOutcome;
 use crate::domain::keys::keyring::IssuedKey;
 use crate::http::error::Problem;
-use crate::http::extract::{Draft, Form};
+use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::pages::parts::expiry::{Life, lives};
 use crate::http::pages::parts::form_error::FormErrors;
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::users::grants::promise;
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
+use crate::model::connections::Handle;
+use crate::model::connections::handle::InvalidHandle;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
+use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::Moment;
 
 #[derive(Template)]
@@ -30,6 +33,7 @@ struct NewKeyPage {
     lives: Vec<Life>,
     today: String,
     rows: Vec<Row>,
+    presets: Vec<Handle>,
     limited: bool,
     sentence: String,
     nonce: String,
@@ -71,6 +75,7 @@ fn form(
     let template = NewKeyPage {
         frame: viewer.frame(Section::Keys),
         rows: Row::list(catalog, &may_grant, &typed.ticked(catalog)),
+        presets: presets(&may_grant),
         limited: may_grant != catalog.scopes(),
         lives: lives(now),
         today: now.format("%Y-%m-%d").to_string(),
@@ -83,16 +88,40 @@ fn form(
     page(status, &template)
 }
 
+/// The connections at which something may be read by a key that is made here.
+fn presets(may_grant: &ScopeSet) -> Vec<Handle> {
+    let reads = may_grant.iter().filter(|scope| scope.access == Access::Read);
+    let mut connections: Vec<Handle> = reads.filter_map(|scope| scope.connection.clone()).collect();
+    connections.sort();
+    connections.dedup();
+    connections
+}
+
+/// What the form is filled in with.
+pub struct Preset(Option<Handle>);
+
+impl ReadQuery for Preset {
+    fn read(query: &mut QueryReader) -> Self {
+        Self(query.text_as("connection", |text| {
+            text.parse().map_err(|why: InvalidHandle| why.to_string())
+        }))
+    }
+}
+
 /// `GET /keys/new`
 pub async fn show(
     viewer: Viewer,
     state: web::Data<State>,
     draft: Draft,
+    PageQuery(Preset(connection)): PageQuery<Preset>,
 ) -> Result<HttpResponse, Problem> {
     let read = state.run(move |bitting| Ok((bitting.form_nonce()?, bitting.time.now())));
     let (nonce, now) = read.await?;
     let shown = FormView {
-        typed: draft.or(FormInput::of, FormInput::nothing),
+        typed: draft.or(FormInput::of, || match &connection {
+            Some(connection) => FormInput::reading(connection, &viewer.catalog),
+            None => FormInput::nothing(),
+        }),
         errors: FormErrors::default(),
         twin: None,
         nonce: nonce.expose(),

@@ -8,8 +8,9 @@ use crate::http::pages::parts::expiry::ChosenEnd;
 use crate::http::pages::parts::form_error::{Field, FormErrors};
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
+use crate::model::connections::Handle;
 use crate::model::key::NewKey;
-use crate::model::scope::ScopeSet;
+use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::{Moment, format};
 
 /// The fields that validation errors are shown at.
@@ -48,6 +49,15 @@ impl FormInput {
     /// An empty form.
     pub fn nothing() -> Self {
         Self { end: ChosenEnd::of_life("90d"), ..Self::default() }
+    }
+
+    /// A key that reads everything at a connection, for 30 days.
+    pub fn reading(connection: &Handle, catalog: &Catalog) -> Self {
+        let there = catalog.connections.by_connection();
+        let offered = there.get(connection).into_iter().flat_map(ScopeSet::iter);
+        let reads = offered.filter(|scope| scope.access == Access::Read);
+        let scopes = reads.map(ToString::to_string).collect();
+        Self { end: ChosenEnd::of_life("30d"), scopes, ..Self::default() }
     }
 
     /// The input that a submitted form holds.

@@ -46,7 +46,7 @@ impl Bounds {
     pub fn of(token: &AdminToken, catalog: &Catalog) -> Self {
         Self {
             writes: token.access == Access::Write,
-            everything: token.may_grant == catalog.own_scopes(),
+            everything: token.may_grant == catalog.scopes(),
             grants: Grant::list(&token.may_grant),
         }
     }

@@ -17,22 +17,24 @@ use crate::http::exchange::Exchange;
 use crate::http::state::SharedState;
 
 /// A body as actix takes it.
-pub(super) struct Download {
-    pub(super) body: Incoming,
-    pub(super) size: BodySize,
-    pub(super) silence: Silence,
+pub(in crate::http) struct Download {
+    pub(in crate::http) body: Incoming,
+    pub(in crate::http) size: BodySize,
+    pub(in crate::http) silence: Silence,
     /// Whether the client goes by the end of the connection.
-    pub(super) ends_by_closing: bool,
+    pub(in crate::http) ends_by_closing: bool,
     /// Whether the upstream has been asked for a piece that has not come.
-    pub(super) waits: bool,
+    pub(in crate::http) waits: bool,
     /// The connection to the client.
-    pub(super) exchange: Option<Rc<Exchange>>,
-    pub(super) state: SharedState,
+    pub(in crate::http) exchange: Option<Rc<Exchange>>,
+    pub(in crate::http) state: SharedState,
+    /// Who sends it, for the log.
+    pub(in crate::http) whom: Rc<str>,
 }
 
 impl Download {
     fn break_off(&self, why: Fault) -> Poll<Option<Result<Bytes, io::Error>>> {
-        why.tell(&self.state);
+        why.tell(&self.whom, &self.state);
         match &self.exchange {
             Some(exchange) => {
                 exchange.break_off(self.ends_by_closing);

@@ -11,22 +11,22 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// Since when it is the upstream's turn; shared by all that happens to one request.
 #[derive(Clone)]
-pub(super) struct Turn(Rc<Cell<Option<Instant>>>);
+pub(in crate::http) struct Turn(Rc<Cell<Option<Instant>>>);
 
 impl Turn {
     /// It is the upstream's turn from now on.
-    pub(super) fn upstream(&self) {
+    pub(in crate::http) fn upstream(&self) {
         self.0.set(Some(Instant::now()));
     }
 
     /// It is the client's.
-    pub(super) fn client(&self) {
+    pub(in crate::http) fn client(&self) {
         self.0.set(None);
     }
 }
 
 /// A wait for the upstream.
-pub(super) struct Silence {
+pub(in crate::http) struct Silence {
     turn: Turn,
     patience: Duration,
     timer: Pin<Box<Sleep>>,
@@ -34,18 +34,18 @@ pub(super) struct Silence {
 
 impl Silence {
     /// A wait that begins now, and may last so long.
-    pub(super) fn new(patience: Duration) -> Self {
+    pub(in crate::http) fn new(patience: Duration) -> Self {
         let turn = Turn(Rc::new(Cell::new(Some(Instant::now()))));
         Self { turn, patience, timer: Box::pin(sleep(patience)) }
     }
 
     /// Whose turn it is.
-    pub(super) fn turn(&self) -> Turn {
+    pub(in crate::http) fn turn(&self) -> Turn {
         self.turn.clone()
     }
 
     /// Ready when the upstream has been silent for too long.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(in crate::http) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let since = self.turn.0.get();
             let deadline = since.unwrap_or_else(Instant::now) + self.patience;

@@ -31,10 +31,10 @@ enum Piece {
 /// A body that was not whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the client's body broke off")]
-pub(super) struct Cut;
+pub(in crate::http) struct Cut;
 
 /// A body as hyper takes it.
-pub(super) struct Upload {
+pub(in crate::http) struct Upload {
     pieces: Option<mpsc::Receiver<Piece>>,
     /// How much of it there is, if the client has said so.
     length: Option<u64>,
@@ -42,23 +42,27 @@ pub(super) struct Upload {
 
 /// Why a client's body broke off, once it has.
 #[derive(Clone, Default)]
-pub(super) struct Fault(Rc<RefCell<Option<PayloadError>>>);
+pub(in crate::http) struct Fault(Rc<RefCell<Option<PayloadError>>>);
 
 impl Fault {
     /// Takes it out.
-    pub(super) fn take(&self) -> Option<PayloadError> {
+    pub(in crate::http) fn take(&self) -> Option<PayloadError> {
         self.0.take()
     }
 }
 
 impl Upload {
     /// No body.
-    pub(super) fn none() -> Self {
+    pub(in crate::http) fn none() -> Self {
         Self { pieces: None, length: Some(0) }
     }
 
     /// Begins to take a body from its client.
-    pub(super) fn begin(payload: Payload, length: Option<u64>, turn: Turn) -> (Self, Fault) {
+    pub(in crate::http) fn begin(
+        payload: Payload,
+        length: Option<u64>,
+        turn: Turn,
+    ) -> (Self, Fault) {
         let (sender, receiver) = mpsc::channel(PIECES);
         let fault = Fault::default();
         turn.client();

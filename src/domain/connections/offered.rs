@@ -1,0 +1,61 @@
+//! What the connections offer, as keys and counts name it: kept up to date whenever a connection changes.
+
+use std::collections::BTreeMap;
+
+use crate::domain::Bitting;
+use crate::model::connections::Connection;
+use crate::model::scope::{ResourceName, ScopeSet};
+use crate::store;
+use crate::store::AnyConnection;
+use crate::store::database::transaction::AdvisoryLock;
+use crate::store::resources;
+
+/// The scopes that a connection offers, in the order of its table.
+fn scopes_at(connection: &Connection) -> ScopeSet {
+    let Some(offered) = connection.kind.offered() else { return ScopeSet::EMPTY };
+    let standing = connection.profile.standing;
+    let rows = offered.table.rows().iter().filter(|row| standing || !row.marks().standing);
+    let mut scopes: Vec<_> = rows.filter_map(|row| row.scope()).collect();
+    scopes.sort_by_key(|scope| (&scope.resource, scope.access));
+    scopes.into_iter().map(|scope| scope.at(&connection.handle)).collect()
+}
+
+impl Bitting {
+    /// Gives the resources of a new connection the numbers that its requests are counted under.
+    pub(super) fn number_resources(
+        &self,
+        database: &mut AnyConnection,
+        connection: &Connection,
+    ) -> store::Result<()> {
+        let Some(offered) = connection.kind.offered() else { return Ok(()) };
+        AdvisoryLock::Resources.acquire(database)?;
+        let rows = offered.table.rows().iter();
+        let wanted = rows.filter_map(|row| Some(row.scope()?.at(&connection.handle).counted_as()));
+        let mut known: Vec<ResourceName> =
+            resources::list(database)?.into_iter().map(|(_, name)| name).collect();
+        for name in wanted {
+            if !known.contains(&name) {
+                resources::add(database, &name)?;
+                known.push(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the connections in memory offer, and the numbers that it is counted under.
+    pub(in crate::domain) fn learn_offered(
+        &self,
+        database: &mut AnyConnection,
+    ) -> store::Result<()> {
+        for (number, name) in resources::list(database)? {
+            if self.catalog.find(number).is_none() {
+                self.catalog.counted.learn(number, name);
+            }
+        }
+        let there = self.connections.registry.list();
+        let offered: BTreeMap<_, _> =
+            there.iter().map(|each| (each.handle.clone(), scopes_at(each))).collect();
+        self.catalog.connections.set_offered(offered);
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! How fast connections are used, by all keys together and by each: a vendor counts the requests of an
+//! account, so that one key could use up what is meant for all. Each server counts its own.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::key_use::{Exhausted, KeyUse, Now};
+use crate::model::key::KeyNumber;
+use crate::model::limits::{KeyLimits, RateLimit};
+
+/// Keys that are kept at most: a full table is emptied, which only forgets what is owed.
+const MOST: usize = 65_536;
+
+/// What a limit is of: a connection's number, the key's if it is of one, and which limit it is.
+type Account = (u8, Option<u32>, u32);
+
+/// What is used up of the limits of connections.
+#[derive(Default)]
+pub struct ConnectionLimits(Mutex<HashMap<Account, KeyUse>>);
+
+/// The limits of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitsOf {
+    /// The connection's number.
+    pub connection: u8,
+    /// Of all keys together.
+    pub all: Option<RateLimit>,
+    /// Of each key.
+    pub each: Option<RateLimit>,
+}
+
+impl ConnectionLimits {
+    /// Takes one request of a key from both limits.
+    ///
+    /// # Errors
+    /// After how many seconds there is one left.
+    pub fn take(&self, limits: LimitsOf, key: KeyNumber, now: Now) -> Result<(), u32> {
+        let LimitsOf { connection, all, each } = limits;
+        if all.is_none() && each.is_none() {
+            return Ok(());
+        }
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if uses.len() >= MOST {
+            uses.clear();
+        }
+        // A limit that is changed begins anew.
+        let mut take = |limit: Option<RateLimit>, key: Option<u32>| {
+            let Some(limit) = limit else { return Ok(()) };
+            let number = limit.requests ^ limit.per.seconds() << 20;
+            let used = uses.entry((connection, key, number)).or_insert_with(|| KeyUse::new(0));
+            let limits = KeyLimits { rate_limit: Some(limit), ..KeyLimits::default() };
+            match used.take(&limits, now) {
+                Ok(_) => Ok(()),
+                Err(Exhausted::Rate { seconds } | Exhausted::Quota { seconds }) => Err(seconds),
+            }
+        };
+        take(each, Some(key.0))?;
+        take(all, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Moment;
+
+    #[test]
+    fn no_key_uses_up_what_is_meant_for_all() {
+        let limits = ConnectionLimits::default();
+        let of = |connection| LimitsOf {
+            connection,
+            all: Some("3/minute".parse().unwrap()),
+            each: Some("2/minute".parse().unwrap()),
+        };
+        let at = |seconds: i64| Now { moment: Moment::default(), uptime: seconds * 1_000_000_000 };
+        let take = |connection, key, at| limits.take(of(connection), KeyNumber(key), at);
+        assert_eq!(
+            (take(1, 1, at(0)), take(1, 1, at(0)), take(1, 1, at(0))),
+            (Ok(()), Ok(()), Err(30))
+        );
+        assert_eq!((take(1, 2, at(0)), take(1, 2, at(0))), (Ok(()), Err(20)));
+        assert_eq!(take(2, 1, at(0)), Ok(()));
+        assert_eq!((take(1, 1, at(30)), take(1, 1, at(30))), (Ok(()), Err(30)));
+        let none = LimitsOf { connection: 1, all: None, each: None };
+        assert_eq!(limits.take(none, KeyNumber(1), at(30)), Ok(()));
+    }
+}

@@ -1,0 +1,71 @@
+//! What can go wrong with an answer of somebody else's, as it is told to whoever runs the server.
+
+use std::error::Error;
+use std::fmt::Display;
+
+use hyper_util::client::legacy;
+
+use crate::http::state::State;
+
+/// Why there is no whole answer.
+#[derive(Debug)]
+pub(in crate::http) enum Fault {
+    /// There is no connection; the request was not sent.
+    Unreachable(legacy::Error),
+    /// The connection ended before an answer.
+    NoAnswer(legacy::Error),
+    /// The upstream said nothing before its answer was due.
+    Silent,
+    /// What it said is not an answer in HTTP.
+    Invalid(String),
+    /// Its answer ended before its end.
+    BrokeOff(hyper::Error),
+    /// It began an answer, and then said nothing for too long.
+    StoppedSending,
+}
+
+impl From<legacy::Error> for Fault {
+    fn from(error: legacy::Error) -> Self {
+        let cause = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
+        match cause {
+            _ if error.is_connect() => Self::Unreachable(error),
+            Some(cause) if cause.is_canceled() => Self::Unreachable(error),
+            Some(cause) if cause.is_parse() => Self::Invalid(chain(&error)),
+            _ => Self::NoAnswer(error),
+        }
+    }
+}
+
+impl Fault {
+    /// Tells whoever runs the server, at most once a minute: when an upstream is away, every request
+    /// finds that out.
+    pub(in crate::http) fn tell(&self, whom: &str, state: &State) {
+        let Some(untold) = state.settings.watch.upstream_faults.admit() else { return };
+        tracing::warn!(untold, "a request could not be answered: {whom} {self}");
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable(why) => {
+                write!(f, "cannot be reached: {}", chain(why))
+            }
+            Self::NoAnswer(why) => {
+                write!(f, "ended its connection without an answer: {}", chain(why))
+            }
+            Self::Silent => f.write_str("did not answer in time"),
+            Self::Invalid(why) => write!(f, "did not give a valid answer: {why}"),
+            Self::BrokeOff(why) => {
+                write!(f, "broke off its answer: {}", chain(why))
+            }
+            Self::StoppedSending => f.write_str("stopped sending its answer"),
+        }
+    }
+}
+
+/// An error and all that caused it.
+fn chain(error: &dyn Error) -> String {
+    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
+    format!("{error}{}", cause.unwrap_or_default())
+}

@@ -1,0 +1,125 @@
+//! What a request at `/via/{handle}/…` asks for: the row of the connection's table that it belongs to.
+
+use std::sync::Arc;
+
+use actix_web::dev::RequestHead;
+
+use crate::domain::Bitting;
+use crate::gate::route::{Need, Route};
+use crate::model::catalog::Catalog;
+use crate::model::connections::scopes::Ask;
+use crate::model::connections::table::{NoRow, Offers, Row};
+use crate::model::connections::vendor_target::forbidden_parameter;
+use crate::model::connections::{Connection, Handle};
+use crate::model::scope::Access;
+use crate::model::words::Word;
+
+/// The variable of paths that a connection may be pinned to.
+const ACCOUNT: &str = "account";
+
+/// Where the vendors' paths begin.
+const DOOR: &str = "/via/";
+
+/// A request to a vendor's API.
+pub(super) struct Asked<'a> {
+    /// The handle that it names, and the connection, if there is one.
+    pub(super) connection: Option<Arc<Connection>>,
+    /// The vendor's path and query, as they came.
+    pub(super) target: &'a str,
+    pub(super) found: Found,
+}
+
+/// What was found of a request.
+pub(super) enum Found {
+    /// There is no such connection.
+    NoConnection,
+    /// The connection does not offer it; why, in a sentence.
+    NotOffered(String),
+    /// The connection offers the path by these methods.
+    OtherMethods(String),
+    /// The row it belongs to.
+    Row(&'static Row),
+}
+
+impl<'a> Asked<'a> {
+    /// What a request asks for, by its target as it was sent.
+    pub(super) fn of(head: &'a RequestHead, bitting: &Bitting) -> Self {
+        let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let below = target.strip_prefix(DOOR).unwrap_or_default();
+        let end = below.find(['/', '?']).unwrap_or(below.len());
+        let (handle, target) = below.split_at(end);
+        let handle = handle.parse::<Handle>().ok();
+        let connection = handle.and_then(|handle| bitting.connections.registry.find(&handle));
+        let found = match &connection {
+            Some(connection) => find(connection, head.method.as_str(), target),
+            None => Found::NoConnection,
+        };
+        Self { connection, target, found }
+    }
+
+    /// The route that its key is judged for.
+    pub(super) fn route(&self, method: &str, catalog: &Catalog) -> Route {
+        let access = Access::of_method(method);
+        let Some(connection) = &self.connection else { return Route::Unknown { access } };
+        let any = || catalog.connections.ask(Ask::Any(connection.handle.clone()));
+        match &self.found {
+            Found::NoConnection => Route::Unknown { access },
+            Found::NotOffered(_) => Route::NotOffered { access },
+            Found::OtherMethods(_) => {
+                let need = Need::AtConnection { asked: any(), resource: None };
+                Route::Known { need, access, offered: false }
+            }
+            Found::Row(row) => {
+                let scope = row.scope().map(|scope| scope.at(&connection.handle));
+                let access = scope.as_ref().map_or(access, |scope| scope.access);
+                let counted_as = scope.as_ref().map(|scope| scope.counted_as());
+                let resource = counted_as.and_then(|name| catalog.counted.number_of(&name));
+                let asked =
+                    scope.map_or_else(any, |scope| catalog.connections.ask(Ask::Scope(scope)));
+                let need = Need::AtConnection { asked, resource };
+                Route::Known { need, access, offered: true }
+            }
+        }
+    }
+}
+
+/// The row of a request.
+fn find(connection: &Connection, method: &str, target: &str) -> Found {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let profile = &connection.profile;
+    let offers = Offers { standing: profile.standing, recordings: profile.recordings };
+    let not_offered =
+        |why: &str| Found::NotOffered(format!("The connection {} {why}", connection.handle));
+    let kind = connection.kind.as_str();
+    let Some(offered) = connection.kind.offered() else {
+        return not_offered("has no rules, so it offers nothing.");
+    };
+    let row = match offered.table.find(method, path, offers) {
+        Ok(row) => row,
+        Err(NoRow::Path) => {
+            return not_offered(&format!(
+                "does not offer this path. `bitting connection kinds {kind}` lists those it offers; \
+                 each is to be written as it stands there."
+            ));
+        }
+        Err(NoRow::Method(methods)) => return Found::OtherMethods(allow(&methods)),
+    };
+    let outside = |account: &String| {
+        row.variables(path).any(|(name, value)| name == ACCOUNT && value != account)
+    };
+    if let Some(account) = profile.account.as_ref().filter(|account| outside(account)) {
+        return not_offered(&format!("is for the account {account} alone."));
+    }
+    match forbidden_parameter(query) {
+        Some(name) => not_offered(&format!(
+            "does not forward the parameter {name}. Leave it out; the key belongs into a header."
+        )),
+        None => Found::Row(row),
+    }
+}
+
+/// The `Allow` header for these methods.
+fn allow(methods: &[String]) -> String {
+    let head = methods.iter().any(|method| method == "GET").then_some("HEAD");
+    methods.iter().map(String::as_str).chain(head).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,101 @@
+//! The two bodies on their way: what a client may send at most, and what a vendor answers, rewritten.
+
+use std::io::{self, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::web::Bytes;
+use flate2::write::GzDecoder;
+use futures_util::{Stream, StreamExt};
+
+use super::at_once::Place;
+use super::rewriting::Rewriting;
+use crate::http::forwarding::download::Download;
+
+/// A client's body, which ends with an error beyond this many bytes.
+pub(super) fn at_most(most: u64, payload: Payload) -> Payload {
+    if matches!(payload, Payload::None) {
+        return payload;
+    }
+    let mut left = most;
+    let limited = payload.map(move |piece| {
+        let piece = piece?;
+        left = left.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
+        Ok(piece)
+    });
+    let limited: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(limited);
+    Payload::Stream { payload: limited }
+}
+
+/// So many bytes of gzip are undone at once, which may become a thousand times as many.
+const STEP: usize = 1024;
+
+/// A vendor's body as its client gets it.
+pub(super) struct Rewritten {
+    body: Download,
+    /// Undoes gzip, where the vendor has used it unasked.
+    unzip: Option<GzDecoder<Vec<u8>>>,
+    rewriting: Rewriting,
+    /// What has come and is not rewritten yet.
+    rest: Bytes,
+    ended: bool,
+    /// The place that the request takes at its connection, until all is sent.
+    _place: Place,
+}
+
+impl Rewritten {
+    pub(super) fn new(body: Download, zipped: bool, rewriting: Rewriting, place: Place) -> Self {
+        let unzip = zipped.then(|| GzDecoder::new(Vec::new()));
+        Self { body, unzip, rewriting, rest: Bytes::new(), ended: false, _place: place }
+    }
+
+    /// Rewrites some of what has come.
+    fn step(&mut self) -> io::Result<Bytes> {
+        let Some(unzip) = &mut self.unzip else {
+            return Ok(self.rewriting.push(&std::mem::take(&mut self.rest)));
+        };
+        unzip.write_all(&self.rest.split_to(STEP.min(self.rest.len())))?;
+        Ok(self.rewriting.push(&std::mem::take(unzip.get_mut())))
+    }
+
+    fn finish(&mut self) -> io::Result<Bytes> {
+        self.ended = true;
+        let Some(unzip) = &mut self.unzip else { return Ok(self.rewriting.finish()) };
+        unzip.try_finish()?;
+        let last = self.rewriting.push(&std::mem::take(unzip.get_mut()));
+        Ok([last, self.rewriting.finish()].concat().into())
+    }
+}
+
+impl MessageBody for Rewritten {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, io::Error>>> {
+        let this = self.get_mut();
+        loop {
+            let piece = if !this.rest.is_empty() {
+                this.step()?
+            } else if this.ended {
+                return Poll::Ready(None);
+            } else if let Some(piece) = ready!(Pin::new(&mut this.body).poll_next(context)) {
+                this.rest = piece?;
+                continue;
+            } else {
+                this.finish()?
+            };
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The door of connections: the decision about one request, its forwarding, and its count.
+
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+
+use super::asked::{Asked, Found};
+use super::forward::Via;
+use crate::http::authz::judging::{Judged, finish, judge, record_of};
+use crate::http::client_address::client_address;
+use crate::http::error::{Code, Problem};
+use crate::http::limit_headers::announce;
+use crate::http::middleware::count::known_method;
+use crate::http::state::{SharedState, State};
+use crate::model::words::Word;
+
+/// The path of the door, as the router's pattern.
+pub const PATTERN: &str = "/via/{handle}{path:.*}";
+
+/// What stands for the code of an answer that is the vendor's own.
+const VENDOR: &str = "vendor";
+
+/// `/via/{handle}/…`
+pub async fn via(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let state = SharedState::new(state);
+    let asked = Asked::of(request.head(), &state.bitting);
+    let route = asked.route(request.method().as_str(), &state.bitting.catalog);
+    let Judged { verdict, mut count } = judge(&request, &state, route).await;
+    let standing = count.standing();
+    let answered = match (verdict, &asked.connection, &asked.found) {
+        (Ok(key), Some(connection), Found::Row(row)) => {
+            let via =
+                Via { request: &request, state: &state, connection, row, target: asked.target };
+            let answered = via.serve(key, payload.into_inner()).await;
+            // A 503 of a connection says something about the request, unlike one of this server.
+            let status =
+                answered.as_ref().map_or_else(ResponseError::status_code, HttpResponse::status);
+            count.answered_elsewhere(status.as_u16());
+            answered
+        }
+        (Ok(_), _, _) => Err(Problem::new(Code::NotFound, "There is no such connection.")),
+        (Err(problem), _, found) => Err(explained(problem, found)),
+    };
+    let (status, code) = match &answered {
+        Ok(response) => (response.status(), VENDOR),
+        Err(problem) => (problem.status_code(), problem.code().as_str()),
+    };
+    if status.is_client_error() || status.is_server_error() {
+        let method = known_method(request.method().as_str());
+        let address = client_address(request.head(), &state.settings);
+        record_of(&count, (status, code), (method, address), &state, route);
+    }
+    finish(count, &request, &state, status);
+    let mut response = answered.unwrap_or_else(|problem| problem.error_response());
+    announce(response.headers_mut(), standing, &state);
+    response
+}
+
+/// A refusal with what only the table of the connection tells.
+fn explained(problem: Problem, found: &Found) -> Problem {
+    match (problem.code(), found) {
+        (Code::NotOffered, Found::NotOffered(why)) => Problem::new(Code::NotOffered, why.clone()),
+        (Code::MethodNotAllowed, Found::OtherMethods(allow)) => Problem::method_not_allowed(allow),
+        _ => problem,
+    }
+}

@@ -1,0 +1,302 @@
+//! A request that its key allows, on its way to the vendor and back.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::body::{BodySize, BoxBody};
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http as received;
+use actix_web::{HttpRequest, HttpResponse};
+use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Uri};
+use zeroize::Zeroizing;
+
+use super::at_once::Place;
+use super::body::{Rewritten, at_most};
+use super::fault::{ENCODED, problem};
+use super::links::Links;
+use super::outgoing::{comes_back, headers};
+use super::pending_write::PendingWrite;
+use super::returned::{Returned, is_json};
+use super::rewriting::Rewriting;
+use crate::domain::connections::via_writes::ViaWrite;
+use crate::gate::caller::KeyCaller;
+use crate::gate::connection_limits::LimitsOf;
+use crate::http::client_address::client_address;
+use crate::http::error::{Code, Problem};
+use crate::http::extract::body::broken_off;
+use crate::http::forwarding::fault::Fault;
+use crate::http::forwarding::sending::{
+    Answered, Failed, Question, announced_length, begin_answer, send, size_of,
+};
+use crate::http::request_id::RequestId;
+use crate::http::state::{SharedState, State};
+use crate::model::actor::ClientInfo;
+use crate::model::connections::table::Row;
+use crate::model::connections::{Connection, Kind, TestResult, VendorCredential};
+use crate::model::scope::Access;
+
+/// A request that its key allows.
+pub(super) struct Via<'a> {
+    pub(super) request: &'a HttpRequest,
+    pub(super) state: &'a SharedState,
+    pub(super) connection: &'a Arc<Connection>,
+    pub(super) row: &'static Row,
+    pub(super) target: &'a str,
+}
+
+impl Via<'_> {
+    /// Forwards the request, unless the connection cannot be used now.
+    ///
+    /// # Errors
+    /// Why there is no answer of the vendor's.
+    pub(super) async fn serve(
+        &self,
+        key: KeyCaller,
+        payload: Payload,
+    ) -> Result<HttpResponse, Problem> {
+        let credential = self.open()?;
+        let place = self.enter(key)?;
+        let most = self.state.settings.via.max_body;
+        if announced_length(self.request).is_some_and(|length| length > most) {
+            return Err(too_large(most));
+        }
+        let question = self.question(&credential)?;
+        let secrets = credential.secrets();
+        drop(credential);
+        let (client, patience) = (self.state.vendors(), self.state.settings.via.timeout);
+        let payload = at_most(most, payload);
+        let write = self.pending_write(key);
+        let answered = match send(client, patience, question, self.request, payload).await {
+            Ok(answered) => answered,
+            Err(Failed::Body(PayloadError::Overflow)) => return Err(too_large(most)),
+            Err(Failed::Body(why)) => {
+                return Err(broken_off(&why, self.state.settings.patience.body));
+            }
+            Err(Failed::Answer(fault)) => {
+                if let (Fault::Unreachable(_), Some(write)) = (&fault, write) {
+                    write.not_sent();
+                }
+                return Err(self.failed(&fault));
+            }
+        };
+        if let Some(write) = write {
+            write.answered(answered.answer.status().as_u16()).await;
+        }
+        let zipped = is_zipped(answered.answer.headers()).map_err(|fault| self.failed(&fault))?;
+        self.look_after_credential(answered.answer.status()).await?;
+        Ok(self.give(answered, zipped, secrets, place))
+    }
+
+    /// The credential, where the connection can be used.
+    fn open(&self) -> Result<VendorCredential, Problem> {
+        let handle = &self.connection.handle;
+        if self.connection.disabled_at.is_some() {
+            let detail = format!("The connection {handle} is switched off.");
+            return Err(Problem::new(Code::ConnectionDisabled, detail));
+        }
+        self.state.bitting.open_credential(self.connection).map_err(|_| {
+            let detail = format!(
+                "The credential of the connection {handle} cannot be opened at present. Its page \
+                 says why."
+            );
+            Problem::new(Code::ConnectionLocked, detail)
+        })
+    }
+
+    /// Takes a place at the connection, and one request from its limits.
+    fn enter(&self, key: KeyCaller) -> Result<Place, Problem> {
+        let (connection, state) = (self.connection, self.state);
+        let handle = &connection.handle;
+        let place = state.settings.at_once.enter(connection.number).ok_or_else(|| {
+            let detail = format!("Too many requests are at the connection {handle} at once.");
+            Problem::new(Code::ConnectionBusy, detail).to_be_tried_again(1)
+        })?;
+        let profile = &connection.profile;
+        let limits =
+            LimitsOf { connection: connection.number, all: profile.limit, each: profile.key_limit };
+        let gate = &state.bitting.gate;
+        let now = gate.both_clocks(state.bitting.time.now());
+        gate.connection_limits.take(limits, key.number(), now).map_err(|seconds| {
+            let detail = format!(
+                "The rate limit of the connection {handle} is used up. Try again in {seconds} s."
+            );
+            Problem::new(Code::RateLimited, detail).to_be_tried_again(seconds.into())
+        })?;
+        Ok(place)
+    }
+
+    /// What the vendor is asked.
+    fn question(&self, credential: &VendorCredential) -> Result<Question, Problem> {
+        let (origin, head) = (&self.connection.origin, self.request.head());
+        let mark = self.state.bitting.connections.registry.database();
+        if comes_back(head, &mark) {
+            let detail = "This request has come through here before: the connection leads back to \
+                          this server.";
+            return Err(Problem::new(Code::BadRequest, detail));
+        }
+        let invalid = || Problem::new(Code::BadRequest, "The method or the URL is not valid.");
+        let method = Method::from_bytes(self.request.method().as_str().as_bytes());
+        let uri = format!("{origin}{}", self.target).parse::<Uri>();
+        let unfit = || Problem::internal("a credential does not fit the form of its connection");
+        let (name, value) = credential.header(self.connection.form).ok_or_else(unfit)?;
+        let mut value = HeaderValue::from_str(&value).map_err(|_| unfit())?;
+        value.set_sensitive(true);
+        let mut headers = headers(head, origin.authority(), &mark);
+        headers.insert(HeaderName::from_static(name), value);
+        let method = method.map_err(|_| invalid())?;
+        Ok(Question { method, uri: uri.map_err(|_| invalid())?, headers })
+    }
+
+    /// Says that there is no answer, to the client and in the log.
+    fn failed(&self, fault: &Fault) -> Problem {
+        let handle = self.connection.handle.as_str();
+        fault.tell(&whom(handle), self.state);
+        problem(fault, handle, self.request.method() != received::Method::GET)
+    }
+
+    /// The record of what this request may change at the vendor's, so that there is an answer to who
+    /// did it; none of what only reads.
+    fn pending_write(&self, key: KeyCaller) -> Option<PendingWrite> {
+        let scope = self.row.scope().filter(|scope| scope.access == Access::Write)?;
+        let id = RequestId::of(self.request, self.state);
+        let address = client_address(self.request.head(), &self.state.settings);
+        let request_id = Some(id.as_str().to_owned());
+        let written = ViaWrite {
+            key: key.id(),
+            scope: scope.at(&self.connection.handle),
+            row: self.row.to_string(),
+            status: None,
+            client: ClientInfo { address, user_agent: None, request_id },
+        };
+        Some(PendingWrite::new(self.state, written))
+    }
+
+    /// After an answer that may mean that the vendor no longer accepts the credential, asks whether it
+    /// does.
+    async fn look_after_credential(&self, status: StatusCode) -> Result<(), Problem> {
+        if !is_suspicious(self.connection.kind, status) {
+            return Ok(());
+        }
+        let connection = self.connection.clone();
+        let tested = self.state.run_with_vendor(move |bitting| bitting.test_suspected(&connection));
+        let tested = tested.await.ok().flatten();
+        let handle = &self.connection.handle;
+        // Where it was tested a moment ago, what was found then counts.
+        let known = || {
+            let now = self.state.bitting.connections.registry.find(handle)?;
+            now.test.as_ref().map(|test| test.result)
+        };
+        if tested.or_else(known) != Some(TestResult::Rejected) {
+            return Ok(());
+        }
+        let detail = format!(
+            "The vendor no longer accepts the credential of the connection {handle}. An administrator \
+             has to replace it; your key is in order."
+        );
+        Err(Problem::new(Code::ConnectionRejected, detail))
+    }
+
+    /// The vendor's answer as one of ours.
+    fn give(
+        &self,
+        answered: Answered,
+        zipped: bool,
+        secrets: Vec<Zeroizing<String>>,
+        place: Place,
+    ) -> HttpResponse {
+        let Answered { answer, silence } = answered;
+        let (head, body) = answer.into_parts();
+        let handle = self.connection.handle.as_str();
+        let links =
+            Links::new(self.connection.origin.as_str(), &address(self.request, handle, self.state));
+        let json = is_json(&head.headers);
+        let changes = json || zipped;
+        let size = match size_of(self.request, head.status, &head.headers, &body) {
+            // Its length changes with its links, or with its encoding.
+            BodySize::Sized(_) if changes && self.request.method() == received::Method::HEAD => {
+                BodySize::None
+            }
+            BodySize::Sized(1..) if changes => BodySize::Stream,
+            size => size,
+        };
+        let status = told(head.status);
+        let begun =
+            begin_answer(self.request, status, size, (body, silence), self.state, whom(handle));
+        let (mut response, body) = begun;
+        let id = RequestId::of(self.request, self.state);
+        let returned = Returned { connection: handle, id, links: &links, secrets: &secrets };
+        let now = self.state.bitting.time.now().timestamp();
+        returned.give(&head, now, response.headers_mut());
+        let rewriting = if json {
+            Rewriting::of_json(secrets, links, self.hidden())
+        } else {
+            Rewriting::of_bytes(secrets)
+        };
+        response.set_body(BoxBody::new(Rewritten::new(body, zipped, rewriting, place)))
+    }
+
+    /// The fields whose values the client does not get.
+    fn hidden(&self) -> Vec<&'static str> {
+        let Some(offered) = self.connection.kind.offered() else { return Vec::new() };
+        let marks = self.row.marks();
+        let secrets = if marks.secrets { offered.secrets } else { &[] };
+        let links = marks.links && !self.connection.profile.recordings;
+        let links = if links { offered.links } else { &[] };
+        secrets.iter().chain(links).copied().collect()
+    }
+}
+
+/// Who a vendor is in the log.
+fn whom(handle: &str) -> Rc<str> {
+    format!("the vendor behind {handle}").into()
+}
+
+/// Whether an answer is compressed with gzip, which is undone.
+///
+/// # Errors
+/// When it is encoded in another way.
+fn is_zipped(headers: &HeaderMap) -> Result<bool, Fault> {
+    let encoding = headers
+        .get(CONTENT_ENCODING)
+        .map_or("identity", |value| value.to_str().unwrap_or_default());
+    match encoding.to_ascii_lowercase().as_str() {
+        "identity" => Ok(false),
+        "gzip" | "x-gzip" => Ok(true),
+        _ => Err(Fault::Invalid(ENCODED.to_owned())),
+    }
+}
+
+fn too_large(most: u64) -> Problem {
+    let detail = format!("The body is larger than {most} bytes. Send less at once.");
+    Problem::new(Code::BodyTooLarge, detail)
+}
+
+/// The status that is told: a 401 would mean that the client's own key is wrong.
+fn told(status: StatusCode) -> StatusCode {
+    if status == StatusCode::UNAUTHORIZED { StatusCode::FORBIDDEN } else { status }
+}
+
+/// Whether an answer may mean that the credential is no longer accepted. Each vendor says that in its
+/// own way.
+fn is_suspicious(kind: Kind, status: StatusCode) -> bool {
+    match status {
+        StatusCode::UNAUTHORIZED => true,
+        StatusCode::FORBIDDEN => kind == Kind::Aircall,
+        StatusCode::INTERNAL_SERVER_ERROR => kind == Kind::Customerly,
+        _ => false,
+    }
+}
+
+/// Where a client reaches the connection: at the address that is configured, or else the one that it
+/// has used.
+fn address(request: &HttpRequest, handle: &str, state: &State) -> String {
+    let host = || {
+        let host = request.headers().get(received::header::HOST)?.to_str().ok()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
+        (!host.is_empty() && host.bytes().all(plain)).then(|| format!("http://{host}"))
+    };
+    let base = state.settings.public_url.clone().or_else(host).unwrap_or_default();
+    format!("{}/via/{handle}", base.trim_end_matches('/'))
+}

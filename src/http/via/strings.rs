@@ -1,0 +1,160 @@
+//! What is changed of a JSON answer besides masking: links to the vendor at the beginning of strings, and
+//! the values of fields that are not to be seen.
+
+use super::links::{Links, Match};
+use super::units::{Place, Unit};
+
+/// What stands for a value that is hidden.
+const HIDDEN: u8 = b'*';
+
+/// Changes strings as they stream by, in constant memory.
+pub(super) struct Strings {
+    links: Links,
+    /// Fields whose values are hidden.
+    hidden: Vec<&'static str>,
+    longest_name: usize,
+    /// The string at hand while it may begin with a link.
+    begun: Option<Vec<Unit>>,
+    /// The last string, up to one character more than a name has: it is a name if a colon follows.
+    last: Vec<u8>,
+    hiding: Hiding,
+}
+
+/// How far a value is that is hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hiding {
+    /// Nothing is hidden.
+    No,
+    /// The value is about to begin.
+    Next,
+    /// A number, up to its end.
+    Number { depth: u32 },
+    /// A string that is the whole value.
+    Text,
+    /// A list or an object, so many levels deep.
+    Inside { depth: u32 },
+}
+
+impl Strings {
+    pub(super) fn new(links: Links, hidden: Vec<&'static str>) -> Self {
+        let longest_name = hidden.iter().map(|name| name.len()).max().unwrap_or(0);
+        let (begun, last) = (None, Vec::new());
+        Self { links, hidden, longest_name, begun, last, hiding: Hiding::No }
+    }
+
+    /// Takes a unit, and writes what it becomes.
+    pub(super) fn push(&mut self, unit: Unit, out: &mut Vec<u8>) {
+        match unit.place {
+            Place::Outside => self.outside(unit, out),
+            Place::Begin => self.begin(unit, out),
+            Place::Inside => self.inside(unit, out),
+            Place::End => {
+                self.settle(out);
+                if self.hiding == Hiding::Text {
+                    self.hiding = Hiding::No;
+                }
+                out.extend_from_slice(unit.written());
+            }
+        }
+    }
+
+    /// Writes what is left at the end of the text.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        self.settle(out);
+    }
+
+    fn begin(&mut self, unit: Unit, out: &mut Vec<u8>) {
+        self.end_number();
+        self.last.clear();
+        if self.hiding == Hiding::Next {
+            self.hiding = Hiding::Text;
+        }
+        out.extend_from_slice(unit.written());
+        if self.hides() {
+            out.push(HIDDEN);
+        } else {
+            self.begun = Some(Vec::new());
+        }
+    }
+
+    fn inside(&mut self, unit: Unit, out: &mut Vec<u8>) {
+        if self.last.len() <= self.longest_name {
+            self.last.push(unit.meant.unwrap_or_default());
+        }
+        if self.hides() {
+            return;
+        }
+        let Some(begun) = &mut self.begun else { return out.extend_from_slice(unit.written()) };
+        begun.push(unit);
+        let text: Vec<u8> = begun.iter().map(|unit| unit.meant.unwrap_or_default()).collect();
+        match self.links.compare(&text) {
+            Match::Begun => {}
+            Match::No => self.settle(out),
+            Match::Whole => {
+                let escaped = begun.iter().any(|unit| unit.written() == b"\\/");
+                let here = self.links.here();
+                let here = if escaped { here.replace('/', "\\/") } else { here.to_owned() };
+                out.extend_from_slice(here.as_bytes());
+                self.begun = None;
+            }
+        }
+    }
+
+    /// The string at hand does not begin with a link.
+    fn settle(&mut self, out: &mut Vec<u8>) {
+        for unit in self.begun.take().into_iter().flatten() {
+            out.extend_from_slice(unit.written());
+        }
+    }
+
+    fn outside(&mut self, unit: Unit, out: &mut Vec<u8>) {
+        let byte = unit.meant.unwrap_or_default();
+        let in_number = byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        if matches!(self.hiding, Hiding::Number { .. }) {
+            if in_number {
+                return;
+            }
+            self.end_number();
+        }
+        self.hiding = match (self.hiding, byte) {
+            (Hiding::No, b':') if self.names_hidden() => Hiding::Next,
+            (Hiding::Next, b'{' | b'[') => Hiding::Inside { depth: 1 },
+            (Hiding::Inside { depth }, b'{' | b'[') => Hiding::Inside { depth: depth + 1 },
+            (Hiding::Inside { depth: 1 }, b'}' | b']') => Hiding::No,
+            (Hiding::Inside { depth }, b'}' | b']') => Hiding::Inside { depth: depth - 1 },
+            (Hiding::Next, b'0'..=b'9' | b'-') => self.hide_number(0, out),
+            (Hiding::Inside { depth }, b'0'..=b'9' | b'-') => self.hide_number(depth, out),
+            // null, true and false tell nothing.
+            (Hiding::Next, b'a'..=b'z') => Hiding::No,
+            (unchanged, _) => unchanged,
+        };
+        if !byte.is_ascii_whitespace() {
+            self.last.clear();
+        }
+        if !matches!(self.hiding, Hiding::Number { .. }) {
+            out.extend_from_slice(unit.written());
+        }
+    }
+
+    fn hide_number(&self, depth: u32, out: &mut Vec<u8>) -> Hiding {
+        out.extend_from_slice(&[b'"', HIDDEN, b'"']);
+        Hiding::Number { depth }
+    }
+
+    fn end_number(&mut self) {
+        self.hiding = match self.hiding {
+            Hiding::Number { depth: 0 } => Hiding::No,
+            Hiding::Number { depth } => Hiding::Inside { depth },
+            other => other,
+        };
+    }
+
+    /// Whether the last string is the name of a field that is hidden.
+    fn names_hidden(&self) -> bool {
+        self.hidden.iter().any(|name| name.as_bytes() == self.last)
+    }
+
+    fn hides(&self) -> bool {
+        matches!(self.hiding, Hiding::Text | Hiding::Inside { .. })
+    }
+}

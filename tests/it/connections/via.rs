@@ -1,0 +1,238 @@
+//! `/via/{handle}/…`: vendors behind scoped keys.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bitting::config::ConnectionOptions;
+use serde_json::json;
+
+use super::Operator;
+use crate::support::vendors::{Reply, Vendor, aircall, callrail, header};
+use crate::support::{Backend, TestServer, on_both};
+
+/// Where the calls of the account are.
+const CALLS: &str = "/via/callrail/v3/a/ACC8154748ae6bd4e278a7cddd38a662f4f/calls.json";
+
+/// CallRail behind a server.
+fn callrail(backend: Backend) -> (Vendor, Operator, TestServer) {
+    let vendor = callrail::start();
+    let ours = Operator::new(backend, &[&vendor]);
+    ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
+    let server = ours.serve(ConnectionOptions::default());
+    vendor.take();
+    (vendor, ours, server)
+}
+
+on_both! {
+    fn a_key_reads_page_after_page_through_a_connection(backend) {
+        let (vendor, _ours, server) = callrail(backend);
+        let key = server.key("calls:read@callrail");
+        let mut path = format!("{CALLS}?relative_pagination=true&per_page=2");
+        let mut calls = 0;
+        loop {
+            let page = server.call(&key, "GET", &path, None);
+            assert_eq!(page.header("x-bitting-via"), "callrail");
+            assert_eq!(page.header("cache-control"), "no-store");
+            let page = page.ok();
+            calls += page["calls"].as_array().unwrap().len();
+            let Some(next) = page["next_page"].as_str() else { break };
+            path = next.strip_prefix(&server.client.base).unwrap().to_owned();
+        }
+        assert_eq!(calls, 5);
+        let seen = vendor.take();
+        assert_eq!(seen.len(), 3);
+        for request in &seen {
+            let token = format!("Token token=\"{}\"", callrail::KEY);
+            assert_eq!(header(request, "authorization"), Some(token.as_str()));
+            assert!(!request.head.contains(&key.secret), "{}", request.head);
+        }
+        server.db_flush();
+        let usage = server.manage("GET", &format!("/v1/keys/{}/usage", key.id), None).ok();
+        let counted = json!({"calls@callrail": {"read": 3, "write": 0}});
+        assert_eq!(usage["24h"]["by_resource"], counted, "{usage}");
+    }
+}
+
+on_both! {
+    fn a_scope_opens_its_connection_alone_and_what_is_not_offered_is_refused(backend) {
+        let (vendor, ours, server) = callrail(backend);
+        let reader = server.key("calls:read@callrail");
+        let own = server.key("calls:read");
+        let call = |key, method, path: &str| server.call(key, method, path, None);
+        call(&own, "GET", CALLS).expect(403, "insufficient_scope");
+        call(&reader, "GET", "/v1/calls").expect(403, "insufficient_scope");
+        let refused = call(&reader, "POST", CALLS);
+        refused.expect(403, "insufficient_scope");
+        assert_eq!(refused.json()["required"], "calls:write@callrail");
+        assert_eq!(refused.json()["granted"], json!(["calls:read@callrail"]));
+        let challenge = refused.header("www-authenticate");
+        assert!(challenge.contains("scope=\"calls:write@callrail\""), "{challenge}");
+        assert_eq!(refused.header("x-bitting-via"), "");
+        let refused = call(&reader, "DELETE", CALLS);
+        refused.expect(405, "method_not_allowed");
+        assert_eq!(refused.header("allow"), "GET, POST, HEAD");
+        for path in [
+            "/via/callrail/v3/a/ACC1/webhooks.json",
+            "/via/callrail/v3/a/ACC1/calls.json/",
+            "/via/callrail/v3//a.json",
+            "/via/callrail/v3/%61.json",
+            "/via/callrail/v3/a/ACC1/../a.json",
+            "/via/callrail/v3/a/ACC1%2fcalls.json",
+            "/via/callrail/v3/a.json?api_key=x",
+            "/via/callrail/v3/a.json?_method=DELETE",
+            "/via/callrail/v3/a/ACC1/users.json;x",
+            "/via/callrail",
+        ] {
+            call(&reader, "GET", path).expect(403, "not_offered");
+        }
+        call(&reader, "GET", "/via/aircall/v1/ping").expect(404, "not_found");
+        server.client.send("GET", CALLS, &[], None).expect(401, "missing_key");
+        server.client.with_key(&server.admin, "GET", CALLS, None).expect(403, "wrong_credential");
+        let any = server.key("leads:read@callrail");
+        call(&any, "GET", "/via/callrail/v3/a.json").expect(200, "");
+        server.revoke(&reader);
+        call(&reader, "GET", CALLS).expect(401, "key_revoked");
+        assert_eq!(vendor.take().len(), 1, "nothing that was refused reached it");
+
+        ours.connection(&["set", "callrail", "--account", "ACC1"], "").unwrap();
+        server.pass(std::time::Duration::from_secs(1));
+        let reader = server.key("calls:read@callrail");
+        call(&reader, "GET", CALLS).expect(403, "not_offered");
+        ours.connection(&["disable", "callrail"], "").unwrap();
+        server.pass(std::time::Duration::from_secs(1));
+        call(&reader, "GET", "/via/callrail/v3/a/ACC1/calls.json").expect(503, "connection_disabled");
+        ours.connection(&["remove", "callrail", "--yes"], "").unwrap();
+        server.pass(std::time::Duration::from_secs(1));
+        call(&reader, "GET", CALLS).expect(404, "not_found");
+    }
+}
+
+#[test]
+fn only_scopes_of_connections_that_are_there_can_be_granted() {
+    let (_vendor, _ours, server) = callrail(Backend::Sqlite);
+    for scope in ["calls:read@callrial", "contacts:read@callrail", "agents:write@callrail"] {
+        let body = json!({"name": "x", "scopes": [scope]});
+        let refused = server.manage("POST", "/v1/keys", Some(&body));
+        refused.expect(422, "validation_failed");
+        assert!(refused.body.contains("calls:read@callrail"), "{refused:?}");
+    }
+    let key = server.key("calls:read@callrail");
+    server.key("calls:read");
+    let list = server.manage("GET", "/v1/keys?scope=calls:read@callrail", None).ok();
+    let found = list["data"].as_array().unwrap();
+    assert!(found.len() == 1 && found[0]["id"] == key.id, "{list}");
+    let who = server.key("calls:read leads:read@callrail");
+    let who = server.call(&who, "GET", "/v1/whoami", None).ok();
+    assert_eq!(who["scopes"], json!(["calls:read", "leads:read@callrail"]));
+}
+
+on_both! {
+    fn a_write_is_in_the_audit_log_and_sent_once(backend) {
+        let (vendor, _ours, server) = callrail(backend);
+        let key = server.key("calls:write@callrail");
+        let body = json!({"customer_phone_number": "+15550100"});
+        let answer = server.call(&key, "POST", CALLS, Some(&body));
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let seen = vendor.take();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].body, body.to_string().into_bytes());
+        let log = server.manage("GET", "/v1/audit?action=via.write", None).ok().to_string();
+        for part in [&key.id, "/v3/a/{account}/calls.json", "201", answer.header("x-request-id")] {
+            assert!(log.contains(part), "{part}: {log}");
+        }
+    }
+}
+
+#[test]
+fn a_credential_that_comes_back_is_masked_and_recordings_are_hidden_on_demand() {
+    let (_vendor, ours, server) = callrail(Backend::Sqlite);
+    let key = server.key("calls:read@callrail");
+    let one = CALLS.replace("calls.json", "calls/CAL1.json");
+    let shown = server.call(&key, "GET", &one, None).ok();
+    assert!(shown["recording"].as_str().unwrap().contains("access_key"), "{shown}");
+    ours.connection(&["set", "callrail", "--recordings", "false"], "").unwrap();
+    server.pass(std::time::Duration::from_secs(1));
+    assert_eq!(server.call(&key, "GET", &one, None).ok()["recording"], "*");
+
+    let echo = Vendor::start(|seen, _| {
+        let value = header(seen, "authorization").unwrap_or_default().to_owned();
+        let body = json!({"ping": "pong", "echo": value, "token": aircall::API_TOKEN});
+        Reply::json(200, &body).with("Set-Cookie", "a=b").with("X-Echo", value)
+    });
+    let ours = Operator::new(Backend::Sqlite, &[&echo]);
+    let pair = format!("{}\n{}\n", aircall::API_ID, aircall::API_TOKEN);
+    ours.add("phones", "aircall", &echo, &pair).unwrap();
+    let server = ours.serve(ConnectionOptions::default());
+    let key = server.key("calls:read@phones");
+    let answer = server.call(&key, "GET", "/via/phones/v1/ping", None);
+    assert_eq!(answer.status, 200);
+    let (token, said) = (aircall::API_TOKEN, format!("{answer:?}"));
+    assert!(!said.contains(token) && !said.contains("set-cookie"), "{said}");
+    assert_eq!(answer.json()["token"], "*".repeat(token.len()));
+    assert!(answer.header("x-echo").starts_with("Basic ***"), "{said}");
+}
+
+#[test]
+fn a_dead_credential_is_not_the_clients_fault() {
+    let alive = Arc::new(AtomicBool::new(true));
+    let of_vendor = alive.clone();
+    let vendor = Vendor::start(move |_, _| {
+        if of_vendor.load(Ordering::SeqCst) {
+            Reply::json(200, &json!({"accounts": []}))
+        } else {
+            Reply::json(401, &json!({"error": "HTTP Token: Access denied"}))
+        }
+    });
+    let ours = Operator::new(Backend::Sqlite, &[&vendor]);
+    ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
+    let server = ours.serve(ConnectionOptions::default());
+    let key = server.key("calls:read@callrail");
+    server.call(&key, "GET", CALLS, None).expect(200, "");
+    alive.store(false, Ordering::SeqCst);
+    server.set_time(server.bitting.time.now() + chrono::Duration::hours(1));
+    server.call(&key, "GET", CALLS, None).expect(502, "connection_rejected");
+    server.call(&key, "GET", CALLS, None).expect(502, "connection_rejected");
+    assert_eq!(ours.shown("callrail")["state"], "rejected");
+}
+
+#[test]
+fn limits_hold_for_the_connection_and_each_key_and_bodies_are_bounded() {
+    let vendor = callrail::start();
+    let ours = Operator::new(Backend::Sqlite, &[&vendor]);
+    ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
+    let limits = ["set", "callrail", "--limit", "3/hour", "--key-limit", "2/hour"];
+    ours.connection(&limits, "").unwrap();
+    let small = Some("1KiB".to_owned());
+    let server = ours.serve(ConnectionOptions { via_max_body: small, ..Default::default() });
+    let (one, other) = (server.key("calls:read@callrail"), server.key("calls:read@callrail"));
+    for (key, status, code) in [
+        (&one, 200, ""),
+        (&one, 200, ""),
+        (&one, 429, "rate_limited"),
+        (&other, 200, ""),
+        (&other, 429, "rate_limited"),
+    ] {
+        let answer = server.call(key, "GET", CALLS, None);
+        answer.expect(status, code);
+        assert_eq!(answer.header("retry-after").is_empty(), status == 200);
+    }
+    server.pass(std::time::Duration::from_secs(3600));
+    vendor.take();
+    let writer = server.key("calls:write@callrail");
+    let body = json!({"note": "x".repeat(2000)});
+    server.call(&writer, "POST", CALLS, Some(&body)).expect(413, "body_too_large");
+    assert!(vendor.take().is_empty());
+}
+
+#[test]
+fn a_vendor_that_is_away_was_sent_nothing() {
+    let vendor = callrail::start();
+    let ours = Operator::new(Backend::Sqlite, &[&vendor]);
+    ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
+    drop(vendor);
+    let server = ours.serve(ConnectionOptions::default());
+    let key = server.key("calls:write@callrail");
+    server.call(&key, "POST", CALLS, Some(&json!({}))).expect(502, "vendor_unreachable");
+    let log = server.manage("GET", "/v1/audit?action=via.write", None).ok();
+    assert_eq!(log["data"], json!([]));
+}
