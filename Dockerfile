@@ -15,10 +15,13 @@ COPY templates templates
 COPY benches benches
 COPY examples examples
 COPY tests tests
-# SQLite and libpq are compiled in; the image has the C compiler that this takes.
+# SQLite, libpq and OpenSSL are compiled in; of what that takes, the image has the C compiler.
+RUN apt-get update && apt-get install -y --no-install-recommends make perl && rm -rf /var/lib/apt/lists/*
 RUN cargo build --release --locked --bin bitting
 
 FROM debian:bookworm-slim
+# Whose certificates are believed with sslrootcert=system.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/bitting --create-home --shell /usr/sbin/nologin bitting \
  && chmod 700 /var/lib/bitting
 COPY --from=build /src/target/release/bitting /usr/local/bin/bitting

@@ -23,11 +23,36 @@ const PASSING: [&str; 15] = [
     "remaining connection slots",
 ];
 
-const NO_TLS: &str = "the libpq in this build has no TLS: leave sslmode out on a network that you \
-                      trust, or reach the server through a tunnel, such as SSH or stunnel";
-const WANTS_TLS: &str = "the server asks for TLS, which the libpq in this build does not have: let \
-                         this host in without (pg_hba.conf), or through a tunnel, such as SSH or \
-                         stunnel";
+/// What to do about TLS, by what libpq or the server says.
+const TLS: [(&str, &str); 6] = [
+    (
+        "no encryption",
+        "the server wants TLS (pg_hba.conf): ask for it with sslmode=require, and switch it on there \
+         (ssl = on) if it is off",
+    ),
+    (
+        "does not support SSL",
+        "switch TLS on in postgresql.conf (ssl = on), or leave sslmode out on a network that you trust",
+    ),
+    (
+        "certificate verify failed",
+        "let sslrootcert=FILE name the certificate of whoever has signed the server's, or \
+         sslrootcert=system take those that this machine trusts",
+    ),
+    (
+        "does not match host name",
+        "name the host as its certificate does, with hostaddr=ADDRESS beside it where the name is not \
+         found",
+    ),
+    (
+        "valid client certificate",
+        "sslcert=FILE and sslkey=FILE in the URL name the certificate and its key",
+    ),
+    (
+        "channel binding",
+        "leave channel_binding out, or let the server ask for the password by scram-sha-256 over TLS",
+    ),
+];
 const NO_NAME: &str = "the server's name is not found: look at the host in the URL; every character \
                        of a user or password that is no letter or digit must be percent-encoded";
 const NO_URL: &str = "the URL must be of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE with \
@@ -52,12 +77,10 @@ pub(in crate::store) fn reason(message: &str) -> String {
         without_quoted(message)
     };
     let said = on_one_line(&said);
-    let advice = if message.contains("SSL support is not compiled in") {
-        NO_TLS
-    } else if connected && ["no encryption", "SSL", "TLS"].iter().any(|word| said.contains(word)) {
-        WANTS_TLS
-    } else if connected {
-        return said;
+    let advice = if connected {
+        let known = TLS.iter().find(|(words, _)| said.contains(words));
+        let Some((_, advice)) = known else { return said };
+        advice
     } else if message.contains("could not translate host name") {
         NO_NAME
     } else {
@@ -128,11 +151,7 @@ mod tests {
     #[test]
     fn libpqs_own_words_are_told_without_what_they_repeat() {
         for (message, told) in [
-            (
-                "sslmode value \"require\" invalid when SSL support is not compiled in\n",
-                &["sslmode value \"require\" invalid when SSL support is not compiled in", NO_TLS]
-                    [..],
-            ),
+            ("sslmode value \"hunter2\" invalid", &["sslmode value \"…\" invalid", NO_URL][..]),
             (
                 "could not translate host name \"hunter2@host\" to address: Name or service not known",
                 &["host name \"…\" to address: Name or service not known", NO_NAME],
@@ -151,7 +170,7 @@ mod tests {
             (
                 "connection to server at \"10.0.0.1\", port 5432 failed: FATAL:  no pg_hba.conf entry \
                  for host \"10.0.0.2\", user \"me\", database \"db\", no encryption",
-                &["no pg_hba.conf entry", WANTS_TLS],
+                &["no pg_hba.conf entry", TLS[0].1],
             ),
         ] {
             let reason = reason(message);
@@ -180,7 +199,7 @@ mod tests {
                 true,
             ),
             ("could not translate host name \"x@db\" to address: Unknown".into(), false),
-            ("sslmode value \"require\" invalid when SSL support is not compiled in".into(), false),
+            (at("server does not support SSL, but SSL was required"), false),
             ("invalid percent-encoded token: \"x%\"".into(), false),
         ] {
             assert_eq!(may_pass(&message), passes, "{message}");

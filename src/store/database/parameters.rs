@@ -1,6 +1,7 @@
 //! The parameters of PostgreSQL's URLs, and those that are added to them.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 /// What libpq is told unless the URL says otherwise: a server that is gone without a word is found
 /// out about within some seconds, and not after the system's hours.
@@ -13,12 +14,22 @@ const ADDED: [(&str, &str); 6] = [
     ("keepalives_count", "3"),
 ];
 
+/// Where systems keep the certificates of the authorities that they trust. The OpenSSL that is compiled
+/// in knows none of these places.
+const TRUSTED: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt", // Debian, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",   // Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",             // SUSE
+    "/etc/ssl/cert.pem",
+];
+
 /// PostgreSQL's own port.
 const USUAL_PORT: u16 = 5432;
 
 /// The URL with what is added to it.
 pub(super) fn complete(url: &str) -> String {
-    let mut full = url.to_owned();
+    let trusted = TRUSTED.into_iter().find(|file| Path::new(file).exists());
+    let mut full = with_trusted(url.trim_end_matches(['?', '&']), trusted);
     let mut add = |name: &str, value: &str| {
         if !has(url, name) {
             full.push(if full.contains('?') { '&' } else { '?' });
@@ -30,6 +41,20 @@ pub(super) fn complete(url: &str) -> String {
         add("target_session_attrs", "read-write");
     }
     full
+}
+
+/// The URL with the file of trusted authorities in place of `sslrootcert=system`. That goes with
+/// `verify-full` alone, and libpq refuses anything weaker by itself.
+fn with_trusted(url: &str, file: Option<&str>) -> String {
+    let by_system = values(url, "sslrootcert").eq(["system"]);
+    let as_usual = values(url, "sslmode").all(|mode| mode == "verify-full");
+    match file {
+        Some(file) if by_system && as_usual => {
+            let url = url.replacen("sslrootcert=system", &format!("sslrootcert={file}"), 1);
+            if has(&url, "sslmode") { url } else { format!("{url}&sslmode=verify-full") }
+        }
+        _ => url.to_owned(),
+    }
 }
 
 fn parts(url: &str) -> (&str, &str) {
@@ -82,11 +107,27 @@ mod tests {
             assert_eq!(values(&full, name).collect::<Vec<_>>(), [own], "{name} of {full}");
         }
         assert!(!full.contains("target_session_attrs"));
+        assert!(complete("postgres://db/bitting?").contains("/bitting?connect_timeout=2&"));
         let full = complete("postgres://db1,db2/bitting");
         assert!(full.starts_with("postgres://db1,db2/bitting?"), "{full}");
         assert!(full.ends_with("&target_session_attrs=read-write"), "{full}");
         let full = complete("postgres://db1,db2/bitting?target_session_attrs=any");
         assert_eq!(full.matches("target_session_attrs").count(), 1, "{full}");
+    }
+
+    #[test]
+    fn the_authorities_of_the_system_are_found_and_never_by_a_weaker_mode() {
+        for (asked, given) in [
+            ("sslrootcert=system", "sslrootcert=/ca.crt&sslmode=verify-full"),
+            ("sslmode=verify-full&sslrootcert=system", "sslmode=verify-full&sslrootcert=/ca.crt"),
+            ("sslmode=require&sslrootcert=system", "sslmode=require&sslrootcert=system"),
+            ("sslrootcert=system.crt", "sslrootcert=system.crt"),
+            ("sslmode=require", "sslmode=require"),
+        ] {
+            let url = |parameters| format!("postgres://db/bitting?{parameters}");
+            assert_eq!(with_trusted(&url(asked), Some("/ca.crt")), url(given));
+            assert_eq!(with_trusted(&url(asked), None), url(asked));
+        }
     }
 
     #[test]

@@ -19,4 +19,5 @@ mod restoring;
 mod set_back;
 mod standby;
 mod synchronous;
+mod tls;
 mod waiting;

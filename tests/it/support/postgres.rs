@@ -171,6 +171,12 @@ impl Cluster {
         }
     }
 
+    /// Lets in whom these lines of `pg_hba.conf` name, and nobody else.
+    pub fn let_in(&self, lines: &str) {
+        std::fs::write(self.data().join("pg_hba.conf"), lines).unwrap();
+        self.execute("postgres", "SELECT pg_reload_conf()");
+    }
+
     /// Has it answer nothing more, while the system keeps its connections alive.
     pub fn freeze(&self) {
         self.signal_all("-STOP");
