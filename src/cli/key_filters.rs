@@ -41,6 +41,11 @@ impl Filters {
         Ok(KeyFilter::from_object(&self.object(), &server::catalog(settings))?)
     }
 
+    /// Whether none of them was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.object().is_empty()
+    }
+
     /// The options as the API's parameters; only those that were given.
     fn object(&self) -> Map<String, Value> {
         let fields = [

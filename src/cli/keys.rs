@@ -8,13 +8,14 @@ use super::failure::Failure;
 use super::find_key::find;
 use super::key_changes::{Limits, Rotate, Set, read_expiry, rotate, set};
 use super::key_filters::Filters;
+use super::key_revoke;
+use super::key_revoke::Revoke;
 use super::key_shown::{in_a_sentence, list, not_found, parse_id, show_key, show_new_key};
 use super::output::{say, show};
 use super::transfer;
 use super::transfer::{Export, Import};
 use crate::config::Settings;
 use crate::model::key::NewKey;
-use crate::model::time::format as format_time;
 use crate::server;
 use crate::store::database::migrate::Missing;
 
@@ -107,21 +108,18 @@ A key that was revoked or has expired is found too.")]
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a key permanently; every running server refuses it within a second
-    #[command(after_help = "Examples:\n  bitting key revoke key_01… --reason \"leaked in a log\"")]
-    Revoke {
-        /// The key's id, key_…
-        id: String,
-        /// Why, for the record
-        #[arg(long)]
-        reason: Option<String>,
-        /// Revoke its whole line: also what it has replaced, and what has replaced it
-        #[arg(long)]
-        lineage: bool,
-        /// Print the key as a JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    /// Revoke keys permanently; every running server refuses them within a second
+    #[command(after_help = "\
+Examples:
+  bitting key revoke key_01… --reason \"leaked in a log\"
+  bitting key revoke key_01… key_02…
+  bitting key revoke --unused-for 1y
+  bitting key revoke --owner acme --confirm 12 --reason \"contract ended\"
+
+Filters find active keys unless --status says otherwise. At a terminal they are listed, and you are
+asked; otherwise --confirm says how many there must be. If there is no key with one of the ids, or
+another number of keys, nothing is revoked.")]
+    Revoke(Revoke),
     /// Import keys made elsewhere by their SHA-256, so that nobody needs a new key
     #[command(after_help = "\
 Examples:
@@ -201,24 +199,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
                 None => show(format_args!("{id} is held by nobody")),
             }
         }
-        KeyCommand::Revoke { id, reason, lineage, json } => {
-            let id = parse_id(&id)?;
-            let bitting = open(settings, Missing::Refuse)?;
-            let before = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
-            let (reason, principal) = (reason.as_deref(), principal());
-            let key = match lineage {
-                true => bitting.revoke_line(id, reason, &principal, None)?,
-                false => bitting.revoke_key(id, reason, &principal, None)?,
-            };
-            if before.revocation.is_some() && !lineage {
-                say(format_args!("it was already revoked; nothing was changed"));
-            }
-            if json {
-                return show_key(&bitting, &key, true);
-            }
-            let at = key.revocation.as_ref().map(|revocation| format_time(revocation.at));
-            show(format_args!("{id} revoked at {}", at.unwrap_or_default()))
-        }
+        KeyCommand::Revoke(arguments) => key_revoke::run(&arguments, settings),
     }
 }
 

@@ -9,6 +9,7 @@ mod failure;
 mod find_key;
 mod key_changes;
 mod key_filters;
+mod key_revoke;
 mod key_shown;
 mod keys;
 mod notify;

@@ -24,6 +24,14 @@ pub enum Error {
     /// The key was rotated already, into this one.
     #[error("the key was rotated already; {0} takes its place")]
     AlreadyRotated(KeyId),
+    /// The filter finds another number of keys than was confirmed.
+    #[error("the filter finds {found} keys, not {confirmed}; look at them, and confirm {found}")]
+    NotConfirmed {
+        /// How many there were to be.
+        confirmed: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// The record's version is not one that the request demands.
     #[error("the record has changed in the meantime; read it again")]
     PreconditionFailed,

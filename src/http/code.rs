@@ -60,6 +60,8 @@ words! {
         KeyRetired = "key_retired",
         /// The key was rotated before; `replaced_by` names the key that took its place.
         AlreadyRotated = "already_rotated",
+        /// The filter finds another number of keys than the request confirms.
+        NotConfirmed = "not_confirmed",
         /// The first request with this `Idempotency-Key` is still running.
         IdempotencyInProgress = "idempotency_in_progress",
         /// The record is not the version that the request asks for.
@@ -133,6 +135,7 @@ impl Code {
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
             Self::KeyRetired => (StatusCode::CONFLICT, "Retired key"),
             Self::AlreadyRotated => (StatusCode::CONFLICT, "Already rotated"),
+            Self::NotConfirmed => (StatusCode::CONFLICT, "Not confirmed"),
             Self::IdempotencyInProgress => (StatusCode::CONFLICT, "Still in progress"),
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "Precondition failed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Body too large"),

@@ -89,6 +89,11 @@ impl Problem {
         Self::new(Code::TooManyAttempts, detail).to_be_tried_again(seconds)
     }
 
+    fn with_member(mut self, name: &str, value: Value) -> Self {
+        self.0.members.insert(name.to_owned(), value);
+        self
+    }
+
     fn caused_by(mut self, cause: impl ToString) -> Self {
         self.0.cause = Some(cause.to_string());
         self
@@ -190,15 +195,13 @@ impl Problem {
     fn already_rotated(new: KeyId) -> Self {
         let detail =
             format!("This key was rotated already: {new} takes its place. Rotate that one.");
-        let mut problem = Self::new(Code::AlreadyRotated, detail);
-        problem.0.members.insert("replaced_by".to_owned(), json!(new));
-        problem
+        Self::new(Code::AlreadyRotated, detail).with_member("replaced_by", json!(new))
     }
 
     fn insufficient_scope(required: String, granted: Vec<String>, sentence: &str) -> Self {
-        let mut problem = Self::new(Code::InsufficientScope, format!("{sentence} {required}."));
-        problem.0.members.insert("required".to_owned(), json!(required));
-        problem.0.members.insert("granted".to_owned(), json!(granted));
+        let mut problem = Self::new(Code::InsufficientScope, format!("{sentence} {required}."))
+            .with_member("required", json!(required))
+            .with_member("granted", json!(granted));
         problem.0.scope = Some(required);
         problem
     }
@@ -313,9 +316,8 @@ impl ResponseError for Problem {
 
 impl From<FieldErrors> for Problem {
     fn from(errors: FieldErrors) -> Self {
-        let mut problem = Self::new(Code::ValidationFailed, errors.summary());
-        problem.0.members.insert("errors".to_owned(), json!(errors));
-        problem
+        let problem = Self::new(Code::ValidationFailed, errors.summary());
+        problem.with_member("errors", json!(errors))
     }
 }
 
@@ -337,15 +339,18 @@ impl From<domain::Error> for Problem {
                 Code::NotFound,
                 "Nothing has this id. Check the id, or list what there is.",
             ),
-            domain::Error::Retired(Status::Revoked) => Self::new(
-                Code::KeyRetired,
-                "This key has been revoked and can no longer be edited. Make a new one.",
-            ),
-            domain::Error::Retired(_) => Self::new(
-                Code::KeyRetired,
-                "This key has expired and can no longer be edited. Make a new one.",
-            ),
+            domain::Error::Retired(status) => {
+                let ended = if status == Status::Revoked { "been revoked" } else { "expired" };
+                let detail =
+                    format!("This key has {ended} and can no longer be edited. Make a new one.");
+                Self::new(Code::KeyRetired, detail)
+            }
             domain::Error::AlreadyRotated(new) => Self::already_rotated(new),
+            domain::Error::NotConfirmed { confirmed, found } => Self::new(
+                Code::NotConfirmed,
+                format!("The filter finds {found} keys, not {confirmed}. Nothing was changed."),
+            )
+            .with_member("found", json!(found)),
             domain::Error::InProgress => Self::new(
                 Code::IdempotencyInProgress,
                 "The first request with this Idempotency-Key is still running. Try again shortly.",

@@ -15,7 +15,7 @@ use super::middleware::measure::Measure;
 use super::pages;
 use super::pages::account::{login, password, setup};
 use super::pages::connections::{connection, new_connection, replace};
-use super::pages::keys::{changes, export, key, narrow, new_key, rotate, search};
+use super::pages::keys::{changes, export, key, narrow, new_key, revoke_many, rotate, search};
 use super::pages::parts::frame::ADMINS_AND_AUDITORS;
 use super::pages::tokens::new_token;
 use super::pages::users::user;
@@ -56,6 +56,8 @@ pub fn endpoints() -> Vec<Endpoint> {
             .post(keys::create, describe::keys::create),
         Endpoint::new("/v1/keys/find", AdminToken)
             .post(keys::find_by_secret, describe::keys::find_by_secret),
+        Endpoint::new("/v1/keys/revoke", AdminToken)
+            .post(keys::revoke_many, describe::keys::revoke_many),
         Endpoint::new("/v1/keys/{id}", AdminToken)
             .get(keys::find, describe::keys::find)
             .patch(keys::update, describe::keys::update),
@@ -91,6 +93,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::browser("/keys/export", PageNeed::ANY_USER).page(export::export),
         Endpoint::browser("/keys/search", PageNeed::ANY_USER).form(search::search),
         Endpoint::browser("/keys/new", KEY_MAKERS).page(new_key::show).form(new_key::create),
+        Endpoint::browser("/keys/revoke", KEY_MAKERS)
+            .page(revoke_many::ask)
+            .form(revoke_many::revoke),
         Endpoint::browser("/keys/{id}", PageNeed::ANY_USER).page(key::show),
         Endpoint::browser("/keys/{id}/edit", KEY_MAKERS)
             .page(changes::edit_form)

@@ -71,8 +71,7 @@ impl<'a> FieldReader<'a> {
         self.object.get(field).filter(|value| !value.is_null())
     }
 
-    /// Complains unless the fields of exactly one of these groups are given, and all of that one: the
-    /// object has no others.
+    /// Complains unless the fields of exactly one of these groups are given, and all of that one.
     pub fn demand_one_of(&mut self, groups: &[&[&'static str]]) {
         if let Some(asked) = &mut self.asked {
             asked.demand_one_of(groups);

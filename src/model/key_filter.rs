@@ -86,7 +86,7 @@ pub struct KeyFilter {
     #[schemars(with = "Option<String>")]
     pub unused_for: Option<Span>,
     /// With `true`, only keys that were made 30 days ago or earlier and have a scope of which they made
-    /// no use in the last 30 days; with `false`, all others. A request that was refused is no use.
+    /// no use in the last 30 days; with `false`, all others. A request that was refused with 403 is no use.
     pub over_scoped: Option<bool>,
 }
 

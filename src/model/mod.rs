@@ -24,6 +24,7 @@ pub mod id;
 pub mod idempotency;
 pub mod imported_key;
 pub mod key;
+pub mod key_choice;
 pub mod key_filter;
 pub mod key_settings;
 pub mod limits;

@@ -159,13 +159,19 @@ impl ObjectSchema {
         self.groups = groups.iter().map(|group| group.to_vec()).collect();
     }
 
-    /// One object for each group, of its fields alone, all required.
+    /// One object for each group: its fields, all required, and those of no group.
     fn by_group(&self) -> Value {
+        let in_a_group = |field: &str| self.groups.iter().any(|group| group.contains(&field));
+        let others = self.properties.iter().filter(|(field, _)| !in_a_group(field));
+        let mut optional: Map<String, Value> =
+            others.map(|(field, schema)| (field.clone(), schema.clone())).collect();
+        optional.values_mut().for_each(allow_null);
         let object = |group: &Vec<&'static str>| {
             let of_group = |field: &&'static str| {
                 Some(((*field).to_owned(), self.properties.get(*field)?.clone()))
             };
-            let properties: Map<String, Value> = group.iter().filter_map(of_group).collect();
+            let mut properties: Map<String, Value> = group.iter().filter_map(of_group).collect();
+            properties.extend(optional.clone());
             json!({
                 "type": "object", "properties": properties, "required": group,
                 "additionalProperties": false,

@@ -281,3 +281,32 @@ fn a_key_is_made_and_revoked_with_the_keyboard_alone() {
     window.press(ENTER);
     assert!(window.find("#ended").text().contains("by hand"));
 }
+
+#[test]
+fn several_keys_are_revoked_with_the_keyboard_alone_and_without_scripts() {
+    let stage = Stage::set_up(false);
+    let window = &stage.window;
+    let secrets = ["one", "two", "kept"].map(|name| stage.make_key(name, &["calls:read"]));
+    stage.go("/keys?sort=-newest");
+    window.find("a.name");
+    for _ in 0..2 {
+        tab_to(window, "input[name=key]:not(:checked)");
+        window.press(SPACE);
+    }
+    tab_to(window, ".picked button");
+    window.press(ENTER);
+    assert_eq!(window.find("h1").text(), "Revoke 2 keys?");
+    let named: Vec<String> = window.find_all("#named a").iter().map(|link| link.text()).collect();
+    assert_eq!(named, ["one", "two"]);
+    tab_to(window, "#reason");
+    window.press("cleared up");
+    tab_to(window, "main button.danger");
+    window.press(ENTER);
+    window.find("th[aria-sort]");
+    assert_eq!(stage.names("/keys/retired").len(), 2);
+    assert!(window.text().contains("cleared up"));
+    assert_eq!(stage.names("/keys"), ["kept"]);
+    let client = &stage.server.client;
+    client.with_key(&secrets[0], "GET", "/v1/ping", None).expect(401, "key_revoked");
+    client.with_key(&secrets[2], "GET", "/v1/ping", None).ok();
+}

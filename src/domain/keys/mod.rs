@@ -8,6 +8,7 @@ pub mod identities;
 pub mod keyring;
 pub mod listing;
 pub mod revoking;
+pub mod revoking_many;
 pub mod rotation;
 pub mod summaries;
 pub mod transfer;

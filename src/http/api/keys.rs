@@ -15,10 +15,12 @@ use crate::http::error::{Code, Problem};
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
 use crate::model::failed_request::KeyErrors;
+use crate::model::fields::FieldReader;
 use crate::model::find_request::FindRequest;
 use crate::model::id::KeyId;
 use crate::model::idempotency::Answer;
 use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
+use crate::model::key_choice::{RevokeMany, RevokedKeys};
 use crate::model::key_filter::{KeyFilter, Parameters};
 use crate::model::rotation::RotateRequest;
 use crate::model::secret::Secret;
@@ -239,6 +241,32 @@ pub async fn revoke(
                 false => bitting.revoke_key(id.0, reason, &principal, keep)?,
             };
             Ok(answer(&key))
+        })
+    });
+    match ended.await? {
+        Idempotent::Fresh(answer) => respond::fresh(answer),
+        Idempotent::Replayed(answer) => respond::replayed(&answer),
+    }
+}
+
+/// `POST /v1/keys/revoke`: revokes several keys, once for each `Idempotency-Key`.
+pub async fn revoke_many(
+    manager: Manager,
+    state: web::Data<State>,
+    query: QueryReader,
+    idempotency: Idempotency,
+    body: JsonObject,
+) -> Result<HttpResponse, Problem> {
+    query.finish()?;
+    let ended = state.run(move |bitting| {
+        bitting.once(idempotency.attempt(&body.0), manager.credential(), |turn| {
+            let mut reader = FieldReader::new(&body.0);
+            let request = RevokeMany::read(&mut reader, &bitting.catalog);
+            let request = reader.finish(request)?;
+            let answer = |done: &RevokedKeys| Answer::new(200, done);
+            let principal = manager.principal(bitting)?;
+            let done = bitting.revoke_keys(&request, &principal, keep(turn, &answer))?;
+            Ok(answer(&done))
         })
     });
     match ended.await? {

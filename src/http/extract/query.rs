@@ -81,8 +81,9 @@ impl QueryReader {
         Ok(Self::new(request.query_string(), catalog))
     }
 
-    /// White space around a value is dropped: it comes with what people copy and paste.
-    fn new(query: &str, catalog: Arc<Catalog>) -> Self {
+    /// Reads a query string. White space around a value is dropped: it comes with what people copy and
+    /// paste.
+    pub fn new(query: &str, catalog: Arc<Catalog>) -> Self {
         let trimmed = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
             (name.into_owned(), value.trim().to_owned())
         };
@@ -110,6 +111,21 @@ impl QueryReader {
             _ => Err("must be given only once".to_owned()),
         };
         result.map_err(|message| self.errors.add(name, message)).ok()
+    }
+
+    /// Reads a parameter that may be given several times.
+    pub fn several<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let (mine, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pairs).into_iter().partition(|(other, _)| other == name);
+        self.pairs = others;
+        let read = |(_, value): &(String, String)| {
+            parse(value).map_err(|message| self.errors.add(name, message)).ok()
+        };
+        mine.iter().filter_map(read).collect()
     }
 
     /// Reads text, at most 200 characters.

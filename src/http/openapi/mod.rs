@@ -104,7 +104,8 @@ fn tags(paths: &Map<String, Value>, catalog: &Catalog) -> Vec<Value> {
 fn about<'a>(tag: &str, catalog: &'a Catalog) -> &'a str {
     match tag {
         "this_key" => "What any live key can ask about itself",
-        "keys" => "Making, changing and revoking keys with an admin token",
+        "keys" => "Making, finding and changing keys with an admin token",
+        "retiring" => "Rotating and revoking keys, one or many, with an admin token",
         "activity" => "What a key was used for, and which of its requests failed last",
         "connections" => {
             "The vendors' APIs that keys reach, and whether each accepts its credential"

@@ -115,6 +115,12 @@ impl<'a> Operation<'a> {
         self
     }
 
+    /// Lists it under another tag than the one in its id.
+    pub fn under(&mut self, tag: &str) -> &mut Self {
+        self.tag = tag.into();
+        self
+    }
+
     /// Adds a sentence for people.
     pub fn description(&mut self, sentence: impl Into<String>) -> &mut Self {
         self.about.push(sentence.into());

@@ -236,6 +236,13 @@ pub fn find_all(connection: &mut AnyConnection, numbers: &[KeyNumber]) -> Result
     keys_of(connection, rows)
 }
 
+/// The keys with these ids, in no order.
+pub fn find_ids(connection: &mut AnyConnection, ids: &[KeyId]) -> Result<Vec<ApiKey>> {
+    let ids: Vec<String> = ids.iter().map(KeyId::to_string).collect();
+    let rows: Vec<Row> = table::table.filter(table::id.eq_any(ids)).load(connection)?;
+    keys_of(connection, rows)
+}
+
 /// The newest active key of this name, in any case; of one user alone, if it is said whose.
 pub fn active_named(
     connection: &mut AnyConnection,

@@ -5,17 +5,20 @@ use std::fmt::Write as _;
 
 use diesel::prelude::*;
 
-use crate::model::usage::Count;
+use crate::model::usage::{Count, Outcome};
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 
 /// Rows in one statement.
 const ROWS_PER_STATEMENT: usize = 500;
 
-/// Notes the scopes that these requests made use of. A refused request is no use.
+/// Notes the scopes that these requests made use of: those that were refused for want of a scope, or
+/// because their key had ended, made use of none.
 pub(super) fn note_uses(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
     let mut uses: BTreeMap<(i64, i64), i64> = BTreeMap::new();
-    for count in counts.iter().filter(|count| count.cell.outcome().is_accepted()) {
+    let refused =
+        |count: &&Count| matches!(count.cell.outcome(), Outcome::Forbidden | Outcome::Retired);
+    for count in counts.iter().filter(|count| !refused(count)) {
         // Without the outcome, which is the last octal digit.
         let last_at = uses.entry((count.key.0.into(), count.cell.number() / 8)).or_default();
         *last_at = count.last_at.max(*last_at);

@@ -177,7 +177,7 @@ on_both! {
         let change = |fields: &[(&str, &str)]| admin.submit(&page, &page, fields);
         let saved = change(&[("role", "member"), ("may_grant", "leads:read"), ("may_grant", "leads:write")]);
         assert_eq!((saved.status, saved.header("location")), (303, "/users"));
-        assert_eq!(texts(&admin.get("/users"), "tbody tr:first-child .scope"), ["leads read write"]);
+        assert_eq!(texts(&admin.get("/users"), "tbody tr:first-child .scopes li"), ["leads read write"]);
         assert_eq!(change(&[("role", "member")]).status, 303);
         assert_eq!(texts(&admin.get("/users"), "tbody tr:first-child .soft")[0], "nothing");
         let wrong = change(&[("role", ""), ("may_grant", "analytics:write")]);

@@ -45,7 +45,7 @@ on_both! {
             assert!(bars.last().unwrap().ends_with("5 ok, 1 client error, 1 forbidden"), "{bars:?}");
         }
         let page = browser.get(&format!("/keys/{}", key.id)).body;
-        assert_eq!(texts(&page, "#granted-used"), ["granted 3, used 1 in 30 days"]);
+        assert_eq!(texts(&page, "#granted-used"), ["granted 3, used 1 in 30 days · Narrow to what was used in 30 days"]);
         let lines = texts(&page, "section[aria-labelledby=granted] tbody tr");
         assert_eq!(
             lines,

@@ -235,3 +235,45 @@ on_both! {
         assert_eq!(browser.submit("/keys", &path, &fields).status, 409);
     }
 }
+
+on_both! {
+    fn a_key_is_narrowed_to_what_it_used_after_saying_what_that_would_refuse(backend) {
+        let server = TestServer::start(backend);
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let key = server.key("calls:read leads:read leads:write knowledge_base:read");
+        let (page, path) = (format!("/keys/{}", key.id), format!("/keys/{}/narrow", key.id));
+        for _ in 0..3 {
+            server.call(&key, "GET", "/v1/calls", None).ok();
+        }
+        server.call(&key, "POST", "/v1/leads", Some(&json!({}))).expect(422, "validation_failed");
+        server.call(&key, "GET", "/v1/contacts", None).expect(403, "insufficient_scope");
+        let way = format!("{path}?in_use=true");
+        assert!(attributes(&browser.get(&page), "main a", "href").contains(&way));
+        let form = browser.get(&way);
+        assert_eq!(attributes(&form, "input[name=scope][checked]", "value"), ["calls:read", "leads:write"]);
+        assert_eq!(text(&form, "#trial"), "No request of the last 30 days would have been refused with these scopes.");
+        assert!(texts(&browser.get(&path), "#trial").is_empty());
+        // Less than that is tried first, and nothing is changed by it.
+        let fields = [("scope", "knowledge_base:read"), ("expires", "keep"), ("try", "true")];
+        let tried = browser.submit(&path, &path, &fields);
+        assert_eq!(tried.status, 200);
+        let told = "With this, 4 requests of the last 30 days would have been refused: \
+                    3 requests that needed calls:read 1 request that needed leads:write";
+        assert_eq!(text(&tried, "#trial"), told);
+        assert_eq!(attributes(&tried, "input[name=scope][checked]", "value"), ["knowledge_base:read"]);
+        assert_eq!(changes(&server, &key), [json!(null); 0]);
+        // What it names is what is then refused.
+        let fields = [("scope", "calls:read"), ("scope", "leads:write"), ("expires", "keep")];
+        assert_eq!(browser.submit(&path, &path, &fields).status, 303);
+        assert_eq!(shown(&server, &key)["scopes"], json!(["calls:read", "leads:write"]));
+        assert!(!attributes(&browser.get(&page), "main a", "href").contains(&way));
+        // Days later nothing of it is in use, and that is said.
+        server.pass(Duration::from_secs(31 * 24 * 3600));
+        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        assert!(attributes(&browser.get(&way), "input[name=scope][checked]", "value").is_empty());
+        for wrong in ["in_use=yes", "in_use=true&in_use=true", "x=1"] {
+            assert_eq!(browser.get(&format!("{path}?{wrong}")).status, 422, "{wrong}");
+        }
+    }
+}

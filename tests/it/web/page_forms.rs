@@ -33,6 +33,7 @@ const FORMS: [(&str, &str, &str); 27] = [
     ("/keys/{key}/narrow", "/keys/{key}/narrow", "scope=calls:read&expires=7d"),
     ("/keys/{key}/rotate", "/keys/{key}/rotate", "overlap=7d&expires=keep"),
     ("/keys/{key}/revoke", "/keys/{key}/revoke", "reason=x"),
+    ("/keys/revoke?key={key}", "/keys/revoke", "key={key}&reason=x"),
     ("/users/new", "/users/new", "email=x@example.com&role=auditor"),
     ("/users/{user}", "/users/{user}", "role=auditor"),
     ("/users/{user}", "/users/{user}/link", ""),

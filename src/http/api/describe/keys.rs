@@ -15,6 +15,7 @@ use crate::model::find_request::FindRequest;
 use crate::model::holder::KeyHolder;
 use crate::model::id::{KeyId, PublicId, UserId};
 use crate::model::key::{ApiKey, KeyNumber, NewKey, RevokeRequest};
+use crate::model::key_choice::{RevokeMany, RevokeManyFields, RevokedKeys};
 use crate::model::key_settings::KeySettings;
 use crate::model::page::Page;
 use crate::model::rotation::RotateRequest;
@@ -24,6 +25,7 @@ use crate::model::usage::{PerWindow, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 const TAG: &str = "keys";
+const RETIRING: &str = "retiring";
 const ACTIVITY: &str = "activity";
 const EXAMPLE_SECRET: &str = "btk_ThisIsWhereTheKeyStandsInFullJustOnce0";
 
@@ -198,6 +200,7 @@ pub fn rotate(operation: &mut Operation<'_>) {
     };
     operation
         .id(TAG, "rotate", "Rotate a key")
+        .under(RETIRING)
         .description(
             "Makes a key with the same name, owner, description, scopes and limits. The old one ends \
              after the overlap, or by its own expiry if that comes before. The new key itself is in \
@@ -228,6 +231,7 @@ pub fn revoke(operation: &mut Operation<'_>) {
     let catalog = operation.catalog();
     operation
         .id(TAG, "revoke", "Revoke a key")
+        .under(RETIRING)
         .description("This cannot be undone. Revoking a key again returns the first revocation.")
         .on_id::<KeyId>()
         .query(RevokeQuery::read)
@@ -237,6 +241,27 @@ pub fn revoke(operation: &mut Operation<'_>) {
             &json!({"reason": "leaked"}),
         )
         .response::<KeyDetailView<'_>>(200, "The key is revoked.", example_detail(catalog))
+        .idempotent(200);
+}
+
+/// `POST /v1/keys/revoke`
+pub fn revoke_many(operation: &mut Operation<'_>) {
+    let catalog = operation.catalog();
+    let done =
+        RevokedKeys { revoked: vec![KeyId::from_number(EXAMPLE_NUMBER)], already_revoked: vec![] };
+    operation
+        .id(TAG, "revoke_many", "Revoke several keys")
+        .under(RETIRING)
+        .description(
+            "Give `ids`, or `filter` and `confirm`. Each key gets an event of its own. This cannot be undone.",
+        )
+        .request_body::<RevokeManyFields, _>(
+            "KeysRevocation",
+            |reader| RevokeMany::read(reader, catalog),
+            &json!({"filter": {"unused_for": "90d"}, "confirm": 12, "reason": "no longer used"}),
+        )
+        .errors(&[Code::NotConfirmed])
+        .response::<RevokedKeys>(200, "The keys are revoked.", json_of(done))
         .idempotent(200);
 }
 

@@ -103,7 +103,11 @@ fn add_fields(fields: &mut Vec<Field>, within: &str, schema: &Value) {
     // Of several objects one is to be sent, so none of their fields is always required.
     for choice in items(&schema["oneOf"]) {
         for (name, property) in members(&choice["properties"]) {
-            fields.push(Field::of(within, name, property, false));
+            let known = |field: &Field| field.within == within && field.name == *name;
+            if !fields.iter().any(known) {
+                fields.push(Field::of(within, name, property, false));
+                add_fields(fields, &format!("{within}{name}."), property);
+            }
         }
     }
     for (name, property) in members(&schema["properties"]) {

@@ -10,6 +10,7 @@ pub mod narrow;
 pub mod new_key;
 mod new_key_form;
 pub mod permissions;
+pub mod revoke_many;
 pub mod rotate;
 pub mod search;
 

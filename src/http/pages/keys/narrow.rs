@@ -10,7 +10,7 @@ use crate::domain;
 use crate::domain::Bitting;
 use crate::domain::principal::Principal;
 use crate::http::error::Problem;
-use crate::http::extract::{Draft, Form, Id};
+use crate::http::extract::{Draft, Form, Id, PageQuery, QueryReader, ReadQuery};
 use crate::http::pages::parts::expiry::{ChosenEnd, KEEP, Life, earlier_lives};
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
@@ -23,6 +23,7 @@ use crate::model::breakdown::Breakdown;
 use crate::model::catalog::Catalog;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
+use crate::model::key_filter::Parameters;
 use crate::model::scope::Scope;
 use crate::model::time::Moment;
 use crate::model::usage::KeySelection;
@@ -44,6 +45,27 @@ struct NarrowPage {
     lives: Vec<Life>,
     today: String,
     errors: FormErrors,
+    /// What the key would have been refused, once that was asked.
+    trial: Option<Trial>,
+}
+
+/// The requests of the last 30 days that a narrower key would have been refused.
+struct Trial {
+    /// All of them, in words; none if it would have been refused nothing.
+    total: Option<String>,
+    /// Those that needed each scope.
+    refused: Vec<(String, String)>,
+}
+
+/// Whether the form is to be filled in with the scopes that are in use.
+pub struct Prefilled {
+    in_use: bool,
+}
+
+impl ReadQuery for Prefilled {
+    fn read(query: &mut QueryReader) -> Self {
+        Self { in_use: query.flag("in_use").unwrap_or(false) }
+    }
 }
 
 /// A scope that the key may keep.
@@ -64,6 +86,24 @@ impl Narrowing {
     fn of_key(key: &ApiKey) -> Self {
         let scopes = key.scopes.iter().map(ToString::to_string).collect();
         Self { scopes, end: ChosenEnd::of_life(KEEP) }
+    }
+
+    /// What leaves a key the scopes of which it made use in 30 days.
+    fn to_what_is_used(Found { key, month, .. }: &Found) -> Self {
+        let used = key.scopes.iter().filter(|scope| used_requests(month, scope) > 0);
+        Self { scopes: used.map(ToString::to_string).collect(), ..Self::of_key(key) }
+    }
+
+    /// What a key with these scopes alone would have been refused.
+    fn trial(&self, Found { key, month, .. }: &Found) -> Trial {
+        let lost = key.scopes.iter().filter(|scope| !self.scopes.contains(&scope.to_string()));
+        let refused = lost.map(|scope| (scope.to_string(), used_requests(month, scope)));
+        let refused: Vec<(String, i64)> = refused.filter(|(_, n)| *n > 0).collect();
+        let total: i64 = refused.iter().map(|(_, n)| n).sum();
+        Trial {
+            total: (total > 0).then(|| counted(total, "request")),
+            refused: refused.into_iter().map(|(scope, n)| (scope, counted(n, "request"))).collect(),
+        }
     }
 
     fn of_form(form: &Form) -> Self {
@@ -114,8 +154,14 @@ impl NarrowPage {
             name: key.label.name,
             typed,
             errors,
+            trial: None,
         }
     }
+}
+
+/// The accepted requests of the last 30 days that needed a scope.
+fn used_requests(month: &Breakdown, scope: &Scope) -> i64 {
+    granted_requests(&asked(month, scope.resource.as_str(), scope.access))
 }
 
 fn choices(
@@ -125,9 +171,8 @@ fn choices(
     catalog: &Catalog,
 ) -> Vec<ScopeChoice> {
     let choice = |scope: &Scope| {
-        let name = scope.resource.as_str();
-        let used = granted_requests(&asked(month, name, scope.access));
-        let use_of_it = match (catalog.named(name), used) {
+        let used = used_requests(month, scope);
+        let use_of_it = match (catalog.named(scope.resource.as_str()), used) {
             (None, _) => "no longer a resource".to_owned(),
             (Some(_), 0) => "not used in 30 days".to_owned(),
             (Some(_), used) => format!("{} in 30 days", counted(used, "request")),
@@ -143,15 +188,21 @@ pub async fn form(
     viewer: Viewer,
     state: web::Data<State>,
     id: Id<KeyId>,
+    PageQuery(prefilled): PageQuery<Prefilled>,
     draft: Draft,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| find(bitting, &principal, id.0)).await?;
-    let typed = draft.or(Narrowing::of_form, || Narrowing::of_key(&found.key));
-    page(StatusCode::OK, &NarrowPage::new(&viewer, found, typed, FormErrors::default()))
+    let typed = draft.or(Narrowing::of_form, || match prefilled.in_use {
+        true => Narrowing::to_what_is_used(&found),
+        false => Narrowing::of_key(&found.key),
+    });
+    let trial = prefilled.in_use.then(|| typed.trial(&found));
+    let template = NarrowPage::new(&viewer, found, typed, FormErrors::default());
+    page(StatusCode::OK, &NarrowPage { trial, ..template })
 }
 
-/// `POST /keys/{id}/narrow`
+/// `POST /keys/{id}/narrow`, which only says what would be refused if it was sent by that button.
 pub async fn narrow(
     viewer: Viewer,
     state: web::Data<State>,
@@ -160,6 +211,12 @@ pub async fn narrow(
 ) -> Result<HttpResponse, Problem> {
     let typed = Narrowing::of_form(&sent);
     let principal = viewer.principal.clone();
+    if !sent.text("try").is_empty() {
+        let found = state.run(move |bitting| find(bitting, &principal, id.0)).await?;
+        let trial = Some(typed.trial(&found));
+        let template = NarrowPage::new(&viewer, found, typed, FormErrors::default());
+        return page(StatusCode::OK, &NarrowPage { trial, ..template });
+    }
     let narrowed = state.run(move |bitting| {
         let narrowed = match typed.patch(bitting.time.now()) {
             Ok(patch) => validation_errors(bitting.edit_key(id.0, patch, &principal))?.map(drop),

@@ -92,6 +92,10 @@ pub struct List {
     pub heads: Vec<Head>,
     /// The page's position and its neighbours.
     pub pager: Pager,
+    /// Where all that the filter finds can be revoked; none without a filter, or for one key.
+    pub revoke_all: Option<String>,
+    /// How many keys the list has, in words.
+    pub total: String,
     /// What matches in the other list, when nothing does here.
     pub elsewhere: Option<Elsewhere>,
     /// The keys that expire soon, where the list is not filtered.
@@ -160,6 +164,13 @@ impl List {
             filters,
             heads: columns.iter().map(head).collect(),
             pager: Pager::of(table, "key", |page| query.address(action, query.order, page)),
+            revoke_all: (table.place.total > 1)
+                .then(|| query.filter.parameters())
+                .is_some_and(|given| {
+                    given.iter().any(|(name, value)| *name != "status" && value.is_some())
+                })
+                .then(|| query.address("/keys/revoke", None, 1)),
+            total: counted(table.place.total as i64, "key"),
             elsewhere: (elsewhere > 0).then(|| Elsewhere {
                 href: query.address(other, None, 1),
                 words: words(if retired_tab { "active" } else { "revoked or expired" }),
