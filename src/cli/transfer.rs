@@ -203,6 +203,9 @@ impl Taking {
                     let Bitting { brand, catalog, .. } = &self.bitting;
                     ImportedKey::from_object(&fields, brand, catalog, now)
                 })
+                .and_then(|key| {
+                    self.bitting.policy.check(&key.label, key.expires_at, now).map(|()| key)
+                })
                 .and_then(|key| self.refuse_a_second(key));
             match key {
                 Ok(key) => self.batch.push((number, key)),

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::policy::PolicyTable;
 use super::resources::ResourceTable;
 use super::setting::Setting;
 use super::setting::{BadSetting, DEFAULT_FILE};
@@ -75,6 +76,8 @@ pub(super) struct File {
     pub(super) preflight: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) resources: Vec<ResourceTable>,
+    #[serde(default)]
+    pub(super) policy: PolicyTable,
     #[serde(skip)]
     pub(super) source: Source,
 }

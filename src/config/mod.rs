@@ -7,6 +7,7 @@ mod connections;
 mod file;
 mod gateway;
 mod listen;
+mod policy;
 mod resources;
 mod setting;
 mod source;
@@ -23,6 +24,7 @@ use clap::{Args, ValueHint};
 use crate::model::catalog::Resource;
 use crate::model::email::Email;
 use crate::model::password::Password;
+use crate::model::policy::Policy;
 use crate::model::secret::Brand;
 use crate::store::Target;
 
@@ -182,6 +184,8 @@ pub struct Settings {
     /// What scopes are granted over: the built-in resources, then those of the file. Their numbers
     /// are not the database's yet.
     pub resources: Vec<Resource>,
+    /// The rules for new keys.
+    pub policy: Policy,
 }
 
 impl Settings {
@@ -209,6 +213,7 @@ impl Options {
         let preflight = preflight(&file)?;
         let warnings = self.warnings.resolve(&file)?;
         let connections = self.connections.resolve(&file)?;
+        let policy = policy::read(&file.policy, &file.source)?;
         let setting = Setting::new;
         let database_url = variable("DATABASE_URL")?.or(file.database_url);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -238,6 +243,7 @@ impl Options {
             builtin_api,
             preflight,
             resources,
+            policy,
             patience: Patience::default(),
             database: setting("database-url", self.database_url, database_url)
                 .parse_or("sqlite://bitting.db", Target::from_str)?,
@@ -358,6 +364,11 @@ mod tests {
             ("upstream_timeout = \"never\"", "--upstream-timeout"),
             ("pass_credential = \"yes\"", "--pass-credential"),
             ("\n\nnope = 1", "line 3"),
+            ("[policy]\nmax_key_lifetime = \"90\"", "line 2: max_key_lifetime: must be a time"),
+            ("[policy]\nmax_key_lifetime = 90", "line 2"),
+            ("[policy]\nmax_keys_per_member = 0", "line 2: max_keys_per_member: must be a number"),
+            ("[policy]\nrequire_owner = \"yes\"", "line 2"),
+            ("[policy]\nrequire_name = true", "line 2"),
             ("listen = ", "line 1"),
         ] {
             let message = with_file(file, Options::default()).unwrap_err();

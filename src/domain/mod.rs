@@ -30,6 +30,7 @@ use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::clock::Clock;
 use crate::model::catalog::Catalog;
+use crate::model::policy::Policy;
 use crate::model::secret::Brand;
 use crate::model::time::Moment;
 use crate::store;
@@ -60,6 +61,8 @@ pub struct Bitting {
     pub brand: Brand,
     /// The resources and scopes there are.
     pub catalog: Arc<Catalog>,
+    /// The rules for new keys.
+    pub policy: Policy,
     /// The time that everything is decided and recorded by.
     pub time: Arc<Timekeeper>,
     /// The part in memory, by which requests are judged.
@@ -117,6 +120,7 @@ impl Bitting {
             time,
             gate: Arc::new(gate),
             catalog,
+            policy: Policy::default(),
             feed: ChangeFeed::default(),
             connections,
             meter,

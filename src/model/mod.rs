@@ -32,6 +32,7 @@ pub mod merge_patch;
 pub mod network;
 pub mod page;
 pub mod password;
+pub mod policy;
 pub mod precondition;
 pub mod random_secret;
 pub mod request_path;

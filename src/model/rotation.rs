@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::FieldErrors;
 use super::fields::{FieldReader, as_text};
 use super::key::{ApiKey, read_expiry};
+use super::policy::Policy;
 use super::time::{LongestLife, Moment, parse_length};
 
 /// How long both keys are good unless said.
@@ -49,13 +50,14 @@ impl RotateRequest {
         old.expires_at.map_or(end, |own| own.min(end))
     }
 
-    /// When the new key expires: never only if the old one never did.
-    pub fn end_of_new(&self, old: &ApiKey, now: Moment) -> Option<Moment> {
+    /// When the new key expires: when that was asked for, or after as long a life as the old one was
+    /// to have, if the policy allows it.
+    pub fn end_of_new(&self, old: &ApiKey, policy: &Policy, now: Moment) -> Option<Moment> {
         let as_long = || {
             let life = old.expires_at? - old.created_at;
             Some((now + life).min(LongestLife::TenYears.latest(now)))
         };
-        self.expires_at.or_else(as_long)
+        self.expires_at.or_else(|| policy.shortened(as_long(), now))
     }
 }
 

@@ -69,6 +69,7 @@ pub fn open(
     let staleness = settings.max_staleness;
     let mut bitting = Bitting::new(database, &mark, catalog, clock, staleness, connections)?;
     bitting.warnings = Warnings::on(settings.warnings.channels());
+    bitting.policy = settings.policy.clone();
     Ok(bitting)
 }
 

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::holders::find_holder;
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
@@ -41,9 +40,11 @@ impl Bitting {
             let before = KeySettings::of(&key);
             let after = before.patched(patch, &self.catalog, now)?;
             self.refuse_secrets_in(&after.label)?;
+            self.policy.check_edit(&before.label, &after.label)?;
             let changed = after != before;
             if changed {
-                let holder = find_holder(connection, &principal, &key, after.holder.as_ref())?;
+                let holder =
+                    self.find_holder(connection, &principal, &key, after.holder.as_ref())?;
                 let detail = json!({"before": before, "after": after});
                 key.revision = self.record(connection, Action::KeyUpdated, origin, id, &detail)?;
                 keys::set_settings(connection, key.number, &after, key.revision)?;

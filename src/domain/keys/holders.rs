@@ -61,34 +61,58 @@ impl Bitting {
         users.retain(|user| refusal_of(user).is_none());
         Ok(users)
     }
-}
 
-/// The new holder of a key: who has it already may keep it, whatever has become of them.
-pub(super) fn find_holder(
-    connection: &mut AnyConnection,
-    principal: &Principal,
-    key: &ApiKey,
-    email: Option<&Email>,
-) -> Result<Option<KeyHolder>> {
-    if key.holder.as_ref().map(|holder| &holder.email) == email {
-        return Ok(key.holder.clone());
-    }
-    let refused = |message: String| Err(FieldErrors::one("holder", message).into());
-    let Some(email) = email else {
-        // They could not take it back.
-        return match principal.restricted_to() {
-            None => Ok(None),
-            Some(_) => refused(
-                "must be a user: only an administrator can leave a key without one".to_owned(),
-            ),
+    /// The new holder of a key: who has it already may keep it, whatever has become of them.
+    pub(super) fn find_holder(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        key: &ApiKey,
+        email: Option<&Email>,
+    ) -> Result<Option<KeyHolder>> {
+        if key.holder.as_ref().map(|holder| &holder.email) == email {
+            return Ok(key.holder.clone());
+        }
+        let refused = |message: String| Err(FieldErrors::one("holder", message).into());
+        let Some(email) = email else {
+            // They could not take it back.
+            return match principal.restricted_to() {
+                None => Ok(None),
+                Some(_) => refused(
+                    "must be a user: only an administrator can leave a key without one".to_owned(),
+                ),
+            };
         };
-    };
-    let Some(user) = users::find_by_email(connection, email)? else {
-        return refused(format!("must be a user, and {email} is not one"));
-    };
-    match refusal_of(&user) {
-        Some(why) => refused(format!("must be a user who can hold keys, and {email} {why}")),
-        None => Ok(Some(user.as_holder())),
+        let Some(user) = users::find_by_email(connection, email)? else {
+            return refused(format!("must be a user, and {email} is not one"));
+        };
+        match refusal_of(&user) {
+            Some(why) => refused(format!("must be a user who can hold keys, and {email} {why}")),
+            None => {
+                if user.role == Role::Member {
+                    // What was rotated already counts as the key that it became.
+                    let more = usize::from(key.replaced_by.is_none());
+                    self.require_room(connection, user.id, more, "holder")?;
+                }
+                Ok(Some(user.as_holder()))
+            }
+        }
+    }
+
+    /// Refuses more keys to a member than the policy allows; names the field that asks for them.
+    pub(in crate::domain) fn require_room(
+        &self,
+        connection: &mut AnyConnection,
+        member: UserId,
+        more: usize,
+        field: &'static str,
+    ) -> Result<()> {
+        if self.policy.max_keys_per_member.is_none() {
+            return Ok(());
+        }
+        let held = keys::holders::count_held(connection, member, self.time.now())?;
+        let refused = |message| FieldErrors::one(field, message).into();
+        self.policy.check_count(held.saturating_add(more)).map_err(refused)
     }
 }
 

@@ -56,11 +56,16 @@ impl Bitting {
         first: impl FnOnce(&mut AnyConnection, KeyId) -> Result<()>,
     ) -> Result<IssuedKey> {
         self.refuse_secrets_in(&new.label)?;
+        let now = self.time.now();
+        self.policy.check(&new.label, new.expires_at, now)?;
         let secret = self.new_secret(SecretKind::ApiKey)?;
-        let mut key = self.unsaved_key(new, principal, &secret, self.time.now());
+        let mut key = self.unsaved_key(new, principal, &secret, now);
         let attempt = json!({"attempt": "key.created", "scopes": key.scopes});
         let made = self.write_once(keep, |connection| {
             self.require_grants(connection, principal, &key.scopes)?;
+            if let Some(member) = principal.restricted_to() {
+                self.require_room(connection, member, 1, "holder")?;
+            }
             first(connection, key.id)?;
             self.insert_key(connection, &principal.origin, &mut key)?;
             Ok(key)

@@ -87,6 +87,7 @@ impl Bitting {
             let mut new = self.successor(&old, request, principal, &secret, now);
             first(connection, new.id)?;
             require_rotatable(&old, now)?;
+            self.policy.check(&new.label, new.expires_at, now)?;
             self.require_grants(connection, principal, &old.scopes)?;
             self.insert_key(connection, origin, &mut new)?;
             let end = request.end_of_old(&old, now);
@@ -114,7 +115,7 @@ impl Bitting {
         let new = NewKey {
             label: old.label.clone(),
             scopes: old.scopes.clone(),
-            expires_at: request.end_of_new(old, now),
+            expires_at: request.end_of_new(old, &self.policy, now),
             limits: old.limits.clone(),
         };
         let new = self.unsaved_key(new, principal, secret, now);

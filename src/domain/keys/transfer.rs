@@ -65,7 +65,8 @@ impl Bitting {
     /// them on.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for all but administrators; when the database fails, and none of the
+    /// [`Error::Forbidden`] for all but administrators; [`Error::Invalid`] for a key that breaks the
+    /// policy; when the database fails, and none of the
     /// batch is there then.
     pub fn import_keys(
         &self,
@@ -73,6 +74,9 @@ impl Bitting {
         principal: &Principal,
     ) -> Result<Vec<Intake>> {
         require(principal.administers())?;
+        for key in &batch {
+            self.policy.check(&key.label, key.expires_at, self.time.now())?;
+        }
         let origin = &principal.origin;
         self.database.write(|connection| {
             AdvisoryLock::Keys.acquire(connection)?;

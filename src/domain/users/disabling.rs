@@ -87,6 +87,10 @@ impl Bitting {
             let mut had = self.possessions(connection, id)?;
             let heir =
                 transfer_to.map(|heir| find_heir(connection, &user, heir, &had)).transpose()?;
+            if let Some(heir) = heir.as_ref().filter(|heir| heir.role == Role::Member) {
+                let more = had.keys.iter().filter(|key| key.replaced_by.is_none()).count();
+                self.require_room(connection, heir.id, more, "transfer_to")?;
+            }
             match &heir {
                 None => self.revoke_all(connection, principal, &mut had)?,
                 Some(heir) => self.hand_over_all(connection, principal, heir, &mut had)?,

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use crate::model::holder::KeyHolder;
 use crate::model::id::UserId;
 use crate::model::key::KeyNumber;
+use crate::model::time::Moment;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::schema::{api_keys as table, users};
@@ -29,6 +30,20 @@ pub(super) fn of_ids(
         Ok((user.id.to_string(), user.as_holder()))
     };
     found.into_iter().map(holder).collect()
+}
+
+/// How many active keys a user holds, without those that were rotated: they end by themselves.
+pub fn count_held(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<usize> {
+    let unexpired =
+        table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+    let held: i64 = table::table
+        .filter(table::user_id.eq(user.to_string()))
+        .filter(table::revoked_at.is_null())
+        .filter(table::replaced_by.is_null())
+        .filter(unexpired)
+        .count()
+        .get_result(connection)?;
+    Ok(usize::try_from(held).unwrap_or_default())
 }
 
 /// Hands a key to a user, or to nobody.

@@ -13,6 +13,7 @@ mod key_pages;
 mod management;
 mod narrowing;
 mod new_key_page;
+mod policy;
 mod revoking_many;
 mod right_size;
 mod rotation;

@@ -12,7 +12,7 @@ use crate::domain::keys::forms::FormOutcome;
 use crate::domain::keys::keyring::IssuedKey;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
-use crate::http::pages::parts::expiry::{Life, lives};
+use crate::http::pages::parts::expiry::{Life, lives_within, usual_life};
 use crate::http::pages::parts::form_error::FormErrors;
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::users::grants::promise;
@@ -22,6 +22,7 @@ use crate::model::connections::Handle;
 use crate::model::connections::handle::InvalidHandle;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
+use crate::model::policy::Policy;
 use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::Moment;
 
@@ -31,6 +32,9 @@ struct NewKeyPage {
     frame: Frame,
     typed: FormInput,
     lives: Vec<Life>,
+    /// The policy's rule about the expiry.
+    expiry_rule: Option<String>,
+    owner_required: bool,
     today: String,
     rows: Vec<Row>,
     presets: Vec<Handle>,
@@ -66,6 +70,7 @@ struct FormView {
 fn form(
     status: StatusCode,
     viewer: &Viewer,
+    policy: &Policy,
     shown: FormView,
     now: Moment,
 ) -> Result<HttpResponse, Problem> {
@@ -77,7 +82,9 @@ fn form(
         rows: Row::list(catalog, &may_grant, &typed.ticked(catalog)),
         presets: presets(&may_grant),
         limited: may_grant != catalog.scopes(),
-        lives: lives(now),
+        lives: lives_within(policy, now),
+        expiry_rule: policy.about_expiry(),
+        owner_required: policy.require_owner,
         today: now.format("%Y-%m-%d").to_string(),
         sentence,
         nonce,
@@ -117,17 +124,20 @@ pub async fn show(
 ) -> Result<HttpResponse, Problem> {
     let read = state.run(move |bitting| Ok((bitting.form_nonce()?, bitting.time.now())));
     let (nonce, now) = read.await?;
+    let policy = &state.bitting.policy;
     let shown = FormView {
         typed: draft.or(FormInput::of, || match &connection {
-            Some(connection) => FormInput::reading(connection, &viewer.catalog),
-            None => FormInput::nothing(),
+            Some(connection) => {
+                FormInput::reading(connection, &viewer.catalog, usual_life(30, policy, now))
+            }
+            None => FormInput::nothing(usual_life(90, policy, now)),
         }),
         errors: FormErrors::default(),
         twin: None,
         nonce: nonce.expose(),
         sentence: String::new(),
     };
-    form(StatusCode::OK, &viewer, shown, now)
+    form(StatusCode::OK, &viewer, policy, shown, now)
 }
 
 /// The outcome of submitting the form.
@@ -193,6 +203,8 @@ pub async fn create(
             page(StatusCode::OK, &made(&viewer, &state, &request, &key, &secret, None))
         }
         Submission::Known(id) => Ok(see_other(&format!("/keys/{id}"))),
-        Submission::Again(status, shown, now) => form(status, &viewer, *shown, now),
+        Submission::Again(status, shown, now) => {
+            form(status, &viewer, &state.bitting.policy, *shown, now)
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::{Moment, format};
 
 /// The fields that validation errors are shown at.
-pub const FIELDS: [Field; 9] = [
+pub const FIELDS: [Field; 10] = [
     ("name", "name", "The name"),
     ("owner", "owner", "The owner"),
     ("description", "description", "The description"),
@@ -24,6 +24,8 @@ pub const FIELDS: [Field; 9] = [
     LIMIT_FIELDS[1],
     LIMIT_FIELDS[2],
     ("scopes", "scope", "What the key may do"),
+    // Whoever makes a key holds it.
+    ("holder", "name", "You"),
 ];
 
 /// What was typed into the form.
@@ -46,18 +48,18 @@ pub struct FormInput {
 }
 
 impl FormInput {
-    /// An empty form.
-    pub fn nothing() -> Self {
-        Self { end: ChosenEnd::of_life("90d"), ..Self::default() }
+    /// An empty form, with this lifetime chosen.
+    pub fn nothing(life: &str) -> Self {
+        Self { end: ChosenEnd::of_life(life), ..Self::default() }
     }
 
-    /// A key that reads everything at a connection, for 30 days.
-    pub fn reading(connection: &Handle, catalog: &Catalog) -> Self {
+    /// A key with this lifetime that reads everything at a connection.
+    pub fn reading(connection: &Handle, catalog: &Catalog, life: &str) -> Self {
         let there = catalog.connections.by_connection();
         let offered = there.get(connection).into_iter().flat_map(ScopeSet::iter);
         let reads = offered.filter(|scope| scope.access == Access::Read);
         let scopes = reads.map(ToString::to_string).collect();
-        Self { end: ChosenEnd::of_life("30d"), scopes, ..Self::default() }
+        Self { end: ChosenEnd::of_life(life), scopes, ..Self::default() }
     }
 
     /// The input that a submitted form holds.

@@ -14,7 +14,7 @@ use crate::domain::keys::rotation::Rotated;
 use crate::domain::principal::Principal;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, Id};
-use crate::http::pages::parts::expiry::{ChosenEnd, KEEP, Life, lives_like};
+use crate::http::pages::parts::expiry::{ChosenEnd, KEEP, Life, lives_like, usual_life};
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::exact;
@@ -23,6 +23,7 @@ use crate::http::state::State;
 use crate::model::FieldErrors;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
+use crate::model::policy::Policy;
 use crate::model::random_secret::RandomSecret;
 use crate::model::rotation::RotateRequest;
 use crate::model::time::Moment;
@@ -56,6 +57,7 @@ struct RotatePage {
     overlaps: Vec<Overlap>,
     lives: Vec<Life>,
     ends: Vec<NewEnd>,
+    expiry_rule: Option<String>,
     today: String,
     nonce: String,
     errors: FormErrors,
@@ -84,8 +86,8 @@ struct Typed {
 }
 
 impl Typed {
-    fn nothing() -> Self {
-        Self { overlap: "7d".to_owned(), end: ChosenEnd::of_life(KEEP) }
+    fn nothing(life: &str) -> Self {
+        Self { overlap: "7d".to_owned(), end: ChosenEnd::of_life(life) }
     }
 
     fn of_form(form: &Form) -> Self {
@@ -119,7 +121,17 @@ struct Found {
     missing: Vec<String>,
     in_use: String,
     nonce: RandomSecret,
+    policy: Policy,
     now: Moment,
+}
+
+impl Found {
+    /// The life that is chosen unless somebody chooses another.
+    fn usual_life(&self) -> &'static str {
+        let kept =
+            lives_like(&self.key, &self.policy, self.now).iter().any(|life| life.value == KEEP);
+        if kept { KEEP } else { usual_life(&self.policy, self.now) }
+    }
 }
 
 fn find(
@@ -135,6 +147,7 @@ fn find(
         missing: missing.iter().map(ToString::to_string).collect(),
         in_use: sources_in_words(&usage, &sources),
         nonce: nonce.map_or_else(|| bitting.form_nonce(), Ok)?,
+        policy: bitting.policy.clone(),
         now: bitting.time.now(),
         key,
     })
@@ -142,14 +155,16 @@ fn find(
 
 impl RotatePage {
     fn new(viewer: &Viewer, found: Found, typed: Typed, errors: FormErrors) -> Self {
-        let Found { key, missing, in_use, nonce, now } = found;
-        let lives = lives_like(&key, now);
+        let Found { key, missing, in_use, nonce, policy, now } = found;
+        let lives = lives_like(&key, &policy, now);
+        let end = |life: &Life| new_end(&key, &policy, life.value, now);
         Self {
             frame: viewer.frame(Section::Keys),
             id: key.id.to_string(),
             overlaps: overlaps(&key, now),
-            ends: lives.iter().filter_map(|life| new_end(&key, life.value, now)).collect(),
+            ends: lives.iter().filter_map(end).collect(),
             lives,
+            expiry_rule: policy.about_expiry(),
             today: now.format("%Y-%m-%d").to_string(),
             nonce: nonce.expose(),
             name: key.label.name,
@@ -178,14 +193,14 @@ fn overlaps(key: &ApiKey, now: Moment) -> Vec<Overlap> {
     OVERLAPS.into_iter().filter_map(of).collect()
 }
 
-fn new_end(key: &ApiKey, life: &'static str, now: Moment) -> Option<NewEnd> {
-    let typed = Typed { end: ChosenEnd::of_life(life), ..Typed::nothing() };
+fn new_end(key: &ApiKey, policy: &Policy, life: &'static str, now: Moment) -> Option<NewEnd> {
+    let typed = Typed::nothing(life);
     let expires = "The new key expires.";
     if life == "date" {
         let end = "At the end of the day you choose".to_owned();
         return Some(NewEnd { value: life, end, then: expires });
     }
-    let (end, then) = match typed.request(now).ok()?.end_of_new(key, now) {
+    let (end, then) = match typed.request(now).ok()?.end_of_new(key, policy, now) {
         Some(end) => (exact(end), expires),
         None => ("No end".to_owned(), "The new key never expires."),
     };
@@ -201,7 +216,7 @@ pub async fn form(
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| find(bitting, &principal, id.0, None)).await?;
-    let typed = draft.or(Typed::of_form, Typed::nothing);
+    let typed = draft.or(Typed::of_form, || Typed::nothing(found.usual_life()));
     page(StatusCode::OK, &RotatePage::new(&viewer, found, typed, FormErrors::default()))
 }
 

@@ -7,6 +7,7 @@ use super::text::{counted, day, long_day};
 use crate::http::extract::Form;
 use crate::model::FieldErrors;
 use crate::model::key::ApiKey;
+use crate::model::policy::Policy;
 use crate::model::time::{Moment, format};
 
 /// The lifetimes to choose from: the value, its words, and its days.
@@ -42,6 +43,22 @@ pub fn lives(now: Moment) -> Vec<Life> {
     LIVES.iter().map(|life| Life::new(*life, now)).collect()
 }
 
+/// The lifetimes that a policy lets a key have.
+pub fn lives_within(policy: &Policy, now: Moment) -> Vec<Life> {
+    let fits = |life: &&(&str, &str, Option<u64>)| match life {
+        ("never", _, _) => policy.allows_endless(),
+        (_, _, days) => days.is_none_or(|days| now + Days::new(days) <= policy.latest_end(now)),
+    };
+    LIVES.iter().filter(fits).map(|life| Life::new(*life, now)).collect()
+}
+
+/// The lifetime that is chosen unless somebody chooses another: so many days, or less under a policy.
+pub fn usual_life(wanted: u64, policy: &Policy, now: Moment) -> &'static str {
+    let fits = |days: u64| days <= wanted && now + Days::new(days) <= policy.latest_end(now);
+    let life = LIVES.iter().rfind(|(_, _, days)| days.is_some_and(fits));
+    life.map_or("date", |(value, _, _)| *value)
+}
+
 /// The lifetimes to choose from for what must expire.
 pub fn finite_lives(now: Moment) -> Vec<Life> {
     lives(now).into_iter().filter(|life| life.value != "never").collect()
@@ -62,19 +79,24 @@ pub fn earlier_lives(now: Moment, before: Option<Moment>) -> Vec<Life> {
     std::iter::once(Life { value: KEEP, words, until }).chain(others).collect()
 }
 
-/// The lifetimes to choose from for what takes the place of a key; it is never to outlive one that
-/// expires by not expiring at all.
-pub fn lives_like(key: &ApiKey, now: Moment) -> Vec<Life> {
-    let days = key.expires_at.map(|end| (end - key.created_at).num_days());
+/// The lifetimes to choose from for what takes the place of a key: the first is that of the key, as
+/// far as the policy allows it. What replaces one that expires is never to be without an end.
+pub fn lives_like(key: &ApiKey, policy: &Policy, now: Moment) -> Vec<Life> {
+    let life = key.expires_at.map(|end| end - key.created_at);
+    let end = life.map(|life| now + life);
+    let days = life.map(|life| life.num_days());
     let words = match days {
+        _ if policy.shortened(end, now) != end => "As long as the rules allow".to_owned(),
         None => "Never, as before".to_owned(),
         Some(0) => "As long as before".to_owned(),
         Some(days) => format!("{}, as before", counted(days, "day")),
     };
     let as_before = Life { value: KEEP, words, until: String::new() };
+    let possible = policy.shortened(end, now).is_some() || policy.allows_endless();
     let same = |life: &Life| days.is_some_and(|days| life.value == format!("{days}d"));
-    let others = finite_lives(now).into_iter().filter(|life| !same(life));
-    std::iter::once(as_before).chain(others).collect()
+    let others = lives_within(policy, now).into_iter();
+    let others = others.filter(|life| life.value != "never" && !same(life));
+    possible.then_some(as_before).into_iter().chain(others).collect()
 }
 
 /// The field that does not say when the end is, and its error.

@@ -1,0 +1,40 @@
+//! `[policy]` in `bitting.toml`: the rules for new keys.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::setting::BadSetting;
+use super::source::Source;
+use crate::model::policy::Policy;
+use crate::model::span::Span;
+
+/// The rules as the file has them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyTable {
+    max_key_lifetime: Option<Spanned<String>>,
+    #[serde(default)]
+    require_expiry: bool,
+    #[serde(default)]
+    require_owner: bool,
+    max_keys_per_member: Option<Spanned<i64>>,
+}
+
+/// The rules, all of them checked.
+pub(super) fn read(table: &PolicyTable, source: &Source) -> Result<Policy, BadSetting> {
+    let lifetime = |text: &Spanned<String>| {
+        let bad = |why| source.refuse(text.span().start, format_args!("max_key_lifetime: {why}"));
+        text.get_ref().parse::<Span>().map_err(bad)
+    };
+    let count = |number: &Spanned<i64>| {
+        let count = u32::try_from(*number.get_ref()).ok().filter(|count| *count > 0);
+        let why = "max_keys_per_member: must be a number from 1; leave it out for no limit";
+        count.ok_or_else(|| source.refuse(number.span().start, why))
+    };
+    Ok(Policy {
+        max_key_lifetime: table.max_key_lifetime.as_ref().map(lifetime).transpose()?,
+        require_expiry: table.require_expiry,
+        require_owner: table.require_owner,
+        max_keys_per_member: table.max_keys_per_member.as_ref().map(count).transpose()?,
+    })
+}
