@@ -18,6 +18,9 @@ pub(super) struct Filters {
     /// Only keys of exactly this owner
     #[arg(long)]
     owner: Option<String>,
+    /// Only keys that the user with this e-mail address holds, or none for those that nobody holds
+    #[arg(long, value_name = "EMAIL|none")]
+    holder: Option<String>,
     /// Only keys with this scope
     #[arg(long)]
     scope: Option<String>,
@@ -51,6 +54,7 @@ impl Filters {
         let fields = [
             ("status", json!(self.status)),
             ("owner", json!(self.owner)),
+            ("holder", json!(self.holder)),
             ("scope", json!(self.scope)),
             ("unused_for", json!(self.unused_for)),
             ("over_scoped", json!(self.over_scoped.then_some(true))),

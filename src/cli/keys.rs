@@ -112,11 +112,9 @@ A key that was revoked or has expired is found too.")]
     #[command(after_help = "\
 Examples:
   bitting key revoke key_01… --reason \"leaked in a log\"
-  bitting key revoke key_01… key_02…
-  bitting key revoke --unused-for 1y
-  bitting key revoke --owner acme --confirm 12 --reason \"contract ended\"
+  bitting key revoke --unused-for 1y --confirm 0
 
-Filters find active keys unless --status says otherwise. At a terminal they are listed, and you are
+Several ids may be given. Filters find active keys unless --status says otherwise. At a terminal they are listed, and you are
 asked; otherwise --confirm says how many there must be. If there is no key with one of the ids, or
 another number of keys, nothing is revoked.")]
     Revoke(Revoke),

@@ -7,6 +7,7 @@ mod connections;
 mod file;
 mod gateway;
 mod listen;
+mod patience;
 mod policy;
 mod resources;
 mod setting;
@@ -34,6 +35,7 @@ use gateway::GatewayOptions;
 pub use gateway::{GatewaySettings, Upstream};
 pub use listen::ListenAddress;
 use listen::parse_listen;
+pub use patience::Patience;
 pub use setting::BadSetting;
 use setting::{Setting, variable};
 pub use trusted_proxies::TrustedProxies;
@@ -114,26 +116,6 @@ pub struct Options {
     /// Where connections lead, and what seals their credentials
     #[command(flatten)]
     pub connections: ConnectionOptions,
-}
-
-/// How long slow clients are waited for. Not an option: tests shorten it.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// How long a request's headers may take.
-    pub headers: Duration,
-    /// How long a request's body may take.
-    pub body: Duration,
-    /// How long a client may take nothing of its answer.
-    pub answer: Duration,
-    /// How long a client may be silent before the system asks for a sign of life.
-    pub silence: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        let [headers, body, answer, silence] = [5, 30, 60, 60].map(Duration::from_secs);
-        Self { headers, body, answer, silence }
-    }
 }
 
 /// The settings, all of them checked.

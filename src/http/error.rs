@@ -84,11 +84,6 @@ impl Problem {
         Self::new(Code::Unavailable, UNAVAILABLE).caused_by(cause)
     }
 
-    fn too_many_attempts(seconds: i64) -> Self {
-        let detail = format!("Too many attempts have failed. Try again in {seconds} s.");
-        Self::new(Code::TooManyAttempts, detail).to_be_tried_again(seconds)
-    }
-
     fn with_member(mut self, name: &str, value: Value) -> Self {
         self.0.members.insert(name.to_owned(), value);
         self
@@ -187,9 +182,9 @@ impl Problem {
     }
 
     /// A limit that is used up for so many seconds.
-    fn limited(code: Code, sentence: &str, seconds: u32) -> Self {
-        let problem = Self::new(code, format!("{sentence} Try again in {seconds} s."));
-        problem.to_be_tried_again(seconds.into())
+    fn limited(code: Code, sentence: &str, seconds: impl Into<i64>) -> Self {
+        let seconds = seconds.into();
+        Self::new(code, format!("{sentence} Try again in {seconds} s.")).to_be_tried_again(seconds)
     }
 
     fn already_rotated(new: KeyId) -> Self {
@@ -383,7 +378,9 @@ impl From<domain::Error> for Problem {
                 Code::WrongPassword,
                 "The e-mail address or the password is wrong. Try again.",
             ),
-            domain::Error::TooManyAttempts { seconds } => Self::too_many_attempts(seconds),
+            domain::Error::TooManyAttempts { seconds } => {
+                Self::limited(Code::TooManyAttempts, "Too many attempts have failed.", seconds)
+            }
             domain::Error::Busy => Self::new(
                 Code::Unavailable,
                 "Too many people are signing in at the moment. Try again shortly.",

@@ -1,12 +1,16 @@
 //! Which keys are asked for, and in which order: read once for query strings, JSON and the command
 //! line.
 
+use std::fmt;
+use std::str::FromStr;
+
 use chrono::Duration;
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::FieldErrors;
 use super::catalog::Catalog;
+use super::email::Email;
 use super::fields::{FieldReader, as_text};
 use super::formats::{LONGEST_SEARCH, check_search};
 use super::key::Status;
@@ -62,6 +66,46 @@ words! {
     }
 }
 
+/// Whose keys to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeldBy {
+    /// Those without a holder.
+    Nobody,
+    /// Those of the user with this address.
+    User(Email),
+}
+
+impl HeldBy {
+    /// The word for keys without a holder.
+    const NOBODY: &'static str = "none";
+
+    /// Addresses that need no thought, and the word.
+    fn schema() -> Value {
+        json!({"type": "string", "pattern": "^(none|[a-z0-9]{1,40}@[a-z0-9]{1,40}\\.[a-z]{2,10})$"})
+    }
+}
+
+impl FromStr for HeldBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == Self::NOBODY {
+            return Ok(Self::Nobody);
+        }
+        let no_address = |_| format!("must be an e-mail address, or {}", Self::NOBODY);
+        text.parse().map(Self::User).map_err(no_address)
+    }
+}
+
+impl fmt::Display for HeldBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str(Self::NOBODY),
+            Self::User(email) => email.fmt(f),
+        }
+    }
+}
+
 /// Which keys to list.
 #[derive(Debug, Clone, Default, JsonSchema)]
 pub struct KeyFilter {
@@ -73,6 +117,9 @@ pub struct KeyFilter {
     pub text: Option<String>,
     /// Only keys of exactly this owner.
     pub owner: Option<String>,
+    /// Only keys that the user with this e-mail address holds, or, with `none`, those that nobody holds.
+    #[schemars(with = "Option<String>")]
+    pub holder: Option<HeldBy>,
     /// Only keys with this scope.
     #[schemars(with = "Option<String>")]
     pub scope: Option<Scope>,
@@ -144,6 +191,7 @@ impl KeyFilter {
             status: word(from, "status"),
             text: from.parameter("q", text, check_search),
             owner: from.parameter("owner", text, check_search),
+            holder: from.parameter("holder", HeldBy::schema, str::parse),
             scope: from.parameter(
                 "scope",
                 || catalog.scope_schema(),
@@ -170,10 +218,11 @@ impl KeyFilter {
     }
 
     /// The parameters that were given, as [`Self::read`] reads them from a query string.
-    pub fn parameters(&self) -> [(&'static str, Option<String>); 8] {
+    pub fn parameters(&self) -> [(&'static str, Option<String>); 9] {
         [
             ("q", self.text.clone()),
             ("owner", self.owner.clone()),
+            ("holder", self.holder.as_ref().map(HeldBy::to_string)),
             ("status", self.status.map(|status| status.as_str().to_owned())),
             ("scope", self.scope.as_ref().map(Scope::to_string)),
             ("expiry", self.expiry.map(|expiry| expiry.as_str().to_owned())),

@@ -14,8 +14,8 @@ use crate::store::keys::listing;
 use crate::store::usage::days;
 use crate::store::{AnyConnection, keys, usage};
 
-/// How many owners are offered to choose from.
-const MOST_OWNERS: i64 = 100;
+/// How many owners, and how many holders, are offered to choose from.
+const MOST_OFFERED: i64 = 100;
 
 /// A key with its usage.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ pub struct KeyCounts {
     pub expiring: i64,
     /// Owners to choose from, in order.
     pub owners: Vec<String>,
+    /// The addresses of holders to choose from, in order; none for whoever sees their own keys alone.
+    pub holders: Vec<String>,
 }
 
 impl Bitting {
@@ -137,8 +139,12 @@ impl Bitting {
             let active = count(KeyFilter::of_status(StatusFilter::Active))?;
             let retired = count(KeyFilter::of_status(StatusFilter::Retired))?;
             let expiring = count(KeyFilter::expiring_soon())?;
-            let owners = listing::owners(connection, user, MOST_OWNERS)?;
-            Ok(KeyCounts { active, retired, expiring, owners })
+            let owners = listing::owners(connection, user, MOST_OFFERED)?;
+            let holders = match user {
+                None => listing::holders(connection, MOST_OFFERED)?,
+                Some(_) => Vec::new(),
+            };
+            Ok(KeyCounts { active, retired, expiring, owners, holders })
         })
     }
 }

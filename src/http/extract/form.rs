@@ -19,6 +19,9 @@ pub const TOKEN: &str = "form_token";
 /// The field with what was typed into another form before somebody had to sign in again.
 pub const KEPT: &str = "kept";
 
+/// The field with what a form showed when it was still as it came.
+pub const SHOWN: &str = "shown";
+
 /// The fields that are new in each form, and not kept.
 const OF_ONE_FORM: [&str; 3] = [TOKEN, "nonce", "token"];
 /// How much of a form is kept while somebody signs in, in bytes.
@@ -100,7 +103,10 @@ impl Form {
 
     fn parse(bytes: &[u8]) -> Self {
         let field = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-            let longest = if name == KEPT { MOST_KEPT } else { LONGEST_VALUE };
+            let longest = match name.as_ref() {
+                KEPT | SHOWN => MOST_KEPT,
+                _ => LONGEST_VALUE,
+            };
             (name.into_owned(), value.chars().take(longest).collect())
         };
         Self(form_urlencoded::parse(bytes).map(field).collect())

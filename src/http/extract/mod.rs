@@ -12,7 +12,7 @@ pub(super) mod preconditions;
 pub mod query;
 
 pub use body::{JsonObject, OptionalJsonObject};
-pub use form::{Draft, Form};
+pub use form::{Draft, Form, SHOWN};
 pub use form_token::FormToken;
 pub use idempotency::Idempotency;
 pub use path::Id;

@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Timestamp};
 use crate::model::id::UserId;
 use crate::model::key::KeyNumber;
 use crate::model::key_filter::{
-    ExpiryFilter, KeyFilter, KeyOrder, KeySort, SOON, StatusFilter, UNUSED_SCOPE,
+    ExpiryFilter, HeldBy, KeyFilter, KeyOrder, KeySort, SOON, StatusFilter, UNUSED_SCOPE,
 };
 use crate::model::scope::Scope;
 use crate::model::time::Moment;
@@ -50,6 +50,9 @@ pub(in crate::store) fn matching(filter: &KeyFilter, user: Option<UserId>, now: 
     }
     if let Some(owner) = &filter.owner {
         query = query.filter(table::owner.eq(owner.clone()));
+    }
+    if let Some(holder) = &filter.holder {
+        query = held_by(query, holder);
     }
     if let Some(text) = &filter.text {
         query = with_text(query, text);
@@ -120,6 +123,16 @@ fn with_scope(query: Query, scope: &Scope) -> Query {
             .or(like(format!("% {name} %")))
             .or(like(format!("% {name}"))),
     )
+}
+
+fn held_by(query: Query, holder: &HeldBy) -> Query {
+    match holder {
+        HeldBy::Nobody => query.filter(table::user_id.is_null()),
+        HeldBy::User(email) => {
+            let user = user_table::table.filter(user_table::email.eq_any(email.spellings()));
+            query.filter(table::user_id.eq_any(user.select(user_table::id.nullable())))
+        }
+    }
 }
 
 fn with_text(query: Query, text: &str) -> Query {
@@ -196,4 +209,16 @@ pub fn owners(
     let owners: Vec<Option<String>> =
         query.select(table::owner).distinct().order(table::owner).limit(most).load(connection)?;
     Ok(owners.into_iter().flatten().collect())
+}
+
+/// The addresses of everybody who holds keys, in order; at most so many.
+pub fn holders(connection: &mut AnyConnection, most: i64) -> Result<Vec<String>> {
+    let holding = table::table.filter(table::user_id.is_not_null()).select(table::user_id);
+    let holders = user_table::table
+        .filter(user_table::id.nullable().eq_any(holding))
+        .select(user_table::email)
+        .order(user_table::email)
+        .limit(most)
+        .load(connection)?;
+    Ok(holders)
 }

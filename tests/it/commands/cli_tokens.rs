@@ -115,7 +115,7 @@ const HELP: [(&[&str], &[&str]); 10] = [
     (&["key", "create"], &["--scope", "--expires", "Write does not include read"]),
     (&["key", "list"], &["--status", "active", "retired", "--json"]),
     (&["key", "show"], &["<ID>", "--json"]),
-    (&["key", "revoke"], &["<ID>", "--reason"]),
+    (&["key", "revoke"], &["[ID]...", "--reason", "--confirm"]),
     (&["token", "create"], &["--access", "--may-grant", "at most a year", "[default: 90d]"]),
     (&["token", "revoke"], &["<ID>", "--reason"]),
 ];

@@ -70,6 +70,7 @@ on_both! {
     fn keys_are_found_by_their_use_their_scopes_and_their_end(backend) {
         let server = db_forty_days(backend);
         let admin = Browser::signed_in(&server.client.base, ADMIN);
+        server.database.db_execute("UPDATE api_keys SET user_id = (SELECT id FROM users) WHERE name IN ('exact', 'wide')");
         for (query, expected) in [
             // The newest first.
             ("over_scoped=true", &["never", "refused", "once", "wide"][..]),
@@ -90,6 +91,12 @@ on_both! {
             ("status=revoked&unused_for=30d", &["gone"]),
             ("status=all&unused_for=30d", &["gone", "never", "once"]),
             ("expiry=dated", &["ends"]),
+            ("holder=ada%40example.com", &["wide", "exact"]),
+            ("holder=Ada@Example.com", &["wide", "exact"]),
+            ("holder=none&expires_within=14d", &["ends"]),
+            ("holder=none", &["young", "gone", "ends", "never", "refused", "once"]),
+            ("holder=ada%40example.com&over_scoped=true", &["wide"]),
+            ("holder=nobody%40example.com", &[]),
         ] {
             let mut named = listed(&server, query);
             assert_eq!(named, expected, "{query}");
@@ -190,6 +197,9 @@ fn a_filter_that_is_mistyped_is_refused_and_named() {
         ("scope=*", "scope"),
         ("scope=nothing:read", "scope"),
         ("expiry=today", "expiry"),
+        ("holder=ada", "holder"),
+        ("holder=", "holder"),
+        ("holder=user_01", "holder"),
         ("unusedfor=90d", "unusedfor"),
     ] {
         let refused = server.manage("GET", &format!("/v1/keys?{query}"), None);
@@ -203,9 +213,12 @@ on_both! {
         let shell = Shell::new(backend);
         shell.ok(&["key", "create", "--name", "old", "--scope", "calls:read", "--expires", "never"]);
         shell.ok(&["key", "create", "--name", "new", "--scope", "leads:read", "--expires", "10d", "--owner", "acme"]);
+        shell.0.db_execute("INSERT INTO users (id, email, role, may_grant, created_at) VALUES ('user_01k462ttvyfgx8yqhb3966v3mg', 'ada@example.com', 'admin', '', '2026-01-01 00:00:00')");
+        shell.0.db_execute("UPDATE api_keys SET user_id = (SELECT id FROM users) WHERE name = 'old'");
         shell.0.db_execute("UPDATE api_keys SET created_at = '2026-01-01 00:00:00' WHERE name = 'old'");
         for (options, expected) in [
             (&["--unused-for", "90d"][..], "old"), (&["--over-scoped"], "old"), (&["--expires-within", "14d"], "new"),
+            (&["--holder", "none", "--owner", "acme"], "new"), (&["--holder", "ada@example.com"], "old"),
             (&["--scope", "leads:read"], "new"), (&["--owner", "acme"], "new"), (&["--status", "active", "--unused-for", "30d"], "old"),
         ] {
             let listed = shell.json(&[&["key", "list"], options].concat());
@@ -216,6 +229,7 @@ on_both! {
             assert!(file.lines().nth(1).unwrap().contains(&format!(",\"{expected}\",")), "{file}");
         }
         shell.refused(&["key", "list", "--unused-for", "90"], 2, &["--unused-for", "such as 90d"]);
+        shell.refused(&["key", "list", "--holder", "ada"], 2, &["--holder must be an e-mail address, or none"]);
         shell.refused(&["key", "export", "--scope", "calls:admin"], 2, &["--scope", "calls:read"]);
     }
 }
@@ -230,6 +244,7 @@ on_both! {
             KeyFilter { unused_for: days("90d"), ..KeyFilter::default() },
             KeyFilter { over_scoped: Some(true), ..KeyFilter::default() },
             KeyFilter { over_scoped: Some(false), ..KeyFilter::default() },
+            KeyFilter { holder: "ada@example.com".parse().ok(), ..KeyFilter::default() },
             KeyFilter { expires_within: days("14d"), scope: resources::catalog().scopes().iter().next().cloned(), ..KeyFilter::default() },
         ] {
             let by_name = KeyOrder::by(KeySort::Name);

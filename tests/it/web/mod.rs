@@ -7,5 +7,6 @@ mod page_budget;
 mod page_forms;
 mod page_sizes;
 mod pages;
+mod stale_forms;
 mod typed_input;
 mod unknown_pages;

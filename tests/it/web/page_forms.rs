@@ -22,7 +22,7 @@ const SEARCH: &str = "/keys/search";
 
 /// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
 /// that it works. `{key}` and its like stand for what the forms are about.
-const FORMS: [(&str, &str, &str); 27] = [
+const FORMS: [(&str, &str, &str); 28] = [
     ("/login", "/login", "email={email}&password={password}"),
     ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
     ("/password?token={link}", "/password", "token={link}&password={password}"),

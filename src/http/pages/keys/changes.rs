@@ -15,6 +15,7 @@ use crate::http::extract::{Draft, Form, Id};
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::list_filters::fitting;
+use crate::http::pages::parts::shown::Shown;
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::id::KeyId;
@@ -39,6 +40,7 @@ struct EditPage {
     id: String,
     name: String,
     typed: Settings,
+    shown: Shown,
     /// Whether the key may be left without a holder.
     clearable: bool,
     /// Users to choose from.
@@ -103,13 +105,20 @@ impl Editable {
 }
 
 impl EditPage {
-    fn new(viewer: &Viewer, found: Editable, typed: Settings, errors: FormErrors) -> Self {
+    fn new(
+        viewer: &Viewer,
+        found: Editable,
+        typed: Settings,
+        shown: Shown,
+        errors: FormErrors,
+    ) -> Self {
         let holders = found.holders.iter().map(|user| user.email.to_string()).collect();
         Self {
             frame: viewer.frame(Section::Keys),
             id: found.key.id.to_string(),
             name: found.key.label.name,
             typed,
+            shown,
             clearable: viewer.principal.restricted_to().is_none(),
             holders: fitting(holders),
             errors,
@@ -127,7 +136,8 @@ pub async fn edit_form(
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| Editable::read(bitting, &principal, id.0)).await?;
     let typed = draft.or(Settings::of_form, || Settings::of_key(&found.key));
-    page(StatusCode::OK, &EditPage::new(&viewer, found, typed, FormErrors::default()))
+    let shown = draft.or(Shown::of_form, || Shown::of(typed.patch()));
+    page(StatusCode::OK, &EditPage::new(&viewer, found, typed, shown, FormErrors::default()))
 }
 
 /// `POST /keys/{id}/edit`
@@ -137,8 +147,9 @@ pub async fn edit(
     id: Id<KeyId>,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let typed = Settings::of_form(&form);
-    let (principal, patch) = (viewer.principal.clone(), typed.patch());
+    let (typed, shown) = (Settings::of_form(&form), Shown::of_form(&form));
+    let patch = shown.changes(typed.patch(), &Map::new());
+    let principal = viewer.principal.clone();
     let edited = state.run(move |bitting| {
         match validation_errors(bitting.edit_key(id.0, patch, &principal))? {
             Ok(key) => Ok(Ok(key)),
@@ -150,7 +161,7 @@ pub async fn edit(
         Ok(_) => Ok(see_other("/keys")),
         Err((found, errors)) => {
             let errors = FormErrors::new(errors, &SETTINGS_FIELDS);
-            let template = EditPage::new(&viewer, found, typed, errors);
+            let template = EditPage::new(&viewer, found, typed, shown, errors);
             page(StatusCode::UNPROCESSABLE_ENTITY, &template)
         }
     }

@@ -14,6 +14,7 @@ use crate::http::extract::{Draft, Form, Id, PageQuery, QueryReader, ReadQuery};
 use crate::http::pages::parts::expiry::{ChosenEnd, KEEP, Life, earlier_lives};
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
+use crate::http::pages::parts::shown::Shown;
 use crate::http::pages::parts::text::counted;
 use crate::http::pages::usage::figures::asked;
 use crate::http::pages::{page, see_other};
@@ -41,6 +42,7 @@ struct NarrowPage {
     id: String,
     name: String,
     typed: Narrowing,
+    shown: Shown,
     scopes: Vec<ScopeChoice>,
     lives: Vec<Life>,
     today: String,
@@ -111,10 +113,15 @@ impl Narrowing {
         Self { scopes, end: ChosenEnd::of_form(form) }
     }
 
+    /// The scopes as a field of the key.
+    fn fields(&self) -> Map<String, Value> {
+        Map::from_iter([("scopes".to_owned(), json!(self.scopes))])
+    }
+
     /// The merge patch that says the same.
     fn patch(&self, now: Moment) -> Result<Map<String, Value>, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let mut patch = Map::from_iter([("scopes".to_owned(), json!(self.scopes))]);
+        let mut patch = self.fields();
         if self.scopes.is_empty() {
             errors.add("scopes", "is empty: leave at least one box ticked, or revoke the key");
         }
@@ -143,7 +150,13 @@ fn find(bitting: &Bitting, principal: &Principal, id: KeyId) -> domain::Result<F
 }
 
 impl NarrowPage {
-    fn new(viewer: &Viewer, found: Found, typed: Narrowing, errors: FormErrors) -> Self {
+    fn new(
+        viewer: &Viewer,
+        found: Found,
+        typed: Narrowing,
+        shown: Shown,
+        errors: FormErrors,
+    ) -> Self {
         let Found { key, month, now } = found;
         Self {
             frame: viewer.frame(Section::Keys),
@@ -153,6 +166,7 @@ impl NarrowPage {
             today: now.format("%Y-%m-%d").to_string(),
             name: key.label.name,
             typed,
+            shown,
             errors,
             trial: None,
         }
@@ -197,8 +211,9 @@ pub async fn form(
         true => Narrowing::to_what_is_used(&found),
         false => Narrowing::of_key(&found.key),
     });
+    let shown = draft.or(Shown::of_form, || Shown::of(Narrowing::of_key(&found.key).fields()));
     let trial = prefilled.in_use.then(|| typed.trial(&found));
-    let template = NarrowPage::new(&viewer, found, typed, FormErrors::default());
+    let template = NarrowPage::new(&viewer, found, typed, shown, FormErrors::default());
     page(StatusCode::OK, &NarrowPage { trial, ..template })
 }
 
@@ -209,29 +224,33 @@ pub async fn narrow(
     id: Id<KeyId>,
     sent: Form,
 ) -> Result<HttpResponse, Problem> {
-    let typed = Narrowing::of_form(&sent);
+    let (typed, shown) = (Narrowing::of_form(&sent), Shown::of_form(&sent));
     let principal = viewer.principal.clone();
     if !sent.text("try").is_empty() {
         let found = state.run(move |bitting| find(bitting, &principal, id.0)).await?;
         let trial = Some(typed.trial(&found));
-        let template = NarrowPage::new(&viewer, found, typed, FormErrors::default());
+        let template = NarrowPage::new(&viewer, found, typed, shown, FormErrors::default());
         return page(StatusCode::OK, &NarrowPage { trial, ..template });
     }
     let narrowed = state.run(move |bitting| {
         let narrowed = match typed.patch(bitting.time.now()) {
-            Ok(patch) => validation_errors(bitting.edit_key(id.0, patch, &principal))?.map(drop),
+            Ok(patch) => {
+                let key = bitting.find_active_key(&principal, id.0)?;
+                let patch = shown.changes(patch, &Narrowing::of_key(&key).fields());
+                validation_errors(bitting.edit_key(id.0, patch, &principal))?.map(drop)
+            }
             Err(errors) => Err(errors),
         };
         match narrowed {
             Ok(()) => Ok(None),
-            Err(errors) => Ok(Some((find(bitting, &principal, id.0)?, typed, errors))),
+            Err(errors) => Ok(Some((find(bitting, &principal, id.0)?, typed, shown, errors))),
         }
     });
     match narrowed.await? {
         None => Ok(see_other(&format!("/keys/{}", id.0))),
-        Some((found, typed, errors)) => {
+        Some((found, typed, shown, errors)) => {
             let errors = typed.errors(errors);
-            let template = NarrowPage::new(&viewer, found, typed, errors);
+            let template = NarrowPage::new(&viewer, found, typed, shown, errors);
             page(StatusCode::UNPROCESSABLE_ENTITY, &template)
         }
     }

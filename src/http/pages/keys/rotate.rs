@@ -130,7 +130,7 @@ impl Found {
     fn usual_life(&self) -> &'static str {
         let kept =
             lives_like(&self.key, &self.policy, self.now).iter().any(|life| life.value == KEEP);
-        if kept { KEEP } else { usual_life(&self.policy, self.now) }
+        if kept { KEEP } else { usual_life(90, &self.policy, self.now) }
     }
 }
 

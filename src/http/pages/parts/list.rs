@@ -149,7 +149,7 @@ impl List {
                 .unwrap_or_default(),
             direction: by.filter(|by| *by == order.sort).map(|_| direction(order)),
         };
-        let filters = Filters::new(&query.filter, catalog, census.owners, order, retired_tab);
+        let filters = Filters::new(&query.filter, catalog, census.clone(), order, retired_tab);
         let soon = census.expiring > 0 && !retired_tab && !filters.any();
         let words = |state: &str| format!("{} {state}", counted_that(elsewhere));
         Self {

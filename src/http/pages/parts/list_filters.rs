@@ -1,8 +1,9 @@
 //! The fields by which a list of keys is filtered, and what it is filtered by in words.
 
 use super::pager::Choice;
+use crate::domain::keys::listing::KeyCounts;
 use crate::model::catalog::Catalog;
-use crate::model::key_filter::{ExpiryFilter, KeyFilter, KeyOrder, KeySort, UNUSED_SCOPE};
+use crate::model::key_filter::{ExpiryFilter, HeldBy, KeyFilter, KeyOrder, KeySort, UNUSED_SCOPE};
 use crate::model::scope::Scope;
 use crate::model::span::Span;
 use crate::model::words::Word;
@@ -22,6 +23,10 @@ pub struct Filters {
     pub owner: String,
     /// Owners to choose from.
     pub owners: Vec<String>,
+    /// The address of the holder that is filtered by, or `none`.
+    pub holder: String,
+    /// Holders to choose from.
+    pub holders: Vec<String>,
     /// Scopes to choose from.
     pub scopes: Vec<Choice>,
     /// Times without use to choose from.
@@ -41,7 +46,7 @@ impl Filters {
     pub fn new(
         filter: &KeyFilter,
         catalog: &Catalog,
-        owners: Vec<String>,
+        census: KeyCounts,
         order: KeyOrder,
         retired: bool,
     ) -> Self {
@@ -49,7 +54,9 @@ impl Filters {
             words: words(filter),
             text: filter.text.clone().unwrap_or_default(),
             owner: filter.owner.clone().unwrap_or_default(),
-            owners: fitting(owners),
+            owners: fitting(census.owners),
+            holder: filter.holder.as_ref().map(HeldBy::to_string).unwrap_or_default(),
+            holders: fitting(census.holders),
             scopes: scopes(filter.scope.as_ref(), catalog),
             unused_for: spans(&UNUSED_FOR, filter.unused_for),
             over_scoped: over_scoped(filter.over_scoped),
@@ -81,6 +88,10 @@ pub fn words(filter: &KeyFilter) -> Vec<String> {
     let parts = [
         filter.text.as_ref().map(|text| format!("with “{text}”")),
         filter.owner.as_ref().map(|owner| format!("of {owner}")),
+        filter.holder.as_ref().map(|holder| match holder {
+            HeldBy::Nobody => "that nobody holds".to_owned(),
+            HeldBy::User(email) => format!("held by {email}"),
+        }),
         filter.scope.as_ref().map(|scope| format!("with the scope {scope}")),
         filter.unused_for.map(|span| format!("unused for {}", span.words())),
         filter.over_scoped.map(|over| {

@@ -8,4 +8,5 @@ pub mod frame;
 pub mod list;
 pub mod list_filters;
 pub mod pager;
+pub mod shown;
 pub mod text;

@@ -16,6 +16,7 @@ use crate::http::pages::keys::permissions::Row;
 use crate::http::pages::parts::form_error::{Field, FormErrors, Refused, refusals};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::pager::address;
+use crate::http::pages::parts::shown::Shown;
 use crate::http::pages::parts::text::{NAME, When, counted, listed, shortened};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
@@ -44,6 +45,7 @@ struct UserPage {
     disabled: Option<When>,
     roles: Vec<RoleChoice>,
     rows: Vec<Row>,
+    shown: Shown,
     keys: Vec<HeldKey>,
     /// Where all of their keys are listed, if these are not all.
     more: Option<String>,
@@ -87,9 +89,15 @@ impl Found {
 }
 
 impl UserPage {
-    fn new(viewer: &Viewer, found: Found, rights: &Rights, errors: FormErrors) -> Self {
+    fn new(
+        viewer: &Viewer,
+        found: Found,
+        rights: &Rights,
+        shown: Shown,
+        errors: FormErrors,
+    ) -> Self {
         let Found { user, keys, now } = found;
-        let all = || address("/keys", [("q", Some(user.email.to_string()))]);
+        let all = || address("/keys", [("holder", Some(user.email.to_string()))]);
         Self {
             more: keys.next.map(|_| all()),
             keys: keys.items.into_iter().map(|key| HeldKey::new(key, now)).collect(),
@@ -102,6 +110,7 @@ impl UserPage {
             disabled: user.disabled_at.map(|at| When::ago(at, now)),
             roles: rights.roles(),
             rows: rights.rows(&viewer.catalog),
+            shown,
             errors,
         }
     }
@@ -116,8 +125,9 @@ pub async fn show(
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let found = state.run(move |bitting| Found::read(bitting, &principal, id.0)).await?;
-    let rights = draft.or(Rights::of_form, || Rights::of_user(&found.user));
-    page(StatusCode::OK, &UserPage::new(&viewer, found, &rights, FormErrors::default()))
+    let rights = draft.or(Rights::of_form, || Rights::of_user(&found.user, &viewer.catalog));
+    let shown = draft.or(Shown::of_form, || Shown::of(rights.object()));
+    page(StatusCode::OK, &UserPage::new(&viewer, found, &rights, shown, FormErrors::default()))
 }
 
 /// `POST /users/{id}`: changes what they are and may grant.
@@ -127,23 +137,25 @@ pub async fn change(
     id: Id<UserId>,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let rights = Rights::of_form(&form);
-    let (principal, object) = (viewer.principal.clone(), rights.object());
+    let (rights, shown) = (Rights::of_form(&form), Shown::of_form(&form));
+    let (principal, typed) = (viewer.principal.clone(), rights.object());
     let changed = state.run(move |bitting| {
+        let now = Rights::of_user(&bitting.find_user(&principal, id.0)?, &bitting.catalog);
+        let object = shown.changes(typed, &now.object());
         let changed = match UserChange::from_object(&object, &bitting.catalog) {
             Ok(change) => refusals(bitting.change_user(&principal, id.0, &change), &FIELDS)?,
             Err(errors) => Err(Refused::invalid(errors, &FIELDS)),
         };
         match changed {
             Ok(_) => Ok(None),
-            Err(refused) => Ok(Some((Found::read(bitting, &principal, id.0)?, refused))),
+            Err(refused) => Ok(Some((Found::read(bitting, &principal, id.0)?, shown, refused))),
         }
     });
     match changed.await? {
         None if viewer.principal.user_id() == Some(id.0) => Ok(see_other("/account")),
         None => Ok(see_other("/users")),
-        Some((found, Refused { status, errors })) => {
-            page(status, &UserPage::new(&viewer, found, &rights, errors))
+        Some((found, shown, Refused { status, errors })) => {
+            page(status, &UserPage::new(&viewer, found, &rights, shown, errors))
         }
     }
 }

@@ -1,0 +1,128 @@
+//! Forms that somebody opened before somebody else changed the same record: saving one changes what was
+//! changed in it, and nothing else.
+
+use bitting::domain::principal::Principal;
+use bitting::model::user::{Role, UserChange};
+use serde_json::{Value, json};
+
+use crate::support::html::attributes;
+use crate::support::server::MadeKey;
+use crate::support::{Answer, Backend, Browser, TestServer, on_both};
+
+const ADMIN: &str = "ada@example.com";
+
+fn start(backend: Backend) -> (TestServer, Browser) {
+    let server = TestServer::start(backend);
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    server.db_user("bob@example.com", json!({}));
+    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    (server, browser)
+}
+
+/// A page with a form, which is filled in later.
+struct OpenForm {
+    path: String,
+    shown: String,
+}
+
+impl OpenForm {
+    fn open(browser: &Browser, path: &str) -> Self {
+        let shown = attributes(&browser.get(path), "input[name=shown]", "value").concat();
+        assert!(!shown.is_empty(), "{path}");
+        Self { path: path.to_owned(), shown }
+    }
+
+    fn save(&self, browser: &Browser, fields: &[(&str, &str)]) -> Answer {
+        let mut all = vec![("shown", self.shown.as_str())];
+        all.extend(fields);
+        browser.submit(&self.path, &self.path, &all)
+    }
+}
+
+fn patch(server: &TestServer, key: &MadeKey, body: &Value) {
+    server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(body)).ok();
+}
+
+fn shown(server: &TestServer, key: &MadeKey) -> Value {
+    server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok()
+}
+
+fn events(server: &TestServer, action: &str) -> usize {
+    let found = server.manage("GET", &format!("/v1/audit?action={action}"), None).ok();
+    found["data"].as_array().unwrap().len()
+}
+
+on_both! {
+    fn a_key_keeps_what_the_form_did_not_change(backend) {
+        let (server, browser) = start(backend);
+        let key = server.key_with("calls:read", json!({"owner": "acme", "description": "a \"b\"\n<c>"}));
+        let form = OpenForm::open(&browser, &format!("/keys/{}/edit", key.id));
+        patch(&server, &key, &json!({"holder": "bob@example.com", "rate_limit": {"requests": 5, "per": "minute"}}));
+        let unchanged = [("name", "test"), ("owner", "acme"), ("description", "a \"b\"\r\n<c>"), ("holder", "")];
+        let mut renamed = unchanged;
+        renamed[0].1 = "other";
+        // What is refused is shown again with what was shown first.
+        let mut nameless = unchanged;
+        nameless[0].1 = "";
+        let refused = form.save(&browser, &nameless);
+        assert_eq!(refused.status, 422);
+        assert_eq!(attributes(&refused, "input[name=shown]", "value").concat(), form.shown);
+        assert_eq!(form.save(&browser, &renamed).status, 303);
+        let now = shown(&server, &key);
+        assert_eq!((&now["name"], &now["holder"]), (&json!("other"), &json!("bob@example.com")));
+        assert_eq!((&now["rate_limit"]["requests"], &now["owner"]), (&json!(5), &json!("acme")));
+        // A form in which nothing was changed changes nothing.
+        let before = events(&server, "key.updated");
+        assert_eq!(form.save(&browser, &unchanged).status, 303);
+        assert_eq!((events(&server, "key.updated"), &shown(&server, &key)["name"]), (before, &json!("other")));
+        // What was changed in both is what was saved last.
+        let cleared = [("name", "test"), ("owner", ""), ("description", "a \"b\"\n<c>"), ("holder", "ada@example.com")];
+        assert_eq!(form.save(&browser, &cleared).status, 303);
+        let now = shown(&server, &key);
+        assert_eq!((&now["owner"], &now["holder"]), (&Value::Null, &json!(ADMIN)));
+    }
+}
+
+on_both! {
+    fn a_key_loses_what_either_form_takes_away(backend) {
+        let (server, browser) = start(backend);
+        let key = server.key("calls:read calls:write leads:read leads:write");
+        let form = OpenForm::open(&browser, &format!("/keys/{}/narrow", key.id));
+        patch(&server, &key, &json!({"scopes": ["calls:read", "calls:write", "leads:read"]}));
+        let all = ["calls:read", "calls:write", "leads:read", "leads:write"].map(|scope| ("scope", scope));
+        // The expiry alone.
+        assert_eq!(form.save(&browser, &[&all[..], &[("expires", "30d")]].concat()).status, 303);
+        let now = shown(&server, &key);
+        assert_eq!(now["scopes"], json!(["calls:read", "calls:write", "leads:read"]));
+        assert_eq!(now["expires_at"], "2026-12-21T12:00:00.000Z");
+        // Another scope.
+        let fewer = [all[0], all[2], all[3], ("expires", "keep")];
+        assert_eq!(form.save(&browser, &fewer).status, 303);
+        assert_eq!(shown(&server, &key)["scopes"], json!(["calls:read", "leads:read"]));
+    }
+}
+
+on_both! {
+    fn a_user_keeps_rights_that_the_form_did_not_change_and_gets_none_back(backend) {
+        let (server, browser) = start(backend);
+        let user = server.db_user("cy@example.com", json!({"may_grant": ["calls:read", "leads:read"]}));
+        let form = OpenForm::open(&browser, &format!("/users/{}", user.id));
+        let change = |more: Value| {
+            let change = UserChange::from_object(more.as_object().unwrap(), &server.bitting.catalog).unwrap();
+            server.bitting.change_user(&Principal::command_line("test"), user.id, &change).unwrap()
+        };
+        change(json!({"may_grant": ["calls:read"]}));
+        let ticked = |scopes: &[&'static str]| -> Vec<(&'static str, &'static str)> {
+            std::iter::once(("role", "member")).chain(scopes.iter().map(|scope| ("may_grant", *scope))).collect()
+        };
+        let granted = || change(json!({})).may_grant.to_string();
+        assert_eq!(form.save(&browser, &ticked(&["calls:read", "leads:read", "leads:write"])).status, 303);
+        assert_eq!(granted(), "calls:read leads:write");
+        assert_eq!(form.save(&browser, &ticked(&["leads:read"])).status, 303);
+        assert_eq!(granted(), "leads:write");
+        // A demotion stays.
+        change(json!({"role": "auditor", "may_grant": []}));
+        assert_eq!(form.save(&browser, &ticked(&["calls:read", "leads:read"])).status, 303);
+        assert_eq!(change(json!({})).role, Role::Auditor);
+    }
+}
