@@ -191,7 +191,7 @@ fn read_since(
     std::thread::scope(|scope| {
         loop {
             let changes = lifeline::within(LONGEST_PART, || {
-                keys::changed_since(connection, position.keys, ROWS_PER_READ)
+                keys::changes::changed_since(connection, position.keys, ROWS_PER_READ)
             })?;
             position.keys = changes.last().map_or(position.keys, |last| last.revision);
             let entries = |changes: Vec<KeyChange>| {

@@ -58,8 +58,7 @@ impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let (detail, members) = (detail.into(), Map::new());
         let soon = matches!(code, Code::Unavailable | Code::IdempotencyInProgress);
-        let retry_after = soon.then_some(1);
-        let (told_as, scope, allow, cause, signed_out) = (None, None, None, None, false);
+        let (told_as, scope, allow, cause) = (None, None, None, None);
         Self(Box::new(Parts {
             code,
             told_as,
@@ -67,9 +66,9 @@ impl Problem {
             members,
             scope,
             allow,
-            retry_after,
+            retry_after: soon.then_some(1),
             cause,
-            signed_out,
+            signed_out: false,
         }))
     }
 
@@ -96,8 +95,7 @@ impl Problem {
 
     /// 405, with the methods that are offered.
     pub fn method_not_allowed(allow: &str) -> Self {
-        let detail = format!("This path supports {allow}.");
-        let mut problem = Self::new(Code::MethodNotAllowed, detail);
+        let mut problem = Self::new(Code::MethodNotAllowed, format!("This path supports {allow}."));
         problem.0.allow = Some(allow.to_owned());
         problem
     }

@@ -138,8 +138,8 @@ impl Delivery {
 
 /// How long to wait after so many attempts that failed.
 pub fn pause_after(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(10) * 2;
-    (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE)
+    let quadruplings = attempts.clamp(1, 11) - 1;
+    (FIRST_PAUSE * (1 << (2 * quadruplings))).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ impl Inspection {
             let mut found = tokens::changed_since(connection, 0)?.len();
             let mut last = 0;
             loop {
-                let keys = keys::changed_since(connection, last, KEYS_PER_READ)?;
+                let keys = keys::changes::changed_since(connection, last, KEYS_PER_READ)?;
                 let Some(key) = keys.last() else { return Ok(found) };
                 last = key.revision;
                 found += keys.len();

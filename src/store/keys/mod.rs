@@ -1,5 +1,6 @@
 //! API keys in the database.
 
+pub mod changes;
 pub mod errors;
 pub mod expiring;
 pub mod forms;
@@ -18,17 +19,15 @@ use super::database::any_connection::AnyConnection;
 use super::database::generation::demand_this;
 use super::error::Result;
 use super::rows;
-use super::rows::{DigestColumn, Parsed};
 use super::schema::api_keys as table;
 use super::text::lower;
 use crate::model::holder::KeyHolder;
 use crate::model::id::{KeyId, UserId};
-use crate::model::key::{ApiKey, KeyChange, KeyLabel, KeyNumber, Revocation, Status, status_at};
+use crate::model::key::{ApiKey, KeyLabel, KeyNumber, Revocation, Status, status_at};
 use crate::model::key_filter::{KeyFilter, StatusFilter};
 use crate::model::key_settings::KeySettings;
 use crate::model::limits::{KeyLimits, Networks};
 use crate::model::page::Limit;
-use crate::model::scope::ScopeSet;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::model::words::Word;
@@ -354,51 +353,4 @@ pub fn list(
     let rows: Vec<Row> =
         query.order(table::number.desc()).limit(limit.get() as i64 + 1).load(connection)?;
     keys_of(connection, rows)
-}
-
-type ChangeRow = (
-    (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<NaiveDateTime>, bool, i64, bool),
-    (Option<String>, Option<String>, Option<String>),
-);
-
-/// The keys that were changed after a revision, in the order of their changes.
-pub fn changed_since(
-    connection: &mut AnyConnection,
-    revision: i64,
-    limit: i64,
-) -> Result<Vec<KeyChange>> {
-    let rows: Vec<ChangeRow> = table::table
-        .filter(table::revision.gt(revision))
-        .order(table::revision)
-        .limit(limit)
-        .select((
-            (
-                table::digest,
-                table::number,
-                table::id,
-                table::scopes,
-                table::expires_at,
-                table::revoked_at.is_not_null(),
-                table::revision,
-                table::imported,
-            ),
-            (table::rate_limit, table::quota, table::allowed_networks),
-        ))
-        .load(connection)?;
-    rows.into_iter()
-        .map(|(key, (rate_limit, quota, allowed_networks))| {
-            let (digest, number, id, scopes, expires_at, revoked, revision, imported) = key;
-            Ok(KeyChange {
-                digest: digest.0,
-                number: KeyNumber(rows::row_number(number)?),
-                id: id.0,
-                scopes: scopes.0,
-                limits: limits(rate_limit, quota, allowed_networks)?,
-                expires_at: expires_at.map(|end| end.and_utc()),
-                revoked,
-                imported,
-                revision,
-            })
-        })
-        .collect()
 }

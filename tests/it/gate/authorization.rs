@@ -42,9 +42,10 @@ fn rule_for(path: &str) -> Rule {
         ["static" | "docs", _] => Rule::Anybody,
         ["login" | "logout" | "setup" | "password" | "keys", ..] => Rule::Page,
         ["usage" | "audit" | "users" | "tokens" | "account", ..] => Rule::Page,
+        ["connections" | "notifications", ..] => Rule::Page,
         ["authz" | "via", ..] => Rule::Door,
         ["v1", "whoami" | "ping" | "verify"] | ["v1", "admin", "limits"] => Rule::AnyKey,
-        ["v1", "keys"] | ["v1", "keys", ..] | ["v1", "audit"] => Rule::AdminToken,
+        ["v1", "keys" | "connections", ..] | ["v1", "audit"] => Rule::AdminToken,
         ["v1", "nothing", ..] => Rule::Nothing,
         ["v1", word, ..] => Rule::Scope(
             resource(word)

@@ -28,11 +28,11 @@ on_both! {
             let use_key = || server.call(&key, "GET", "/v1/ping", None);
             use_key().expect(200, "");
             let (all, newer) = server.bitting.database.snapshot(|connection| {
-                let all = keys::changed_since(connection, 0, 10_000)?;
+                let all = keys::changes::changed_since(connection, 0, 10_000)?;
                 server.revoke(&key);
                 use_key().expect(401, "key_revoked");
                 // This transaction still sees what was before.
-                let newer = keys::changed_since(connection, since, 10_000)?;
+                let newer = keys::changes::changed_since(connection, since, 10_000)?;
                 Ok::<_, Error>((all, newer))
             }).unwrap();
             assert!(newer.iter().all(|change| !change.revoked) && !newer.is_empty());
@@ -47,7 +47,7 @@ on_both! {
             // A process that begins: its load is overtaken by the feed, or comes before it.
             let now = server.database.db_number("SELECT MAX(revision) FROM api_keys");
             let late = server.bitting.database
-                .read(|connection| keys::changed_since(connection, now - 1, 10_000)).unwrap();
+                .read(|connection| keys::changes::changed_since(connection, now - 1, 10_000)).unwrap();
             let digest = newer.last().unwrap().digest;
             for order in [[&all, &late], [&late, &all]] {
                 let index = KeyIndex::new(std::sync::Arc::new(resources::catalog()));

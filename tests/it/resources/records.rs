@@ -38,7 +38,7 @@ fn every_kind_that_is_served_is_tested() {
     let endpoints = bitting::server::endpoints(true);
     let served = endpoints.iter().filter_map(|endpoint| {
         let resource = endpoint.path().strip_prefix("/v1/")?.strip_suffix("/{id}")?;
-        (resource != "keys").then(|| resource.to_owned())
+        (!["keys", "connections"].contains(&resource)).then(|| resource.to_owned())
     });
     let mut served: Vec<String> = served.collect();
     served.sort();
