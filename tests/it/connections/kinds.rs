@@ -41,7 +41,10 @@ fn the_page_about_connections_has_every_row() {
     assert_eq!(page.status, 200);
     for kind in Kind::ALL.iter().filter_map(|kind| kind.offered()) {
         for row in kind.table.rows() {
-            assert!(page.body.contains(&format!("<code>{}</code>", row.path())), "{row}");
+            assert!(
+                page.body.contains(&format!("<code>{} {}</code>", row.method(), row.path())),
+                "{row}"
+            );
         }
     }
 }
