@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::domain::principal::Principal;
+use crate::model::catalog::Catalog;
 use crate::model::time::Moment;
 use crate::server;
 use crate::store::Target;
@@ -20,10 +21,22 @@ use crate::store::database::migrate::Missing;
 pub(super) fn open(settings: &Settings, missing: Missing) -> Result<Bitting, Failure> {
     let made = matches!(&settings.database, Target::Sqlite(path) if !path.exists());
     let bitting = server::open(settings, Arc::new(SystemClock), missing)?;
+    bitting.load_connections()?;
     if made {
         say(format_args!("made a new database: {}", settings.database));
     }
     Ok(bitting)
+}
+
+/// What scopes are read by. Which connections there are only the database knows, so it is opened for
+/// scopes at connections. For others it is opened later, since a scope that is misspelled must not make
+/// a new one.
+pub(super) fn catalog_for(scopes: &[String], settings: &Settings) -> Result<Arc<Catalog>, Failure> {
+    if scopes.iter().any(|scope| scope.contains('@')) {
+        Ok(open(settings, Missing::Refuse)?.catalog.clone())
+    } else {
+        Ok(Arc::new(server::catalog(settings)))
+    }
 }
 
 /// Whoever has the database may do everything. Noted is who they are to the operating system, and on

@@ -1,5 +1,6 @@
 //! The options that choose among keys, read as the API reads its parameters.
 
+use super::application::catalog_for;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -7,7 +8,6 @@ use super::failure::Failure;
 use super::word::word;
 use crate::config::Settings;
 use crate::model::key_filter::{KeyFilter, StatusFilter};
-use crate::server;
 
 /// Which keys
 #[derive(Debug, Args)]
@@ -41,7 +41,8 @@ impl Filters {
     /// # Errors
     /// Names everything that is wrong.
     pub(super) fn read(&self, settings: &Settings) -> Result<KeyFilter, Failure> {
-        Ok(KeyFilter::from_object(&self.object(), &server::catalog(settings))?)
+        let catalog = catalog_for(self.scope.as_slice(), settings)?;
+        Ok(KeyFilter::from_object(&self.object(), &catalog)?)
     }
 
     /// Whether none of them was given.

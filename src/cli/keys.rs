@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::application::{now, open, principal};
+use super::application::{catalog_for, now, open, principal};
 use super::failure::Failure;
 use super::find_key::find;
 use super::key_changes::{Limits, Rotate, Set, read_expiry, rotate, set};
@@ -16,7 +16,6 @@ use super::transfer;
 use super::transfer::{Export, Import};
 use crate::config::Settings;
 use crate::model::key::NewKey;
-use crate::server;
 use crate::store::database::migrate::Missing;
 
 #[derive(Debug, Subcommand)]
@@ -210,7 +209,8 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     object.insert("owner".to_owned(), json!(arguments.owner));
     object.insert("expires_at".to_owned(), json!(expires_at));
     object.extend(arguments.limits.fields());
-    let new = NewKey::from_object(&object, &server::catalog(settings), now())?;
+    let catalog = catalog_for(&arguments.scope, settings)?;
+    let new = NewKey::from_object(&object, &catalog, now())?;
 
     let bitting = open(settings, Missing::Create)?;
     let issued = bitting.issue_key(new, &principal(), None)?;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, json};
 
-use super::application::{now, open, principal};
+use super::application::{catalog_for, now, open, principal};
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json, show_once, show_table};
 use crate::config::Settings;
@@ -13,7 +13,6 @@ use crate::model::time::{format as format_time, parse_expiry};
 use crate::model::token::NewToken;
 use crate::model::view::{NewTokenView, TokenView};
 use crate::model::words::Word;
-use crate::server;
 use crate::store::database::migrate::Missing;
 
 #[derive(Debug, Subcommand)]
@@ -110,7 +109,8 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     if !arguments.may_grant.is_empty() {
         object.insert("may_grant".to_owned(), json!(arguments.may_grant));
     }
-    let new = NewToken::from_object(&object, &server::catalog(settings), now)?;
+    let catalog = catalog_for(&arguments.may_grant, settings)?;
+    let new = NewToken::from_object(&object, &catalog, now)?;
 
     let bitting = open(settings, Missing::Create)?;
     let issued = bitting.issue_token(new, &principal())?;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::application::{open, principal};
+use super::application::{catalog_for, open, principal};
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json, show_table};
 use crate::config::Settings;
@@ -19,7 +19,6 @@ use crate::model::time::format as format_time;
 use crate::model::user::{NewUser, User, UserChange};
 use crate::model::view::UserView;
 use crate::model::words::Word;
-use crate::server;
 use crate::store::database::migrate::Missing;
 
 #[derive(Debug, Subcommand)]
@@ -92,7 +91,8 @@ pub(super) fn run(command: UserCommand, settings: &Settings) -> Result<(), Failu
         UserCommand::Add { email, role, may_grant, json } => {
             let mut object = rights(role, &may_grant);
             object.insert("email".to_owned(), json!(email));
-            let new = NewUser::from_object(&object, &server::catalog(settings))?;
+            let catalog = catalog_for(&may_grant, settings)?;
+            let new = NewUser::from_object(&object, &catalog)?;
             let password = ask_password(&new.email)?;
             let bitting = open(settings, Missing::Create)?;
             let user = bitting.add_user(&principal(), &new, Some(&password))?;
@@ -103,8 +103,8 @@ pub(super) fn run(command: UserCommand, settings: &Settings) -> Result<(), Failu
             if role.is_none() && may_grant.is_empty() {
                 return Err(Failure::Usage("give --role or --may-grant".to_owned()));
             }
-            let change =
-                UserChange::from_object(&rights(role, &may_grant), &server::catalog(settings))?;
+            let catalog = catalog_for(&may_grant, settings)?;
+            let change = UserChange::from_object(&rights(role, &may_grant), &catalog)?;
             let (bitting, user) = find(settings, &email)?;
             let user = bitting.change_user(&principal(), user.id, &change)?;
             tell(&user, &bitting, "changed", json)
@@ -229,10 +229,10 @@ fn tell(user: &User, bitting: &Bitting, what: &str, json: bool) -> Result<(), Fa
 }
 
 fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
-    let users = open(settings, Missing::Refuse)?.list_users(&principal())?;
-    let catalog = server::catalog(settings);
+    let bitting = open(settings, Missing::Refuse)?;
+    let (users, catalog) = (bitting.list_users(&principal())?, &bitting.catalog);
     if json {
-        let show = |user| show_json(&UserView::new(user, &user.grants(&catalog)));
+        let show = |user| show_json(&UserView::new(user, &user.grants(catalog)));
         return users.iter().try_for_each(show);
     }
     let row = |user: &User| {
@@ -241,7 +241,7 @@ fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
             plain(&user.email.to_string()),
             user.role.as_str().to_owned(),
             user.status().as_str().to_owned(),
-            grants_in_words(user, &catalog),
+            grants_in_words(user, catalog),
             user.last_login_at.map_or("never".to_owned(), format_time),
         ]
     };

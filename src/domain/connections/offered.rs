@@ -7,6 +7,7 @@ use crate::model::connections::Connection;
 use crate::model::scope::{ResourceName, ScopeSet};
 use crate::store;
 use crate::store::AnyConnection;
+use crate::store::connections;
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::resources;
 
@@ -40,6 +41,15 @@ impl Bitting {
             }
         }
         Ok(())
+    }
+
+    /// Reads the connections, for whoever does not read the feed: their scopes can be granted then.
+    pub fn load_connections(&self) -> store::Result<()> {
+        self.database.read(|database| {
+            let present = connections::changed_since(database, 0)?;
+            self.connections.registry.apply(present, &connections::database_id(database)?);
+            self.learn_offered(database)
+        })
     }
 
     /// Takes in what the connections in memory offer, and the numbers that it is counted under.

@@ -45,22 +45,27 @@ impl Registry {
 
     /// Takes changed connections in. A state that is not newer than the one here changes nothing.
     pub(in crate::domain) fn apply(&self, changed: Vec<Connection>, database: &str) {
-        if changed.is_empty() {
-            return;
-        }
-        let mut known = self.change();
-        known.database = database.into();
-        for connection in changed {
-            let here = known.by_handle.get(&connection.handle);
-            if here.is_none_or(|here| here.revision < connection.revision) {
-                known.by_handle.insert(connection.handle.clone(), Arc::new(connection));
-            }
+        if !changed.is_empty() {
+            self.change().take_in(changed, database);
         }
     }
 
     /// Replaces everything, since the database was set back.
     pub(in crate::domain) fn replace(&self, all: Vec<Connection>, database: &str) {
-        self.change().by_handle.clear();
-        self.apply(all, database);
+        let mut known = self.change();
+        known.by_handle.clear();
+        known.take_in(all, database);
+    }
+}
+
+impl Known {
+    fn take_in(&mut self, changed: Vec<Connection>, database: &str) {
+        self.database = database.into();
+        for connection in changed {
+            let here = self.by_handle.get(&connection.handle);
+            if here.is_none_or(|here| here.revision < connection.revision) {
+                self.by_handle.insert(connection.handle.clone(), Arc::new(connection));
+            }
+        }
     }
 }

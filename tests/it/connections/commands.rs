@@ -132,3 +132,34 @@ fn a_new_key_is_alone_on_standard_output() {
     assert!(key.parse::<bitting::model::connections::MasterKey>().is_ok());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a database was made");
 }
+
+on_both! {
+    fn scopes_at_connections_are_granted_by_commands(backend) {
+        let callrail = callrail::start();
+        let ours = Operator::new(backend, &[&callrail]);
+        ours.add("callrail", "callrail", &callrail, callrail::KEY).unwrap();
+        let made = |arguments: &[&str]| {
+            let output = ours.run_with(arguments, "correct horse battery staple\n");
+            let said = String::from_utf8(output.stderr).unwrap();
+            (output.status.success(), said)
+        };
+        let key = |scope| {
+            made(&["key", "create", "--name", "a", "--scope", scope, "--expires", "30d"])
+        };
+        assert!(key("calls:read@callrail").0);
+        for unknown in ["calls:read@other", "agents:write@callrail", "orders:read@callrail"] {
+            let (made, said) = key(unknown);
+            assert!(!made && said.contains("is not a scope"), "{said}");
+        }
+        let granted = ["--may-grant", "calls:read@callrail"];
+        let token = ["token", "create", "--name", "t", "--access", "write"];
+        let (done, said) = made(&[&token[..], &granted].concat());
+        assert!(done, "{said}");
+        assert!(made(&["user", "add", "ada@example.com", "--role", "admin"]).0);
+        let bob = ["user", "add", "bob@example.com", "--role", "member"];
+        let (done, said) = made(&[&bob[..], &granted].concat());
+        assert!(done, "{said}");
+        let (done, said) = made(&["key", "list", "--scope", "calls:read@callrail"]);
+        assert!(done, "{said}");
+    }
+}
