@@ -3,7 +3,7 @@
 //!
 //! `gateway` is the door, `forward` what happens behind it. `headers` is all that either side
 //! may see of the other's headers, and `client` the connections to the upstream. The bodies and the
-//! waiting are in [`forwarding`](super::forwarding).
+//! waiting are in `forwarding`.
 
 mod client;
 mod forward;
