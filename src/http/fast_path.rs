@@ -31,13 +31,12 @@ use super::middleware::observe::{are_logged, frame, is_kept_alive};
 use super::request_id::RequestId;
 use super::routes::PING;
 use super::state::{SharedState, State};
+use super::via;
 use crate::gate::admission::Admission;
 use crate::gate::caller::Caller;
 use crate::gate::route::{Need, Route};
 use crate::model::scope::Access;
 
-/// What the paths of connections begin with.
-const VIA: &str = "/via/";
 /// The route of a ping, as the URL table has it.
 const PING_ROUTE: Route = Route::Known { need: Need::AnyKey, access: Access::Read, offered: true };
 
@@ -123,7 +122,7 @@ where
         }
         if let Some(exchange) = exchange.cloned() {
             // What is forwarded is taken as it comes.
-            let forwarded = request.path().starts_with(VIA);
+            let forwarded = request.path().starts_with(via::PREFIX);
             let pace = if forwarded { Pace::Pieces } else { Pace::Whole };
             exchange.begin(request.payload(), pace);
         }

@@ -21,6 +21,7 @@ use super::pages::tokens::new_token;
 use super::pages::users::user;
 use super::pages::{account, docs, notifications, tokens, users};
 use super::state::State;
+use super::via;
 use super::via::door;
 use super::watch::requests::NO_ROUTE;
 use crate::domain::users::signed_in::PageNeed;
@@ -49,7 +50,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::door(Family::Forwarded.pattern(), forward::forwarded),
         Endpoint::door(Family::Envoy.pattern(), forward::envoy),
         // Vendors' APIs.
-        Endpoint::door(door::PATTERN, door::via),
+        Endpoint::door(via::PATTERN, door::via),
         // Managing keys by program.
         Endpoint::new("/v1/keys", AdminToken)
             .get(keys::list, describe::keys::list)

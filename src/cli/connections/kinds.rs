@@ -16,10 +16,8 @@ pub(super) fn run(kind: Option<&str>) -> Result<(), Failure> {
 
 fn list() -> Result<(), Failure> {
     let row = |kind: &Kind| {
-        let offered = kind.offered().map_or(0, |offered| offered.table.rows().len());
-        let rows = if offered == 0 { "by rules".to_owned() } else { offered.to_string() };
-        let origin = kind.origin().unwrap_or("its base URL").to_owned();
-        [kind.as_str().to_owned(), origin, rows, kind.about().to_owned()]
+        let rows = kind.offered().table.rows().len().to_string();
+        [kind.as_str().to_owned(), kind.origin().to_owned(), rows, kind.about().to_owned()]
     };
     let rows: Vec<_> = Kind::ALL.iter().map(row).collect();
     show_table(["KIND", "ORIGIN", "REQUESTS", "DESCRIPTION"], &rows)
@@ -27,19 +25,12 @@ fn list() -> Result<(), Failure> {
 
 fn describe(kind: Kind) -> Result<(), Failure> {
     show(format_args!("{}", kind.about()))?;
-    if let Some(origin) = kind.origin() {
-        show(format_args!("Origin: {origin}"))?;
-    }
+    show(format_args!("Origin: {}", kind.origin()))?;
     show(format_args!("Forms of its credential, in the order in which they are tried:"))?;
     for form in kind.forms() {
         show(format_args!("  {:<32} {}", form.as_str(), AuthForm::about(*form)))?;
     }
-    let Some(offered) = kind.offered() else {
-        return show(format_args!(
-            "It offers nothing but what the rules of a connection say, one a line:\n  \
-             GET /v2/things/* contacts:read"
-        ));
-    };
+    let offered = kind.offered();
     show(format_args!("Test: {}", offered.test))?;
     show(format_args!("What it offers; GET stands for HEAD too, and all else is refused:"))?;
     let rows: Vec<_> = offered.table.rows().iter().map(columns).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::probe::{Finding, probe};
+use super::probe::{ProbeResult, probe};
 use super::seal::{Binding, seal};
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
@@ -11,8 +11,7 @@ use crate::domain::principal::{Principal, require};
 use crate::model::FieldErrors;
 use crate::model::audit::Action;
 use crate::model::connections::{
-    AuthForm, Connection, ConnectionTest, Handle, MasterKey, NewConnection, TestResult,
-    VendorCredential,
+    AuthForm, Connection, Handle, MasterKey, NewConnection, TestResult, VendorCredential,
 };
 use crate::model::id::{ConnectionId, PublicId};
 use crate::model::words::Word;
@@ -31,7 +30,7 @@ pub struct Added {
 /// How a credential is to be stored: its form, and what the test of it has found, if there was one.
 struct Tried {
     form: AuthForm,
-    finding: Option<Finding>,
+    finding: Option<ProbeResult>,
 }
 
 impl Bitting {
@@ -119,7 +118,7 @@ impl Bitting {
             profile: new.profile,
             sealed: None,
             hint,
-            test: self.first_test(principal, tried.finding),
+            test: tried.finding.map(|found| found.into_test(self.time.now(), &principal.origin)),
             disabled_at: None,
             removed_at: None,
             created_at: now,
@@ -162,20 +161,7 @@ impl Bitting {
             );
             return Err(FieldErrors::one("account", why).into());
         }
-        Ok(Tried { form: finding.form, finding: Some(finding) })
-    }
-
-    /// What is stored of the test before a credential was.
-    fn first_test(&self, by: &Principal, finding: Option<Finding>) -> Option<ConnectionTest> {
-        let at = self.time.now();
-        finding.map(|found| ConnectionTest {
-            result: found.result,
-            since: at,
-            at,
-            by: by.origin.actor.name.clone(),
-            milliseconds: found.took.as_millis() as i64,
-            detail: found.detail,
-        })
+        Ok(Tried { form: finding.form.unwrap_or(form), finding: Some(finding) })
     }
 
     pub(super) fn seal_for(
@@ -243,7 +229,8 @@ impl Bitting {
             let tried = tried.ok_or(Error::Forbidden)?;
             there.form = tried.form;
             there.hint = credential.hint();
-            there.test = self.first_test(principal, tried.finding);
+            there.test =
+                tried.finding.map(|found| found.into_test(self.time.now(), &principal.origin));
             self.seal_for(connection, key, credential, there)?;
             Ok(Some(json!({"auth": there.form, "tested": !untested})))
         })?;

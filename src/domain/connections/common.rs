@@ -45,6 +45,6 @@ impl Connections {
 
     /// Whether a connection of this kind may lead there.
     pub(super) fn may_lead_to(&self, kind: Kind, origin: &ApiOrigin) -> bool {
-        kind.origin() == Some(origin.as_str()) || self.hosts.contains(origin)
+        kind.origin() == origin.as_str() || self.hosts.contains(origin)
     }
 }

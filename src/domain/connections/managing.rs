@@ -182,7 +182,8 @@ impl Bitting {
     }
 }
 
-fn find_present(connection: &mut AnyConnection, handle: &Handle) -> Result<Connection> {
+/// The connection with this handle, unless it is removed.
+pub(super) fn find_present(connection: &mut AnyConnection, handle: &Handle) -> Result<Connection> {
     let found = connections::find(connection, handle)?;
     found.filter(|found| found.removed_at.is_none()).ok_or(Error::NotFound)
 }

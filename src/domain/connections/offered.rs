@@ -13,9 +13,14 @@ use crate::store::resources;
 
 /// The scopes that a connection offers, in the order of its table.
 fn scopes_at(connection: &Connection) -> ScopeSet {
-    let Some(offered) = connection.kind.offered() else { return ScopeSet::EMPTY };
     let standing = connection.profile.standing;
-    let rows = offered.table.rows().iter().filter(|row| standing || !row.marks().standing);
+    let rows = connection
+        .kind
+        .offered()
+        .table
+        .rows()
+        .iter()
+        .filter(|row| standing || !row.marks().standing);
     let mut scopes: Vec<_> = rows.filter_map(|row| row.scope()).collect();
     scopes.sort_by_key(|scope| (&scope.resource, scope.access));
     scopes.into_iter().map(|scope| scope.at(&connection.handle)).collect()
@@ -28,9 +33,8 @@ impl Bitting {
         database: &mut AnyConnection,
         connection: &Connection,
     ) -> store::Result<()> {
-        let Some(offered) = connection.kind.offered() else { return Ok(()) };
         AdvisoryLock::Resources.acquire(database)?;
-        let rows = offered.table.rows().iter();
+        let rows = connection.kind.offered().table.rows().iter();
         let wanted = rows.filter_map(|row| Some(row.scope()?.at(&connection.handle).counted_as()));
         let mut known: Vec<ResourceName> =
             resources::list(database)?.into_iter().map(|(_, name)| name).collect();

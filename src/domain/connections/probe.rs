@@ -7,20 +7,24 @@ use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use serde_json::Value;
 
-use crate::model::connections::{ApiOrigin, AuthForm, Kind, TestResult, VendorCredential};
+use crate::model::actor::Origin;
+use crate::model::connections::{
+    ApiOrigin, AuthForm, ConnectionTest, Kind, TestResult, VendorCredential,
+};
+use crate::model::time::Moment;
 use crate::outbound;
 use crate::outbound::{Answer, Connector, Fault};
 
 /// How long the vendor may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a test found.
+/// What one test found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct ProbeResult {
     /// Whether the vendor accepts the credential.
     pub result: TestResult,
-    /// The form in which it was sent last.
-    pub form: AuthForm,
+    /// The form in which it was sent last, if it has the fields for any.
+    pub form: Option<AuthForm>,
     /// What is wrong, in words without anything of the answer's body.
     pub detail: Option<String>,
     /// How long it took.
@@ -29,17 +33,30 @@ pub struct Finding {
     pub accounts: Vec<String>,
 }
 
-/// Tests a credential in these forms, of which there is one at least that it has the fields for, until
-/// the vendor accepts one.
+impl ProbeResult {
+    /// What is stored of it: that it was found at this moment, and is so since then.
+    pub(super) fn into_test(self, at: Moment, by: &Origin) -> ConnectionTest {
+        ConnectionTest {
+            result: self.result,
+            since: at,
+            at,
+            by: by.actor.name.clone(),
+            milliseconds: i64::try_from(self.took.as_millis()).unwrap_or(i64::MAX),
+            detail: self.detail,
+        }
+    }
+}
+
+/// Tests a credential in each of these forms that it has the fields for, until the vendor accepts one.
 pub(super) fn probe(
     connector: &Connector,
     kind: Kind,
     origin: &ApiOrigin,
     forms: &[AuthForm],
     credential: &VendorCredential,
-) -> Finding {
+) -> ProbeResult {
     let began = Instant::now();
-    let mut worst: Option<Finding> = None;
+    let mut worst: Option<ProbeResult> = None;
     for &form in forms {
         let Some((name, value)) = credential.header(form) else { continue };
         let request = Request::get(format!("{origin}{}", target(kind)))
@@ -55,7 +72,7 @@ pub(super) fn probe(
         };
         let (result, detail, accounts) = judge(kind, answer);
         let took = began.elapsed();
-        let found = Finding { result, form, detail, took, accounts };
+        let found = ProbeResult { result, form: Some(form), detail, took, accounts };
         match result {
             TestResult::Ok | TestResult::Unreachable => return found,
             // What one form is rejected for, another one says more about.
@@ -63,9 +80,9 @@ pub(super) fn probe(
             TestResult::Unexpected => worst = Some(found),
         }
     }
-    worst.unwrap_or_else(|| Finding {
+    worst.unwrap_or_else(|| ProbeResult {
         result: TestResult::Unexpected,
-        form: forms.first().copied().unwrap_or(AuthForm::Headers),
+        form: None,
         detail: Some("the credential has not the fields that this form needs".to_owned()),
         took: began.elapsed(),
         accounts: Vec::new(),
@@ -74,8 +91,7 @@ pub(super) fn probe(
 
 /// What is asked for: cheap, and there for every credential.
 fn target(kind: Kind) -> &'static str {
-    let test = kind.offered().map_or("", |offered| offered.test);
-    test.split_once(' ').map_or("/", |(_get, target)| target)
+    kind.offered().test.split_once(' ').map_or("/", |(_get, target)| target)
 }
 
 type Judged = (TestResult, Option<String>, Vec<String>);
@@ -114,7 +130,6 @@ fn is_proof(kind: Kind, json: &Value) -> bool {
         Kind::Aircall => json["ping"] == "pong",
         Kind::Customerly => json["data"].is_array(),
         Kind::Clari => json["jobs"].is_object(),
-        Kind::Http => false,
     }
 }
 

@@ -6,7 +6,8 @@ use std::slice;
 use chrono::Duration;
 use serde_json::json;
 
-use super::probe::{Finding, probe};
+use super::managing::find_present;
+use super::probe::{ProbeResult, probe};
 use crate::domain::Bitting;
 use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
@@ -95,21 +96,25 @@ impl Bitting {
 
     /// Stores what a test has found. That the vendor does not accept the credential is an event, and
     /// that it does again another; only a success ends it.
-    fn record_test(&self, tested: &Connection, by: &Origin, found: Finding) -> Result<Connection> {
+    fn record_test(
+        &self,
+        tested: &Connection,
+        by: &Origin,
+        found: ProbeResult,
+    ) -> Result<Connection> {
         let mut event = None;
         let there = self.background.write(|connection| {
             AdvisoryLock::Keys.acquire(connection)?;
-            let there = connections::find(connection, &tested.handle)?;
-            let mut there =
-                there.filter(|there| there.removed_at.is_none()).ok_or(Error::NotFound)?;
+            let mut there = find_present(connection, &tested.handle)?;
             if there.sealed != tested.sealed {
                 // Another credential was set meanwhile, of which this says nothing.
                 return Ok(there);
             }
             let before = there.test.as_ref().map(|test| test.result);
-            there.test = Some(self.next_test(there.test.take(), by, found));
-            let after = there.test.as_ref().map(|test| test.result);
-            event = match (before, after) {
+            let found = found.into_test(self.time.now(), by);
+            there.test = Some(after(there.test.take(), found));
+            let result = there.test.as_ref().map(|test| test.result);
+            event = match (before, result) {
                 (Some(TestResult::Rejected), Some(TestResult::Ok)) => {
                     Some(Action::ConnectionRecovered)
                 }
@@ -130,32 +135,6 @@ impl Bitting {
         Ok(there)
     }
 
-    fn next_test(
-        &self,
-        before: Option<ConnectionTest>,
-        by: &Origin,
-        found: Finding,
-    ) -> ConnectionTest {
-        let at = self.time.now();
-        let before = before.map(|test| (test.result, test.since));
-        let (result, since) = match before {
-            Some((TestResult::Rejected, since)) if found.result != TestResult::Ok => {
-                (TestResult::Rejected, since)
-            }
-            Some((result, since)) if result == found.result => (result, since),
-            _ => (found.result, at),
-        };
-        let milliseconds = i64::try_from(found.took.as_millis()).unwrap_or(i64::MAX);
-        ConnectionTest {
-            result,
-            since,
-            at,
-            by: by.actor.name.clone(),
-            milliseconds,
-            detail: found.detail,
-        }
-    }
-
     fn record_result(
         &self,
         connection: &mut AnyConnection,
@@ -166,6 +145,18 @@ impl Bitting {
         let why = there.test.as_ref().and_then(|test| test.detail.as_deref());
         let detail = json!({"connection_id": there.id, "handle": there.handle, "detail": why});
         self.record_change(connection, action, by, None, &detail)
+    }
+}
+
+/// A test after another one: what is found again is so since then, and only a success ends that the
+/// credential is rejected.
+fn after(before: Option<ConnectionTest>, found: ConnectionTest) -> ConnectionTest {
+    match before.map(|test| (test.result, test.since)) {
+        Some((TestResult::Rejected, since)) if found.result != TestResult::Ok => {
+            ConnectionTest { result: TestResult::Rejected, since, ..found }
+        }
+        Some((result, since)) if result == found.result => ConnectionTest { since, ..found },
+        _ => found,
     }
 }
 

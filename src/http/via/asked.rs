@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::dev::RequestHead;
 
+use super::PREFIX;
 use crate::domain::Bitting;
 use crate::gate::route::{Need, Route};
 use crate::model::catalog::Catalog;
@@ -16,9 +17,6 @@ use crate::model::words::Word;
 
 /// The variable of paths that a connection may be pinned to.
 const ACCOUNT: &str = "account";
-
-/// Where the vendors' paths begin.
-const DOOR: &str = "/via/";
 
 /// A request to a vendor's API.
 pub(super) struct Asked<'a> {
@@ -45,7 +43,7 @@ impl<'a> Asked<'a> {
     /// What a request asks for, by its target as it was sent.
     pub(super) fn of(head: &'a RequestHead, bitting: &Bitting) -> Self {
         let target = head.uri.path_and_query().map_or("", |target| target.as_str());
-        let below = target.strip_prefix(DOOR).unwrap_or_default();
+        let below = target.strip_prefix(PREFIX).unwrap_or_default();
         let end = below.find(['/', '?']).unwrap_or(below.len());
         let (handle, target) = below.split_at(end);
         let handle = handle.parse::<Handle>().ok();
@@ -91,10 +89,7 @@ fn find(connection: &Connection, method: &str, target: &str) -> Found {
     let not_offered =
         |why: &str| Found::NotOffered(format!("The connection {} {why}", connection.handle));
     let kind = connection.kind.as_str();
-    let Some(offered) = connection.kind.offered() else {
-        return not_offered("has no rules, so it offers nothing.");
-    };
-    let row = match offered.table.find(method, path, offers) {
+    let row = match connection.kind.offered().table.find(method, path, offers) {
         Ok(row) => row,
         Err(NoRow::Path) => {
             return not_offered(&format!(

@@ -12,9 +12,6 @@ use crate::http::middleware::count::known_method;
 use crate::http::state::{SharedState, State};
 use crate::model::words::Word;
 
-/// The path of the door, as the router's pattern.
-pub const PATTERN: &str = "/via/{handle}{path:.*}";
-
 /// What stands for the code of an answer that is the vendor's own.
 const VENDOR: &str = "vendor";
 

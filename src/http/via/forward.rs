@@ -12,6 +12,7 @@ use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
 use zeroize::Zeroizing;
 
+use super::PREFIX;
 use super::at_once::Place;
 use super::body::{Rewritten, at_most};
 use super::fault::{ENCODED, problem};
@@ -239,7 +240,7 @@ impl Via<'_> {
 
     /// The fields whose values the client does not get.
     fn hidden(&self) -> Vec<&'static str> {
-        let Some(offered) = self.connection.kind.offered() else { return Vec::new() };
+        let offered = self.connection.kind.offered();
         let marks = self.row.marks();
         let secrets = if marks.secrets { offered.secrets } else { &[] };
         let links = marks.links && !self.connection.profile.recordings;
@@ -298,5 +299,5 @@ fn address(request: &HttpRequest, handle: &str, state: &State) -> String {
         (!host.is_empty() && host.bytes().all(plain)).then(|| format!("http://{host}"))
     };
     let base = state.settings.public_url.clone().or_else(host).unwrap_or_default();
-    format!("{}/via/{handle}", base.trim_end_matches('/'))
+    format!("{}{PREFIX}{handle}", base.trim_end_matches('/'))
 }

@@ -21,3 +21,8 @@ mod returned;
 mod rewriting;
 mod strings;
 mod units;
+
+/// Where the paths of connections begin.
+pub const PREFIX: &str = "/via/";
+/// The same as the router's pattern, with what follows.
+pub const PATTERN: &str = "/via/{handle}{path:.*}";

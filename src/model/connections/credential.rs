@@ -25,7 +25,7 @@ impl Kind {
     /// The fields that a credential may consist of: all of one of these groups.
     pub fn credential_fields(self) -> &'static [&'static [&'static str]] {
         match self {
-            Self::CallRail | Self::Customerly | Self::Clari | Self::Http => &[&["api_key"]],
+            Self::CallRail | Self::Customerly | Self::Clari => &[&["api_key"]],
             Self::Aircall => &[&["api_id", "api_token"], &["access_token"]],
         }
     }
@@ -114,7 +114,7 @@ impl VendorCredential {
             AuthForm::AuthenticationAccessTokenColon => {
                 ("authentication", format!("AccessToken: {secret}"))
             }
-            AuthForm::Basic | AuthForm::Headers => return None,
+            AuthForm::Basic => return None,
         };
         Some((name, Zeroizing::new(value)))
     }

@@ -14,8 +14,6 @@ words! {
         Customerly = "customerly",
         /// Clari Revenue's API.
         Clari = "clari",
-        /// Another API over HTTP, which opens what the connection's own rules say.
-        Http = "http",
     }
 }
 
@@ -36,20 +34,17 @@ words! {
         AuthenticationAccessToken = "authentication-accesstoken",
         /// `Authentication: AccessToken: …`.
         AuthenticationAccessTokenColon = "authentication-accesstoken-colon",
-        /// Headers of the connection's own, in which fields of the credential stand.
-        Headers = "headers",
     }
 }
 
 impl Kind {
-    /// Where the vendor serves its API; none for a kind that any server can be.
-    pub fn origin(self) -> Option<&'static str> {
+    /// Where the vendor serves its API.
+    pub fn origin(self) -> &'static str {
         match self {
-            Self::CallRail => Some("https://api.callrail.com"),
-            Self::Aircall => Some("https://api.aircall.io"),
-            Self::Customerly => Some("https://api.customerly.io"),
-            Self::Clari => Some("https://api.clari.com"),
-            Self::Http => None,
+            Self::CallRail => "https://api.callrail.com",
+            Self::Aircall => "https://api.aircall.io",
+            Self::Customerly => "https://api.customerly.io",
+            Self::Clari => "https://api.clari.com",
         }
     }
 
@@ -65,7 +60,6 @@ impl Kind {
                 AuthForm::AuthenticationAccessToken,
             ],
             Self::Clari => &[AuthForm::ApiKey, AuthForm::Bearer],
-            Self::Http => &[AuthForm::Headers],
         }
     }
 }

@@ -118,7 +118,7 @@ impl NewConnection {
         let kind = reader.parsed("kind", text, |value| read_kind(as_text(value)?));
         let kind = reader.required("kind", kind);
         let origin = reader.parsed("base_url", text, |value| as_text(value)?.parse::<ApiOrigin>());
-        let usual = kind.and_then(Kind::origin).and_then(|origin| origin.parse().ok());
+        let usual = kind.and_then(|kind| kind.origin().parse().ok());
         let form = reader.parsed("auth", text, |value| read_form(as_text(value)?, kind));
         let name = handle.as_ref().map_or("", Handle::as_str);
         let profile = ConnectionProfile::read(&mut reader, kind, name);
@@ -133,16 +133,8 @@ impl NewConnection {
     }
 }
 
-/// The kinds that can be made so far.
-pub fn offered_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.iter().copied().filter(|kind| kind.origin().is_some())
-}
-
 fn read_kind(text: &str) -> Result<Kind, String> {
-    offered_kinds().find(|kind| kind.as_str() == text).ok_or_else(|| {
-        let words: Vec<&str> = offered_kinds().map(Word::as_str).collect();
-        format!("must be one of {}", words.join(", "))
-    })
+    Kind::parse(text).ok_or_else(|| format!("must be {}", Kind::choices()))
 }
 
 fn read_form(text: &str, kind: Option<Kind>) -> Result<AuthForm, String> {

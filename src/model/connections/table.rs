@@ -1,7 +1,6 @@
 //! What a connection offers: rows of a method, a pattern of paths and the scope that opens them.
 //!
-//! A row is written as a line, `GET /v1/calls/{id} calls:read C`, by the vendors' tables and by
-//! whoever writes rules for a connection of their own, where `*` stands for a segment.
+//! A row is written as a line, `GET /v1/calls/{id} calls:read C`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,7 +39,7 @@ type Letter = (&'static str, &'static str, fn(&mut Marks) -> &mut bool);
 
 const LETTERS: [Letter; 4] = [
     ("$", "costs money or reaches a person", |marks| &mut marks.costs),
-    ("S", "outlives the key; only with --offer standing", |marks| &mut marks.standing),
+    ("S", "outlives the key; only with --standing true", |marks| &mut marks.standing),
     ("C", "answers with links that open by themselves", |marks| &mut marks.links),
     ("H", "secrets in the answer are hidden", |marks| &mut marks.secrets),
 ];

@@ -48,7 +48,6 @@ pub fn kind_words(kind: Kind) -> &'static str {
         Kind::Aircall => "Aircall",
         Kind::Customerly => "Customerly",
         Kind::Clari => "Clari",
-        Kind::Http => "HTTP",
     }
 }
 

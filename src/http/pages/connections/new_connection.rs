@@ -14,7 +14,6 @@ use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::FieldErrors;
-use crate::model::connections::profile::offered_kinds;
 use crate::model::connections::{Kind, NewConnection, VendorCredential};
 use crate::model::words::Word;
 
@@ -63,7 +62,7 @@ impl KindForm {
         Self {
             kind: kind.as_str(),
             kind_words: kind_words(kind),
-            origin: kind.origin().unwrap_or_default(),
+            origin: kind.origin(),
             fields: fields_of(kind),
             name: kind_words(kind).to_owned(),
             handle: kind.as_str().to_owned(),
@@ -92,7 +91,7 @@ fn show(
     form: Option<KindForm>,
     errors: FormErrors,
 ) -> Result<HttpResponse, Problem> {
-    let kinds = offered_kinds().map(|kind| (kind.as_str(), kind_words(kind))).collect();
+    let kinds = Kind::ALL.iter().map(|kind| (kind.as_str(), kind_words(*kind))).collect();
     let frame = viewer.frame(Section::Connections);
     page(status, &NewConnectionPage { frame, kinds, form, errors })
 }
@@ -106,7 +105,7 @@ pub async fn form(
     let typed = draft.0.as_ref().and_then(|form| Some((Kind::parse(form.text("kind"))?, form)));
     let form = match typed {
         Some((kind, form)) => Some(KindForm::of(kind, form)),
-        None => query.0.filter(|kind| kind.origin().is_some()).map(KindForm::empty),
+        None => query.0.map(KindForm::empty),
     };
     show(StatusCode::OK, &viewer, form, FormErrors::default())
 }

@@ -11,14 +11,13 @@ use super::kind::Kind;
 pub use offered::Offered;
 
 impl Kind {
-    /// What the kind offers; none for one that offers what each connection's rules say.
-    pub fn offered(self) -> Option<Offered> {
+    /// What the kind offers.
+    pub fn offered(self) -> Offered {
         match self {
-            Self::CallRail => Some(callrail::offered()),
-            Self::Aircall => Some(aircall::offered()),
-            Self::Customerly => Some(customerly::offered()),
-            Self::Clari => Some(clari::offered()),
-            Self::Http => None,
+            Self::CallRail => callrail::offered(),
+            Self::Aircall => aircall::offered(),
+            Self::Customerly => customerly::offered(),
+            Self::Clari => clari::offered(),
         }
     }
 }
@@ -32,7 +31,7 @@ mod tests {
     const ALL: Offers = Offers { standing: true, recordings: true };
 
     fn offered() -> impl Iterator<Item = (Kind, Offered)> {
-        Kind::ALL.iter().filter_map(|kind| Some((*kind, kind.offered()?)))
+        Kind::ALL.iter().map(|kind| (*kind, kind.offered()))
     }
 
     #[test]
