@@ -3,11 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use url::{Host, Url};
-
 use super::listen::{ListenAddress, parse_listen};
 use super::setting::{BadSetting, Setting};
 use super::values::parse_time;
+use crate::model::formats::parse_origin;
 
 /// What listens before an API and judges the requests to it.
 #[derive(Debug, Clone)]
@@ -98,36 +97,13 @@ impl GatewayOptions {
 
 /// An `http://` URL of nothing but a host and perhaps a port.
 fn parse_upstream(text: &str) -> Result<Upstream, String> {
-    let expected = || "must be an address such as http://127.0.0.1:3000".to_owned();
-    let url = Url::parse(text).map_err(|_| expected())?;
-    let named = match url.host() {
-        Some(Host::Domain(host)) => !host.is_empty(),
-        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
-        None => false,
-    };
-    match url.scheme() {
-        "http" if named => {}
-        "https" => {
-            return Err(
-                "must begin with http://: the gateway does not speak TLS to the upstream. \
-                        Let it listen on this machine or in a network of your own, or put a proxy \
-                        that speaks TLS in between"
-                    .to_owned(),
-            );
-        }
-        _ => return Err(expected()),
-    }
-    let origin = url.origin().ascii_serialization();
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("must hold no user and no password; write {origin}"));
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(format!(
-            "must not go on after the host, since paths are forwarded as they are; write {origin}"
-        ));
-    }
-    let authority = origin.strip_prefix("http://").ok_or_else(expected)?.to_owned();
-    Ok(Upstream { authority })
+    let goes_on = |origin: &str| format!(", since paths are forwarded as they are; write {origin}");
+    let origin = parse_origin(text, "http://127.0.0.1:3000", goes_on)?;
+    let authority = origin.strip_prefix("http://").ok_or(
+        "must begin with http://: the gateway does not speak TLS to the upstream. Let it listen on \
+         this machine or in a network of your own, or put a proxy that speaks TLS in between",
+    )?;
+    Ok(Upstream { authority: authority.to_owned() })
 }
 
 fn parse_upstream_timeout(text: &str) -> Result<Duration, &'static str> {

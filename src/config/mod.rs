@@ -42,7 +42,7 @@ pub use trusted_proxies::TrustedProxies;
 pub use values::{CONNECTIONS, LogFormat};
 use values::{
     parse_address, parse_connections, parse_database_wait, parse_log_format, parse_log_level,
-    parse_max_staleness, parse_origin, parse_usage_flush, parse_workers,
+    parse_max_staleness, parse_public_url, parse_usage_flush, parse_workers,
 };
 pub use warnings::{Encryption, MailSettings, SmtpServer};
 pub use warnings::{WarningOptions, WarningSettings, WebhookSettings};
@@ -244,7 +244,7 @@ impl Options {
             log_level: setting("log-level", self.log_level, file.log_level)
                 .parse_or("info", parse_log_level)?,
             public_url: setting("public-url", self.public_url, file.public_url)
-                .parse(parse_origin)?,
+                .parse(parse_public_url)?,
             trusted_proxies: setting("trusted-proxies", self.trusted_proxies, file.trusted_proxies)
                 .parse_or("", TrustedProxies::from_str)?,
             brand: setting("brand", self.brand, file.brand).parse(Brand::from_str)?,

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use url::{Host, Url};
-
+use crate::model::formats::parse_origin;
 use crate::model::time::parse_length;
 
 /// How many connections a server takes at most on PostgreSQL, unless it is told otherwise.
@@ -43,30 +42,14 @@ pub(super) fn parse_log_level(text: &str) -> Result<tracing::Level, &'static str
     text.parse().map_err(|_| "must be error, warn, info, debug or trace")
 }
 
-/// A URL of nothing but a scheme, a host and perhaps a port, in the spelling that browsers compare
-/// origins by.
-pub(super) fn parse_origin(text: &str) -> Result<String, String> {
-    let expected = || "must be an address such as https://keys.example.com".to_owned();
-    let url = Url::parse(text).map_err(|_| expected())?;
-    let named = match url.host() {
-        Some(Host::Domain(host)) => !host.is_empty(),
-        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
-        None => false,
-    };
-    if !named || !matches!(url.scheme(), "https" | "http") {
-        return Err(expected());
-    }
-    let origin = url.origin().ascii_serialization();
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("must hold no user and no password; write {origin}"));
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(format!(
-            "must not go on after the host: Bitting is served at the root of a host of its own and \
-             not under a path; write {origin}, and let the proxy pass every path of that host on"
-        ));
-    }
-    Ok(origin)
+/// The address that people reach the server at.
+pub(super) fn parse_public_url(text: &str) -> Result<String, String> {
+    parse_origin(text, "https://keys.example.com", |origin| {
+        format!(
+            ": Bitting is served at the root of a host of its own and not under a path; write \
+             {origin}, and let the proxy pass every path of that host on"
+        )
+    })
 }
 
 pub(super) fn parse_database_wait(text: &str) -> Result<Duration, &'static str> {
@@ -110,7 +93,7 @@ mod tests {
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("https://schlüssel.example:8443", "https://xn--schlssel-95a.example:8443"),
         ] {
-            assert_eq!(parse_origin(text).as_deref(), Ok(origin), "{text}");
+            assert_eq!(parse_public_url(text).as_deref(), Ok(origin), "{text}");
         }
         for (text, what_to_write) in [
             ("keys.example.com", "https://keys.example.com"),
@@ -124,7 +107,7 @@ mod tests {
             ("https://example.com/#keys", "write https://example.com,"),
             ("https://me:hunter2@example.com", "write https://example.com"),
         ] {
-            let why = parse_origin(text).unwrap_err();
+            let why = parse_public_url(text).unwrap_err();
             assert!(why.contains(what_to_write) && !why.contains("hunter2"), "{text}: {why}");
         }
     }

@@ -1,6 +1,8 @@
 //! Texts that have a form: telephone numbers, e-mail addresses, URLs. Each check returns the text as
 //! it was, or the message for its field.
 
+use url::{Host, Url};
+
 /// The longest URL, in characters.
 pub(super) const LONGEST_URL: usize = 2048;
 /// The longest e-mail address, in bytes.
@@ -75,6 +77,37 @@ pub(super) fn check_url(text: &str) -> Result<String, String> {
     } else {
         Err(format!("must be an http or https URL of at most {LONGEST_URL} characters"))
     }
+}
+
+/// Reads an `http://` or `https://` URL of nothing but a host and perhaps a port, and returns it in
+/// the spelling that browsers compare origins by. `goes_on` says what is wrong with more, given that
+/// spelling.
+///
+/// # Errors
+/// The message for the field. A user and a password are not repeated.
+pub fn parse_origin(
+    text: &str,
+    example: &str,
+    goes_on: impl FnOnce(&str) -> String,
+) -> Result<String, String> {
+    let expected = || format!("must be an address such as {example}");
+    let url = Url::parse(text).map_err(|_| expected())?;
+    let named = match url.host() {
+        Some(Host::Domain(host)) => !host.is_empty(),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    };
+    if !named || !matches!(url.scheme(), "https" | "http") {
+        return Err(expected());
+    }
+    let origin = url.origin().ascii_serialization();
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("must hold no user and no password; write {origin}"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("must not go on after the host{}", goes_on(&origin)));
+    }
+    Ok(origin)
 }
 
 #[cfg(test)]

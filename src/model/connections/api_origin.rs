@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
-use url::{Host, Url};
+
+use crate::model::formats::parse_origin;
 
 /// `https://api.example.com` or `http://10.0.0.7:8080`: what the URLs of an API begin with, in one
 /// spelling and without a slash at the end.
@@ -29,24 +30,9 @@ impl FromStr for ApiOrigin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || "must be an address such as https://api.example.com".to_owned();
         let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-        let url = Url::parse(&whole).map_err(|_| expected())?;
-        let named = match url.host() {
-            Some(Host::Domain(host)) => !host.is_empty(),
-            Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
-            None => false,
-        };
-        if !named || !matches!(url.scheme(), "https" | "http") {
-            return Err(expected());
-        }
-        let origin = url.origin().ascii_serialization();
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(format!("must hold no user and no password; write {origin}"));
-        }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(format!("must not go on after the host; write {origin}"));
-        }
+        let goes_on = |origin: &str| format!("; write {origin}");
+        let origin = parse_origin(&whole, "https://api.example.com", goes_on)?;
         Ok(Self(origin.into()))
     }
 }
