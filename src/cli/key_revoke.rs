@@ -1,11 +1,9 @@
 //! `bitting key revoke`: one key, several, or all that the filters find.
 
-use std::io;
-use std::io::{BufRead, IsTerminal};
-
 use clap::Args;
 
 use super::application::{open, principal};
+use super::confirm::{confirm, somebody_is_there};
 use super::failure::Failure;
 use super::key_filters::Filters;
 use super::key_shown::{not_found, parse_id, show_key};
@@ -106,7 +104,7 @@ fn ask(bitting: &Bitting, filter: &KeyFilter) -> Result<usize, Failure> {
     let by_name = KeyOrder::by(KeySort::Name);
     let numbers = bitting.numbers_of_keys(&principal(), filter, by_name)?;
     let found = numbers.len();
-    if !io::stdin().is_terminal() {
+    if !somebody_is_there() {
         let found = format!("the filters find {found} keys; give --confirm {found} to revoke them");
         return Err(Failure::Usage(found));
     }
@@ -116,12 +114,6 @@ fn ask(bitting: &Bitting, filter: &KeyFilter) -> Result<usize, Failure> {
     if found > NAMED {
         say(format_args!("and {} more", found - NAMED));
     }
-    say(format_args!("This revokes {found} keys permanently. Type yes to continue:"));
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    if line.trim() == "yes" {
-        Ok(found)
-    } else {
-        Err(Failure::Failed("nothing was changed".to_owned()))
-    }
+    confirm(format_args!("This revokes {found} keys permanently. Type yes to continue:"))?;
+    Ok(found)
 }

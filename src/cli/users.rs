@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::application::{catalog_for, open, principal};
+use super::confirm::{confirm, somebody_is_there};
 use super::failure::Failure;
 use super::output::{plain, say, show, show_json, show_table};
 use crate::config::Settings;
@@ -197,13 +198,8 @@ fn disable(
             Some(heir) => format!("Disabling {email} hands {touched} to {}.", heir.email),
         }
     ));
-    if !yes && io::stdin().is_terminal() {
-        say(format_args!("Type yes to continue:"));
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line)?;
-        if line.trim() != "yes" {
-            return Err(Failure::Failed("nothing was changed".to_owned()));
-        }
+    if !yes && somebody_is_there() {
+        confirm(format_args!("Type yes to continue:"))?;
     }
     let heir_id = heir.as_ref().map(|heir| heir.id);
     let (user, had) = bitting.disable_user(&principal(), user.id, heir_id)?;

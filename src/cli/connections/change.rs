@@ -1,11 +1,9 @@
 //! Commands that make and change connections.
 
-use std::io;
-use std::io::{BufRead, IsTerminal};
-
 use serde_json::{Map, Value, json};
 
 use super::super::application::{open, principal};
+use super::super::confirm::{confirm, somebody_is_there};
 use super::super::failure::Failure;
 use super::super::output::{plain, say, show, show_json};
 use super::arguments::{Add, One, Profile, Set};
@@ -116,13 +114,8 @@ pub(super) fn remove(handle: &str, yes: bool, settings: &Settings) -> Result<(),
     say(format_args!(
         "Removing {handle} erases its credential, and the handle is never given again. {reach}"
     ));
-    if !yes && io::stdin().is_terminal() {
-        say(format_args!("Type yes to continue:"));
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line)?;
-        if line.trim() != "yes" {
-            return Err(Failure::Failed("nothing was changed".to_owned()));
-        }
+    if !yes && somebody_is_there() {
+        confirm(format_args!("Type yes to continue:"))?;
     }
     bitting.remove_connection(&principal(), &handle)?;
     show(format_args!("{handle} removed"))

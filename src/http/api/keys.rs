@@ -243,10 +243,7 @@ pub async fn revoke(
             Ok(answer(&key))
         })
     });
-    match ended.await? {
-        Idempotent::Fresh(answer) => respond::fresh(answer),
-        Idempotent::Replayed(answer) => respond::replayed(&answer),
-    }
+    respond::carried_out(ended.await?)
 }
 
 /// `POST /v1/keys/revoke`: revokes several keys, once for each `Idempotency-Key`.
@@ -269,10 +266,7 @@ pub async fn revoke_many(
             Ok(answer(&done))
         })
     });
-    match ended.await? {
-        Idempotent::Fresh(answer) => respond::fresh(answer),
-        Idempotent::Replayed(answer) => respond::replayed(&answer),
-    }
+    respond::carried_out(ended.await?)
 }
 
 /// `GET /v1/keys/{id}/errors`: a key's last requests that were refused or failed.

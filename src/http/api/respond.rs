@@ -4,10 +4,21 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
+use crate::domain::idempotency::Idempotent;
 use crate::http::error::Problem;
 use crate::model::idempotency::Answer;
 
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The answer of a request whose answer is kept whole, whenever it was carried out.
+pub(super) fn carried_out(
+    outcome: Idempotent<serde_json::Result<Answer>>,
+) -> Result<HttpResponse, Problem> {
+    match outcome {
+        Idempotent::Fresh(answer) => fresh(answer),
+        Idempotent::Replayed(answer) => replayed(&answer),
+    }
+}
 
 /// The answer of a request that was carried out now.
 pub(crate) fn fresh(answer: serde_json::Result<Answer>) -> Result<HttpResponse, Problem> {
