@@ -1,7 +1,5 @@
 //! What the upstream sees of a request's headers, and the client of an answer's.
-//!
-//! Names and values go on as the bytes they are. What belongs to one connection stays on it (RFC 9110
-//! §7.6.1), and what Bitting says of a request is never the client's own.
+//! What Bitting says of a request is never the client's own.
 
 use std::net::IpAddr;
 
@@ -14,23 +12,9 @@ use http::header::{
 
 use crate::gate::identities::IdentityHeaders;
 use crate::gate::presented_key::carries_credential;
+use crate::http::forwarding::headers::{HOP_BY_HOP, forwarded, is_among, named_by_connection};
 use crate::http::request_id::RequestId;
 use crate::http::state::HttpSettings;
-
-/// What belongs to one connection even where `Connection` does not name it.
-pub(in crate::http) const HOP_BY_HOP: [&str; 11] = [
-    "connection",
-    "expect",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
 
 /// What tells an API where a request comes from, and is believed from a trusted proxy alone.
 const X_FORWARDED: &str = "x-forwarded-";
@@ -70,19 +54,7 @@ impl Outgoing<'_> {
         let request = self.request;
         let peer = request.peer_addr.map(|peer| peer.ip().to_canonical());
         let trusted = self.settings.trusted_proxies.include(peer);
-        let lines = request.headers().get_all(received::CONNECTION);
-        let named = named_by_connection(lines.map(received::HeaderValue::as_bytes));
-        let mut headers = HeaderMap::with_capacity(request.headers().len() + 8);
-        for (name, value) in request.headers() {
-            let text = name.as_str();
-            if !self.goes_on(text, trusted) || is_among(&named, text) {
-                continue;
-            }
-            let name = HeaderName::from_bytes(text.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
-                headers.append(name, value);
-            }
-        }
+        let mut headers = forwarded(request, |name| self.goes_on(name, trusted));
         self.say_where_from(&mut headers, peer, trusted);
         let via = if request.version == Version::HTTP_10 { "1.0 bitting" } else { "1.1 bitting" };
         extend_list(&mut headers, &VIA, via.as_bytes());
@@ -121,7 +93,7 @@ impl Outgoing<'_> {
                 extend_list(headers, &X_FORWARDED_FOR, peer.to_string().as_bytes());
             }
             if element || !list {
-                extend_list(headers, &FORWARDED, &forwarded(peer, host));
+                extend_list(headers, &FORWARDED, &element_of(peer, host));
             }
         }
         for (name, value) in [(X_FORWARDED_PROTO, &b"http"[..]), (X_FORWARDED_HOST, host)] {
@@ -133,7 +105,7 @@ impl Outgoing<'_> {
 }
 
 /// One element of `Forwarded` (RFC 7239 §4).
-fn forwarded(peer: IpAddr, host: &[u8]) -> Vec<u8> {
+fn element_of(peer: IpAddr, host: &[u8]) -> Vec<u8> {
     let mut element = match peer {
         IpAddr::V4(peer) => format!("for={peer};proto=http"),
         IpAddr::V6(peer) => format!("for=\"[{peer}]\";proto=http"),
@@ -182,15 +154,4 @@ pub(super) fn give_back(answer: &HeaderMap, response: &mut HttpResponse) {
             response.headers_mut().append(name, value);
         }
     }
-}
-
-/// The names that the lines of `Connection` give: such headers belong to that connection.
-pub(in crate::http) fn named_by_connection<'a>(
-    lines: impl Iterator<Item = &'a [u8]>,
-) -> Vec<&'a [u8]> {
-    lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect()
-}
-
-pub(in crate::http) fn is_among(names: &[&[u8]], name: &str) -> bool {
-    names.iter().any(|named| named.eq_ignore_ascii_case(name.as_bytes()))
 }

@@ -8,7 +8,7 @@
 mod client;
 mod forward;
 mod gateway;
-pub(in crate::http) mod headers;
+mod headers;
 
 use std::rc::Rc;
 

@@ -3,9 +3,9 @@
 
 use actix_web::dev::RequestHead;
 use actix_web::http::header as received;
-use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, VIA};
 
-use crate::http::proxy::headers::{is_among, named_by_connection};
+use crate::http::forwarding::headers::forwarded;
 
 /// What is forwarded, in lower case.
 const FORWARDED: [&str; 13] = [
@@ -27,19 +27,7 @@ const FORWARDED: [&str; 13] = [
 /// The headers of a request to a vendor, but for the credential and those that frame its body. `mark`
 /// tells this database from others.
 pub(super) fn headers(request: &RequestHead, host: &str, mark: &str) -> HeaderMap {
-    let lines = request.headers().get_all(received::CONNECTION);
-    let named = named_by_connection(lines.map(received::HeaderValue::as_bytes));
-    let mut headers = HeaderMap::with_capacity(FORWARDED.len() + 4);
-    for (name, value) in request.headers() {
-        let text = name.as_str();
-        if !FORWARDED.contains(&text) || is_among(&named, text) {
-            continue;
-        }
-        let name = HeaderName::from_bytes(text.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
-            headers.append(name, value);
-        }
-    }
+    let mut headers = forwarded(request, |name| FORWARDED.contains(&name));
     // An answer has to be read to be rewritten.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for (name, value) in [(HOST, host), (VIA, &format!("1.1 bitting ({mark})"))] {

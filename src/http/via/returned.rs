@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::links::Links;
 use super::mask::masked;
-use crate::http::proxy::headers::{HOP_BY_HOP, is_among, named_by_connection};
+use crate::http::forwarding::headers::{HOP_BY_HOP, is_among, named_by_connection};
 use crate::http::request_id::RequestId;
 
 /// What is about the vendor's own pages and connections, and no part of an answer; and the encoding,
