@@ -29,7 +29,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_millis(1500);
 /// How long PostgreSQL lets a statement run, and a transaction wait for its next one. Each
 /// transaction says so itself: a pooler may run it on a connection that nobody has set up.
 const LIMITED: &str = "SET LOCAL statement_timeout = 4000; \
-                                  SET LOCAL idle_in_transaction_session_timeout = 10000";
+                       SET LOCAL idle_in_transaction_session_timeout = 10000";
 /// For whoever looks a database over, which takes its time.
 const UNLIMITED: &str = "SET LOCAL statement_timeout = 0; \
                          SET LOCAL idle_in_transaction_session_timeout = 0";
@@ -44,6 +44,9 @@ pub struct Session {
     pub(super) unsure: bool,
     /// What sets the limits of a transaction on PostgreSQL.
     pub(super) limits: &'static str,
+    /// Whether the limits hold outside of transactions too: on a connection of PostgreSQL's own, and not
+    /// of a pooler's.
+    pub(super) is_limited: bool,
     /// Which of the database's states it was opened in ([`super::pool::Database::renew`]).
     era: u64,
     /// Dropped after the connection: its clones are the connections that are open.
@@ -97,11 +100,11 @@ impl Connector {
             ));
         }
         let era = era.load(Ordering::Acquire);
-        let (connection, line) = match &self.target {
-            Target::Sqlite(path) => (AnyConnection::Sqlite(connect_sqlite(path)?), None),
+        let (connection, line, is_limited) = match &self.target {
+            Target::Sqlite(path) => (AnyConnection::Sqlite(connect_sqlite(path)?), None, true),
             Target::Postgres(url) => {
-                let (connection, line) = connect_postgres(url, &self.shared.lines)?;
-                (AnyConnection::Postgres(connection), Some(line))
+                let (connection, line, direct) = connect_postgres(url, &self.shared.lines)?;
+                (AnyConnection::Postgres(connection), Some(line), direct)
             }
         };
         let (open, kept) = (self.open.clone(), self.keeps.then(|| kept.clone()));
@@ -111,6 +114,7 @@ impl Connector {
             in_transaction: false,
             unsure: false,
             limits: LIMITED,
+            is_limited,
             era,
             _open: open,
             _kept: kept,
@@ -186,7 +190,7 @@ impl Target {
     /// read-only: such a connection leaves its write-ahead log behind.
     pub(in crate::store) fn open_to_look(&self) -> Result<Session> {
         let mut session = self.open()?;
-        session.limits = UNLIMITED;
+        (session.limits, session.is_limited) = (UNLIMITED, false);
         if let AnyConnection::Sqlite(connection) = &mut session.connection {
             connection.batch_execute("PRAGMA query_only = ON;")?;
         }
@@ -224,20 +228,22 @@ pub(in crate::store) fn sqlite_uri(path: &Path, mode: &str) -> String {
     uri
 }
 
-fn connect_postgres(url: &str, lines: &Lifelines) -> Result<(PgConnection, Arc<Lifeline>)> {
+/// Connects, and says whether nothing lies between this end and the server.
+fn connect_postgres(url: &str, lines: &Lifelines) -> Result<(PgConnection, Arc<Lifeline>, bool)> {
     let connect = || PgConnection::establish(&parameters::complete(url));
     let (mut connection, line) = lines.connect(url, connect).map_err(|why| {
         let why = why.to_string();
         let told = format!("{}: {}", Target::Postgres(url.to_owned()), libpq::reason(&why));
         if libpq::may_pass(&why) { Error::Away(told) } else { Error::Refused(told) }
     })?;
-    lifeline::within(SETTING_UP, || line.guard(|| set_up(&mut connection, line.own_port())))?;
-    Ok((connection, line))
+    let set_up = || line.guard(|| set_up(&mut connection, line.own_port()));
+    let direct = lifeline::within(SETTING_UP, set_up)?;
+    Ok((connection, line, direct))
 }
 
-/// Prepares a connection for use, also one that a pooler hands out for a transaction at a time.
-/// `own_port`: this end's, by which the server knows a connection that nothing lies between.
-fn set_up(connection: &mut PgConnection, own_port: Option<u16>) -> Result<()> {
+/// Prepares a connection for use, also one that a pooler hands out for a transaction at a time, and
+/// says whether nothing lies between. `own_port`: this end's, by which the server knows that.
+fn set_up(connection: &mut PgConnection, own_port: Option<u16>) -> Result<bool> {
     // By itself: only so does a pooler that allows no transactions get to say so.
     diesel::sql_query("BEGIN").execute(connection)?;
     connection.batch_execute(
@@ -248,8 +254,10 @@ fn set_up(connection: &mut PgConnection, own_port: Option<u16>) -> Result<()> {
     connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     let port = diesel::dsl::sql::<Nullable<Integer>>("inet_client_port()");
     let port: Option<i32> = diesel::select(port).get_result(connection)?;
-    if port.is_some() && port == own_port.map(i32::from) {
+    let direct = port.is_some() && port == own_port.map(i32::from);
+    if direct {
         connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
     }
-    Ok(connection.batch_execute("COMMIT")?)
+    connection.batch_execute("COMMIT")?;
+    Ok(direct)
 }

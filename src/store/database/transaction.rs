@@ -56,8 +56,8 @@ impl Session {
         self.guard(|session| f(&mut session.connection))
     }
 
-    /// Runs single reads that need not agree with each other. On PostgreSQL that is a transaction
-    /// too, since time limits hold in one alone where a pooler changes connections.
+    /// Runs single reads that need not agree with each other: in a transaction where time limits hold in
+    /// one alone, because a pooler changes connections, or because there are to be none.
     ///
     /// # Errors
     /// Whatever `f` returns, or the database's failure.
@@ -66,8 +66,8 @@ impl Session {
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         match self.connection {
-            AnyConnection::Sqlite(_) => self.ask(f),
-            AnyConnection::Postgres(_) => self.transaction("", "BEGIN", f),
+            AnyConnection::Postgres(_) if !self.is_limited => self.transaction("", "BEGIN", f),
+            _ => self.ask(f),
         }
     }
 
