@@ -11,8 +11,9 @@ use crate::model::limits::{KeyLimits, RateLimit};
 /// Keys that are kept at most: a full table is emptied, which only forgets what is owed.
 const MOST: usize = 65_536;
 
-/// What a limit is of: a connection's number, the key's if it is of one, and which limit it is.
-type Account = (u8, Option<u32>, u32);
+/// What a limit is of: a connection's number, the key's if it is of one, and which limit it is, since one
+/// that is changed begins anew.
+type Account = (u8, Option<KeyNumber>, RateLimit);
 
 /// What is used up of the limits of connections.
 #[derive(Default)]
@@ -43,18 +44,16 @@ impl ConnectionLimits {
         if uses.len() >= MOST {
             uses.clear();
         }
-        // A limit that is changed begins anew.
-        let mut take = |limit: Option<RateLimit>, key: Option<u32>| {
+        let mut take = |limit: Option<RateLimit>, key: Option<KeyNumber>| {
             let Some(limit) = limit else { return Ok(()) };
-            let number = limit.requests ^ limit.per.seconds() << 20;
-            let used = uses.entry((connection, key, number)).or_insert_with(|| KeyUse::new(0));
+            let used = uses.entry((connection, key, limit)).or_insert_with(|| KeyUse::new(0));
             let limits = KeyLimits { rate_limit: Some(limit), ..KeyLimits::default() };
             match used.take(&limits, now) {
                 Ok(_) => Ok(()),
                 Err(Exhausted::Rate { seconds } | Exhausted::Quota { seconds }) => Err(seconds),
             }
         };
-        take(each, Some(key.0))?;
+        take(each, Some(key))?;
         take(all, None)
     }
 }

@@ -80,8 +80,12 @@ impl ConnectionScopes {
     /// The number of what a request asks for.
     pub fn ask(&self, ask: Ask) -> Asked {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        let add = || Asked(next(self.asks.push(ask.clone())));
-        *numbers.asks.entry(ask.clone()).or_insert_with(add)
+        if let Some(known) = numbers.asks.get(&ask) {
+            return *known;
+        }
+        let number = Asked(next(self.asks.push(ask.clone())));
+        numbers.asks.insert(ask, number);
+        number
     }
 
     /// What is asked for under this number.
