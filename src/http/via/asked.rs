@@ -20,7 +20,9 @@ const ACCOUNT: &str = "account";
 
 /// A request to a vendor's API.
 pub(super) struct Asked<'a> {
-    /// The handle that it names, and the connection, if there is one.
+    /// Whether it names a connection, known or not.
+    pub(super) names_one: bool,
+    /// The connection that it names, if there is one.
     pub(super) connection: Option<Arc<Connection>>,
     /// The vendor's path and query, as they came.
     pub(super) target: &'a str,
@@ -47,12 +49,13 @@ impl<'a> Asked<'a> {
         let end = below.find(['/', '?']).unwrap_or(below.len());
         let (handle, target) = below.split_at(end);
         let handle = handle.parse::<Handle>().ok();
+        let names_one = handle.is_some();
         let connection = handle.and_then(|handle| bitting.connections.registry.find(&handle));
         let found = match &connection {
             Some(connection) => find(connection, head.method.as_str(), target),
             None => Found::NoConnection,
         };
-        Self { connection, target, found }
+        Self { names_one, connection, target, found }
     }
 
     /// The route that its key is judged for.

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::asked::{Asked, Found};
 use super::forward::Via;
+use crate::gate::route::Route;
 use crate::http::authz::judging::{Judged, finish, judge, record_of};
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
@@ -22,9 +23,7 @@ pub async fn via(
     state: web::Data<State>,
 ) -> HttpResponse {
     let state = SharedState::new(state);
-    let asked = Asked::of(request.head(), &state.bitting);
-    let route = asked.route(request.method().as_str(), &state.bitting.catalog);
-    let Judged { verdict, mut count } = judge(&request, &state, route).await;
+    let (asked, route, Judged { verdict, mut count }) = judged(&request, &state).await;
     let standing = count.standing();
     let answered = match (verdict, &asked.connection, &asked.found) {
         (Ok(key), Some(connection), Found::Row(row)) => {
@@ -53,6 +52,30 @@ pub async fn via(
     let mut response = answered.unwrap_or_else(|problem| problem.error_response());
     announce(response.headers_mut(), standing, &state);
     response
+}
+
+/// Judges a request by what it asks for. A connection that is not known here may have been made elsewhere
+/// a moment ago, so for a key that is accepted the next read of the feed is waited for.
+async fn judged<'a>(request: &'a HttpRequest, state: &State) -> (Asked<'a>, Route, Judged) {
+    let ask = || {
+        let asked = Asked::of(request.head(), &state.bitting);
+        let route = asked.route(request.method().as_str(), &state.bitting.catalog);
+        (asked, route)
+    };
+    let (asked, route) = ask();
+    let first = judge(request, state, route).await;
+    let not_found = first.verdict.as_ref().is_err_and(|problem| problem.code() == Code::NotFound);
+    if !not_found || !asked.names_one {
+        return (asked, route, first);
+    }
+    // A read that fails brings nothing.
+    let _ = state.bitting.gate.freshness.next_read().await;
+    let (asked, route) = ask();
+    if asked.connection.is_none() {
+        return (asked, route, first);
+    }
+    first.count.discard();
+    (asked, route, judge(request, state, route).await)
 }
 
 /// A refusal with what only the table of the connection tells.

@@ -5,6 +5,7 @@ mod commands;
 mod kinds;
 mod outbound;
 mod pages;
+mod scopes_on_pages;
 mod sealing;
 mod testing;
 mod via;

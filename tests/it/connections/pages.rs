@@ -125,7 +125,7 @@ fn a_pair_is_typed_into_two_fields_and_another_credential_into_one() {
     server.db_user(ADMIN, json!({"role": "admin"}));
     let admin = Browser::signed_in(&server.client.base, ADMIN);
     let page = "/connections/new?kind=aircall";
-    let labels = ["API id", "API token", "Access token instead of the others"];
+    let labels = ["API ID", "API token", "Access token instead of the others"];
     assert_eq!(texts(&admin.get(page), "#credential label"), labels);
     for (handle, fields) in [
         (

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitting::config::ConnectionOptions;
+use bitting::model::connections::{NewConnection, VendorCredential};
 use serde_json::json;
 
-use super::Operator;
+use super::{Operator, operator};
 use crate::support::vendors::{Reply, Vendor, aircall, callrail, header};
 use crate::support::{Backend, TestServer, on_both};
 
@@ -104,6 +105,33 @@ on_both! {
         ours.connection(&["remove", "callrail", "--yes"], "").unwrap();
         server.pass(std::time::Duration::from_secs(1));
         call(&reader, "GET", CALLS).expect(404, "not_found");
+    }
+}
+
+on_both! {
+    fn a_connection_that_was_made_elsewhere_a_moment_ago_is_there(backend) {
+        let vendor = callrail::start();
+        let ours = Operator::new(backend, &[&vendor]);
+        let [here, there] = [(); 2].map(|()| ours.serve(ConnectionOptions::default()));
+        let path = format!("v3/a/{}/calls.json", callrail::ACCOUNT);
+        for n in 0..5 {
+            let handle = format!("callrail-{n}");
+            let new = json!({"handle": handle, "kind": "callrail", "base_url": vendor.origin()});
+            let new = NewConnection::from_object(new.as_object().unwrap()).unwrap();
+            let credential = VendorCredential::parse(new.kind, callrail::KEY).unwrap();
+            there.bitting.add_connection(&operator(), new, &credential, false).unwrap();
+            // A token of before may not grant its scopes.
+            let token = there.db_token(&json!({"name": handle, "access": "write"}));
+            let body = json!({"name": handle, "scopes": [format!("calls:read@{handle}")]});
+            let key = there.client.with_key(&token, "POST", "/v1/keys", Some(&body)).ok();
+            let secret = key["key"].as_str().unwrap();
+            let ask = |path: &str| here.client.with_key(secret, "GET", path, None);
+            ask(&format!("/via/{handle}/{path}")).ok();
+            here.db_flush();
+            let usage = format!("/v1/keys/{}/usage", key["id"].as_str().unwrap());
+            assert_eq!(here.manage("GET", &usage, None).ok()["24h"]["total"], 1);
+            ask("/via/callrail-9/x").expect(404, "not_found");
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl Shown {
             description: profile.description,
             kind: kind_words(connection.kind),
             origin: connection.origin.to_string(),
-            form: connection.form.about(),
+            form: connection.form.as_str(),
             ends_with: connection.hint,
             account: profile.account,
             limits: limits.into_iter().flatten().collect(),

@@ -33,7 +33,7 @@ pub fn fields_of(kind: Kind) -> Vec<CredentialField> {
 
 fn label(field: &str) -> &'static str {
     match field {
-        "api_id" => "API id",
+        "api_id" => "API ID",
         "api_token" => "API token",
         "access_token" => "Access token",
         _ => "API key",

@@ -175,7 +175,7 @@ impl NarrowPage {
 
 /// The accepted requests of the last 30 days that needed a scope.
 fn used_requests(month: &Breakdown, scope: &Scope) -> i64 {
-    granted_requests(&asked(month, scope.resource.as_str(), scope.access))
+    granted_requests(&asked(month, scope.counted_as().as_str(), scope.access))
 }
 
 fn choices(
@@ -186,10 +186,10 @@ fn choices(
 ) -> Vec<ScopeChoice> {
     let choice = |scope: &Scope| {
         let used = used_requests(month, scope);
-        let use_of_it = match (catalog.named(scope.resource.as_str()), used) {
-            (None, _) => "no longer a resource".to_owned(),
-            (Some(_), 0) => "not used in 30 days".to_owned(),
-            (Some(_), used) => format!("{} in 30 days", counted(used, "request")),
+        let use_of_it = match (catalog.has(scope.counted_as().as_str()), used) {
+            (false, _) => "no longer a resource".to_owned(),
+            (true, 0) => "not used in 30 days".to_owned(),
+            (true, used) => format!("{} in 30 days", counted(used, "request")),
         };
         let scope = scope.to_string();
         ScopeChoice { kept: typed.scopes.contains(&scope), scope, use_of_it }
