@@ -12,6 +12,7 @@ mod support;
 
 mod api;
 mod finding;
+mod gallery;
 mod key_life;
 mod looks;
 mod signing_in;

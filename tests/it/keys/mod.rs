@@ -10,6 +10,7 @@ mod key_errors;
 mod key_lists;
 mod key_page;
 mod key_pages;
+mod lines;
 mod management;
 mod narrowing;
 mod new_key_page;
