@@ -68,7 +68,7 @@ fn an_nginx_that_adds_the_port_brings_the_clients_own_address_too() {
 /// What people copy from the documents is what the tests have tried.
 #[test]
 fn the_documents_quote_the_nginx_file() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/your-api.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/nginx.md");
     let plain = |text: &str| {
         let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         lines.collect::<Vec<_>>()
