@@ -1,15 +1,14 @@
 //! The settings of connections: the master keys, and where connections may lead.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use ipnet::IpNet;
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
+use super::authorities::read_authorities;
 use super::file::File;
 use super::setting::{BadSetting, Setting, variable};
 use super::values::parse_time;
@@ -159,17 +158,6 @@ impl ConnectionOptions {
 fn each<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts.map(parse).collect()
-}
-
-fn read_authorities(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let refused = |why: &dyn std::fmt::Display| format!("{path}: {why}");
-    let certificates = CertificateDer::pem_file_iter(Path::new(path)).map_err(|w| refused(&w))?;
-    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|why| refused(&why))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in &certificates {
-        roots.add(certificate.clone()).map_err(|why| refused(&why))?;
-    }
-    if roots.is_empty() { Err(refused(&"holds no certificate in PEM")) } else { Ok(certificates) }
 }
 
 fn parse_via_timeout(text: &str) -> Result<Duration, &'static str> {

@@ -43,6 +43,8 @@ pub(super) struct File {
     #[serde(default, alias = "gateway-listen", deserialize_with = "text_or_list")]
     pub(super) gateway_listen: Option<String>,
     pub(super) upstream: Option<String>,
+    #[serde(alias = "upstream-ca")]
+    pub(super) upstream_ca: Option<String>,
     #[serde(alias = "upstream-timeout")]
     pub(super) upstream_timeout: Option<String>,
     #[serde(alias = "pass-credential", default, deserialize_with = "plain_or_text")]

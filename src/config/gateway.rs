@@ -3,6 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use http::uri::Scheme;
+use rustls::pki_types::CertificateDer;
+
+use super::authorities::read_authorities;
 use super::listen::{ListenAddress, parse_listen};
 use super::setting::{BadSetting, Setting};
 use super::values::parse_time;
@@ -15,19 +19,27 @@ pub struct GatewaySettings {
     pub listen: Vec<ListenAddress>,
     /// The server that allowed requests are forwarded to.
     pub upstream: Upstream,
+    /// Authorities that may vouch for it besides the public ones, where it speaks TLS.
+    pub authorities: Vec<CertificateDer<'static>>,
     /// How long that server may be silent: before the first byte of an answer, and between bytes.
     pub timeout: Duration,
     /// Whether the credential is forwarded too.
     pub pass_credential: bool,
 }
 
-/// The server behind the gateway: a host, and a port if it is not 80.
+/// The server behind the gateway: a scheme, a host, and a port if it is not the scheme's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
+    scheme: Scheme,
     authority: String,
 }
 
 impl Upstream {
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
     /// The host and perhaps the port, as they stand in a `Host` header.
     pub fn authority(&self) -> &str {
         &self.authority
@@ -40,9 +52,10 @@ impl Upstream {
 
     /// Whether this machine would reach it at this address, as far as that can be told by its name.
     fn is(&self, address: SocketAddr) -> bool {
+        let usual = if self.scheme == Scheme::HTTPS { 443 } else { 80 };
         let (host, port) = match self.authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
-            _ => (&*self.authority, Some(80)),
+            _ => (&*self.authority, Some(usual)),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let here = address.ip();
@@ -56,14 +69,15 @@ impl Upstream {
 
 impl std::fmt::Display for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}", self.authority)
+        write!(f, "{}://{}", self.scheme, self.authority)
     }
 }
 
-/// The four settings before they are checked.
+/// The five settings before they are checked.
 pub(super) struct GatewayOptions {
     pub(super) listen: Setting,
     pub(super) upstream: Setting,
+    pub(super) authorities: Setting,
     pub(super) timeout: Setting,
     pub(super) pass_credential: Setting,
 }
@@ -73,6 +87,7 @@ impl GatewayOptions {
     pub(super) fn resolve(self) -> Result<Option<GatewaySettings>, BadSetting> {
         let listen = self.listen.parse(parse_listen)?;
         let upstream = self.upstream.parse(parse_upstream)?;
+        let authorities = self.authorities.parse(read_authorities)?.unwrap_or_default();
         let timeout = self.timeout.parse_or("60s", parse_upstream_timeout)?;
         let pass_credential = self.pass_credential.parse_or("false", parse_switch)?;
         match (listen, upstream) {
@@ -88,22 +103,27 @@ impl GatewayOptions {
             (Some(listen), Some(upstream)) if upstream.is_among(&listen) => Err(self
                 .upstream
                 .refuse("is the address of the gateway itself; name the server behind it")),
-            (Some(listen), Some(upstream)) => {
-                Ok(Some(GatewaySettings { listen, upstream, timeout, pass_credential }))
-            }
+            (Some(listen), Some(upstream)) => Ok(Some(GatewaySettings {
+                listen,
+                upstream,
+                authorities,
+                timeout,
+                pass_credential,
+            })),
         }
     }
 }
 
-/// An `http://` URL of nothing but a host and perhaps a port.
+/// A URL of nothing but a scheme, a host and perhaps a port.
 fn parse_upstream(text: &str) -> Result<Upstream, String> {
     let goes_on = |origin: &str| format!(", since paths are forwarded as they are; write {origin}");
     let origin = parse_origin(text, "http://127.0.0.1:3000", goes_on)?;
-    let authority = origin.strip_prefix("http://").ok_or(
-        "must begin with http://: the gateway does not speak TLS to the upstream. Let it listen on \
-         this machine or in a network of your own, or put a proxy that speaks TLS in between",
-    )?;
-    Ok(Upstream { authority: authority.to_owned() })
+    let (scheme, authority) = match origin.split_once("://") {
+        Some(("https", authority)) => (Scheme::HTTPS, authority),
+        Some((_, authority)) => (Scheme::HTTP, authority),
+        None => return Err("must be a URL, such as http://127.0.0.1:3000".to_owned()),
+    };
+    Ok(Upstream { scheme, authority: authority.to_owned() })
 }
 
 fn parse_upstream_timeout(text: &str) -> Result<Duration, &'static str> {
@@ -124,20 +144,21 @@ mod tests {
 
     #[test]
     fn an_upstream_is_a_host_and_a_port() {
-        for (text, authority) in [
-            ("http://127.0.0.1:3000", "127.0.0.1:3000"),
-            ("http://127.0.0.1:80/", "127.0.0.1"),
-            ("http://API.internal", "api.internal"),
-            ("http://[::1]:3000", "[::1]:3000"),
+        for (text, origin) in [
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+            ("http://127.0.0.1:80/", "http://127.0.0.1"),
+            ("https://127.0.0.1:443", "https://127.0.0.1"),
+            ("http://API.internal", "http://api.internal"),
+            ("HTTPS://api.internal:80", "https://api.internal:80"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
         ] {
             let upstream = parse_upstream(text).unwrap();
-            assert_eq!(upstream.authority(), authority, "{text}");
+            assert_eq!(upstream.to_string(), origin, "{text}");
         }
         for (text, why) in [
             ("127.0.0.1:3000", "such as http://127.0.0.1:3000"),
             ("ftp://host", "such as http://127.0.0.1:3000"),
             ("http://", "such as http://127.0.0.1:3000"),
-            ("https://host", "does not speak TLS"),
             ("http://host/api", "write http://host"),
             ("http://host/?x", "write http://host"),
             ("http://me:hunter2@host", "write http://host"),
@@ -155,10 +176,12 @@ mod tests {
             ("http://127.0.0.1", "127.0.0.1:80", true),
             ("http://127.0.0.1:8081", "0.0.0.0:8081", true),
             ("http://localhost:8081", "127.0.0.1:8081", true),
+            ("https://localhost", "127.0.0.1:443", true),
             ("http://[::1]", "[::]:80", true),
             ("http://10.0.0.7:8081", "0.0.0.0:8081", false),
             ("http://127.0.0.1:3000", "127.0.0.1:8081", false),
             ("http://127.0.0.1", "127.0.0.1:8081", false),
+            ("https://127.0.0.1", "127.0.0.1:80", false),
         ] {
             let upstream = parse_upstream(upstream).unwrap();
             assert_eq!(upstream.is(listen.parse().unwrap()), same, "{upstream} {listen}");

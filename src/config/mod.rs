@@ -3,6 +3,7 @@
 //! Everything is read as text and parsed in one place, so that a bad value is refused with the same
 //! words wherever it stands.
 
+mod authorities;
 mod connections;
 mod file;
 mod gateway;
@@ -103,6 +104,10 @@ pub struct Options {
     /// The API that --gateway-listen forwards to, such as `http://127.0.0.1:3000`; it has no path
     #[arg(long, global = true, value_name = "URL")]
     pub upstream: Option<String>,
+    /// A PEM file of certificate authorities that may vouch for an `https://` upstream besides the
+    /// public ones
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub upstream_ca: Option<String>,
     /// How long the upstream may be silent, before its answer and between bytes [default: 60s]
     #[arg(long, global = true, value_name = "TIME")]
     pub upstream_timeout: Option<String>,
@@ -211,6 +216,7 @@ impl Options {
                     file.gateway_listen,
                 ),
                 upstream: setting("upstream", self.upstream, file.upstream),
+                authorities: setting("upstream-ca", self.upstream_ca, file.upstream_ca),
                 timeout: setting("upstream-timeout", self.upstream_timeout, file.upstream_timeout),
                 pass_credential: setting(
                     "pass-credential",
@@ -342,7 +348,8 @@ mod tests {
             ("metrics-listen = \"9100\"", "--metrics-listen"),
             ("gateway-listen = \"127.0.0.1:1\"", "--upstream"),
             ("upstream = \"http://127.0.0.1:1\"", "--gateway-listen"),
-            ("upstream = \"https://127.0.0.1:1\"", "--upstream"),
+            ("upstream = \"ftp://127.0.0.1:1\"", "--upstream"),
+            ("upstream_ca = \"/nowhere\"", "--upstream-ca"),
             ("upstream_timeout = \"never\"", "--upstream-timeout"),
             ("pass_credential = \"yes\"", "--pass-credential"),
             ("\n\nnope = 1", "line 3"),

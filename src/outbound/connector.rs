@@ -1,7 +1,7 @@
 //! Makes connections: resolve, check every address, dial those very addresses, and speak TLS.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,7 +27,7 @@ use super::unreachable::Unreachable;
 const RESOLVE: Duration = Duration::from_secs(5);
 /// How long all addresses together may take to be connected to.
 const DIAL: Duration = Duration::from_secs(5);
-/// How long all of it may take, TLS too.
+/// How long all of it may take, TLS too, unless somebody has less patience.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Turns a host and a port into addresses; it may take its time, on a thread for such work.
@@ -39,6 +39,7 @@ pub struct Connector {
     private: Arc<[IpNet]>,
     tls: TlsConnector,
     resolver: Resolver,
+    patience: Duration,
 }
 
 impl Connector {
@@ -64,7 +65,7 @@ impl Connector {
         let resolver: Resolver =
             Arc::new(|host, port| (host, port).to_socket_addrs().map(Iterator::collect));
         let tls = TlsConnector::from(Arc::new(config));
-        Ok(Self { private: private.into(), tls, resolver })
+        Ok(Self { private: private.into(), tls, resolver, patience: CONNECT })
     }
 
     /// The same with another way to resolve names.
@@ -73,10 +74,16 @@ impl Connector {
         Self { resolver, ..self }
     }
 
+    /// The same for whoever waits no longer than this for a connection.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
     async fn connect(self, uri: Uri) -> Result<Stream, Unreachable> {
         let (host, port, tls) = target(&uri)?;
         let addresses = self.resolve(&host, port).await?;
-        let tcp = dial(&addresses, &host).await?;
+        let tcp = dial(&addresses, &host, DIAL.min(self.patience)).await?;
         // A request goes out in few pieces, and none of them should wait for another.
         let _ = tcp.set_nodelay(true);
         if !tls {
@@ -90,18 +97,25 @@ impl Connector {
 
     /// The addresses of a host, of which each may be dialled.
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
-        let (resolver, name) = (self.resolver.clone(), host.to_owned());
-        let asked = tokio::task::spawn_blocking(move || resolver(&name, port));
-        let failed = |why| Unreachable::Name { host: host.to_owned(), why };
-        let addresses = match timeout(RESOLVE, asked).await {
-            Ok(Ok(found)) => found.map_err(failed)?,
-            Ok(Err(_cut_off)) => return Err(failed(io::Error::other("the resolver was cut off"))),
-            Err(_late) => return Err(failed(io::ErrorKind::TimedOut.into())),
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_name) => self.look_up(host, port).await?,
         };
         let bad = addresses.iter().find(|found| !may_be_dialled(found.ip(), &self.private));
         match bad {
             Some(bad) => Err(Unreachable::NotAllowed { host: host.to_owned(), address: bad.ip() }),
             None => Ok(addresses),
+        }
+    }
+
+    async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
+        let (resolver, name) = (self.resolver.clone(), host.to_owned());
+        let asked = tokio::task::spawn_blocking(move || resolver(&name, port));
+        let failed = |why| Unreachable::Name { host: host.to_owned(), why };
+        match timeout(RESOLVE, asked).await {
+            Ok(Ok(found)) => found.map_err(failed),
+            Ok(Err(_cut_off)) => Err(failed(io::Error::other("the resolver was cut off"))),
+            Err(_late) => Err(failed(io::ErrorKind::TimedOut.into())),
         }
     }
 }
@@ -118,9 +132,13 @@ fn target(uri: &Uri) -> Result<(String, u16, bool), Unreachable> {
     Ok((host, uri.port_u16().unwrap_or(usual), tls))
 }
 
-/// A connection to the first address that takes one.
-async fn dial(addresses: &[SocketAddr], host: &str) -> Result<TcpStream, Unreachable> {
-    let share = DIAL / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+/// A connection to the first address that takes one, of which each gets a share of the time.
+async fn dial(
+    addresses: &[SocketAddr],
+    host: &str,
+    patience: Duration,
+) -> Result<TcpStream, Unreachable> {
+    let share = patience / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let none = io::Error::new(io::ErrorKind::NotFound, "it has no address");
     let mut failed = Unreachable::Name { host: host.to_owned(), why: none };
     for &address in addresses {
@@ -143,10 +161,10 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let host = uri.host().unwrap_or_default().to_owned();
-        let connecting = timeout(CONNECT, self.clone().connect(uri));
+        let (host, patience) = (uri.host().unwrap_or_default().to_owned(), self.patience);
+        let connecting = timeout(patience, self.clone().connect(uri));
         Box::pin(async move {
-            let late = |_| Err(Unreachable::Late { host, seconds: CONNECT.as_secs() });
+            let late = |_| Err(Unreachable::Late { host, patience });
             connecting.await.unwrap_or_else(late).map(|stream| TokioIo::new(Link::new(stream)))
         })
     }

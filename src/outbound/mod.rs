@@ -1,5 +1,5 @@
-//! The one way out to other people's servers: every address is checked before it is dialled, TLS
-//! trusts fixed authorities, and no variable of the environment changes the way.
+//! The one way out to other servers: every address is checked before it is dialled, TLS trusts fixed
+//! authorities, and no variable of the environment changes the way.
 //!
 //! [`pool`] keeps the connections of a [`Connector`] between requests, for whoever forwards streams;
 //! [`ask`] sends one small request and returns the whole answer.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Why there is no connection; nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +44,12 @@ pub enum Unreachable {
         why: io::Error,
     },
     /// It took too long.
-    #[error("there was no connection to {host} within {seconds} s")]
+    #[error("there was no connection to {host} within {patience:?}")]
     Late {
         /// The host of the URL.
         host: String,
         /// How long was waited.
-        seconds: u64,
+        patience: Duration,
     },
 }
 

@@ -62,9 +62,11 @@ impl Doors {
             })?;
         }
         if let Some((ports, gateway)) = self.gateway {
+            let connector = proxy::connector(&gateway).map_err(io::Error::other)?;
             for port in ports {
                 let (state, gateway) = (state.clone(), gateway.clone());
-                let service = move || proxy::service(state(), gateway.clone());
+                let connector = connector.clone();
+                let service = move || proxy::service(state(), gateway.clone(), connector.clone());
                 builder = common.open(builder, port, service)?;
             }
         }

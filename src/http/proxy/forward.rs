@@ -6,7 +6,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http as received;
 use actix_web::{HttpRequest, HttpResponse};
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri};
 
 use super::client::{UpstreamClient, client};
@@ -21,6 +21,7 @@ use crate::http::forwarding::sending::{
 };
 use crate::http::request_id::RequestId;
 use crate::http::state::SharedState;
+use crate::outbound::Connector;
 
 /// Who is at fault in the log.
 const UPSTREAM: &str = "the upstream";
@@ -34,8 +35,8 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(super) fn new(state: SharedState, settings: GatewaySettings) -> Self {
-        let client = client(settings.timeout);
+    pub(super) fn new(state: SharedState, settings: GatewaySettings, connector: Connector) -> Self {
+        let client = client(connector);
         Self { state, settings, client, whom: UPSTREAM.into() }
     }
 
@@ -77,8 +78,9 @@ impl Forwarder {
         let path = request.uri().path_and_query().ok_or_else(refused)?;
         let path = PathAndQuery::try_from(path.as_str()).map_err(|_| refused())?;
         let method = Method::from_bytes(request.method().as_str().as_bytes());
-        let upstream = self.settings.upstream.authority();
-        let uri = Uri::builder().scheme(Scheme::HTTP).authority(upstream).path_and_query(path);
+        let upstream = &self.settings.upstream;
+        let uri = Uri::builder().scheme(upstream.scheme().clone()).authority(upstream.authority());
+        let uri = uri.path_and_query(path);
         Ok((method.map_err(|_| refused())?, uri.build().map_err(|_| refused())?))
     }
 

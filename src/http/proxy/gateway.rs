@@ -23,6 +23,7 @@ use crate::http::middleware::measure::Measure;
 use crate::http::state::{SharedState, State};
 use crate::model::scope::Access;
 use crate::model::words::Word;
+use crate::outbound::Connector;
 
 /// What the gateway's requests are called in metrics and logs.
 pub const GATEWAY: &str = "gateway";
@@ -38,10 +39,14 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    pub(super) fn new(state: web::Data<State>, settings: GatewaySettings) -> Self {
+    pub(super) fn new(
+        state: web::Data<State>,
+        settings: GatewaySettings,
+        connector: Connector,
+    ) -> Self {
         let measure = Measure::of(&state, GATEWAY);
         let state = SharedState::new(state);
-        let forwarder = Forwarder::new(state.clone(), settings);
+        let forwarder = Forwarder::new(state.clone(), settings, connector);
         Self { state, measure, forwarder }
     }
 

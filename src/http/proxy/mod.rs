@@ -21,13 +21,16 @@ use actix_web::{App, Error, web};
 use super::middleware::observe::Observe;
 use super::state::State;
 use crate::config::GatewaySettings;
+use crate::outbound::Connector;
 
+pub use client::connector;
 pub use gateway::GATEWAY;
 
 /// What one worker serves at the gateway's address: every path there is the upstream's.
 pub fn service(
     state: State,
     settings: GatewaySettings,
+    connector: Connector,
 ) -> impl ServiceFactory<
     Request,
     Config = AppConfig,
@@ -36,7 +39,7 @@ pub fn service(
     InitError = (),
 > {
     let state = web::Data::new(state);
-    let gateway = Rc::new(gateway::Gateway::new(state.clone(), settings));
+    let gateway = Rc::new(gateway::Gateway::new(state.clone(), settings, connector));
     let forwards = fn_service(move |request: ServiceRequest| {
         let gateway = gateway.clone();
         async move { Ok::<_, Error>(gateway.handle(request).await) }

@@ -7,6 +7,7 @@ mod headers;
 mod judging;
 mod stopping;
 mod streaming;
+mod tls;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -16,7 +16,8 @@ fn settings_that_do_not_go_together_are_refused_before_anything_is_touched() {
     for (arguments, named) in [
         (&["--gateway-listen", "127.0.0.1:0"][..], "--upstream"),
         (&["--upstream", "http://127.0.0.1:1"], "--gateway-listen"),
-        (&["--upstream", "https://127.0.0.1:1", "--gateway-listen", "127.0.0.1:0"], "TLS"),
+        (&["--upstream", "ftp://127.0.0.1:1", "--gateway-listen", "127.0.0.1:0"], "such as http"),
+        (&["--upstream-ca", "/nowhere.pem"], "--upstream-ca"),
         (&["--upstream", "http://127.0.0.1:1/x", "--gateway-listen", "127.0.0.1:0"], "paths"),
         (&["--upstream", "http://127.0.0.1:9", "--gateway-listen", "127.0.0.1:9"], "itself"),
         (&["--upstream-timeout", "soon"], "--upstream-timeout"),
