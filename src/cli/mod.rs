@@ -155,6 +155,11 @@ Example:
     Man,
 }
 
+/// The whole command line, for whoever describes it.
+pub fn describe() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let Err(failure) = parse().and_then(run) else { return ExitCode::SUCCESS };
@@ -218,7 +223,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::RevokeAsIn { url, dry_run } => revoke_as_in::run(&settings()?, &url, dry_run),
         Command::Notify(command) => notify::run(command, &settings()?),
         Command::Healthcheck => operate::ask_health(&settings()?),
-        Command::Completions { shell } => operate::completions(shell, Arguments::command()),
-        Command::Man => operate::manual(Arguments::command()),
+        Command::Completions { shell } => operate::completions(shell, describe()),
+        Command::Man => operate::manual(describe()),
     }
 }

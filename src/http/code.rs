@@ -163,6 +163,11 @@ impl Code {
         }
     }
 
+    /// The code's HTTP status.
+    pub fn status(self) -> StatusCode {
+        self.row().0
+    }
+
     /// Whether a decision may end with this code. (Some may come later too.)
     pub fn is_refusal(self) -> bool {
         matches!(
@@ -188,7 +193,7 @@ impl Code {
 
     /// The code that stands for a status which some layer below answered with.
     pub fn of_status(status: StatusCode) -> Self {
-        let same_status = Self::ALL.iter().find(|code| code.row().0 == status);
+        let same_status = Self::ALL.iter().find(|code| code.status() == status);
         match (same_status, status.is_server_error()) {
             (_, true) => Self::Internal,
             (_, false) if status == StatusCode::BAD_REQUEST => Self::BadRequest,

@@ -295,7 +295,7 @@ impl std::fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.0.told_as.unwrap_or(self.0.code.row().0)
+        self.0.told_as.unwrap_or(self.0.code.status())
     }
 
     /// A response with the status alone, which carries the problem; `observe` makes its body and

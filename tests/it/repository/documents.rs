@@ -1,14 +1,9 @@
-//! The documents: every link in them leads somewhere, the table of contents has every page, and the
-//! reference has every setting and every code.
+//! The documents: every link in them leads somewhere, and the table of contents has every page.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use bitting::http::error::Code;
-use bitting::model::words::Word;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
-
-use crate::support::binary::run_ok;
 
 /// What a document links to, and what can be linked to in it.
 struct Document {
@@ -104,43 +99,4 @@ fn the_table_of_contents_has_every_page_once() {
     listed.sort();
     let pages: Vec<_> = documents.keys().filter(|page| *page != contents).cloned().collect();
     assert_eq!(listed, pages);
-}
-
-/// The page as text.
-fn page(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
-}
-
-/// The first cells of the rows of a table of settings, such as "`--listen ADDRESS:PORT`".
-fn first_cells(page: &str) -> Vec<&str> {
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `--"));
-    rows.map(|row| row.split(['`', ' ']).next().unwrap()).collect()
-}
-
-#[test]
-fn every_setting_is_described_with_its_variable() {
-    let folder = tempfile::tempdir().unwrap();
-    let help = run_ok(folder.path(), &["serve", "--help"]);
-    let lines = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
-    let options = lines.map(|line| line.split([' ', ',', '[']).next().unwrap());
-    let mut options: Vec<&str> =
-        options.filter(|name| !["config", "demo"].contains(name)).collect();
-    let page = page("reference/settings.md");
-    let mut described = first_cells(&page);
-    options.sort();
-    described.sort();
-    assert_eq!(options, described);
-    for option in options {
-        let variable = format!("`BITTING_{}`", option.to_uppercase().replace('-', "_"));
-        assert!(page.contains(&variable), "{variable}");
-    }
-}
-
-#[test]
-fn every_code_is_described() {
-    let pages = page("reference/api.md") + &page("guides/gateway.md");
-    let described = |code: &Code| pages.contains(&format!("`{}`", code.as_str()));
-    let left_out = Code::ALL.iter().filter(|code| !described(code));
-    let left_out: Vec<&str> = left_out.map(|code| code.as_str()).collect();
-    assert!(left_out.is_empty(), "{left_out:?}");
 }

@@ -1,6 +1,8 @@
 //! The repository itself: the rules its source keeps, and the files it ships.
 
+mod commands;
 mod deployment;
 mod documents;
 mod layers;
+mod reference;
 mod tools;
