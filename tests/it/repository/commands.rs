@@ -4,8 +4,10 @@
 mod page;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::support::nginx::free_port;
 use crate::support::{Backend, TestDatabase, tool};
@@ -40,12 +42,15 @@ fn repository(path: &str) -> PathBuf {
 struct Places(Vec<(String, String)>);
 
 impl Places {
-    /// A port of this run's own for each that documents name, and a database where they name one.
+    /// The ports that documents name at an address of this run's own, so that nobody else takes
+    /// one; the API behind the gateway listens on 127.0.0.1 alone. A database where they name one.
     fn of(text: &str) -> Self {
-        let ports = [8080, 8081, 8082, 3000, 9464].into_iter();
-        let mut places: Vec<_> = ports
-            .map(|port| (format!("127.0.0.1:{port}"), format!("127.0.0.1:{}", free_port())))
-            .collect();
+        static RUNS: AtomicU8 = AtomicU8::new(1);
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let address = Ipv4Addr::new(127, high, low, RUNS.fetch_add(1, Ordering::Relaxed));
+        let at = |port: u16| (format!("127.0.0.1:{port}"), format!("{address}:{port}"));
+        let mut places: Vec<_> = [8080, 8081, 8082].map(at).into();
+        places.push(("127.0.0.1:3000".into(), format!("127.0.0.1:{}", free_port())));
         let database = "postgres://bitting@127.0.0.1:5432/bitting";
         if text.contains(database) {
             places.push((database.into(), TestDatabase::new(Backend::Postgres).url));
@@ -69,7 +74,7 @@ impl Places {
 
 /// Carries out a page.
 fn read(path: &str) {
-    let (Some(bash), Some(_)) = (tool("bash"), tool("curl")) else { return };
+    let [Some(bash), Some(_), Some(_)] = ["bash", "curl", "python3"].map(tool) else { return };
     let text = std::fs::read_to_string(repository(path)).unwrap();
     let steps = steps(&text);
     let places = Places::of(&text);
@@ -159,7 +164,7 @@ pages! {
     backup: "docs/guides/backup.md",
 }
 
-/// How many blocks each page has that are run, and that are not.
+/// How many steps each page has that are run, and that are not.
 fn blocks() -> BTreeMap<String, (usize, usize)> {
     let folders = ["", "docs/tutorials", "docs/guides", "docs/reference", "docs/explanation"];
     let files = folders.iter().flat_map(|folder| repository(folder).read_dir().unwrap());

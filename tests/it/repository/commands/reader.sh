@@ -12,6 +12,9 @@ stop_all() {
 trap stop_all EXIT
 trap 'exit 1' TERM
 
+# Revocations and counts take longer to arrive on a machine that runs many tests at once.
+sleep() { command sleep "$(($1 + 2))"; }
+
 # Runs a server as in another terminal, until it listens; the one that listened there is stopped first.
 in_another_terminal() { # HOST:PORT COMMAND...
   local place=$1 port=${1##*:}
@@ -22,9 +25,9 @@ in_another_terminal() { # HOST:PORT COMMAND...
   fi
   "$@" >>"server-$port.log" 2>&1 &
   servers[$place]=$!
-  until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+  until (exec 3<>"/dev/tcp/${place%:*}/$port") 2>/dev/null; do
     kill -0 "${servers[$place]}" 2>/dev/null || { cat "server-$port.log" >&2; return 1; }
-    sleep 0.02
+    command sleep 0.02
   done
 }
 
@@ -41,7 +44,7 @@ bitting() {
   in_another_terminal "$place" command bitting "$@"
   until curl -sf -o /dev/null "http://$place/readyz"; do
     kill -0 "${servers[$place]}" 2>/dev/null || { cat "server-${place##*:}.log" >&2; return 1; }
-    sleep 0.02
+    command sleep 0.02
   done
 }
 
