@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::support::nginx::free_port;
 use crate::support::{Backend, TestDatabase, tool};
 
+use super::documents::files;
 use page::{Step, looks_like, save_files, script, steps};
 
 /// The blocks that are not run here, by page, and why.
@@ -165,31 +166,27 @@ pages! {
 }
 
 /// How many steps each page has that are run, and that are not.
-fn blocks() -> BTreeMap<String, (usize, usize)> {
-    let folders = ["", "docs/tutorials", "docs/guides", "docs/reference", "docs/explanation"];
-    let files = folders.iter().flat_map(|folder| repository(folder).read_dir().unwrap());
-    let files = files.map(|entry| entry.unwrap().path());
-    let pages = files.filter(|file| file.extension().is_some_and(|extension| extension == "md"));
+fn steps_by_page() -> BTreeMap<String, (usize, usize)> {
     let count = |file: PathBuf| {
-        let steps = steps(&std::fs::read_to_string(&file).unwrap());
+        let name = file.to_str().unwrap();
+        let steps = steps(&std::fs::read_to_string(repository(name)).unwrap());
         let not_run = steps.iter().filter(|step| matches!(step, Step::NotRun)).count();
         let files = steps.iter().filter(|step| matches!(step, Step::Save { .. })).count();
-        let name = file.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap();
         (name.to_owned(), (steps.len() - not_run - files, not_run))
     };
-    pages.map(count).collect()
+    files().into_iter().map(count).collect()
 }
 
 #[test]
 fn every_command_of_the_documents_is_run_or_is_known_not_to_be() {
-    let blocks = blocks();
+    let pages = steps_by_page();
     let mut read: Vec<&str> =
-        blocks.iter().filter(|(_, (run, _))| *run > 0).map(|(page, _)| &**page).collect();
+        pages.iter().filter(|(_, (run, _))| *run > 0).map(|(page, _)| &**page).collect();
     let mut tested = READ.to_vec();
     read.sort_unstable();
     tested.sort_unstable();
     assert_eq!(read, tested);
-    let not_run = blocks.iter().filter(|(_, (_, not_run))| *not_run > 0);
+    let not_run = pages.iter().filter(|(_, (_, not_run))| *not_run > 0);
     let not_run: Vec<_> = not_run.map(|(page, (_, not_run))| (&**page, *not_run)).collect();
     let mut known: Vec<_> = NOT_RUN.iter().map(|(page, blocks, _)| (*page, *blocks)).collect();
     known.sort_unstable();

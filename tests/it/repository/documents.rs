@@ -41,19 +41,26 @@ fn anchor(heading: &str) -> String {
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
+/// Every document, as its path in the repository.
+pub fn files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let parts = ["tutorials", "guides", "reference", "explanation"];
+    let parts = parts.map(|part| root.join("docs").join(part));
+    let folders = [root.to_owned(), root.join("docs")].into_iter().chain(parts);
+    let files = folders.flat_map(|folder| folder.read_dir().unwrap());
+    let files = files.map(|entry| entry.unwrap().path());
+    let documents = files.filter(|file| file.extension().is_some_and(|end| end == "md"));
+    documents.map(|file| file.strip_prefix(root).unwrap().to_owned()).collect()
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
 /// Every document, by its path in the repository.
 fn documents() -> BTreeMap<PathBuf, Document> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders =
-        ["", "docs", "docs/tutorials", "docs/guides", "docs/reference", "docs/explanation"];
-    let files = folders.iter().flat_map(|folder| root.join(folder).read_dir().unwrap());
-    let files = files.map(|entry| entry.unwrap().path());
-    let files = files.filter(|file| file.extension().is_some_and(|extension| extension == "md"));
-    let read = |file: PathBuf| {
-        let text = std::fs::read_to_string(&file).unwrap();
-        (file.strip_prefix(root).unwrap().to_owned(), Document::parse(&text))
-    };
-    files.map(read).collect()
+    let parse = |file: PathBuf| (file.clone(), Document::parse(&read(&file)));
+    files().into_iter().map(parse).collect()
 }
 
 /// The path in the repository that a link leads to from a document; `None` leads above it.
@@ -99,4 +106,27 @@ fn the_table_of_contents_has_every_page_once() {
     listed.sort();
     let pages: Vec<_> = documents.keys().filter(|page| *page != contents).cloned().collect();
     assert_eq!(listed, pages);
+}
+
+/// `docs/build` checks the same in the book itself, but only where mdBook is there.
+#[test]
+fn the_book_has_every_file_that_its_pages_link_to() {
+    let script = read(Path::new("docs/build"));
+    let copied = script.lines().find_map(|line| line.strip_prefix("cp -r ./*.md ")).unwrap();
+    let copied: Vec<&str> = copied.split(' ').map(|name| name.trim_end_matches('*')).collect();
+    let documents = documents();
+    let mut missing = Vec::new();
+    for (path, document) in &documents {
+        for link in document.links.iter().filter(|link| !link.contains("://")) {
+            let file = link.split('#').next().unwrap();
+            let target = target(path, file).unwrap();
+            let page = documents.contains_key(&target) && !target.ends_with("SUMMARY.md");
+            let is_copied = copied.iter().any(|name| target.to_str().unwrap().starts_with(name))
+                && Path::new(env!("CARGO_MANIFEST_DIR")).join(&target).is_file();
+            if !(file.is_empty() || page || is_copied) {
+                missing.push(format!("{}: {link}", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/build has to copy, or nobody to link to: {missing:#?}");
 }

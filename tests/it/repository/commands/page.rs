@@ -57,8 +57,8 @@ fn add(steps: &mut Vec<Step>, language: &str, lines: String, paragraph: &str) {
         "sh" => steps.push(Step::Type(lines)),
         "sh,norun" | "console,norun" => steps.push(Step::NotRun),
         "console" => {
-            for shown in lines.split("$ ").skip(1) {
-                let (command, output) = shown.split_once('\n').unwrap();
+            for shown in format!("\n{lines}").split("\n$ ").skip(1) {
+                let (command, output) = shown.split_once('\n').unwrap_or((shown, ""));
                 steps.push(Step::See { command: command.into(), output: output.into() });
             }
         }
