@@ -45,6 +45,8 @@ pub(super) struct File {
     pub(super) upstream: Option<String>,
     #[serde(alias = "upstream-ca")]
     pub(super) upstream_ca: Option<String>,
+    #[serde(alias = "github-keys")]
+    pub(super) github_keys: Option<String>,
     #[serde(alias = "upstream-timeout")]
     pub(super) upstream_timeout: Option<String>,
     #[serde(alias = "pass-credential", default, deserialize_with = "plain_or_text")]

@@ -6,7 +6,9 @@
 mod authorities;
 mod connections;
 mod file;
+mod first_admin;
 mod gateway;
+mod github_keys;
 mod listen;
 mod patience;
 mod policy;
@@ -25,6 +27,7 @@ use clap::{Args, ValueHint};
 
 use crate::model::catalog::Resource;
 use crate::model::email::Email;
+use crate::model::github_keys::GithubKeys;
 use crate::model::password::Password;
 use crate::model::policy::Policy;
 use crate::model::secret::Brand;
@@ -115,6 +118,9 @@ pub struct Options {
     #[arg(long, global = true, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_name = "true|false")]
     pub pass_credential: Option<String>,
+    /// The file with GitHub's public keys, to take its reports of leaked keys [default: none]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub github_keys: Option<String>,
     /// How warnings go out
     #[command(flatten)]
     pub warnings: WarningOptions,
@@ -156,6 +162,8 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// What stands before an API, if anything.
     pub gateway: Option<GatewaySettings>,
+    /// What GitHub's reports of leaks are signed with; none if they are not taken.
+    pub github_keys: GithubKeys,
     /// How warnings go out, if they do.
     pub warnings: WarningSettings,
     /// Where connections may lead, and what seals their credentials.
@@ -225,6 +233,9 @@ impl Options {
                 ),
             }
             .resolve()?,
+            github_keys: setting("github-keys", self.github_keys, file.github_keys)
+                .parse(github_keys::read)?
+                .unwrap_or_default(),
             warnings,
             connections,
             demo: false,
@@ -258,7 +269,7 @@ impl Options {
                 .parse_or("250ms", parse_usage_flush)?,
             max_staleness: setting("max-staleness", self.max_staleness, file.max_staleness)
                 .parse_or("5s", parse_max_staleness)?,
-            first_admin: first_admin(
+            first_admin: first_admin::read(
                 variable("BITTING_ADMIN_EMAIL")?,
                 variable("BITTING_ADMIN_PASSWORD")?,
             )?,
@@ -280,29 +291,6 @@ fn preflight(file: &File) -> Result<bool, BadSetting> {
         Some(word) => {
             let why = "preflight: must be \"allow\", or \"judge\" as when it is not there";
             Err(file.source.refuse(word.span().start, why))
-        }
-    }
-}
-
-/// The first administrator comes from the environment alone: a password on the command line can be
-/// read by everybody on the machine.
-fn first_admin(
-    email: Option<String>,
-    password: Option<String>,
-) -> Result<Option<(Email, Password)>, BadSetting> {
-    match (email, password) {
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(BadSetting("BITTING_ADMIN_PASSWORD: must be set too".to_owned())),
-        (None, Some(_)) => Err(BadSetting("BITTING_ADMIN_EMAIL: must be set too".to_owned())),
-        (Some(email), Some(password)) => {
-            let bad = |name: &str, why: String| BadSetting(format!("{name}: {why}"));
-            let email = Email::choose(&email).map_err(|why| bad("BITTING_ADMIN_EMAIL", why))?;
-            if password.trim() != password {
-                let why = "begins or ends with a space, which nobody sees; take it off";
-                return Err(bad("BITTING_ADMIN_PASSWORD", why.to_owned()));
-            }
-            let password = Password::choose(&password, &email);
-            Ok(Some((email, password.map_err(|why| bad("BITTING_ADMIN_PASSWORD", why))?)))
         }
     }
 }
@@ -352,36 +340,18 @@ mod tests {
             ("upstream_ca = \"/nowhere\"", "--upstream-ca"),
             ("upstream_timeout = \"never\"", "--upstream-timeout"),
             ("pass_credential = \"yes\"", "--pass-credential"),
+            ("github-keys = \"/nowhere\"", "--github-keys"),
             ("\n\nnope = 1", "line 3"),
             ("[policy]\nmax_key_lifetime = \"90\"", "line 2: max_key_lifetime: must be a time"),
             ("[policy]\nmax_key_lifetime = 90", "line 2"),
             ("[policy]\nmax_keys_per_member = 0", "line 2: max_keys_per_member: must be a number"),
             ("[policy]\nrequire_owner = \"yes\"", "line 2"),
+            ("[policy]\nleak_policy = \"tell\"", "line 2: leak_policy: must be"),
             ("[policy]\nrequire_name = true", "line 2"),
             ("listen = ", "line 1"),
         ] {
             let message = with_file(file, Options::default()).unwrap_err();
             assert!(message.contains(name) && !message.contains('\n'), "{message}");
-        }
-    }
-
-    #[test]
-    fn the_first_administrator_is_named_whole_or_not_at_all() {
-        let read = |email: &str, password: &str| {
-            let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            first_admin(given(email), given(password)).map_err(|bad| bad.to_string())
-        };
-        assert!(read("", "").unwrap().is_none());
-        assert!(read("Ada@example.com", "a long enough one").unwrap().is_some());
-        for (email, password, named) in [
-            ("ada@example.com", "", "BITTING_ADMIN_PASSWORD"),
-            ("ada@example.com", "too short", "BITTING_ADMIN_PASSWORD"),
-            ("", "a long enough one", "BITTING_ADMIN_EMAIL"),
-            ("ada", "a long enough one", "BITTING_ADMIN_EMAIL"),
-        ] {
-            let message = read(email, password).unwrap_err();
-            assert!(message.starts_with(named), "{message}");
-            assert!(password.is_empty() || !message.contains(password), "{message}");
         }
     }
 

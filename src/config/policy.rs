@@ -1,12 +1,13 @@
-//! `[policy]` in `bitting.toml`: the rules for new keys.
+//! `[policy]` in `bitting.toml`: the rules for new keys, and for leaked ones.
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::setting::BadSetting;
 use super::source::Source;
-use crate::model::policy::Policy;
+use crate::model::policy::{LeakPolicy, Policy};
 use crate::model::span::Span;
+use crate::model::words::Word;
 
 /// The rules as the file has them.
 #[derive(Debug, Default, Deserialize)]
@@ -18,6 +19,7 @@ pub(super) struct PolicyTable {
     #[serde(default)]
     require_owner: bool,
     max_keys_per_member: Option<Spanned<i64>>,
+    leak_policy: Option<Spanned<String>>,
 }
 
 /// The rules, all of them checked.
@@ -31,10 +33,16 @@ pub(super) fn read(table: &PolicyTable, source: &Source) -> Result<Policy, BadSe
         let why = "max_keys_per_member: must be a number from 1; leave it out for no limit";
         count.ok_or_else(|| source.refuse(number.span().start, why))
     };
+    let leaks = |text: &Spanned<String>| {
+        let why = || format!("leak_policy: must be {}", LeakPolicy::choices());
+        let policy = LeakPolicy::parse(text.get_ref());
+        policy.ok_or_else(|| source.refuse(text.span().start, why()))
+    };
     Ok(Policy {
         max_key_lifetime: table.max_key_lifetime.as_ref().map(lifetime).transpose()?,
         require_expiry: table.require_expiry,
         require_owner: table.require_owner,
+        leaks: table.leak_policy.as_ref().map(leaks).transpose()?.unwrap_or_default(),
         max_keys_per_member: table.max_keys_per_member.as_ref().map(count).transpose()?,
     })
 }

@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod idempotency_lock;
 pub mod keys;
 pub mod principal;
+mod report_limit;
 pub mod resources;
 pub mod set_back;
 pub mod tokens;
@@ -45,6 +46,7 @@ use crate::gate::timekeeper::Timekeeper;
 use change_feed::ChangeFeed;
 use connections::Connections;
 use event_limit::EventLimit;
+use report_limit::ReportLimit;
 use set_back::SetBacks;
 use usage::flushes::Flushes;
 use usage::meter::UsageMeter;
@@ -78,6 +80,7 @@ pub struct Bitting {
     /// Hashes passwords, few at a time.
     pub hasher: Hasher,
     failed_logins: EventLimit,
+    leak_reports: ReportLimit,
     denials: EventLimit,
     /// How many other servers of this database have other resources, as last counted.
     pub differing_servers: AtomicU64,
@@ -127,6 +130,7 @@ impl Bitting {
             set_backs: SetBacks::default(),
             hasher: Hasher::default(),
             failed_logins: EventLimit::default(),
+            leak_reports: ReportLimit::default(),
             denials: EventLimit::default(),
             differing_servers: AtomicU64::new(0),
             sessions: AtomicU64::new(0),

@@ -40,7 +40,7 @@ words! {
         NotOffered = "not_offered",
         /// The e-mail address or the password is wrong.
         WrongPassword = "wrong_password",
-        /// Too many attempts to sign in have failed.
+        /// Too many attempts to sign in have failed, or too many reports of leaks came from one address.
         TooManyAttempts = "too_many_attempts",
         /// The key's rate limit is used up for now.
         RateLimited = "rate_limited",

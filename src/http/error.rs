@@ -377,7 +377,7 @@ impl From<domain::Error> for Problem {
                 "The e-mail address or the password is wrong. Try again.",
             ),
             domain::Error::TooManyAttempts { seconds } => {
-                Self::limited(Code::TooManyAttempts, "Too many attempts have failed.", seconds)
+                Self::limited(Code::TooManyAttempts, "Too many attempts.", seconds)
             }
             domain::Error::Busy => Self::new(
                 Code::Unavailable,

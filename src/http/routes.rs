@@ -3,7 +3,7 @@
 
 use actix_web::{HttpResponse, ResponseError, web};
 
-use super::api::{audit, connections, describe, document, keys, probes, this_key};
+use super::api::{audit, connections, describe, document, keys, leaks, probes, this_key};
 use super::assets;
 use super::authz;
 use super::authz::family::Family;
@@ -74,6 +74,9 @@ pub fn endpoints() -> Vec<Endpoint> {
             .get(connections::find, describe::connections::find),
         Endpoint::new("/v1/connections/{id}/test", AdminToken)
             .post(connections::test, describe::connections::test),
+        Endpoint::public("/v1/leaks").post(leaks::report, describe::leaks::report),
+        // GitHub alone can sign what this takes, so that it is no part of the API document.
+        Endpoint::public("/v1/leaks/github").form(leaks::report_by_github),
         Endpoint::new("/v1/audit", AdminToken).get(audit::list, describe::audit::list),
         // Probes.
         Endpoint::public("/healthz").get(probes::healthz, describe::probes::healthz),

@@ -22,6 +22,7 @@ use crate::domain;
 use crate::domain::Bitting;
 use crate::gate::admission::Door;
 use crate::gate::caller::KeyCaller;
+use crate::model::github_keys::GithubKeys;
 use crate::model::scope::Access;
 use crate::outbound;
 
@@ -53,6 +54,8 @@ pub struct HttpSettings {
     pub via: ViaSettings,
     /// The requests that are at vendors.
     pub at_once: Arc<AtOnce>,
+    /// The public keys that GitHub signs its reports of leaks with.
+    pub github_keys: GithubKeys,
 }
 
 impl HttpSettings {

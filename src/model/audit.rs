@@ -21,6 +21,8 @@ words! {
         KeyRotated = "key.rotated",
         /// A key was revoked.
         KeyRevoked = "key.revoked",
+        /// Somebody reported that a key was found where it does not belong.
+        KeyLeaked = "key.leaked",
         /// The digests of keys were exported.
         KeysExported = "keys.exported",
         /// An admin token was made.

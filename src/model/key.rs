@@ -109,6 +109,8 @@ pub struct ApiKey {
     pub replaces: Option<KeyId>,
     /// The key that this one was rotated into.
     pub replaced_by: Option<KeyId>,
+    /// When it was first reported as leaked, if it was.
+    pub leaked_at: Option<Moment>,
     /// Id of the audit event of its last change.
     pub revision: i64,
 }

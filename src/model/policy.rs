@@ -4,8 +4,19 @@ use super::FieldErrors;
 use super::key::KeyLabel;
 use super::span::Span;
 use super::time::Moment;
+use super::words::words;
 
-/// Rules for new keys; none unless configured. Keys that are there already stay as they are.
+words! {
+    /// What becomes of a key that is reported as leaked.
+    LeakPolicy {
+        /// It is revoked.
+        Revoke = "revoke",
+        /// It is marked, and goes on working.
+        Flag = "flag",
+    }
+}
+
+/// Rules for new keys, and for leaked ones; none for new ones unless configured. Keys that are there already stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The longest a key may live.
@@ -16,6 +27,15 @@ pub struct Policy {
     pub require_owner: bool,
     /// How many active keys a member may have.
     pub max_keys_per_member: Option<u32>,
+    /// What becomes of leaked keys.
+    pub leaks: LeakPolicy,
+}
+
+#[expect(clippy::derivable_impls, reason = "the macro that makes the words derives no default")]
+impl Default for LeakPolicy {
+    fn default() -> Self {
+        Self::Revoke
+    }
 }
 
 impl Policy {

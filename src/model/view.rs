@@ -64,6 +64,10 @@ pub struct KeyView<'a> {
     replaces: Option<KeyId>,
     /// The key that took its place, if it was rotated.
     replaced_by: Option<KeyId>,
+    /// When it was first reported as leaked, if it was.
+    #[serde(with = "time::rfc3339::option")]
+    #[schemars(with = "Option<Moment>")]
+    leaked_at: Option<Moment>,
     /// When it was last used while it was live.
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
@@ -96,6 +100,7 @@ impl<'a> KeyView<'a> {
             revoke_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
             replaces: key.replaces,
             replaced_by: key.replaced_by,
+            leaked_at: key.leaked_at,
             last_used_at: usage.last_used_at(),
             lifetime_total: usage.lifetime.total(),
             usage: &usage.windows,

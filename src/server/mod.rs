@@ -155,6 +155,7 @@ impl Server {
             turns: Turns::of(settings.database_connections),
             via: settings.connections.via,
             at_once: Arc::default(),
+            github_keys: settings.github_keys.clone(),
         });
         let state = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());

@@ -75,6 +75,7 @@ diesel::table! {
         allowed_networks -> Nullable<Text>,
         replaces -> Nullable<Text>,
         replaced_by -> Nullable<Text>,
+        leaked_at -> Nullable<Timestamp>,
     }
 }
 

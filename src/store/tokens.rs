@@ -101,6 +101,18 @@ pub fn find(connection: &mut AnyConnection, id: TokenId) -> Result<Option<AdminT
     row.map(AdminToken::try_from).transpose()
 }
 
+/// The token whose secret has this digest.
+pub fn find_by_digest(
+    connection: &mut AnyConnection,
+    digest: &Digest,
+) -> Result<Option<AdminToken>> {
+    let row: Option<Row> = table::table
+        .filter(table::digest.eq(digest.as_bytes().to_vec()))
+        .first(connection)
+        .optional()?;
+    row.map(AdminToken::try_from).transpose()
+}
+
 /// Every token, the newest first. They are made by hand and are few.
 pub fn list(connection: &mut AnyConnection) -> Result<Vec<AdminToken>> {
     let rows: Vec<Row> = table::table.order(table::number.desc()).load(connection)?;

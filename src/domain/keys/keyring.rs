@@ -100,6 +100,7 @@ impl Bitting {
             imported: false,
             replaces: None,
             replaced_by: None,
+            leaked_at: None,
             revision: 0,
         }
     }

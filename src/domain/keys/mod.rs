@@ -6,6 +6,7 @@ pub mod forms;
 pub mod holders;
 pub mod identities;
 pub mod keyring;
+pub mod leaks;
 pub mod listing;
 pub mod revoking;
 pub mod revoking_many;

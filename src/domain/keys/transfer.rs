@@ -125,6 +125,7 @@ impl Bitting {
             imported: true,
             replaces: None,
             replaced_by: None,
+            leaked_at: None,
             revision: 0,
         }
     }

@@ -5,12 +5,13 @@
 //! many at once are no more than so many one after the other. The counts are in the database, for
 //! all servers.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use chrono::Duration;
 
 use crate::domain::Bitting;
 use crate::domain::error::{Error, Result};
+use crate::model::network::client_network;
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::store;
@@ -41,21 +42,12 @@ pub(in crate::domain) struct Attempt {
 impl Attempt {
     /// An attempt with this account, whether or not it exists, from this address.
     pub(in crate::domain) fn new(account: &str, address: Option<IpAddr>) -> Self {
-        let place = address.map_or("nowhere".to_owned(), |address| network(address).to_string());
+        let place =
+            address.map_or("nowhere".to_owned(), |address| client_network(address).to_string());
         let subject = |parts: &str| Digest::of(parts.as_bytes());
         Self {
             account: subject(&format!("account {place} {account}")),
             address: subject(&format!("address {place}")),
-        }
-    }
-}
-
-/// The network that an address is counted under: whoever has one IPv6 address has its whole /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
         }
     }
 }

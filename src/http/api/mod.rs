@@ -5,6 +5,7 @@ pub mod connections;
 pub mod describe;
 pub mod document;
 pub mod keys;
+pub mod leaks;
 pub(crate) mod listing;
 mod origin;
 pub mod probes;

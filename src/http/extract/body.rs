@@ -87,7 +87,7 @@ fn check_type(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// Reads a body, if it is small enough and comes in time; the connection sees to the time.
-pub(super) fn read(
+pub(in crate::http) fn read(
     request: &HttpRequest,
     mut payload: Payload,
 ) -> impl Future<Output = Result<BytesMut, Problem>> + 'static {

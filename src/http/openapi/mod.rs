@@ -110,6 +110,7 @@ fn about<'a>(tag: &str, catalog: &'a Catalog) -> &'a str {
         "connections" => {
             "The vendors' APIs that keys reach, and whether each accepts its credential"
         }
+        "leaks" => "For whoever finds a key where it does not belong: no credential is needed",
         "audit" => "What was done to keys and tokens, and by whom",
         "probes" => "Whether the server is alive, and whether it is ready",
         resource => catalog.named(resource).map_or("", |known| &known.description),

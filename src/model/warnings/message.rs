@@ -12,7 +12,7 @@ pub struct Message {
     pub text: String,
 }
 
-/// What the text says of a key: the member of the body, and its name for people.
+/// What the text says of a key or admin token: the member of the body, and its name for people.
 const FACTS: [(&str, &str); 7] = [
     ("name", "Name"),
     ("id", "Id"),
@@ -28,10 +28,12 @@ impl Message {
     pub fn of(delivery: &Delivery, public_url: Option<&str>) -> Self {
         let body: Value = serde_json::from_str(&delivery.body).unwrap_or_default();
         let mut text = format!("{}.\n", one_line(&delivery.title));
-        if let Some(key) = body["data"].get("key") {
+        let data = &body["data"];
+        if let Some(credential) = data.get("key").or(data.get("token")) {
+            let facts = FACTS.map(|(member, name)| (name, &credential[member]));
             text.push('\n');
-            for (member, name) in FACTS {
-                if let Some(fact) = written(&key[member]) {
+            for (name, fact) in facts.into_iter().chain([("Found at", &data["source"])]) {
+                if let Some(fact) = written(fact) {
                     text.push_str(&format!("{name}: {}\n", one_line(&fact)));
                 }
             }

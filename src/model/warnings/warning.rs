@@ -7,6 +7,7 @@ use crate::model::key::{ApiKey, Status};
 use crate::model::scope::Scope;
 use crate::model::time;
 use crate::model::time::Moment;
+use crate::model::token::AdminToken;
 use crate::model::words::{Word, words};
 
 words! {
@@ -18,6 +19,8 @@ words! {
         KeyUsedAfterEnd = "key.used_after_end",
         /// A key was used for what its scopes do not allow.
         KeyScopeRefused = "key.scope_refused",
+        /// Somebody reported that a key was found where it does not belong.
+        KeyLeaked = "key.leaked",
         /// Nothing: somebody wanted to know whether messages arrive.
         Test = "test",
     }
@@ -71,6 +74,42 @@ impl Warning {
         let distinction = format!("{scope}/{}", now.date_naive());
         let more = [("scope", scope.to_string().into())];
         Self::of_key(WarningKind::KeyScopeRefused, key, &distinction, predicate, more, now)
+    }
+
+    /// A key was reported as leaked, and found at `source`. What was done about it, its status says.
+    pub fn key_leaked(key: &ApiKey, source: &Value, now: Moment) -> Self {
+        let and_now = match key.status(now) {
+            Status::Active => "it still works",
+            Status::Revoked => "it is revoked",
+            Status::Expired => "it has expired",
+        };
+        let predicate = format!("was reported as leaked; {and_now}");
+        let more = [("source", source.clone())];
+        Self::of_key(WarningKind::KeyLeaked, key, "", predicate, more, now)
+    }
+
+    /// An admin token was reported as leaked, and was revoked.
+    pub fn token_leaked(token: &AdminToken, source: &Value, now: Moment) -> Self {
+        let kind = WarningKind::KeyLeaked;
+        let facts = json!({
+            "id": token.id,
+            "name": token.name,
+            "display": token.display,
+            "status": token.status(now).as_str(),
+            "created_at": time::format(token.created_at),
+            "expires_at": time::format(token.expires_at),
+        });
+        Self {
+            kind,
+            subject: format!("{}/{}/", kind.as_str(), token.id),
+            key: None,
+            holder: None,
+            title: format!(
+                "Admin token \u{201c}{}\u{201d} was reported as leaked; it is revoked",
+                token.name
+            ),
+            body: body(kind, now, json!({"token": facts, "source": source})),
+        }
     }
 
     /// The message that shows whether messages arrive.

@@ -5,6 +5,7 @@ pub mod errors;
 pub mod expiring;
 pub mod forms;
 pub mod holders;
+pub mod leaks;
 pub mod lineage;
 pub mod listing;
 pub mod summaries;
@@ -61,6 +62,7 @@ pub(super) struct Row {
     allowed_networks: Option<String>,
     replaces: Option<String>,
     replaced_by: Option<String>,
+    leaked_at: Option<NaiveDateTime>,
 }
 
 impl Row {
@@ -88,6 +90,7 @@ impl Row {
             imported: row.imported,
             replaces: rows::optional_id("key id", row.replaces)?,
             replaced_by: rows::optional_id("key id", row.replaced_by)?,
+            leaked_at: row.leaked_at.map(|at| at.and_utc()),
             revision: row.revision,
         })
     }

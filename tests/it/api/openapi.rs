@@ -232,7 +232,10 @@ fn it_has_the_routes_that_the_server_has_and_no_others() {
     let described: BTreeSet<(String, String)> =
         operations.iter().map(|o| (o.path.to_owned(), o.method.clone())).collect();
     let endpoints = server::endpoints(true);
-    let of_the_api = |path: &str| path.starts_with("/v1/") || path.ends_with('z');
+    // GitHub alone can sign what its path takes.
+    let of_the_api = |path: &str| {
+        (path.starts_with("/v1/") || path.ends_with('z')) && path != "/v1/leaks/github"
+    };
     let paths: BTreeSet<&str> =
         endpoints.iter().map(|endpoint| endpoint.path()).filter(|path| of_the_api(path)).collect();
     let described_paths: BTreeSet<&str> = operations.iter().map(|o| o.path).collect();
@@ -389,7 +392,9 @@ on_both! {
         let (key, admin) = (&story.key.secret, &story.server.admin);
         for operation in story.document.operations() {
             let secret = if operation.needs_token() { admin } else { key };
-            let answer = story.send(secret, &operation.method, operation.path, "nobody", None);
+            // Anybody may report a leak, so that the body is read first.
+            let body = (operation.path == "/v1/leaks").then(|| json!({"key": key}));
+            let answer = story.send(secret, &operation.method, operation.path, "nobody", body.as_ref());
             let expected = if operation.path == "/healthz" { 200 } else { 503 };
             assert_eq!(answer.status, expected, "{answer:#?}");
         }

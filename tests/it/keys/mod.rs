@@ -2,6 +2,7 @@
 
 mod find;
 mod foreign_keys;
+mod github_leaks;
 mod holder;
 mod imported_keys;
 mod key_addresses;
@@ -10,6 +11,7 @@ mod key_errors;
 mod key_lists;
 mod key_page;
 mod key_pages;
+mod leaks;
 mod lines;
 mod management;
 mod narrowing;

@@ -22,6 +22,7 @@ fn strict(settings: &mut Settings) {
         require_expiry: true,
         require_owner: true,
         max_keys_per_member: Some(2),
+        ..Policy::default()
     };
 }
 

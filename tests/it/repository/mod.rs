@@ -4,5 +4,6 @@ mod commands;
 mod deployment;
 mod documents;
 mod layers;
+mod leak_scanners;
 mod reference;
 mod tools;

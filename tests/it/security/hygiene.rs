@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use bitting::model::secret::{Secret, SecretKind};
 use serde_json::{Value, json};
 
 use crate::support::binary::{Binary, command, run_ok};
@@ -171,6 +172,22 @@ impl Story {
         self.manage(token, "GET", &format!("/v1/keys?q={secret}"), None);
     }
 
+    /// Reports a secret as leaked, and says that it was found beside itself; also in bodies that are
+    /// refused.
+    fn report(&mut self, secret: &str) {
+        let headers = [("content-type", "application/json")];
+        for (path, body) in [
+            ("", json!({"key": secret, "source": format!("https://example.com/?key={secret}")})),
+            ("", json!({"key": format!("{secret}x"), "source": secret})),
+            ("", json!({"key": [secret], "source": secret})),
+            ("", json!({"key": secret, secret: secret})),
+            (&format!("?key={secret}"), json!({"key": secret})),
+            ("/github", json!([{"token": secret}])),
+        ] {
+            self.send("POST", &format!("/v1/leaks{path}"), &headers, Some(&body.to_string()));
+        }
+    }
+
     /// Pastes secrets into the search of the page, and into its address.
     fn search(&mut self, secrets: &[String]) {
         let browser = Browser::signed_in(&self.server.client.base, EMAIL);
@@ -274,7 +291,8 @@ fn a_secret_is_shown_once_and_found_nowhere() {
     let (id, posted) =
         (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned());
     let key_path = format!("/v1/keys/{id}");
-    let secrets = [token.clone(), early, late, posted];
+    let foreign = Secret::generate(&"bt".parse().unwrap(), SecretKind::ApiKey).unwrap();
+    let secrets = [token.clone(), early, late, posted, foreign.expose().to_owned()];
 
     for secret in &secrets {
         story.present(&id, secret);
@@ -292,7 +310,7 @@ fn a_secret_is_shown_once_and_found_nowhere() {
     }
     add_user(place);
     story.search(&secrets);
-    for secret in &secrets[1..] {
+    for secret in &secrets[1..4] {
         let (code, told) = given(place, &["key", "find", "-"], secret);
         assert_eq!(code, Some(0), "{told}");
         assert_free_of(&secrets, told.as_bytes(), "what is found of a key");
@@ -320,6 +338,13 @@ fn a_secret_is_shown_once_and_found_nowhere() {
         );
         story.present(&id, &secrets[3]);
     }
+    // The token comes last, since it is revoked for it.
+    for secret in secrets.iter().rev() {
+        story.manage(&token, "GET", "/v1/audit?limit=100", None);
+        story.report(secret);
+    }
+    let received = story.answers.iter().filter(|answer| answer.contains("status: 202")).count();
+    assert_eq!(received, 2 * secrets.len());
     let shown = story.answers.iter().filter(|answer| answer.contains("status: 200")).count();
     assert!(shown > 40, "the story was hardly told: {shown} answers");
     for answer in &story.answers {

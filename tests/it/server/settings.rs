@@ -11,7 +11,7 @@ use crate::support::{Binary, Browser, binary};
 const EMAIL: &str = "ada@example.com";
 
 /// Every option with a value that it takes.
-const RIGHT: [(&str, &str); 19] = [
+const RIGHT: [(&str, &str); 20] = [
     ("listen", "127.0.0.1:0"),
     ("database-url", "sqlite://named.db"),
     ("database-wait", "30s"),
@@ -28,6 +28,10 @@ const RIGHT: [(&str, &str); 19] = [
     ("gateway-listen", "127.0.0.1:0"),
     ("upstream", "http://127.0.0.1:3000"),
     ("upstream-timeout", "10s"),
+    (
+        "github-keys",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/fixtures/github_keys.json"),
+    ),
     ("smtp-url", "smtp://127.0.0.1:2525"),
     ("mail-from", "keys@example.com"),
     ("notify", "ada@example.com, bo@example.com"),

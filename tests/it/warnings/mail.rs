@@ -11,13 +11,15 @@ use super::Cluster;
 use crate::support::receivers::MailServer;
 use crate::support::{eventually, on_both};
 
-fn header<'a>(mail: &'a Value, name: &str) -> Vec<&'a str> {
+/// The values of a mail's header.
+pub fn header<'a>(mail: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = mail["headers"].as_array().unwrap().iter();
     let same = headers.filter(|header| header[0].as_str().unwrap().eq_ignore_ascii_case(name));
     same.map(|header| header[1].as_str().unwrap()).collect()
 }
 
-fn start(backend: crate::support::Backend, mail: &MailServer) -> Cluster {
+/// Two servers that send mails there.
+pub fn mailing(backend: crate::support::Backend, mail: &MailServer) -> Cluster {
     let server = SmtpServer {
         host: "127.0.0.1".to_owned(),
         port: mail.port,
@@ -35,7 +37,7 @@ fn start(backend: crate::support::Backend, mail: &MailServer) -> Cluster {
 on_both! {
     fn a_mail_goes_to_who_is_responsible_or_else_to_those_configured(backend) {
         let Some(mail) = MailServer::start() else { return };
-        let cluster = start(backend, &mail);
+        let cluster = mailing(backend, &mail);
         let server = &cluster.servers[0];
         server.db_user("ada@example.com", json!({}));
         let gone = server.db_user("gone@example.com", json!({}));
@@ -77,7 +79,7 @@ on_both! {
     /// However it came into the database.
     fn no_name_adds_a_header_or_a_recipient(backend) {
         let Some(mail) = MailServer::start() else { return };
-        let cluster = start(backend, &mail);
+        let cluster = mailing(backend, &mail);
         let server = &cluster.servers[0];
         let end = format(server.bitting.time.now() + TimeDelta::days(20));
         let names = [

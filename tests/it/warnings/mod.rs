@@ -1,6 +1,7 @@
 //! Warnings about keys: which are given, and that each arrives once, by webhook and by mail.
 
 mod expiring;
+mod leaked;
 mod mail;
 mod notify_command;
 mod page;

@@ -68,6 +68,7 @@ pub(in crate::http) fn example_key(catalog: &Catalog) -> Option<ApiKey> {
         imported: false,
         replaces: None,
         replaced_by: None,
+        leaked_at: None,
         revision: 1,
     })
 }

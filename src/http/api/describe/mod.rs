@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod connections;
 pub mod keys;
+pub mod leaks;
 pub mod probes;
 pub mod this_key;
 

@@ -76,6 +76,7 @@ pub fn action_words(action: Action) -> &'static str {
         Action::KeyUpdated => "Changed a key",
         Action::KeyRotated => "Rotated a key",
         Action::KeyRevoked => "Revoked a key",
+        Action::KeyLeaked => "Was told of a leaked key",
         Action::KeysExported => "Exported digests of keys",
         Action::TokenCreated => "Made an admin token",
         Action::TokenRevoked => "Revoked an admin token",
@@ -150,6 +151,7 @@ fn what(action: &str) -> &str {
         "key.updated" => "Changed",
         "key.rotated" => "Rotated",
         "key.revoked" => "Revoked",
+        "key.leaked" => "Reported as leaked",
         "access.denied" => "Access denied",
         other => other,
     }
@@ -169,6 +171,7 @@ fn details(action: &str, detail: &Value, names: &Names) -> Vec<String> {
         "connection.created" => text(&detail["base_url"], "To ").into_iter().collect(),
         "connection.rejected" => text(&detail["detail"], "").into_iter().collect(),
         "connection.rekeyed" => text(&detail["master_key"], "With ").into_iter().collect(),
+        "key.leaked" => text(&detail["source"], "Found at: ").into_iter().collect(),
         "database.backed_up" => text(&detail["to"], "To ").into_iter().collect(),
         "user.created" => text(&detail["role"], "As ").into_iter().collect(),
         "access.denied" => refused(detail),

@@ -51,6 +51,7 @@ struct ActiveRow {
     display: String,
     owner: Option<String>,
     holder: Option<String>,
+    leaked: bool,
     grants: Vec<Grant>,
     expires: Option<When>,
     soon: bool,
@@ -71,6 +72,7 @@ impl ActiveRow {
         let idle = used.map(|at| now - at).filter(|idle| *idle >= IDLE);
         Self {
             id: key.id.to_string(),
+            leaked: key.leaked_at.is_some(),
             grants: Grant::list(&key.scopes),
             expires: key.expires_at.map(|end| When::relative(end, now)),
             soon: key.expires_at.is_some_and(|end| end <= now + SOON),

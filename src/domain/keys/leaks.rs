@@ -1,0 +1,108 @@
+//! Keys that somebody found where they do not belong. Whoever holds a key can report it: that they
+//! hold it is the proof.
+
+use serde_json::{Value, json};
+
+use crate::domain::Bitting;
+use crate::domain::audit_log::log_change;
+use crate::domain::error::Result;
+use crate::model::actor::{Actor, ActorKind, ClientInfo, Origin};
+use crate::model::audit::Action;
+use crate::model::key::{ApiKey, Status};
+use crate::model::leak::LeakReport;
+use crate::model::policy::LeakPolicy;
+use crate::model::secret::Digest;
+use crate::model::warnings::Warning;
+use crate::store::database::transaction::AdvisoryLock;
+use crate::store::keys::leaks;
+use crate::store::{AnyConnection, keys, tokens};
+
+/// The reason recorded for what is revoked because it was reported.
+const REASON: &str = "leaked";
+
+impl Bitting {
+    /// Takes a report from anybody: a key of ours is revoked or marked, as the policy says, and the
+    /// report is recorded. Of what is none of ours, nothing is kept at all.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`](crate::domain::Error::TooManyAttempts), or when the database fails.
+    pub fn report_leak(&self, report: &LeakReport, client: &ClientInfo) -> Result<()> {
+        self.leak_reports.admit(client.address, self.time.now())?;
+        self.take_report(report, client)
+    }
+
+    /// Takes a report from somebody who is known, however many they send.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn take_report(&self, report: &LeakReport, client: &ClientInfo) -> Result<()> {
+        let digest = Digest::of(report.key.as_bytes());
+        // Strangers must not make the database work for what is no key.
+        if self.is_ready() && self.gate.index.find(&digest).is_none() {
+            return Ok(());
+        }
+        let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
+        let (origin, source) = (client.origin(actor), report.source_without_keys());
+        let found = self.database.write(|connection| {
+            AdvisoryLock::Keys.acquire(connection)?;
+            let key = keys::find_by_digest(connection, &digest)?;
+            key.map(|key| self.note_leaked_key(connection, &origin, key, &json!(source)))
+                .transpose()
+        })?;
+        match found {
+            Some(key) => {
+                self.took_effect(key.digest, &key);
+                log_change(Action::KeyLeaked, key.id, &origin);
+                Ok(())
+            }
+            None => self.note_leaked_token(&digest, &origin, &json!(source)),
+        }
+    }
+
+    fn note_leaked_key(
+        &self,
+        connection: &mut AnyConnection,
+        origin: &Origin,
+        mut key: ApiKey,
+        source: &Value,
+    ) -> Result<ApiKey> {
+        let now = self.time.now();
+        let detail = json!({"name": key.label.name, "source": source});
+        key.revision = self.record(connection, Action::KeyLeaked, origin, key.id, &detail)?;
+        let first = key.leaked_at.is_none();
+        let since = *key.leaked_at.get_or_insert(now);
+        leaks::set_leaked(connection, key.number, since, key.revision)?;
+        let revoke = self.policy.leaks == LeakPolicy::Revoke;
+        if revoke && key.status(now) == Status::Active {
+            self.revoke_in(connection, origin, &mut key, Some(REASON.to_owned()))?;
+        }
+        if first {
+            self.store_messages(connection, &Warning::key_leaked(&key, source, now), now)?;
+        }
+        Ok(key)
+    }
+
+    /// An admin token can do more than any key, so that it is revoked whatever the policy says.
+    fn note_leaked_token(&self, digest: &Digest, origin: &Origin, source: &Value) -> Result<()> {
+        let revoked = self.database.write(|connection| {
+            AdvisoryLock::Keys.acquire(connection)?;
+            let Some(mut token) = tokens::find_by_digest(connection, digest)? else {
+                return Ok(None);
+            };
+            let detail = json!({"token_id": token.id, "name": token.name, "source": source});
+            token.revision =
+                self.record_change(connection, Action::KeyLeaked, origin, None, &detail)?;
+            if token.revocation.is_none() {
+                self.revoke_token_in(connection, origin, &mut token, Some(REASON.to_owned()))?;
+                let now = self.time.now();
+                self.store_messages(connection, &Warning::token_leaked(&token, source, now), now)?;
+            }
+            Result::Ok(Some(token))
+        })?;
+        if let Some(token) = revoked {
+            self.took_effect(token.digest, &token);
+            log_change(Action::KeyLeaked, token.id, origin);
+        }
+        Ok(())
+    }
+}
