@@ -15,6 +15,7 @@ pub mod leads;
 mod period;
 mod schema;
 
+use diesel::sql_types::{Integer, Nullable, Text};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -144,55 +145,105 @@ macro_rules! statements {
 use statements;
 
 /// How many bytes of text the records of a page have together, unless it is a single one.
-const LONGEST_PAGE: i64 = 1024 * 1024;
+const LONGEST_PAGE: usize = 1024 * 1024;
+
+/// The room that is left on a page.
+struct Room {
+    records: usize,
+    text: usize,
+    is_empty: bool,
+}
+
+impl Room {
+    fn of(limit: Limit) -> Self {
+        Self { records: limit.get(), text: LONGEST_PAGE, is_empty: true }
+    }
+
+    /// Takes the next record, with so many bytes of text, if there is room for it. After one for which
+    /// there is none, nothing else is to be asked about.
+    fn take(&mut self, length: usize) -> bool {
+        let text = self.text.checked_sub(length).or(self.is_empty.then_some(0));
+        let (Some(records), Some(text)) = (self.records.checked_sub(1), text) else { return false };
+        *self = Self { records, text, is_empty: false };
+        true
+    }
+}
+
+/// A column whose text counts for the room on a page.
+trait Length {
+    /// Bytes.
+    fn length(&self) -> usize;
+}
+
+impl Length for String {
+    fn length(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Length for Option<String> {
+    fn length(&self) -> usize {
+        self.as_ref().map_or(0, String::len)
+    }
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// How many bytes a text has.
+    fn octet_length(text: Nullable<Text>) -> Nullable<Integer>;
+    /// The number, or the other one where it is null.
+    #[sql_name = "COALESCE"]
+    fn or_else(number: Nullable<Integer>, other: Integer) -> Integer;
+}
 
 /// The page of a boxed query, which has its filters: `page!(table[long columns], Row, query,
 /// connection, limit, after)`.
-///
-/// The rows themselves are read when it is known how many of them are given out: neither database
-/// has to read a long text to say how long it is.
 macro_rules! page {
     (
-        $table:ident[$($long:ident),+],
+        $table:ident[$long:ident $(, $more:ident)*],
         $row:ty, $query:ident, $connection:ident, $limit:ident, $after:ident
     ) => {{
-        const LENGTH: &str = concat!(
-            "CAST(0",
-            $(" + COALESCE(OCTET_LENGTH(", stringify!($table), ".", stringify!($long), "), 0)",)+
-            " AS BIGINT)"
-        );
+        use $crate::records::store::{Length as _, Room, or_else, octet_length};
         if let Some(id) = $after {
             $query = $query.filter($table::id.lt(id.to_string()));
         }
-        let lengths: Vec<(String, i64)> = $query
-            .then_order_by($table::id.desc())
-            .limit($limit.get() as i64 + 1)
-            .select(($table::id, diesel::dsl::sql::<diesel::sql_types::BigInt>(LENGTH)))
-            .load($connection)?;
-        let (ids, more) = $crate::records::store::on_one_page(lengths, $limit);
-        let next = ids.last().filter(|_| more).map(|id| rows::parse("record id", id));
-        let query = $table::table.filter($table::id.eq_any(&ids)).order($table::id.desc());
-        let rows: Vec<$row> =
-            if ids.is_empty() { Vec::new() } else { query.load($connection)? };
-        let records = rows.into_iter().map(Record::try_from).collect::<Result<_>>()?;
-        Found { records, next: next.transpose()? }
+        let query = $query.then_order_by($table::id.desc()).limit($limit.get() as i64 + 1);
+        let (mut room, mut more) = (Room::of($limit), false);
+        let mut fits = |length| {
+            more = !room.take(length);
+            !more
+        };
+        let records: Vec<Record<Self>> = match $connection {
+            // The rows are read one by one, and none after the page is full.
+            AnyConnection::Sqlite(_) => {
+                let rows = query.select($table::all_columns).load_iter::<$row, _>($connection)?;
+                let rows = rows.take_while(|row| {
+                    row.as_ref().map_or(true, |row| fits(row.$long.length() $(+ row.$more.length())*))
+                });
+                rows.map(|row| Record::try_from(row?)).collect::<Result<_>>()?
+            }
+            // All that is asked for comes at once, so the rows are asked for when it is known how many
+            // of them are given out. Saying how long a text is takes no reading of it.
+            AnyConnection::Postgres(_) => {
+                let length = or_else(octet_length($table::$long.nullable()), 0)
+                    $(+ or_else(octet_length($table::$more.nullable()), 0))*;
+                let lengths: Vec<(String, i32)> =
+                    query.select(($table::id, length)).load($connection)?;
+                let lengths = lengths.into_iter();
+                let ids: Vec<String> = lengths
+                    .take_while(|(_, length)| fits(usize::try_from(*length).unwrap_or(0)))
+                    .map(|(id, _)| id)
+                    .collect();
+                let query = $table::table.filter($table::id.eq_any(&ids)).order($table::id.desc());
+                let rows: Vec<$row> = query.load($connection)?;
+                rows.into_iter().map(Record::try_from).collect::<Result<_>>()?
+            }
+        };
+        let next = records.last().filter(|_| more).map(|last| last.stamp.id);
+        Found { records, next }
     }};
 }
 use page;
-
-/// The ids of the records that are given out, and whether others follow. Each comes with the length
-/// of its text.
-fn on_one_page(lengths: Vec<(String, i64)>, limit: Limit) -> (Vec<String>, bool) {
-    let (found, mut room) = (lengths.len(), LONGEST_PAGE);
-    let fits = |(place, (_, length)): &(usize, (String, i64))| {
-        room -= length;
-        *place == 0 || room >= 0
-    };
-    let page = lengths.into_iter().take(limit.get()).enumerate().take_while(fits);
-    let ids: Vec<String> = page.map(|(_, (id, _))| id).collect();
-    let more = found > ids.len();
-    (ids, more)
-}
 
 /// Restricts a boxed query to the rows that have these values, where one is given:
 /// `only!(query; column => value, …)`, the choosiest column first. Each has an index on it and `id`,
