@@ -8,6 +8,8 @@ mod confirm;
 mod connections;
 mod failure;
 mod find_key;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key_changes;
 mod key_filters;
 mod key_revoke;

@@ -103,7 +103,11 @@ impl File {
                 });
             }
         };
-        let source = Source::new(path, text);
+        Self::parse(Source::new(path, text))
+    }
+
+    /// Reads the text of a file.
+    pub(super) fn parse(source: Source) -> Result<Self, BadSetting> {
         match toml::from_str::<Self>(source.text()) {
             Ok(file) => Ok(Self { source, ..file }),
             Err(why) => Err(source.refuse(why.span().map_or(0, |span| span.start), why.message())),

@@ -7,6 +7,8 @@ mod authorities;
 mod connections;
 mod file;
 mod first_admin;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gateway;
 mod github_keys;
 mod listen;

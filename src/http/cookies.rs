@@ -29,7 +29,7 @@ impl OwnCookie {
         Self::named("bitting_visitor", request, &state.settings)
     }
 
-    fn named(name: &str, request: &HttpRequest, settings: &HttpSettings) -> Self {
+    pub(super) fn named(name: &str, request: &HttpRequest, settings: &HttpSettings) -> Self {
         let secure = settings.is_encrypted();
         let prefix = if secure { "__Host-" } else { "" };
         let port = port(request.headers(), settings.public_url.as_deref());

@@ -17,6 +17,8 @@ pub mod exchange;
 pub mod extract;
 pub mod fast_path;
 mod forwarding;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod leftover;
 mod limit_headers;
 pub mod middleware;

@@ -13,6 +13,8 @@ pub mod client;
 pub mod door;
 mod fault;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod links;
 mod mask;
 mod outgoing;

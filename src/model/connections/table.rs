@@ -188,7 +188,7 @@ impl FromStr for Row {
                 known.ok_or_else(|| InvalidRow(format!("{letter:?} is no mark of a row")))?;
             *mark(&mut marks) = true;
         }
-        let segments = path.split('/').map(Segment::of).collect();
+        let segments = rule.pattern().split('/').map(Segment::of).collect();
         Ok(Self { rule, segments, scope, marks })
     }
 }
@@ -345,6 +345,9 @@ mod tests {
         assert_eq!(row.to_string(), "GET /a/{account}/b/{id}.json any C");
         let variables: Vec<_> = row.variables("/a/ACC1/b/7.json").collect();
         assert_eq!(variables, [("account", "ACC1"), ("id", "7")]);
+        let row: Row = "GET /caf%c3%a9/* any".parse().unwrap();
+        assert_eq!(row.to_string(), "GET /caf%C3%A9/* any");
+        assert_eq!(row.to_string().parse(), Ok(row));
     }
 
     proptest! {
