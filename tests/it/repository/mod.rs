@@ -6,4 +6,5 @@ mod documents;
 mod layers;
 mod leak_scanners;
 mod reference;
+mod releasing;
 mod tools;
