@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
     check_bytes(body.as_bytes(), lengths);
     let out = KEPT.json(pieces(body.as_bytes(), lengths));
     assert_eq!(out, KEPT.json([body.as_bytes()].into_iter()), "however it is cut");
-    assert!(!holds(&out, SECRET));
+    assert!(!holds(&out, SECRET) || ends_an_escape(&body), "{body}");
     if let Ok(value) = serde_json::from_str::<Value>(&body) {
         let read: Value = serde_json::from_slice(&out).expect("JSON");
         assert_eq!(without_hidden_objects(&read), model(&value));
@@ -43,6 +43,15 @@ fn check_bytes(body: &[u8], lengths: &[u8]) {
 
 fn holds(text: &[u8], part: &str) -> bool {
     text.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+/// Whether the first character of the credential is the last of an escape, and so part of another one.
+fn ends_an_escape(body: &str) -> bool {
+    body.match_indices(SECRET).any(|(at, _)| {
+        let before =
+            body.get(at.saturating_sub(5)..at).and_then(|before| before.strip_prefix("\\u"));
+        before.is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    })
 }
 
 /// What a value becomes.

@@ -132,6 +132,11 @@ mod tests {
             let text = format!(r#"{{"key":"x{written}y"}}"#);
             assert_eq!(rewritten(&text, &[]), format!(r#"{{"key":"x{stars}y"}}"#));
         }
+        // An escape that is none hides nothing of what stands in it.
+        for broken in [r"\u", r"\u1", r"\u12"] {
+            let text = format!(r#"["{broken}{SECRET}"#);
+            assert_eq!(rewritten(&text, &[]), format!(r#"["{broken}{stars}"#));
+        }
         let mut bytes = Rewriting::of_bytes(vec![Zeroizing::new("secret".to_owned())]);
         let pieces = [&b"a sec"[..], b"retsecre", b"t \xff secre"].map(|piece| bytes.push(piece));
         let all = [pieces.concat(), bytes.finish().to_vec()].concat();

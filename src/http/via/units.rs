@@ -58,6 +58,10 @@ impl Units {
     /// The units that end with this byte: one, none while an escape goes on, or several where one turns
     /// out to be none.
     pub(super) fn push(&mut self, byte: u8, mut each: impl FnMut(Unit)) {
+        if matches!(self.escape.as_slice(), [_, b'u', ..]) && !byte.is_ascii_hexdigit() {
+            // It is none, and must not hide what stands in it.
+            self.finish(&mut each);
+        }
         if self.escape.is_empty() {
             match (self.inside, byte) {
                 (false, b'"') => {
@@ -84,11 +88,10 @@ impl Units {
         }
     }
 
-    /// What is left at the end of the text.
+    /// What is left of an escape that has not ended.
     pub(super) fn finish(&mut self, mut each: impl FnMut(Unit)) {
-        if !self.escape.is_empty() {
-            each(Unit::new(&self.escape, None, Place::Inside));
-            self.escape.clear();
+        for byte in self.escape.drain(..) {
+            each(Unit::plain(byte, Place::Inside));
         }
     }
 }
