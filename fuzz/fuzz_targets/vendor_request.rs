@@ -27,7 +27,11 @@ fuzz_target!(|text: &str| {
         }
         for standing in [false, true] {
             let found = table.find(method, path, Offers { standing, recordings: false });
-            assert_eq!(found, model(&rows, method, path, standing), "{method} {path}");
+            assert_eq!(
+                found.map(|row| &**row),
+                model(&rows, method, path, standing),
+                "{method} {path}"
+            );
         }
     }
 });

@@ -34,6 +34,8 @@ pub enum Guard {
 /// A path with its methods, handlers and guard.
 pub struct Endpoint {
     path: String,
+    /// The path that the API document has for it, where the router's pattern says it differently.
+    document_path: Option<&'static str>,
     guard: Guard,
     methods: Vec<Method>,
     operations: Vec<(Method, Describe)>,
@@ -74,7 +76,13 @@ impl Endpoint {
     fn guarded_by(path: impl Into<String>, guard: Guard) -> Self {
         let (path, methods, operations) = (path.into(), Vec::new(), Vec::new());
         let routes = web::resource(path.as_str());
-        Self { path, guard, methods, operations, routes }
+        Self { path, document_path: None, guard, methods, operations, routes }
+    }
+
+    /// Has the API document describe what is asked at a door, under this path.
+    pub fn described_as(mut self, path: &'static str, describe: Describe) -> Self {
+        self.document_path = Some(path);
+        self.described(Method::GET, describe)
     }
 
     /// Answers GET, and HEAD with the same headers.
@@ -160,6 +168,11 @@ impl Endpoint {
     /// The path, as the router's pattern.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The path, as the API document has it.
+    pub fn document_path(&self) -> &str {
+        self.document_path.unwrap_or(&self.path)
     }
 
     /// What stands before its handlers.

@@ -14,7 +14,7 @@ use super::middleware::judge::Judge;
 use super::middleware::measure::Measure;
 use super::pages;
 use super::pages::account::{login, password, setup};
-use super::pages::connections::{connection, new_connection, replace};
+use super::pages::connections::{connection, edit, new_connection, replace};
 use super::pages::keys::{changes, export, key, narrow, new_key, revoke_many, rotate, search};
 use super::pages::parts::frame::ADMINS_AND_AUDITORS;
 use super::pages::tokens::new_token;
@@ -50,7 +50,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::door(Family::Forwarded.pattern(), forward::forwarded),
         Endpoint::door(Family::Envoy.pattern(), forward::envoy),
         // Vendors' APIs.
-        Endpoint::door(via::PATTERN, door::via),
+        Endpoint::door(via::PATTERN, door::via)
+            .described_as("/via/{handle}/{path}", describe::connections::via),
         // Managing keys by program.
         Endpoint::new("/v1/keys", AdminToken)
             .get(keys::list, describe::keys::list)
@@ -136,6 +137,9 @@ pub fn endpoints() -> Vec<Endpoint> {
             .form(new_connection::add),
         Endpoint::browser("/connections/{id}", PageNeed::ANY_USER).page(connection::show),
         Endpoint::browser("/connections/{id}/test", ADMINISTRATORS).form(connection::test),
+        Endpoint::browser("/connections/{id}/edit", ADMINISTRATORS)
+            .page(edit::form)
+            .form(edit::edit),
         Endpoint::browser("/connections/{id}/credential", ADMINISTRATORS)
             .page(replace::form)
             .form(replace::replace),

@@ -13,7 +13,7 @@ use super::connections::scopes::{Asked, ConnectionScopes, SetNumber};
 use super::counted::CountedNames;
 pub use super::counted::ResourceNumber;
 use super::request_rule::RequestRule;
-use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope};
+use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope, scope_schema};
 
 /// The name that counts show for paths of no resource.
 pub const OTHER: &str = "other";
@@ -288,7 +288,7 @@ impl Catalog {
 
     /// The JSON Schema of one scope.
     pub fn scope_schema(&self) -> Value {
-        json!({"type": "string", "enum": self.own_scopes()})
+        scope_schema(&json!(self.own_scopes()))
     }
 }
 

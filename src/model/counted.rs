@@ -1,7 +1,7 @@
 //! What requests are counted under besides the resources of a catalog: resources that have left the
 //! configuration, and those of connections. Names are added while a server runs, and never taken away.
 
-use super::scope::ResourceName;
+use super::scope::{Access, ResourceName, Scope};
 
 /// The number under which a resource is counted in the database, for ever: names come and go in
 /// the configuration, and a count must go on meaning what it meant. 0 is "no resource".
@@ -28,6 +28,13 @@ impl CountedNames {
     /// The number that requests of this name are counted under.
     pub fn number_of(&self, name: &ResourceName) -> Option<ResourceNumber> {
         self.all().find(|(_, known)| known == name).map(|(number, _)| *number)
+    }
+
+    /// The scope at a connection whose requests are counted under a number.
+    pub fn scope_at_connection(&self, number: ResourceNumber, access: Access) -> Option<Scope> {
+        let (resource, connection) = self.name_of(number)?.as_str().split_once('@')?;
+        let connection = Some(connection.parse().ok()?);
+        Some(Scope { resource: resource.parse().ok()?, access, connection })
     }
 
     /// The names, in the order in which they were learnt.

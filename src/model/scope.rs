@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::connections::handle::Handle;
 
@@ -166,6 +166,15 @@ impl FromStr for Scope {
         };
         named().ok_or_else(|| UnknownScope::of(text))
     }
+}
+
+/// What the text of a scope at a connection matches. Connections come and go, so that there is no list
+/// of these.
+const AT_CONNECTION: &str = "^[a-z][a-z0-9_]{0,39}:(read|write)@[a-z][a-z0-9-]{1,39}$";
+
+/// The JSON Schema of a scope: one of these, or one at a connection.
+pub fn scope_schema(own: &Value) -> Value {
+    json!({"type": "string", "anyOf": [{"enum": own}, {"pattern": AT_CONNECTION}]})
 }
 
 /// A set of scopes, in the order in which they were put in. The empty set allows nothing.

@@ -241,7 +241,8 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
     bitting.save_high_water().or_else(|why| lost("the highest time seen could not be saved", why))
 }
 
-/// Saves the highest time, rolls counts up, and drops old answers, messages and sessions.
+/// Saves the highest time, rolls counts up, and drops old answers, messages, records of writes at vendors
+/// and sessions.
 fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
     bitting.within(LONGEST_WORK, Bitting::save_high_water)?;
     bitting.within(LONGEST_WORK, Bitting::fold_journal)?;
@@ -250,6 +251,7 @@ fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) ->
     bitting.within(LONGEST_WORK, Bitting::compare_resources)?;
     repeat(Bitting::drop_answers, bitting, stopping, interval)?;
     repeat(Bitting::drop_messages, bitting, stopping, interval)?;
+    repeat(Bitting::drop_via_writes, bitting, stopping, interval)?;
     bitting.within(LONGEST_WORK, Bitting::count_warnings)?;
     repeat(Bitting::sweep_accounts, bitting, stopping, interval)
 }

@@ -1,4 +1,4 @@
-//! The audit log in the database: appended to and listed, never changed.
+//! The audit log in the database: appended to and listed, never changed; some of it is dropped in time.
 
 use std::collections::HashMap;
 
@@ -22,6 +22,9 @@ use crate::model::words::Word;
 /// Events added by one statement: 9 parameters each, of which SQLite takes 32,766.
 const ROWS_PER_STATEMENT: usize = 1000;
 
+/// So many events are dropped in one transaction.
+const DROPPED_AT_ONCE: i64 = 500;
+
 /// Adds an event and returns its id, which is the revision of the change it records.
 pub fn insert(
     connection: &mut AnyConnection,
@@ -33,6 +36,25 @@ pub fn insert(
 ) -> Result<i64> {
     let row = NewRow::of(at, action, origin, key_id, detail);
     Ok(diesel::insert_into(table::table).values(row).returning(table::id).get_result(connection)?)
+}
+
+/// Drops some events of an action that are older than this. Returns whether there may be more. They must
+/// be none that a server remembers as its place in the change feed.
+pub fn drop_older(connection: &mut AnyConnection, action: Action, than: Moment) -> Result<bool> {
+    // The first ones, by the index on actions.
+    let first: Vec<(i64, NaiveDateTime)> = table::table
+        .filter(table::action.eq(action.as_str()))
+        .order(table::id)
+        .limit(DROPPED_AT_ONCE)
+        .select((table::id, table::at))
+        .load(connection)?;
+    let old = first.iter().filter(|(_, at)| *at < than.naive_utc()).map(|(id, _)| *id);
+    let old: Vec<i64> = old.collect();
+    let more = old.len() as i64 == DROPPED_AT_ONCE;
+    if !old.is_empty() {
+        diesel::delete(table::table.filter(table::id.eq_any(old))).execute(connection)?;
+    }
+    Ok(more)
 }
 
 /// Adds an event for each of these keys, and returns their ids in the order of the keys. Nobody

@@ -8,6 +8,7 @@ use super::database::generation::demand_this;
 use super::error::Result;
 use super::rows;
 use super::schema::{api_keys, bitting, connections as table};
+use crate::model::connections::table::Table;
 use crate::model::connections::{
     Connection, ConnectionProfile, ConnectionTest, Handle, SealedCredential, TestResult,
 };
@@ -31,6 +32,8 @@ struct Row {
     recordings: bool,
     rate_limit: Option<String>,
     key_rate_limit: Option<String>,
+    rules: Option<String>,
+    test_path: Option<String>,
     sealed: Option<Vec<u8>>,
     hint: Option<String>,
     test_result: Option<String>,
@@ -58,7 +61,7 @@ impl Row {
             handle: connection.handle.to_string(),
             kind: connection.kind.as_str().to_owned(),
             origin: connection.origin.to_string(),
-            form: connection.form.as_str().to_owned(),
+            form: connection.form.to_string(),
             name: profile.name.clone(),
             description: profile.description.clone(),
             account: profile.account.clone(),
@@ -66,6 +69,8 @@ impl Row {
             recordings: profile.recordings,
             rate_limit: profile.limit.map(|limit| limit.to_string()),
             key_rate_limit: profile.key_limit.map(|limit| limit.to_string()),
+            rules: lines(&profile.rules),
+            test_path: profile.test_path.clone(),
             sealed: connection.sealed.as_ref().map(|sealed| sealed.as_bytes().to_vec()),
             hint: connection.hint.clone(),
             test_result: test.map(|test| test.result.as_str().to_owned()),
@@ -115,7 +120,7 @@ impl TryFrom<Row> for Connection {
             handle: rows::parse("handle", &row.handle)?,
             kind: rows::word("kind", &row.kind)?,
             origin: rows::parse("origin", &row.origin)?,
-            form: rows::word("form", &row.form)?,
+            form: rows::parse("form", &row.form)?,
             profile: ConnectionProfile {
                 name: row.name,
                 description: row.description,
@@ -124,6 +129,8 @@ impl TryFrom<Row> for Connection {
                 recordings: row.recordings,
                 limit: rows::optional_id("rate limit", row.rate_limit)?,
                 key_limit: rows::optional_id("rate limit", row.key_rate_limit)?,
+                rules: table_of(row.rules.as_deref())?,
+                test_path: row.test_path,
             },
             sealed: sealed.map_err(|why| rows::unreadable(why, &row.id))?,
             hint: row.hint,
@@ -135,6 +142,16 @@ impl TryFrom<Row> for Connection {
             revision: row.revision,
         })
     }
+}
+
+/// Rules, one a line; none where there are none.
+fn lines(rules: &Table) -> Option<String> {
+    let lines: Vec<String> = rules.rows().iter().map(|row| row.to_string()).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn table_of(lines: Option<&str>) -> Result<Table> {
+    lines.into_iter().flat_map(str::lines).map(|line| rows::parse("rule", line)).collect()
 }
 
 /// What tells this database from others; copies of it share it.

@@ -29,6 +29,8 @@ diesel::table! {
         recordings -> Bool,
         rate_limit -> Nullable<Text>,
         key_rate_limit -> Nullable<Text>,
+        rules -> Nullable<Text>,
+        test_path -> Nullable<Text>,
         sealed -> Nullable<Binary>,
         hint -> Nullable<Text>,
         test_result -> Nullable<Text>,

@@ -158,6 +158,7 @@ impl Gallery {
             ("connections", "/connections".to_owned()),
             ("connection-kinds", "/connections/new".to_owned()),
             ("connection-new", "/connections/new?kind=aircall".to_owned()),
+            ("connection-new-api", "/connections/new?kind=http".to_owned()),
             ("notifications", "/notifications".to_owned()),
             ("account", "/account".to_owned()),
             ("user", self.users_page("")),

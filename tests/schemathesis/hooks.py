@@ -17,8 +17,14 @@ CONDITIONS = ("If-Match", "If-None-Match")
 TIMES_AHEAD = ("expires_at",)
 # Good only if the address has no bits beyond the network's length, which no pattern can tell.
 NETWORKS = "allowed_networks"
+# Good only where there is such a connection.
+SCOPES = ("scopes", "may_grant")
 # A patch of one may hold a part of it; good only with the rest that the key has.
 LIMITS = {"rate_limit": "minute", "quota": "day"}
+
+
+def own_scope(scope):
+    return "calls:read" if isinstance(scope, str) and "@" in scope else scope
 
 
 @schemathesis.hook
@@ -35,6 +41,8 @@ def before_call(context, case, **kwargs):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
     if case.query:
         case.query.pop("cursor", None)
+        if "scope" in case.query:
+            case.query["scope"] = own_scope(case.query["scope"])
         if case.operation.path == "/v1/analytics/overview":
             # Good only within 366 days before the other end.
             case.query.pop("from", None)
@@ -56,6 +64,10 @@ def before_call(context, case, **kwargs):
         for name, period in LIMITS.items():
             if isinstance(case.body.get(name), dict):
                 case.body[name] = {"requests": 1, "per": period} | case.body[name]
+        for name in SCOPES:
+            scopes = case.body.get(name)
+            if isinstance(scopes, list):
+                case.body[name] = list(dict.fromkeys(map(own_scope, scopes)))
         networks = case.body.get(NETWORKS)
         if isinstance(networks, list):
             case.body[NETWORKS] = [f"10.0.{number}.0/24" for number, _ in enumerate(networks)]

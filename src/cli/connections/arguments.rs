@@ -1,6 +1,8 @@
 //! The arguments that several commands of connections share.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 /// One connection.
 #[derive(Debug, Args)]
@@ -16,15 +18,16 @@ pub(in crate::cli) struct One {
 pub(in crate::cli) struct Add {
     /// Its name in scopes and URLs, fixed: 2 to 40 lower-case letters, digits and hyphens
     pub(super) handle: String,
-    /// callrail, aircall, customerly or clari
+    /// callrail, aircall, customerly, clari or http
     #[arg(long)]
     pub(super) kind: String,
     #[command(flatten)]
     pub(super) profile: Profile,
-    /// Another address than the vendor's own, one of --connections-hosts
+    /// Another address than the vendor's own, one of --connections-hosts; http needs one
     #[arg(long, value_name = "ORIGIN")]
     pub(super) base_url: Option<String>,
-    /// How the credential is sent [default: found by the test]
+    /// How the credential is sent: a form of the kind, or for http also headers, such as
+    /// 'X-Api-Key: {api_key}' or header:X-Api-Key [default: found by the test]
     #[arg(long, value_name = "FORM")]
     pub(super) auth: Option<String>,
     /// Save it without a test
@@ -70,4 +73,14 @@ pub(in crate::cli) struct Profile {
     /// How fast each key may use it, such as 60/minute, or none
     #[arg(long, value_name = "REQUESTS/TIME|none")]
     pub(super) key_limit: Option<String>,
+    /// What it offers (http), such as 'GET /v1/things/{id} things:read', or none; may be repeated, and
+    /// replaces all rules
+    #[arg(long = "rule", value_name = "RULE|none")]
+    pub(super) rules: Vec<String>,
+    /// A file with what it offers (http), one rule a line; replaces all rules
+    #[arg(long = "rules", value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "rules")]
+    pub(super) rules_file: Option<PathBuf>,
+    /// A path that answers whoever has the credential (http), which it is tested with, or none
+    #[arg(long, value_name = "PATH|none")]
+    pub(super) test_path: Option<String>,
 }

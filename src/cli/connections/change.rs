@@ -1,5 +1,8 @@
 //! Commands that make and change connections.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::super::application::{open, principal};
@@ -17,9 +20,15 @@ use crate::store::database::migrate::Missing;
 
 impl Profile {
     /// The options that are given, as the JSON that is read elsewhere; `none` stands for null.
-    fn into_object(self) -> Map<String, Value> {
+    fn into_object(self) -> Result<Map<String, Value>, Failure> {
         let text = |text: Option<String>| {
             text.map(|text| if text == "none" { Value::Null } else { json!(text) })
+        };
+        let rules = match self.rules_file {
+            Some(file) => Some(json!(read_rules(&file)?)),
+            None if self.rules.is_empty() => None,
+            None if self.rules == ["none"] => Some(Value::Null),
+            None => Some(json!(self.rules)),
         };
         let given = [
             ("name", self.name.map(Value::from)),
@@ -29,14 +38,24 @@ impl Profile {
             ("recordings", self.recordings.map(Value::from)),
             ("limit", text(self.limit)),
             ("key_limit", text(self.key_limit)),
+            ("rules", rules),
+            ("test_path", text(self.test_path)),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        given.collect()
+        Ok(given.collect())
     }
 }
 
+/// The rules in a file, without empty lines and those that begin with `#`.
+fn read_rules(file: &Path) -> Result<Vec<String>, Failure> {
+    let text = fs::read_to_string(file)
+        .map_err(|why| Failure::Failed(format!("{}: {why}", file.display())))?;
+    let lines = text.lines().map(str::trim);
+    Ok(lines.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect())
+}
+
 pub(super) fn add(arguments: Add, settings: &Settings) -> Result<(), Failure> {
-    let mut object = arguments.profile.into_object();
+    let mut object = arguments.profile.into_object()?;
     object.insert("handle".to_owned(), json!(arguments.handle));
     object.insert("kind".to_owned(), json!(arguments.kind));
     for (name, value) in [("base_url", arguments.base_url), ("auth", arguments.auth)] {
@@ -48,7 +67,7 @@ pub(super) fn add(arguments: Add, settings: &Settings) -> Result<(), Failure> {
     let bitting = open(settings, Missing::Create)?;
     // Before anybody types a secret.
     bitting.connections.keys.writer().map_err(|why| Failure::Failed(why.to_owned()))?;
-    let credential = credential::ask(new.kind)?;
+    let credential = credential::ask(&new.kind.credential_fields(new.form.as_ref()))?;
     let added = bitting.add_connection(&principal(), new, &credential, arguments.untested)?;
     tell_accounts(&added);
     if arguments.json {
@@ -70,7 +89,7 @@ fn tell_accounts(added: &Added) {
 }
 
 pub(super) fn set(arguments: Set, settings: &Settings) -> Result<(), Failure> {
-    let patch = arguments.profile.into_object();
+    let patch = arguments.profile.into_object()?;
     if patch.is_empty() {
         return Err(Failure::Usage("give what is to be changed; see --help".to_owned()));
     }
@@ -91,7 +110,9 @@ pub(super) fn set_credential(
     let (bitting, handle) = (open(settings, Missing::Refuse)?, parse_handle(handle)?);
     let present = find(&bitting, &handle)?;
     bitting.connections.keys.writer().map_err(|why| Failure::Failed(why.to_owned()))?;
-    let credential = credential::ask(present.kind)?;
+    let form = present.kind.offered().is_none().then_some(&present.form);
+    let fields = present.kind.credential_fields(form);
+    let credential = credential::ask(&fields)?;
     let added = bitting.set_connection_credential(&principal(), &handle, &credential, untested)?;
     tell_accounts(&added);
     tell_state(&bitting, &added.connection)

@@ -8,29 +8,29 @@ use zeroize::Zeroizing;
 
 use super::super::failure::Failure;
 use super::super::output::{say, show_once};
-use crate::model::connections::{Kind, MasterKey, VendorCredential};
+use crate::model::connections::credential::FieldGroups;
+use crate::model::connections::{MasterKey, VendorCredential};
 
 /// The most that is read of standard input.
 const LONGEST: u64 = 64 * 1024;
 
-/// Asks for the credential of a kind: at prompts without echo, or from standard input if that is no
+/// Asks for a credential of these fields: at prompts without echo, or from standard input if that is no
 /// terminal.
-pub(super) fn ask(kind: Kind) -> Result<VendorCredential, Failure> {
+pub(super) fn ask(groups: &FieldGroups) -> Result<VendorCredential, Failure> {
     let text = if io::stdin().is_terminal() {
-        prompt(kind)?
+        prompt(groups)?
     } else {
         let mut text = Zeroizing::new(String::new());
         io::stdin().lock().take(LONGEST).read_to_string(&mut text)?;
         text
     };
-    VendorCredential::parse(kind, &text)
+    VendorCredential::parse(groups, &text)
         .map_err(|why| Failure::Usage(format!("the credential {why}")))
 }
 
 /// The fields of the first way to write a credential, or, where the first of them is left empty, of
 /// the next.
-fn prompt(kind: Kind) -> Result<Zeroizing<String>, Failure> {
-    let groups = kind.credential_fields();
+fn prompt(groups: &FieldGroups) -> Result<Zeroizing<String>, Failure> {
     for (at, fields) in groups.iter().enumerate() {
         let mut text = Zeroizing::new(String::new());
         for (place, field) in fields.iter().enumerate() {

@@ -31,6 +31,8 @@ No database is needed.")]
 Examples:
   bitting connection add callrail --kind callrail
   bitting connection add phones --kind aircall < credential
+  bitting connection add crm --kind http --base-url https://crm.example --auth 'X-Api-Key: {api_key}' \
+      --rule 'GET /v1/things/{id} things:read' --test-path /v1/me
 
 The credential is tested, and nothing is saved unless the vendor accepts it. On standard input it is
 one field a line (aircall: the id, then the token) or a JSON object. It is never an argument, which
@@ -46,14 +48,20 @@ everybody on the machine could read. `bitting connection new-key` draws the mast
     Show(One),
     /// Ask the vendor now whether it accepts the credential; exits with 1 if it does not
     Test(One),
-    /// Change a connection's name, account, limits and what it offers
+    /// Change a connection's name, account, limits, rules and what it offers
     #[command(after_help = "\
 Examples:
   bitting connection set callrail --limit 600/minute --key-limit 60/minute
   bitting connection set callrail --account none
+  bitting connection rules crm > rules; $EDITOR rules; bitting connection set crm --rules rules
 
 Its kind, address and handle never change: another address is another connection.")]
     Set(Set),
+    /// Print what a connection offers, one rule a line, as --rules reads it
+    Rules {
+        /// The connection
+        handle: String,
+    },
     /// Replace a connection's credential, which is tested first; keys and scopes stay
     SetCredential {
         /// The connection
@@ -109,6 +117,7 @@ pub(super) fn run(
         ConnectionCommand::Enable(one) => change::switch(&one, true, &settings()?),
         ConnectionCommand::Remove { handle, yes } => change::remove(&handle, yes, &settings()?),
         ConnectionCommand::List { json } => shown::list(json, &settings()?),
+        ConnectionCommand::Rules { handle } => shown::rules(&handle, &settings()?),
         ConnectionCommand::Show(one) => shown::show_one(&one, &settings()?),
         ConnectionCommand::Test(one) => shown::test(&one, &settings()?),
     }

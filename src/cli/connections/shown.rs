@@ -77,7 +77,7 @@ pub(super) fn show_one(one: &One, settings: &Settings) -> Result<(), Failure> {
         ("description", profile.description.clone().unwrap_or_default()),
         ("kind", connection.kind.as_str().to_owned()),
         ("base url", connection.origin.to_string()),
-        ("auth", connection.form.as_str().to_owned()),
+        ("auth", connection.form.to_string()),
         ("credential", ends.unwrap_or_else(|| "not shown".to_owned())),
         ("tested", test.unwrap_or_else(|| "never".to_owned())),
         ("account", profile.account.clone().unwrap_or_else(|| "any".to_owned())),
@@ -88,9 +88,21 @@ pub(super) fn show_one(one: &One, settings: &Settings) -> Result<(), Failure> {
     ] {
         show(format_args!("  {name:<15} {}", plain(&value)))?;
     }
+    if connection.kind.offered().is_none() {
+        let path = profile.test_path.as_deref().unwrap_or("nothing");
+        show(format_args!("  {:<15} {path}", "tested with"))?;
+        show(format_args!("  {:<15} {}", "rules", profile.rules.rows().len()))?;
+        profile.rules.rows().iter().try_for_each(|rule| show(format_args!("    {rule}")))?;
+    }
     let keys = bitting.keys_that_reach(&principal(), &handle)?;
     show(format_args!("  {:<15} {}", "keys", keys.len()))?;
     keys.iter().try_for_each(|(id, name)| show(format_args!("    {id}  {}", plain(name))))
+}
+
+pub(super) fn rules(handle: &str, settings: &Settings) -> Result<(), Failure> {
+    let (bitting, handle) = (open(settings, Missing::Refuse)?, parse_handle(handle)?);
+    let connection = find(&bitting, &handle)?;
+    connection.table().rows().iter().try_for_each(|row| show(format_args!("{row}")))
 }
 
 pub(super) fn test(one: &One, settings: &Settings) -> Result<(), Failure> {

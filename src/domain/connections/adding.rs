@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::probe::{ProbeResult, probe};
+use super::probe::{ProbeResult, Subject, probe};
 use super::seal::{Binding, seal};
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
@@ -73,8 +73,7 @@ impl Bitting {
             self.require_unlocked(connection)?;
             require_free(connection, &new.handle)
         })?;
-        let forms = new.form.as_ref().map_or(new.kind.forms(), std::slice::from_ref);
-        let tried = self.try_credential(&new, forms, credential, untested)?;
+        let tried = self.try_credential(&new, credential, untested)?;
         let accounts = tried.finding.as_ref().map(|found| found.accounts.clone());
         let mut added = self.unsaved_connection(principal, new, tried, credential.hint());
         self.database.write(|connection| -> Result<()> {
@@ -127,17 +126,19 @@ impl Bitting {
         }
     }
 
-    /// The form to send a credential in: found by a test, or else the first that fits.
+    /// The form to send a credential in: the one that is wanted, or else one that is found by a test, or
+    /// else the first that fits.
     fn try_credential(
         &self,
         to: &NewConnection,
-        forms: &[AuthForm],
         credential: &VendorCredential,
         untested: bool,
     ) -> Result<Tried> {
-        let fits = |form: &&AuthForm| credential.header(**form).is_some();
-        let Some(form) = forms.iter().find(fits).copied() else {
-            let forms: Vec<&str> = forms.iter().map(|form| form.as_str()).collect();
+        let usual = || to.kind.forms().iter().copied().map(AuthForm::Usual).collect();
+        let forms: Vec<AuthForm> = to.form.clone().map_or_else(usual, |form| vec![form]);
+        let fits = |form: &&AuthForm| credential.headers(form).is_some();
+        let Some(form) = forms.iter().find(fits).cloned() else {
+            let forms: Vec<String> = forms.iter().map(AuthForm::to_string).collect();
             let why =
                 format!("has not the fields that it takes to be sent as {}", forms.join(", "));
             return Err(FieldErrors::one("credential", why).into());
@@ -145,7 +146,9 @@ impl Bitting {
         if untested {
             return Ok(Tried { form, finding: None });
         }
-        let finding = probe(&self.connections.connector, to.kind, &to.origin, forms, credential);
+        let subject = Subject::of(to.kind, &to.origin, &to.profile)?;
+        let finding = probe(&self.connections.connector, &subject, &forms, credential);
+        self.connections.tests.count(to.kind, finding.result);
         if finding.result != TestResult::Ok {
             let why = finding.detail.unwrap_or_default();
             return Err(Error::Refused(format!(
@@ -161,7 +164,7 @@ impl Bitting {
             );
             return Err(FieldErrors::one("account", why).into());
         }
-        Ok(Tried { form: finding.form.unwrap_or(form), finding: Some(finding) })
+        Ok(Tried { form: finding.form.clone().unwrap_or(form), finding: Some(finding) })
     }
 
     pub(super) fn seal_for(
@@ -212,17 +215,19 @@ impl Bitting {
     ) -> Result<Added> {
         let present = self.find_connection(principal, handle)?;
         let key = self.connections.keys.writer().map_err(|why| Error::Refused(why.to_owned()))?;
+        // A vendor's forms are known, so that the new one may take another.
+        let fixed = present.kind.offered().is_none();
         let to = NewConnection {
             handle: present.handle,
             kind: present.kind,
             origin: present.origin,
-            form: None,
+            form: fixed.then_some(present.form),
             profile: present.profile,
         };
         let action = Action::ConnectionCredentialSet;
         let mut tried = None;
         if principal.administers() {
-            tried = Some(self.try_credential(&to, to.kind.forms(), credential, untested)?);
+            tried = Some(self.try_credential(&to, credential, untested)?);
         }
         let accounts = tried.as_ref().and_then(|tried| tried.finding.clone());
         let changed = self.change_connection(principal, handle, action, |connection, there| {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::master_keys::MasterKeys;
 use super::registry::Registry;
+use super::test_counts::TestCounts;
 use crate::config::ConnectionSettings;
 use crate::model::connections::{ApiOrigin, Connection, Kind};
 use crate::outbound::Connector;
@@ -17,6 +18,8 @@ pub struct Connections {
     pub keys: MasterKeys,
     /// The way to the vendors.
     pub connector: Connector,
+    /// What tests have found.
+    pub tests: TestCounts,
     pub(super) hosts: Vec<ApiOrigin>,
     pub(super) test_every: Duration,
 }
@@ -33,6 +36,7 @@ impl Connections {
             registry: Registry::default(),
             keys: MasterKeys::new(settings.key.clone()),
             connector: connector.map_err(refused)?,
+            tests: TestCounts::default(),
             hosts: settings.hosts.clone(),
             test_every: settings.test_every,
         })
@@ -45,6 +49,6 @@ impl Connections {
 
     /// Whether a connection of this kind may lead there.
     pub(super) fn may_lead_to(&self, kind: Kind, origin: &ApiOrigin) -> bool {
-        kind.origin() == origin.as_str() || self.hosts.contains(origin)
+        kind.origin() == Some(origin.as_str()) || self.hosts.contains(origin)
     }
 }

@@ -25,11 +25,12 @@ impl Bitting {
         handle: &Handle,
         patch: Map<String, Value>,
     ) -> Result<Connection> {
-        self.change_connection(principal, handle, Action::ConnectionUpdated, |_, there| {
+        self.change_connection(principal, handle, Action::ConnectionUpdated, |connection, there| {
             let after = there.profile.patched(patch, there.kind)?;
             let detail = json!({"before": there.profile, "after": after});
             let changed = after != there.profile;
             there.profile = after;
+            self.number_resources(connection, there)?;
             Ok(changed.then_some(detail))
         })
     }

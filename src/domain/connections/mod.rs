@@ -2,7 +2,7 @@
 //!
 //! `seal` keeps the credentials, under the keys of `master_keys`, and `opening` opens one for a
 //! request. `adding` makes connections and `managing` changes them; `probe` asks a vendor whether it
-//! accepts a credential, and `testing` records what it said. `registry` is what requests see, and
+//! accepts a credential, `testing` records what it said, and `test_counts` counts that. `registry` is what requests see, and
 //! `inspecting` looks whether everything can be opened.
 
 pub mod adding;
@@ -15,6 +15,7 @@ mod opening;
 pub mod probe;
 pub mod registry;
 pub mod seal;
+pub mod test_counts;
 mod testing;
 pub mod via_writes;
 

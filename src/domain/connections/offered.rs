@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::Bitting;
-use crate::model::connections::Connection;
+use crate::model::connections::{Connection, Handle};
 use crate::model::scope::{ResourceName, ScopeSet};
 use crate::store;
 use crate::store::AnyConnection;
@@ -14,27 +14,21 @@ use crate::store::resources;
 /// The scopes that a connection offers, in the order of its table.
 fn scopes_at(connection: &Connection) -> ScopeSet {
     let standing = connection.profile.standing;
-    let rows = connection
-        .kind
-        .offered()
-        .table
-        .rows()
-        .iter()
-        .filter(|row| standing || !row.marks().standing);
+    let rows = connection.table().rows().iter().filter(|row| standing || !row.marks().standing);
     let mut scopes: Vec<_> = rows.filter_map(|row| row.scope()).collect();
     scopes.sort_by_key(|scope| (&scope.resource, scope.access));
     scopes.into_iter().map(|scope| scope.at(&connection.handle)).collect()
 }
 
 impl Bitting {
-    /// Gives the resources of a new connection the numbers that its requests are counted under.
+    /// Gives the resources of a connection the numbers that its requests are counted under.
     pub(super) fn number_resources(
         &self,
         database: &mut AnyConnection,
         connection: &Connection,
     ) -> store::Result<()> {
         AdvisoryLock::Resources.acquire(database)?;
-        let rows = connection.kind.offered().table.rows().iter();
+        let rows = connection.table().rows().iter();
         let wanted = rows.filter_map(|row| Some(row.scope()?.at(&connection.handle).counted_as()));
         let mut known: Vec<ResourceName> =
             resources::list(database)?.into_iter().map(|(_, name)| name).collect();
@@ -45,6 +39,15 @@ impl Bitting {
             }
         }
         Ok(())
+    }
+
+    /// The connections at which there are some of these scopes, and whose vendors were found not to accept
+    /// their credentials.
+    pub fn rejected_connections(&self, scopes: &ScopeSet) -> Vec<Handle> {
+        let at = |handle: &Handle| scopes.iter().any(|s| s.connection.as_ref() == Some(handle));
+        let present = self.connections.registry.list();
+        let rejected = present.iter().filter(|each| each.is_rejected() && at(&each.handle));
+        rejected.map(|each| each.handle.clone()).collect()
     }
 
     /// Reads the connections, for whoever does not read the feed: their scopes can be granted then.

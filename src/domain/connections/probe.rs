@@ -7,9 +7,10 @@ use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use serde_json::Value;
 
+use crate::domain;
 use crate::model::actor::Origin;
 use crate::model::connections::{
-    ApiOrigin, AuthForm, ConnectionTest, Kind, TestResult, VendorCredential,
+    ApiOrigin, AuthForm, ConnectionProfile, ConnectionTest, Kind, TestResult, VendorCredential,
 };
 use crate::model::time::Moment;
 use crate::outbound;
@@ -47,32 +48,60 @@ impl ProbeResult {
     }
 }
 
+/// What a credential is tested with: a request that is cheap, and there for every credential.
+pub(super) struct Subject<'a> {
+    kind: Kind,
+    origin: &'a ApiOrigin,
+    target: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// The test of a connection.
+    ///
+    /// # Errors
+    /// When nobody has said what it is tested with.
+    pub(super) fn of(
+        kind: Kind,
+        origin: &'a ApiOrigin,
+        profile: &'a ConnectionProfile,
+    ) -> domain::Result<Self> {
+        let target = profile.test_target(kind).ok_or_else(|| {
+            let why = "there is nothing to test the credential with: name a path that answers who may \
+                       read with --test-path, or save it without a test";
+            domain::Error::Refused(why.to_owned())
+        })?;
+        Ok(Self { kind, origin, target })
+    }
+}
+
 /// Tests a credential in each of these forms that it has the fields for, until the vendor accepts one.
 pub(super) fn probe(
     connector: &Connector,
-    kind: Kind,
-    origin: &ApiOrigin,
+    subject: &Subject<'_>,
     forms: &[AuthForm],
     credential: &VendorCredential,
 ) -> ProbeResult {
+    let Subject { kind, origin, target } = *subject;
     let began = Instant::now();
     let mut worst: Option<ProbeResult> = None;
-    for &form in forms {
-        let Some((name, value)) = credential.header(form) else { continue };
-        let request = Request::get(format!("{origin}{}", target(kind)))
+    for form in forms {
+        let Some(carriers) = credential.headers(form) else { continue };
+        let request = Request::get(format!("{origin}{target}"))
             .header(ACCEPT, "application/json")
             // Aircall refuses some reads without it.
             .header(CONTENT_TYPE, "application/json")
-            .header(USER_AGENT, concat!("bitting/", env!("CARGO_PKG_VERSION")))
-            .header(name, value.as_str())
-            .body(String::new());
+            .header(USER_AGENT, concat!("bitting/", env!("CARGO_PKG_VERSION")));
+        let sent = carriers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(&**name, value.as_str()));
+        let request = sent.body(String::new());
         let answer = match request {
             Ok(request) => outbound::ask(connector, request, PATIENCE),
             Err(why) => Err(Fault::Invalid(why.to_string())),
         };
         let (result, detail, accounts) = judge(kind, answer);
         let took = began.elapsed();
-        let found = ProbeResult { result, form: Some(form), detail, took, accounts };
+        let found = ProbeResult { result, form: Some(form.clone()), detail, took, accounts };
         match result {
             TestResult::Ok | TestResult::Unreachable => return found,
             // What one form is rejected for, another one says more about.
@@ -87,11 +116,6 @@ pub(super) fn probe(
         took: began.elapsed(),
         accounts: Vec::new(),
     })
-}
-
-/// What is asked for: cheap, and there for every credential.
-fn target(kind: Kind) -> &'static str {
-    kind.offered().test.split_once(' ').map_or("/", |(_get, target)| target)
 }
 
 type Judged = (TestResult, Option<String>, Vec<String>);
@@ -109,7 +133,7 @@ fn judge(kind: Kind, answer: Result<Answer, Fault>) -> Judged {
     };
     let (status, json) = (answer.status().as_u16(), serde_json::from_slice(answer.body()));
     let json: Value = json.unwrap_or_default();
-    if status == 200 && is_proof(kind, &json) {
+    if answer.status().is_success() && is_proof(kind, &json) {
         return (TestResult::Ok, None, accounts(kind, &json));
     }
     if matches!(status, 401 | 403) || is_refusal(kind, status, &json) {
@@ -130,6 +154,8 @@ fn is_proof(kind: Kind, json: &Value) -> bool {
         Kind::Aircall => json["ping"] == "pong",
         Kind::Customerly => json["data"].is_array(),
         Kind::Clari => json["jobs"].is_object(),
+        // Nothing is known of its answers.
+        Kind::Http => true,
     }
 }
 

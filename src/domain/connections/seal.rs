@@ -30,22 +30,23 @@ pub struct Binding<'a> {
     /// Where it is sent.
     pub origin: &'a ApiOrigin,
     /// How it is sent.
-    pub form: AuthForm,
+    pub form: &'a AuthForm,
 }
 
 impl<'a> Binding<'a> {
     /// That of a connection in this database.
     pub fn of(connection: &'a Connection, database: &'a str) -> Self {
         let Connection { id, kind, origin, form, .. } = connection;
-        Self { database, connection: *id, kind: *kind, origin, form: *form }
+        Self { database, connection: *id, kind: *kind, origin, form }
     }
 
     /// All of it as bytes; each part with its length, so that no two bindings are alike.
     fn to_bytes(self) -> Vec<u8> {
         let id = self.connection.to_string();
-        let (kind, origin, form) = (self.kind.as_str(), self.origin.as_str(), self.form.as_str());
+        let (kind, origin, form) =
+            (self.kind.as_str(), self.origin.as_str(), self.form.to_string());
         let mut bytes = b"bitting connection".to_vec();
-        for part in [self.database, &id, kind, origin, form] {
+        for part in [self.database, &id, kind, origin, &form] {
             bytes.extend((part.len() as u64).to_le_bytes());
             bytes.extend(part.as_bytes());
         }
@@ -117,7 +118,8 @@ pub fn open(
     let opened = cipher(key).decrypt(&XNonce::from(sealed.nonce()), payload);
     let opened = Zeroizing::new(opened.map_err(|_| Locked::Altered)?);
     let text = str::from_utf8(&opened).map_err(|_| Locked::Altered)?;
-    VendorCredential::parse(binding.kind, text).map_err(|_| Locked::Altered)
+    let fields = binding.kind.credential_fields(Some(binding.form));
+    VendorCredential::parse(&fields, text).map_err(|_| Locked::Altered)
 }
 
 fn cipher(key: &MasterKey) -> XChaCha20Poly1305 {
@@ -137,11 +139,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::connections::UsualForm;
     use crate::model::id::PublicId;
 
     fn credential(text: &str) -> VendorCredential {
-        VendorCredential::parse(Kind::CallRail, text).unwrap()
+        VendorCredential::parse(&Kind::CallRail.credential_fields(None), text).unwrap()
     }
+
+    const TOKEN: AuthForm = AuthForm::Usual(UsualForm::Token);
 
     fn origin(text: &str) -> ApiOrigin {
         text.parse().unwrap()
@@ -149,11 +154,12 @@ mod tests {
 
     fn binding<'a>(database: &'a str, origin: &'a ApiOrigin) -> Binding<'a> {
         let connection = ConnectionId::from_number(7);
-        Binding { database, connection, kind: Kind::CallRail, origin, form: AuthForm::Token }
+        Binding { database, connection, kind: Kind::CallRail, origin, form: &TOKEN }
     }
 
     fn sent(credential: &VendorCredential) -> String {
-        credential.header(AuthForm::ApiKey).unwrap().1.to_string()
+        let headers = credential.headers(&AuthForm::Usual(UsualForm::ApiKey)).unwrap();
+        headers[0].1.to_string()
     }
 
     #[test]
@@ -169,7 +175,7 @@ mod tests {
             ("database", Binding { database: "two", ..right }),
             ("connection", Binding { connection: ConnectionId::from_number(8), ..right }),
             ("kind", Binding { kind: Kind::Clari, ..right }),
-            ("form", Binding { form: AuthForm::Bearer, ..right }),
+            ("form", Binding { form: &AuthForm::Usual(UsualForm::Bearer), ..right }),
         ] {
             assert_eq!(open(&keys, &sealed, wrong).unwrap_err(), Locked::Altered, "{what}");
         }

@@ -1,13 +1,11 @@
 //! Testing connections that there are: on demand, regularly, and after an answer that may mean that
 //! the vendor no longer accepts the credential.
 
-use std::slice;
-
 use chrono::Duration;
 use serde_json::json;
 
 use super::managing::find_present;
-use super::probe::{ProbeResult, probe};
+use super::probe::{ProbeResult, Subject, probe};
 use crate::domain::Bitting;
 use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
@@ -15,6 +13,7 @@ use crate::model::actor::Origin;
 use crate::model::audit::Action;
 use crate::model::connections::{Connection, ConnectionTest, Handle, TestResult};
 use crate::model::time::Moment;
+use crate::model::warnings::Warning;
 use crate::model::words::Word;
 use crate::store::AnyConnection;
 use crate::store::connections;
@@ -35,13 +34,15 @@ impl Bitting {
     }
 
     /// Tests a connection after an answer that may mean that its credential is no longer accepted.
-    /// There is no result when it was tested less than a minute ago, by whichever server.
+    /// There is no result when it was tested less than a minute ago, by whichever server, or when nobody
+    /// has said what it is tested with.
     ///
     /// # Errors
     /// When the credential cannot be opened, or the database fails.
     pub fn test_suspected(&self, connection: &Connection) -> Result<Option<TestResult>> {
         let (now, number) = (self.time.now(), connection.number);
-        if !self.claim(number, now - SUSPICION)? {
+        let has_test = connection.profile.test_target(connection.kind).is_some();
+        if !has_test || !self.claim(number, now - SUSPICION)? {
             return Ok(None);
         }
         let tested = self.test_and_record(connection, &Origin::server())?;
@@ -56,8 +57,10 @@ impl Bitting {
         let every = Duration::from_std(self.connections.test_every).unwrap_or(Duration::MAX);
         let due = self.time.now() - every;
         let all = self.background.read(connections::list)?;
-        let usable =
-            |each: &&Connection| each.disabled_at.is_none() && self.connections.has_key_of(each);
+        let usable = |each: &&Connection| {
+            let has_test = each.profile.test_target(each.kind).is_some();
+            has_test && each.disabled_at.is_none() && self.connections.has_key_of(each)
+        };
         for connection in all.iter().filter(usable) {
             let last = connection.test.as_ref().map_or(connection.created_at, |test| test.at);
             let is_due = last <= due;
@@ -88,9 +91,11 @@ impl Bitting {
     fn test_and_record(&self, connection: &Connection, by: &Origin) -> Result<Connection> {
         let database = self.database.read(connections::database_id)?;
         let credential = self.unseal(connection, &database).map_err(Error::Locked)?;
-        let Connection { kind, origin, form, .. } = connection;
-        let connector = &self.connections.connector;
-        let found = probe(connector, *kind, origin, slice::from_ref(form), &credential);
+        let Connection { kind, origin, form, profile, .. } = connection;
+        let subject = Subject::of(*kind, origin, profile)?;
+        let form = std::slice::from_ref(form);
+        let found = probe(&self.connections.connector, &subject, form, &credential);
+        self.connections.tests.count(*kind, found.result);
         self.record_test(connection, by, found)
     }
 
@@ -124,6 +129,11 @@ impl Bitting {
             };
             if let Some(action) = event {
                 there.revision = self.record_result(connection, action, by, &there)?;
+            }
+            if event == Some(Action::ConnectionRejected) {
+                let now = self.time.now();
+                let warning = Warning::connection_rejected(&there, now);
+                self.store_messages(connection, &warning, now)?;
             }
             connections::update(connection, &there)?;
             Result::Ok(there)

@@ -1,5 +1,6 @@
 //! What keys change at vendors, so that there is an answer to who did it.
 
+use chrono::Duration;
 use serde_json::json;
 
 use crate::domain::Bitting;
@@ -8,7 +9,11 @@ use crate::model::actor::{ClientInfo, Origin};
 use crate::model::audit::Action;
 use crate::model::id::KeyId;
 use crate::model::scope::Scope;
+use crate::store;
 use crate::store::audit;
+
+/// How long such requests are kept.
+const KEPT: Duration = Duration::days(90);
 
 /// A request that may have changed something at a vendor's.
 pub struct ViaWrite {
@@ -38,5 +43,15 @@ impl Bitting {
             audit::insert(database, now, Action::ViaWrite, &origin, key, &detail)
         })?;
         Ok(())
+    }
+
+    /// Drops some old records of such requests. Returns whether there are more. Servers never look for one
+    /// of them: it is no change of anything that they know.
+    ///
+    /// # Errors
+    /// When the database fails; it is done another time.
+    pub fn drop_via_writes(&self) -> store::Result<bool> {
+        let old = self.time.now().min(self.time.high_water()) - KEPT;
+        self.background.write(|connection| audit::drop_older(connection, Action::ViaWrite, old))
     }
 }

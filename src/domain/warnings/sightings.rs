@@ -44,7 +44,11 @@ impl Sighting {
             let ended = key.status(now) != Status::Active;
             return ended.then(|| Warning::key_used_after_end(key, now));
         }
-        let scope = catalog.find(cell.resource()?)?.scope(cell.access())?;
+        let (number, access) = (cell.resource()?, cell.access());
+        let scope = match catalog.find(number) {
+            Some(resource) => resource.scope(access)?,
+            None => catalog.counted.scope_at_connection(number, access)?,
+        };
         let lacked = !key.scopes.contains(&scope);
         lacked.then(|| Warning::key_scope_refused(key, &scope, now))
     }

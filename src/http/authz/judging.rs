@@ -15,7 +15,7 @@ use crate::gate::identities::KeyIdentity;
 use crate::gate::route::Route;
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
-use crate::http::extract::caller::{by_name, present};
+use crate::http::extract::caller::by_name;
 use crate::http::middleware::count::{known_method, user_agent_of};
 use crate::http::middleware::observe::are_logged;
 use crate::http::state::State;
@@ -32,7 +32,17 @@ pub struct Judged {
 
 /// Judges the key of a request, from memory if the key is known there.
 pub async fn judge(request: &HttpRequest, state: &State, route: Route) -> Judged {
-    let presented = present(request.headers(), state);
+    judge_among(request, || by_name(request.headers()), state, route).await
+}
+
+/// The same, where the key is among these headers, each with its name in lower case.
+pub async fn judge_among<'a, I: Iterator<Item = (&'a str, &'a [u8])>>(
+    request: &HttpRequest,
+    headers: impl Fn() -> I,
+    state: &State,
+    route: Route,
+) -> Judged {
+    let presented = state.bitting.gate.read(headers());
     let address = || client_address(request.head(), &state.settings);
     let admission = match state.door.admit(&presented, route, address) {
         Some(admission) => admission,
@@ -51,7 +61,7 @@ pub async fn judge(request: &HttpRequest, state: &State, route: Route) -> Judged
             }
         }
         Err(refusal) => {
-            let problem = tell(refusal, request, state, route);
+            let problem = tell(refusal, headers(), state, route);
             state.settings.watch.refused(problem.code());
             Err(problem)
         }
@@ -59,9 +69,13 @@ pub async fn judge(request: &HttpRequest, state: &State, route: Route) -> Judged
     Judged { verdict, count }
 }
 
-fn tell(refusal: Refusal, request: &HttpRequest, state: &State, route: Route) -> Problem {
-    let advice = (refusal == Refusal::InvalidKey)
-        .then(|| advise(by_name(request.headers()), &state.bitting.brand));
+fn tell<'a>(
+    refusal: Refusal,
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    state: &State,
+    route: Route,
+) -> Problem {
+    let advice = (refusal == Refusal::InvalidKey).then(|| advise(headers, &state.bitting.brand));
     let resource = route.resource().and_then(|resource| state.bitting.catalog.find(resource));
     let allow = match resource {
         Some(resource) if !resource.writable => "GET, HEAD, OPTIONS",

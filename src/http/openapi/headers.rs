@@ -55,3 +55,13 @@ pub(super) fn optional(name: &str) -> Map<String, Value> {
     let known = HEADERS.iter().filter(|(known, _)| *known == name);
     known.map(|(name, about)| ((*name).to_owned(), described(about, false))).collect()
 }
+
+/// Adds what is told of a key's limits to the answers that a client looks at for it.
+pub(super) fn announce_limits(answers: &mut Map<String, Value>) {
+    let told = |status: &str| status.starts_with('2') || status == "429";
+    for (_, answer) in answers.iter_mut().filter(|(status, _)| told(status)) {
+        if let Some(named) = answer["headers"].as_object_mut() {
+            named.extend(refer(&OF_LIMITS));
+        }
+    }
+}

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::endpoint::Endpoint;
 use crate::http::error::Code;
 use crate::model::catalog::Catalog;
-use crate::model::scope::SCOPE_FORMAT;
+use crate::model::scope::{SCOPE_FORMAT, scope_schema};
 
 use operation::Operation;
 use schemas::Schemas;
@@ -35,7 +35,7 @@ pub fn document(endpoints: &[Endpoint], catalog: &Catalog, public_url: Option<&s
             item.insert(method.as_str().to_ascii_lowercase(), operation.into_value());
         }
         if !item.is_empty() {
-            paths.insert(endpoint.path().to_owned(), Value::Object(item));
+            paths.insert(endpoint.document_path().to_owned(), Value::Object(item));
         }
     }
     let problem = problems::schema(&mut schemas);
@@ -71,7 +71,7 @@ fn name_scopes(schema: &mut Value, scopes: &Value) {
     match schema {
         Value::Object(object) if object.get("format") == Some(&SCOPE_FORMAT.into()) => {
             object.remove("format");
-            object.insert("enum".to_owned(), scopes.clone());
+            object.extend(scope_schema(scopes).as_object().cloned().unwrap_or_default());
         }
         Value::Object(object) => object.values_mut().for_each(|inner| name_scopes(inner, scopes)),
         Value::Array(items) => items.iter_mut().for_each(|inner| name_scopes(inner, scopes)),

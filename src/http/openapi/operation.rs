@@ -37,7 +37,20 @@ pub struct Operation<'a> {
     body: Option<Value>,
     answers: BTreeMap<u16, Value>,
     codes: Vec<Code>,
+    /// Whether somebody else answers it.
+    forwarded: bool,
 }
+
+/// How a request with a credential can be refused.
+const OF_CREDENTIALS: [Code; 7] = [
+    Code::MultipleCredentials,
+    Code::MissingKey,
+    Code::InvalidKey,
+    Code::KeyRevoked,
+    Code::KeyExpired,
+    Code::WrongCredential,
+    Code::Unavailable,
+];
 
 impl<'a> Operation<'a> {
     /// An operation at a path, with what follows from that alone.
@@ -60,6 +73,7 @@ impl<'a> Operation<'a> {
             body: None,
             answers: BTreeMap::new(),
             codes: vec![Code::BadRequest, Code::Internal],
+            forwarded: false,
         };
         match need {
             Some(Need::Scope(_) | Need::AtConnection { .. }) => {
@@ -83,15 +97,7 @@ impl<'a> Operation<'a> {
     }
 
     fn asks_for_key(&mut self, more: &[Code]) {
-        self.codes.extend([
-            Code::MultipleCredentials,
-            Code::MissingKey,
-            Code::InvalidKey,
-            Code::KeyRevoked,
-            Code::KeyExpired,
-            Code::WrongCredential,
-            Code::Unavailable,
-        ]);
+        self.codes.extend(OF_CREDENTIALS);
         if self.access() == Access::Write {
             self.codes.push(Code::OutcomeUnknown);
         }
@@ -129,12 +135,23 @@ impl<'a> Operation<'a> {
 
     /// Declares the path parameter `{id}`.
     pub fn on_id<I: JsonSchema>(&mut self) -> &mut Self {
-        let schema = self.schemas.of::<I>();
+        self.path_parameter::<I>("id", "The id.").errors(&[Code::NotFound])
+    }
+
+    /// Declares a request that a vendor answers, whatever its method and its answer are.
+    pub fn forwarded(&mut self, about: &str) -> &mut Self {
+        self.forwarded = true;
+        self.response_nothing(200, about);
+        self.errors(&OF_CREDENTIALS).errors(&problems::OF_LIMITS).errors(&problems::OF_VENDORS)
+    }
+
+    /// Declares a parameter of the path; `T` describes it.
+    pub fn path_parameter<T: JsonSchema>(&mut self, name: &str, about: &str) -> &mut Self {
+        let schema = self.schemas.of::<T>();
         self.parameters.push(json!({
-            "name": "id", "in": "path", "required": true, "description": "The id.",
-            "schema": schema,
+            "name": name, "in": "path", "required": true, "description": about, "schema": schema,
         }));
-        self.errors(&[Code::NotFound])
+        self
     }
 
     /// Declares the query parameters that `read` asks for; `T` describes them.
@@ -323,7 +340,12 @@ impl<'a> Operation<'a> {
             .collect();
         answers.extend(problems::responses(&self.codes));
         if self.is_for_keys() {
-            announce_limits(&mut answers);
+            headers::announce_limits(&mut answers);
+        }
+        if self.forwarded
+            && let Some(answer) = answers.remove("200")
+        {
+            answers.insert("default".to_owned(), answer);
         }
         let mut operation = json!({
             "operationId": self.id, "tags": [self.tag], "summary": self.summary,
@@ -342,6 +364,10 @@ impl<'a> Operation<'a> {
     /// What the operation needs: in words, as security requirements, and as a scope.
     fn needs(&self) -> (String, Value, Option<String>) {
         let access = self.access();
+        if self.forwarded {
+            let words = "Needs an API key with the scope of the request at the connection.";
+            return (words.to_owned(), key_security(&[]), None);
+        }
         match self.need {
             None => ("Needs no credential.".to_owned(), json!([]), None),
             Some(Need::AnyKey | Need::Question | Need::Open(_)) => {
@@ -362,16 +388,6 @@ impl<'a> Operation<'a> {
                 let words = format!("Needs an admin token with `{}`.", access.as_str());
                 (words, json!([{"adminToken": [access]}]), None)
             }
-        }
-    }
-}
-
-/// Adds what is told of a key's limits to the answers that a client looks at for it.
-fn announce_limits(answers: &mut Map<String, Value>) {
-    let told = |status: &str| status.starts_with('2') || status == "429";
-    for (_, answer) in answers.iter_mut().filter(|(status, _)| told(status)) {
-        if let Some(named) = answer["headers"].as_object_mut() {
-            named.extend(headers::refer(&headers::OF_LIMITS));
         }
     }
 }

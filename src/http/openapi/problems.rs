@@ -32,6 +32,23 @@ pub(super) const OF_BODIES: [Code; 5] = [
 pub(super) const OF_LIMITS: [Code; 3] =
     [Code::AddressNotAllowed, Code::RateLimited, Code::QuotaExceeded];
 
+/// How a request through a connection can fail before a vendor answers it.
+pub(super) const OF_VENDORS: [Code; 13] = [
+    Code::InsufficientScope,
+    Code::NotFound,
+    Code::NotOffered,
+    Code::MethodNotAllowed,
+    Code::RequestTimeout,
+    Code::BodyTooLarge,
+    Code::ConnectionRejected,
+    Code::ConnectionDisabled,
+    Code::ConnectionLocked,
+    Code::ConnectionBusy,
+    Code::VendorUnreachable,
+    Code::VendorAnswer,
+    Code::VendorTimeout,
+];
+
 const REQUEST_ID: &str = "01990c2d6b7e7c3a8f5e2b1a4c6d8e90";
 /// The number of a key in examples.
 const SAMPLE_KEY: u128 = 0x0199_0c2d_6b7e_7c3a_8f5e_2b1a_4c6d_8e91;

@@ -13,7 +13,6 @@ use crate::model::connections::table::{NoRow, Offers, Row};
 use crate::model::connections::vendor_target::forbidden_parameter;
 use crate::model::connections::{Connection, Handle};
 use crate::model::scope::Access;
-use crate::model::words::Word;
 
 /// The variable of paths that a connection may be pinned to.
 const ACCOUNT: &str = "account";
@@ -38,7 +37,7 @@ pub(super) enum Found {
     /// The connection offers the path by these methods.
     OtherMethods(String),
     /// The row it belongs to.
-    Row(&'static Row),
+    Row(Arc<Row>),
 }
 
 impl<'a> Asked<'a> {
@@ -91,12 +90,12 @@ fn find(connection: &Connection, method: &str, target: &str) -> Found {
     let offers = Offers { standing: profile.standing, recordings: profile.recordings };
     let not_offered =
         |why: &str| Found::NotOffered(format!("The connection {} {why}", connection.handle));
-    let kind = connection.kind.as_str();
-    let row = match connection.kind.offered().table.find(method, path, offers) {
+    let row = match connection.table().find(method, path, offers) {
         Ok(row) => row,
         Err(NoRow::Path) => {
+            let handle = &connection.handle;
             return not_offered(&format!(
-                "does not offer this path. `bitting connection kinds {kind}` lists those it offers; \
+                "does not offer this path. `bitting connection rules {handle}` lists those it offers; \
                  each is to be written as it stands there."
             ));
         }
@@ -112,7 +111,7 @@ fn find(connection: &Connection, method: &str, target: &str) -> Found {
         Some(name) => not_offered(&format!(
             "does not forward the parameter {name}. Leave it out; the key belongs into a header."
         )),
-        None => Found::Row(row),
+        None => Found::Row(row.clone()),
     }
 }
 

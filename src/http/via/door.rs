@@ -3,9 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::asked::{Asked, Found};
+use super::carriers;
 use super::forward::Via;
 use crate::gate::route::Route;
-use crate::http::authz::judging::{Judged, finish, judge, record_of};
+use crate::http::authz::judging::{Judged, finish, judge_among, record_of};
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::limit_headers::announce;
@@ -63,7 +64,8 @@ async fn judged<'a>(request: &'a HttpRequest, state: &State) -> (Asked<'a>, Rout
         (asked, route)
     };
     let (asked, route) = ask();
-    let first = judge(request, state, route).await;
+    let headers = || carriers::headers(request.headers());
+    let first = judge_among(request, headers, state, route).await;
     let not_found = first.verdict.as_ref().is_err_and(|problem| problem.code() == Code::NotFound);
     if !not_found || !asked.names_one {
         return (asked, route, first);
@@ -75,7 +77,7 @@ async fn judged<'a>(request: &'a HttpRequest, state: &State) -> (Asked<'a>, Rout
         return (asked, route, first);
     }
     first.count.discard();
-    (asked, route, judge(request, state, route).await)
+    (asked, route, judge_among(request, headers, state, route).await)
 }
 
 /// A refusal with what only the table of the connection tells.

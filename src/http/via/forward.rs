@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody};
 use actix_web::dev::Payload;
@@ -43,7 +44,7 @@ pub(super) struct Via<'a> {
     pub(super) request: &'a HttpRequest,
     pub(super) state: &'a SharedState,
     pub(super) connection: &'a Arc<Connection>,
-    pub(super) row: &'static Row,
+    pub(super) row: &'a Row,
     pub(super) target: &'a str,
 }
 
@@ -69,13 +70,19 @@ impl Via<'_> {
         let (client, patience) = (self.state.vendors(), self.state.settings.via.timeout);
         let payload = at_most(most, payload);
         let write = self.pending_write(key);
+        let (began, kind) = (Instant::now(), self.connection.kind);
+        let watched = &self.state.settings.watch.vendors;
         let answered = match send(client, patience, question, self.request, payload).await {
-            Ok(answered) => answered,
+            Ok(answered) => {
+                watched.answered(kind, answered.answer.status().as_u16(), began.elapsed());
+                answered
+            }
             Err(Failed::Body(PayloadError::Overflow)) => return Err(too_large(most)),
             Err(Failed::Body(why)) => {
                 return Err(broken_off(&why, self.state.settings.patience.body));
             }
             Err(Failed::Answer(fault)) => {
+                watched.not_answered(kind);
                 if let (Fault::Unreachable(_), Some(write)) = (&fault, write) {
                     write.not_sent();
                 }
@@ -141,11 +148,13 @@ impl Via<'_> {
         let method = Method::from_bytes(self.request.method().as_str().as_bytes());
         let uri = format!("{origin}{}", self.target).parse::<Uri>();
         let unfit = || Problem::internal("a credential does not fit the form of its connection");
-        let (name, value) = credential.header(self.connection.form).ok_or_else(unfit)?;
-        let mut value = HeaderValue::from_str(&value).map_err(|_| unfit())?;
-        value.set_sensitive(true);
         let mut headers = headers(head, origin.authority(), &mark);
-        headers.insert(HeaderName::from_static(name), value);
+        for (name, value) in credential.headers(&self.connection.form).ok_or_else(unfit)? {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
+            let mut value = HeaderValue::from_str(&value).map_err(|_| unfit())?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
         let method = method.map_err(|_| invalid())?;
         Ok(Question { method, uri: uri.map_err(|_| invalid())?, headers })
     }
@@ -240,7 +249,7 @@ impl Via<'_> {
 
     /// The fields whose values the client does not get.
     fn hidden(&self) -> Vec<&'static str> {
-        let offered = self.connection.kind.offered();
+        let Some(offered) = self.connection.kind.offered() else { return Vec::new() };
         let marks = self.row.marks();
         let secrets = if marks.secrets { offered.secrets } else { &[] };
         let links = marks.links && !self.connection.profile.recordings;

@@ -2,13 +2,15 @@
 //! table that it belongs to, gets the vendor's credential instead of the client's, and is forwarded; the
 //! answer comes back without what the client is not to have.
 //!
-//! `door` judges and counts, `asked` finds the row, `forward` is the way there and back. `outgoing` and
-//! `returned` are the headers of either side; `rewriting` is what happens to a body: `units` cuts JSON,
-//! `mask` covers the credential, `strings` and `links` see to the rest. `pending_write` records who wrote.
+//! `door` judges and counts, `carriers` are the headers with the key, `asked` finds the row, `forward` is
+//! the way there and back. `outgoing` and `returned` are the headers of either side; `rewriting` is what
+//! happens to a body: `units` cuts JSON, `mask` covers the credential, `strings` and `links` see to the
+//! rest. `pending_write` records who wrote.
 
 mod asked;
 pub mod at_once;
 mod body;
+mod carriers;
 pub mod client;
 pub mod door;
 mod fault;

@@ -14,10 +14,13 @@ use prometheus_client::metrics::MetricType::{self, Counter, Gauge, Histogram};
 use prometheus_client::registry::Registry;
 
 use super::malformed;
+use super::vendors::CLASSES;
 use crate::domain::Bitting;
+use crate::domain::connections::test_counts::TEST_RESULTS;
 use crate::domain::warnings::Warnings;
 use crate::http::error::Code;
 use crate::http::state::HttpSettings;
+use crate::model::connections::Kind;
 use crate::model::words::Word;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -55,6 +58,7 @@ impl Collector for Gathered {
         self.requests(&mut page)?;
         self.decisions(&mut page)?;
         self.knowledge(&mut page)?;
+        self.vendors(&mut page)?;
         self.counts(&mut page)?;
         self.warnings(&mut page)?;
         self.database(&mut page)?;
@@ -129,9 +133,17 @@ impl Gathered {
             help,
             gate.freshness.last_read_took().as_secs_f64(),
         )?;
+        let help = "Times that the database was found to have lost what was committed before";
+        page.counter("bitting_database_set_back", help, self.bitting.set_backs.times())?;
+        let help = "How far the clock is behind the highest time seen";
+        page.gauge("bitting_clock_behind_seconds", help, time.behind().as_secs_f64())
+    }
+
+    fn vendors(&self, page: &mut Page<'_>) -> fmt::Result {
+        let connections = &self.bitting.connections;
         let help = "Whether a vendor was found not to accept the credential of a connection";
         page.family("bitting_vendor_rejected", help, Gauge, |metric| {
-            self.bitting.connections.registry.list().iter().try_for_each(|connection| {
+            connections.registry.list().iter().try_for_each(|connection| {
                 let labels = [
                     ("connection", connection.handle.as_str()),
                     ("kind", connection.kind.as_str()),
@@ -140,10 +152,40 @@ impl Gathered {
                 metric.encode_family(&labels)?.encode_gauge(&rejected)
             })
         })?;
-        let help = "Times that the database was found to have lost what was committed before";
-        page.counter("bitting_database_set_back", help, self.bitting.set_backs.times())?;
-        let help = "How far the clock is behind the highest time seen";
-        page.gauge("bitting_clock_behind_seconds", help, time.behind().as_secs_f64())
+        let vendors = &self.shared.watch.vendors;
+        let help = "Requests through connections, by kind and what the vendor answered";
+        page.family("bitting_vendor_answers", help, Counter, |metric| {
+            by_kind(
+                CLASSES,
+                |kind| vendors.answers(kind),
+                |kind, class, n| {
+                    counter(&mut metric.encode_family(&[("kind", kind), ("status", class)])?, n)
+                },
+            )
+        })?;
+        let help = "How long vendors took to begin an answer, by kind";
+        page.family("bitting_vendor_first_byte_seconds", help, Histogram, |metric| {
+            Kind::ALL.iter().try_for_each(|kind| {
+                let (sum, count, buckets) = vendors.first_bytes(*kind);
+                if count == 0 {
+                    return Ok(());
+                }
+                let labels = [("kind", kind.as_str())];
+                let mut metric = metric.encode_family(&labels)?;
+                metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+            })
+        })?;
+        let help = "Tests of connections, by kind and result";
+        page.family("bitting_vendor_tests", help, Counter, |metric| {
+            let results = TEST_RESULTS.map(Word::as_str);
+            by_kind(
+                results,
+                |kind| connections.tests.so_far(kind),
+                |kind, result, n| {
+                    counter(&mut metric.encode_family(&[("kind", kind), ("result", result)])?, n)
+                },
+            )
+        })
     }
 
     fn counts(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -198,6 +240,18 @@ impl Gathered {
             })
         })
     }
+}
+
+/// Gives each counter that has counted something, by kind and label.
+fn by_kind<const N: usize>(
+    labels: [&'static str; N],
+    counted: impl Fn(Kind) -> [u64; N],
+    mut each: impl FnMut(&'static str, &'static str, u64) -> fmt::Result,
+) -> fmt::Result {
+    Kind::ALL.iter().try_for_each(|kind| {
+        let counted = labels.into_iter().zip(counted(*kind)).filter(|(_, n)| *n > 0);
+        counted.into_iter().try_for_each(|(label, n)| each(kind.as_str(), label, n))
+    })
 }
 
 /// Which program it is, and what it takes of the machine.

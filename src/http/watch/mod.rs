@@ -6,6 +6,7 @@
 pub mod exposition;
 pub mod malformed;
 pub mod requests;
+pub mod vendors;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::error::Code;
 use crate::model::words::Word;
 use requests::Requests;
+use vendors::Vendors;
 
 /// How many requests were refused, by code and in the order of [`Code::ALL`].
 pub type RefusalCounts = [u64; Code::ALL.len()];
@@ -43,6 +45,8 @@ pub struct Watch {
     most_connections: usize,
     full: AtomicBool,
     requests: Option<Requests>,
+    /// What vendors answered through connections.
+    pub(super) vendors: Vendors,
     /// Requests for which a trusted proxy names no address.
     pub(super) unnamed_clients: OncePerMinute,
     /// Requests that an upstream did not answer, or not to the end.
@@ -64,6 +68,7 @@ impl Watch {
             most_connections,
             full: AtomicBool::new(false),
             requests,
+            vendors: Vendors::default(),
             unnamed_clients: OncePerMinute::default(),
             upstream_faults: OncePerMinute::default(),
         }

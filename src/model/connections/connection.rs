@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::api_origin::ApiOrigin;
+use super::auth_form::AuthForm;
 use super::handle::Handle;
-use super::kind::{AuthForm, Kind};
+use super::kind::Kind;
 use super::profile::ConnectionProfile;
 use super::sealed::SealedCredential;
+use super::table::Table;
 use crate::model::actor::Actor;
 use crate::model::id::ConnectionId;
 use crate::model::time;
@@ -102,6 +104,11 @@ words! {
 }
 
 impl Connection {
+    /// What it offers: the table of its kind, or else its own rules.
+    pub fn table(&self) -> &Table {
+        self.kind.offered().map_or(&self.profile.rules, |offered| offered.table)
+    }
+
     /// Whether the vendor was found not to accept its credential. Every server knows that soon, as it
     /// does not of what else a test may find.
     pub fn is_rejected(&self) -> bool {

@@ -1,6 +1,7 @@
-//! What a vendor gave out: an API key, an id and a token, or an access token, and the header that it
+//! What a vendor gave out: an API key, an id and a token, or an access token, and the headers that it
 //! is sent in.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -8,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::kind::{AuthForm, Kind};
+use super::auth_form::{AuthForm, UsualForm};
+use super::kind::Kind;
 
 /// The longest field, in characters.
 const LONGEST: usize = 1000;
@@ -17,38 +19,56 @@ const LONG_ENOUGH: usize = 20;
 /// How many characters of its end are shown.
 const SHOWN: usize = 4;
 
-/// A vendor's credential: one to three secrets, by name. It leaves nothing in memory, and cannot be
-/// printed.
-pub struct VendorCredential(Vec<(&'static str, Zeroizing<String>)>);
+/// A name that is no secret, though it stands beside one.
+const USER_NAME: &str = "username";
+
+type Name = Cow<'static, str>;
+
+/// The fields that a credential may consist of: all of one of these groups.
+pub type FieldGroups = Vec<Vec<Name>>;
+
+/// A vendor's credential: a few secrets, by name. It leaves nothing in memory, and cannot be printed.
+pub struct VendorCredential(Vec<(Name, Zeroizing<String>)>);
 
 impl Kind {
-    /// The fields that a credential may consist of: all of one of these groups.
-    pub fn credential_fields(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::CallRail | Self::Customerly | Self::Clari => &[&["api_key"]],
-            Self::Aircall => &[&["api_id", "api_token"], &["access_token"]],
-        }
+    /// The fields of a credential that is sent in this form, or in any of the usual ones.
+    pub fn credential_fields(self, form: Option<&AuthForm>) -> FieldGroups {
+        const KEY: [&str; 1] = ["api_key"];
+        const USER: [&str; 2] = [USER_NAME, "password"];
+        let groups: &[&[&str]] = match (self, form) {
+            (_, Some(AuthForm::Headers(headers))) => {
+                let fields = headers.iter().map(|header| header.field().to_owned().into());
+                return vec![fields.collect()];
+            }
+            (Self::CallRail | Self::Customerly | Self::Clari, _) => &[&KEY],
+            (Self::Aircall, _) => &[&["api_id", "api_token"], &["access_token"]],
+            (Self::Http, Some(AuthForm::Usual(UsualForm::Basic))) => &[&USER],
+            (Self::Http, Some(AuthForm::Usual(_))) => &[&KEY],
+            (Self::Http, None) => &[&KEY, &USER],
+        };
+        groups.iter().map(|group| group.iter().map(|field| Name::from(*field)).collect()).collect()
     }
 }
 
 impl VendorCredential {
-    /// Reads a credential of this kind: a JSON object of its fields, or one field a line in their
-    /// order.
+    /// Reads a credential of these fields: a JSON object of them, or one field a line in their order.
     ///
     /// # Errors
     /// What is wrong, without anything of the text.
-    pub fn parse(kind: Kind, text: &str) -> Result<Self, String> {
+    pub fn parse(groups: &FieldGroups, text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.starts_with('{') {
             let object = serde_json::from_str::<Map<String, Value>>(text);
             let object = Zeroing(object.map_err(|_| "is not a JSON object of strings")?);
-            return Self::of(kind, object.0.iter().map(|(name, value)| (&**name, value.as_str())));
+            return Self::of(
+                groups,
+                object.0.iter().map(|(name, value)| (&**name, value.as_str())),
+            );
         }
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let groups = kind.credential_fields();
         let fields = groups.iter().find(|group| group.len() == lines.len());
-        let fields = fields.ok_or_else(|| format!("must be {}", described(kind)))?;
-        Self::of(kind, fields.iter().copied().zip(lines.into_iter().map(Some)))
+        let fields = fields.ok_or_else(|| format!("must be {}", described(groups)))?;
+        Self::of(groups, fields.iter().map(|name| &**name).zip(lines.into_iter().map(Some)))
     }
 
     /// A credential of these fields; one without text is not given.
@@ -56,18 +76,18 @@ impl VendorCredential {
     /// # Errors
     /// What is wrong, without anything of the values.
     pub fn of<'a>(
-        kind: Kind,
+        groups: &FieldGroups,
         given: impl Iterator<Item = (&'a str, Option<&'a str>)>,
     ) -> Result<Self, String> {
         let given: Vec<_> = given.filter(|(_, value)| *value != Some("")).collect();
-        let matches = |group: &&&[&str]| {
+        let matches = |group: &&Vec<Name>| {
             group.len() == given.len()
                 && group.iter().all(|field| given.iter().any(|(name, _)| name == field))
         };
-        let group = kind.credential_fields().iter().find(matches);
-        let group = group.ok_or_else(|| format!("must be {}", described(kind)))?;
+        let group = groups.iter().find(matches);
+        let group = group.ok_or_else(|| format!("must be {}", described(groups)))?;
         let mut fields = Vec::with_capacity(group.len());
-        for field in *group {
+        for field in group {
             let value = given.iter().find(|(name, _)| name == field).and_then(|(_, value)| *value);
             let value = value.ok_or_else(|| format!("{field} must be a string"))?;
             if value.len() > LONGEST || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -76,7 +96,7 @@ impl VendorCredential {
                      was it copied whole?"
                 ));
             }
-            fields.push((*field, Zeroizing::new(value.to_owned())));
+            fields.push((field.clone(), Zeroizing::new(value.to_owned())));
         }
         Ok(Self(fields))
     }
@@ -94,38 +114,51 @@ impl VendorCredential {
         }
     }
 
-    /// The header that carries it in this form; none in a form that it has not the fields for.
-    pub fn header(&self, form: AuthForm) -> Option<(&'static str, Zeroizing<String>)> {
-        if form == AuthForm::Basic {
-            let (id, token) = (self.field("api_id")?, self.field("api_token")?);
-            let pair = Zeroizing::new(format!("{id}:{token}"));
-            let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-            return Some(("authorization", Zeroizing::new(format!("Basic {}", *encoded))));
-        }
-        let secret = self.only()?;
-        let (name, value) = match form {
-            AuthForm::Token => ("authorization", format!("Token token=\"{secret}\"")),
-            AuthForm::Bearer => ("authorization", format!("Bearer {secret}")),
-            AuthForm::ApiKey => ("apikey", secret.to_owned()),
-            AuthForm::AuthenticationBearer => ("authentication", format!("Bearer {secret}")),
-            AuthForm::AuthenticationAccessToken => {
-                ("authentication", format!("AccessToken {secret}"))
-            }
-            AuthForm::AuthenticationAccessTokenColon => {
-                ("authentication", format!("AccessToken: {secret}"))
-            }
-            AuthForm::Basic => return None,
-        };
-        Some((name, Zeroizing::new(value)))
+    /// What Basic makes of a pair.
+    fn basic(&self) -> Option<Zeroizing<String>> {
+        let [(_, user), (_, password)] = self.0.as_slice() else { return None };
+        let pair = Zeroizing::new(format!("{}:{}", **user, **password));
+        Some(Zeroizing::new(STANDARD.encode(pair.as_bytes())))
     }
 
-    /// Everything that must never be seen in an answer: each field, and what Basic makes of a pair.
-    pub fn secrets(&self) -> Vec<Zeroizing<String>> {
-        let mut secrets: Vec<_> = self.0.iter().map(|(_, value)| value.clone()).collect();
-        if let Some((_, basic)) = self.header(AuthForm::Basic) {
-            secrets.push(Zeroizing::new(basic.trim_start_matches("Basic ").to_owned()));
+    /// The headers that carry it in this form, with their names in lower case; none in a form that it
+    /// has not the fields for.
+    pub fn headers(&self, form: &AuthForm) -> Option<Vec<(Name, Zeroizing<String>)>> {
+        match form {
+            AuthForm::Usual(form) => Some(vec![self.usual_header(*form)?]),
+            AuthForm::Headers(headers) => {
+                let carried = headers.iter().map(|header| {
+                    let value = header.value(self.field(header.field())?);
+                    Some((header.name().into(), Zeroizing::new(value)))
+                });
+                carried.collect()
+            }
         }
-        secrets
+    }
+
+    fn usual_header(&self, form: UsualForm) -> Option<(Name, Zeroizing<String>)> {
+        let secret = || self.only();
+        let (name, value) = match form {
+            UsualForm::Basic => ("authorization", format!("Basic {}", *self.basic()?)),
+            UsualForm::Token => ("authorization", format!("Token token=\"{}\"", secret()?)),
+            UsualForm::Bearer => ("authorization", format!("Bearer {}", secret()?)),
+            UsualForm::ApiKey => ("apikey", secret()?.to_owned()),
+            UsualForm::AuthenticationBearer => ("authentication", format!("Bearer {}", secret()?)),
+            UsualForm::AuthenticationAccessToken => {
+                ("authentication", format!("AccessToken {}", secret()?))
+            }
+            UsualForm::AuthenticationAccessTokenColon => {
+                ("authentication", format!("AccessToken: {}", secret()?))
+            }
+        };
+        Some((name.into(), Zeroizing::new(value)))
+    }
+
+    /// Everything that must never be seen in an answer: each field but the name of a user, which may
+    /// be a common word, and what Basic makes of a pair.
+    pub fn secrets(&self) -> Vec<Zeroizing<String>> {
+        let fields = self.0.iter().filter(|(name, _)| name != USER_NAME);
+        fields.map(|(_, value)| value.clone()).chain(self.basic()).collect()
     }
 
     /// The end of the last field, by which people tell which it is; none of a short one.
@@ -170,9 +203,8 @@ impl Drop for Zeroing {
 }
 
 /// `api_id and api_token, or access_token`
-fn described(kind: Kind) -> String {
-    let groups: Vec<_> = kind.credential_fields().iter().map(|group| group.join(" and ")).collect();
-    groups.join(", or ")
+fn described(groups: &FieldGroups) -> String {
+    groups.iter().map(|group| group.join(" and ")).collect::<Vec<_>>().join(", or ")
 }
 
 impl fmt::Debug for VendorCredential {
@@ -186,21 +218,27 @@ mod tests {
     use super::*;
 
     fn parse(kind: Kind, text: &str) -> Result<VendorCredential, String> {
-        VendorCredential::parse(kind, text)
+        VendorCredential::parse(&kind.credential_fields(None), text)
+    }
+
+    /// The one header of a credential in a usual form.
+    fn header(credential: &VendorCredential, form: UsualForm) -> Option<(Name, String)> {
+        let (name, value) = credential.headers(&AuthForm::Usual(form))?.pop()?;
+        Some((name, value.to_string()))
     }
 
     #[test]
     fn a_credential_is_lines_or_an_object_of_its_fields() {
         for text in ["id\ntoken", "id\r\ntoken\n", r#"{"api_token":"token","api_id":"id"}"#] {
             let pair = parse(Kind::Aircall, text).unwrap();
-            let (name, value) = pair.header(AuthForm::Basic).unwrap();
-            assert_eq!((name, &**value), ("authorization", "Basic aWQ6dG9rZW4="));
-            assert_eq!(pair.header(AuthForm::Bearer), None);
+            let (name, value) = header(&pair, UsualForm::Basic).unwrap();
+            assert_eq!((&*name, &*value), ("authorization", "Basic aWQ6dG9rZW4="));
+            assert_eq!(header(&pair, UsualForm::Bearer), None);
             assert!(pair.secrets().iter().any(|secret| **secret == "aWQ6dG9rZW4="));
         }
         let access = parse(Kind::Aircall, "partner").unwrap();
-        assert_eq!(&**access.header(AuthForm::Bearer).unwrap().1, "Bearer partner");
-        assert_eq!(access.header(AuthForm::Basic), None);
+        assert_eq!(header(&access, UsualForm::Bearer).unwrap().1, "Bearer partner");
+        assert_eq!(header(&access, UsualForm::Basic), None);
         for (kind, text) in [
             (Kind::CallRail, ""),
             (Kind::CallRail, "hunter2\nhunter2"),
@@ -221,18 +259,33 @@ mod tests {
     fn each_form_has_its_header() {
         let key = parse(Kind::CallRail, "k\"1").unwrap();
         for (form, name, value) in [
-            (AuthForm::Token, "authorization", "Token token=\"k\"1\""),
-            (AuthForm::Bearer, "authorization", "Bearer k\"1"),
-            (AuthForm::ApiKey, "apikey", "k\"1"),
-            (AuthForm::AuthenticationBearer, "authentication", "Bearer k\"1"),
-            (AuthForm::AuthenticationAccessToken, "authentication", "AccessToken k\"1"),
-            (AuthForm::AuthenticationAccessTokenColon, "authentication", "AccessToken: k\"1"),
+            (UsualForm::Token, "authorization", "Token token=\"k\"1\""),
+            (UsualForm::Bearer, "authorization", "Bearer k\"1"),
+            (UsualForm::ApiKey, "apikey", "k\"1"),
+            (UsualForm::AuthenticationBearer, "authentication", "Bearer k\"1"),
+            (UsualForm::AuthenticationAccessToken, "authentication", "AccessToken k\"1"),
+            (UsualForm::AuthenticationAccessTokenColon, "authentication", "AccessToken: k\"1"),
         ] {
-            let (found, sent) = key.header(form).unwrap();
-            assert_eq!((found, &**sent), (name, value));
+            let (found, sent) = header(&key, form).unwrap();
+            assert_eq!((&*found, &*sent), (name, value));
         }
         assert_eq!(parse(Kind::CallRail, &key.to_json()).unwrap().only(), Some("k\"1"));
         assert_eq!(format!("{key:?}"), "VendorCredential(…)");
+    }
+
+    #[test]
+    fn headers_of_its_own_hold_the_fields_they_name() {
+        let form: AuthForm = "X-Id: {id}, X-Secret: key={secret};".parse().unwrap();
+        let fields = Kind::Http.credential_fields(Some(&form));
+        let pair = VendorCredential::parse(&fields, "me\nhunter2").unwrap();
+        let sent = pair.headers(&form).unwrap();
+        let sent: Vec<_> = sent.iter().map(|(name, value)| (&**name, &***value)).collect();
+        assert_eq!(sent, [("x-id", "me"), ("x-secret", "key=hunter2;")]);
+        let user = parse(Kind::Http, "admin\nhunter2").unwrap();
+        let hidden = user.secrets();
+        let hidden: Vec<&str> = hidden.iter().map(|secret| secret.as_str()).collect();
+        assert_eq!(hidden, ["hunter2", "YWRtaW46aHVudGVyMg=="], "a name may be a common word");
+        assert!(user.headers(&form).is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The vendors whose APIs connections are for, and the forms in which they take a credential.
+//! The APIs that connections are for, and the forms in which they take a credential.
 
+use super::auth_form::UsualForm;
 use crate::model::words::words;
 
 words! {
@@ -14,52 +15,36 @@ words! {
         Customerly = "customerly",
         /// Clari Revenue's API.
         Clari = "clari",
-    }
-}
-
-words! {
-    /// How a credential is sent to its vendor. Which form is right is found by a test.
-    AuthForm {
-        /// `Authorization: Token token="…"`.
-        Token = "token",
-        /// `Authorization: Basic …`, of an id and a token.
-        Basic = "basic",
-        /// `Authorization: Bearer …`.
-        Bearer = "bearer",
-        /// `apikey: …`.
-        ApiKey = "apikey",
-        /// `Authentication: Bearer …`.
-        AuthenticationBearer = "authentication-bearer",
-        /// `Authentication: AccessToken …`.
-        AuthenticationAccessToken = "authentication-accesstoken",
-        /// `Authentication: AccessToken: …`.
-        AuthenticationAccessTokenColon = "authentication-accesstoken-colon",
+        /// Another API over HTTP, which opens what the connection's own rules say.
+        Http = "http",
     }
 }
 
 impl Kind {
-    /// Where the vendor serves its API.
-    pub fn origin(self) -> &'static str {
+    /// Where the vendor serves its API; none where any server can be meant.
+    pub fn origin(self) -> Option<&'static str> {
         match self {
-            Self::CallRail => "https://api.callrail.com",
-            Self::Aircall => "https://api.aircall.io",
-            Self::Customerly => "https://api.customerly.io",
-            Self::Clari => "https://api.clari.com",
+            Self::CallRail => Some("https://api.callrail.com"),
+            Self::Aircall => Some("https://api.aircall.io"),
+            Self::Customerly => Some("https://api.customerly.io"),
+            Self::Clari => Some("https://api.clari.com"),
+            Self::Http => None,
         }
     }
 
-    /// The forms in which the vendor may take a credential, in the order in which they are tried.
-    pub fn forms(self) -> &'static [AuthForm] {
+    /// The usual forms in which the vendor may take a credential, in the order in which they are tried.
+    pub fn forms(self) -> &'static [UsualForm] {
         match self {
-            Self::CallRail => &[AuthForm::Token],
-            Self::Aircall => &[AuthForm::Basic, AuthForm::Bearer],
+            Self::CallRail => &[UsualForm::Token],
+            Self::Aircall => &[UsualForm::Basic, UsualForm::Bearer],
             Self::Customerly => &[
-                AuthForm::AuthenticationAccessTokenColon,
-                AuthForm::Bearer,
-                AuthForm::AuthenticationBearer,
-                AuthForm::AuthenticationAccessToken,
+                UsualForm::AuthenticationAccessTokenColon,
+                UsualForm::Bearer,
+                UsualForm::AuthenticationBearer,
+                UsualForm::AuthenticationAccessToken,
             ],
-            Self::Clari => &[AuthForm::ApiKey, AuthForm::Bearer],
+            Self::Clari => &[UsualForm::ApiKey, UsualForm::Bearer],
+            Self::Http => &[UsualForm::Bearer, UsualForm::Basic],
         }
     }
 }

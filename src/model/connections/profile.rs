@@ -4,8 +4,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::api_origin::ApiOrigin;
+use super::auth_form::{AuthForm, UsualForm};
 use super::handle::Handle;
-use super::kind::{AuthForm, Kind};
+use super::kind::Kind;
+use super::rules;
+use super::table::Table;
+use super::vendor_target::{forbidden_parameter, is_clear};
 use crate::model::FieldErrors;
 use crate::model::fields::{FieldReader, as_text};
 use crate::model::limits::RateLimit;
@@ -34,6 +38,10 @@ pub struct ConnectionProfile {
     /// How fast each key may use it.
     #[serde(serialize_with = "as_optional_text")]
     pub key_limit: Option<RateLimit>,
+    /// What it offers, where its kind has no table.
+    pub rules: Table,
+    /// The path and query that it is tested with, where its kind has none.
+    pub test_path: Option<String>,
 }
 
 fn as_optional_text<S: serde::Serializer>(
@@ -60,7 +68,32 @@ impl ConnectionProfile {
             reader.parsed(field, schema, |value| as_text(value)?.parse::<RateLimit>())
         };
         let (limit, key_limit) = (limit("limit"), limit("key_limit"));
-        Some(Self { name, description, account, standing, recordings, limit, key_limit })
+        let rules = reader.parsed("rules", rules::schema, |value| read_rules(value, kind));
+        let rules = rules.unwrap_or_default();
+        let test_path = reader.parsed(
+            "test_path",
+            || json!({"type": "string"}),
+            |value| read_test_path(as_text(value)?, kind),
+        );
+        Some(Self {
+            name,
+            description,
+            account,
+            standing,
+            recordings,
+            limit,
+            key_limit,
+            rules,
+            test_path,
+        })
+    }
+
+    /// The path and query that a connection of this kind is tested with, if there are any.
+    pub fn test_target(&self, kind: Kind) -> Option<&str> {
+        match kind.offered() {
+            Some(offered) => offered.test.split_once(' ').map(|(_get, target)| target),
+            None => self.test_path.as_deref(),
+        }
     }
 
     /// What a JSON merge patch makes of it.
@@ -84,6 +117,34 @@ fn read_account(text: &str, kind: Option<Kind>) -> Result<String, String> {
         Some(Kind::CallRail) | None if formed => Ok(text.to_owned()),
         Some(Kind::CallRail) | None => Err("must be the letters and digits of an id".to_owned()),
         Some(kind) => Err(format!("is not to be said: the paths of {} name none", kind.as_str())),
+    }
+}
+
+fn read_rules(value: &Value, kind: Option<Kind>) -> Result<Table, String> {
+    let rules = rules::read(value)?;
+    match kind.filter(|kind| kind.offered().is_some()) {
+        Some(kind) if !rules.rows().is_empty() => {
+            Err(format!("are not to be given: {} has a table", kind.as_str()))
+        }
+        _ => Ok(rules),
+    }
+}
+
+/// The longest path of a test, in characters.
+const LONGEST_TEST: usize = 300;
+
+fn read_test_path(target: &str, kind: Option<Kind>) -> Result<String, String> {
+    if let Some(kind) = kind.filter(|kind| kind.offered().is_some()) {
+        return Err(format!("is not to be given: {} has a test", kind.as_str()));
+    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let sent = query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    if target.len() > LONGEST_TEST || !is_clear(path) || !sent {
+        return Err("must be a path as it is sent, such as /v1/me".to_owned());
+    }
+    match forbidden_parameter(query) {
+        Some(name) => Err(format!("must not hold {name}: the credential is sent in a header")),
+        None => Ok(target.to_owned()),
     }
 }
 
@@ -118,11 +179,17 @@ impl NewConnection {
         let kind = reader.parsed("kind", text, |value| read_kind(as_text(value)?));
         let kind = reader.required("kind", kind);
         let origin = reader.parsed("base_url", text, |value| as_text(value)?.parse::<ApiOrigin>());
-        let usual = kind.and_then(|kind| kind.origin().parse().ok());
+        let origin = match (origin, kind) {
+            (None, Some(kind)) => match kind.origin() {
+                Some(usual) => usual.parse().ok(),
+                None => reader.required("base_url", None),
+            },
+            (origin, _) => origin,
+        };
         let form = reader.parsed("auth", text, |value| read_form(as_text(value)?, kind));
         let name = handle.as_ref().map_or("", Handle::as_str);
         let profile = ConnectionProfile::read(&mut reader, kind, name);
-        let new = handle.zip(kind).zip(origin.or(usual)).zip(profile);
+        let new = handle.zip(kind).zip(origin).zip(profile);
         reader.finish(new.map(|(((handle, kind), origin), profile)| Self {
             handle,
             kind,
@@ -137,12 +204,17 @@ fn read_kind(text: &str) -> Result<Kind, String> {
     Kind::parse(text).ok_or_else(|| format!("must be {}", Kind::choices()))
 }
 
+/// A form that a kind has; where it has none of its own, whatever its API asks for.
 fn read_form(text: &str, kind: Option<Kind>) -> Result<AuthForm, String> {
-    let forms = kind.map_or(AuthForm::ALL, Kind::forms);
-    forms.iter().copied().find(|form| form.as_str() == text).ok_or_else(|| {
-        let words: Vec<&str> = forms.iter().map(|form| form.as_str()).collect();
-        format!("must be one of {}", words.join(", "))
-    })
+    let forms = kind.map_or(UsualForm::ALL, Kind::forms);
+    if let Some(usual) = forms.iter().find(|form| form.as_str() == text) {
+        return Ok(AuthForm::Usual(*usual));
+    }
+    if kind.is_none_or(|kind| kind.offered().is_none()) {
+        return text.parse();
+    }
+    let words: Vec<&str> = forms.iter().map(|form| form.as_str()).collect();
+    Err(format!("must be one of {}", words.join(", ")))
 }
 
 #[cfg(test)]
@@ -173,6 +245,32 @@ mod tests {
             read(json!({"handle": "ac", "kind": "aircall", "account": "1"})).unwrap_err(),
             ["account"]
         );
+    }
+
+    #[test]
+    fn another_api_has_its_own_address_form_rules_and_test() {
+        let given = json!({
+            "handle": "crm", "kind": "http", "base_url": "https://crm.example",
+            "auth": "header:X-Api-Key", "rules": ["GET /v1/things things:read"],
+            "test_path": "/v1/me?fields=id",
+        });
+        let new = read(given).unwrap();
+        assert_eq!(new.form.unwrap().to_string(), "X-Api-Key: {api_key}");
+        assert_eq!(new.profile.test_target(Kind::Http), Some("/v1/me?fields=id"));
+        let nowhere = json!({"handle": "crm", "kind": "http", "account": "1", "auth": "digest"});
+        assert_eq!(read(nowhere).unwrap_err(), ["base_url", "auth", "account"]);
+        for test_path in ["v1/me", "/v1//me", "/v1/me?token=x", "/v1/me?a b"] {
+            let wrong = json!({
+                "handle": "crm", "kind": "http", "base_url": "https://crm.example",
+                "test_path": test_path,
+            });
+            assert_eq!(read(wrong).unwrap_err(), ["test_path"], "{test_path}");
+        }
+        let tabled = json!({
+            "handle": "cr", "kind": "callrail", "rules": ["GET /x any"], "test_path": "/x",
+            "auth": "header:X-Api-Key",
+        });
+        assert_eq!(read(tabled).unwrap_err(), ["auth", "rules", "test_path"]);
     }
 
     #[test]

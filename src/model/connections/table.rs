@@ -1,9 +1,12 @@
 //! What a connection offers: rows of a method, a pattern of paths and the scope that opens them.
 //!
-//! A row is written as a line, `GET /v1/calls/{id} calls:read C`.
+//! A row is written as a line, `GET /v1/calls/{id} calls:read C`, in the vendors' tables and in rules.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
 
 use super::vendor_target::is_clear;
 use crate::model::request_rule::RequestRule;
@@ -98,6 +101,30 @@ impl Row {
             Segment::Variable { name, suffix } => Some((&**name, text.strip_suffix(&**suffix)?)),
             Segment::Literal(_) => None,
         })
+    }
+
+    /// Whether another row is about the same requests, whatever its variables are called.
+    pub fn opens_the_same(&self, other: &Self) -> bool {
+        self.method() == other.method()
+            && self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|pair| match pair {
+                (Segment::Literal(one), Segment::Literal(other)) => one == other,
+                (Segment::Variable { suffix, .. }, Segment::Variable { suffix: other, .. }) => {
+                    suffix == other
+                }
+                _ => false,
+            })
+    }
+
+    /// A path that it opens: its pattern, with a word for each variable.
+    pub fn example(&self) -> String {
+        let word = |segment: &Segment| match segment {
+            Segment::Literal(literal) => literal.clone(),
+            Segment::Variable { name, suffix } if name == "version" => format!("v4{suffix}"),
+            Segment::Variable { name, suffix } if name.is_empty() => format!("ID{suffix}"),
+            Segment::Variable { name, suffix } => format!("{name}{suffix}"),
+        };
+        self.segments.iter().map(word).collect::<Vec<_>>().join("/")
     }
 
     fn takes(&self, method: &str) -> bool {
@@ -213,11 +240,11 @@ pub enum NoRow {
 
 /// What a connection offers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Table(Vec<Row>);
+pub struct Table(Vec<Arc<Row>>);
 
 impl Table {
     /// The rows, in their order.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[Arc<Row>] {
         &self.0
     }
 
@@ -226,7 +253,7 @@ impl Table {
     ///
     /// # Errors
     /// [`NoRow`] where there is none.
-    pub fn find(&self, method: &str, path: &str, offers: Offers) -> Result<&Row, NoRow> {
+    pub fn find(&self, method: &str, path: &str, offers: Offers) -> Result<&Arc<Row>, NoRow> {
         if !is_clear(path) {
             return Err(NoRow::Path);
         }
@@ -238,7 +265,7 @@ impl Table {
             return Err(NoRow::Path);
         }
         let there = || {
-            let same = |row: &&Row| row.fits(path, |a, b| a == b);
+            let same = |row: &&Arc<Row>| row.fits(path, |a, b| a == b);
             offered().filter(same).filter(|row| row.closeness().eq(closest.closeness()))
         };
         let methods = || there().map(|row| row.method().to_owned()).collect();
@@ -247,20 +274,26 @@ impl Table {
 }
 
 fn closest<'a>(
-    rows: impl Iterator<Item = &'a Row>,
+    rows: impl Iterator<Item = &'a Arc<Row>>,
     path: &str,
     same: fn(&str, &str) -> bool,
-) -> Option<&'a Row> {
+) -> Option<&'a Arc<Row>> {
     rows.filter(|row| row.fits(path, same)).min_by(|a, b| a.closeness().cmp(b.closeness()))
 }
 
-fn closest_of_all<'a>(rows: &'a [Row], path: &str) -> Option<&'a Row> {
+fn closest_of_all<'a>(rows: &'a [Arc<Row>], path: &str) -> Option<&'a Arc<Row>> {
     closest(rows.iter(), path, |a, b| a.eq_ignore_ascii_case(b))
 }
 
 impl FromIterator<Row> for Table {
     fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
-        Self(rows.into_iter().collect())
+        Self(rows.into_iter().map(Arc::new).collect())
+    }
+}
+
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|row| row.to_string()))
     }
 }
 

@@ -28,7 +28,7 @@ pub struct ConnectionView<'a> {
     /// Where the API is served.
     base_url: &'a str,
     /// How the credential is sent.
-    auth: &'static str,
+    auth: String,
     /// The end of the credential, if that is long enough to be shown.
     credential_ends_with: Option<&'a str>,
     /// Whether it can be used.
@@ -53,6 +53,10 @@ pub struct ConnectionView<'a> {
     limit: Option<String>,
     /// How fast each key may use it.
     key_limit: Option<String>,
+    /// What it offers, where its kind is `http`: a method, a path and a scope each.
+    rules: Vec<String>,
+    /// The path that it is tested with, where its kind is `http`.
+    test_path: Option<&'a str>,
     /// When it was made.
     #[serde(with = "time::rfc3339")]
     #[schemars(with = "Moment")]
@@ -75,7 +79,7 @@ impl<'a> ConnectionView<'a> {
             description: profile.description.as_deref(),
             kind: connection.kind.as_str(),
             base_url: connection.origin.as_str(),
-            auth: connection.form.as_str(),
+            auth: connection.form.to_string(),
             credential_ends_with: connection.hint.as_deref(),
             state,
             state_detail,
@@ -86,6 +90,8 @@ impl<'a> ConnectionView<'a> {
             recordings: profile.recordings,
             limit: profile.limit.map(|limit| limit.to_string()),
             key_limit: profile.key_limit.map(|limit| limit.to_string()),
+            rules: profile.rules.rows().iter().map(|row| row.to_string()).collect(),
+            test_path: profile.test_path.as_deref(),
             created_at: connection.created_at,
             created_by: &connection.created_by,
         }

@@ -12,6 +12,10 @@ pub struct Message {
     pub text: String,
 }
 
+/// What the text says of a connection.
+const FACTS_OF_CONNECTION: [(&str, &str); 4] =
+    [("name", "Name"), ("kind", "Kind"), ("base_url", "Address"), ("detail", "Detail")];
+
 /// What the text says of a key or admin token: the member of the body, and its name for people.
 const FACTS: [(&str, &str); 7] = [
     ("name", "Name"),
@@ -29,20 +33,30 @@ impl Message {
         let body: Value = serde_json::from_str(&delivery.body).unwrap_or_default();
         let mut text = format!("{}.\n", one_line(&delivery.title));
         let data = &body["data"];
-        if let Some(credential) = data.get("key").or(data.get("token")) {
-            let facts = FACTS.map(|(member, name)| (name, &credential[member]));
-            text.push('\n');
-            for (name, fact) in facts.into_iter().chain([("Found at", &data["source"])]) {
-                if let Some(fact) = written(fact) {
-                    text.push_str(&format!("{name}: {}\n", one_line(&fact)));
-                }
-            }
+        let credential = data.get("key").unwrap_or(&data["token"]);
+        text.push_str(&lines(credential, &FACTS));
+        if let Some(source) = written(&data["source"]) {
+            text.push_str(&format!("Found at: {}\n", one_line(&source)));
         }
+        let connection = &data["connection"];
+        text.push_str(&lines(connection, &FACTS_OF_CONNECTION));
         if let (Some(url), Some(id)) = (public_url, &delivery.key) {
             text.push_str(&format!("\n{url}/keys/{id}\n"));
         }
+        if let (Some(url), Some(handle)) = (public_url, connection["handle"].as_str()) {
+            text.push_str(&format!("\n{url}/connections/{handle}\n"));
+        }
         Self { subject: one_line(&delivery.title), text }
     }
+}
+
+/// A line for each fact about something, after an empty one; nothing where there is nothing.
+fn lines(about: &Value, facts: &[(&str, &str)]) -> String {
+    let line = |(member, name): &(&str, &str)| {
+        Some(format!("{name}: {}\n", one_line(&written(&about[*member])?)))
+    };
+    let lines: String = facts.iter().filter_map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// A value for people; none where there is nothing.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::connections::Connection;
 use crate::model::id::{KeyId, NotificationId};
 use crate::model::key::{ApiKey, Status};
 use crate::model::scope::Scope;
@@ -21,6 +22,8 @@ words! {
         KeyScopeRefused = "key.scope_refused",
         /// Somebody reported that a key was found where it does not belong.
         KeyLeaked = "key.leaked",
+        /// A vendor does not accept the credential of a connection.
+        ConnectionRejected = "connection.rejected",
         /// Nothing: somebody wanted to know whether messages arrive.
         Test = "test",
     }
@@ -109,6 +112,30 @@ impl Warning {
                 token.name
             ),
             body: body(kind, now, json!({"token": facts, "source": source})),
+        }
+    }
+
+    /// A vendor was found not to accept the credential of a connection.
+    pub fn connection_rejected(connection: &Connection, now: Moment) -> Self {
+        let (kind, handle) = (WarningKind::ConnectionRejected, &connection.handle);
+        let data = json!({
+            "id": connection.id,
+            "handle": handle,
+            "name": connection.profile.name,
+            "kind": connection.kind,
+            "base_url": connection.origin,
+            "detail": connection.test.as_ref().and_then(|test| test.detail.as_deref()),
+        });
+        Self {
+            kind,
+            // Once it was accepted again, it is another matter.
+            subject: format!("{}/{}/{}", kind.as_str(), connection.id, time::format(now)),
+            key: None,
+            holder: None,
+            title: format!(
+                "The vendor does not accept the credential of the connection \u{201c}{handle}\u{201d}"
+            ),
+            body: body(kind, now, json!({"connection": data})),
         }
     }
 

@@ -43,9 +43,11 @@ fn read(page: &Answer, selector: &str) -> String {
     text
 }
 
-/// The operations of the document with their paths and methods.
+/// The operations of the document with their paths and methods, but for what vendors answer: the page
+/// about connections is about that.
 pub fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
+    let paths = paths.filter(|(path, _)| !path.starts_with("/via/"));
     let each = paths.flat_map(|(path, item)| {
         let operations = item.as_object().unwrap().iter();
         operations.map(move |(method, value)| (path.as_str(), method.as_str(), value))

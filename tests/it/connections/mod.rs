@@ -1,8 +1,13 @@
 //! Connections: what they offer and to which keys, the way out to vendors, how their credentials are
 //! kept, and what a test of one says.
 
+mod carriers;
+mod clients;
 mod commands;
+mod hostile;
+mod keeping;
 mod kinds;
+mod other_apis;
 mod outbound;
 mod pages;
 mod scopes_on_pages;
@@ -10,6 +15,7 @@ mod sealing;
 mod testing;
 mod via;
 mod via_answers;
+mod watching;
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,6 +28,7 @@ use bitting::model::connections::{Connection, Handle, NewConnection, VendorCrede
 use serde_json::json;
 
 use crate::support::binary::command;
+use crate::support::server::MadeKey;
 use crate::support::vendors::{AUTHORITY, Vendor, callrail};
 use crate::support::{Backend, TestDatabase, TestServer};
 
@@ -59,8 +66,19 @@ fn handle() -> Handle {
 fn db_add(server: &TestServer, vendor: &Vendor) -> Connection {
     let object = json!({"handle": "calls", "kind": "callrail", "base_url": vendor.origin()});
     let new = NewConnection::from_object(object.as_object().unwrap()).unwrap();
-    let credential = VendorCredential::parse(new.kind, callrail::KEY).unwrap();
+    let credential =
+        VendorCredential::parse(&new.kind.credential_fields(None), callrail::KEY).unwrap();
     server.bitting.add_connection(&operator(), new, &credential, false).unwrap().connection
+}
+
+/// A key that a token of this moment makes: one of before may not grant the scopes of connections that came
+/// later.
+fn key_now(server: &TestServer, scopes: &str) -> MadeKey {
+    let token = server.db_token(&json!({"name": scopes, "access": "write"}));
+    let body = json!({"name": "now", "scopes": scopes.split(' ').collect::<Vec<_>>()});
+    let made = server.client.with_key(&token, "POST", "/v1/keys", Some(&body)).ok();
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    MadeKey { id: text("id"), secret: text("key") }
 }
 
 /// The command line on a database, with master keys and the way to some vendors of the tests.

@@ -16,7 +16,7 @@ on_both! {
         server.db_user(ADMIN, json!({"role": "admin"}));
         let admin = Browser::signed_in(&server.client.base, ADMIN);
         assert_eq!(text(&admin.get("/connections"), "#empty h2"), "There are no connections");
-        let kinds = ["CallRail", "Aircall", "Customerly", "Clari"];
+        let kinds = ["CallRail", "Aircall", "Customerly", "Clari", "HTTP API"];
         assert_eq!(texts(&admin.get("/connections/new"), "#kinds a"), kinds);
 
         let page = "/connections/new?kind=callrail";
@@ -115,6 +115,37 @@ on_both! {
         test(&reader).expect(403, "insufficient_scope");
         test(&server.key("calls:read").secret).expect(403, "wrong_credential");
         assert_eq!(vendor.take().len(), 0);
+    }
+}
+
+on_both! {
+    fn what_may_be_changed_is_changed_on_a_page(backend) {
+        let vendor = callrail::start();
+        let server = server(backend, &vendor);
+        db_add(&server, &vendor);
+        server.db_user(ADMIN, json!({"role": "admin"}));
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let edit = "/connections/calls/edit";
+        let shown = admin.get(edit);
+        assert_eq!(attributes(&shown, "#name", "value"), ["calls"]);
+        assert!(!shown.body.contains("id=\"rules\""), "CallRail has a table");
+        let fields = [
+            ("name", "Calls"),
+            ("account", "ACC1"),
+            ("limit", "600/minute"),
+            ("key_limit", ""),
+            ("standing", "yes"),
+        ];
+        let saved = admin.submit(edit, edit, &fields);
+        assert_eq!((saved.status, saved.header("location")), (303, "/connections/calls"));
+        let now = server.manage("GET", "/v1/connections/calls", None).ok();
+        let wanted = json!(["Calls", "ACC1", "600/minute", null, true, false]);
+        let found = ["name", "account", "limit", "key_limit", "standing", "recordings"];
+        assert_eq!(json!(found.map(|name| &now[name])), wanted);
+        let refused = admin.submit(edit, edit, &[("name", "Calls"), ("limit", "fast"), ("account", "a/b")]);
+        assert_eq!((refused.status, texts(&refused, "#faults li").len()), (422, 2));
+        assert_eq!(attributes(&refused, "#limit", "value"), ["fast"]);
+        assert_eq!(server.manage("GET", "/v1/connections/calls", None).ok(), now);
     }
 }
 

@@ -32,8 +32,8 @@ on_both! {
         let known = first.bitting.connections.registry.find(&handle()).unwrap();
         assert_eq!((known.id, known.revision), (added.id, added.revision));
         let opened = first.bitting.open_credential(&known).unwrap();
-        let (name, value) = opened.header(known.form).unwrap();
-        assert_eq!((name, &**value), ("authorization", format!("Token token=\"{}\"", callrail::KEY).as_str()));
+        let (name, value) = opened.headers(&known.form).unwrap().remove(0);
+        assert_eq!((&*name, &**value), ("authorization", format!("Token token=\"{}\"", callrail::KEY).as_str()));
 
         let second = TestServer::on(first.database.clone(), options(&vendor));
         let known = second.bitting.connections.registry.find(&handle()).unwrap();

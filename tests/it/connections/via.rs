@@ -118,7 +118,7 @@ on_both! {
             let handle = format!("callrail-{n}");
             let new = json!({"handle": handle, "kind": "callrail", "base_url": vendor.origin()});
             let new = NewConnection::from_object(new.as_object().unwrap()).unwrap();
-            let credential = VendorCredential::parse(new.kind, callrail::KEY).unwrap();
+            let credential = VendorCredential::parse(&new.kind.credential_fields(None), callrail::KEY).unwrap();
             there.bitting.add_connection(&operator(), new, &credential, false).unwrap();
             // A token of before may not grant its scopes.
             let token = there.db_token(&json!({"name": handle, "access": "write"}));
@@ -168,6 +168,31 @@ on_both! {
         for part in [&key.id, "/v3/a/{account}/calls.json", "201", answer.header("x-request-id")] {
             assert!(log.contains(part), "{part}: {log}");
         }
+    }
+}
+
+on_both! {
+    fn a_write_is_in_the_audit_log_for_ninety_days(backend) {
+        let (_vendor, _ours, server) = callrail(backend);
+        let key = server.key("calls:write@callrail");
+        for _ in 0..3 {
+            assert_eq!(server.call(&key, "POST", CALLS, Some(&json!({}))).status, 201);
+        }
+        let writes = || server.database.db_number("SELECT COUNT(*) FROM audit_events WHERE action = 'via.write'");
+        let all = || server.database.db_number("SELECT COUNT(*) FROM audit_events WHERE action <> 'via.write'");
+        let (others, days) = (all(), |days: u64| std::time::Duration::from_secs(days * 86_400));
+        server.pass(days(89));
+        server.bitting.save_high_water().unwrap();
+        assert!(!server.bitting.drop_via_writes().unwrap());
+        assert_eq!(writes(), 3);
+        // The operator's commands were given at the real time, which is ahead of the server's.
+        server.pass(days(400));
+        server.bitting.save_high_water().unwrap();
+        assert!(!server.bitting.drop_via_writes().unwrap());
+        assert_eq!((writes(), all()), (0, others));
+        // The feed goes on as before.
+        server.pass(std::time::Duration::from_secs(1));
+        assert_eq!(server.bitting.set_backs.times(), 0);
     }
 }
 

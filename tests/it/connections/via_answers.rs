@@ -148,7 +148,7 @@ fn each_row_is_opened_by_its_own_scope() {
     ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
     ours.connection(&["set", "callrail", "--standing", "true"], "").unwrap();
     let server = ours.serve(ConnectionOptions::default());
-    let table = bitting::model::connections::Kind::CallRail.offered().table;
+    let table = bitting::model::connections::Kind::CallRail.offered().unwrap().table;
     let scopes: std::collections::BTreeSet<String> =
         table.rows().iter().filter_map(|row| row.scope()).map(ToString::to_string).collect();
     for scope in scopes {

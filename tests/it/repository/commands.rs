@@ -30,7 +30,7 @@ const NOT_RUN: &[(&str, usize, &str)] = &[
     ("docs/guides/caddy.md", 1, "reloads a service"),
     ("docs/guides/haproxy.md", 1, "reloads a service"),
     ("docs/guides/envoy.md", 1, "asks for Envoy"),
-    ("docs/guides/connections.md", 2, "ask a vendor"),
+    ("docs/guides/connections.md", 3, "ask a vendor"),
     ("docs/guides/import-export.md", 1, "ask another system's database"),
     (
         "docs/guides/finding-and-ending.md",

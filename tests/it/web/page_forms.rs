@@ -22,7 +22,7 @@ const SEARCH: &str = "/keys/search";
 
 /// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
 /// that it works. `{key}` and its like stand for what the forms are about.
-const FORMS: [(&str, &str, &str); 28] = [
+const FORMS: [(&str, &str, &str); 29] = [
     ("/login", "/login", "email={email}&password={password}"),
     ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
     ("/password?token={link}", "/password", "token={link}&password={password}"),
@@ -47,6 +47,7 @@ const FORMS: [(&str, &str, &str); 28] = [
         "kind=callrail&name=x&handle=new&credential_api_key=secret&untested=yes",
     ),
     ("/connections/{on}", "/connections/{on}/test", ""),
+    ("/connections/{on}/edit", "/connections/{on}/edit", "name=Other&recordings=yes"),
     (
         "/connections/{on}/credential",
         "/connections/{on}/credential",
@@ -88,7 +89,7 @@ fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
     for handle in ["on", "off"] {
         let object = json!({"handle": handle, "kind": "callrail", "base_url": "https://localhost"});
         let new = NewConnection::from_object(object.as_object().unwrap()).unwrap();
-        let secret = VendorCredential::parse(new.kind, "secret").unwrap();
+        let secret = VendorCredential::parse(&new.kind.credential_fields(None), "secret").unwrap();
         server.bitting.add_connection(&command_line, new, &secret, true).unwrap();
         things.push((handle, handle.to_owned()));
     }

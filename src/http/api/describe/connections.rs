@@ -8,7 +8,8 @@ use crate::http::error::Code;
 use crate::http::openapi::operation::Operation;
 use crate::model::actor::{Actor, ActorKind};
 use crate::model::connections::{
-    Connection, ConnectionState, ConnectionTest, ConnectionView, Handle, NewConnection, TestResult,
+    AuthForm, Connection, ConnectionState, ConnectionTest, ConnectionView, Handle, NewConnection,
+    TestResult,
 };
 use crate::model::id::{ConnectionId, PublicId};
 
@@ -24,7 +25,7 @@ fn example() -> Value {
             handle: new.handle,
             kind: new.kind,
             origin: new.origin,
-            form: *new.kind.forms().first()?,
+            form: AuthForm::Usual(*new.kind.forms().first()?),
             profile: new.profile,
             sealed: None,
             hint: Some("4f4f".to_owned()),
@@ -46,6 +47,26 @@ fn example() -> Value {
     connection
         .map(|connection| json_of(ConnectionView::new(&connection, (ConnectionState::Ok, None))))
         .unwrap_or_default()
+}
+
+/// `/via/{handle}/{path}`
+pub fn via(operation: &mut Operation<'_>) {
+    operation
+        .id(TAG, "forward", "Ask a vendor through a connection")
+        .description(
+            "By any method that the connection offers the path by, with a body as the vendor wants it. \
+             Below the handle stand the vendor's own path and query. What a connection offers, and by \
+             which scopes, is in its table or its rules; everything else is refused.",
+        )
+        .path_parameter::<Handle>("handle", "The connection.")
+        .path_parameter::<String>(
+            "path",
+            "The vendor's path, as it is sent; its slashes stay as they are.",
+        )
+        .forwarded(
+            "What the vendor answers, with its status, and `X-Bitting-Via`, which errors of Bitting's \
+             own lack. A 401 of the vendor's is told as 403, with `X-Vendor-Status: 401`.",
+        );
 }
 
 /// `GET /v1/connections`

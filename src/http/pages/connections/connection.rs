@@ -16,7 +16,6 @@ use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::connections::{Connection, ConnectionState, Handle};
 use crate::model::limits::RateLimit;
-use crate::model::words::Word;
 
 /// The most keys that are named; all are counted.
 const MOST_NAMED: usize = 50;
@@ -36,11 +35,14 @@ struct Shown {
     description: Option<String>,
     kind: &'static str,
     origin: String,
-    form: &'static str,
+    form: String,
     ends_with: Option<String>,
     account: Option<String>,
     limits: Vec<String>,
     offers: Vec<&'static str>,
+    /// The rules, where its kind has no table; the path it is tested with.
+    rules: Option<Vec<String>>,
+    test_path: Option<String>,
     state: StatePill,
     disabled: bool,
     locked: bool,
@@ -77,11 +79,17 @@ impl Shown {
             description: profile.description,
             kind: kind_words(connection.kind),
             origin: connection.origin.to_string(),
-            form: connection.form.as_str(),
+            form: connection.form.to_string(),
             ends_with: connection.hint,
             account: profile.account,
             limits: limits.into_iter().flatten().collect(),
             offers: offers.into_iter().flatten().collect(),
+            rules: connection
+                .kind
+                .offered()
+                .is_none()
+                .then(|| profile.rules.rows().iter().map(|row| row.to_string()).collect()),
+            test_path: profile.test_path,
             disabled: state == ConnectionState::Disabled,
             locked: state == ConnectionState::Locked,
             state: StatePill::of(state),

@@ -7,22 +7,24 @@ use crate::domain::Error;
 use crate::http::extract::Form;
 use crate::http::pages::parts::form_error::{Field, FormErrors, Refused, refusals};
 use crate::model::FieldErrors;
-use crate::model::connections::{Kind, VendorCredential};
+use crate::model::connections::VendorCredential;
+use crate::model::connections::credential::FieldGroups;
 
 /// A field of a credential. What is typed into it is never shown again.
 pub struct CredentialField {
     /// Its name in the form. [`Form::to_keep`] leaves out what begins so.
     pub name: String,
     /// What people call it.
-    pub label: &'static str,
+    pub label: String,
     /// Whether it is one of another group than the first.
     pub instead: bool,
 }
 
-/// The fields of a kind's credential.
-pub fn fields_of(kind: Kind) -> Vec<CredentialField> {
-    let groups = kind.credential_fields().iter().enumerate();
-    let fields = groups.flat_map(|(group, fields)| fields.iter().map(move |field| (group, *field)));
+/// The fields of a credential.
+pub fn fields_of(groups: &FieldGroups) -> Vec<CredentialField> {
+    let groups = groups.iter().enumerate();
+    let fields =
+        groups.flat_map(|(group, fields)| fields.iter().map(move |field| (group, &**field)));
     let field = |(group, field)| CredentialField {
         name: format!("credential_{field}"),
         label: label(field),
@@ -31,26 +33,31 @@ pub fn fields_of(kind: Kind) -> Vec<CredentialField> {
     fields.map(field).collect()
 }
 
-fn label(field: &str) -> &'static str {
-    match field {
+/// What people call a field; one that an administrator has named is called that.
+fn label(field: &str) -> String {
+    let words = match field {
         "api_id" => "API ID",
         "api_token" => "API token",
         "access_token" => "Access token",
-        _ => "API key",
-    }
+        "api_key" => "API key",
+        "username" => "User name",
+        "password" => "Password",
+        named => named,
+    };
+    words.to_owned()
 }
 
 /// The credential that was typed in.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(kind: Kind, form: &Form) -> Result<VendorCredential, FieldErrors> {
-    let typed = fields_of(kind);
+pub fn read(groups: &FieldGroups, form: &Form) -> Result<VendorCredential, FieldErrors> {
+    let typed = fields_of(groups);
     let given = typed.iter().map(|field| {
         let name = field.name.trim_start_matches("credential_");
         (name, Some(form.text(&field.name).trim()))
     });
-    VendorCredential::of(kind, given).map_err(|why| FieldErrors::one("credential", why))
+    VendorCredential::of(groups, given).map_err(|why| FieldErrors::one("credential", why))
 }
 
 /// Separates what a form shows from other errors of a use case. What the test has found is shown at

@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod credential_form;
+pub mod edit;
 pub mod new_connection;
 pub mod replace;
 
@@ -48,6 +49,7 @@ pub fn kind_words(kind: Kind) -> &'static str {
         Kind::Aircall => "Aircall",
         Kind::Customerly => "Customerly",
         Kind::Clari => "Clari",
+        Kind::Http => "HTTP API",
     }
 }
 

@@ -17,12 +17,15 @@ use crate::model::FieldErrors;
 use crate::model::connections::{Kind, NewConnection, VendorCredential};
 use crate::model::words::Word;
 
-const FIELDS: [Field; 5] = [
+const FIELDS: [Field; 8] = [
     ("name", "name", "The name"),
     ("handle", "handle", "The handle"),
     ("description", "description", "The description"),
     ("credential", "credential", "The credential"),
     ("base_url", "base_url", "The address"),
+    ("auth", "auth", "The form"),
+    ("rules", "rules", "The rules"),
+    ("test_path", "test_path", "The test"),
 ];
 
 /// The kind that the address asks for.
@@ -48,12 +51,16 @@ struct NewConnectionPage {
 struct KindForm {
     kind: &'static str,
     kind_words: &'static str,
-    origin: &'static str,
+    /// Where the vendor serves its API; none where the form asks for that, for rules and for a test.
+    origin: Option<&'static str>,
     fields: Vec<CredentialField>,
     name: String,
     handle: String,
     description: String,
     base_url: String,
+    auth: String,
+    rules: String,
+    test_path: String,
     untested: bool,
 }
 
@@ -63,11 +70,14 @@ impl KindForm {
             kind: kind.as_str(),
             kind_words: kind_words(kind),
             origin: kind.origin(),
-            fields: fields_of(kind),
+            fields: fields_of(&kind.credential_fields(None)),
             name: kind_words(kind).to_owned(),
             handle: kind.as_str().to_owned(),
             description: String::new(),
             base_url: String::new(),
+            auth: String::new(),
+            rules: String::new(),
+            test_path: String::new(),
             untested: false,
         }
     }
@@ -79,6 +89,9 @@ impl KindForm {
             handle: text("handle"),
             description: text("description"),
             base_url: text("base_url"),
+            auth: text("auth"),
+            rules: text("rules"),
+            test_path: text("test_path"),
             untested: form.text("untested") == "yes",
             ..Self::empty(kind)
         }
@@ -137,13 +150,18 @@ pub async fn add(
 fn read_all(kind: Kind, form: &Form) -> Result<(NewConnection, VendorCredential), FieldErrors> {
     let mut object: Map<String, Value> = Map::new();
     object.insert("kind".to_owned(), json!(kind));
-    for name in ["handle", "name", "description", "base_url"] {
+    for name in ["handle", "name", "description", "base_url", "auth", "test_path"] {
         let text = form.text(name).trim();
         if !text.is_empty() {
             object.insert(name.to_owned(), json!(text));
         }
     }
-    let (new, credential) = (NewConnection::from_object(&object), read(kind, form));
+    let rules: Vec<&str> = lines(form.text("rules")).collect();
+    if !rules.is_empty() {
+        object.insert("rules".to_owned(), json!(rules));
+    }
+    let credential = read(&kind.credential_fields(None), form);
+    let new = NewConnection::from_object(&object);
     match (new, credential) {
         (Ok(new), Ok(credential)) => Ok((new, credential)),
         (Ok(_), Err(errors)) | (Err(errors), Ok(_)) => Err(errors),
@@ -152,4 +170,9 @@ fn read_all(kind: Kind, form: &Form) -> Result<(NewConnection, VendorCredential)
             Err(errors)
         }
     }
+}
+
+/// The lines of a text that say something.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
 }

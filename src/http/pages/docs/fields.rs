@@ -188,7 +188,11 @@ fn rules(schema: &Value) -> Vec<Prose> {
     say(range(schema, "minItems", "maxItems", " items"));
     say((schema["uniqueItems"] == true).then(|| "each once".to_owned()));
     if values(schema).is_empty() {
-        rules.extend(one_of(schema).map(|words| Prose::default().text("one of ").then(words)));
+        let words = one_of(schema).map(|words| Prose::default().text("one of ").then(words));
+        rules.extend(words.map(|words| match schema["anyOf"][1]["pattern"].as_str() {
+            Some(other) => words.text(", or what matches ").code(other),
+            None => words,
+        }));
     }
     let of_each = &schema["items"];
     if of_each.is_object() && of_each["properties"].is_null() {
@@ -204,9 +208,10 @@ fn rules(schema: &Value) -> Vec<Prose> {
     rules
 }
 
-/// The words of an enumeration, null aside.
+/// The words of an enumeration, null aside; those of the first of several that may be meant.
 fn one_of(schema: &Value) -> Option<Prose> {
-    let words = schema["enum"].as_array()?.iter().filter(|word| !word.is_null());
+    let words = schema.get("enum").or_else(|| schema.pointer("/anyOf/0/enum"))?;
+    let words = words.as_array()?.iter().filter(|word| !word.is_null());
     Some(Prose::joined(words.map(|word| Prose::default().code(plain(word))), ", "))
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::fields::{Object, items, members, references, text};
 use super::operation::Operation;
 use super::prose::{Listing, Prose, pretty};
+use crate::http::via;
 
 /// A way to fail.
 pub struct Failure {
@@ -99,6 +100,8 @@ fn failure((code, example): (&String, &Value)) -> Failure {
 fn section(document: &Value, tag: &Value) -> Section {
     let slug = text(&tag["name"]);
     let operations: Vec<(&String, &String, &Value)> = members(&document["paths"])
+        // What is forwarded is told in the guide, by the tables of the vendors.
+        .filter(|(path, _)| !path.starts_with(via::PREFIX))
         .flat_map(|(path, item)| members(item).map(move |(method, value)| (path, method, value)))
         .filter(|(_, _, value)| value["tags"][0] == slug)
         .collect();

@@ -1,6 +1,8 @@
 //! What the kinds of connections offer, for the page about connections: their tables as the program
 //! has them.
 
+use std::sync::Arc;
+
 use crate::model::connections::Kind;
 use crate::model::connections::table::{Marks, Row};
 use crate::model::words::Word;
@@ -12,16 +14,16 @@ pub struct Vendor {
     /// Which API it is.
     pub about: &'static str,
     /// Its table.
-    pub rows: &'static [Row],
+    pub rows: &'static [Arc<Row>],
 }
 
-/// Every kind.
+/// Every kind that has a table.
 pub fn vendors() -> Vec<Vendor> {
     let vendor = |kind: &Kind| {
-        let rows = kind.offered().table.rows();
-        Vendor { kind: kind.as_str(), about: kind.about(), rows }
+        let rows = kind.offered()?.table.rows();
+        Some(Vendor { kind: kind.as_str(), about: kind.about(), rows })
     };
-    Kind::ALL.iter().map(vendor).collect()
+    Kind::ALL.iter().filter_map(vendor).collect()
 }
 
 /// Each mark with what it means.

@@ -18,6 +18,7 @@ use crate::http::state::State;
 use crate::model::audit::{AuditEvent, AuditFilter};
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::{Catalog, OTHER};
+use crate::model::connections::Handle;
 use crate::model::failed_request::FailedRequest;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, Status};
@@ -39,6 +40,8 @@ struct KeyPage {
     leaked: Option<When>,
     remark: Option<String>,
     consequence: String,
+    /// Connections that it reaches, and whose vendors do not accept their credentials.
+    rejected: Vec<Handle>,
     line: Line,
     /// How much the key itself is used, and from where.
     in_use: String,
@@ -240,6 +243,7 @@ impl ErrorLine {
 /// Everything that is read for the page.
 struct Found {
     key: ApiKey,
+    rejected: Vec<Handle>,
     usage: Usage,
     windows: PerWindow<Breakdown>,
     sources: Vec<Source>,
@@ -265,6 +269,7 @@ pub async fn show(
         let now = bitting.time.now();
         Ok(Found {
             line: Line::of(bitting, &principal, &key, now)?,
+            rejected: bitting.rejected_connections(&key.scopes),
             names: bitting.names_in(&principal, &events)?,
             usage: bitting.usage_of_key(key.number)?,
             windows: bitting.usage_breakdown(KeySelection::Only(&[key.number]))?,
@@ -279,7 +284,7 @@ pub async fn show(
 }
 
 fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
-    let Found { key, usage, windows, sources, errors, line, events, names, now } = found;
+    let Found { key, rejected, usage, windows, sources, errors, line, events, names, now } = found;
     let (scopes, used) = scope_lines(&key, &viewer.catalog, &windows);
     let granted = key.scopes.iter().count();
     let source = |source: Source| SourceLine {
@@ -294,6 +299,7 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
         leaked: key.leaked_at.map(|at| When::ago(at, now)),
         remark: remark(&key, &usage, now),
         consequence: consequence(&key, &usage, now),
+        rejected,
         line,
         in_use: sources_in_words(&usage, &sources),
         sums: Sum::of_all(&windows),

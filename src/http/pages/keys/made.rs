@@ -1,5 +1,7 @@
 //! The answer that shows a new key, once.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use askama::Template;
 
@@ -94,13 +96,13 @@ fn sample(address: &str, bitting: &Bitting, scopes: &ScopeSet) -> String {
 /// A first request that reads through a connection.
 fn read_through_connection(bitting: &Bitting, scope: &Scope) -> Option<Example> {
     let connection = bitting.connections.registry.find(scope.connection.as_ref()?)?;
-    let reads = |row: &&Row| {
+    let reads = |row: &&Arc<Row>| {
         let opens = row.scope().is_some_and(|there| there.at(&connection.handle) == *scope);
         opens && row.method() == "GET"
     };
-    let row = connection.kind.offered().table.rows().iter().find(reads)?;
+    let row = connection.table().rows().iter().find(reads)?;
     let account = connection.profile.account.as_deref().unwrap_or("ACCOUNT");
     let path = row.path().replace("{account}", account).replace("{version}", "v4");
-    let path = path.replace(['{', '}'], "");
+    let path = path.replace(['{', '}'], "").replace('*', "ID");
     Some(Example { path: format!("{}{}{path}", via::PREFIX, connection.handle), body: None })
 }

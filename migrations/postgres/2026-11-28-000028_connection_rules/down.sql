@@ -1,0 +1,2 @@
+ALTER TABLE connections DROP COLUMN test_path;
+ALTER TABLE connections DROP COLUMN rules;

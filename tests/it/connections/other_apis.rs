@@ -1,0 +1,188 @@
+//! Connections of kind `http`: any API, opened by the connection's own rules.
+
+use bitting::config::ConnectionOptions;
+use serde_json::json;
+
+use super::{Operator, key_now, server};
+use crate::support::html::{attributes, text, texts};
+use crate::support::vendors::{Reply, Vendor, header, path};
+use crate::support::{Backend, Browser, on_both};
+
+const KEY: &str = "crm-0123456789abcdef";
+
+/// An API that takes its key in `X-Api-Key`, and has `/v1/me` and things.
+fn crm() -> Vendor {
+    Vendor::start(|seen, origin| {
+        if header(seen, "x-api-key") != Some(KEY) {
+            return Reply::json(401, &json!({"error": "no"}));
+        }
+        match (seen.method(), path(seen)) {
+            ("GET", "/v1/me") => Reply::json(200, &json!({"name": "me"})),
+            ("GET", "/v1/things/stale") => Reply::json(401, &json!({"error": "not yours"})),
+            _ => Reply::json(200, &json!({"next": format!("{origin}/v1/things/2"), "key": KEY})),
+        }
+    })
+}
+
+/// Adds it, with these options besides.
+fn add(ours: &Operator, vendor: &Vendor, more: &[&str]) -> Result<String, String> {
+    let base = ["add", "crm", "--kind", "http", "--base-url", vendor.origin()];
+    ours.connection(&[&base[..], more].concat(), KEY)
+}
+
+const READ: &str = "GET /v1/things/{id} things:read";
+
+on_both! {
+    fn an_api_without_a_table_is_opened_by_the_rules_of_its_connection(backend) {
+        let vendor = crm();
+        let ours = Operator::new(backend, &[&vendor]);
+        let auth = ["--auth", "header:X-Api-Key", "--test-path", "/v1/me"];
+        let rules = ["--rule", READ, "--rule", "POST /v1/things/search things:read", "--rule", "GET /v1 any"];
+        assert_eq!(add(&ours, &vendor, &[&auth[..], &rules].concat()), Ok("crm ok".to_owned()));
+        let shown = ours.shown("crm");
+        assert_eq!(shown["auth"], "X-Api-Key: {api_key}");
+        assert_eq!((&shown["rules"][0], &shown["test_path"]), (&READ.into(), &"/v1/me".into()));
+
+        let server = ours.serve(ConnectionOptions::default());
+        let key = server.key("things:read@crm");
+        vendor.take();
+        let answer = server.call(&key, "GET", "/via/crm/v1/things/7", None);
+        let body = answer.json();
+        assert_eq!(body["next"], format!("{}/via/crm/v1/things/2", server.client.base));
+        assert_eq!(body["key"], "*".repeat(KEY.len()));
+        server.call(&key, "POST", "/via/crm/v1/things/search", Some(&json!({}))).expect(200, "");
+        let seen = vendor.take();
+        assert!(seen.len() == 2 && seen.iter().all(|seen| header(seen, "x-api-key") == Some(KEY)));
+        assert!(!seen[0].head.contains(&key.secret), "{}", seen[0].head);
+        for (method, path, status, code) in [
+            ("GET", "/via/crm/v1/me", 403, "not_offered"),
+            ("GET", "/via/crm/v1/things/7/parts", 403, "not_offered"),
+            ("GET", "/via/crm/v1/things/..", 403, "not_offered"),
+            ("PUT", "/via/crm/v1/things/7", 405, "method_not_allowed"),
+            ("GET", "/via/crm/v1", 200, ""),
+        ] {
+            server.call(&key, method, path, None).expect(status, code);
+        }
+        server.db_flush();
+        let usage = server.manage("GET", &format!("/v1/keys/{}/usage", key.id), None).ok();
+        assert_eq!(usage["24h"]["by_resource"]["things@crm"], json!({"read": 2, "write": 0}));
+
+        // Rules come and go while servers run, with scopes of their own.
+        let file = ours.database.folder().join("rules");
+        let exported = ours.connection(&["rules", "crm"], "").unwrap();
+        std::fs::write(&file, format!("# ours\n\n{exported}\nPUT /v1/things/* parts:write\n")).unwrap();
+        ours.connection(&["set", "crm", "--rules", file.to_str().unwrap()], "").unwrap();
+        assert_eq!(ours.connection(&["rules", "crm"], "").unwrap().lines().count(), 4);
+        server.pass(std::time::Duration::from_secs(1));
+        let writer = key_now(&server, "parts:write@crm");
+        server.call(&key, "PUT", "/via/crm/v1/things/7", None).expect(403, "insufficient_scope");
+        server.call(&writer, "PUT", "/via/crm/v1/things/7", None).expect(200, "");
+        server.db_flush();
+        let usage = server.manage("GET", &format!("/v1/keys/{}/usage", writer.id), None).ok();
+        assert_eq!(usage["24h"]["by_resource"]["parts@crm"], json!({"read": 0, "write": 1}));
+        ours.connection(&["set", "crm", "--rule", "none"], "").unwrap();
+        server.pass(std::time::Duration::from_secs(1));
+        server.call(&writer, "PUT", "/via/crm/v1/things/7", None).expect(403, "not_offered");
+    }
+}
+
+#[test]
+fn another_api_is_only_reached_where_the_operator_allows() {
+    let vendor = crm();
+    let ours = Operator::new(Backend::Sqlite, &[]);
+    let said = add(&ours, &vendor, &["--untested"]).unwrap_err();
+    assert!(said.contains("--base-url") && said.contains("--connections-hosts"), "{said}");
+    let said = ours.connection(&["add", "crm", "--kind", "http", "--untested"], KEY).unwrap_err();
+    assert!(said.contains("--base-url is required"), "{said}");
+
+    let ours = Operator::new(Backend::Sqlite, &[&vendor]);
+    let said = add(&ours, &vendor, &["--auth", "header:X-Api-Key"]).unwrap_err();
+    assert!(said.contains("--test-path"), "{said}");
+    let said = add(&ours, &vendor, &["--test-path", "/v1/me"]).unwrap_err();
+    assert!(said.contains("rejected") && said.contains("nothing was saved"), "{said}");
+    let said = add(&ours, &vendor, &["--rule", "GET /v1/things"]).unwrap_err();
+    assert!(said.contains("--rules rule 1: must be a method"), "{said}");
+    let said = add(&ours, &vendor, &["--auth", "header:Host", "--untested"]).unwrap_err();
+    assert!(said.contains("--auth") && said.contains("Host"), "{said}");
+    assert_eq!(vendor.take().len(), 1, "one test reached it: Basic does not fit the credential");
+}
+
+#[test]
+fn a_credential_of_several_fields_is_sent_in_several_headers() {
+    let vendor = Vendor::start(|seen, _| {
+        let right =
+            header(seen, "x-id") == Some("me") && header(seen, "x-secret") == Some("key=s3cret");
+        Reply::json(if right { 200 } else { 401 }, &json!({}))
+    });
+    let ours = Operator::new(Backend::Sqlite, &[&vendor]);
+    let auth = "X-Id: {id}, X-Secret: key={secret}";
+    let arguments = [
+        "add",
+        "pair",
+        "--kind",
+        "http",
+        "--base-url",
+        vendor.origin(),
+        "--auth",
+        auth,
+        "--test-path",
+        "/me",
+    ];
+    let said = ours.connection(&arguments, "only-one").unwrap_err();
+    assert!(said.contains("must be id and secret"), "{said}");
+    assert_eq!(ours.connection(&arguments, "me\ns3cret"), Ok("pair ok".to_owned()));
+    let object = json!({"secret": "s3cret", "id": "me"}).to_string();
+    assert_eq!(ours.connection(&["set-credential", "pair"], &object), Ok("pair ok".to_owned()));
+    assert_eq!(ours.shown("pair")["auth"], auth);
+}
+
+#[test]
+fn what_has_no_test_is_used_without_one() {
+    let vendor = crm();
+    let ours = Operator::new(Backend::Sqlite, &[&vendor]);
+    let more = ["--auth", "header:X-Api-Key", "--rule", READ, "--untested"];
+    assert_eq!(add(&ours, &vendor, &more), Ok("crm untested".to_owned()));
+    let said = ours.connection(&["test", "crm"], "").unwrap_err();
+    assert!(said.contains("--test-path"), "{said}");
+    let server = ours.serve(ConnectionOptions::default());
+    let key = server.key("things:read@crm");
+    let answer = server.call(&key, "GET", "/via/crm/v1/things/stale", None);
+    assert_eq!((answer.status, answer.header("x-vendor-status")), (403, "401"), "{answer:?}");
+    assert_eq!(ours.shown("crm")["state"], "untested");
+    ours.connection(&["set", "crm", "--test-path", "/v1/me"], "").unwrap();
+    assert_eq!(ours.connection(&["test", "crm"], ""), Ok("crm ok".to_owned()));
+}
+
+on_both! {
+    fn another_api_is_added_on_a_page(backend) {
+        let vendor = crm();
+        let server = server(backend, &vendor);
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let page = "/connections/new?kind=http";
+        let add = |rules: &str| {
+            let fields = [
+                ("kind", "http"),
+                ("name", "CRM"),
+                ("handle", "crm"),
+                ("base_url", vendor.origin()),
+                ("auth", "header:X-Api-Key"),
+                ("rules", rules),
+                ("test_path", "/v1/me"),
+                ("credential_api_key", KEY),
+            ];
+            admin.submit(page, "/connections/new", &fields)
+        };
+        let refused = add("GET /v1/things");
+        assert_eq!(refused.status, 422);
+        assert_eq!(text(&refused, "#rules"), "GET /v1/things");
+        assert_eq!(attributes(&refused, "#rules", "aria-invalid"), ["true"]);
+        assert_eq!(add(&format!("{READ}\r\n\r\nPUT /v1/things/* things:write")).status, 303);
+        let shown = admin.get("/connections/crm");
+        assert_eq!(texts(&shown, "section[aria-labelledby=rules] li"), [READ, "PUT /v1/things/* things:write"]);
+        assert_eq!(text(&shown, ".head .pill"), "Works");
+        let credential = admin.get("/connections/crm/credential");
+        assert_eq!(texts(&credential, "#credential label"), ["API key"]);
+        assert!(admin.get("/keys/new").body.contains("value=\"things:write@crm\""));
+    }
+}
