@@ -72,7 +72,8 @@ impl FromStr for Email {
             Err(_) => text.clone(),
         });
         spelled
-            .filter(|email| email.len() <= LONGEST_EMAIL)
+            // IDNA makes a space of some accents that stand alone.
+            .filter(|email| email.len() <= LONGEST_EMAIL && email.chars().all(plain))
             .map(Self)
             .ok_or_else(|| "must be an e-mail address, such as ada@example.com".to_owned())
     }
@@ -111,6 +112,8 @@ mod tests {
             "<ada@example.com>",
             "a\n@example.com",
             "a,b@example.com",
+            // In ASCII, there is a space in it.
+            "ada@a\u{b4}s.example.com",
         ] {
             assert!(wrong.parse::<Email>().is_err(), "{wrong:?}");
         }
