@@ -59,6 +59,8 @@ pub(super) struct File {
     pub(super) mail_from: Option<String>,
     #[serde(default, deserialize_with = "text_or_list")]
     pub(super) notify: Option<String>,
+    #[serde(alias = "notify-ca")]
+    pub(super) notify_ca: Option<String>,
     #[serde(alias = "connections-key-file")]
     pub(super) connections_key_file: Option<String>,
     #[serde(alias = "connections-key-command")]

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use percent_encoding::percent_decode_str;
+use rustls::pki_types::CertificateDer;
 use url::{Host, Position, Url};
 
+use super::authorities::read_authorities;
 use super::file::File;
 use super::setting::{BadSetting, Setting, variable};
 use crate::model::email::Email;
@@ -33,6 +35,10 @@ pub struct WarningOptions {
     /// [default: nobody]
     #[arg(long, global = true, value_name = "EMAILS")]
     pub notify: Option<String>,
+    /// A PEM file of certificate authorities that may vouch for the webhook and the mail server
+    /// besides the public ones
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub notify_ca: Option<String>,
 }
 
 /// How warnings go out, if they do.
@@ -42,6 +48,8 @@ pub struct WarningSettings {
     pub webhook: Option<WebhookSettings>,
     /// The mail server, if there is one.
     pub mail: Option<MailSettings>,
+    /// Authorities that may vouch for either besides the public ones.
+    pub authorities: Vec<CertificateDer<'static>>,
 }
 
 /// A program of the operator's that is told of warnings.
@@ -129,7 +137,12 @@ impl WarningOptions {
         let server = Setting::new("smtp-url", self.smtp_url, file.smtp_url.clone());
         let from = Setting::new("mail-from", self.mail_from, file.mail_from.clone());
         let notify = Setting::new("notify", self.notify, file.notify.clone());
-        Ok(WarningSettings { webhook: webhook(&url)?, mail: mail(&server, &from, &notify)? })
+        let authorities = Setting::new("notify-ca", self.notify_ca, file.notify_ca.clone());
+        Ok(WarningSettings {
+            webhook: webhook(&url)?,
+            mail: mail(&server, &from, &notify)?,
+            authorities: authorities.parse(read_authorities)?.unwrap_or_default(),
+        })
     }
 }
 

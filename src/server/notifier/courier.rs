@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::mail::Mailer;
 use super::webhook::Webhook;
-use crate::config::Settings;
+use crate::config::{Settings, WarningSettings};
 use crate::model::warnings::{Channel, Delivery, Message};
 use crate::outbound::Connector;
 
@@ -25,14 +25,12 @@ impl Courier {
     /// # Errors
     /// When the operating system or TLS does not provide what is needed.
     pub fn new(settings: &Settings) -> std::io::Result<Self> {
-        let warnings = &settings.warnings;
+        let WarningSettings { webhook, mail, authorities } = &settings.warnings;
+        let webhook = webhook.clone().map(|to| Webhook::new(to, authorities, PATIENCE));
+        let mailer = mail.as_ref().map(|by| Mailer::new(by, authorities, PATIENCE));
         Ok(Self {
-            webhook: warnings
-                .webhook
-                .clone()
-                .map(|webhook| Webhook::new(webhook, PATIENCE))
-                .transpose()?,
-            mailer: warnings.mail.as_ref().map(|mail| Mailer::new(mail, PATIENCE)).transpose()?,
+            webhook: webhook.transpose()?,
+            mailer: mailer.transpose()?,
             public_url: settings.public_url.clone(),
         })
     }

@@ -7,8 +7,9 @@ use lettre::address::Address;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Message as Mail, SmtpTransport, Transport};
+use rustls::pki_types::CertificateDer;
 
 use crate::config::{Encryption, MailSettings};
 use crate::model::warnings::{Delivery, Message};
@@ -21,9 +22,13 @@ pub(super) struct Mailer {
 
 impl Mailer {
     /// Waits so long for each answer of the server.
-    pub(super) fn new(settings: &MailSettings, patience: Duration) -> io::Result<Self> {
+    pub(super) fn new(
+        settings: &MailSettings,
+        authorities: &[CertificateDer<'static>],
+        patience: Duration,
+    ) -> io::Result<Self> {
         let server = &settings.server;
-        let parameters = || TlsParameters::new(server.host.clone()).map_err(io::Error::other);
+        let parameters = || trusting(&server.host, authorities).map_err(io::Error::other);
         let tls = match server.encryption {
             Encryption::Tls => Tls::Wrapper(parameters()?),
             Encryption::StartTls => Tls::Required(parameters()?),
@@ -62,6 +67,18 @@ impl Mailer {
         }
         mail.body(message.text).map_err(|why| why.to_string())
     }
+}
+
+/// TLS to a server of this name, which public authorities or these vouch for.
+fn trusting(
+    host: &str,
+    authorities: &[CertificateDer<'static>],
+) -> Result<TlsParameters, lettre::transport::smtp::Error> {
+    let mut parameters = TlsParameters::builder(host.to_owned());
+    for authority in authorities {
+        parameters = parameters.add_root_certificate(Certificate::from_der(authority.to_vec())?);
+    }
+    parameters.build()
 }
 
 fn address(text: &str) -> Result<Address, String> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Request;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 use url::Host;
 
 use crate::config::WebhookSettings;
@@ -22,9 +23,13 @@ pub(super) struct Webhook {
 
 impl Webhook {
     /// Waits so long for an answer.
-    pub(super) fn new(settings: WebhookSettings, patience: Duration) -> io::Result<Self> {
+    pub(super) fn new(
+        settings: WebhookSettings,
+        authorities: &[CertificateDer<'static>],
+        patience: Duration,
+    ) -> io::Result<Self> {
         let private = written_out(&settings);
-        let connector = Connector::new(&private, &[]).map_err(io::Error::other)?;
+        let connector = Connector::new(&private, authorities).map_err(io::Error::other)?;
         Ok(Self { settings, connector, patience })
     }
 

@@ -3,6 +3,7 @@
 mod expiring;
 mod leaked;
 mod mail;
+mod mail_tls;
 mod notify_command;
 mod page;
 mod settings;

@@ -22,6 +22,7 @@ fn half_a_channel_is_refused_by_name() {
         (&["--smtp-url", "smtp://u:hunter2@localhost"], None, &["--smtp-url", "--mail-from"]),
         (&["--mail-from", "a@example.com"], None, &["--mail-from", "--smtp-url"]),
         (&["--notify", "a@example.com"], None, &["--notify", "--smtp-url"]),
+        (&["--notify-ca", "none.pem"], None, &["--notify-ca", "none.pem"]),
         (&["--notify", "a@example.com, nobody"], None, &["--notify", "e-mail address"]),
     ] {
         let mut command = binary::command(folder.path(), &["migrate"]);

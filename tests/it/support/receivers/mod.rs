@@ -7,10 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use super::fetched;
 use super::nginx::free_port;
 use super::upstream::{Seen, Upstream};
+use super::{eventually, fetched};
 
 /// What the receiver knows messages by.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -87,24 +88,43 @@ pub fn verify(messages: &[Received]) {
     assert!(count == 0 && errors.contains("No matching signature"), "{errors}");
 }
 
+/// When a mail server begins to speak TLS.
+#[derive(Clone, Copy)]
+pub enum MailTls {
+    StartTls,
+    FromTheBeginning,
+}
+
 /// A mail server. It ends when it is dropped.
 pub struct MailServer {
     pub port: u16,
     process: Child,
     mails: Arc<Mutex<Vec<Value>>>,
+    /// Where its certificate is.
+    _folder: TempDir,
 }
 
 impl MailServer {
-    /// None where it cannot be had.
+    /// One without TLS. None where it cannot be had.
     pub fn start() -> Option<Self> {
-        let port = free_port();
-        let mut process = Command::new(python()?)
-            .arg(script("smtp.py"))
-            .arg(port.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::with(None)
+    }
+
+    /// One with a certificate and its key, both as PEM. None where it cannot be had.
+    pub fn with(tls: Option<(MailTls, (String, String))>) -> Option<Self> {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let mut command = Command::new(python()?);
+        command.arg(script("smtp.py")).arg(port.to_string());
+        if let Some((when, (certificate, key))) = tls {
+            let file = folder.path().join("server.pem");
+            std::fs::write(&file, certificate + &key).unwrap();
+            let when = match when {
+                MailTls::StartTls => "starttls",
+                MailTls::FromTheBeginning => "tls",
+            };
+            command.arg(when).arg(file);
+        }
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "listening");
         let mails = Arc::new(Mutex::new(Vec::new()));
@@ -114,7 +134,13 @@ impl MailServer {
                 kept.lock().unwrap().push(serde_json::from_str(&line).unwrap());
             }
         });
-        Some(Self { port, process, mails })
+        Some(Self { port, process, mails, _folder: folder })
+    }
+
+    /// The mails, once there are so many.
+    pub fn wait_for_mails(&self, count: usize) -> Vec<Value> {
+        eventually("the mails have arrived", || self.mails().len() >= count);
+        self.mails()
     }
 
     /// The mails that have come so far.

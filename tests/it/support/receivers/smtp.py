@@ -1,8 +1,11 @@
-"""A mail server that takes everything: a JSON object for each mail on standard output."""
+"""A mail server that takes everything: a JSON object for each mail on standard output.
+
+smtp.py PORT [starttls|tls CERTIFICATE]
+"""
 
 import json
+import ssl
 import sys
-import time
 from email import policy
 from email.parser import BytesParser
 
@@ -19,6 +22,7 @@ class Handler:
                     "to": envelope.rcpt_tos,
                     "headers": [[name, str(value)] for name, value in mail.items()],
                     "text": mail.get_content(),
+                    "tls": isinstance(session.ssl, dict) or "ssl_context" in options,
                 }
             ),
             flush=True,
@@ -26,7 +30,18 @@ class Handler:
         return "250 taken"
 
 
-controller = Controller(Handler(), hostname="127.0.0.1", port=int(sys.argv[1]))
+port, *tls = sys.argv[1:]
+options = {}
+if tls:
+    when, certificate = tls
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    options = {
+        "starttls": {"tls_context": context, "require_starttls": True},
+        "tls": {"ssl_context": context},
+    }[when]
+
+controller = Controller(Handler(), hostname="127.0.0.1", port=int(port), **options)
 controller.start()
 print("listening", flush=True)
 sys.stdin.read()
