@@ -1,6 +1,7 @@
 //! Whatever is done to a key, in whatever order: what it may do at any time is part of what it might
 //! do before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -8,13 +9,21 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
+use bitting::config::{Options, Settings};
+use bitting::domain::keys::transfer::Intake;
+use bitting::domain::principal::Principal;
+use bitting::model::imported_key::ImportedKey;
+use bitting::model::policy::LeakPolicy;
 use bitting::model::time::{Moment, format};
 
+use super::transfer::sha256;
 use crate::support::server::{MadeKey, start_of_time};
-use crate::support::{TestServer, on_both, rounds};
+use crate::support::{TestDatabase, TestServer, on_both, rounds};
 
 const SCOPES: [&str; 4] = ["calls:read", "leads:read", "contacts:read", "agents:read"];
 const PATHS: [&str; 4] = ["/v1/calls", "/v1/leads", "/v1/contacts", "/v1/agents"];
+
+const PEOPLE: [&str; 2] = ["ada@example.com", "bo@example.com"];
 
 /// Something that somebody does. Which key is meant is taken modulo how many there are.
 #[derive(Debug, Clone)]
@@ -26,6 +35,12 @@ enum Step {
     /// Asks for a rotation with an overlap in hours.
     Rotate(usize, i64),
     Revoke(usize),
+    /// Gives it to one of these people, or to nobody.
+    HandOver(usize, Option<usize>),
+    /// Imports its digest once more, with every scope and without an end.
+    Import(usize),
+    /// Reports it as leaked, which the policy of this server only marks.
+    Report(usize),
     /// Lets so many hours pass.
     Wait(u64),
 }
@@ -36,7 +51,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (key.clone(), 0..16_u8).prop_map(|(key, bits)| Step::Scopes(key, bits)),
         3 => (key.clone(), prop::option::of(0..400_i64)).prop_map(|(key, end)| Step::Expires(key, end)),
         3 => (key.clone(), 0..100_i64).prop_map(|(key, overlap)| Step::Rotate(key, overlap)),
-        1 => key.prop_map(Step::Revoke),
+        1 => key.clone().prop_map(Step::Revoke),
+        2 => (key.clone(), prop::option::of(0..PEOPLE.len())).prop_map(|(key, to)| Step::HandOver(key, to)),
+        1 => key.clone().prop_map(Step::Import),
+        1 => key.prop_map(Step::Report),
         2 => (1..30_u64).prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 1..25)
@@ -109,19 +127,44 @@ fn take(server: &TestServer, keys: &mut Vec<MadeKey>, step: &Step) {
             answer.status
         }
         Step::Revoke(n) => send("POST", key(*n), "/revoke", json!({})).status,
+        Step::HandOver(n, to) => {
+            send("PATCH", key(*n), "", json!({"holder": to.map(|to| PEOPLE[to])})).status
+        }
+        Step::Import(n) => {
+            db_import_again(server, key(*n));
+            200
+        }
+        Step::Report(n) => {
+            let body = json!({"key": key(*n).secret}).to_string();
+            let headers = [("content-type", "application/json")];
+            server.client.send("POST", "/v1/leaks", &headers, Some(&body)).status
+        }
         Step::Wait(hours) => {
             server.pass(Duration::from_secs(hours * 3600));
             200
         }
     };
-    assert!([200, 201, 409, 422].contains(&status), "{step:?}: {status}");
+    assert!([200, 201, 202, 409, 422, 429].contains(&status), "{step:?}: {status}");
+}
+
+fn db_import_again(server: &TestServer, key: &MadeKey) {
+    let bitting = &server.bitting;
+    let line = json!({"name": "again", "scopes": SCOPES, "sha256": sha256(&key.secret)});
+    let line = line.as_object().unwrap();
+    let now = bitting.time.now();
+    let again = ImportedKey::from_object(line, &bitting.brand, &bitting.catalog, now).unwrap();
+    let intake = bitting.import_keys(vec![again], &Principal::command_line("test")).unwrap();
+    assert_eq!(intake, [Intake::AlreadyThere(key.id.parse().unwrap())]);
 }
 
 on_both! {
     fn what_a_key_may_do_is_part_of_what_it_might_before(backend) {
         let config = Config { cases: rounds(64, 8) as u32, max_shrink_iters: 20, ..Config::default() };
         TestRunner::new(config).run(&steps(), |steps| {
-            let server = TestServer::start(backend);
+            let flag = |settings: &mut Settings| settings.policy.leaks = LeakPolicy::Flag;
+            let database = Arc::new(TestDatabase::new(backend));
+            let server = TestServer::with_settings(database, Options::default(), flag);
+            PEOPLE.iter().for_each(|email| drop(server.db_user(email, json!({}))));
             let mut keys = vec![server.key(&SCOPES.join(" ")), server.key_with("calls:read", json!({"expires_at": "2026-12-01T12:00:00Z"}))];
             let mut before: Vec<Reach> = keys.iter().map(|key| Reach::of(&server, key)).collect();
             for step in &steps {
