@@ -32,8 +32,6 @@ struct Row {
     recordings: bool,
     rate_limit: Option<String>,
     key_rate_limit: Option<String>,
-    rules: Option<String>,
-    test_path: Option<String>,
     sealed: Option<Vec<u8>>,
     hint: Option<String>,
     test_result: Option<String>,
@@ -49,6 +47,8 @@ struct Row {
     created_by_id: Option<String>,
     created_by_name: String,
     revision: i64,
+    rules: Option<String>,
+    test_path: Option<String>,
 }
 
 impl Row {

@@ -29,8 +29,6 @@ diesel::table! {
         recordings -> Bool,
         rate_limit -> Nullable<Text>,
         key_rate_limit -> Nullable<Text>,
-        rules -> Nullable<Text>,
-        test_path -> Nullable<Text>,
         sealed -> Nullable<Binary>,
         hint -> Nullable<Text>,
         test_result -> Nullable<Text>,
@@ -46,6 +44,8 @@ diesel::table! {
         created_by_id -> Nullable<Text>,
         created_by_name -> Text,
         revision -> BigInt,
+        rules -> Nullable<Text>,
+        test_path -> Nullable<Text>,
     }
 }
 

@@ -67,7 +67,7 @@ pub fn members(object: &Value) -> Vec<&str> {
     names
 }
 
-const KEY_MEMBERS: [&str; 22] = [
+const KEY_MEMBERS: [&str; 23] = [
     "allowed_networks",
     "created_at",
     "created_by",
@@ -77,6 +77,7 @@ const KEY_MEMBERS: [&str; 22] = [
     "holder",
     "id",
     "last_used_at",
+    "leaked_at",
     "lifetime_total",
     "name",
     "owner",

@@ -337,9 +337,10 @@ fn peak(process: u32) -> u64 {
 #[test]
 fn a_gigabyte_is_streamed_in_constant_memory() {
     const PIECE: usize = 1 << 16;
-    let all = rounds(1 << 14, 1 << 8);
-    // What is changed byte by byte takes a debug build its time.
-    let pieces_of = move |path: &str| if path.contains("json") { all / 16 } else { all };
+    // More than may be kept. What is changed byte by byte takes a debug build its time.
+    const FEW: usize = 1 << 9;
+    let all = rounds(1 << 14, FEW);
+    let pieces_of = move |path: &str| if path.contains("json") { FEW } else { all };
     let origin = Origin::talking(move |talk| {
         while let Some(seen) = talk.request() {
             let kind = if seen.line().contains("json") { "application/json" } else { "audio/mpeg" };
@@ -382,5 +383,5 @@ fn a_gigabyte_is_streamed_in_constant_memory() {
         );
     }
     let grown = peak(server.id()) - before;
-    assert!(grown < 24 * 1024, "it grew by {grown} kB");
+    assert!(grown < 16 * 1024, "it grew by {grown} kB");
 }

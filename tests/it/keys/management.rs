@@ -10,7 +10,7 @@ use crate::support::{Backend, TestServer, on_both};
 
 /// What a key in JSON has, in the order of the alphabet; the answer that makes one adds `key`.
 const MEMBERS: &str = "addresses allowed_networks created_at created_by description display expires_at holder id \
-                       last_used_at lifetime_total name owner quota rate_limit replaced_by replaces revoke_reason revoked_at revoked_by \
+                       last_used_at leaked_at lifetime_total name owner quota rate_limit replaced_by replaces revoke_reason revoked_at revoked_by \
                        scopes status usage";
 
 fn members(object: &Value) -> Vec<&str> {
