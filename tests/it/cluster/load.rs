@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Binary, TestDatabase};
+use crate::support::{Binary, SetAtEnd, TestDatabase};
 
 /// Between two requests of one client: the clients must not take the processor from the servers.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -31,19 +31,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Load {
     /// Has clients of two kinds ask both servers while `f` runs.
     pub fn during(&self, servers: &[Binary; 2], admin: &str, key: &str, f: impl FnOnce(&Self)) {
-        /// Ends the load, also when the test fails.
-        struct End<'a>(&'a AtomicBool);
-        impl Drop for End<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
         std::thread::scope(|scope| {
             for server in servers {
                 scope.spawn(|| self.repeat(|| self.ask(server, key)));
                 scope.spawn(|| self.repeat(|| self.change(server, admin)));
             }
-            let _end = End(&self.over);
+            let _end = SetAtEnd(&self.over);
             f(self);
         });
     }

@@ -17,7 +17,9 @@ use super::{Operator, key_now, new_key, operator};
 use crate::support::binary::{Binary, command};
 use crate::support::client::Client;
 use crate::support::vendors::{AUTHORITY, Reply, Vendor, aircall, callrail, header};
-use crate::support::{Backend, Origin, TestDatabase, TestServer, eventually, on_both, rounds};
+use crate::support::{
+    Backend, Origin, SetAtEnd, TestDatabase, TestServer, eventually, on_both, rounds,
+};
 
 /// Says which path was asked with which credential.
 fn vendor() -> Origin {
@@ -178,11 +180,12 @@ on_both! {
                     }
                 }
             })).collect();
+            let end = SetAtEnd(&revoked);
             while origin.seen().len() < 20 {
                 std::thread::yield_now();
             }
             server.revoke(&key);
-            revoked.store(true, Ordering::SeqCst);
+            drop(end);
             let served: usize = streams.into_iter().map(|stream| stream.join().unwrap()).sum();
             assert_eq!(origin.seen().len(), served, "each request was answered once");
         });

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::commands::cli::Shell;
 use crate::support::client::Client;
-use crate::support::{Backend, TestServer, binary, eventually};
+use crate::support::{Backend, SetAtEnd, TestServer, binary, eventually};
 
 #[derive(QueryableByName)]
 struct Id {
@@ -54,6 +54,7 @@ fn a_copy_made_under_load_has_all_that_was_acknowledged_before() {
                 }
             });
         }
+        let _end = SetAtEnd(&done);
         for name in ["first.db", "second.db"] {
             let before = count();
             eventually("calls are made", || count() > before + 100);
@@ -74,7 +75,6 @@ fn a_copy_made_under_load_has_all_that_was_acknowledged_before() {
                 binary::run_ok(folder.path(), &["key", "list", "--json", "--database-url", &url]);
             assert!(listed.contains(&key.id));
         }
-        done.store(true, Ordering::SeqCst);
     });
     let left = names(folder.path());
     assert!(!left.iter().any(|name| name.contains(".new-")), "{left:?}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use diesel::prelude::*;
 
 use crate::support::postgres::{Cluster, can_start_servers};
-use crate::support::{Binary, binary, eventually};
+use crate::support::{Binary, SetAtEnd, binary, eventually};
 
 /// How long an idle connection may be kept; the pools are looked over every 30 s.
 const GIVEN_BACK: Duration = Duration::from_secs(60);
@@ -31,13 +31,6 @@ fn serve(cluster: &Cluster, arguments: &[&str]) -> (Binary, tempfile::TempDir) {
 
 /// Asks all servers for records from several threads, while `f` runs.
 fn under_load<T>(servers: &[&Binary], key: &str, f: impl FnOnce() -> T) -> T {
-    /// Ends the load, also when the test fails.
-    struct End<'a>(&'a AtomicBool);
-    impl Drop for End<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for server in servers {
@@ -49,7 +42,7 @@ fn under_load<T>(servers: &[&Binary], key: &str, f: impl FnOnce() -> T) -> T {
                 });
             }
         }
-        let _end = End(&over);
+        let _end = SetAtEnd(&over);
         f()
     })
 }

@@ -14,7 +14,9 @@ use serde_json::Value;
 use crate::support::binary::run_ok;
 use crate::support::load::{Line, hammer, request};
 use crate::support::server::MadeKey;
-use crate::support::{Answer, Backend, Binary, TestDatabase, TestServer, eventually, on_both};
+use crate::support::{
+    Answer, Backend, Binary, SetAtEnd, TestDatabase, TestServer, eventually, on_both,
+};
 
 /// Polls until a credential is refused as revoked; that must be within a second, here with room
 /// for a busy machine.
@@ -135,6 +137,7 @@ on_both! {
                 }
                 answers
             });
+            let end = SetAtEnd(&stop);
             let flood: Vec<_> = (0..64).map(|place| {
                 let kind = [SecretKind::ApiKey, SecretKind::AdminToken][place % 2];
                 let requests: Vec<String> = (0..50).map(|n| {
@@ -148,7 +151,7 @@ on_both! {
                 scope.spawn(move || hammer(server.address, 1, 1, &requests, &[401]))
             }).collect();
             let answered: i64 = flood.into_iter().map(|client| client.join().unwrap()[0]).sum();
-            stop.store(true, Ordering::SeqCst);
+            drop(end);
             assert_eq!(answered, 64 * 50);
             assert!(live.join().unwrap() > 0);
         });

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::binary::run_ok;
 use crate::support::load::{Line, request};
 use crate::support::server::MadeKey;
-use crate::support::{TestDatabase, TestServer, on_both, rounds};
+use crate::support::{SetAtEnd, TestDatabase, TestServer, on_both, rounds};
 
 on_both! {
     fn a_thousand_keys_are_each_refused_right_after_their_revocation(backend) {
@@ -112,6 +112,7 @@ fn race(
             let key = key();
             let requests = [request(&key.secret, "GET", "/v1/ping")];
             let round = Arc::new(Round { requests, over: AtomicBool::new(false) });
+            let end = SetAtEnd(&round.over);
             for client in &clients {
                 client.send(round.clone()).unwrap();
             }
@@ -120,7 +121,7 @@ fn race(
             }
             revoke(number, &key);
             let from_now_on = Instant::now();
-            round.over.store(true, Ordering::SeqCst);
+            drop(end);
             for _ in 0..THREADS {
                 match told.recv_timeout(PATIENCE) {
                     Ok(Told::Ended(Ok(begun))) => {

@@ -15,7 +15,7 @@ use bitting::model::secret::Digest;
 use bitting::store::{Error, keys};
 
 use crate::support::server::start_of_time;
-use crate::support::{TestServer, on_both};
+use crate::support::{SetAtEnd, TestServer, on_both};
 
 on_both! {
     /// What was read is held back while the revocation commits, and taken in when it is over: once
@@ -119,10 +119,11 @@ fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
                 }
             }
         });
+        let end = SetAtEnd(&done);
         for thread in threads {
             thread.join().unwrap();
         }
-        done.store(true, Ordering::SeqCst);
+        drop(end);
         looks.join().unwrap();
     });
     assert_eq!(index.len(), KEYS as usize);

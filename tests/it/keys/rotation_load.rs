@@ -3,12 +3,13 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::load::{Line, request};
 use crate::support::server::{MadeKey, start_of_time};
-use crate::support::{TestServer, eventually, on_both, rounds};
+use crate::support::{SetAtEnd, TestServer, eventually, eventually_within, on_both, rounds};
 
 const CLIENTS: usize = 32;
 
@@ -34,6 +35,7 @@ fn client(server: &TestServer, old: &MadeKey, scene: &Scene, lag: usize) -> [i64
     };
     let mut sent = [0, 0];
     while scene.new.get().is_none() {
+        assert!(!scene.over.load(Ordering::Acquire), "there is no new key");
         sent[0] += send(old);
     }
     for _ in 0..lag {
@@ -60,17 +62,19 @@ on_both! {
                     scope.spawn(move || client(server, old, scene, n * lags / CLIENTS))
                 })
                 .collect();
+            let end = SetAtEnd(&scene.over);
             eventually("the old key is in use", || server.total(&old) > 100);
             let path = format!("/v1/keys/{}/rotate", old.id);
             let new = server.manage("POST", &path, Some(&json!({"overlap": "1h"}))).ok();
             let text = |member: &str| new[member].as_str().unwrap().to_owned();
             let _ = scene.new.set(MadeKey { id: text("id"), secret: text("key") });
-            eventually("all have moved", || scene.moved.load(Ordering::Acquire) == CLIENTS);
+            let have_moved = || scene.moved.load(Ordering::Acquire) == CLIENTS;
+            eventually_within(Duration::from_secs(60), "all have moved", have_moved);
             // The new key is used right through the end of the old one. Only the time of day moves:
             // to the server an hour without a read of changes would be stale knowledge.
             server.set_time(start_of_time() + chrono::TimeDelta::hours(1));
             server.call(&old, "GET", "/v1/ping", None).expect(401, "key_expired");
-            scene.over.store(true, Ordering::Release);
+            drop(end);
             clients.into_iter().map(|client| client.join().unwrap()).collect()
         });
         let new = scene.new.get().unwrap();

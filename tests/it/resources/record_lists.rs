@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::kinds::kinds;
 use crate::support::server::MadeKey;
-use crate::support::{TestServer, on_both};
+use crate::support::{SetAtEnd, TestServer, on_both};
 
 fn all_scopes() -> String {
     let kinds = kinds();
@@ -200,6 +200,7 @@ on_both! {
                         began.store(true, Ordering::Relaxed);
                     }
                 });
+                let _end = SetAtEnd(&done);
                 crate::support::eventually("another client is at work", || {
                     began.load(Ordering::Relaxed)
                 });
@@ -214,7 +215,6 @@ on_both! {
                         None => break,
                     }
                 }
-                done.store(true, Ordering::Relaxed);
                 seen
             });
             assert!(seen.is_sorted_by(|newer, older| newer > older), "the newest first, none twice");

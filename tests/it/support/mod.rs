@@ -36,6 +36,7 @@ pub use origin::Origin;
 pub use server::TestServer;
 pub use tools::{fetched, not_granted, skipped, tool};
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Declares one test that runs on both databases: `name::sqlite` and `name::postgres`.
@@ -67,6 +68,16 @@ pub(crate) use on_both;
 pub fn rounds(all: usize, few: usize) -> usize {
     let wanted = std::env::var_os("BITTING_ALL_ROUNDS").is_some_and(|value| value == "1");
     if wanted { all } else { few }
+}
+
+/// Sets a flag when it is dropped, also by a failing assertion: threads that go on until it is set would
+/// otherwise keep the test from failing.
+pub struct SetAtEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Waits until something becomes true; fails when it does not within ten seconds.

@@ -24,7 +24,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::server::start_of_time;
-use crate::support::{Backend, TestDatabase, on_both, rounds};
+use crate::support::{Backend, SetAtEnd, TestDatabase, on_both, rounds};
 use crate::usage::counting_model::{Counted, model};
 
 /// The application without HTTP and without its background threads.
@@ -317,14 +317,13 @@ on_both! {
                 }
                 std::thread::yield_now();
             });
-            let looks = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| for _ in 0..300 {
+            let _end = SetAtEnd(&stop);
+            for _ in 0..300 {
                 let least = done.load(Ordering::SeqCst);
                 let lifetime = bitting.usage_of_key(KEYS[1]).unwrap().lifetime.total();
                 let most = begun.load(Ordering::SeqCst);
                 assert!((least..=most).contains(&lifetime), "{lifetime} is not in {least}..={most}");
-            }));
-            stop.store(true, Ordering::SeqCst);
-            looks.unwrap();
+            }
         });
         while bitting.flush_usage().unwrap() {}
         assert_eq!(bitting.usage_of_key(KEYS[1]).unwrap().lifetime.total(), begun.into_inner());
