@@ -37,6 +37,12 @@ impl CountedNames {
         Some(Scope { resource: resource.parse().ok()?, access, connection })
     }
 
+    /// The handle of the connection whose requests are counted under a number, whether it is still
+    /// there or not.
+    pub fn connection_of(&self, number: ResourceNumber) -> Option<&str> {
+        self.name_of(number)?.as_str().split_once('@').map(|(_, connection)| connection)
+    }
+
     /// The names, in the order in which they were learnt.
     pub fn names(&self) -> impl Iterator<Item = &ResourceName> {
         self.all().map(|(_, name)| name)

@@ -1,6 +1,6 @@
 //! The figures of keys: what is written plus what is still in memory, each request once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{Duration, Timelike};
 
@@ -10,6 +10,7 @@ use crate::domain::error::Result;
 use crate::domain::principal::Principal;
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::Catalog;
+use crate::model::connections::Handle;
 use crate::model::failed_request::FailedRequest;
 use crate::model::key::KeyNumber;
 use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort};
@@ -20,6 +21,14 @@ use crate::store::keys::errors;
 use crate::store::usage::ledger::UsageRows;
 use crate::store::usage::{addresses, journal};
 use crate::store::{AnyConnection, usage};
+
+/// The requests of all keys that somebody may know of.
+pub struct OverallUsage {
+    /// The requests that were asked for.
+    pub windows: PerWindow<Breakdown>,
+    /// The handles of the connections over which any of those keys was used, in order.
+    pub connections: BTreeSet<String>,
+}
 
 impl Bitting {
     /// The usage of some keys, with an entry for each of them.
@@ -74,6 +83,12 @@ impl Bitting {
 
     /// The requests of some keys, or of all, by outcome, resource, access and time.
     pub fn usage_breakdown(&self, keys: KeySelection<'_>) -> Result<PerWindow<Breakdown>> {
+        let (ledger, windows, now) = self.usage_rows(keys)?;
+        Ok(add_up(&ledger, &self.catalog, &windows, now))
+    }
+
+    /// What was counted of some keys, or of all, with the windows that end now.
+    fn usage_rows(&self, keys: KeySelection<'_>) -> Result<(UsageRows, Windows, Moment)> {
         let now = self.time.now();
         let windows = Windows::ending(now);
         let unwritten = self.meter.unwritten(keys);
@@ -82,17 +97,31 @@ impl Bitting {
             Result::Ok((ledger, self.pending(connection, keys, unwritten)?))
         })?;
         ledger.minutes.extend(pending.iter().map(|count| (count.minute, count.cell, count.n)));
-        Ok(add_up(&ledger, &self.catalog, &windows, now))
+        Ok((ledger, windows, now))
     }
 
-    /// The requests of all keys that the principal may know of, retired ones too.
-    pub fn overall_usage(&self, principal: &Principal) -> Result<PerWindow<Breakdown>> {
-        if principal.restricted_to().is_none() {
-            return self.usage_breakdown(KeySelection::All);
+    /// The requests of all keys that the principal may know of, retired ones too: all of them, or
+    /// those over one connection.
+    pub fn overall_usage(
+        &self,
+        principal: &Principal,
+        over: Option<&Handle>,
+    ) -> Result<OverallUsage> {
+        let (mut ledger, windows, now) = match principal.restricted_to() {
+            None => self.usage_rows(KeySelection::All)?,
+            Some(_) => {
+                let newest = KeyOrder::by(KeySort::Newest);
+                let own = self.numbers_of_keys(principal, &KeyFilter::default(), newest)?;
+                self.usage_rows(KeySelection::Only(&own))?
+            }
+        };
+        let catalog = &self.catalog;
+        let connection = |cell: &Cell| catalog.counted.connection_of(cell.resource()?);
+        let connections = ledger.cells().filter_map(connection).map(str::to_owned).collect();
+        if let Some(handle) = over {
+            ledger.retain(|cell| connection(cell) == Some(handle.as_str()));
         }
-        let newest = KeyOrder::by(KeySort::Newest);
-        let own = self.numbers_of_keys(principal, &KeyFilter::default(), newest)?;
-        self.usage_breakdown(KeySelection::Only(&own))
+        Ok(OverallUsage { windows: add_up(&ledger, catalog, &windows, now), connections })
     }
 
     /// The last addresses that a key was used from, the newest first.

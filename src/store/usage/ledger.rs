@@ -43,6 +43,19 @@ struct MinuteRow {
 }
 
 impl UsageRows {
+    /// What is counted, once for each count.
+    pub fn cells(&self) -> impl Iterator<Item = &Cell> {
+        let hours = self.hours.iter().map(|(_, cell, _)| cell);
+        hours.chain(self.minutes.iter().chain(&self.part_hour).map(|(_, cell, _)| cell))
+    }
+
+    /// Keeps these counts alone.
+    pub fn retain(&mut self, kept: impl Fn(&Cell) -> bool) {
+        self.hours.retain(|(_, cell, _)| kept(cell));
+        self.minutes.retain(|(_, cell, _)| kept(cell));
+        self.part_hour.retain(|(_, cell, _)| kept(cell));
+    }
+
     /// Reads the counts of some keys, or of all, as far as they are written.
     pub fn read(
         connection: &mut AnyConnection,

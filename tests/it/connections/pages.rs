@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::{db_add, server};
+use super::{db_add, key_now, server};
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::{aircall, callrail};
-use crate::support::{Backend, Browser, on_both};
+use crate::support::{Answer, Backend, Browser, on_both};
 
 const ADMIN: &str = "ada@example.com";
+const CALLS: &str = "/via/calls/v3/a/ACC8154748ae6bd4e278a7cddd38a662f4f/calls.json";
 
 on_both! {
     fn a_connection_is_added_tested_and_removed_on_pages(backend) {
@@ -171,5 +172,58 @@ fn a_pair_is_typed_into_two_fields_and_another_credential_into_one() {
         let start = [("kind", "aircall"), ("handle", handle), ("base_url", vendor.origin())];
         let added = admin.submit(page, "/connections/new", &[&start[..], &fields[..]].concat());
         assert_eq!(added.status, 303, "{added:#?}");
+    }
+}
+
+on_both! {
+    fn what_was_asked_over_a_connection_is_shown_with_it_and_apart(backend) {
+        let vendor = callrail::start();
+        let server = server(backend, &vendor);
+        db_add(&server, &vendor);
+        let user = server.db_user(ADMIN, json!({"role": "admin"}));
+        server.db_user("eve@example.com", json!({"role": "member"}));
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        assert!(text(&admin.get("/usage"), "#empty").contains("No requests"));
+        let key = key_now(&server, "calls:read calls:read@calls");
+        server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(&json!({"holder": user.email}))).ok();
+        for _ in 0..3 {
+            server.call(&key, "GET", CALLS, None).ok();
+        }
+        server.call(&key, "POST", CALLS, None).expect(403, "insufficient_scope");
+        server.call(&key, "GET", "/v1/calls", None).ok();
+
+        let totals = |page: &Answer| texts(page, ".sums dt + dd");
+        let shown = admin.get("/connections/calls");
+        assert_eq!(totals(&shown), ["4"; 3], "{}", shown.body);
+        assert_eq!(attributes(&shown, "section a.small", "href"), ["/usage?connection=calls"]);
+        let all = admin.get("/usage?window=24h");
+        assert_eq!(totals(&all), ["5"; 3]);
+        assert_eq!(texts(&all, "#connection option"), ["Any or none", "calls"]);
+        let narrowed = admin.get("/usage?window=24h&connection=calls");
+        assert_eq!(totals(&narrowed), ["4"; 3]);
+        assert_eq!(attributes(&narrowed, "#connection option[selected]", "value"), ["calls"]);
+        assert_eq!(
+            texts(&narrowed, "section[aria-labelledby=resources] tbody th"),
+            ["calls@calls read", "calls@calls write"]
+        );
+        let export = "/usage/export?window=24h&connection=calls&by=resource";
+        assert_eq!(attributes(&narrowed, "section a.small", "href"), [export]);
+        let exported = admin.get(export).body;
+        let lines: Vec<&str> = exported.lines().skip(1).collect();
+        let line = |access, figures| format!("\"calls@calls\",\"{access}\",{figures}");
+        let read = line("read", r#""3","3","0","0","0","0","0""#);
+        let write = line("write", r#""1","0","0","0","1","0","0""#);
+        assert_eq!(lines, [read, write]);
+        for tab in attributes(&narrowed, ".tabs a", "href") {
+            assert!(tab.ends_with("&connection=calls"), "{tab}");
+        }
+
+        let nothing = admin.get("/usage?connection=nobody");
+        assert!(text(&nothing, "#empty").contains("No requests"));
+        assert_eq!(attributes(&nothing, "#connection option[selected]", "value"), ["nobody"]);
+        assert_eq!(admin.get("/usage?connection=NOBODY").status, 422);
+        let eve = Browser::signed_in(&server.client.base, "eve@example.com");
+        let others = eve.get("/usage?connection=calls");
+        assert!(text(&others, "#empty").contains("No requests"), "{}", others.body);
     }
 }

@@ -12,6 +12,7 @@ use crate::http::error::Problem;
 use crate::http::extract::Id;
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::{NAME, When, shortened};
+use crate::http::pages::usage::figures::Sum;
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::connections::{Connection, ConnectionState, Handle};
@@ -51,6 +52,8 @@ struct Shown {
     tested: Option<(When, String, i64)>,
     created: When,
     created_by: String,
+    /// The requests over it, as far as the reader may know of them.
+    sums: Vec<Sum>,
     keys: Vec<(String, String)>,
     keys_in_all: usize,
 }
@@ -62,6 +65,7 @@ impl Shown {
             true => bitting.keys_that_reach(principal, handle)?,
             false => Vec::new(),
         };
+        let usage = bitting.overall_usage(principal, Some(handle))?;
         let now = bitting.time.now();
         let (state, fault) = bitting.state_of(&connection);
         let Connection { profile, test, .. } = connection;
@@ -69,9 +73,10 @@ impl Shown {
             limit.map(|limit: RateLimit| format!("{limit} {words}"))
         };
         let limits = [limit("in all", profile.limit), limit("for each key", profile.key_limit)];
+        let has_table = connection.kind.offered().is_some();
         let offers = [
-            (!profile.standing).then_some("no calls that outlive a key"),
-            (!profile.recordings).then_some("no links to recordings"),
+            (has_table && !profile.standing).then_some("no calls that outlive a key"),
+            (has_table && !profile.recordings).then_some("no links to recordings"),
         ];
         Ok(Self {
             handle: handle.to_string(),
@@ -84,10 +89,7 @@ impl Shown {
             account: profile.account,
             limits: limits.into_iter().flatten().collect(),
             offers: offers.into_iter().flatten().collect(),
-            rules: connection
-                .kind
-                .offered()
-                .is_none()
+            rules: (!has_table)
                 .then(|| profile.rules.rows().iter().map(|row| row.to_string()).collect()),
             test_path: profile.test_path,
             disabled: state == ConnectionState::Disabled,
@@ -98,6 +100,7 @@ impl Shown {
                 .map(|test| (When::ago(test.at, now), shortened(test.by, NAME), test.milliseconds)),
             created: When::ago(connection.created_at, now),
             created_by: shortened(connection.created_by.name, NAME),
+            sums: Sum::of_all(&usage.windows),
             keys_in_all: keys.len(),
             keys: keys
                 .into_iter()

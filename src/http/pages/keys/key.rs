@@ -303,7 +303,7 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
         line,
         in_use: sources_in_words(&usage, &sources),
         sums: Sum::of_all(&windows),
-        tabs: Tab::of_all(&format!("/keys/{}", key.id), window),
+        tabs: Tab::of_all(&format!("/keys/{}", key.id), "", window),
         chart: window.chart(&windows),
         granted_used: format!("granted {granted}, used {used} in 30 days"),
         unused_scopes: used < granted,

@@ -91,10 +91,10 @@ pub struct Tab {
 }
 
 impl Tab {
-    /// A tab for every window.
-    pub fn of_all(path: &str, current: Window) -> Vec<Self> {
+    /// A tab for every window; what else the address asks for begins with `&`.
+    pub fn of_all(path: &str, narrowed: &str, current: Window) -> Vec<Self> {
         let tab = |window: &Window| Self {
-            href: format!("{path}?window={}", window.as_str()),
+            href: format!("{path}?window={}{narrowed}", window.as_str()),
             words: window.words(),
             current: *window == current,
         };

@@ -3,6 +3,8 @@
 pub mod chart;
 pub mod figures;
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -11,13 +13,17 @@ use futures_util::stream;
 use super::page;
 use super::parts::csv;
 use super::parts::frame::{Frame, Section, Viewer};
+use super::parts::pager::Choice;
 use super::parts::text::{NAME, OWNER, number, shortened};
 use crate::domain::keys::listing::KeyRow;
+use crate::domain::usage::report::OverallUsage;
 use crate::http::error::Problem;
 use crate::http::extract::{PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::{Catalog, OTHER};
+use crate::model::connections::Handle;
+use crate::model::connections::handle::InvalidHandle;
 use crate::model::key::Status;
 use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort};
 use crate::model::scope::Access;
@@ -51,6 +57,12 @@ struct UsagePage {
     /// Whether anything was asked in 30 days.
     used: bool,
     window: &'static str,
+    /// The connection it is about, if it is about one.
+    over: Option<String>,
+    /// The connections it can be narrowed to.
+    connections: Vec<Choice>,
+    /// Where the figures are exported; `by` is to be added.
+    export: String,
     sums: Vec<Sum>,
     tabs: Vec<Tab>,
     chart: Chart,
@@ -108,35 +120,57 @@ fn by_resource<'a>(
     lines.filter(|(_, _, tallies)| tallies[2].total() > 0)
 }
 
+/// Which requests to show: of which window, and over which connection, if over one.
+pub struct Shown {
+    window: Window,
+    over: Option<Handle>,
+}
+
+impl ReadQuery for Shown {
+    fn read(query: &mut QueryReader) -> Self {
+        let handle = |text: &str| text.parse().map_err(|why: InvalidHandle| why.to_string());
+        let over = query.text_as("connection", handle);
+        Self { window: Window::read(query), over }
+    }
+}
+
 /// `GET /usage`
 pub async fn show(
     viewer: Viewer,
     state: web::Data<State>,
-    PageQuery(window): PageQuery<Window>,
+    PageQuery(Shown { window, over }): PageQuery<Shown>,
 ) -> Result<HttpResponse, Problem> {
-    let principal = viewer.principal.clone();
+    let (principal, narrowed) = (viewer.principal.clone(), over.clone());
     let found = state.run(move |bitting| {
-        let windows = bitting.overall_usage(&principal)?;
+        let usage = bitting.overall_usage(&principal, narrowed.as_ref())?;
         // A page of keys, although fewer are shown: the order is a minute old, and a key that has
-        // become busy since then is found among its neighbours.
+        // become busy since then is found among its neighbours. They are sorted by all their
+        // requests, so where some are left out, they are not shown.
         let most_used = KeyOrder::by(KeySort::MostUsed);
-        let keys = bitting.key_table(&principal, &KeyFilter::default(), most_used, 1)?.rows;
-        Ok((windows, keys, bitting.time.now()))
+        let keys = match narrowed {
+            None => bitting.key_table(&principal, &KeyFilter::default(), most_used, 1)?.rows,
+            Some(_) => Vec::new(),
+        };
+        Ok((usage, keys, bitting.time.now()))
     });
-    let (windows, keys, now) = found.await?;
+    let (OverallUsage { windows, connections }, keys, now) = found.await?;
     let line = |(name, access, tallies): (&str, Access, [Tally; 3])| ResourceLine {
         resource: if name == OTHER { "no resource" } else { name }.to_owned(),
         access: access.as_str(),
         totals: tallies.map(|tally| number(tally.total())),
     };
     let used = keys.into_iter().filter(|row| row.usage.windows.month.total() > 0);
+    let narrowed = over.as_ref().map(|handle| format!("&connection={handle}")).unwrap_or_default();
     let shown = UsagePage {
         frame: viewer.frame(Section::Usage),
         own: viewer.principal.restricted_to().is_some(),
         used: windows.month.tally().total() > 0,
         window: window.as_str(),
         sums: Sum::of_all(&windows),
-        tabs: Tab::of_all("/usage", window),
+        connections: choices(connections, over.as_ref()),
+        over: over.map(|handle| handle.to_string()),
+        export: format!("/usage/export?window={}{narrowed}", window.as_str()),
+        tabs: Tab::of_all("/usage", &narrowed, window),
         chart: window.chart(&windows),
         resources: by_resource(&state.bitting.catalog, &windows).map(line).collect(),
         keys: used.take(MOST_USED).map(|row| KeyLine::new(row, now)).collect(),
@@ -144,16 +178,28 @@ pub async fn show(
     page(StatusCode::OK, &shown)
 }
 
-/// Which window to export, and as what.
+/// All requests, and each connection; the one that is shown is among them, also where it has none.
+fn choices(mut connections: BTreeSet<String>, shown: Option<&Handle>) -> Vec<Choice> {
+    connections.extend(shown.map(Handle::to_string));
+    if connections.is_empty() {
+        return Vec::new();
+    }
+    let all = Choice::new("", "Any or none", shown.is_none());
+    let is_shown = |handle: &String| shown.is_some_and(|shown| shown.as_str() == handle);
+    let each = connections.iter().map(|handle| Choice::new(handle, handle, is_shown(handle)));
+    std::iter::once(all).chain(each).collect()
+}
+
+/// What to export, and as what.
 pub struct Export {
-    window: Window,
+    shown: Shown,
     lines: Lines,
 }
 
 impl ReadQuery for Export {
     fn read(query: &mut QueryReader) -> Self {
         let lines = query.choice("by").unwrap_or(Lines::Time);
-        Self { window: Window::read(query), lines }
+        Self { shown: Shown::read(query), lines }
     }
 }
 
@@ -162,7 +208,7 @@ pub async fn export(
     request: HttpRequest,
     viewer: Viewer,
     state: web::Data<State>,
-    PageQuery(Export { window, lines }): PageQuery<Export>,
+    PageQuery(Export { shown: Shown { window, over }, lines }): PageQuery<Export>,
 ) -> Result<HttpResponse, Problem> {
     let outcomes = Outcome::ALL.iter().map(|outcome| outcome.as_str());
     let first: &[&str] = match lines {
@@ -170,12 +216,13 @@ pub async fn export(
         Lines::Resource => &["resource", "access"],
     };
     let columns: Vec<&str> = first.iter().copied().chain(["total"]).chain(outcomes).collect();
-    let file = format!("usage-{}-by-{}.csv", window.as_str(), lines.as_str());
+    let of = over.as_ref().map(|handle| format!("{handle}-")).unwrap_or_default();
+    let file = format!("usage-{of}{}-by-{}.csv", window.as_str(), lines.as_str());
     let (principal, reading) = (viewer.principal.clone(), state.clone());
     let catalog = state.bitting.catalog.clone();
     let lines = async move {
-        let found = reading.run(move |bitting| bitting.overall_usage(&principal));
-        Ok(stream::iter([Ok(lines.of(&catalog, &found.await?, window))]))
+        let found = reading.run(move |bitting| bitting.overall_usage(&principal, over.as_ref()));
+        Ok(stream::iter([Ok(lines.of(&catalog, &found.await?.windows, window))]))
     };
     csv::answer(&request, &state, viewer.principal, &file, &columns, lines).await
 }
