@@ -186,3 +186,35 @@ on_both! {
         assert!(admin.get("/keys/new").body.contains("value=\"things:write@crm\""));
     }
 }
+
+on_both! {
+    fn a_page_asks_for_the_fields_that_the_headers_name(backend) {
+        let vendor = Vendor::start(|seen, _| {
+            let right = header(seen, "x-id") == Some("me") && header(seen, "x-secret") == Some("s3cret");
+            Reply::json(if right { 200 } else { 401 }, &json!({}))
+        });
+        let server = server(backend, &vendor);
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let add = |more: &[(&'static str, &'static str)]| {
+            let fields = [
+                ("kind", "http"),
+                ("name", "Pair"),
+                ("handle", "pair"),
+                ("base_url", vendor.origin()),
+                ("auth", "X-Id: {id}, X-Secret: {secret}"),
+                ("test_path", "/me"),
+            ];
+            admin.submit("/connections/new?kind=http", "/connections/new", &[&fields, more].concat())
+        };
+        let asked = add(&[("credential_api_key", "one")]);
+        assert_eq!(asked.status, 422);
+        assert_eq!(texts(&asked, "#credential label"), ["id", "secret"]);
+        assert!(text(&asked, "#credential-error").contains("id and secret"), "{}", asked.body);
+        assert_eq!(vendor.take().len(), 0, "nothing is tested with half a credential");
+        assert_eq!(add(&[("credential_id", "me"), ("credential_secret", "s3cret")]).status, 303);
+        let shown = admin.get("/connections/pair");
+        assert_eq!(text(&shown, ".head .pill"), "Works");
+        assert!(!shown.body.contains("<dt>Offers"), "it offers what its rules say");
+    }
+}

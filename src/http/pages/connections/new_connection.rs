@@ -14,6 +14,7 @@ use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::FieldErrors;
+use crate::model::connections::credential::FieldGroups;
 use crate::model::connections::{Kind, NewConnection, VendorCredential};
 use crate::model::words::Word;
 
@@ -93,9 +94,15 @@ impl KindForm {
             rules: text("rules"),
             test_path: text("test_path"),
             untested: form.text("untested") == "yes",
+            fields: fields_of(&fields_asked(kind, form)),
             ..Self::empty(kind)
         }
     }
+}
+
+/// The fields of the credential: those that its headers name, where the form has headers.
+fn fields_asked(kind: Kind, form: &Form) -> FieldGroups {
+    kind.credential_fields(form.text("auth").trim().parse().ok().as_ref())
 }
 
 fn show(
@@ -160,7 +167,7 @@ fn read_all(kind: Kind, form: &Form) -> Result<(NewConnection, VendorCredential)
     if !rules.is_empty() {
         object.insert("rules".to_owned(), json!(rules));
     }
-    let credential = read(&kind.credential_fields(None), form);
+    let credential = read(&fields_asked(kind, form), form);
     let new = NewConnection::from_object(&object);
     match (new, credential) {
         (Ok(new), Ok(credential)) => Ok((new, credential)),
