@@ -1,14 +1,18 @@
 //! What all use cases of connections share.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::master_keys::MasterKeys;
 use super::registry::Registry;
 use super::test_counts::TestCounts;
 use crate::config::ConnectionSettings;
-use crate::model::connections::{ApiOrigin, Connection, Kind};
+use crate::model::connections::{ApiOrigin, Connection, ConnectionState, Handle, Kind};
 use crate::outbound::Connector;
 use crate::store;
+
+/// A connection and its state.
+pub type StateOfConnection = (Handle, Kind, ConnectionState);
 
 /// The connections in memory, the master keys, and the way to the vendors.
 pub struct Connections {
@@ -20,6 +24,8 @@ pub struct Connections {
     pub connector: Connector,
     /// What tests have found.
     pub tests: TestCounts,
+    /// The state of each connection when the database was last asked for those whose test is due.
+    pub(super) states: Mutex<Arc<[StateOfConnection]>>,
     pub(super) hosts: Vec<ApiOrigin>,
     pub(super) test_every: Duration,
 }
@@ -37,9 +43,15 @@ impl Connections {
             keys: MasterKeys::new(settings.key.clone()),
             connector: connector.map_err(refused)?,
             tests: TestCounts::default(),
+            states: Mutex::default(),
             hosts: settings.hosts.clone(),
             test_every: settings.test_every,
         })
+    }
+
+    /// The state of each connection, as read every half minute.
+    pub fn states(&self) -> Arc<[StateOfConnection]> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the credential of this connection can be opened, as far as its key tells.

@@ -1,6 +1,8 @@
 //! Testing connections that there are: on demand, regularly, and after an answer that may mean that
 //! the vendor no longer accepts the credential.
 
+use std::sync::PoisonError;
+
 use chrono::Duration;
 use serde_json::json;
 
@@ -57,6 +59,9 @@ impl Bitting {
         let every = Duration::from_std(self.connections.test_every).unwrap_or(Duration::MAX);
         let due = self.time.now() - every;
         let all = self.background.read(connections::list)?;
+        let state = |each: &Connection| (each.handle.clone(), each.kind, self.state_of(each).0);
+        *self.connections.states.lock().unwrap_or_else(PoisonError::into_inner) =
+            all.iter().map(state).collect();
         let usable = |each: &&Connection| {
             let has_test = each.profile.test_target(each.kind).is_some();
             has_test && each.disabled_at.is_none() && self.connections.has_key_of(each)

@@ -152,6 +152,18 @@ impl Gathered {
                 metric.encode_family(&labels)?.encode_gauge(&rejected)
             })
         })?;
+        let help =
+            "The state of each connection, as read every half minute: 1 for the one it is in";
+        page.family("bitting_vendor_state", help, Gauge, |metric| {
+            connections.states().iter().try_for_each(|(handle, kind, state)| {
+                let labels = [
+                    ("connection", handle.as_str()),
+                    ("kind", kind.as_str()),
+                    ("state", state.as_str()),
+                ];
+                metric.encode_family(&labels)?.encode_gauge(&1u32)
+            })
+        })?;
         let vendors = &self.shared.watch.vendors;
         let help = "Requests through connections, by kind and what the vendor answered";
         page.family("bitting_vendor_answers", help, Counter, |metric| {

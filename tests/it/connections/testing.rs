@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use bitting::model::connections::{Connection, TestResult};
+use bitting::model::words::Word;
 use serde_json::json;
 
 use super::{db_add, handle, operator, options, server};
@@ -74,7 +75,13 @@ on_both! {
             assert_eq!(tested.test.map(|test| test.result), Some(found), "{answered}");
             let rejected = u8::from(found == TestResult::Rejected);
             let line = format!("bitting_vendor_rejected{{connection=\"calls\",kind=\"callrail\"}} {rejected}\n");
-            assert!(server.metrics().contains(&line), "{answered}");
+            assert!(!server.bitting.test_due_connection().unwrap());
+            let metrics = server.metrics();
+            assert!(metrics.contains(&line), "{answered}");
+            let found = found.as_str();
+            let state = format!("bitting_vendor_state{{connection=\"calls\",kind=\"callrail\",state=\"{found}\"}} 1\n");
+            assert!(metrics.contains(&state), "{answered}: {metrics}");
+            assert_eq!(metrics.matches("bitting_vendor_state{").count(), 1);
         }
         let events = "SELECT action FROM audit_events WHERE action LIKE 'connection.re%' ORDER BY id";
         let expected = ["rejected", "recovered", "rejected"].map(|a| format!("connection.{a}"));
