@@ -198,9 +198,9 @@ impl Quick {
     fn response(self, caller: Caller, state: &State) -> Option<Response<BoxBody>> {
         let Self::Door(_) = self else { return Some(pong()) };
         let Caller::Key(key) = caller else { return None };
-        let identity = state.bitting.gate.index.identities.find(key.id())?;
+        let identity = state.bitting.gate.index.identities.headers(key.id())?;
         let mut response = Response::with_body(StatusCode::OK, BoxBody::new(()));
-        introduce(response.headers_mut(), &identity.headers);
+        introduce(response.headers_mut(), &identity);
         Some(response)
     }
 

@@ -3,7 +3,6 @@
 //! Resources are data. A scope that the catalog does not know compiles to nothing, so that a
 //! resource that has left the configuration opens nothing, although its scopes stay on their keys.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use super::connections::scopes::{Asked, ConnectionScopes, SetNumber};
 use super::counted::CountedNames;
 pub use super::counted::ResourceNumber;
+use super::request_path::has_capitals;
 use super::request_rule::RequestRule;
 use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope, scope_schema};
 
@@ -92,6 +92,8 @@ pub struct Catalog {
     by_path: foldhash::HashMap<String, u8>,
     /// The prefixes in lower case.
     paths_in_lower_case: foldhash::HashSet<String>,
+    /// Whether a prefix has capital letters.
+    has_capitals: bool,
     /// The most segments that a prefix has.
     deepest: usize,
     /// What is counted besides: resources that have left the configuration, whose counts and scopes
@@ -122,6 +124,7 @@ impl Catalog {
             for path in &resource.requests.paths {
                 catalog.by_path.entry(path.clone()).or_insert(place);
                 catalog.paths_in_lower_case.insert(path.to_ascii_lowercase());
+                catalog.has_capitals |= has_capitals(path);
                 catalog.deepest = catalog.deepest.max(path.matches('/').count());
             }
             catalog.resources.push(resource);
@@ -180,14 +183,16 @@ impl Catalog {
     /// Whether a server that takes letters of either case for the same, as many do, would find a
     /// longer prefix in a path.
     pub fn depends_on_case(&self, path: &str) -> bool {
-        let longest =
-            self.prefixes(path).filter(|prefix| self.by_path.contains_key(*prefix)).last();
-        let has_capitals = path.bytes().any(|byte| byte.is_ascii_uppercase());
-        let lower: Cow<'_, str> =
-            if has_capitals { path.to_ascii_lowercase().into() } else { path.into() };
-        let known = |prefix: &&str| self.paths_in_lower_case.contains(*prefix);
-        let longest_of_any_case = self.prefixes(&lower).filter(known).last();
-        longest_of_any_case.map(str::len) > longest.map(str::len)
+        // With no capitals anywhere, both look-ups are the same.
+        if !self.has_capitals && !has_capitals(path) {
+            return false;
+        }
+        let longest = |path: &str, known: &dyn Fn(&str) -> bool| {
+            self.prefixes(path).filter(|prefix| known(prefix)).map(str::len).last()
+        };
+        let of_any_case = |prefix: &str| self.paths_in_lower_case.contains(prefix);
+        longest(&path.to_ascii_lowercase(), &of_any_case)
+            > longest(path, &|prefix| self.by_path.contains_key(prefix))
     }
 
     /// What a prefix may be of a path.

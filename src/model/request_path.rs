@@ -19,6 +19,11 @@ pub fn normal(target: &str) -> Option<Cow<'_, str>> {
     if path.contains('%') { upper_case_encodings(path).map(Cow::Owned) } else { Some(path.into()) }
 }
 
+/// Whether a path has letters that another case could be read for.
+pub(super) fn has_capitals(path: &str) -> bool {
+    path.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
 /// Visible ASCII, without what ends a path, what Windows takes for a slash, and what Java takes for
 /// the beginning of a parameter.
 fn is_plain(byte: u8) -> bool {

@@ -3,7 +3,6 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::web::Bytes;
 use actix_web::{HttpResponse, ResponseError};
 
 use super::family::Family;
@@ -24,20 +23,12 @@ const IDENTITY: [HeaderName; 4] = {
 pub const KEY_ID: HeaderName = HeaderName::from_static(IdentityHeaders::NAMES[0]);
 const CODE: HeaderName = HeaderName::from_static("x-bitting-code");
 
-/// The identity of a request that needs no key.
-pub const NOBODY: IdentityHeaders = IdentityHeaders {
-    id: Bytes::new(),
-    name: Bytes::new(),
-    owner: Bytes::new(),
-    scopes: Bytes::new(),
-};
-
 /// Adds the headers that say who a key is. All four are always there, so that a client's own never
 /// survive.
 pub fn introduce(headers: &mut HeaderMap, identity: &IdentityHeaders) {
     for (name, value) in IDENTITY.into_iter().zip(identity.values()) {
         // Their characters are those that any header may hold.
-        let value = HeaderValue::from_maybe_shared(value.clone());
+        let value = HeaderValue::from_maybe_shared(value);
         let value = value.unwrap_or(HeaderValue::from_static(""));
         headers.append(name, value);
     }

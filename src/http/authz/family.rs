@@ -2,6 +2,12 @@
 //! headers of the others, so each has an endpoint that reads its own alone.
 
 use actix_web::dev::RequestHead;
+use actix_web::http::header::HeaderName;
+
+const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
 /// How a proxy says which request it asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +65,10 @@ impl Family {
         let header = |name| only(head, name);
         match self {
             Self::Nginx => {
-                Asked { method: header("x-original-method"), target: header("x-original-uri") }
+                Asked { method: header(X_ORIGINAL_METHOD), target: header(X_ORIGINAL_URI) }
             }
             Self::Forwarded => {
-                Asked { method: header("x-forwarded-method"), target: header("x-forwarded-uri") }
+                Asked { method: header(X_FORWARDED_METHOD), target: header(X_FORWARDED_URI) }
             }
             Self::Envoy => Asked {
                 method: Some(head.method.as_str()),
@@ -73,7 +79,7 @@ impl Family {
 }
 
 /// The value of a header, as text; none unless it was sent exactly once.
-fn only<'a>(head: &'a RequestHead, name: &str) -> Option<&'a str> {
+fn only(head: &RequestHead, name: HeaderName) -> Option<&str> {
     let mut values = head.headers().get_all(name);
     let value = values.next()?;
     values.next().is_none().then_some(value)?.to_str().ok()

@@ -4,9 +4,10 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
-use super::answer::{NOBODY, introduce, refuse};
+use super::answer::{introduce, refuse};
 use super::family::{Asked, Family};
 use super::judging::{Judged, finish, identify, judge, record};
+use crate::gate::identities::IdentityHeaders;
 use crate::gate::route::Route;
 use crate::http::limit_headers::announce;
 use crate::http::state::State;
@@ -54,7 +55,7 @@ async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpRes
     let judgement = Judgement::of(asked, &state.bitting.catalog, state.settings.preflight);
     let Judgement::Key(route) = judgement else {
         let mut response = HttpResponse::Ok().finish();
-        introduce(response.headers_mut(), &NOBODY);
+        introduce(response.headers_mut(), &IdentityHeaders::NOBODY);
         return response;
     };
     let Judged { verdict, count } = judge(request, state, route).await;

@@ -11,8 +11,8 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use super::forward::Forwarder;
 use crate::config::GatewaySettings;
 use crate::gate::caller::KeyCaller;
+use crate::gate::identities::IdentityHeaders;
 use crate::gate::route::Route;
-use crate::http::authz::answer::NOBODY;
 use crate::http::authz::family::Asked;
 use crate::http::authz::forward::Judgement;
 use crate::http::authz::judging::{Judged, finish, identify, judge, record};
@@ -61,7 +61,8 @@ impl Gateway {
         let (access, response) =
             match Judgement::of(asked(&request), &self.state.bitting.catalog, preflight) {
                 Judgement::Preflight => {
-                    let answered = self.forwarder.forward(&request, payload, &NOBODY).await;
+                    let answered =
+                        self.forwarder.forward(&request, payload, &IdentityHeaders::NOBODY).await;
                     let response = answered.unwrap_or_else(|problem| problem.error_response());
                     (Access::Read, response)
                 }
