@@ -29,7 +29,6 @@ use clap::{Args, ValueHint};
 
 use crate::model::catalog::Resource;
 use crate::model::email::Email;
-use crate::model::github_keys::GithubKeys;
 use crate::model::password::Password;
 use crate::model::policy::Policy;
 use crate::model::secret::Brand;
@@ -39,6 +38,7 @@ pub use connections::{ConnectionOptions, ConnectionSettings, KeySource, ViaSetti
 use file::File;
 use gateway::GatewayOptions;
 pub use gateway::{GatewaySettings, Upstream};
+pub use github_keys::{GithubKeySettings, GithubKeySource};
 pub use listen::ListenAddress;
 use listen::parse_listen;
 pub use patience::Patience;
@@ -120,8 +120,9 @@ pub struct Options {
     #[arg(long, global = true, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_name = "true|false")]
     pub pass_credential: Option<String>,
-    /// The file with GitHub's public keys, to take its reports of leaked keys [default: none]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Where GitHub's public keys are, to take its reports of leaked keys: a file, or
+    /// https://api.github.com/meta/public_keys/secret_scanning [default: none]
+    #[arg(long, global = true, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub github_keys: Option<String>,
     /// How warnings go out
     #[command(flatten)]
@@ -164,8 +165,8 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// What stands before an API, if anything.
     pub gateway: Option<GatewaySettings>,
-    /// What GitHub's reports of leaks are signed with; none if they are not taken.
-    pub github_keys: GithubKeys,
+    /// How GitHub's reports of leaks are known, if they are taken.
+    pub github_keys: Option<GithubKeySettings>,
     /// How warnings go out, if they do.
     pub warnings: WarningSettings,
     /// Where connections may lead, and what seals their credentials.
@@ -236,8 +237,7 @@ impl Options {
             }
             .resolve()?,
             github_keys: setting("github-keys", self.github_keys, file.github_keys)
-                .parse(github_keys::read)?
-                .unwrap_or_default(),
+                .parse(github_keys::read)?,
             warnings,
             connections,
             demo: false,

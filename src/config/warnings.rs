@@ -185,7 +185,7 @@ fn mail(
 
 /// Whether the operator has written out a place on this machine or in a private network, rather than
 /// a name that somebody else's server resolves.
-fn is_near(host: Option<Host<&str>>) -> bool {
+pub(super) fn is_near(host: Option<Host<&str>>) -> bool {
     let address = match host {
         Some(Host::Domain(name)) => return name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address),

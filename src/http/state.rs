@@ -20,9 +20,9 @@ use super::watch::requests::{NO_ROUTE, Requests, WorkerRequests};
 use crate::config::{Patience, TrustedProxies, ViaSettings};
 use crate::domain;
 use crate::domain::Bitting;
+use crate::domain::keys::github_keys::KnownGithubKeys;
 use crate::gate::admission::Door;
 use crate::gate::caller::KeyCaller;
-use crate::model::github_keys::GithubKeys;
 use crate::model::scope::Access;
 use crate::outbound;
 
@@ -54,8 +54,8 @@ pub struct HttpSettings {
     pub via: ViaSettings,
     /// The requests that are at vendors.
     pub at_once: Arc<AtOnce>,
-    /// The public keys that GitHub signs its reports of leaks with.
-    pub github_keys: GithubKeys,
+    /// The public keys that GitHub signs its reports of leaks with, if those are taken.
+    pub github_keys: Option<Arc<KnownGithubKeys>>,
 }
 
 impl HttpSettings {

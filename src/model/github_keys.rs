@@ -54,6 +54,11 @@ impl GithubKeys {
         self.0.is_empty()
     }
 
+    /// Whether a key of this name is among them.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|key| key.id == id)
+    }
+
     /// Whether this signature of a message, in base64, was made with the key of this name.
     pub fn verify(&self, id: &str, signature: &str, message: &[u8]) -> bool {
         let Some(key) = self.0.iter().find(|key| key.id == id) else { return false };

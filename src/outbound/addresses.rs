@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use url::{Host, Url};
 
 const fn v4(a: u8, b: u8, c: u8, bits: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, 0), bits)
@@ -88,6 +89,21 @@ fn real(address: IpAddr) -> IpAddr {
         inside(2)
     } else {
         address
+    }
+}
+
+/// The private addresses that may be dialled: the one that the operator has written out. What a name
+/// leads to is somebody else's to say.
+pub fn written_out(url: &Url) -> Vec<IpNet> {
+    match url.host() {
+        Some(Host::Domain("localhost")) => ["127.0.0.1", "::1"]
+            .iter()
+            .filter_map(|text| text.parse::<IpAddr>().ok())
+            .map(IpNet::from)
+            .collect(),
+        Some(Host::Domain(_)) | None => Vec::new(),
+        Some(Host::Ipv4(address)) => vec![IpNet::from(IpAddr::V4(address))],
+        Some(Host::Ipv6(address)) => vec![IpNet::from(IpAddr::V6(address).to_canonical())],
     }
 }
 

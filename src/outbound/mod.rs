@@ -12,6 +12,7 @@ mod pool;
 mod stream;
 mod unreachable;
 
+pub use addresses::written_out;
 pub use ask::{Answer, Fault, ask};
 pub use connector::{Connector, Resolver};
 pub use pool::pool;

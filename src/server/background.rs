@@ -1,6 +1,7 @@
 //! The threads behind the server: one reads the change feed, one writes counts and cares for what
 //! grows old, one ends connections to the database that are waited for too long, one tests the
-//! connections to vendors, and one sends warnings where that is configured.
+//! connections to vendors, and, where that is configured, one sends warnings and one fetches GitHub's
+//! public keys.
 
 use std::io;
 use std::sync::Arc;
@@ -8,12 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::github_keys;
+use super::github_keys::Listing;
 use super::health::Health;
 use super::notifier;
 use super::notifier::Courier;
 use super::refusals::RefusalSummary;
 use crate::config::Settings;
 use crate::domain::Bitting;
+use crate::domain::keys::github_keys::KnownGithubKeys;
 use crate::http::state::HttpSettings;
 use crate::store;
 
@@ -60,6 +64,7 @@ impl Background {
         settings: &Settings,
     ) -> io::Result<Self> {
         let usage_flush = settings.usage_flush;
+        let shared_keys = shared.github_keys.clone();
         bitting.database.keep_connections();
         let stopping = Arc::new(AtomicBool::new(false));
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
@@ -80,6 +85,7 @@ impl Background {
             move || test_connections(&bitting, &stopping)
         })?;
         let notifier = start_notifier(&bitting, settings, &stopping)?;
+        fetch_github_keys(shared_keys, settings, &stopping)?;
         Ok(Self { bitting, stopping, feed, watch, tests, usage, notifier })
     }
 
@@ -132,6 +138,19 @@ fn start_notifier(
     let (bitting, stopping) = (bitting.clone(), stopping.clone());
     let send = move || notifier::run(&bitting, &courier, &stopping);
     thread::Builder::new().name("notifier".to_owned()).spawn(send).map(Some)
+}
+
+/// Starts the thread that fetches GitHub's public keys, where an address is named. Nobody waits for
+/// its end: it holds nothing that could be lost.
+fn fetch_github_keys(
+    known: Option<Arc<KnownGithubKeys>>,
+    settings: &Settings,
+    stopping: &Arc<AtomicBool>,
+) -> io::Result<()> {
+    let (Some(known), Some(listing)) = (known, Listing::of(settings)?) else { return Ok(()) };
+    let stopping = stopping.clone();
+    let fetch = move || github_keys::run(&known, &listing, &stopping);
+    thread::Builder::new().name("github-keys".to_owned()).spawn(fetch).map(drop)
 }
 
 fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {

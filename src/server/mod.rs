@@ -4,6 +4,7 @@ mod background;
 mod built_in;
 mod connection;
 mod doors;
+mod github_keys;
 pub mod guard;
 mod health;
 mod limits;
@@ -155,7 +156,7 @@ impl Server {
             turns: Turns::of(settings.database_connections),
             via: settings.connections.via,
             at_once: Arc::default(),
-            github_keys: settings.github_keys.clone(),
+            github_keys: settings.github_keys.as_ref().map(github_keys::known).map(Arc::new),
         });
         let state = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());

@@ -3,6 +3,7 @@
 pub mod editing;
 pub mod finding;
 pub mod forms;
+pub mod github_keys;
 pub mod holders;
 pub mod identities;
 pub mod keyring;

@@ -45,10 +45,13 @@ pub async fn report_by_github(
     state: web::Data<State>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let keys = &state.settings.github_keys;
-    if keys.is_empty() {
+    let Some(keys) = &state.settings.github_keys else {
         let detail = "This server takes no reports of GitHub: it has no --github-keys.";
         return Err(Problem::new(Code::NotFound, detail));
+    };
+    if keys.is_empty() {
+        let detail = "GitHub's public keys could not be fetched yet.";
+        return Err(Problem::new(Code::Unavailable, detail));
     }
     let body = read(&request, payload.into_inner()).await?;
     let header = |name: &str| {

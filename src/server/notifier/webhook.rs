@@ -1,18 +1,15 @@
 //! Warnings as HTTP requests, signed as Standard Webhooks says.
 
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use http::Request;
 use http::header::{CONTENT_TYPE, USER_AGENT};
-use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
-use url::Host;
 
 use crate::config::WebhookSettings;
 use crate::model::warnings::Delivery;
-use crate::outbound::{Connector, ask};
+use crate::outbound::{Connector, ask, written_out};
 
 /// The receiver, and the way to it.
 pub(super) struct Webhook {
@@ -28,7 +25,7 @@ impl Webhook {
         authorities: &[CertificateDer<'static>],
         patience: Duration,
     ) -> io::Result<Self> {
-        let private = written_out(&settings);
+        let private = written_out(&settings.url);
         let connector = Connector::new(&private, authorities).map_err(io::Error::other)?;
         Ok(Self { settings, connector, patience })
     }
@@ -59,20 +56,5 @@ impl Webhook {
             .header("webhook-timestamp", second)
             .header("webhook-id", id)
             .body(delivery.body.clone())
-    }
-}
-
-/// The private addresses that may be dialled: the one that the operator has written out. What a name
-/// leads to is somebody else's to say.
-fn written_out(settings: &WebhookSettings) -> Vec<IpNet> {
-    match settings.url.host() {
-        Some(Host::Domain("localhost")) => ["127.0.0.1", "::1"]
-            .iter()
-            .filter_map(|text| text.parse::<IpAddr>().ok())
-            .map(IpNet::from)
-            .collect(),
-        Some(Host::Domain(_)) | None => Vec::new(),
-        Some(Host::Ipv4(address)) => vec![IpNet::from(IpAddr::V4(address))],
-        Some(Host::Ipv6(address)) => vec![IpNet::from(IpAddr::V6(address).to_canonical())],
     }
 }

@@ -2,15 +2,19 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bitting::config::{Options, Settings};
+use bitting::config::{GithubKeySettings, GithubKeySource, Options, Settings, WarningOptions};
 use bitting::model::github_keys::GithubKeys;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Backend, TestDatabase, TestServer, binary, on_both, tool};
+use crate::support::vendors::{AUTHORITY, Reply, Vendor};
+use crate::support::{
+    Answer, Backend, TestDatabase, TestServer, binary, eventually, on_both, tool,
+};
 
 const ID: &str = "90a421169f0a406205f1563a953312f0be898d3c7b6c06b681aa86a874555f4a";
 const NEXT_ID: &str = "bcb53661c06b4728e59d897fb6165d5c9cda0fd9cdf9d09ead458168deb7518c";
@@ -54,7 +58,11 @@ impl Signer {
 /// A server that believes what is signed with one of these keys.
 fn believing(backend: Backend, listed: &[Value]) -> TestServer {
     let keys = GithubKeys::parse(&json!({"public_keys": listed}).to_string()).unwrap();
-    let known = |settings: &mut Settings| settings.github_keys = keys;
+    let source = GithubKeySource::File(keys);
+    let known = |settings: &mut Settings| {
+        let fetch_again_after = Duration::ZERO;
+        settings.github_keys = Some(GithubKeySettings { source, fetch_again_after });
+    };
     TestServer::with_settings(Arc::new(TestDatabase::new(backend)), Options::default(), known)
 }
 
@@ -120,6 +128,48 @@ fn while_github_changes_its_key_both_are_believed_each_under_its_own_name() {
 }
 
 #[test]
+fn the_keys_are_fetched_from_an_address_and_again_when_one_is_not_known() {
+    let (Some(old), Some(new)) = (Signer::new(), Signer::new()) else { return };
+    let listed: Arc<Mutex<Option<Value>>> = Arc::default();
+    let listing = listed.clone();
+    let github = Vendor::start(move |seen, _| match &*listing.lock().unwrap() {
+        Some(keys) if seen.target() == "/keys" => Reply::json(200, keys),
+        _ => Reply::json(503, &json!({})),
+    });
+    let list = |keys: &[Value]| *listed.lock().unwrap() = Some(json!({"public_keys": keys}));
+    let options = Options {
+        github_keys: Some(format!("{}/keys", github.origin())),
+        warnings: WarningOptions {
+            notify_ca: Some(AUTHORITY.file().display().to_string()),
+            ..WarningOptions::default()
+        },
+        ..Options::default()
+    };
+    let database = Arc::new(TestDatabase::new(Backend::Sqlite));
+    let server = TestServer::with_settings(database, options, |settings| {
+        settings.github_keys.as_mut().unwrap().fetch_again_after = Duration::from_millis(100);
+    });
+    let body = "[]";
+    let (by_old, by_new) = (old.sign(body), new.sign(body));
+    let told = send(&server, ID, &by_old, body);
+    told.expect(503, "unavailable");
+    assert!(told.body.contains("could not be fetched yet"), "{}", told.body);
+
+    list(&[old.listed(ID)]);
+    eventually("the first keys are known", || send(&server, ID, &by_old, body).status == 202);
+    assert_eq!(send(&server, ID, &by_new, body).status, 403);
+    let fetched = github.take().len();
+    assert!(fetched >= 2, "{fetched}");
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!(github.take().len(), 0, "a key that is known was missed");
+
+    list(&[new.listed(NEXT_ID)]);
+    assert_eq!(send(&server, NEXT_ID, &by_new, body).status, 403);
+    eventually("the next keys are known", || send(&server, NEXT_ID, &by_new, body).status == 202);
+    assert_eq!(send(&server, ID, &by_old, body).status, 403, "an old key is believed no longer");
+}
+
+#[test]
 fn without_the_keys_there_is_nothing_to_report_to() {
     let server = TestServer::start(Backend::Sqlite);
     let answer = send(&server, ID, "", "[]");
@@ -139,10 +189,9 @@ fn a_file_that_has_no_such_keys_is_refused_at_the_start() {
         ("other.json", "has a key that is none on the curve P-256: a"),
         ("text.json", "is not the list of GitHub's public keys"),
         ("missing.json", "cannot be read"),
-        (
-            "https://api.github.com/meta/public_keys/secret_scanning",
-            "must be a file; fetch it with curl",
-        ),
+        ("http://api.github.com/meta/public_keys/secret_scanning", "must begin with https://"),
+        ("https://me:secret@api.github.com/", "must hold no user"),
+        ("https://", "must be a file, or an address such as https://api.github.com/"),
     ] {
         let refused = binary::run(Path::new(folder.path()), &["migrate", "--github-keys", path]);
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -1,0 +1,46 @@
+//! The public keys of GitHub that are known now, and whether another one was asked for. Who fetches
+//! them is elsewhere.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use crate::model::github_keys::GithubKeys;
+
+/// GitHub's public keys, which may change while they are used.
+#[derive(Debug, Default)]
+pub struct KnownGithubKeys {
+    keys: RwLock<GithubKeys>,
+    missed: AtomicBool,
+}
+
+impl KnownGithubKeys {
+    /// These keys, until others are fetched.
+    pub fn of(keys: GithubKeys) -> Self {
+        Self { keys: RwLock::new(keys), missed: AtomicBool::new(false) }
+    }
+
+    /// Whether none were fetched yet.
+    pub fn is_empty(&self) -> bool {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Whether this signature of a message, in base64, was made with the key of this name.
+    pub fn verify(&self, id: &str, signature: &str, message: &[u8]) -> bool {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        if !keys.has(id) {
+            self.missed.store(true, Ordering::Relaxed);
+        }
+        keys.verify(id, signature, message)
+    }
+
+    /// Whether a key was asked for since the last ones came that is not among them.
+    pub fn were_missed(&self) -> bool {
+        self.missed.load(Ordering::Relaxed)
+    }
+
+    /// Knows these keys from now on, and no others.
+    pub fn replace(&self, keys: GithubKeys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        self.missed.store(false, Ordering::Relaxed);
+    }
+}
