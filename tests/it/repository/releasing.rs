@@ -91,3 +91,27 @@ fn every_fuzz_target_is_listed_and_has_seeds() {
         assert!(seeds.is_ok_and(|mut seeds| seeds.next().is_some()), "{target} has no seeds");
     }
 }
+
+#[test]
+fn the_fuzz_targets_lock_file_knows_every_dependency() {
+    let table = |path: &str| -> toml::Table { read(path).parse().unwrap() };
+    let lock = table("fuzz/Cargo.lock");
+    let packages = lock["package"].as_array().unwrap();
+    let ours = packages.iter().find(|package| package["name"].as_str() == Some("bitting"));
+    let locked: Vec<&str> = ours.unwrap()["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|d| d.as_str())
+        .collect();
+    for (name, described) in table("Cargo.toml")["dependencies"].as_table().unwrap() {
+        let optional =
+            described.get("optional").is_some_and(|optional| optional.as_bool() == Some(true));
+        // Where there are two versions of one, the version stands behind its name.
+        let known = locked.iter().any(|locked| locked.split(' ').next() == Some(name));
+        assert!(
+            known || optional,
+            "cargo update --workspace in fuzz/ adds {name} to its lock file"
+        );
+    }
+}
