@@ -5,30 +5,48 @@ use std::collections::VecDeque;
 use super::units::Unit;
 use zeroize::Zeroizing;
 
-/// Looks for secrets in a text that streams by. It holds back fewer units than the longest of them has
-/// characters.
+/// Looks for secrets in a text that streams by. It holds back what may be the beginning of one, and
+/// nothing else.
 pub(super) struct Mask {
+    /// The longest first, so that a secret that ends with another is covered whole.
     secrets: Vec<Zeroizing<String>>,
-    longest: usize,
+    /// The bytes that a secret may begin with.
+    first: [bool; 256],
     held: VecDeque<Unit>,
 }
 
 impl Mask {
     /// A mask for these secrets, which are ASCII.
     pub(super) fn new(secrets: Vec<Zeroizing<String>>) -> Self {
-        let secrets: Vec<_> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        let longest = secrets.iter().map(|secret| secret.len()).max().unwrap_or(0);
-        Self { secrets, longest, held: VecDeque::with_capacity(longest + 1) }
+        let mut secrets: Vec<_> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let mut first = [false; 256];
+        for secret in &secrets {
+            first[usize::from(secret.as_bytes()[0])] = true;
+        }
+        Self { secrets, first, held: VecDeque::new() }
+    }
+
+    /// Whether nothing is held back.
+    pub(super) fn is_idle(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Whether a secret may begin with a byte.
+    pub(super) fn may_begin(&self, byte: u8) -> bool {
+        self.first[usize::from(byte)]
     }
 
     /// Takes a unit, and gives on what cannot be part of a secret any more.
-    pub(super) fn push(&mut self, unit: Unit, each: impl FnOnce(Unit)) {
+    pub(super) fn push(&mut self, unit: Unit, mut each: impl FnMut(Unit)) {
+        let may_begin = unit.meant.is_some_and(|byte| self.may_begin(byte));
+        if self.held.is_empty() && !may_begin {
+            return each(unit);
+        }
         self.held.push_back(unit);
         self.cover();
-        if self.held.len() >= self.longest.max(1)
-            && let Some(first) = self.held.pop_front()
-        {
-            each(first);
+        while !self.held.is_empty() && !self.begins_secret() {
+            self.held.pop_front().into_iter().for_each(&mut each);
         }
     }
 
@@ -41,14 +59,26 @@ impl Mask {
     fn cover(&mut self) {
         for secret in &self.secrets {
             let Some(start) = self.held.len().checked_sub(secret.len()) else { continue };
-            let tail = self.held.range(start..).rev();
-            if tail.zip(secret.bytes().rev()).all(|(unit, byte)| unit.meant == Some(byte)) {
+            if is_meant(self.held.range(start..), secret.as_bytes()) {
                 for unit in self.held.range_mut(start..) {
                     *unit = Unit::plain(b'*', unit.place);
                 }
+                return;
             }
         }
     }
+
+    /// Whether more of a secret may follow what is held.
+    fn begins_secret(&self) -> bool {
+        let held = self.held.len();
+        let mut longer = self.secrets.iter().filter(|secret| secret.len() > held);
+        longer.any(|secret| is_meant(self.held.iter(), &secret.as_bytes()[..held]))
+    }
+}
+
+fn is_meant<'a>(mut units: impl Iterator<Item = &'a Unit>, text: &[u8]) -> bool {
+    let mut text = text.iter();
+    units.all(|unit| unit.meant.as_ref() == text.next())
 }
 
 /// A text that is all there, with stars for the secrets in it; none where it holds none.

@@ -34,8 +34,14 @@ impl Rewriting {
     /// What can be sent on once this piece is there.
     pub(super) fn push(&mut self, piece: &[u8]) -> Bytes {
         let mut out = Vec::with_capacity(piece.len() + 64);
-        let Self { mask, json } = self;
-        for byte in piece {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            // Most of an answer is nobody's business, and need not be looked at one by one.
+            let (passing, others) = rest.split_at(self.passing(rest));
+            out.extend_from_slice(passing);
+            let Some((byte, others)) = others.split_first() else { break };
+            rest = others;
+            let Self { mask, json } = self;
             match json {
                 Some((units, strings)) => units.push(*byte, |unit| {
                     mask.push(unit, |unit| strings.push(unit, &mut out));
@@ -46,6 +52,19 @@ impl Rewriting {
             }
         }
         out.into()
+    }
+
+    /// How many bytes pass as they are.
+    fn passing(&self, text: &[u8]) -> usize {
+        let may_pass =
+            self.json.as_ref().is_none_or(|(units, strings)| units.is_inside() && strings.passes());
+        if !may_pass || !self.mask.is_idle() {
+            return 0;
+        }
+        let is_json = self.json.is_some();
+        let ends = |byte: &u8| is_json && matches!(byte, b'"' | b'\\');
+        let first = text.iter().position(|byte| ends(byte) || self.mask.may_begin(*byte));
+        first.unwrap_or(text.len())
     }
 
     /// What is left at the end.

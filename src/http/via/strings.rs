@@ -13,8 +13,11 @@ pub(super) struct Strings {
     /// Fields whose values are hidden.
     hidden: Vec<&'static str>,
     longest_name: usize,
-    /// The string at hand while it may begin with a link.
-    begun: Option<Vec<Unit>>,
+    /// Whether the string at hand may begin with a link; what there is of it, as it is written and as
+    /// it is meant.
+    beginning: bool,
+    begun: Vec<Unit>,
+    text: Vec<u8>,
     /// The last string, up to one character more than a name has: it is a name if a colon follows.
     last: Vec<u8>,
     hiding: Hiding,
@@ -38,8 +41,14 @@ enum Hiding {
 impl Strings {
     pub(super) fn new(links: Links, hidden: Vec<&'static str>) -> Self {
         let longest_name = hidden.iter().map(|name| name.len()).max().unwrap_or(0);
-        let (begun, last) = (None, Vec::new());
-        Self { links, hidden, longest_name, begun, last, hiding: Hiding::No }
+        let (begun, text, last) = (Vec::new(), Vec::new(), Vec::new());
+        let (beginning, hiding) = (false, Hiding::No);
+        Self { links, hidden, longest_name, beginning, begun, text, last, hiding }
+    }
+
+    /// Whether the rest of the string at hand, inside of one, passes as it is.
+    pub(super) fn passes(&self) -> bool {
+        self.hiding == Hiding::No && !self.beginning && self.last.len() > self.longest_name
     }
 
     /// Takes a unit, and writes what it becomes.
@@ -73,7 +82,7 @@ impl Strings {
         if self.hides() {
             out.push(HIDDEN);
         } else {
-            self.begun = Some(Vec::new());
+            self.beginning = true;
         }
     }
 
@@ -84,27 +93,36 @@ impl Strings {
         if self.hides() {
             return;
         }
-        let Some(begun) = &mut self.begun else { return out.extend_from_slice(unit.written()) };
-        begun.push(unit);
-        let text: Vec<u8> = begun.iter().map(|unit| unit.meant.unwrap_or_default()).collect();
-        match self.links.compare(&text) {
+        if !self.beginning {
+            return out.extend_from_slice(unit.written());
+        }
+        self.begun.push(unit);
+        self.text.push(unit.meant.unwrap_or_default());
+        match self.links.compare(&self.text) {
             Match::Begun => {}
             Match::No => self.settle(out),
             Match::Whole => {
-                let escaped = begun.iter().any(|unit| unit.written() == b"\\/");
+                let escaped = self.begun.iter().any(|unit| unit.written() == b"\\/");
                 let here = self.links.here();
                 let here = if escaped { here.replace('/', "\\/") } else { here.to_owned() };
                 out.extend_from_slice(here.as_bytes());
-                self.begun = None;
+                self.end_beginning();
             }
         }
     }
 
     /// The string at hand does not begin with a link.
     fn settle(&mut self, out: &mut Vec<u8>) {
-        for unit in self.begun.take().into_iter().flatten() {
+        for unit in &self.begun {
             out.extend_from_slice(unit.written());
         }
+        self.end_beginning();
+    }
+
+    fn end_beginning(&mut self) {
+        self.beginning = false;
+        self.begun.clear();
+        self.text.clear();
     }
 
     fn outside(&mut self, unit: Unit, out: &mut Vec<u8>) {

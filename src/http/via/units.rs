@@ -55,6 +55,11 @@ pub(super) struct Units {
 }
 
 impl Units {
+    /// Whether a byte that comes now would be a character of a string, but for a quote or backslash.
+    pub(super) fn is_inside(&self) -> bool {
+        self.inside && self.escape.is_empty()
+    }
+
     /// The units that end with this byte: one, none while an escape goes on, or several where one turns
     /// out to be none.
     pub(super) fn push(&mut self, byte: u8, mut each: impl FnMut(Unit)) {
