@@ -40,6 +40,11 @@ impl Links {
         &self.here
     }
 
+    /// Whether a link may begin with a byte.
+    pub(super) fn may_begin(&self, byte: u8) -> bool {
+        self.vendor.iter().any(|link| link.as_bytes().first() == Some(&byte.to_ascii_lowercase()))
+    }
+
     /// Whether a text is the beginning of a link.
     pub(super) fn compare(&self, text: &[u8]) -> Match {
         let mut begun = false;

@@ -55,16 +55,19 @@ impl Rewriting {
     }
 
     /// How many bytes pass as they are.
-    fn passing(&self, text: &[u8]) -> usize {
-        let may_pass =
-            self.json.as_ref().is_none_or(|(units, strings)| units.is_inside() && strings.passes());
-        if !may_pass || !self.mask.is_idle() {
+    fn passing(&mut self, text: &[u8]) -> usize {
+        if !self.mask.is_idle() {
             return 0;
         }
-        let is_json = self.json.is_some();
-        let ends = |byte: &u8| is_json && matches!(byte, b'"' | b'\\');
-        let first = text.iter().position(|byte| ends(byte) || self.mask.may_begin(*byte));
-        first.unwrap_or(text.len())
+        let Self { mask, json } = self;
+        let Some((units, strings)) = json else {
+            return text.iter().position(|byte| mask.may_begin(*byte)).unwrap_or(text.len());
+        };
+        let Some(place) = units.place().filter(|place| strings.passes(*place)) else { return 0 };
+        let ends = |byte: &u8| strings.is_telling(*byte, place) || mask.may_begin(*byte);
+        let passing = text.iter().position(ends).unwrap_or(text.len());
+        strings.passed(&text[..passing], place);
+        passing
     }
 
     /// What is left at the end.

@@ -46,9 +46,28 @@ impl Strings {
         Self { links, hidden, longest_name, beginning, begun, text, last, hiding }
     }
 
-    /// Whether the rest of the string at hand, inside of one, passes as it is.
-    pub(super) fn passes(&self) -> bool {
-        self.hiding == Hiding::No && !self.beginning && self.last.len() > self.longest_name
+    /// Whether what comes at this place passes as it is, up to the next byte that is
+    /// [telling](Self::is_telling).
+    pub(super) fn passes(&self, place: Place) -> bool {
+        let is_known = place == Place::Outside || self.last.len() > self.longest_name;
+        self.hiding == Hiding::No && !self.beginning && is_known
+    }
+
+    /// Whether a byte changes the place, or what is done there.
+    pub(super) fn is_telling(&self, byte: u8, place: Place) -> bool {
+        match byte {
+            b'"' => true,
+            b'\\' => place == Place::Inside,
+            b':' => place == Place::Outside && !self.last.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Learns of what has passed outside of strings: a colon behind it follows no name.
+    pub(super) fn passed(&mut self, text: &[u8], place: Place) {
+        if place == Place::Outside && !text.iter().all(u8::is_ascii_whitespace) {
+            self.last.clear();
+        }
     }
 
     /// Takes a unit, and writes what it becomes.
@@ -94,6 +113,10 @@ impl Strings {
             return;
         }
         if !self.beginning {
+            return out.extend_from_slice(unit.written());
+        }
+        if self.begun.is_empty() && !unit.meant.is_some_and(|byte| self.links.may_begin(byte)) {
+            self.beginning = false;
             return out.extend_from_slice(unit.written());
         }
         self.begun.push(unit);

@@ -55,9 +55,11 @@ pub(super) struct Units {
 }
 
 impl Units {
-    /// Whether a byte that comes now would be a character of a string, but for a quote or backslash.
-    pub(super) fn is_inside(&self) -> bool {
-        self.inside && self.escape.is_empty()
+    /// Where a byte that comes now would be, but for a quote or backslash; none where it may be part of
+    /// an escape.
+    pub(super) fn place(&self) -> Option<Place> {
+        let place = if self.inside { Place::Inside } else { Place::Outside };
+        self.escape.is_empty().then_some(place)
     }
 
     /// The units that end with this byte: one, none while an escape goes on, or several where one turns
