@@ -121,7 +121,7 @@ pub struct Options {
     #[arg(default_missing_value = "true", value_name = "true|false")]
     pub pass_credential: Option<String>,
     /// Where GitHub's public keys are, to take its reports of leaked keys: a file, or
-    /// https://api.github.com/meta/public_keys/secret_scanning [default: none]
+    /// `https://api.github.com/meta/public_keys/secret_scanning` [default: none]
     #[arg(long, global = true, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub github_keys: Option<String>,
     /// How warnings go out
