@@ -66,6 +66,8 @@ pub(in crate::store) struct Shared {
     pub(super) no_writing: AtomicBool,
     /// How many connections are kept, or opened again before any other.
     pub(super) to_keep: AtomicUsize,
+    /// Whether there was any connection.
+    pub(super) was_opened: AtomicBool,
 }
 
 impl Shared {
@@ -108,6 +110,7 @@ impl Connector {
             }
         };
         let (open, kept) = (self.open.clone(), self.keeps.then(|| kept.clone()));
+        self.shared.was_opened.store(true, Ordering::Release);
         Ok(Session {
             line,
             connection,
@@ -198,6 +201,13 @@ impl Target {
     }
 }
 
+/// Closes an SQLite file once more, which folds its write-ahead log into it unless somebody else has
+/// the file open.
+pub(super) fn close_again(path: &Path) -> Result<()> {
+    // Only who has read the file knows of its log.
+    Ok(connect_sqlite(path)?.batch_execute("PRAGMA schema_version")?)
+}
+
 /// Opens an existing file; a missing one is not made.
 fn connect_sqlite(path: &Path) -> Result<SqliteConnection> {
     let mut connection = SqliteConnection::establish(&sqlite_uri(path, "rw"))
@@ -260,4 +270,31 @@ fn set_up(connection: &mut PgConnection, own_port: Option<u16>) -> Result<bool> 
     }
     connection.batch_execute("COMMIT")?;
     Ok(direct)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::database::preconditions::files_of;
+
+    #[test]
+    fn a_log_that_was_left_behind_goes_into_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [open, left] = ["open.db", "left.db"].map(|name| folder.path().join(name));
+        std::fs::write(&open, "").unwrap();
+        let mut connection = connect_sqlite(&open).unwrap();
+        connection
+            .batch_execute(
+                "PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (7)",
+            )
+            .unwrap();
+        for file in files_of(&open) {
+            let name = file.file_name().unwrap().to_str().unwrap().replace("open", "left");
+            std::fs::copy(&file, folder.path().join(name)).unwrap();
+        }
+        assert_eq!(files_of(&left).len(), 3);
+        close_again(&left).unwrap();
+        assert_eq!(files_of(&left), std::slice::from_ref(&left));
+        connect_sqlite(&left).unwrap().batch_execute("INSERT INTO t VALUES (8)").unwrap();
+    }
 }

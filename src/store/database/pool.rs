@@ -5,6 +5,7 @@
 //! it a server keeps two connections for good: the change feed's, and one to write counts.
 
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use r2d2::{Pool, PooledConnection};
 
-use super::connection::{Connector, PATIENCE, Session, Shared};
+use super::connection::{Connector, PATIENCE, Session, Shared, close_again};
 use super::file_identity::FileIdentity;
 use super::lifeline;
 use super::permits::{Permit, Permits};
@@ -59,9 +60,13 @@ pub struct Database {
 
 /// Waits, when it is dropped, for the connections of pools that were dropped before. A thread of
 /// r2d2's that has opened one may hold its pool a moment longer than whoever used it, and a process
-/// that ended in that moment would leave SQLite's write-ahead log behind.
+/// that ended in that moment would leave SQLite's write-ahead log behind. So would two connections
+/// that are closed in one moment, since each finds the other there.
 struct Closing {
     open: Arc<()>,
+    shared: Arc<Shared>,
+    /// The file, of SQLite.
+    path: Option<PathBuf>,
 }
 
 impl Drop for Closing {
@@ -69,6 +74,14 @@ impl Drop for Closing {
         let began = Instant::now();
         while Arc::strong_count(&self.open) > 1 && began.elapsed() < LONGEST_CLOSING {
             thread::sleep(Duration::from_millis(1));
+        }
+        let was_opened = self.shared.was_opened.load(Ordering::Acquire);
+        if let Some(path) = &self.path
+            && was_opened
+            && preconditions::files_of(path).len() > 1
+            && let Err(error) = close_again(path)
+        {
+            tracing::debug!(%error, "the write-ahead log is left for the next start");
         }
     }
 }
@@ -121,17 +134,18 @@ impl Database {
                 (pool.clone(), pool, pooled.saturating_sub(FOR_READERS).max(1))
             }
         };
-        let file = match &target {
-            Target::Sqlite(path) => Some(FileIdentity::of(path)),
+        let path = match &target {
+            Target::Sqlite(path) => Some(path.clone()),
             Target::Postgres(_) => None,
         };
+        let file = path.as_deref().map(FileIdentity::of);
         Self {
             file,
             readers,
             writer,
             writing: Arc::new(Permits::new(writers)),
             waiting: Arc::default(),
-            closing: Arc::new(Closing { open: open.clone() }),
+            closing: Arc::new(Closing { open: open.clone(), shared: shared.clone(), path }),
             shared,
             target,
         }
