@@ -289,3 +289,43 @@ fn pool(connector: Connector, size: u32, idle: Option<Duration>) -> Pool<Connect
     let pool = pool.idle_timeout(idle).error_handler(Box::new(LogErrors));
     pool.build_unchecked(connector)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Barrier;
+
+    use diesel::connection::SimpleConnection;
+
+    use super::*;
+
+    #[test]
+    fn connections_that_are_closed_in_one_moment_leave_no_log() {
+        let memory = Some(Path::new("/dev/shm")).filter(|place| place.is_dir());
+        let folder = memory.map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap();
+        let path = folder.path().join("x.db");
+        std::fs::write(&path, "").unwrap();
+        let setting_up = "PRAGMA journal_mode = WAL; CREATE TABLE t (n)";
+        Target::Sqlite(path.clone()).open().unwrap().connection.batch_execute(setting_up).unwrap();
+        for round in 0..2000 {
+            let database = Database::new(Target::Sqlite(path.clone()), 0);
+            let mut reader = database.readers.get().unwrap();
+            let mut writer = database.writer().unwrap();
+            writer.connection.batch_execute("INSERT INTO t VALUES (1)").unwrap();
+            reader.connection.batch_execute("SELECT * FROM t").unwrap();
+            let barrier = Barrier::new(2);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    // Some time within which the other's is closed.
+                    (0..round % 100 * 40).for_each(|_| std::hint::spin_loop());
+                    drop(reader);
+                });
+                drop(writer);
+                barrier.wait();
+                drop(database);
+            });
+            assert_eq!(preconditions::files_of(&path).len(), 1, "round {round}");
+        }
+    }
+}
