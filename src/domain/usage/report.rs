@@ -9,7 +9,7 @@ use crate::domain::Bitting;
 use crate::domain::error::Result;
 use crate::domain::principal::Principal;
 use crate::model::breakdown::Breakdown;
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, ResourceNumber};
 use crate::model::connections::Handle;
 use crate::model::failed_request::FailedRequest;
 use crate::model::key::KeyNumber;
@@ -115,13 +115,16 @@ impl Bitting {
                 self.usage_rows(KeySelection::Only(&own))?
             }
         };
-        let catalog = &self.catalog;
-        let connection = |cell: &Cell| catalog.counted.connection_of(cell.resource()?);
-        let connections = ledger.cells().filter_map(connection).map(str::to_owned).collect();
-        if let Some(handle) = over {
-            ledger.retain(|cell| connection(cell) == Some(handle.as_str()));
+        // There are many counts and few resources, whose names are looked for in a list.
+        let used: BTreeSet<_> = ledger.cells().filter_map(|cell| cell.resource()).collect();
+        let handle_of = |number: &ResourceNumber| self.catalog.counted.connection_of(*number);
+        let connections = used.iter().filter_map(handle_of).map(str::to_owned).collect();
+        if let Some(over) = over {
+            let is_over = |number: &ResourceNumber| handle_of(number) == Some(over.as_str());
+            let kept: BTreeSet<_> = used.into_iter().filter(is_over).collect();
+            ledger.retain(|cell| cell.resource().is_some_and(|number| kept.contains(&number)));
         }
-        Ok(OverallUsage { windows: add_up(&ledger, catalog, &windows, now), connections })
+        Ok(OverallUsage { windows: add_up(&ledger, &self.catalog, &windows, now), connections })
     }
 
     /// The last addresses that a key was used from, the newest first.

@@ -27,6 +27,8 @@ struct ConnectionPage {
     frame: Frame,
     manages: bool,
     shown: Shown,
+    /// The requests over it, as far as the reader may know of them.
+    sums: Vec<Sum>,
 }
 
 /// A connection as pages show it.
@@ -52,8 +54,6 @@ struct Shown {
     tested: Option<(When, String, i64)>,
     created: When,
     created_by: String,
-    /// The requests over it, as far as the reader may know of them.
-    sums: Vec<Sum>,
     keys: Vec<(String, String)>,
     keys_in_all: usize,
 }
@@ -65,7 +65,6 @@ impl Shown {
             true => bitting.keys_that_reach(principal, handle)?,
             false => Vec::new(),
         };
-        let usage = bitting.overall_usage(principal, Some(handle))?;
         let now = bitting.time.now();
         let (state, fault) = bitting.state_of(&connection);
         let Connection { profile, test, .. } = connection;
@@ -100,7 +99,6 @@ impl Shown {
                 .map(|test| (When::ago(test.at, now), shortened(test.by, NAME), test.milliseconds)),
             created: When::ago(connection.created_at, now),
             created_by: shortened(connection.created_by.name, NAME),
-            sums: Sum::of_all(&usage.windows),
             keys_in_all: keys.len(),
             keys: keys
                 .into_iter()
@@ -118,11 +116,16 @@ pub async fn show(
     handle: Id<Handle>,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
-    let shown = state.run(move |bitting| Shown::read(bitting, &principal, &handle.0)).await?;
+    let found = state.run(move |bitting| {
+        let shown = Shown::read(bitting, &principal, &handle.0)?;
+        Ok((shown, bitting.overall_usage(&principal, Some(&handle.0))?))
+    });
+    let (shown, usage) = found.await?;
     let template = ConnectionPage {
         frame: viewer.frame(Section::Connections),
         manages: viewer.principal.administers(),
         shown,
+        sums: Sum::of_all(&usage.windows),
     };
     page(StatusCode::OK, &template)
 }
