@@ -83,6 +83,12 @@ fn is_meant<'a>(mut units: impl Iterator<Item = &'a Unit>, text: &[u8]) -> bool 
 
 /// A text that is all there, with stars for the secrets in it; none where it holds none.
 pub(super) fn masked(text: &[u8], secrets: &[Zeroizing<String>]) -> Option<Vec<u8>> {
+    let holds = |secret: &Zeroizing<String>| {
+        !secret.is_empty() && text.windows(secret.len()).any(|part| part == secret.as_bytes())
+    };
+    if !secrets.iter().any(holds) {
+        return None;
+    }
     let mut mask = Mask::new(secrets.to_vec());
     let mut out = Vec::with_capacity(text.len());
     for byte in text {
@@ -90,5 +96,5 @@ pub(super) fn masked(text: &[u8], secrets: &[Zeroizing<String>]) -> Option<Vec<u
         mask.push(unit, |unit| out.extend_from_slice(unit.written()));
     }
     mask.finish(|unit| out.extend_from_slice(unit.written()));
-    (out != text).then_some(out)
+    Some(out)
 }
