@@ -103,7 +103,7 @@ struct Shard {
     changes: u64,
 }
 
-/// What most requests need of an identity, and all of it.
+/// What most requests need of an identity, found without a look at the rest, and all of it.
 struct Known {
     headers: IdentityHeaders,
     identity: Arc<KeyIdentity>,

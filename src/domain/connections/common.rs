@@ -25,7 +25,7 @@ pub struct Connections {
     /// What tests have found.
     pub tests: TestCounts,
     /// The state of each connection when the database was last asked for those whose test is due.
-    pub(super) states: Mutex<Arc<[StateOfConnection]>>,
+    states: Mutex<Arc<[StateOfConnection]>>,
     pub(super) hosts: Vec<ApiOrigin>,
     pub(super) test_every: Duration,
 }
@@ -47,6 +47,11 @@ impl Connections {
             hosts: settings.hosts.clone(),
             test_every: settings.test_every,
         })
+    }
+
+    /// Takes in the state of each connection.
+    pub(super) fn set_states(&self, states: Arc<[StateOfConnection]>) {
+        *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
     }
 
     /// The state of each connection, as read every half minute.

@@ -1,8 +1,6 @@
 //! Testing connections that there are: on demand, regularly, and after an answer that may mean that
 //! the vendor no longer accepts the credential.
 
-use std::sync::PoisonError;
-
 use chrono::Duration;
 use serde_json::json;
 
@@ -60,8 +58,7 @@ impl Bitting {
         let due = self.time.now() - every;
         let all = self.background.read(connections::list)?;
         let state = |each: &Connection| (each.handle.clone(), each.kind, self.state_of(each).0);
-        *self.connections.states.lock().unwrap_or_else(PoisonError::into_inner) =
-            all.iter().map(state).collect();
+        self.connections.set_states(all.iter().map(state).collect());
         let usable = |each: &&Connection| {
             let has_test = each.profile.test_target(each.kind).is_some();
             has_test && each.disabled_at.is_none() && self.connections.has_key_of(each)
