@@ -7,33 +7,28 @@ use url::Url;
 use super::warnings::is_near;
 use crate::model::github_keys::GithubKeys;
 
-/// How GitHub's reports of leaks are known.
-#[derive(Debug, Clone)]
-pub struct GithubKeySettings {
-    /// Where the public keys come from.
-    pub source: GithubKeySource,
-    /// How soon keys are fetched again where that failed, or a report names one that is not known.
-    pub fetch_again_after: Duration,
-}
-
 /// Where GitHub's public keys come from.
 #[derive(Debug, Clone)]
 pub enum GithubKeySource {
     /// A file, which was read.
     File(GithubKeys),
     /// GitHub itself, which is asked.
-    Url(Url),
+    Url {
+        /// Where it lists them.
+        url: Url,
+        /// How soon it is asked again where that failed, or a report names a key that is not known.
+        again_after: Duration,
+    },
 }
 
 /// Reads the file with this path, or the address.
-pub(super) fn read(text: &str) -> Result<GithubKeySettings, String> {
-    let source = if text.starts_with("http://") || text.starts_with("https://") {
-        GithubKeySource::Url(parse_url(text)?)
-    } else {
-        let text = std::fs::read_to_string(text).map_err(|why| format!("cannot be read: {why}"))?;
-        GithubKeySource::File(GithubKeys::parse(&text)?)
-    };
-    Ok(GithubKeySettings { source, fetch_again_after: Duration::from_secs(60) })
+pub(super) fn read(text: &str) -> Result<GithubKeySource, String> {
+    if text.starts_with("http://") || text.starts_with("https://") {
+        let again_after = Duration::from_secs(60);
+        return Ok(GithubKeySource::Url { url: parse_url(text)?, again_after });
+    }
+    let text = std::fs::read_to_string(text).map_err(|why| format!("cannot be read: {why}"))?;
+    GithubKeys::parse(&text).map(GithubKeySource::File)
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {

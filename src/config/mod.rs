@@ -38,7 +38,7 @@ pub use connections::{ConnectionOptions, ConnectionSettings, KeySource, ViaSetti
 use file::File;
 use gateway::GatewayOptions;
 pub use gateway::{GatewaySettings, Upstream};
-pub use github_keys::{GithubKeySettings, GithubKeySource};
+pub use github_keys::GithubKeySource;
 pub use listen::ListenAddress;
 use listen::parse_listen;
 pub use patience::Patience;
@@ -165,8 +165,8 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// What stands before an API, if anything.
     pub gateway: Option<GatewaySettings>,
-    /// How GitHub's reports of leaks are known, if they are taken.
-    pub github_keys: Option<GithubKeySettings>,
+    /// Where GitHub's public keys come from, if its reports of leaks are taken.
+    pub github_keys: Option<GithubKeySource>,
     /// How warnings go out, if they do.
     pub warnings: WarningSettings,
     /// Where connections may lead, and what seals their credentials.

@@ -35,8 +35,8 @@ pub struct WarningOptions {
     /// [default: nobody]
     #[arg(long, global = true, value_name = "EMAILS")]
     pub notify: Option<String>,
-    /// A PEM file of certificate authorities that may vouch for the webhook and the mail server
-    /// besides the public ones
+    /// A PEM file of certificate authorities that may vouch for the webhook, the mail server and the
+    /// address of GitHub's keys besides the public ones
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub notify_ca: Option<String>,
 }
@@ -48,7 +48,8 @@ pub struct WarningSettings {
     pub webhook: Option<WebhookSettings>,
     /// The mail server, if there is one.
     pub mail: Option<MailSettings>,
-    /// Authorities that may vouch for either besides the public ones.
+    /// Authorities that may vouch for them, and for the address of GitHub's keys, besides the public
+    /// ones.
     pub authorities: Vec<CertificateDer<'static>>,
 }
 

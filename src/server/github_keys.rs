@@ -11,7 +11,7 @@ use http::header::{ACCEPT, USER_AGENT};
 use url::Url;
 
 use super::health::Health;
-use crate::config::{GithubKeySettings, GithubKeySource, Settings};
+use crate::config::{GithubKeySource, Settings};
 use crate::domain::keys::github_keys::KnownGithubKeys;
 use crate::model::github_keys::GithubKeys;
 use crate::outbound::{Connector, ask, written_out};
@@ -24,10 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The keys that are known before any are fetched.
-pub(super) fn known(settings: &GithubKeySettings) -> KnownGithubKeys {
-    match &settings.source {
+pub(super) fn known(source: &GithubKeySource) -> KnownGithubKeys {
+    match source {
         GithubKeySource::File(keys) => KnownGithubKeys::of(keys.clone()),
-        GithubKeySource::Url(_) => KnownGithubKeys::default(),
+        GithubKeySource::Url { .. } => KnownGithubKeys::default(),
     }
 }
 
@@ -41,14 +41,12 @@ pub(super) struct Listing {
 impl Listing {
     /// Where the settings say, if they name an address.
     pub(super) fn of(settings: &Settings) -> io::Result<Option<Self>> {
-        let Some(GithubKeySettings { source: GithubKeySource::Url(url), fetch_again_after }) =
-            &settings.github_keys
-        else {
+        let Some(GithubKeySource::Url { url, again_after }) = &settings.github_keys else {
             return Ok(None);
         };
         let authorities = &settings.warnings.authorities;
         let connector = Connector::new(&written_out(url), authorities).map_err(io::Error::other)?;
-        Ok(Some(Self { url: url.clone(), connector, again_after: *fetch_again_after }))
+        Ok(Some(Self { url: url.clone(), connector, again_after: *again_after }))
     }
 
     fn fetch(&self) -> Result<GithubKeys, String> {

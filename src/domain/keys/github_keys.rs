@@ -44,3 +44,28 @@ impl KnownGithubKeys {
         self.missed.store(false, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_key_that_is_not_known_is_missed_until_others_come() {
+        let keys = || {
+            let key = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE/RkGJ73R8aU/mMFDgJhvJNEEXqt7\n\
+                       aGiXrnjlA/7zCL69FfuYX/yBMmxyrzW5bBz9zDyXPPGgi0gTkcBFVqeuoA==";
+            let listed = serde_json::json!({"key_identifier": "one", "key": key});
+            let listing = serde_json::json!({"public_keys": [listed]}).to_string();
+            GithubKeys::parse(&listing).unwrap()
+        };
+        let id = "one";
+        let known = KnownGithubKeys::default();
+        assert!(known.is_empty() && !known.verify(id, "", b"") && known.were_missed());
+        known.replace(keys());
+        assert!(!known.is_empty() && !known.were_missed());
+        assert!(!known.verify(id, "MEUCIQ==", b"[]") && !known.were_missed());
+        assert!(!known.verify("another", "MEUCIQ==", b"[]") && known.were_missed());
+        known.replace(keys());
+        assert!(!known.were_missed());
+    }
+}
