@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::warnings::is_near;
+use super::address::{Refusals, parse_address};
 use crate::model::github_keys::GithubKeys;
 
 /// Where GitHub's public keys come from.
@@ -31,17 +31,12 @@ pub(super) fn read(text: &str) -> Result<GithubKeySource, String> {
     GithubKeys::parse(&text).map(GithubKeySource::File)
 }
 
-fn parse_url(text: &str) -> Result<Url, String> {
-    let expected = "must be a file, or an address such as \
-                    https://api.github.com/meta/public_keys/secret_scanning";
-    let url = Url::parse(text).map_err(|_| expected)?;
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("must hold no user, no password and no #".to_owned());
-    }
-    if url.scheme() == "http" && !is_near(url.host()) {
-        return Err("must begin with https://: whoever can change these keys can report any key \
-                    as leaked"
-            .to_owned());
-    }
-    Ok(url)
+fn parse_url(text: &str) -> Result<Url, &'static str> {
+    let refusals = Refusals {
+        malformed: "must be a file, or an address such as \
+                    https://api.github.com/meta/public_keys/secret_scanning",
+        overfull: "must hold no user, no password and no #",
+        plain: "must begin with https://: whoever can change these keys can report any key as leaked",
+    };
+    parse_address(text, &refusals)
 }

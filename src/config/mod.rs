@@ -3,6 +3,7 @@
 //! Everything is read as text and parsed in one place, so that a bad value is refused with the same
 //! words wherever it stands.
 
+mod address;
 mod authorities;
 mod connections;
 mod file;

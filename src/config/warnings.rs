@@ -1,13 +1,13 @@
 //! The settings of warnings: the webhook, the mail server, and whom to tell.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use clap::{Args, ValueHint};
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
-use url::{Host, Position, Url};
+use url::{Position, Url};
 
+use super::address::{Refusals, is_near, parse_address};
 use super::authorities::read_authorities;
 use super::file::File;
 use super::setting::{BadSetting, Setting, variable};
@@ -184,42 +184,15 @@ fn mail(
     }
 }
 
-/// Whether the operator has written out a place on this machine or in a private network, rather than
-/// a name that somebody else's server resolves.
-pub(super) fn is_near(host: Option<Host<&str>>) -> bool {
-    let address = match host {
-        Some(Host::Domain(name)) => return name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::V4(address),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical(),
-        None => return false,
-    };
-    match address {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
-    }
-}
-
 fn parse_webhook(text: &str) -> Result<Url, &'static str> {
-    let expected =
-        "must be an address such as https://hooks.example.com/warnings or http://127.0.0.1:9000";
-    let url = Url::parse(text).map_err(|_| expected)?;
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(expected);
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err(
-            "must hold no user, no password and no #: messages are known by their signature",
-        );
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_near(url.host()) => Ok(url),
-        "http" => Err(
-            "must begin with https://: without TLS, messages are sent only to localhost and to private \
-             addresses that are written out, such as http://10.0.0.7:9000",
-        ),
-        _ => Err(expected),
-    }
+    let refusals = Refusals {
+        malformed: "must be an address such as https://hooks.example.com/warnings or \
+                    http://127.0.0.1:9000",
+        overfull: "must hold no user, no password and no #: messages are known by their signature",
+        plain: "must begin with https://: without TLS, messages are sent only to localhost and to \
+                private addresses that are written out, such as http://10.0.0.7:9000",
+    };
+    parse_address(text, &refusals)
 }
 
 fn parse_smtp(text: &str) -> Result<SmtpServer, &'static str> {

@@ -17,7 +17,6 @@ use super::notifier::Courier;
 use super::refusals::RefusalSummary;
 use crate::config::Settings;
 use crate::domain::Bitting;
-use crate::domain::keys::github_keys::KnownGithubKeys;
 use crate::http::state::HttpSettings;
 use crate::store;
 
@@ -64,9 +63,9 @@ impl Background {
         settings: &Settings,
     ) -> io::Result<Self> {
         let usage_flush = settings.usage_flush;
-        let shared_keys = shared.github_keys.clone();
         bitting.database.keep_connections();
         let stopping = Arc::new(AtomicBool::new(false));
+        fetch_github_keys(&shared, settings, &stopping)?;
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             move || read_feed(&bitting, &stopping)
@@ -85,7 +84,6 @@ impl Background {
             move || test_connections(&bitting, &stopping)
         })?;
         let notifier = start_notifier(&bitting, settings, &stopping)?;
-        fetch_github_keys(shared_keys, settings, &stopping)?;
         Ok(Self { bitting, stopping, feed, watch, tests, usage, notifier })
     }
 
@@ -143,12 +141,14 @@ fn start_notifier(
 /// Starts the thread that fetches GitHub's public keys, where an address is named. Nobody waits for
 /// its end: it holds nothing that could be lost.
 fn fetch_github_keys(
-    known: Option<Arc<KnownGithubKeys>>,
+    shared: &HttpSettings,
     settings: &Settings,
     stopping: &Arc<AtomicBool>,
 ) -> io::Result<()> {
-    let (Some(known), Some(listing)) = (known, Listing::of(settings)?) else { return Ok(()) };
-    let stopping = stopping.clone();
+    let (Some(known), Some(listing)) = (&shared.github_keys, Listing::of(settings)?) else {
+        return Ok(());
+    };
+    let (known, stopping) = (known.clone(), stopping.clone());
     let fetch = move || github_keys::run(&known, &listing, &stopping);
     thread::Builder::new().name("github-keys".to_owned()).spawn(fetch).map(drop)
 }

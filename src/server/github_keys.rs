@@ -77,7 +77,7 @@ pub(super) fn run(known: &KnownGithubKeys, listing: &Listing, stopping: &AtomicB
         // Made-up names must not become a flood of requests.
         let wait = || if known.were_missed() { listing.again_after } else { enough };
         while !stopping.load(Ordering::Acquire) && fetched.elapsed() < wait() {
-            thread::park_timeout(LOOK);
+            thread::sleep(LOOK);
         }
     }
 }

@@ -100,7 +100,7 @@ impl KindForm {
     }
 }
 
-/// The fields of the credential: those that its headers name, where the form has headers.
+/// The fields of a credential that is sent as the form says, or in any of the usual ways.
 fn fields_asked(kind: Kind, form: &Form) -> FieldGroups {
     kind.credential_fields(form.text("auth").trim().parse().ok().as_ref())
 }
