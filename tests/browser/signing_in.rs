@@ -8,7 +8,8 @@ use std::process::Stdio;
 use crate::story::{ADMIN, Stage, add_user, strangers_site};
 use crate::support::binary::command;
 use crate::support::browser::{PASSWORD, form_token};
-use crate::support::nginx::{NAME, Nginx, free_port};
+use crate::support::nginx::{NAME, Nginx};
+use crate::support::ports::free_port;
 use crate::support::{Binary, Browser, eventually};
 use crate::webdriver::{ENTER, Window};
 

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{Operator, key_now, new_key, operator};
 use crate::support::binary::{Binary, command};
 use crate::support::client::Client;
+use crate::support::ports::NOBODY;
 use crate::support::vendors::{AUTHORITY, Reply, Vendor, aircall, callrail, header};
 use crate::support::{
     Backend, Origin, SetAtEnd, TestDatabase, TestServer, eventually, on_both, rounds,
@@ -247,9 +248,7 @@ fn no_credential_is_in_a_log_a_file_or_a_metric() {
     ];
     let other = "echo-9f8e7d6c5b4a39281706f5e4d3c2b1a0";
     ours.connection(&add, other).unwrap();
-    // One that is not there any more.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let gone = format!("https://localhost:{}", closed.port());
+    let gone = format!("https://localhost:{NOBODY}");
     let ours = Operator { hosts: format!("{},{gone}", ours.hosts), ..ours };
     let add = ["add", "gone", "--kind", "callrail", "--base-url", &gone, "--untested"];
     ours.connection(&add, callrail::KEY).unwrap();

@@ -10,7 +10,7 @@ use bitting::outbound::{Answer, Connector, Fault, ask};
 use http::Request;
 use ipnet::IpNet;
 
-use crate::support::nginx::free_port;
+use crate::support::ports::NOBODY;
 use crate::support::vendors::{AUTHORITY, Vendor, callrail};
 
 const LONG: Duration = Duration::from_secs(10);
@@ -101,7 +101,7 @@ fn a_certificate_of_an_unknown_authority_is_refused_by_name() {
 
 #[test]
 fn each_failure_says_what_it_is() {
-    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    let nobody = format!("http://127.0.0.1:{NOBODY}/");
     let fault = get(&connector(), &nobody).unwrap_err().to_string();
     assert!(fault.contains("takes no connection"), "{fault}");
 

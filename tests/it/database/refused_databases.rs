@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::support::ports::NOBODY;
 use crate::support::{Backend, TestDatabase, binary, not_granted, on_both};
 
 const COMMANDS: [&[&str]; 4] = [
@@ -176,9 +177,7 @@ on_both! {
 #[test]
 fn a_postgresql_server_out_of_reach_is_told_without_the_password() {
     let folder = tempfile::tempdir().unwrap();
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let place = format!("127.0.0.1:{port}/db");
+    let place = format!("127.0.0.1:{NOBODY}/db");
     for (url, expected) in [
         (format!("postgres://me:hunter2@{place}"), &["Connection refused", "127.0.0.1"][..]),
         (format!("postgres://{place}?user=me&password=hunter2"), &["Connection refused"]),

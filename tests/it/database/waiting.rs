@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::nginx::free_port;
+use crate::support::ports::NOBODY;
 use crate::support::relay::Relay;
 use crate::support::{Backend, Binary, TestDatabase, binary, eventually};
 
@@ -22,7 +22,7 @@ fn serve(database: &TestDatabase, url: &str, more: &[&str]) -> Command {
 fn a_server_waits_for_its_database_and_says_so_meanwhile() {
     let database = TestDatabase::new(Backend::Postgres);
     // A pooler that is there before its server.
-    let relay = Relay::to(free_port());
+    let relay = Relay::to(NOBODY);
     let url = elsewhere(&database, relay.port);
     let server = Binary::start(serve(&database, &url, &["--metrics-listen", "127.0.0.1:0"]));
     let send = |method, path| server.client.send(method, path, &[], None);
@@ -64,7 +64,7 @@ fn a_server_waits_for_its_database_and_says_so_meanwhile() {
 fn a_server_that_waits_stops_at_once() {
     let database = TestDatabase::new(Backend::Postgres);
     // Refused at once, and an address from which no answer comes.
-    for place in [format!("127.0.0.1:{}", free_port()), "192.0.2.1:5432".to_owned()] {
+    for place in [format!("127.0.0.1:{NOBODY}"), "192.0.2.1:5432".to_owned()] {
         let url = format!("postgres://me:hunter2@{place}/db?connect_timeout=30");
         let mut command = serve(&database, &url, &["--database-wait", "1h"]);
         let log = database.folder().join("log");
@@ -89,7 +89,7 @@ fn a_server_that_waits_stops_at_once() {
 #[test]
 fn waiting_has_an_end() {
     let database = TestDatabase::new(Backend::Postgres);
-    let url = elsewhere(&database, free_port());
+    let url = elsewhere(&database, NOBODY);
     for (wait, said) in [("0", ""), ("1s", "it was waited for 1s (--database-wait)")] {
         let output = binary::ended(serve(&database, &url, &["--database-wait", wait]));
         let log = String::from_utf8(output.stderr).unwrap();

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::support::client::Client;
-use crate::support::nginx::{deployed, free_port};
+use crate::support::nginx::deployed;
+use crate::support::ports::free_port;
 use crate::support::postgres::{Cluster, can_start_servers};
 use crate::support::tools::libraries;
 use crate::support::{Binary, binary, eventually, tool};

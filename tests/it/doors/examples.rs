@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::binary::{Binary, run_ok};
 use crate::support::client::Client;
-use crate::support::nginx::free_port;
+use crate::support::ports::free_port;
 use crate::support::{
     Answer, Backend, TestDatabase, eventually, fetched, not_granted, on_both, tool,
 };

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bitting::config::Options;
 
 use super::{ask, before, body, connect, head, impatient, rest, sent, until, with};
-use crate::support::nginx::free_port;
 use crate::support::origin::Talk;
+use crate::support::ports::{NOBODY, free_port};
 use crate::support::server::MadeKey;
 use crate::support::{Backend, Binary, Origin, TestServer, binary, eventually, raw};
 
@@ -30,7 +30,7 @@ fn an_upstream_that_is_away_is_a_bad_gateway_until_it_is_back() {
     let upstream = Origin::polite();
     let mut nobody = upstream.url();
     nobody.truncate(nobody.rfind(':').unwrap() + 1);
-    nobody.push_str(&free_port().to_string());
+    nobody.push_str(&NOBODY.to_string());
     let folder = tempfile::tempdir().unwrap();
     let create =
         ["key", "create", "--name", "k", "--scope", "calls:read", "--scope", "calls:write"];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{body, connect, head, until};
-use crate::support::nginx::free_port;
+use crate::support::ports::{NOBODY, free_port};
 use crate::support::server::MadeKey;
 use crate::support::{Binary, Origin, binary, eventually, raw};
 
@@ -94,7 +94,7 @@ fn while_the_database_is_awaited_nothing_is_forwarded() {
     let upstream = Origin::polite();
     let folder = tempfile::tempdir().unwrap();
     let listen = format!("127.0.0.1:{}", free_port());
-    let database = format!("postgres://me@127.0.0.1:{}/db", free_port());
+    let database = format!("postgres://me@127.0.0.1:{NOBODY}/db");
     let arguments = ["--gateway-listen", &listen, "--upstream", &upstream.url()];
     let server =
         Binary::serve(folder.path(), &[&arguments, &["--database-url", &database][..]].concat());

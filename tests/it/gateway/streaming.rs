@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::{before, body, connect, head, rest, sent, until};
-use crate::support::nginx::free_port;
+use crate::support::ports::free_port;
 use crate::support::server::MadeKey;
 use crate::support::{Backend, Binary, Origin, TestServer, binary, eventually, raw, rounds};
 

@@ -7,7 +7,7 @@ use bitting::config::Options;
 use serde_json::json;
 
 use super::ask;
-use crate::support::nginx::free_port;
+use crate::support::ports::free_port;
 use crate::support::vendors::{AUTHORITY, Reply, Vendor, header};
 use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, raw};
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::support::nginx::free_port;
+use crate::support::ports::free_port;
 use crate::support::{Backend, TestDatabase, tool};
 
 use super::documents::files;

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::nginx::{NAME, Nginx, deployed, free_port};
+use crate::support::nginx::{NAME, Nginx, deployed};
+use crate::support::ports::free_port;
 use crate::support::{Binary, binary, eventually, tool};
 
 /// The addresses of a key's clients that were noted, when a request came through an nginx with the

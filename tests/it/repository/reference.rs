@@ -14,7 +14,7 @@ use clap::{Arg, Command};
 
 use crate::support::Binary;
 use crate::support::client::Client;
-use crate::support::nginx::free_port;
+use crate::support::ports::free_port;
 
 /// Compares a generated part with the page, or writes it there.
 fn compare(page: &str, name: &str, expected: &str) {

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::client::Client;
 use crate::support::load::{Line, request};
-use crate::support::nginx::free_port;
+use crate::support::ports::free_port;
 use crate::support::server::MadeKey;
 use crate::support::{Backend, Binary, Browser, TestDatabase, TestServer, binary, on_both, raw};
 

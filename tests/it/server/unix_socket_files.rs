@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::server::startup::refused;
-use crate::support::nginx::free_port;
+use crate::support::ports::free_port;
 use crate::support::{Binary, binary, eventually, raw};
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";

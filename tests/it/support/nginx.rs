@@ -1,9 +1,9 @@
 //! A real nginx in front of a server, with the deployed file as it is or changed by the test.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use super::ports::free_port;
 use super::tool;
 
 /// The name that the deployed file serves.
@@ -13,11 +13,6 @@ pub const NAME: &str = "keys.example.com";
 pub fn deployed(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A whole configuration around the deployed file, which writes into this folder alone.

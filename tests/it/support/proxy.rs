@@ -10,7 +10,8 @@ use std::process::{Child, Command, Stdio};
 use bitting::config::ListenAddress;
 use rustix::process::geteuid;
 
-use super::nginx::{deployed, free_port, with_main};
+use super::nginx::{deployed, with_main};
+use super::ports::free_port;
 use super::tools::libraries;
 use super::{eventually, tool};
 

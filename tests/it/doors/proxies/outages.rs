@@ -6,6 +6,7 @@ use std::time::Duration;
 use bitting::config::ListenAddress;
 
 use super::{Scene, ask_at, bearer, each_proxy};
+use crate::support::ports::NOBODY;
 use crate::support::proxy::{Kind, Proxy};
 use crate::support::relay::Relay;
 use crate::support::upstream::Upstream;
@@ -52,7 +53,7 @@ each_proxy! {
         let Some(scene) = Scene::on(kind, database, "") else { return };
         let key = scene.server.key("orders:read");
         assert_eq!(scene.ask(&key, "GET /orders").verdict(), "allowed", "{kind:?}");
-        relay.lead_to(crate::support::nginx::free_port());
+        relay.lead_to(NOBODY);
         scene.server.clock.pass(Duration::from_secs(6));
         eventually("nothing passes", || {
             scene.server.bitting.time.tick();

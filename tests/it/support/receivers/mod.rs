@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::nginx::free_port;
+use super::ports::free_port;
 use super::upstream::{Seen, Upstream};
 use super::{eventually, fetched};
 
