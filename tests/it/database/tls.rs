@@ -3,13 +3,14 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::support::postgres::{Cluster, can_start_servers};
 use crate::support::vendors::AUTHORITY;
-use crate::support::{Backend, Binary, TestDatabase, binary};
+use crate::support::{Backend, Binary, TestDatabase, binary, not_granted, skipped};
 
 /// A server that lets `secure` in by password and `certified` by certificate, both by TLS alone.
 struct Secured {
@@ -147,4 +148,35 @@ fn what_tls_refuses_is_told_with_what_to_do() {
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(!said.contains("pw@"), "{said}");
     }
+}
+
+/// The machine's own file of authorities is another one for this command alone.
+#[test]
+fn those_that_the_machine_trusts_are_trusted() {
+    const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
+    if !can_start_servers() {
+        return;
+    }
+    if !Path::new(TRUSTED).exists() {
+        return skipped("ca-certificates is not installed");
+    }
+    let server = Secured::new();
+    let complaint_trusting = |authority: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c"]);
+        command.arg(format!("mount --bind \"$1\" {TRUSTED} && shift && exec \"$@\"")).arg("sh");
+        command.arg(server.path(authority));
+        let url = server.url("secure:pw", "sslrootcert=system");
+        let migrate = binary::command(server.folder.path(), &["migrate", "--database-url", &url]);
+        command.arg(migrate.get_program()).args(migrate.get_args());
+        command.env("HOME", server.folder.path());
+        let output = binary::ended(command);
+        (!output.status.success()).then(|| String::from_utf8(output.stderr).unwrap())
+    };
+    let refused = complaint_trusting("other.crt").unwrap();
+    if refused.starts_with("unshare:") || refused.starts_with("mount:") {
+        return not_granted(&refused);
+    }
+    assert!(refused.contains("certificate verify failed"), "{refused}");
+    assert_eq!(complaint_trusting("ca.crt"), None);
 }
