@@ -1,15 +1,25 @@
-//! What is asked of two servers while something fails, and what came of it.
+//! What is asked of our servers while something fails, and what came of it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Binary, SetAtEnd, TestDatabase};
+use crate::support::{Binary, SetAtEnd, TestDatabase, eventually_within};
 
 /// Between two requests of one client: the clients must not take the processor from the servers.
 const PAUSE: Duration = Duration::from_millis(3);
+/// A server that cannot read the changes accepts nothing after `--max-staleness`, five seconds; one
+/// more is for the clients themselves.
+const BOUND: Duration = Duration::from_secs(6);
+
+struct Revoked {
+    id: String,
+    secret: String,
+    confirmed: Instant,
+}
 
 /// What was answered. A change is in it when it was confirmed.
 #[derive(Default)]
@@ -18,7 +28,11 @@ pub struct Load {
     /// 200, 503 and everything else to a key that is good all the time.
     answers: [AtomicU64; 3],
     made: Mutex<Vec<String>>,
-    revoked: Mutex<Vec<String>>,
+    revoked: Mutex<Vec<Revoked>>,
+    /// Which of the revoked keys is tried next.
+    next: AtomicUsize,
+    /// Those that were accepted although the bound was over.
+    late: Mutex<BTreeSet<String>>,
     unknown: AtomicU64,
     /// When the last change was confirmed, and the longest time without one.
     confirmed: Mutex<Option<(Instant, Duration)>>,
@@ -28,12 +42,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
 
+fn ping(server: &Binary, key: &str) -> u16 {
+    server.client.with_key(key, "GET", "/v1/ping", None).status
+}
+
 impl Load {
-    /// Has clients of two kinds ask both servers while `f` runs.
-    pub fn during(&self, servers: &[Binary; 2], admin: &str, key: &str, f: impl FnOnce(&Self)) {
+    /// Has clients of three kinds ask every server while `f` runs.
+    pub fn during(&self, servers: &[Binary], admin: &str, key: &str, f: impl FnOnce(&Self)) {
         std::thread::scope(|scope| {
             for server in servers {
                 scope.spawn(|| self.repeat(|| self.ask(server, key)));
+                scope.spawn(|| self.repeat(|| self.try_revoked(server)));
                 scope.spawn(|| self.repeat(|| self.change(server, admin)));
             }
             let _end = SetAtEnd(&self.over);
@@ -49,7 +68,7 @@ impl Load {
     }
 
     fn ask(&self, server: &Binary, key: &str) {
-        let place = match server.client.with_key(key, "GET", "/v1/ping", None).status {
+        let place = match ping(server, key) {
             200 => 0,
             503 => 1,
             _ => 2,
@@ -57,27 +76,44 @@ impl Load {
         self.answers[place].fetch_add(1, Ordering::Relaxed);
     }
 
+    fn try_revoked(&self, server: &Binary) {
+        let (id, secret) = {
+            let revoked = lock(&self.revoked);
+            let due = revoked.iter().take_while(|key| key.confirmed.elapsed() > BOUND).count();
+            if due == 0 {
+                return;
+            }
+            let key = &revoked[self.next.fetch_add(1, Ordering::Relaxed) % due];
+            (key.id.clone(), key.secret.clone())
+        };
+        if ping(server, &secret) == 200 {
+            lock(&self.late).insert(id);
+        }
+    }
+
     /// Makes a key, and revokes every second one.
     fn change(&self, server: &Binary, admin: &str) {
         let body = json!({"name": "k", "scopes": ["calls:read"]});
-        let made = server.client.with_key(admin, "POST", "/v1/keys", Some(&body));
-        self.note(&made.code());
-        if made.status != 201 {
+        let answer = server.client.with_key(admin, "POST", "/v1/keys", Some(&body));
+        self.note(&answer.code());
+        if answer.status != 201 {
             return;
         }
-        let id = made.json()["id"].as_str().unwrap().to_owned();
+        let key = answer.json();
+        let text = |field: &str| key[field].as_str().unwrap().to_owned();
         let count = {
             let mut made = lock(&self.made);
-            made.push(id.clone());
+            made.push(text("id"));
             made.len()
         };
         self.confirm();
         if count % 2 == 0 {
-            let path = format!("/v1/keys/{id}/revoke");
+            let path = format!("/v1/keys/{}/revoke", text("id"));
             let revoked = server.client.with_key(admin, "POST", &path, None);
             self.note(&revoked.code());
             if revoked.status == 200 {
-                lock(&self.revoked).push(id);
+                let (id, secret, confirmed) = (text("id"), text("key"), Instant::now());
+                lock(&self.revoked).push(Revoked { id, secret, confirmed });
                 self.confirm();
             }
         }
@@ -101,15 +137,37 @@ impl Load {
         lock(&self.made).len() + lock(&self.revoked).len()
     }
 
-    /// How many confirmed changes the database does not have.
-    pub fn lost(&self, database: &TestDatabase) -> usize {
+    /// Until keys that were revoked before this moment have been tried.
+    pub fn wait_for_the_bound(&self) {
+        let (tried, keys) = (self.next.load(Ordering::Relaxed), lock(&self.revoked).len());
+        let asked = |load: &Self| load.next.load(Ordering::Relaxed) > tried + keys;
+        eventually_within(4 * BOUND, "revoked keys are tried", || asked(self));
+    }
+
+    /// The keys of confirmed changes that the database does not have.
+    pub fn lost(&self, database: &TestDatabase) -> Vec<String> {
         let has =
             |condition: &str| database.db_texts(&format!("SELECT id FROM api_keys {condition}"));
-        let (there, revoked) = (has(""), has("WHERE revoked_at IS NOT NULL"));
-        let missing = |ids: &Mutex<Vec<String>>, found: &[String]| {
-            lock(ids).iter().filter(|id| !found.contains(id)).count()
-        };
-        missing(&self.made, &there) + missing(&self.revoked, &revoked)
+        let (there, gone) = (has(""), has("WHERE revoked_at IS NOT NULL"));
+        let (made, revoked) = (lock(&self.made), lock(&self.revoked));
+        let unknown = made.iter().filter(|id| !there.contains(id));
+        let open = revoked.iter().map(|key| &key.id).filter(|id| !gone.contains(id));
+        unknown.chain(open).cloned().collect()
+    }
+
+    /// Revoked keys that were accepted beyond the bound.
+    pub fn accepted_late(&self) -> BTreeSet<String> {
+        lock(&self.late).clone()
+    }
+
+    /// How often the good key was accepted.
+    pub fn accepted(&self) -> u64 {
+        self.answers[0].load(Ordering::Relaxed)
+    }
+
+    /// How often it was answered 503.
+    pub fn unavailable(&self) -> u64 {
+        self.answers[1].load(Ordering::Relaxed)
     }
 
     /// Answers to the good key that were neither 200 nor 503.
@@ -117,13 +175,17 @@ impl Load {
         self.answers[2].load(Ordering::Relaxed)
     }
 
-    /// A line of the table.
-    pub fn tell(&self, what: &str, lost: usize) {
-        let [ok, unavailable, _] = self.answers.each_ref().map(|n| n.load(Ordering::Relaxed));
+    /// A line of the table: how long it `took` until there was a database to write to, how many
+    /// confirmed changes were `lost`, and how many of the good key's requests were `counted`.
+    pub fn tell(&self, what: &str, took: Duration, lost: usize, counted: u64) {
+        let (ok, unavailable) = (self.accepted(), self.unavailable());
         let longest = lock(&self.confirmed).map_or(Duration::ZERO, |(_, longest)| longest);
         let (changes, unknown) = (self.changes(), self.unknown.load(Ordering::Relaxed));
+        let late = self.accepted_late().len();
         eprintln!(
-            "| {what} | {:.1} s | {ok} / {unavailable} | {changes} | {unknown} | {lost} |",
+            "| {what} | {:.1} s | {:.1} s | {ok} / {unavailable} | {changes} | {unknown} | {lost} | \
+             {counted} | {late} |",
+            took.as_secs_f64(),
             longest.as_secs_f64()
         );
     }

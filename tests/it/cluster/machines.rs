@@ -1,10 +1,10 @@
-//! Three machines with PostgreSQL, as relays let two servers of ours see them.
+//! Three machines with PostgreSQL, as relays let servers of ours see them.
 
 use std::net::TcpListener;
 
 use crate::support::postgres::Cluster;
 use crate::support::relay::Relay;
-use crate::support::{Backend, Binary, TestDatabase, binary};
+use crate::support::{Backend, TestDatabase};
 
 /// Ours on one of the machines.
 pub fn database_of(machine: &Cluster) -> TestDatabase {
@@ -24,7 +24,6 @@ pub struct Machines {
     replication: Relay,
     /// Takes connections and never answers.
     hole: TcpListener,
-    folder: tempfile::TempDir,
 }
 
 impl Machines {
@@ -40,8 +39,7 @@ impl Machines {
             primary.execute("postgres", "SELECT pg_reload_conf()");
         }
         let hole = TcpListener::bind("127.0.0.1:0").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        Self { primary, standby, _other: other, way: None, replication, hole, folder }
+        Self { primary, standby, _other: other, way: None, replication, hole }
     }
 
     /// The URL that names both machines that may be the primary.
@@ -49,16 +47,6 @@ impl Machines {
         let first = self.way.as_ref().map_or(self.primary.port, |way| way.port);
         let second = self.standby.port;
         format!("postgres://bitting@127.0.0.1:{first},127.0.0.1:{second}/bitting")
-    }
-
-    /// Runs a command of ours.
-    pub fn run(&self, arguments: &[&str]) -> String {
-        let url = self.url();
-        binary::run_ok(self.folder.path(), &[arguments, &["--database-url", &url]].concat())
-    }
-
-    pub fn serve(&self) -> Binary {
-        Binary::serve(self.folder.path(), &["--database-url", &self.url()])
     }
 
     /// The servers reach the primary by a relay.

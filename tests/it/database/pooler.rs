@@ -1,64 +1,11 @@
 //! PostgreSQL behind PgBouncer: a pooler by session or transaction is as good as the server itself,
 //! one by statement is refused in plain words.
 
-use std::fs::Permissions;
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 
-use crate::support::tools::libraries;
+use crate::support::pooler::Pooler;
 use crate::support::{Backend, Binary, TestDatabase, binary, eventually, tool};
-
-/// PgBouncer in front of one database. It is ended when it is dropped.
-struct Pooler {
-    process: Child,
-    url: String,
-}
-
-impl Pooler {
-    /// `settings`: lines of its file, `pool_mode` among them.
-    fn start(program: &Path, database: &TestDatabase, settings: &str) -> Self {
-        let folder = database.folder();
-        let (server, name) = database.url.rsplit_once('/').unwrap();
-        let (user, place) = server.trim_start_matches("postgres://").split_once('@').unwrap();
-        let (host, server_port) = place.split_once(':').unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let users = folder.join("users.txt");
-        std::fs::write(&users, format!("\"{user}\" \"\"\n")).unwrap();
-        let file = folder.join("pgbouncer.ini");
-        let file_text = format!(
-            "[databases]\n{name} = host={host} port={server_port} user={user}\n[pgbouncer]\n\
-             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-             auth_file = {}\n{settings}\n",
-            users.display()
-        );
-        std::fs::write(&file, file_text).unwrap();
-        let mut command = Command::new(program);
-        // It refuses to run as root, and reads its file again as somebody else.
-        if rustix::process::geteuid().is_root() {
-            std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
-            command.args(["-u", "nobody"]);
-        }
-        command.arg("-q").arg(file).env("LD_LIBRARY_PATH", libraries(program));
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let url = format!("postgres://{user}@127.0.0.1:{port}/{name}");
-        eventually("the pooler listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
-        Self { process, url }
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// Makes a key, and starts two servers that share the database.
 fn key_and_servers(database: &TestDatabase, url: &str) -> (String, [Binary; 2]) {

@@ -16,6 +16,7 @@ pub mod load;
 pub mod nginx;
 pub mod origin;
 pub mod plans;
+pub mod pooler;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;

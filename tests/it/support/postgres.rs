@@ -1,6 +1,5 @@
 //! PostgreSQL servers of a test's own, which it may stop, restore and fail over.
 
-use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,13 +10,14 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use tempfile::TempDir;
 
+use super::ports::free_port;
 use super::skipped;
 
 /// How long a server may take to start, to stop, or to be copied.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where PostgreSQL's programs are, the newest version's.
-fn programs() -> Option<PathBuf> {
+pub fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
     let versions = versions.filter_map(|entry| Some(entry.ok()?.path()));
@@ -37,7 +37,12 @@ pub fn can_start_servers() -> bool {
 /// One of PostgreSQL's programs. The server refuses to run as root, whose tests run it as the user
 /// that its package brings.
 pub fn program(name: &str) -> Command {
-    let mut command = Command::new(programs().unwrap().join(name));
+    as_ordinary_user(&programs().unwrap().join(name))
+}
+
+/// Any program in the same way.
+pub fn as_ordinary_user(program: &Path) -> Command {
+    let mut command = Command::new(program);
     if let Some((user, group)) = ordinary_user() {
         command.uid(user).gid(group);
     }
@@ -125,8 +130,7 @@ impl Cluster {
         std::fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .unwrap();
         Self::hand_over(&data);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { folder, port, server: None, settings: Vec::new() }
+        Self { folder, port: free_port(), server: None, settings: Vec::new() }
     }
 
     fn data(&self) -> PathBuf {
