@@ -37,6 +37,8 @@ const STEP_PAUSE: Duration = Duration::from_millis(5);
 const STOP_POLL: Duration = Duration::from_millis(10);
 /// Reading what others have used takes at most one part of the time in so many.
 const SHARE_PAUSE: u32 = 5;
+/// How long one piece of work may wait once the server stops: less, since stopping has an end.
+const LAST_WORK: Duration = Duration::from_secs(3);
 /// How often, and with which pause, writing the last counts is tried.
 const LAST_FLUSHES: u32 = 20;
 const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
@@ -45,6 +47,8 @@ const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Background {
     bitting: Arc<Bitting>,
     stopping: Arc<AtomicBool>,
+    /// Whether nobody needs the database any more.
+    over: Arc<AtomicBool>,
     feed: JoinHandle<()>,
     watch: JoinHandle<()>,
     tests: JoinHandle<()>,
@@ -64,7 +68,7 @@ impl Background {
     ) -> io::Result<Self> {
         let usage_flush = settings.usage_flush;
         bitting.database.keep_connections();
-        let stopping = Arc::new(AtomicBool::new(false));
+        let [stopping, over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         fetch_github_keys(&shared, settings, &stopping)?;
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
@@ -76,15 +80,15 @@ impl Background {
             move || write_usage(&bitting, &stopping, usage_flush, refusals)
         })?;
         let watch = thread::Builder::new().name("database-watch".to_owned()).spawn({
-            let (bitting, stopping) = (bitting.clone(), stopping.clone());
-            move || cut_overdue(&bitting, &stopping)
+            let (bitting, over) = (bitting.clone(), over.clone());
+            move || cut_overdue(&bitting, &over)
         })?;
         let tests = thread::Builder::new().name("vendor-tests".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             move || test_connections(&bitting, &stopping)
         })?;
         let notifier = start_notifier(&bitting, settings, &stopping)?;
-        Ok(Self { bitting, stopping, feed, watch, tests, usage, notifier })
+        Ok(Self { bitting, stopping, over, feed, watch, tests, usage, notifier })
     }
 
     /// Ends the threads; the last thing one of them does is to write what is left.
@@ -93,6 +97,7 @@ impl Background {
     /// When that is not done by the deadline: a database that hangs must not keep the process.
     pub(super) fn stop(self, deadline: Instant) -> io::Result<()> {
         self.stopping.store(true, Ordering::Release);
+        self.bitting.database.hurry(LAST_WORK);
         self.bitting.gate.freshness.wake();
         self.usage.thread().unpark();
         // A vendor that keeps it waiting is not waited for.
@@ -108,6 +113,7 @@ impl Background {
             }
             thread::sleep(STOP_POLL);
         }
+        self.over.store(true, Ordering::Release);
         if let Some(notifier) = self.notifier {
             // A message that is still on its way then is sent again by whoever takes it next.
             while !notifier.is_finished() && Instant::now() < deadline {
@@ -168,9 +174,8 @@ fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
     }
 }
 
-fn cut_overdue(bitting: &Bitting, stopping: &AtomicBool) {
-    // Whoever stops gives up by itself what takes too long.
-    while !stopping.load(Ordering::Acquire) {
+fn cut_overdue(bitting: &Bitting, over: &AtomicBool) {
+    while !over.load(Ordering::Acquire) {
         thread::sleep(WATCH_INTERVAL);
         bitting.database.cut_overdue();
     }
@@ -239,7 +244,7 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
     let lost = |what: &str, why: store::Error| Err(io::Error::other(format!("{what}: {why}")));
     let mut tries = 0;
     loop {
-        match bitting.flush_usage() {
+        match bitting.within(LAST_WORK, Bitting::flush_usage) {
             Ok(true) => {}
             Ok(false) => break,
             Err(why) if tries == LAST_FLUSHES => {
@@ -251,13 +256,14 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
             }
         }
     }
-    if let Err(why) = bitting.fold_journal() {
+    if let Err(why) = bitting.within(LAST_WORK, Bitting::fold_journal) {
         tracing::debug!(%why, "the journal is left for the next server to fold");
     }
-    if let Err(why) = bitting.leave() {
+    if let Err(why) = bitting.within(LAST_WORK, Bitting::leave) {
         tracing::debug!(%why, "others take this server for running a little longer");
     }
-    bitting.save_high_water().or_else(|why| lost("the highest time seen could not be saved", why))
+    let saved = bitting.within(LAST_WORK, Bitting::save_high_water);
+    saved.or_else(|why| lost("the highest time seen could not be saved", why))
 }
 
 /// Saves the highest time, rolls counts up, and drops old answers, messages, records of writes at vendors

@@ -150,6 +150,14 @@ impl Lifelines {
         });
     }
 
+    /// Has nobody who waits wait longer than until then.
+    pub(super) fn hurry(&self, at: Instant) {
+        for line in lock(&self.0).iter().filter_map(Weak::upgrade) {
+            let mut until = lock(&line.until);
+            *until = until.map(|until| until.min(at));
+        }
+    }
+
     /// Connects, and finds the socket of the new connection.
     pub(super) fn connect<C, E>(
         &self,

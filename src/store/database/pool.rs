@@ -202,6 +202,11 @@ impl Database {
         self.shared.lines.cut_overdue();
     }
 
+    /// Has nobody who waits for PostgreSQL now wait longer than this from now on.
+    pub fn hurry(&self, limit: Duration) {
+        self.shared.lines.hurry(Instant::now() + limit);
+    }
+
     /// How busy the pools are.
     pub fn pools(&self) -> Vec<PoolState> {
         let waiting = [0, 1].map(|place| self.waiting[place].load(Ordering::Relaxed) as u32);

@@ -11,9 +11,8 @@ use crate::support::{Binary, SetAtEnd, TestDatabase, eventually_within};
 
 /// Between two requests of one client: the clients must not take the processor from the servers.
 const PAUSE: Duration = Duration::from_millis(3);
-/// A server that cannot read the changes accepts nothing after `--max-staleness`, five seconds; one
-/// more is for the clients themselves.
-const BOUND: Duration = Duration::from_secs(6);
+/// What the clients themselves may take, beside what is promised.
+const GRACE: Duration = Duration::from_secs(1);
 
 struct Revoked {
     id: String,
@@ -24,6 +23,8 @@ struct Revoked {
 /// What was answered. A change is in it when it was confirmed.
 #[derive(Default)]
 pub struct Load {
+    /// How long a revoked key may still be accepted.
+    bound: Duration,
     over: AtomicBool,
     /// 200, 503 and everything else to a key that is good all the time.
     answers: [AtomicU64; 3],
@@ -47,6 +48,11 @@ fn ping(server: &Binary, key: &str) -> u16 {
 }
 
 impl Load {
+    /// `max_staleness`: after which a server that cannot read the changes accepts nothing.
+    pub fn new(max_staleness: Duration) -> Self {
+        Self { bound: max_staleness + GRACE, ..Self::default() }
+    }
+
     /// Has clients of three kinds ask every server while `f` runs.
     pub fn during(&self, servers: &[Binary], admin: &str, key: &str, f: impl FnOnce(&Self)) {
         std::thread::scope(|scope| {
@@ -79,7 +85,7 @@ impl Load {
     fn try_revoked(&self, server: &Binary) {
         let (id, secret) = {
             let revoked = lock(&self.revoked);
-            let due = revoked.iter().take_while(|key| key.confirmed.elapsed() > BOUND).count();
+            let due = revoked.iter().take_while(|key| key.confirmed.elapsed() > self.bound).count();
             if due == 0 {
                 return;
             }
@@ -141,7 +147,7 @@ impl Load {
     pub fn wait_for_the_bound(&self) {
         let (tried, keys) = (self.next.load(Ordering::Relaxed), lock(&self.revoked).len());
         let asked = |load: &Self| load.next.load(Ordering::Relaxed) > tried + keys;
-        eventually_within(4 * BOUND, "revoked keys are tried", || asked(self));
+        eventually_within(4 * self.bound, "revoked keys are tried", || asked(self));
     }
 
     /// The keys of confirmed changes that the database does not have.

@@ -1,6 +1,8 @@
 //! Patroni chooses who takes over, as three servers live through it behind HAProxy or with the addresses
 //! of every machine. Its commits wait for a standby, so nothing that was confirmed is ever lost.
 
+use std::time::Duration;
+
 use super::patroni::Patroni;
 use super::story::{Site, story};
 use crate::support::TestDatabase;
@@ -35,8 +37,8 @@ fn keys_are_decided_all_through_a_failover_that_max_staleness_allows() {
         return;
     }
     let Some(cluster) = Patroni::start() else { return };
-    let site = Site::new(&cluster.hosts()).with(3, &["--max-staleness", "60s"]);
-    let what = "Patroni, machine dies, three hosts in the URL, `--max-staleness 60s`";
+    let site = Site::new(&cluster.hosts()).with(3, &[]).with_max_staleness(Duration::from_secs(40));
+    let what = "Patroni, machine dies, three hosts in the URL, `--max-staleness 40s`";
     let outcome = story(what, &site, |_| cluster.lose_the_primary());
     assert_eq!(outcome.lost, 0);
     assert_eq!(outcome.unavailable, 0, "a key was not decided all through the failover");

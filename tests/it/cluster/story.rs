@@ -18,17 +18,23 @@ pub struct Site {
     url: String,
     servers: usize,
     options: &'static [&'static str],
+    max_staleness: Duration,
 }
 
 impl Site {
     /// Two servers as they are unless something is said.
     pub fn new(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, url: url.to_owned(), servers: 2, options: &[] }
+        let max_staleness = Duration::from_secs(5);
+        Self { folder, url: url.to_owned(), servers: 2, options: &[], max_staleness }
     }
 
     pub fn with(self, servers: usize, options: &'static [&'static str]) -> Self {
         Self { servers, options, ..self }
+    }
+
+    pub fn with_max_staleness(self, max_staleness: Duration) -> Self {
+        Self { max_staleness, ..self }
     }
 
     /// Runs a command of ours on a database.
@@ -37,7 +43,9 @@ impl Site {
     }
 
     fn serve(&self) -> Binary {
-        let arguments = [self.options, &["--database-url", &self.url]].concat();
+        let staleness = format!("{}s", self.max_staleness.as_secs());
+        let own = ["--database-url", &self.url, "--max-staleness", &staleness];
+        let arguments = [self.options, &own].concat();
         Binary::serve(self.folder.path(), &arguments)
     }
 }
@@ -63,7 +71,7 @@ pub fn story(what: &str, site: &Site, fail: impl FnOnce(&Load) -> TestDatabase) 
     let token = ["token", "create", "--name", "t", "--access", "write"];
     let admin = site.run(&site.url, &token);
     let servers: Vec<Binary> = (0..site.servers).map(|_| site.serve()).collect();
-    let load = Load::default();
+    let load = Load::new(site.max_staleness);
     let mut after = None;
     load.during(&servers, &admin, key, |load| {
         eventually("there are changes", || load.changes() > ENOUGH);

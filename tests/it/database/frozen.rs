@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::database::standby::pair;
 use crate::support::postgres::can_start_servers;
 use crate::support::relay::Relay;
-use crate::support::{Backend, Binary, TestDatabase, TestServer, eventually};
+use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually};
 
 #[test]
 fn a_frozen_primary_is_left_for_the_standby_that_takes_over() {
@@ -22,7 +22,7 @@ fn a_frozen_primary_is_left_for_the_standby_that_takes_over() {
     let database = TestDatabase::at(Backend::Postgres, url.clone());
     let create = ["key", "create", "--name", "k", "--scope", "calls:read"];
     let create = [&create[..], &["--database-url", &url]].concat();
-    let key = crate::support::binary::run_ok(&database.folder(), &create);
+    let key = binary::run_ok(&database.folder(), &create);
     let server = Binary::serve(&database.folder(), &["--database-url", &url]);
     let ask = || server.client.with_key(&key, "GET", "/v1/calls", None).status;
     assert_eq!(ask(), 200);
@@ -74,4 +74,23 @@ fn connections_that_pass_nothing_on_are_ended_and_others_follow() {
     server.manage("POST", "/v1/keys", Some(&body)).expect(201, "");
     eventually("counts are written again", || server.bitting.flush_usage().is_ok());
     assert_eq!(server.total(&key), 2);
+}
+
+#[test]
+fn a_server_that_stops_leaves_such_a_connection_and_writes_its_counts() {
+    let database = TestDatabase::new(Backend::Postgres);
+    let (server, name) = database.url.rsplit_once('/').unwrap();
+    let relay = Relay::to(server.rsplit_once(':').unwrap().1.parse().unwrap());
+    let url = format!("postgres://bitting@127.0.0.1:{}/{name}", relay.port);
+    let create = ["key", "create", "--name", "k", "--scope", "calls:read", "--database-url", &url];
+    let key = binary::run_ok(&database.folder(), &create);
+    let server = Binary::serve(&database.folder(), &["--database-url", &url]);
+    let ask = || server.client.with_key(&key, "GET", "/v1/ping", None).expect(200, "").status;
+    ask();
+    eventually("it is counted", || database.db_counted() == 1);
+    relay.stall();
+    ask();
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(database.db_counted(), 2);
 }
