@@ -51,8 +51,18 @@ impl Email {
     }
 
     fn parts(&self) -> (&str, &str) {
-        self.0.split_once('@').unwrap_or_default()
+        parts(&self.0).unwrap_or_default()
     }
+}
+
+/// What stands before and behind the @ of a text that has the form of an address.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"".contains(c);
+    let dots = |part: &str| part.split('.').all(|between| !between.is_empty());
+    text.split_once('@').filter(|(local, domain)| {
+        let lengths = (1..=64).contains(&local.len()) && !domain.contains('@');
+        lengths && dots(local) && dots(domain) && text.chars().all(plain)
+    })
 }
 
 impl FromStr for Email {
@@ -60,20 +70,14 @@ impl FromStr for Email {
     /// Checks the form only, not whether anybody reads mail there.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim().to_lowercase();
-        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"".contains(c);
-        let dots = |part: &str| part.split('.').all(|between| !between.is_empty());
-        let formed = |(local, domain): &(&str, &str)| {
-            (1..=64).contains(&local.len()) && !domain.contains('@') && dots(local) && dots(domain)
-        };
-        let parts = text.split_once('@').filter(formed).filter(|_| text.chars().all(plain));
         // A domain that is none may have been stored before such were refused.
-        let spelled = parts.map(|(local, domain)| match idna::domain_to_ascii(domain) {
+        let spelled = parts(&text).map(|(local, domain)| match idna::domain_to_ascii(domain) {
             Ok(ascii) => format!("{local}@{ascii}"),
             Err(_) => text.clone(),
         });
         spelled
-            // IDNA makes a space of some accents that stand alone.
-            .filter(|email| email.len() <= LONGEST_EMAIL && email.chars().all(plain))
+            // IDNA makes a space of some accents that stand alone, and nothing of a soft hyphen.
+            .filter(|email| email.len() <= LONGEST_EMAIL && parts(email).is_some())
             .map(Self)
             .ok_or_else(|| "must be an e-mail address, such as ada@example.com".to_owned())
     }
@@ -92,6 +96,8 @@ impl fmt::Display for Email {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -114,10 +120,23 @@ mod tests {
             "a,b@example.com",
             // In ASCII, there is a space in it.
             "ada@a\u{b4}s.example.com",
+            // In ASCII, its domain begins with a dot.
+            "ada@\u{ad}.example.com",
         ] {
             assert!(wrong.parse::<Email>().is_err(), "{wrong:?}");
         }
         assert!(format!("{}@example.com", "a".repeat(65)).parse::<Email>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_its_own_spelling(
+            text in "[a.$-]{1,3}@[a.$İΣſ\u{ad}\u{b4}\u{200d}。\u{345}-]{1,8}",
+        ) {
+            if let Ok(email) = text.parse::<Email>() {
+                prop_assert_eq!(email.as_str().parse::<Email>(), Ok(email));
+            }
+        }
     }
 
     #[test]
