@@ -13,6 +13,7 @@ pub mod held;
 pub mod html;
 pub mod kinds;
 pub mod load;
+pub mod log_watch;
 pub mod nginx;
 pub mod origin;
 pub mod plans;

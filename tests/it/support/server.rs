@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use super::browser::PASSWORD;
 use super::client::{Answer, Client};
 use super::database::{Backend, TestDatabase};
+use super::log_watch;
 
 /// When every test begins.
 pub fn start_of_time() -> Moment {
@@ -102,6 +103,7 @@ impl TestServer {
         };
         let mut settings = bitting::server::settings(settings).unwrap();
         change(&mut settings);
+        log_watch::listen();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (started, start) = mpsc::channel();
         let server_clock = clock.clone();
@@ -257,6 +259,9 @@ impl TestServer {
 impl Drop for TestServer {
     fn drop(&mut self) {
         self.end();
+        if !std::thread::panicking() {
+            log_watch::assert_none_found();
+        }
     }
 }
 
