@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 
 use contest::{Contender, compare};
-use process::{CALLS, Place, Server};
+use process::{CALLS, Place, Server, WHOAMI};
 use seed::{Keys, Seed};
 
 /// Measures what a key costs.
@@ -94,6 +94,8 @@ fn main() -> Result<()> {
     report += &method(&options)?;
     report += &compare(&options, judging(&place, &loaded, &limited)?)?;
     let first = loaded.first().ok_or("no --keys reaches the number of those --used")?;
+    report += "\nReading, from the same database.\n\n";
+    report += &compare(&options, reading(&place, first)?)?;
     report += "\nnginx asks a server whether each request may pass (`auth_request`); the CPU time of both.\n\n";
     let behind = Server::bare(&place, false)?;
     let authorizers = proxies::authorizers(&place, first, folder.path(), behind.port)?;
@@ -180,6 +182,21 @@ fn judging(place: &Place, seeds: &[Seed], limited: &Seed) -> Result<Vec<Contende
         bare("bare again (control)", false)?,
     ]);
     Ok(contenders)
+}
+
+/// What asks the database, beside a bare server that asks none.
+fn reading(place: &Place, seed: &Seed) -> Result<Vec<Contender>> {
+    const LIST: &str = "/v1/calls?limit=20";
+    let bare = |name| Contender::new(name, Server::bare(place, false)?, seed);
+    let bitting = || Server::bitting(place, seed).map(|(server, _)| server);
+    let list = bitting()?;
+    list.add_calls(&seed.last_key, 20)?;
+    Ok(vec![
+        bare("bare actix-web, checks nothing")?,
+        Contender::new("`/v1/whoami`: the key and its figures", bitting()?, seed)?.at(WHOAMI),
+        Contender::new("`/v1/calls?limit=20`: a list of 20", list, seed)?.at(LIST),
+        bare("bare again (control)")?,
+    ])
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

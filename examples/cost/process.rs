@@ -11,6 +11,7 @@ use super::seed::Seed;
 
 /// What every key may ask.
 pub const PING: &str = "/v1/ping";
+pub const WHOAMI: &str = "/v1/whoami";
 /// What the keys of a seed may read.
 pub const CALLS: &str = "/v1/calls";
 const LONGEST_START: Duration = Duration::from_secs(120);
@@ -127,15 +128,35 @@ impl Server {
         Ok(())
     }
 
+    /// Makes records for a list to show.
+    pub fn add_calls(&self, key: &str, count: usize) -> Result<()> {
+        let body = r#"{"direction":"inbound","caller":"+14155550100"}"#;
+        let headers = format!(
+            "Authorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        for _ in 0..count {
+            match self.answered(&format!("POST {CALLS}"), &headers, body)? {
+                201 => {}
+                other => return Err(format!("a record is answered with {other}").into()),
+            }
+        }
+        Ok(())
+    }
+
     /// The status of one request.
     fn status(&self, path: &str, key: &str) -> Result<u16> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let credential = match key {
             "" => String::new(),
             key => format!("Authorization: Bearer {key}\r\n"),
         };
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\n{credential}\r\n")?;
+        self.answered(&format!("GET {path}"), &credential, "")
+    }
+
+    fn answered(&self, line: &str, headers: &str, body: &str) -> Result<u16> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(stream, "{line} HTTP/1.1\r\nHost: bench\r\n{headers}\r\n{body}")?;
         let mut answer = [0; 12];
         stream.read_exact(&mut answer)?;
         Ok(std::str::from_utf8(&answer[9..])?.parse()?)

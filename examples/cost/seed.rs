@@ -52,7 +52,7 @@ impl Seed {
             let (display, digest) = (secret.display(), secret.digest().to_hex());
             writeln!(
                 file,
-                "key {n},customer {owner},calls:read leads:write,{expires},{limit},{display},{digest}"
+                "key {n},customer {owner},calls:read calls:write,{expires},{limit},{display},{digest}"
             )?;
             if n % step == 0 {
                 in_use.push(secret.expose().to_owned());
