@@ -1,38 +1,43 @@
 //! A vendor's links to itself become links to the connection. A client that followed one as it came
 //! would send its own key to the vendor.
 
+use memchr::memchr_iter;
+
+/// How links begin; none of these is the beginning of another one.
+const SCHEMES: [&str; 3] = ["https://", "http://", "//"];
+/// What follows the host of a link.
+const ENDS: [&str; 3] = ["/", ":443/", ":80/"];
+
 /// Where a vendor's links lead, and where they are to lead.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
-    /// The ways to write the vendor's origin with a slash behind it.
-    vendor: Vec<String>,
+    /// The vendor's host, with its port where that is not the usual one.
+    vendor: String,
     /// The address of the connection, with a slash behind it.
     here: String,
 }
 
 /// How a text compares with the beginning of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Match {
+pub(super) enum Match<'a> {
     /// It is none.
     No,
     /// It may become one.
     Begun,
-    /// It is the whole beginning.
-    Whole,
+    /// It has the whole beginning, with this behind it.
+    Whole(&'a [u8]),
 }
 
 impl Links {
+    /// What stands in every link.
+    pub(super) const SLASHES: &str = "//";
+
     /// Links below a vendor's origin, `https://api.example.com`, become links below an address of ours,
     /// `https://bitting.example/via/callrail`. Other ways to write the same place count too.
     pub(super) fn new(origin: &str, here: &str) -> Self {
         let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
         let bare = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
-        let bare = bare.unwrap_or(authority);
-        let vendor = ["https://", "http://", "//"].into_iter().flat_map(|scheme| {
-            ["", ":443", ":80"].map(|port| format!("{scheme}{bare}{port}/").to_ascii_lowercase())
-        });
-        let exact = format!("{}/", origin.to_ascii_lowercase());
-        Self { vendor: vendor.chain([exact]).collect(), here: format!("{here}/") }
+        Self { vendor: bare.unwrap_or(authority).to_owned(), here: format!("{here}/") }
     }
 
     /// What stands in place of the vendor's origin and the slash behind it.
@@ -42,46 +47,142 @@ impl Links {
 
     /// Whether a link may begin with a byte.
     pub(super) fn may_begin(&self, byte: u8) -> bool {
-        self.vendor.iter().any(|link| link.as_bytes().first() == Some(&byte.to_ascii_lowercase()))
+        SCHEMES.iter().any(|scheme| compare(&[byte], scheme) != Match::No)
     }
 
     /// Whether a text is the beginning of a link.
-    pub(super) fn compare(&self, text: &[u8]) -> Match {
-        let mut begun = false;
-        for link in &self.vendor {
-            let begins = link.len() >= text.len()
-                && link.as_bytes()[..text.len()].eq_ignore_ascii_case(text);
-            if begins && link.len() == text.len() {
-                return Match::Whole;
-            }
-            begun |= begins;
-        }
-        if begun { Match::Begun } else { Match::No }
+    pub(super) fn compare<'a>(&self, text: &'a [u8]) -> Match<'a> {
+        let schemed = compare_with_any(text, &SCHEMES);
+        let hosted = schemed.then(|rest| compare(rest, &self.vendor));
+        hosted.then(|rest| compare_with_any(rest, &ENDS))
     }
 
     /// A header's value with its links replaced, wherever in it they stand; none where there are none.
     pub(super) fn replaced(&self, value: &[u8]) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(value.len());
-        let (mut rest, mut found) = (value, false);
-        let mut after_name = false;
-        while let Some(first) = rest.first() {
-            let link = self.vendor.iter().filter(|link| {
-                // Without a scheme it is a link only where nothing stands before it.
-                let begins = !link.starts_with("//") || !after_name;
-                begins
-                    && rest.len() >= link.len()
-                    && rest[..link.len()].eq_ignore_ascii_case(link.as_bytes())
-            });
-            if let Some(link) = link.max_by_key(|link| link.len()) {
+        let mut out = Vec::new();
+        let mut done = 0;
+        let doubled = |at: &usize| value[*at..].starts_with(Self::SLASHES.as_bytes());
+        for slashes in memchr_iter(b'/', value).filter(doubled) {
+            let Some(before) = value.get(done..slashes) else { continue };
+            let scheme = ["https:", "http:"].into_iter().find(|scheme| ends_with(before, scheme));
+            let after_name =
+                before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b':');
+            // Without a scheme it is a link only where nothing stands before it.
+            if scheme.is_none() && after_name {
+                continue;
+            }
+            let start = slashes - scheme.map_or(0, str::len);
+            if let Match::Whole(rest) = self.compare(&value[start..]) {
+                out.extend_from_slice(&value[done..start]);
                 out.extend_from_slice(self.here.as_bytes());
-                rest = &rest[link.len()..];
-                found = true;
-            } else {
-                out.push(*first);
-                after_name = first.is_ascii_alphanumeric() || *first == b':';
-                rest = &rest[1..];
+                done = value.len() - rest.len();
             }
         }
-        found.then_some(out)
+        out.extend_from_slice(&value[done..]);
+        (done > 0).then_some(out)
+    }
+}
+
+impl<'a> Match<'a> {
+    /// How what is behind the beginning compares with what is to follow there.
+    fn then(self, compare: impl FnOnce(&'a [u8]) -> Self) -> Self {
+        if let Self::Whole(rest) = self { compare(rest) } else { self }
+    }
+}
+
+/// How a text compares with a beginning in letters of either case.
+fn compare<'a>(text: &'a [u8], beginning: &str) -> Match<'a> {
+    let shorter = text.len().min(beginning.len());
+    let (start, rest) = text.split_at(shorter);
+    let (wanted, missing) = beginning.as_bytes().split_at(shorter);
+    if !start.eq_ignore_ascii_case(wanted) {
+        Match::No
+    } else if missing.is_empty() {
+        Match::Whole(rest)
+    } else {
+        Match::Begun
+    }
+}
+
+/// The same with several, of which none is the beginning of another one.
+fn compare_with_any<'a>(text: &'a [u8], beginnings: &[&str]) -> Match<'a> {
+    let compared = beginnings.iter().map(|beginning| compare(text, beginning));
+    compared.reduce(|one, other| if one == Match::No { other } else { one }).unwrap_or(Match::No)
+}
+
+fn ends_with(text: &[u8], end: &str) -> bool {
+    let start = text.len().checked_sub(end.len());
+    start.is_some_and(|start| text[start..].eq_ignore_ascii_case(end.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HERE: &str = "https://here.example/via/x";
+
+    /// Every way to write a vendor's origin, with a slash behind it.
+    fn ways(vendor: &str) -> Vec<String> {
+        let ways = SCHEMES
+            .into_iter()
+            .flat_map(|scheme| ["", ":443", ":80"].map(|port| format!("{scheme}{vendor}{port}/")));
+        ways.collect()
+    }
+
+    /// Looks at each byte, whether a link begins there.
+    fn replaced(value: &str, vendor: &str) -> String {
+        let (mut out, mut rest) = (String::new(), value);
+        let mut after_name = false;
+        while let Some(first) = rest.chars().next() {
+            let begins = |way: &String| {
+                let start = rest.get(..way.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(way))
+                    && !(after_name && way.starts_with("//"))
+            };
+            if let Some(way) = ways(vendor).into_iter().find(begins) {
+                out.push_str(&format!("{HERE}/"));
+                rest = &rest[way.len()..];
+                after_name = false;
+            } else {
+                out.push(first);
+                rest = &rest[first.len_utf8()..];
+                after_name = first.is_ascii_alphanumeric() || first == ':';
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn links_in_a_header_are_replaced_wherever_they_stand(parts in prop::collection::vec(prop_oneof![
+            Just("https:"), Just("HTTP:"), Just("/"), Just("//"), Just("a.b"), Just("A.b/"), Just(":443/"),
+            Just(":80/"), Just("x"), Just("<"), Just("\u{e9}"), Just("https://a.b/"), Just("//a.b:8080/"),
+        ], 0..10)) {
+            let value = parts.concat();
+            for (origin, vendor) in [("https://a.b", "a.b"), ("http://a.b:8080", "a.b:8080")] {
+                let wanted = replaced(&value, vendor);
+                let found = Links::new(origin, HERE).replaced(value.as_bytes());
+                prop_assert_eq!(found.is_some(), wanted != value);
+                prop_assert_eq!(found.unwrap_or_else(|| value.clone().into_bytes()), wanted.into_bytes());
+            }
+        }
+
+        #[test]
+        fn a_text_is_compared_with_every_way_to_write_the_origin(text in "(https?:|HTTP:)?/{0,2}(a\\.b|A)?(:443|:80|:8)?/?x?") {
+            let ways = ways("a.b");
+            let same = |length: usize, way: &String| {
+                text.get(..length).is_some_and(|start| way.get(..length).is_some_and(|way| way.eq_ignore_ascii_case(start)))
+            };
+            let wanted = if let Some(way) = ways.iter().find(|way| same(way.len(), way)) {
+                Match::Whole(&text.as_bytes()[way.len()..])
+            } else if ways.iter().any(|way| same(text.len(), way)) {
+                Match::Begun
+            } else {
+                Match::No
+            };
+            prop_assert_eq!(Links::new("https://a.b:443", HERE).compare(text.as_bytes()), wanted);
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::units::Unit;
+use memchr::memmem;
 use zeroize::Zeroizing;
+
+use super::units::{Place, Unit};
 
 /// Looks for secrets in a text that streams by. It holds back what may be the beginning of one, and
 /// nothing else.
@@ -35,6 +37,19 @@ impl Mask {
     /// Whether a secret may begin with a byte.
     pub(super) fn may_begin(&self, byte: u8) -> bool {
         self.first[usize::from(byte)]
+    }
+
+    /// How many bytes at the beginning of a text are part of no secret, whatever follows the text. They
+    /// are meant as they are written, and nothing is held back.
+    pub(super) fn clear(&self, text: &[u8]) -> usize {
+        let mut clear = text.len();
+        for secret in &self.secrets {
+            // One that begins later may end behind the text.
+            let known = (text.len() + 1).saturating_sub(secret.len());
+            let found = memmem::find(text, secret.as_bytes()).unwrap_or(known);
+            clear = clear.min(found);
+        }
+        clear
     }
 
     /// Takes a unit, and gives on what cannot be part of a secret any more.
@@ -84,7 +99,7 @@ fn is_meant<'a>(mut units: impl Iterator<Item = &'a Unit>, text: &[u8]) -> bool 
 /// A text that is all there, with stars for the secrets in it; none where it holds none.
 pub(super) fn masked(text: &[u8], secrets: &[Zeroizing<String>]) -> Option<Vec<u8>> {
     let holds = |secret: &Zeroizing<String>| {
-        !secret.is_empty() && text.windows(secret.len()).any(|part| part == secret.as_bytes())
+        !secret.is_empty() && memmem::find(text, secret.as_bytes()).is_some()
     };
     if !secrets.iter().any(holds) {
         return None;
@@ -92,7 +107,7 @@ pub(super) fn masked(text: &[u8], secrets: &[Zeroizing<String>]) -> Option<Vec<u
     let mut mask = Mask::new(secrets.to_vec());
     let mut out = Vec::with_capacity(text.len());
     for byte in text {
-        let unit = Unit::plain(*byte, super::units::Place::Outside);
+        let unit = Unit::plain(*byte, Place::Outside);
         mask.push(unit, |unit| out.extend_from_slice(unit.written()));
     }
     mask.finish(|unit| out.extend_from_slice(unit.written()));

@@ -1,8 +1,10 @@
 //! What is changed of a JSON answer besides masking: links to the vendor at the beginning of strings, and
 //! the values of fields that are not to be seen.
 
+use memchr::memmem;
+
 use super::links::{Links, Match};
-use super::units::{Place, Unit};
+use super::units::{Place, Unit, before_open_string};
 
 /// What stands for a value that is hidden.
 const HIDDEN: u8 = b'*';
@@ -51,6 +53,23 @@ impl Strings {
     pub(super) fn passes(&self, place: Place) -> bool {
         let is_known = place == Place::Outside || self.last.len() > self.longest_name;
         self.hiding == Hiding::No && !self.beginning && is_known
+    }
+
+    /// Whether what comes at this place is independent of all that has come: outside of strings, where
+    /// nothing is hidden and no colon can follow a name.
+    pub(super) fn begins_anew(&self, place: Place) -> bool {
+        place == Place::Outside && self.hiding == Hiding::No && self.last.is_empty()
+    }
+
+    /// How many bytes at the beginning of a text pass as they are, whatever follows the text, which
+    /// [begins anew](Self::begins_anew) and holds no escape. What is behind them begins anew, too.
+    pub(super) fn clear(&self, text: &[u8]) -> usize {
+        let mut clear = text;
+        for telling in [Links::SLASHES].iter().chain(&self.hidden) {
+            let found = memmem::find(clear, telling.as_bytes());
+            clear = &clear[..found.unwrap_or(clear.len())];
+        }
+        before_open_string(clear)
     }
 
     /// Whether a byte changes the place, or what is done there.
@@ -124,7 +143,7 @@ impl Strings {
         match self.links.compare(&self.text) {
             Match::Begun => {}
             Match::No => self.settle(out),
-            Match::Whole => {
+            Match::Whole(_) => {
                 let escaped = self.begun.iter().any(|unit| unit.written() == b"\\/");
                 let here = self.links.here();
                 let here = if escaped { here.replace('/', "\\/") } else { here.to_owned() };

@@ -1,8 +1,17 @@
 //! JSON as it streams by, cut into units: a byte outside of a string, or one character of a string as it
 //! is written. Nothing is parsed, so what is not JSON passes unharmed.
 
+use memchr::{memchr_iter, memrchr};
+
 /// The longest way to write an ASCII character: `\u0041`.
 const LONGEST: usize = 6;
+
+/// How much of a text stands before a string that does not end in it. The text begins outside of
+/// strings, and holds no escape.
+pub(super) fn before_open_string(text: &[u8]) -> usize {
+    let is_open = memchr_iter(b'"', text).count() % 2 == 1;
+    memrchr(b'"', text).filter(|_| is_open).unwrap_or(text.len())
+}
 
 /// What a unit is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
