@@ -123,7 +123,7 @@ pub fn open(
 }
 
 fn cipher(key: &MasterKey) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new((&*key.sealing_key()).into())
+    XChaCha20Poly1305::new(key.sealing_key().into())
 }
 
 /// Fills a text up with spaces, which JSON does not mind.

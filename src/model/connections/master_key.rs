@@ -20,6 +20,7 @@ const LENGTH: usize = PREFIX.len() + RANDOM_LENGTH + 6;
 pub struct MasterKey {
     text: Zeroizing<String>,
     id: MasterKeyId,
+    sealing: Zeroizing<[u8; 32]>,
 }
 
 /// Names a master key, and tells nothing of it: 8 bytes that are derived from the key.
@@ -48,7 +49,8 @@ impl MasterKey {
 
     fn of(text: Zeroizing<String>) -> Self {
         let id = MasterKeyId(*derive(&text, b"bitting connections id"));
-        Self { text, id }
+        let sealing = derive(&text, b"bitting connections v1");
+        Self { text, id, sealing }
     }
 
     /// The key itself: to be shown once, to whoever drew it.
@@ -62,8 +64,8 @@ impl MasterKey {
     }
 
     /// The key that credentials are encrypted with.
-    pub fn sealing_key(&self) -> Zeroizing<[u8; 32]> {
-        derive(&self.text, b"bitting connections v1")
+    pub fn sealing_key(&self) -> &[u8; 32] {
+        &self.sealing
     }
 }
 
