@@ -8,7 +8,7 @@ use super::assets;
 use super::authz;
 use super::authz::family::Family;
 use super::authz::{forward, verify};
-use super::endpoint::{Endpoint, serve_measured};
+use super::endpoint::{Endpoint, Guard, serve_measured};
 use super::error::{Code, Problem};
 use super::middleware::judge::Judge;
 use super::middleware::measure::Measure;
@@ -167,9 +167,16 @@ pub(super) fn register(
     state: &web::Data<State>,
     mut endpoints: Vec<Endpoint>,
 ) {
-    // The router tries one path after the other: programs ask more often than people, and a pattern
-    // costs more than a plain path.
-    endpoints.sort_by_key(|endpoint| (endpoint.need().is_none(), endpoint.path().contains('{')));
+    // The router tries one path after the other: a pattern costs more than a plain path, what is
+    // answered from memory is asked most often, and programs ask more often than people.
+    endpoints.sort_by_key(|endpoint| {
+        let rank = match endpoint.guard() {
+            Guard::Door => 0,
+            Guard::Key(_) => 1,
+            Guard::Public | Guard::Page(_) => 2,
+        };
+        (endpoint.path().contains('{'), rank)
+    });
     for endpoint in endpoints {
         endpoint.serve(config, state);
     }
