@@ -146,7 +146,7 @@ impl Via<'_> {
         }
         let invalid = || Problem::new(Code::BadRequest, "The method or the URL is not valid.");
         let method = Method::from_bytes(self.request.method().as_str().as_bytes());
-        let uri = format!("{origin}{}", self.target).parse::<Uri>();
+        let uri = Uri::try_from(format!("{origin}{}", self.target));
         let unfit = || Problem::internal("a credential does not fit the form of its connection");
         let mut headers = headers(head, origin.authority(), &mark);
         for (name, value) in credential.headers(&self.connection.form).ok_or_else(unfit)? {

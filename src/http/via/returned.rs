@@ -1,5 +1,7 @@
 //! What a client sees of the headers of a vendor's answer.
 
+use std::borrow::Cow;
+
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::StatusCode;
 use http::header::{self as theirs, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
@@ -91,10 +93,9 @@ impl Returned<'_> {
     }
 
     /// A header's value without the credential, and with links that lead through the connection.
-    fn cleaned(&self, value: &[u8]) -> Vec<u8> {
-        let masked = masked(value, self.secrets);
-        let value = masked.as_deref().unwrap_or(value);
-        self.links.replaced(value).unwrap_or_else(|| value.to_vec())
+    fn cleaned<'a>(&self, value: &'a [u8]) -> Cow<'a, [u8]> {
+        let value = masked(value, self.secrets).map_or(Cow::Borrowed(value), Cow::Owned);
+        self.links.replaced(&value).map_or(value, Cow::Owned)
     }
 }
 
