@@ -19,7 +19,7 @@
 //! [`config`], [`clock`] and [`outbound`], the way to other servers, are leaves that any layer may use.
 //!
 //! # One request's walk
-//! `GET /v1/calls` passes by [`http::fast_path`], which answers `/v1/ping` alone, arrives at
+//! `GET /v1/calls` passes by [`http::fast_path`], which answers pings and proxies' questions alone, arrives at
 //! [`http::app`] and is framed by `observe`, which gives it an id. actix matches it to a row of
 //! [`http::routes`]; the guard of that row, `judge`, reads the credential's header
 //! ([`gate::presented_key`]), finds its digest in the [`gate::key_index`] and decides

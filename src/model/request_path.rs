@@ -47,15 +47,16 @@ fn upper_case_encodings(path: &str) -> Option<String> {
         normal.push_str(rest);
     }
     // Some servers take a dot or slash in more bytes than UTF-8 allows (%C0%AE) for one.
-    percent_decode_str(path).decode_utf8().ok()?;
-    Some(normal)
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    // Control characters, of two bytes too (%C2%85), end a text or a line for some.
+    (!decoded.chars().any(char::is_control)).then_some(normal)
 }
 
 /// Whether a byte means something else, or cannot be written, when it is not encoded. Slashes are
-/// decoded by some servers and not by others, and control characters end a text for some.
+/// decoded by some servers and not by others.
 fn is_encoded_with_reason(byte: u8) -> bool {
     let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    !unreserved && !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\')
+    !unreserved && !matches!(byte, b'/' | b'\\')
 }
 
 #[cfg(test)]
@@ -113,6 +114,8 @@ mod tests {
             "/orders/%00",
             "/orders/%0a",
             "/orders/%7f",
+            "/orders/%c2%85",
+            "/orders/%C2%9a",
             "/orders/%252e",
             "/orders/%c0%ae%c0%ae/users",
             "/orders/%e0%80%af",
