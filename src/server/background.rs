@@ -47,7 +47,7 @@ const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Background {
     bitting: Arc<Bitting>,
     stopping: Arc<AtomicBool>,
-    /// Whether nobody needs the database any more.
+    /// Whether no thread waits for the database any more, or none is waited for.
     over: Arc<AtomicBool>,
     feed: JoinHandle<()>,
     watch: JoinHandle<()>,
@@ -105,28 +105,33 @@ impl Background {
         if let Some(notifier) = &self.notifier {
             notifier.thread().unpark();
         }
-        while !(self.feed.is_finished() && self.usage.is_finished()) {
-            if Instant::now() >= deadline {
-                return Err(io::Error::other(
-                    "the database did not answer in time; the last counts may be lost",
-                ));
-            }
-            thread::sleep(STOP_POLL);
-        }
+        let written = is_in_time(deadline, || self.feed.is_finished() && self.usage.is_finished());
+        // A message that is still on its way then is sent again by whoever takes it next.
+        let sent = self.notifier.filter(|notifier| is_in_time(deadline, || notifier.is_finished()));
         self.over.store(true, Ordering::Release);
-        if let Some(notifier) = self.notifier {
-            // A message that is still on its way then is sent again by whoever takes it next.
-            while !notifier.is_finished() && Instant::now() < deadline {
-                thread::sleep(STOP_POLL);
-            }
-            if notifier.is_finished() && notifier.join().is_err() {
-                return Err(io::Error::other("the thread that sends warnings panicked"));
-            }
+        if !written {
+            return Err(io::Error::other(
+                "the database did not answer in time; the last counts may be lost",
+            ));
+        }
+        if sent.is_some_and(|notifier| notifier.join().is_err()) {
+            return Err(io::Error::other("the thread that sends warnings panicked"));
         }
         let ended = self.feed.join().and_then(|()| self.usage.join());
         let ended = ended.and_then(|result| self.watch.join().map(|()| result));
         ended.unwrap_or_else(|_panic| Err(io::Error::other("a background thread panicked")))
     }
+}
+
+/// Waits until something is so, and says whether it was by the deadline.
+fn is_in_time(deadline: Instant, condition: impl Fn() -> bool) -> bool {
+    while !condition() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(STOP_POLL);
+    }
+    true
 }
 
 /// Starts the thread that sends warnings, where there is a channel to send them on.
