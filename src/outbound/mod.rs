@@ -1,4 +1,4 @@
-//! The one way out to other servers: every address is checked before it is dialled, TLS trusts fixed
+//! The one way out to other servers by HTTP: every address is checked before it is dialled, TLS trusts fixed
 //! authorities, and no variable of the environment changes the way.
 //!
 //! [`pool`] keeps the connections of a [`Connector`] between requests, for whoever forwards streams;
