@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::postgres::Cluster;
+use crate::support::postgres::{Cluster, can_start_servers};
 use crate::support::relay::Relay;
 use crate::support::{Backend, TestDatabase};
 
@@ -27,8 +27,12 @@ pub struct Machines {
 }
 
 impl Machines {
-    /// `synchronous`: whether commits wait for the standby that will take over.
-    pub fn new(synchronous: bool) -> Self {
+    /// `synchronous`: whether commits wait for the standby that will take over. None where PostgreSQL's
+    /// programs are missing.
+    pub fn new(synchronous: bool) -> Option<Self> {
+        if !can_start_servers() {
+            return None;
+        }
         let primary = Cluster::new();
         primary.execute("postgres", "CREATE DATABASE bitting");
         let replication = Relay::to(primary.port);
@@ -39,7 +43,7 @@ impl Machines {
             primary.execute("postgres", "SELECT pg_reload_conf()");
         }
         let hole = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { primary, standby, _other: other, way: None, replication, hole }
+        Some(Self { primary, standby, _other: other, way: None, replication, hole })
     }
 
     /// The URL that names both machines that may be the primary.

@@ -4,18 +4,14 @@
 use std::time::Duration;
 
 use super::patroni::Patroni;
-use super::story::{Site, story};
+use super::story::{Site, lossless};
 use crate::support::TestDatabase;
-use crate::support::postgres::can_start_servers;
 
 /// Plays a story with three servers behind HAProxy.
 fn behind_haproxy(what: &str, fail: impl FnOnce(&Patroni) -> TestDatabase) {
-    if !can_start_servers() {
-        return;
-    }
     let Some(cluster) = Patroni::start() else { return };
     let site = Site::new(&cluster.front()).with(3, &[]);
-    assert_eq!(story(what, &site, |_| fail(&cluster)).lost, 0);
+    lossless(what, &site, || fail(&cluster));
 }
 
 #[test]
@@ -33,14 +29,10 @@ fn patroni_loses_the_machine_of_the_primary() {
 #[test]
 #[ignore = "tests/run --cluster"]
 fn keys_are_decided_all_through_a_failover_that_max_staleness_allows() {
-    if !can_start_servers() {
-        return;
-    }
     let Some(cluster) = Patroni::start() else { return };
     let site = Site::new(&cluster.hosts()).with(3, &[]).with_max_staleness(Duration::from_secs(40));
     let what = "Patroni, machine dies, three hosts in the URL, `--max-staleness 40s`";
-    let outcome = story(what, &site, |_| cluster.lose_the_primary());
-    assert_eq!(outcome.lost, 0);
+    let outcome = lossless(what, &site, || cluster.lose_the_primary());
     assert_eq!(outcome.unavailable, 0, "a key was not decided all through the failover");
 }
 

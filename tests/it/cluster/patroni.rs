@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::client::Client;
 use crate::support::ports::free_port;
-use crate::support::postgres::{Cluster, as_ordinary_user, programs};
+use crate::support::postgres::{Cluster, as_ordinary_user, can_start_servers, programs};
 use crate::support::tools::libraries;
 use crate::support::{Backend, TestDatabase, eventually_within, tool};
 
@@ -71,6 +71,9 @@ pub struct Patroni {
 impl Patroni {
     /// One whose commits wait for a standby. None where a program is missing.
     pub fn start() -> Option<Self> {
+        if !can_start_servers() {
+            return None;
+        }
         let [patroni, etcd, haproxy] = ["patroni", "etcd", "haproxy"].map(tool);
         let (patroni, etcd, haproxy) = (patroni?, etcd?, haproxy?);
         let folder = tempfile::tempdir().unwrap();
@@ -105,7 +108,7 @@ impl Patroni {
         self.machines.iter().find(|machine| machine.is("/primary"))
     }
 
-    /// Waits until a machine other than this one is the primary, as HAProxy sees it, too.
+    /// Waits until a machine other than this one is the primary.
     fn taken_over_from(&self, name: &str) -> TestDatabase {
         eventually_within(PATIENCE, "another machine takes over", || {
             self.machines.iter().any(|machine| machine.name != name && machine.is("/primary"))

@@ -29,10 +29,12 @@ impl Site {
         Self { folder, url: url.to_owned(), servers: 2, options: &[], max_staleness }
     }
 
+    /// So many servers, with these options.
     pub fn with(self, servers: usize, options: &'static [&'static str]) -> Self {
         Self { servers, options, ..self }
     }
 
+    /// Another bound for what servers accept that cannot read the changes.
     pub fn with_max_staleness(self, max_staleness: Duration) -> Self {
         Self { max_staleness, ..self }
     }
@@ -58,6 +60,13 @@ pub struct Outcome {
     pub lost: usize,
     /// How often the good key was answered 503.
     pub unavailable: u64,
+}
+
+/// A [`story`] in which no confirmed change may be lost.
+pub fn lossless(what: &str, site: &Site, fail: impl FnOnce() -> TestDatabase) -> Outcome {
+    let outcome = story(what, site, |_| fail());
+    assert_eq!(outcome.lost, 0);
+    outcome
 }
 
 /// Lets something fail under load, adds a line to the table, and sees to what holds in every story: a
