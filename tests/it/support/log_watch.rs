@@ -16,8 +16,10 @@ use super::vendors::{aircall, callrail, clari, customerly};
 
 /// What was logged that holds a credential.
 static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
-/// How a key and a token begin, and at least how many letters and digits follow.
-const OURS: ([&str; 2], usize) = (["btk_", "bta_"], 30);
+/// How keys and tokens begin.
+const PREFIXES: [&str; 2] = ["btk_", "bta_"];
+/// Letters and digits behind that which make one whole; fewer are what lists show of it.
+const WHOLE: usize = 30;
 
 /// Listens from now on, to every server in this process.
 pub fn listen() {
@@ -49,9 +51,8 @@ fn of_vendors() -> Vec<String> {
 }
 
 fn holds_ours(text: &str) -> bool {
-    let (prefixes, least) = OURS;
-    let is_whole = |rest: &str| rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= least;
-    prefixes.iter().any(|prefix| text.split(prefix).skip(1).any(is_whole))
+    let is_whole = |rest: &str| rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= WHOLE;
+    PREFIXES.iter().any(|prefix| text.split(prefix).skip(1).any(is_whole))
 }
 
 struct Ear {
