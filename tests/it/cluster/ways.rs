@@ -62,13 +62,7 @@ fn a_backup_is_restored_under_running_servers() {
         copy("pg_restore", &primary.url("restored"), &backup);
         let before = load.changes();
         eventually("there are changes since the backup", || load.changes() > before + 20);
-        primary.execute("postgres", "ALTER DATABASE bitting ALLOW_CONNECTIONS false");
-        primary.execute(
-            "postgres",
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'bitting'",
-        );
-        primary.execute("postgres", "ALTER DATABASE bitting RENAME TO before");
-        primary.execute("postgres", "ALTER DATABASE restored RENAME TO bitting");
+        primary.put_in_place("restored", "bitting");
         database_of(&primary)
     });
     assert!(outcome.lost > 0, "nothing was lost, although a backup was restored");

@@ -218,6 +218,17 @@ impl Cluster {
         PgConnection::establish(&self.url(database)).unwrap().batch_execute(sql).unwrap();
     }
 
+    /// Gives a database the name of another one, whose sessions end.
+    pub fn put_in_place(&self, database: &str, of: &str) {
+        let execute = |sql: String| self.execute("postgres", &sql);
+        execute(format!("ALTER DATABASE {of} ALLOW_CONNECTIONS false"));
+        execute(format!(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{of}'"
+        ));
+        execute(format!("ALTER DATABASE {of} RENAME TO {of}_before"));
+        execute(format!("ALTER DATABASE {database} RENAME TO {of}"));
+    }
+
     /// The URL of one of its databases.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://bitting@127.0.0.1:{}/{database}", self.port)
