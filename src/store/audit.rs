@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::database::any_connection::AnyConnection;
 use super::error::Result;
-use super::rows;
+use super::rows::{self, MomentColumn};
 use super::schema::{admin_tokens, api_keys, audit_events as table, users};
 use crate::model::actor::Origin;
 use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
@@ -42,13 +42,13 @@ pub fn insert(
 /// be none that a server remembers as its place in the change feed.
 pub fn drop_older(connection: &mut AnyConnection, action: Action, than: Moment) -> Result<bool> {
     // The first ones, by the index on actions.
-    let first: Vec<(i64, NaiveDateTime)> = table::table
+    let first: Vec<(i64, MomentColumn)> = table::table
         .filter(table::action.eq(action.as_str()))
         .order(table::id)
         .limit(DROPPED_AT_ONCE)
         .select((table::id, table::at))
         .load(connection)?;
-    let old = first.iter().filter(|(_, at)| *at < than.naive_utc()).map(|(id, _)| *id);
+    let old = first.iter().filter(|(_, at)| at.0 < than).map(|(id, _)| *id);
     let old: Vec<i64> = old.collect();
     let more = old.len() as i64 == DROPPED_AT_ONCE;
     if !old.is_empty() {
@@ -137,7 +137,7 @@ impl<'a> NewRow<'a> {
 #[derive(Queryable)]
 struct Row {
     id: i64,
-    at: NaiveDateTime,
+    at: MomentColumn,
     action: String,
     actor_type: String,
     actor_id: Option<String>,
@@ -153,7 +153,7 @@ impl TryFrom<Row> for AuditEvent {
     fn try_from(row: Row) -> Result<Self> {
         Ok(Self {
             id: row.id,
-            at: row.at.and_utc(),
+            at: row.at.0,
             action: row.action,
             actor: rows::actor(&row.actor_type, row.actor_id, row.actor_name)?,
             key_id: row.key_id,

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::database::any_connection::{AnyConnection, on_either};
 use super::error::Result;
-use super::rows;
+use super::rows::{self, MomentColumn};
 use super::schema::notifications as table;
 use crate::model::id::NotificationId;
 use crate::model::time::Moment;
@@ -25,10 +25,10 @@ struct Row {
     key_id: Option<String>,
     title: String,
     body: String,
-    created_at: NaiveDateTime,
+    created_at: MomentColumn,
     attempts: i64,
-    due_at: Option<NaiveDateTime>,
-    delivered_at: Option<NaiveDateTime>,
+    due_at: Option<MomentColumn>,
+    delivered_at: Option<MomentColumn>,
     error: Option<String>,
 }
 
@@ -44,10 +44,10 @@ impl TryFrom<Row> for Delivery {
             key: rows::optional_id("key id", row.key_id)?,
             title: row.title,
             body: row.body,
-            created_at: row.created_at.and_utc(),
+            created_at: row.created_at.0,
             attempts: row.attempts,
-            due_at: row.due_at.map(|at| at.and_utc()),
-            delivered_at: row.delivered_at.map(|at| at.and_utc()),
+            due_at: row.due_at.map(|at| at.0),
+            delivered_at: row.delivered_at.map(|at| at.0),
             error: row.error,
         })
     }

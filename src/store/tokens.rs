@@ -1,11 +1,10 @@
 //! Admin tokens in the database.
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::database::any_connection::AnyConnection;
 use super::error::Result;
-use super::rows;
+use super::rows::{self, MomentColumn};
 use super::schema::admin_tokens as table;
 use super::text::{contains_pattern, lower};
 use crate::model::id::{TokenId, UserId};
@@ -27,17 +26,17 @@ struct Row {
     access: String,
     may_grant: String,
     display: String,
-    created_at: NaiveDateTime,
+    created_at: MomentColumn,
     created_by_type: String,
     created_by_id: Option<String>,
     created_by_name: String,
-    expires_at: NaiveDateTime,
-    revoked_at: Option<NaiveDateTime>,
+    expires_at: MomentColumn,
+    revoked_at: Option<MomentColumn>,
     revoked_by_type: Option<String>,
     revoked_by_id: Option<String>,
     revoked_by_name: Option<String>,
     revoke_reason: Option<String>,
-    last_used_at: Option<NaiveDateTime>,
+    last_used_at: Option<MomentColumn>,
     revision: i64,
     user_id: Option<String>,
 }
@@ -54,10 +53,10 @@ impl TryFrom<Row> for AdminToken {
             access: access.ok_or_else(|| rows::unreadable("access", &row.access))?,
             may_grant: rows::parse("scopes", &row.may_grant)?,
             display: row.display,
-            created_at: row.created_at.and_utc(),
+            created_at: row.created_at.0,
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
             user: rows::optional_id("user id", row.user_id)?,
-            expires_at: row.expires_at.and_utc(),
+            expires_at: row.expires_at.0,
             revocation: rows::revocation(
                 row.revoked_at,
                 row.revoked_by_type,
@@ -65,7 +64,7 @@ impl TryFrom<Row> for AdminToken {
                 row.revoked_by_name,
                 row.revoke_reason,
             )?,
-            last_used_at: row.last_used_at.map(|at| at.and_utc()),
+            last_used_at: row.last_used_at.map(|at| at.0),
             revision: row.revision,
         })
     }

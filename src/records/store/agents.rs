@@ -15,13 +15,13 @@ use crate::records::model::{Record, RecordId, Stamp, WriterFilter};
 use crate::records::store::schema::{agents, calls, knowledge_base};
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::{Error, Result};
-use crate::store::rows;
+use crate::store::rows::{self, MomentColumn};
 
 #[derive(Queryable)]
 struct Row {
     id: String,
-    created_at: NaiveDateTime,
-    updated_at: NaiveDateTime,
+    created_at: MomentColumn,
+    updated_at: MomentColumn,
     name: String,
     voice_id: String,
     greeting: Option<String>,
@@ -72,8 +72,8 @@ impl TryFrom<Row> for Record<Agent> {
         Ok(Self {
             stamp: Stamp {
                 id: rows::parse("agent id", &row.id)?,
-                created_at: row.created_at.and_utc(),
-                updated_at: row.updated_at.and_utc(),
+                created_at: row.created_at.0,
+                updated_at: row.updated_at.0,
             },
             writers: writers(row.created_by, row.updated_by)?,
             fields: Agent {

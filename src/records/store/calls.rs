@@ -14,13 +14,13 @@ use crate::records::model::{Record, RecordId, Stamp, WriterFilter};
 use crate::records::store::schema::{agents, calls};
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::{Error, Result};
-use crate::store::rows;
+use crate::store::rows::{self, MomentColumn};
 
 #[derive(Queryable)]
 struct Row {
     id: String,
-    created_at: NaiveDateTime,
-    updated_at: NaiveDateTime,
+    created_at: MomentColumn,
+    updated_at: MomentColumn,
     direction: String,
     caller: String,
     called: Option<String>,
@@ -32,8 +32,8 @@ struct Row {
     recording_url: Option<String>,
     transcript: String,
     tags: String,
-    started_at: Option<NaiveDateTime>,
-    _occurred_at: NaiveDateTime,
+    started_at: Option<MomentColumn>,
+    _occurred_at: MomentColumn,
     created_by: Option<String>,
     updated_by: Option<String>,
 }
@@ -89,8 +89,8 @@ impl TryFrom<Row> for Record<Call> {
         Ok(Self {
             stamp: Stamp {
                 id: rows::parse("call id", &row.id)?,
-                created_at: row.created_at.and_utc(),
-                updated_at: row.updated_at.and_utc(),
+                created_at: row.created_at.0,
+                updated_at: row.updated_at.0,
             },
             writers: writers(row.created_by, row.updated_by)?,
             fields: Call {
@@ -105,7 +105,7 @@ impl TryFrom<Row> for Record<Call> {
                 recording_url: row.recording_url,
                 transcript: from_json("transcript", &row.transcript)?,
                 tags: from_json("tags", &row.tags)?,
-                started_at: row.started_at.map(|at| at.and_utc()),
+                started_at: row.started_at.map(|at| at.0),
             },
         })
     }

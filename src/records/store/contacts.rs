@@ -15,7 +15,7 @@ use crate::records::model::{Record, RecordId, Stamp, WriterFilter};
 use crate::records::store::schema::contacts;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::{Error, Result};
-use crate::store::rows;
+use crate::store::rows::{self, MomentColumn};
 use crate::store::text::{contains_pattern, lower};
 
 /// How many contacts a search scans for one page before it leaves the rest to the next, so that no
@@ -25,8 +25,8 @@ const SEARCHED: i64 = 200_000;
 #[derive(Queryable)]
 struct Row {
     id: String,
-    created_at: NaiveDateTime,
-    updated_at: NaiveDateTime,
+    created_at: MomentColumn,
+    updated_at: MomentColumn,
     name: String,
     phone: Option<String>,
     email: Option<String>,
@@ -74,8 +74,8 @@ impl TryFrom<Row> for Record<Contact> {
         Ok(Self {
             stamp: Stamp {
                 id: rows::parse("contact id", &row.id)?,
-                created_at: row.created_at.and_utc(),
-                updated_at: row.updated_at.and_utc(),
+                created_at: row.created_at.0,
+                updated_at: row.updated_at.0,
             },
             writers: writers(row.created_by, row.updated_by)?,
             fields: Contact {

@@ -1,6 +1,5 @@
 //! What has changed of keys, for those who keep them in memory.
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::limits;
@@ -10,11 +9,11 @@ use crate::model::scope::ScopeSet;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows;
-use crate::store::rows::{DigestColumn, Parsed};
+use crate::store::rows::{DigestColumn, MomentColumn, Parsed};
 use crate::store::schema::api_keys as table;
 
 type ChangeRow = (
-    (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<NaiveDateTime>, bool, i64, bool),
+    (DigestColumn, i64, Parsed<KeyId>, Parsed<ScopeSet>, Option<MomentColumn>, bool, i64, bool),
     (Option<String>, Option<String>, Option<String>),
 );
 
@@ -51,7 +50,7 @@ pub fn changed_since(
                 id: id.0,
                 scopes: scopes.0,
                 limits: limits(rate_limit, quota, allowed_networks)?,
-                expires_at: expires_at.map(|end| end.and_utc()),
+                expires_at: expires_at.map(|end| end.0),
                 revoked,
                 imported,
                 revision,

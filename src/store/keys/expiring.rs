@@ -1,6 +1,5 @@
 //! Keys that are about to expire, looked through in the order of their ends.
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::{Row, keys_of};
@@ -8,7 +7,7 @@ use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::time::Moment;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
-use crate::store::rows;
+use crate::store::rows::{self, MomentColumn};
 use crate::store::schema::{api_keys as table, expiry_scan as scan};
 
 /// Up to which key those that expire in so many days have been looked through.
@@ -22,11 +21,11 @@ pub struct ScanPosition {
 
 /// How far the keys have been looked through so many days ahead.
 pub fn position(connection: &mut AnyConnection, days: i64) -> Result<ScanPosition> {
-    let (end, number): (NaiveDateTime, i64) = scan::table
+    let (end, number): (MomentColumn, i64) = scan::table
         .filter(scan::days.eq(days))
         .select((scan::expires_at, scan::key_number))
         .first(connection)?;
-    Ok(ScanPosition { expires_at: end.and_utc(), key: KeyNumber(rows::row_number(number)?) })
+    Ok(ScanPosition { expires_at: end.0, key: KeyNumber(rows::row_number(number)?) })
 }
 
 /// Moves the position on. Returns whether it was still where it was read: if not, another server has

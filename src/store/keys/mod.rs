@@ -19,7 +19,7 @@ use diesel::prelude::*;
 use super::database::any_connection::AnyConnection;
 use super::database::generation::demand_this;
 use super::error::Result;
-use super::rows;
+use super::rows::{self, MomentColumn};
 use super::schema::api_keys as table;
 use super::text::lower;
 use crate::model::holder::KeyHolder;
@@ -44,12 +44,12 @@ pub(super) struct Row {
     owner: Option<String>,
     scopes: String,
     display: String,
-    created_at: NaiveDateTime,
+    created_at: MomentColumn,
     created_by_type: String,
     created_by_id: Option<String>,
     created_by_name: String,
-    expires_at: Option<NaiveDateTime>,
-    revoked_at: Option<NaiveDateTime>,
+    expires_at: Option<MomentColumn>,
+    revoked_at: Option<MomentColumn>,
     revoked_by_type: Option<String>,
     revoked_by_id: Option<String>,
     revoked_by_name: Option<String>,
@@ -62,7 +62,7 @@ pub(super) struct Row {
     allowed_networks: Option<String>,
     replaces: Option<String>,
     replaced_by: Option<String>,
-    leaked_at: Option<NaiveDateTime>,
+    leaked_at: Option<MomentColumn>,
 }
 
 impl Row {
@@ -76,10 +76,10 @@ impl Row {
             scopes: rows::parse("scopes", &row.scopes)?,
             limits: limits(row.rate_limit, row.quota, row.allowed_networks)?,
             display: row.display,
-            created_at: row.created_at.and_utc(),
+            created_at: row.created_at.0,
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
             holder,
-            expires_at: row.expires_at.map(|end| end.and_utc()),
+            expires_at: row.expires_at.map(|end| end.0),
             revocation: rows::revocation(
                 row.revoked_at,
                 row.revoked_by_type,
@@ -90,7 +90,7 @@ impl Row {
             imported: row.imported,
             replaces: rows::optional_id("key id", row.replaces)?,
             replaced_by: rows::optional_id("key id", row.replaced_by)?,
-            leaked_at: row.leaked_at.map(|at| at.and_utc()),
+            leaked_at: row.leaked_at.map(|at| at.0),
             revision: row.revision,
         })
     }
@@ -220,13 +220,13 @@ pub fn status(
     number: KeyNumber,
     now: Moment,
 ) -> Result<Option<Status>> {
-    let found: Option<(bool, Option<NaiveDateTime>)> = table::table
+    let found: Option<(bool, Option<MomentColumn>)> = table::table
         .filter(table::number.eq(i64::from(number.0)))
         .select((table::revoked_at.is_not_null(), table::expires_at))
         .first(connection)
         .optional()?;
-    let status = |(revoked, end): (bool, Option<NaiveDateTime>)| {
-        status_at(revoked, end.map(|end| end.and_utc()), now)
+    let status = |(revoked, end): (bool, Option<MomentColumn>)| {
+        status_at(revoked, end.map(|end| end.0), now)
     };
     Ok(found.map(status))
 }

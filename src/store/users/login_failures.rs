@@ -1,12 +1,12 @@
 //! Failed logins in a row, in the database.
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use crate::model::secret::Digest;
 use crate::model::time::Moment;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
+use crate::store::rows::MomentColumn;
 use crate::store::schema::login_failures as table;
 
 /// The failed logins of one subject.
@@ -20,12 +20,12 @@ pub struct Failures {
 
 /// The failures recorded for a subject.
 pub fn find(connection: &mut AnyConnection, subject: &Digest) -> Result<Option<Failures>> {
-    let found: Option<(i64, NaiveDateTime)> = table::table
+    let found: Option<(i64, MomentColumn)> = table::table
         .filter(table::subject.eq(subject.as_bytes().to_vec()))
         .select((table::failures, table::last_at))
         .first(connection)
         .optional()?;
-    Ok(found.map(|(failures, last_at)| Failures { failures, last_at: last_at.and_utc() }))
+    Ok(found.map(|(failures, last_at)| Failures { failures, last_at: last_at.0 }))
 }
 
 /// Notes how often a subject failed; the caller holds [`AdvisoryLock::Logins`], so that nobody else

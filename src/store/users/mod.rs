@@ -5,12 +5,11 @@ pub mod one_time_links;
 pub mod powers;
 pub mod sessions;
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use super::database::any_connection::AnyConnection;
 use super::error::Result;
-use super::rows;
+use super::rows::{self, MomentColumn};
 use super::schema::users as table;
 use super::text::{contains_pattern, lower};
 use crate::model::email::Email;
@@ -23,7 +22,7 @@ use crate::model::words::Word;
 
 /// The columns of a user; the password's hash is asked for by itself.
 pub(super) type Row =
-    (String, String, String, String, NaiveDateTime, Option<NaiveDateTime>, Option<NaiveDateTime>);
+    (String, String, String, String, MomentColumn, Option<MomentColumn>, Option<MomentColumn>);
 
 pub(super) type Columns = (
     table::id,
@@ -52,9 +51,9 @@ pub(super) fn read(row: Row) -> Result<User> {
         email: rows::parse("e-mail address", &email)?,
         role: rows::word("role", &role)?,
         may_grant: rows::parse("scopes", &may_grant)?,
-        created_at: created_at.and_utc(),
-        disabled_at: disabled_at.map(|at| at.and_utc()),
-        last_login_at: last_login_at.map(|at| at.and_utc()),
+        created_at: created_at.0,
+        disabled_at: disabled_at.map(|at| at.0),
+        last_login_at: last_login_at.map(|at| at.0),
     })
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use crate::model::id::{KeyId, TokenId, UserId};
@@ -11,6 +10,7 @@ use crate::model::time::Moment;
 use crate::model::user::User;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
+use crate::store::rows::MomentColumn;
 use crate::store::schema::{admin_tokens, api_keys, users as user_table};
 use crate::store::{rows, users};
 
@@ -55,7 +55,7 @@ pub struct Powers {
 }
 
 type CredentialRow = (String, bool, Option<String>);
-type KeyRow = (String, bool, Option<String>, String, Option<NaiveDateTime>);
+type KeyRow = (String, bool, Option<String>, String, Option<MomentColumn>);
 
 /// Reads every key, admin token and user.
 ///
@@ -78,7 +78,7 @@ pub fn read(connection: &mut AnyConnection) -> Result<Powers> {
     for (id, revoked, user, scopes, end) in keys {
         let id = rows::parse("key id", &id)?;
         powers.keys.insert(id, credential(revoked, user)?);
-        powers.reach.insert(id, Reach { scopes, expires_at: end.map(|end| end.and_utc()) });
+        powers.reach.insert(id, Reach { scopes, expires_at: end.map(|end| end.0) });
     }
     let tokens: Vec<CredentialRow> = admin_tokens::table
         .select((admin_tokens::id, admin_tokens::revoked_at.is_not_null(), admin_tokens::user_id))

@@ -1,6 +1,5 @@
 //! Sessions in the database.
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
 use crate::model::id::{SessionId, UserId};
@@ -11,10 +10,11 @@ use crate::model::time::Moment;
 use crate::model::user::User;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
+use crate::store::rows::MomentColumn;
 use crate::store::schema::{sessions as table, users as user_table};
 use crate::store::{rows, users};
 
-type Row = (String, String, NaiveDateTime, NaiveDateTime, Option<String>, Option<String>);
+type Row = (String, String, MomentColumn, MomentColumn, Option<String>, Option<String>);
 
 const COLUMNS: (
     table::id,
@@ -36,8 +36,8 @@ fn read((id, user, created_at, last_seen_at, address, user_agent): Row) -> Resul
     Ok(Session {
         id: rows::parse("session id", &id)?,
         user: rows::parse("user id", &user)?,
-        created_at: created_at.and_utc(),
-        last_seen_at: last_seen_at.and_utc(),
+        created_at: created_at.0,
+        last_seen_at: last_seen_at.0,
         address,
         user_agent,
     })
