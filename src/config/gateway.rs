@@ -46,7 +46,7 @@ impl Upstream {
     }
 
     /// Whether it is at one of these places.
-    fn is_among(&self, listen: &[ListenAddress]) -> bool {
+    fn among(&self, listen: &[ListenAddress]) -> bool {
         listen.iter().filter_map(ListenAddress::tcp).any(|address| self.is(address))
     }
 
@@ -100,7 +100,7 @@ impl GatewayOptions {
                 "needs --gateway-listen too, the address at which requests to it are judged, such \
                  as 127.0.0.1:8081",
             )),
-            (Some(listen), Some(upstream)) if upstream.is_among(&listen) => Err(self
+            (Some(listen), Some(upstream)) if upstream.among(&listen) => Err(self
                 .upstream
                 .refuse("is the address of the gateway itself; name the server behind it")),
             (Some(listen), Some(upstream)) => Ok(Some(GatewaySettings {

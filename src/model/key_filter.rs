@@ -43,7 +43,7 @@ words! {
 
 impl Status {
     /// Whether a filter lets keys in this state through.
-    pub fn is_among(self, filter: StatusFilter) -> bool {
+    pub fn among(self, filter: StatusFilter) -> bool {
         match filter {
             StatusFilter::All => true,
             StatusFilter::Active => self == Self::Active,

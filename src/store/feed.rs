@@ -1,21 +1,19 @@
 //! What each read of the change feed asks the database at once: whether it may be believed, whether
 //! it is still the one that was read before, and whether there is anything new.
 
-use chrono::NaiveDateTime;
 use diesel::connection::SimpleConnection;
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamp};
-use diesel::sqlite::Sqlite;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
 
-use super::database::any_connection::{AnyConnection, on_either};
+use super::database::any_connection::AnyConnection;
 use super::database::generation::GENERATION;
 use super::database::standby;
+use super::database::written::Written;
 use super::error::Result;
 use crate::model::audit::Action;
 use crate::model::time::Moment;
 use crate::model::words::Word;
+use crate::store::rows::MomentColumn;
 
 /// An audit event that was read or written here. As long as the database holds it unchanged, nothing
 /// that was committed before it has been lost.
@@ -25,13 +23,13 @@ pub struct Bookmark {
     pub id: i64,
     /// What else tells it from an event that was given the same id later; none where the database
     /// holds no such event.
-    event: Option<(NaiveDateTime, String, Option<String>)>,
+    event: Option<(Moment, String, Option<String>)>,
 }
 
 impl Bookmark {
     /// The event with this id, as it is about to be written.
     pub fn new(id: i64, at: Moment, action: Action, key_id: Option<String>) -> Self {
-        Self { id, event: Some((at.naive_utc(), action.as_str().to_owned(), key_id)) }
+        Self { id, event: Some((at, action.as_str().to_owned(), key_id)) }
     }
 }
 
@@ -67,7 +65,18 @@ impl Look {
 }
 
 type Row =
-    (bool, i64, i64, i64, i64, Option<i64>, Option<NaiveDateTime>, Option<String>, Option<String>);
+    (bool, i64, i64, i64, i64, Option<i64>, Option<MomentColumn>, Option<String>, Option<String>);
+type Columns = (
+    Bool,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<Timestamp>,
+    Nullable<Text>,
+    Nullable<Text>,
+);
 
 /// Asks for the newest revisions and for some events, in one statement.
 ///
@@ -75,15 +84,29 @@ type Row =
 ///
 /// [`super::Error::Refused`] on a standby, which may lag behind.
 pub fn look(connection: &mut AnyConnection, events: &[i64]) -> Result<Look> {
-    let query = LookQuery(events);
-    let rows: Vec<Row> = on_either!(connection => query.load(connection)?);
+    let in_recovery = match connection {
+        AnyConnection::Sqlite(_) => "SELECT 0",
+        AnyConnection::Postgres(_) => "SELECT pg_is_in_recovery()",
+    };
+    let statement = Written::<Columns>::for_use_on(connection)
+        .sql(in_recovery)
+        .sql(
+            ", COALESCE((SELECT MAX(oldest_program) FROM bitting), 0), \
+             COALESCE((SELECT MAX(revision) FROM api_keys), 0), \
+             COALESCE((SELECT MAX(revision) FROM admin_tokens), 0), \
+             COALESCE((SELECT MAX(revision) FROM connections), 0), \
+             e.id, e.at, e.action, e.key_id FROM (SELECT 1 AS one) AS always \
+             LEFT JOIN audit_events AS e ON e.id",
+        )
+        .among(events.iter().copied());
+    let rows: Vec<Row> = statement.load(connection)?;
     let (in_recovery, oldest_program, keys, tokens, connections) =
         rows.first().map_or((false, 0, 0, 0, 0), |row| (row.0, row.1, row.2, row.3, row.4));
     if in_recovery {
         return Err(standby::refusal());
     }
     let event = |(_, _, _, _, _, id, at, action, key_id): Row| {
-        Some(Bookmark { id: id?, event: Some((at?, action?, key_id)) })
+        Some(Bookmark { id: id?, event: Some((at?.0, action?, key_id)) })
     };
     let events = rows.into_iter().filter_map(event).collect();
     Ok(Look { oldest_program, keys, tokens, connections, events })
@@ -97,62 +120,3 @@ pub fn forget_pages(connection: &mut AnyConnection) -> Result<()> {
         AnyConnection::Postgres(_) => Ok(()),
     }
 }
-
-/// Written out, since the two databases take a list of ids in different ways.
-struct LookQuery<'a>(&'a [i64]);
-
-const REVISIONS: &str = "COALESCE((SELECT MAX(oldest_program) FROM bitting), 0), \
-     COALESCE((SELECT MAX(revision) FROM api_keys), 0), \
-     COALESCE((SELECT MAX(revision) FROM admin_tokens), 0), \
-     COALESCE((SELECT MAX(revision) FROM connections), 0), \
-     e.id, e.at, e.action, e.key_id FROM (SELECT 1 AS one) AS always \
-     LEFT JOIN audit_events AS e ON e.id ";
-
-impl Query for LookQuery<'_> {
-    type SqlType = (
-        Bool,
-        BigInt,
-        BigInt,
-        BigInt,
-        BigInt,
-        Nullable<BigInt>,
-        Nullable<Timestamp>,
-        Nullable<Text>,
-        Nullable<Text>,
-    );
-}
-
-impl QueryId for LookQuery<'_> {
-    type QueryId = LookQuery<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl QueryFragment<Sqlite> for LookQuery<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("SELECT 0, ");
-        out.push_sql(REVISIONS);
-        out.push_sql("IN (0");
-        // Any number of statements costs nothing to speak of where no network is between.
-        out.unsafe_to_cache_prepared();
-        for id in self.0 {
-            out.push_sql(",");
-            out.push_bind_param::<BigInt, _>(id)?;
-        }
-        out.push_sql(")");
-        Ok(())
-    }
-}
-
-impl QueryFragment<Pg> for LookQuery<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT pg_is_in_recovery(), ");
-        out.push_sql(REVISIONS);
-        out.push_sql("= ANY(");
-        out.push_bind_param::<Array<BigInt>, _>(&self.0)?;
-        out.push_sql(")");
-        Ok(())
-    }
-}
-
-impl RunQueryDsl<SqliteConnection> for LookQuery<'_> {}
-impl RunQueryDsl<PgConnection> for LookQuery<'_> {}

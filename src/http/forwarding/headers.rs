@@ -31,7 +31,7 @@ pub(in crate::http) fn forwarded(
     let mut headers = HeaderMap::with_capacity(request.headers().len() + 8);
     for (name, value) in request.headers() {
         let text = name.as_str();
-        if !goes_on(text) || is_among(&named, text) {
+        if !goes_on(text) || among(&named, text) {
             continue;
         }
         let name = HeaderName::from_bytes(text.as_bytes());
@@ -50,6 +50,6 @@ pub(in crate::http) fn named_by_connection<'a>(
 }
 
 /// Whether a header is among those that are named.
-pub(in crate::http) fn is_among(names: &[&[u8]], name: &str) -> bool {
+pub(in crate::http) fn among(names: &[&[u8]], name: &str) -> bool {
     names.iter().any(|named| named.eq_ignore_ascii_case(name.as_bytes()))
 }

@@ -12,7 +12,7 @@ use http::header::{
 
 use crate::gate::identities::IdentityHeaders;
 use crate::gate::presented_key::carries_credential;
-use crate::http::forwarding::headers::{HOP_BY_HOP, forwarded, is_among, named_by_connection};
+use crate::http::forwarding::headers::{HOP_BY_HOP, among, forwarded, named_by_connection};
 use crate::http::request_id::RequestId;
 use crate::http::state::HttpSettings;
 
@@ -145,7 +145,7 @@ pub(super) fn give_back(answer: &HeaderMap, response: &mut HttpResponse) {
     let named = named_by_connection(lines);
     for (name, value) in answer {
         let text = name.as_str();
-        if HOP_BY_HOP.contains(&text) || *name == CONTENT_LENGTH || is_among(&named, text) {
+        if HOP_BY_HOP.contains(&text) || *name == CONTENT_LENGTH || among(&named, text) {
             continue;
         }
         let name = received::HeaderName::from_bytes(text.as_bytes());

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::links::Links;
 use super::mask::masked;
-use crate::http::forwarding::headers::{HOP_BY_HOP, is_among, named_by_connection};
+use crate::http::forwarding::headers::{HOP_BY_HOP, among, named_by_connection};
 use crate::http::request_id::RequestId;
 
 /// What is about the vendor's own pages and connections, and no part of an answer; and the encoding,
@@ -63,7 +63,7 @@ impl Returned<'_> {
         let named = named_by_connection(lines);
         for (name, value) in answer {
             let text = name.as_str();
-            if !goes_on(text) || is_among(&named, text) {
+            if !goes_on(text) || among(&named, text) {
                 continue;
             }
             let name = if text == REQUEST_ID.as_str() {

@@ -21,3 +21,4 @@ mod replication;
 pub mod standby;
 pub mod target;
 pub mod transaction;
+pub(in crate::store) mod written;

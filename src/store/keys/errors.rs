@@ -6,10 +6,10 @@ use crate::model::failed_request::{FailedRequest, KEPT};
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::store::database::any_connection::AnyConnection;
+use crate::store::database::written::Written;
 use crate::store::error::Result;
 use crate::store::rows::unreadable;
 use crate::store::schema::key_errors as table;
-use crate::store::usage::number_list;
 
 /// Rows added by one statement: 7 parameters each.
 const ROWS_PER_STATEMENT: usize = 500;
@@ -36,13 +36,15 @@ pub fn note(connection: &mut AnyConnection, failed: &[(KeyNumber, FailedRequest)
     let mut keys: Vec<i64> = failed.iter().map(|(key, _)| key.0.into()).collect();
     keys.dedup();
     if !keys.is_empty() {
-        diesel::sql_query(format!(
-            "DELETE FROM key_errors WHERE id IN (SELECT id FROM (SELECT id, ROW_NUMBER() OVER \
-             (PARTITION BY key_number ORDER BY at DESC, id DESC) AS place FROM key_errors \
-             WHERE key_number IN ({})) AS placed WHERE place > {KEPT})",
-            number_list(keys.into_iter())
-        ))
-        .execute(connection)?;
+        Written::<()>::for_use_on(connection)
+            .sql(
+                "DELETE FROM key_errors WHERE id IN (SELECT id FROM (SELECT id, ROW_NUMBER() OVER \
+                 (PARTITION BY key_number ORDER BY at DESC, id DESC) AS place FROM key_errors \
+                 WHERE key_number",
+            )
+            .among(keys)
+            .sql(format!(") AS placed WHERE place > {KEPT})"))
+            .execute(connection)?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
-use super::database::any_connection::AnyConnection;
+use super::database::any_connection::{AnyConnection, on_either};
 use super::database::generation::demand_this;
 use super::error::Result;
 use super::rows::{self, MomentColumn};
@@ -200,8 +200,9 @@ pub fn count(connection: &mut AnyConnection) -> Result<usize> {
 
 /// The key with this id.
 pub fn find(connection: &mut AnyConnection, id: KeyId) -> Result<Option<ApiKey>> {
-    let row: Option<Row> =
-        table::table.filter(table::id.eq(id.to_string())).first(connection).optional()?;
+    let query = table::table.filter(table::id.eq(id.to_string()));
+    // Through the enum of connections, diesel would write the statement out each time it is run.
+    let row: Option<Row> = on_either!(connection => query.first(connection).optional()?);
     key_of(connection, row)
 }
 

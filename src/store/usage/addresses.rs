@@ -5,11 +5,11 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use super::number_list;
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::model::usage::Source;
 use crate::store::database::any_connection::AnyConnection;
+use crate::store::database::written::Written;
 use crate::store::error::Result;
 use crate::store::schema::key_addresses as table;
 
@@ -54,16 +54,20 @@ pub fn note(connection: &mut AnyConnection, sources: &[(KeyNumber, Source)]) -> 
     keys.dedup();
     for keys in keys.chunks(KEYS_PER_STATEMENT) {
         // Few keys have too many: they are found first.
-        diesel::sql_query(format!(
-            "DELETE FROM key_addresses WHERE key_number IN (SELECT key_number FROM key_addresses \
-             WHERE key_number IN ({}) GROUP BY key_number HAVING COUNT(*) > {KEPT}) \
-             AND {KEPT} <= (SELECT COUNT(*) FROM key_addresses AS later \
-             WHERE later.key_number = key_addresses.key_number AND (later.last_at > \
-             key_addresses.last_at OR (later.last_at = key_addresses.last_at \
-             AND later.address > key_addresses.address)))",
-            number_list(keys.iter().copied())
-        ))
-        .execute(connection)?;
+        Written::<()>::for_use_on(connection)
+            .sql(
+                "DELETE FROM key_addresses WHERE key_number IN (SELECT key_number \
+                 FROM key_addresses WHERE key_number",
+            )
+            .among(keys.iter().copied())
+            .sql(format!(
+                " GROUP BY key_number HAVING COUNT(*) > {KEPT}) \
+                 AND {KEPT} <= (SELECT COUNT(*) FROM key_addresses AS later \
+                 WHERE later.key_number = key_addresses.key_number AND (later.last_at > \
+                 key_addresses.last_at OR (later.last_at = key_addresses.last_at \
+                 AND later.address > key_addresses.address)))"
+            ))
+            .execute(connection)?;
     }
     Ok(())
 }

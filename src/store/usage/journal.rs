@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
-use diesel::sql_types::Binary;
+use diesel::sql_types::{BigInt, Binary};
 
 use super::cell;
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Count, KeySelection, Minute};
 use crate::store::database::any_connection::AnyConnection;
+use crate::store::database::written::Written;
 use crate::store::error::Result;
 use crate::store::rows::unreadable;
 use crate::store::schema::usage_journal;
@@ -60,16 +61,19 @@ struct Batch {
 
 /// The journal's counts of some keys, each named once, or of all.
 pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<Vec<Count>> {
-    let batches = usage_journal::table.select((usage_journal::part, usage_journal::counts));
-    let batches: Vec<(i64, Vec<u8>)> = match keys {
-        KeySelection::All => batches.load(connection)?,
+    let statement = Written::<(BigInt, Binary)>::for_use_on(connection);
+    let statement = match keys {
+        KeySelection::All => statement.sql("SELECT part, counts FROM usage_journal"),
         KeySelection::Only(keys) => {
             let parts: BTreeSet<u32> =
                 keys.iter().map(|key| key.0 % PARTS).chain([WHOLE]).collect();
-            let parts = parts.into_iter().map(i64::from);
-            batches.filter(usage_journal::part.eq_any(parts)).load(connection)?
+            statement
+                .sql("SELECT part, counts FROM ")
+                .number_table(parts.into_iter().map(i64::from))
+                .sql(" CROSS JOIN usage_journal WHERE part = number.value")
         }
     };
+    let batches: Vec<(i64, Vec<u8>)> = statement.load(connection)?;
     let mut counts = Vec::new();
     for (part, batch) in &batches {
         match keys {

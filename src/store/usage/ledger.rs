@@ -3,9 +3,10 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use super::{cell, in_first_part_hour, needed_minutes, number_list, position};
+use super::{cell, from_needed_minutes, in_first_part_hour, numbers, position};
 use crate::model::usage::{Cell, Hour, KeySelection, Minute, Windows};
 use crate::store::database::any_connection::AnyConnection;
+use crate::store::database::written::Written;
 use crate::store::error::Result;
 
 /// Counts by hour where they are rolled up, by minute elsewhere.
@@ -18,28 +19,6 @@ pub struct UsageRows {
     /// Counts that are rolled up but needed by the minute: the part hour that begins the 24-hour
     /// window.
     pub part_hour: Vec<(Minute, Cell, i64)>,
-}
-
-#[derive(QueryableByName)]
-struct HourRow {
-    #[diesel(sql_type = BigInt)]
-    hour: i64,
-    #[diesel(sql_type = BigInt)]
-    cell: i64,
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-}
-
-#[derive(QueryableByName)]
-struct MinuteRow {
-    #[diesel(sql_type = BigInt)]
-    minute: i64,
-    #[diesel(sql_type = BigInt)]
-    cell: i64,
-    #[diesel(sql_type = Bool)]
-    covered: bool,
-    #[diesel(sql_type = BigInt)]
-    n: i64,
 }
 
 impl UsageRows {
@@ -62,44 +41,44 @@ impl UsageRows {
         keys: KeySelection<'_>,
         windows: &Windows,
     ) -> Result<Self> {
-        let of_keys = match keys {
-            KeySelection::Only(keys) => {
-                let list = number_list(keys.iter().map(|key| i64::from(key.0)));
-                format!("AND key_number IN ({list})")
-            }
-            KeySelection::All => String::new(),
-        };
-        let hours = match keys {
-            KeySelection::Only(_) => format!(
-                "SELECT hour, cell, CAST(SUM(n) AS BIGINT) AS n FROM usage_hours \
-                 WHERE hour >= {} {of_keys} GROUP BY hour, cell",
-                windows.month.0
-            ),
-            KeySelection::All => {
-                format!("SELECT hour, cell, n FROM usage_sums WHERE hour >= {}", windows.month.0)
-            }
-        };
         let mut ledger = Self::default();
-        for row in diesel::sql_query(hours).load::<HourRow>(connection)? {
-            ledger.hours.push((Hour(row.hour), cell(row.cell)?, row.n));
+        let hours = Written::<(BigInt, BigInt, BigInt)>::for_use_on(connection);
+        let since = windows.month.0;
+        let hours = match keys {
+            KeySelection::Only(keys) => hours
+                .sql("SELECT hour, cell, CAST(SUM(n) AS BIGINT) FROM usage_hours WHERE hour >= ")
+                .number(since)
+                .sql(" AND key_number")
+                .among(numbers(keys))
+                .sql(" GROUP BY hour, cell"),
+            KeySelection::All => {
+                hours.sql("SELECT hour, cell, n FROM usage_sums WHERE hour >= ").number(since)
+            }
+        };
+        for (hour, cell_number, n) in hours.load::<(i64, i64, i64)>(connection)? {
+            ledger.hours.push((Hour(hour), cell(cell_number)?, n));
         }
         let position = position(connection)?;
         let open = position.hour.first_minute().0;
-        for condition in needed_minutes(windows, &position) {
-            // The same as `Position::covers`.
-            let minutes = diesel::sql_query(format!(
-                "SELECT minute, cell, (minute < {open} OR (minute < {open} + 60 AND \
-                 key_number <= {})) AS covered, CAST(SUM(n) AS BIGINT) AS n FROM usage_minutes \
-                 WHERE {condition} {of_keys} GROUP BY 1, 2, 3",
-                position.key
-            ));
-            for row in minutes.load::<MinuteRow>(connection)? {
-                let (minute, cell) = (Minute(row.minute), cell(row.cell)?);
-                if !row.covered {
-                    ledger.minutes.push((minute, cell, row.n));
-                } else if in_first_part_hour(minute, windows) {
-                    ledger.part_hour.push((minute, cell, row.n));
-                }
+        // The same as `Position::covers`.
+        let minutes = Written::<(BigInt, BigInt, Bool, BigInt)>::for_use_on(connection)
+            .sql("SELECT minute, cell, (minute < ")
+            .number(open)
+            .sql(" OR (minute < ")
+            .number(open + 60)
+            .sql(" AND key_number <= ")
+            .number(position.key)
+            .sql(")) AS covered, CAST(SUM(n) AS BIGINT)");
+        let minutes = from_needed_minutes(minutes, keys, windows, &position);
+        let minutes = minutes.sql(" GROUP BY 1, 2, 3");
+        for (minute, cell_number, covered, n) in
+            minutes.load::<(i64, i64, bool, i64)>(connection)?
+        {
+            let (minute, cell) = (Minute(minute), cell(cell_number)?);
+            if !covered {
+                ledger.minutes.push((minute, cell, n));
+            } else if in_first_part_hour(minute, windows) {
+                ledger.part_hour.push((minute, cell, n));
             }
         }
         Ok(ledger)

@@ -1,8 +1,8 @@
 //! Counts in the database: adding them, and reading keys' usage by index seeks.
 //!
 //! Minute rows are clustered by time, hour rows by key; `rollup` moves the former into the latter.
-//! The statements are written out, since diesel's `ON CONFLICT` does not work through an enum of
-//! connections; only numbers are put into them. `counter_rows` has the expensive one.
+//! The statements are written out: diesel's `ON CONFLICT` does not work through an enum of connections,
+//! and what seeks best differs between the databases. `counter_rows` has the expensive one.
 
 pub mod accepted;
 pub mod addresses;
@@ -14,7 +14,6 @@ pub mod rollup;
 mod scopes;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 
 use diesel::prelude::*;
 use diesel::query_dsl::methods;
@@ -22,16 +21,15 @@ use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
 
 use super::database::any_connection::{AnyConnection, on_either};
+use super::database::written::Written;
 use super::error::Result;
 use super::rows;
 use super::schema::{usage_marks, usage_rollup};
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
-use crate::model::usage::{Cell, Count, Hour, Minute, Share, Usage, Windows};
+use crate::model::usage::{Cell, Count, Hour, KeySelection, Minute, Share, Usage, Windows};
 use counter_rows::{Hours, Minutes, Row};
 
-/// Keys in one SELECT of figures: SQLite joins at most 500 together.
-const KEYS_PER_STATEMENT: usize = 100;
 /// Up to this many minutes are looked up one by one; for more, the range is read.
 const MINUTES_BY_SEEK: i64 = 240;
 
@@ -56,9 +54,10 @@ impl Position {
 
 /// Reads up to where usage has been rolled up.
 pub fn position(connection: &mut AnyConnection) -> Result<Position> {
-    let (hour, key, minutes_from): (i64, i64, i64) = usage_rollup::table
-        .select((usage_rollup::hour, usage_rollup::key_number, usage_rollup::minutes_from))
-        .first(connection)?;
+    let position = (usage_rollup::hour, usage_rollup::key_number, usage_rollup::minutes_from);
+    let position = usage_rollup::table.select(position);
+    let (hour, key, minutes_from): (i64, i64, i64) =
+        on_either!(connection => position.first(connection)?);
     Ok(Position { hour: Hour(hour), key, minutes_from: Minute(minutes_from) })
 }
 
@@ -134,11 +133,9 @@ pub fn raise_mark(
 
 /// The last batch this process has written; 0 before the first.
 pub fn mark(connection: &mut AnyConnection, process: &str) -> Result<i64> {
-    let sequence: Option<i64> = usage_marks::table
-        .filter(usage_marks::process.eq(process))
-        .select(usage_marks::sequence)
-        .first(connection)
-        .optional()?;
+    let mark = usage_marks::table.filter(usage_marks::process.eq(process));
+    let mark = mark.select(usage_marks::sequence);
+    let sequence: Option<i64> = on_either!(connection => mark.first(connection).optional()?);
     Ok(sequence.unwrap_or(0))
 }
 
@@ -147,24 +144,6 @@ pub fn forget_marks(connection: &mut AnyConnection, before: Moment) -> Result<()
     diesel::delete(usage_marks::table.filter(usage_marks::at.lt(before.naive_utc())))
         .execute(connection)?;
     Ok(())
-}
-
-#[derive(QueryableByName)]
-struct SumRow {
-    #[diesel(sql_type = BigInt)]
-    key_number: i64,
-    #[diesel(sql_type = BigInt)]
-    cell: i64,
-    #[diesel(sql_type = BigInt)]
-    day: i64,
-    #[diesel(sql_type = BigInt)]
-    week: i64,
-    #[diesel(sql_type = BigInt)]
-    month: i64,
-    #[diesel(sql_type = BigInt)]
-    lifetime: i64,
-    #[diesel(sql_type = BigInt)]
-    last_at: i64,
 }
 
 /// The usage of some keys, as far as it is written.
@@ -177,42 +156,13 @@ pub fn figures(
     if keys.is_empty() {
         return Ok(figures);
     }
-    let list = number_list(keys.iter().map(|key| i64::from(key.0)));
-    let since =
-        |hour: Hour| format!("CAST(SUM(CASE WHEN hour >= {} THEN n ELSE 0 END) AS BIGINT)", hour.0);
-    let sums = format!(
-        "{} AS day, {} AS week, {} AS month, CAST(SUM(n) AS BIGINT) AS lifetime, \
-         MAX(last_at) AS last_at FROM usage_hours",
-        since(windows.first_whole_hour()),
-        since(windows.week),
-        since(windows.month),
-    );
-    // Key by key: grouping the rows of all at once would sort them all.
-    let of_key = |key: &KeyNumber| {
-        let n = key.0;
-        format!(
-            "SELECT CAST({n} AS BIGINT) AS key_number, cell, {sums} \
-             WHERE key_number = {n} GROUP BY cell"
-        )
-    };
-    let hours = keys
-        .chunks(KEYS_PER_STATEMENT)
-        .map(|keys| keys.iter().map(of_key).collect::<Vec<_>>().join(" UNION ALL "));
-    let totals = format!(
-        "SELECT key_number, cell, CAST(0 AS BIGINT) AS day, CAST(0 AS BIGINT) AS week, \
-         CAST(0 AS BIGINT) AS month, n AS lifetime, last_at \
-         FROM usage_totals WHERE key_number IN ({list})"
-    );
-    for statement in hours.chain([totals]) {
-        for row in diesel::sql_query(statement).load::<SumRow>(connection)? {
-            let usage: &mut Usage = figures.entry(key_number(row.key_number)?).or_default();
-            let share =
-                Share { day: row.day, week: row.week, month: row.month, lifetime: row.lifetime };
-            usage.add(cell(row.cell)?, share, row.last_at);
-        }
+    for (key, cell_number, day, week, month, lifetime, last_at) in sums(connection, keys, windows)?
+    {
+        let usage: &mut Usage = figures.entry(key_number(key)?).or_default();
+        usage.add(cell(cell_number)?, Share { day, week, month, lifetime }, last_at);
     }
     let position = position(connection)?;
-    for count in minutes(connection, &list, windows, &position)? {
+    for count in minutes(connection, keys, windows, &position)? {
         let usage = figures.entry(count.key).or_default();
         if !position.covers(count.key, count.minute) {
             usage.add_minute(&count, windows);
@@ -224,82 +174,106 @@ pub fn figures(
     Ok(figures)
 }
 
+/// A key, a cell, its counts in three windows and in all, and the last of them.
+type Sum = (i64, i64, i64, i64, i64, i64, i64);
+type SumColumns = (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt);
+
+/// Adds up what is rolled up of some keys; a cell may occur twice.
+fn sums(connection: &mut AnyConnection, keys: &[KeyNumber], windows: &Windows) -> Result<Vec<Sum>> {
+    let at_once = match connection {
+        // Key by key: grouping the rows of all at once would sort them all.
+        AnyConnection::Sqlite(_) => 1,
+        AnyConnection::Postgres(_) => keys.len(),
+    };
+    let mut sums = Vec::new();
+    for keys in keys.chunks(at_once) {
+        const SINCE: &str = " THEN n ELSE 0 END) AS BIGINT), CAST(SUM(CASE WHEN hour >= ";
+        let statement = Written::<SumColumns>::for_use_on(connection)
+            .sql("SELECT key_number, cell, CAST(SUM(CASE WHEN hour >= ")
+            .number(windows.first_whole_hour().0)
+            .sql(SINCE)
+            .number(windows.week.0)
+            .sql(SINCE)
+            .number(windows.month.0)
+            .sql(
+                " THEN n ELSE 0 END) AS BIGINT), CAST(SUM(n) AS BIGINT), MAX(last_at) \
+                 FROM usage_hours WHERE key_number",
+            )
+            .among(numbers(keys))
+            .sql(
+                " GROUP BY key_number, cell UNION ALL SELECT key_number, cell, CAST(0 AS BIGINT), \
+                 CAST(0 AS BIGINT), CAST(0 AS BIGINT), n, last_at FROM usage_totals WHERE key_number",
+            )
+            .among(numbers(keys));
+        sums.extend(statement.load::<Sum>(connection)?);
+    }
+    Ok(sums)
+}
+
 /// Whether a minute lies in the hour of which only a part belongs to the 24-hour window.
 pub(super) fn in_first_part_hour(minute: Minute, windows: &Windows) -> bool {
     minute >= windows.day && minute < windows.first_whole_hour().first_minute()
 }
 
-#[derive(QueryableByName)]
-struct MinuteRow {
-    #[diesel(sql_type = BigInt)]
-    minute: i64,
-    #[diesel(sql_type = BigInt)]
-    key_number: i64,
-    #[diesel(sql_type = BigInt)]
-    cell: i64,
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-    #[diesel(sql_type = BigInt)]
-    last_at: i64,
-}
-
-/// The conditions, to be asked one after the other, for the minute rows that figures need: the part
-/// hour that begins the 24-hour window, and all that is not rolled up yet.
-pub(super) fn needed_minutes(windows: &Windows, position: &Position) -> [String; 2] {
+/// Has a statement go on with the minute rows that figures need, of some keys or of all: those of the
+/// part hour that begins the 24-hour window, and all that are not rolled up yet.
+pub(super) fn from_needed_minutes<T>(
+    mut statement: Written<T>,
+    keys: KeySelection<'_>,
+    windows: &Windows,
+    position: &Position,
+) -> Written<T> {
     let part_hour = windows.day.0..windows.first_whole_hour().first_minute().0;
     let open = position.hour.first_minute().0;
     let newest = windows.day.0 + 24 * 60;
     let seek = newest - open <= MINUTES_BY_SEEK;
-    let needed: Vec<i64> = part_hour.chain(open..=newest).filter(|m| seek || *m < open).collect();
-    [
-        format!("minute IN ({})", number_list(needed.into_iter())),
-        // Minutes ahead of the clock exist where another node's clock is ahead.
-        format!("minute > {}", if seek { newest } else { open - 1 }),
-    ]
+    let needed = part_hour.chain(open..=newest).filter(|minute| seek || *minute < open);
+    // Minutes ahead of the clock exist where another node's clock is ahead.
+    let after = if seek { newest } else { open - 1 };
+    let of_keys = |statement: Written<T>| match keys {
+        KeySelection::Only(keys) => statement.sql(" AND key_number").among(numbers(keys)),
+        KeySelection::All => statement,
+    };
+    const ROWS: &str = "SELECT minute, key_number, cell, n, last_at FROM ";
+    statement = statement.sql(" FROM (").sql(ROWS).number_table(needed);
+    statement = statement.sql(" CROSS JOIN usage_minutes WHERE minute = number.value");
+    statement = of_keys(statement).sql(" UNION ALL ").sql(ROWS);
+    statement = statement.sql("usage_minutes WHERE minute > ").number(after);
+    of_keys(statement).sql(") AS needed")
 }
 
+/// The minute rows of some keys that figures need.
 pub(super) fn minutes(
     connection: &mut AnyConnection,
-    keys: &str,
+    keys: &[KeyNumber],
     windows: &Windows,
     position: &Position,
 ) -> Result<Vec<Count>> {
-    let mut found = Vec::new();
-    for condition in needed_minutes(windows, position) {
-        found.extend(counts(
-            connection,
-            format!(
-                "SELECT minute, key_number, cell, n, last_at FROM usage_minutes \
-                 WHERE {condition} AND key_number IN ({keys})"
-            ),
-        )?);
-    }
-    Ok(found)
+    let statement =
+        Written::for_use_on(connection).sql("SELECT minute, key_number, cell, n, last_at");
+    let keys = KeySelection::Only(keys);
+    counts(connection, from_needed_minutes(statement, keys, windows, position))
 }
 
+/// The columns of a minute row.
+pub(super) type CountColumns = (BigInt, BigInt, BigInt, BigInt, BigInt);
+
 /// Runs a statement that selects minute rows.
-pub(super) fn counts(connection: &mut AnyConnection, statement: String) -> Result<Vec<Count>> {
-    let rows: Vec<MinuteRow> = diesel::sql_query(statement).load(connection)?;
-    let count = |row: MinuteRow| {
-        Ok(Count {
-            key: key_number(row.key_number)?,
-            minute: Minute(row.minute),
-            cell: cell(row.cell)?,
-            n: row.n,
-            last_at: row.last_at,
-        })
+pub(super) fn counts(
+    connection: &mut AnyConnection,
+    statement: Written<CountColumns>,
+) -> Result<Vec<Count>> {
+    let rows: Vec<(i64, i64, i64, i64, i64)> = statement.load(connection)?;
+    let count = |(minute, key, cell_number, n, last_at)| {
+        let (key, cell) = (key_number(key)?, cell(cell_number)?);
+        Ok(Count { key, minute: Minute(minute), cell, n, last_at })
     };
     rows.into_iter().map(count).collect()
 }
 
-pub(super) fn number_list(numbers: impl Iterator<Item = i64>) -> String {
-    let mut list = String::new();
-    for number in numbers {
-        let separator = if list.is_empty() { "" } else { "," };
-        // Writing to a String cannot fail.
-        let _ = write!(list, "{separator}{number}");
-    }
-    if list.is_empty() { "NULL".to_owned() } else { list }
+/// The numbers of keys, as they are stored.
+pub(super) fn numbers(keys: &[KeyNumber]) -> impl Iterator<Item = i64> {
+    keys.iter().map(|key| i64::from(key.0))
 }
 
 pub(super) fn key_number(number: i64) -> Result<KeyNumber> {

@@ -11,6 +11,7 @@ use super::counter_rows::ADD_UP;
 use super::{Position, add_to_hours, counts};
 use crate::model::usage::{Count, Hour, Minute};
 use crate::store::database::any_connection::AnyConnection;
+use crate::store::database::written::Written;
 use crate::store::error::Result;
 use crate::store::schema::{usage_minutes, usage_rollup, usage_sums};
 
@@ -89,15 +90,22 @@ pub fn step(
 fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> Result<i64> {
     let first = hour.first_minute().0;
     // Sought minute by minute, in one statement.
-    let of_minute = |minute: i64| {
-        format!(
-            "SELECT * FROM (SELECT minute, key_number, cell, n, last_at FROM usage_minutes WHERE \
-             minute = {minute} AND key_number > {from} AND key_number <= {to} \
-             ORDER BY key_number, cell LIMIT {ROWS_OF_A_MINUTE}) AS m{minute}"
-        )
-    };
-    let statement: Vec<String> = (first..first + 60).map(of_minute).collect();
-    let mut counts = counts(connection, statement.join(" UNION ALL "))?;
+    let mut statement = Written::for_use_on(connection);
+    for minute in 0..60 {
+        statement = statement
+            .sql(if minute > 0 { " UNION ALL " } else { "" })
+            .sql(
+                "SELECT * FROM (SELECT minute, key_number, cell, n, last_at FROM usage_minutes \
+                 WHERE minute = ",
+            )
+            .number(first + minute)
+            .sql(" AND key_number > ")
+            .number(from)
+            .sql(" AND key_number <= ")
+            .number(to)
+            .sql(format!(" ORDER BY key_number, cell LIMIT {ROWS_OF_A_MINUTE}) AS m{minute}"));
+    }
+    let mut counts = counts(connection, statement)?;
     let mut complete = to;
     counts.sort_unstable_by_key(|count| (count.minute, count.key));
     for rows in counts.chunk_by(|one, next| one.minute == next.minute) {

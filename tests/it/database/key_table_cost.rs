@@ -57,6 +57,9 @@ fn a_page_of_keys_seeks_the_use_of_its_own_keys_and_reads_no_others() {
                         "SCAN d",
                         "key_summar",
                         "sums",
+                        "SCAN number ",
+                        "SCAN json_each ",
+                        "SCAN needed",
                     ];
                     assert!(
                         small.iter().any(|name| line.contains(name)),

@@ -77,9 +77,10 @@ fn figures_are_read_by_seeks_and_never_by_scans() {
             let sought = format!("SEARCH {table} USING PRIMARY KEY");
             assert!(plans.iter().any(|line| line.starts_with(&sought)), "{table}: {plans:#?}");
         }
-        // The position is one row.
-        let scans =
-            plans.iter().filter(|line| line.contains("SCAN") && !line.contains("usage_rollup"));
+        // The position is one row; the rest are the statement's own lists of what is sought.
+        let short = ["SCAN usage_rollup", "SCAN number ", "SCAN json_each ", "SCAN needed"];
+        let is_short = |line: &&String| short.iter().any(|scan| line.starts_with(scan));
+        let scans = plans.iter().filter(|line| line.contains("SCAN") && !is_short(line));
         assert_eq!(scans.collect::<Vec<_>>(), Vec::<&String>::new());
     }
 }
