@@ -1,6 +1,7 @@
 //! What a server cannot work without, as one list: `bitting check` shows what of it is not so, and a
 //! database that is opened to be written is refused for the same reasons.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
@@ -20,11 +21,14 @@ use crate::store::error::{Error, Result};
 pub fn of_file(path: &Path) -> Option<Finding> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).to_owned();
-    let mut places = files_of(path).into_iter().chain([folder]);
-    let (place, why) = places.find_map(|place| {
-        let denied = access(&place, Access::READ_OK | Access::WRITE_OK).err()?;
-        Some((place, std::io::Error::from(denied)))
-    })?;
+    let denied = |place: PathBuf| {
+        let why = access(&place, Access::READ_OK | Access::WRITE_OK).err()?;
+        Some((place, std::io::Error::from(why)))
+    };
+    // Whoever closes the file last removes those beside it, also after they were listed here.
+    let is_there = |(_, why): &(PathBuf, std::io::Error)| why.kind() != ErrorKind::NotFound;
+    let file = files_of(path).into_iter().filter_map(denied).find(is_there);
+    let (place, why) = file.or_else(|| denied(folder))?;
     Some(Finding::wrong(
         "permissions",
         format!("this user may not write {}: {why}", place.display()),
@@ -134,4 +138,31 @@ pub(in crate::store) fn demand(
     let Some(Finding { message, remedy, .. }) = unmet.into_iter().next() else { return Ok(()) };
     let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Err(Error::Refused(format!("{target}: {message}{remedy}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_goes_while_it_is_looked_for_forbids_no_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, log) = (folder.path().join("x.db"), folder.path().join("x.db-wal"));
+        std::fs::write(&path, "").unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    std::fs::write(&log, "").unwrap();
+                    std::fs::remove_file(&log).unwrap();
+                }
+            });
+            let found = (0..20_000).find_map(|_| of_file(&path));
+            done.store(true, Ordering::Relaxed);
+            assert!(found.is_none(), "{found:?}");
+        });
+        assert!(of_file(&folder.path().join("missing").join("x.db")).is_some());
+    }
 }
