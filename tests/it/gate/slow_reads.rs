@@ -15,7 +15,7 @@ use bitting::model::secret::Digest;
 use bitting::store::{Error, keys};
 
 use crate::support::server::start_of_time;
-use crate::support::{SetAtEnd, TestServer, on_both};
+use crate::support::{SetAtEnd, TestServer, on_both, rounds};
 
 on_both! {
     /// What was read is held back while the revocation commits, and taken in when it is over: once
@@ -80,13 +80,13 @@ fn state(key: u32, revision: i64) -> KeyChange {
     }
 }
 
-const KEYS: u32 = 2000;
 const LAST: i64 = 8;
 /// Steps from key to key, one for each thread; none has a factor in common with their number.
 const STRIDES: [u32; LAST as usize] = [1, 3, 7, 9, 11, 13, 17, 19];
 
 #[test]
 fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
+    let keys = rounds(2000, 500) as u32;
     let index = KeyIndex::new(std::sync::Arc::new(resources::catalog()));
     let status = |key| index.find(&digest(key)).map(|entry| entry.status(start_of_time()));
     let (start, done) = (Barrier::new(LAST as usize + 1), AtomicBool::new(false));
@@ -99,8 +99,8 @@ fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
                 scope.spawn(move || {
                     start.wait();
                     for round in 0..LAST {
-                        for place in 0..KEYS {
-                            let key = place * stride % KEYS;
+                        for place in 0..keys {
+                            let key = place * stride % keys;
                             let revision = (thread + round + i64::from(key)) % LAST + 1;
                             index.apply(digest(key), index.entry(&state(key, revision)));
                         }
@@ -109,10 +109,10 @@ fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
             })
             .collect();
         let looks = scope.spawn(|| {
-            let mut revoked = vec![false; KEYS as usize];
+            let mut revoked = vec![false; keys as usize];
             start.wait();
             while !done.load(Ordering::SeqCst) {
-                for key in 0..KEYS {
+                for key in 0..keys {
                     let now = status(key) == Some(Status::Revoked);
                     assert!(now || !revoked[key as usize], "key {key} came back");
                     revoked[key as usize] = now;
@@ -126,6 +126,6 @@ fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
         drop(end);
         looks.join().unwrap();
     });
-    assert_eq!(index.len(), KEYS as usize);
-    assert!((0..KEYS).all(|key| status(key) == Some(Status::Revoked)));
+    assert_eq!(index.len(), keys as usize);
+    assert!((0..keys).all(|key| status(key) == Some(Status::Revoked)));
 }

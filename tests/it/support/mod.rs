@@ -92,9 +92,11 @@ pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
 #[track_caller]
 pub fn eventually_within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
+    let mut pause = Duration::from_millis(1);
     while !condition() {
         assert!(Instant::now() < deadline, "never became true: {what}");
-        // Asking without a pause would take the processor from whoever is waited for.
-        std::thread::sleep(Duration::from_millis(1));
+        // Asking all the time would take the processor from whoever is waited for.
+        std::thread::sleep(pause);
+        pause = (pause * 5 / 4).min(Duration::from_millis(25));
     }
 }
