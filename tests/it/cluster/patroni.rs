@@ -244,7 +244,11 @@ fn settings(folder: &Path, name: &str, store: &str, postgres: u16, rest: u16) ->
             "bin_dir": programs().unwrap(),
             "pgpass": folder.join("pgpass"),
             "authentication": {"superuser": user, "replication": user},
-            "parameters": {"unix_socket_directories": folder, "fsync": "off"},
+            "parameters": {
+                "unix_socket_directories": folder,
+                "fsync": "off",
+                "dynamic_shared_memory_type": "mmap",
+            },
         },
     })
 }

@@ -147,7 +147,13 @@ impl Cluster {
         let mut command = program("postgres");
         command.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
         command.arg("-k").arg(self.data());
-        let settings = ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=60"];
+        // Memory that is shared as a file in the folder goes with it, also when the server is killed.
+        let settings = [
+            "listen_addresses=127.0.0.1",
+            "fsync=off",
+            "max_connections=60",
+            "dynamic_shared_memory_type=mmap",
+        ];
         let settings = settings.into_iter().chain(self.settings.iter().map(String::as_str));
         settings.for_each(|setting| {
             command.args(["-c", setting]);
