@@ -7,6 +7,9 @@ use diesel::prelude::*;
 
 use super::database::{Backend, TestDatabase};
 
+/// What a plan goes through that is no table: a statement's own lists of what it seeks.
+pub const LISTS: [&str; 3] = ["SCAN number ", "SCAN json_each ", "SCAN needed"];
+
 thread_local! {
     /// What this thread sends to a database, while it is noted.
     static SENT: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
