@@ -51,10 +51,10 @@ struct Bookmarks {
     /// The last event that was read.
     read: Option<Bookmark>,
     /// Events that this process wrote and no read has seen yet.
-    written: BTreeMap<i64, Written>,
+    written: BTreeMap<i64, Statement>,
 }
 
-struct Written {
+struct Statement {
     bookmark: Bookmark,
     committed: bool,
     /// The uptime at which the event was written.
@@ -73,7 +73,7 @@ impl ChangeFeed {
 
     /// Records an event of a key or token that this process is about to commit.
     pub(super) fn announce(&self, bookmark: Bookmark, uptime: Duration) {
-        let written = Written { bookmark, committed: false, at: uptime };
+        let written = Statement { bookmark, committed: false, at: uptime };
         lock(&self.bookmarks).written.insert(written.bookmark.id, written);
     }
 

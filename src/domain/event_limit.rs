@@ -12,10 +12,10 @@ const WRITTEN_A_MINUTE: u32 = 60;
 /// What was written in this minute, by subject: whoever causes the events, or one for all of them where
 /// strangers could make up subjects without end.
 #[derive(Default)]
-pub(super) struct EventLimit(Mutex<HashMap<String, Written>>);
+pub(super) struct EventLimit(Mutex<HashMap<String, Statement>>);
 
 #[derive(Default)]
-struct Written {
+struct Statement {
     minute: i64,
     written: u32,
     left_out: u64,

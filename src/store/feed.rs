@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
 use super::database::any_connection::AnyConnection;
 use super::database::generation::GENERATION;
 use super::database::standby;
-use super::database::written::Written;
+use super::database::statement::Statement;
 use super::error::Result;
 use crate::model::audit::Action;
 use crate::model::time::Moment;
@@ -88,7 +88,7 @@ pub fn look(connection: &mut AnyConnection, events: &[i64]) -> Result<Look> {
         AnyConnection::Sqlite(_) => "SELECT 0",
         AnyConnection::Postgres(_) => "SELECT pg_is_in_recovery()",
     };
-    let statement = Written::<Columns>::for_use_on(connection)
+    let statement = Statement::<Columns>::on(connection)
         .sql(in_recovery)
         .sql(
             ", COALESCE((SELECT MAX(oldest_program) FROM bitting), 0), \

@@ -19,6 +19,6 @@ pub mod pool;
 pub mod preconditions;
 mod replication;
 pub mod standby;
+pub(in crate::store) mod statement;
 pub mod target;
 pub mod transaction;
-pub(in crate::store) mod written;

@@ -12,7 +12,7 @@ use diesel::sql_types::{BigInt, Text};
 use super::any_connection::{AnyConnection, MultiBackend};
 
 /// A statement for the database that a connection leads to, whose rows have the columns `T`.
-pub(in crate::store) struct Written<T> {
+pub(in crate::store) struct Statement<T> {
     is_postgres: bool,
     parts: Vec<Part>,
     columns: PhantomData<T>,
@@ -25,8 +25,9 @@ enum Part {
     List(String),
 }
 
-impl<T> Written<T> {
-    pub(in crate::store) fn for_use_on(connection: &AnyConnection) -> Self {
+impl<T> Statement<T> {
+    /// One without any text yet, to be run on this connection.
+    pub(in crate::store) fn on(connection: &AnyConnection) -> Self {
         let is_postgres = matches!(connection, AnyConnection::Postgres(_));
         Self { is_postgres, parts: Vec::new(), columns: PhantomData }
     }
@@ -92,19 +93,19 @@ impl<T> Written<T> {
     }
 }
 
-impl<T> QueryId for Written<T> {
+impl<T> QueryId for Statement<T> {
     type QueryId = ();
     /// Each has its text for an identity.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<T> Query for Written<T> {
+impl<T> Query for Statement<T> {
     type SqlType = T;
 }
 
-impl<T> RunQueryDsl<AnyConnection> for Written<T> {}
+impl<T> RunQueryDsl<AnyConnection> for Statement<T> {}
 
-impl<T> QueryFragment<MultiBackend> for Written<T> {
+impl<T> QueryFragment<MultiBackend> for Statement<T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
         for part in &self.parts {
             match part {

@@ -6,7 +6,7 @@ use crate::model::failed_request::{FailedRequest, KEPT};
 use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::store::database::any_connection::AnyConnection;
-use crate::store::database::written::Written;
+use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 use crate::store::rows::unreadable;
 use crate::store::schema::key_errors as table;
@@ -36,7 +36,7 @@ pub fn note(connection: &mut AnyConnection, failed: &[(KeyNumber, FailedRequest)
     let mut keys: Vec<i64> = failed.iter().map(|(key, _)| key.0.into()).collect();
     keys.dedup();
     if !keys.is_empty() {
-        Written::<()>::for_use_on(connection)
+        Statement::<()>::on(connection)
             .sql(
                 "DELETE FROM key_errors WHERE id IN (SELECT id FROM (SELECT id, ROW_NUMBER() OVER \
                  (PARTITION BY key_number ORDER BY at DESC, id DESC) AS place FROM key_errors \

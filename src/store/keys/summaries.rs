@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Minute, Outcome, Usage};
 use crate::store::database::any_connection::AnyConnection;
+use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::{api_keys, key_summary_position as position, usage_minutes};
@@ -59,19 +60,22 @@ pub fn next_minute(connection: &mut AnyConnection, from: Minute) -> Result<Optio
 
 /// Adds the rows of a minute to the summaries.
 pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> {
-    let retired = Outcome::Retired as i64;
-    diesel::sql_query(format!(
-        "INSERT INTO key_summaries (key_number, month, last_used_at) \
-         SELECT key_number, CAST(SUM(n) AS BIGINT), \
-         MAX(CASE WHEN cell % 8 <> {retired} THEN last_at END) \
-         FROM usage_minutes WHERE minute = {} GROUP BY key_number \
-         ON CONFLICT (key_number) DO UPDATE SET \
-         month = key_summaries.month + excluded.month, last_used_at = CASE \
-         WHEN key_summaries.last_used_at > excluded.last_used_at OR excluded.last_used_at IS NULL \
-         THEN key_summaries.last_used_at ELSE excluded.last_used_at END",
-        minute.0
-    ))
-    .execute(connection)?;
+    Statement::<()>::on(connection)
+        .sql(
+            "INSERT INTO key_summaries (key_number, month, last_used_at) \
+             SELECT key_number, CAST(SUM(n) AS BIGINT), MAX(CASE WHEN cell % 8 <> ",
+        )
+        .number(Outcome::Retired as i64)
+        .sql(" THEN last_at END) FROM usage_minutes WHERE minute = ")
+        .number(minute.0)
+        .sql(
+            " GROUP BY key_number ON CONFLICT (key_number) DO UPDATE SET \
+             month = key_summaries.month + excluded.month, last_used_at = CASE \
+             WHEN key_summaries.last_used_at > excluded.last_used_at \
+             OR excluded.last_used_at IS NULL \
+             THEN key_summaries.last_used_at ELSE excluded.last_used_at END",
+        )
+        .execute(connection)?;
     Ok(())
 }
 

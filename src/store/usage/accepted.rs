@@ -11,7 +11,7 @@ use crate::model::key::KeyNumber;
 use crate::model::usage::{Hour, KeySelection, Outcome, Windows};
 use crate::model::words::Word;
 use crate::store::database::any_connection::AnyConnection;
-use crate::store::database::written::Written;
+use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 
 /// Counts the accepted requests of some keys since an hour began; those without any are left out.
@@ -24,7 +24,7 @@ pub fn accepted_since(
 ) -> Result<HashMap<KeyNumber, i64>> {
     let accepted = Outcome::ALL.iter().filter(|outcome| outcome.is_accepted());
     // The lowest three bits of a cell are its outcome.
-    let hours = Written::<(BigInt, BigInt)>::for_use_on(connection)
+    let hours = Statement::<(BigInt, BigInt)>::on(connection)
         .sql("SELECT key_number, CAST(SUM(n) AS BIGINT) FROM usage_hours WHERE key_number")
         .among(numbers(keys))
         .sql(" AND hour >= ")

@@ -9,7 +9,7 @@ use crate::model::key::KeyNumber;
 use crate::model::time::Moment;
 use crate::model::usage::Source;
 use crate::store::database::any_connection::AnyConnection;
-use crate::store::database::written::Written;
+use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 use crate::store::schema::key_addresses as table;
 
@@ -54,7 +54,7 @@ pub fn note(connection: &mut AnyConnection, sources: &[(KeyNumber, Source)]) -> 
     keys.dedup();
     for keys in keys.chunks(KEYS_PER_STATEMENT) {
         // Few keys have too many: they are found first.
-        Written::<()>::for_use_on(connection)
+        Statement::<()>::on(connection)
             .sql(
                 "DELETE FROM key_addresses WHERE key_number IN (SELECT key_number \
                  FROM key_addresses WHERE key_number",

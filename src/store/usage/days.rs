@@ -9,7 +9,7 @@ use super::{key_number, minutes, numbers, position};
 use crate::model::key::KeyNumber;
 use crate::model::usage::{DAYS, Days, Windows};
 use crate::store::database::any_connection::AnyConnection;
-use crate::store::database::written::Written;
+use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 
 /// The last 30 days of some keys, as far as they are written; a key's days add up to its 30-day
@@ -23,7 +23,7 @@ pub fn days(
     let first = windows.month.0;
     let all_days: Vec<String> = (0..DAYS).map(|day| format!("({day})")).collect();
     // A range of the primary key for each day of each key: grouping them would sort every row.
-    let hours = Written::<(BigInt, BigInt, BigInt)>::for_use_on(connection)
+    let hours = Statement::<(BigInt, BigInt, BigInt)>::on(connection)
         .sql(format!(
             "WITH days(day) AS (VALUES {}) SELECT key_number, day, n FROM ( \
              SELECT k.number AS key_number, CAST(d.day AS BIGINT) AS day, \

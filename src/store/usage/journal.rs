@@ -13,7 +13,7 @@ use super::cell;
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Count, KeySelection, Minute};
 use crate::store::database::any_connection::AnyConnection;
-use crate::store::database::written::Written;
+use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 use crate::store::rows::unreadable;
 use crate::store::schema::usage_journal;
@@ -61,7 +61,7 @@ struct Batch {
 
 /// The journal's counts of some keys, each named once, or of all.
 pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<Vec<Count>> {
-    let statement = Written::<(BigInt, Binary)>::for_use_on(connection);
+    let statement = Statement::<(BigInt, Binary)>::on(connection);
     let statement = match keys {
         KeySelection::All => statement.sql("SELECT part, counts FROM usage_journal"),
         KeySelection::Only(keys) => {

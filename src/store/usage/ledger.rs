@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Bool};
 use super::{cell, from_needed_minutes, in_first_part_hour, numbers, position};
 use crate::model::usage::{Cell, Hour, KeySelection, Minute, Windows};
 use crate::store::database::any_connection::AnyConnection;
-use crate::store::database::written::Written;
+use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 
 /// Counts by hour where they are rolled up, by minute elsewhere.
@@ -42,7 +42,7 @@ impl UsageRows {
         windows: &Windows,
     ) -> Result<Self> {
         let mut ledger = Self::default();
-        let hours = Written::<(BigInt, BigInt, BigInt)>::for_use_on(connection);
+        let hours = Statement::<(BigInt, BigInt, BigInt)>::on(connection);
         let since = windows.month.0;
         let hours = match keys {
             KeySelection::Only(keys) => hours
@@ -61,7 +61,7 @@ impl UsageRows {
         let position = position(connection)?;
         let open = position.hour.first_minute().0;
         // The same as `Position::covers`.
-        let minutes = Written::<(BigInt, BigInt, Bool, BigInt)>::for_use_on(connection)
+        let minutes = Statement::<(BigInt, BigInt, Bool, BigInt)>::on(connection)
             .sql("SELECT minute, cell, (minute < ")
             .number(open)
             .sql(" OR (minute < ")

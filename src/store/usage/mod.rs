@@ -21,7 +21,7 @@ use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
 
 use super::database::any_connection::{AnyConnection, on_either};
-use super::database::written::Written;
+use super::database::statement::Statement;
 use super::error::Result;
 use super::rows;
 use super::schema::{usage_marks, usage_rollup};
@@ -91,18 +91,18 @@ fn add_to_sums(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
         *sums.entry((count.minute.hour(), count.cell)).or_default() += count.n;
     }
     for ((hour, cell), n) in sums {
-        diesel::sql_query(format!(
-            "INSERT INTO usage_sums (hour, cell, n) VALUES ({}, {}, {n}){SUM_UP}",
-            hour.0,
-            cell.number()
-        ))
-        .execute(connection)?;
+        Statement::<()>::on(connection)
+            .sql("INSERT INTO usage_sums (hour, cell, n) VALUES (")
+            .number(hour.0)
+            .sql(", ")
+            .number(cell.number())
+            .sql(", ")
+            .number(n)
+            .sql(") ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n")
+            .execute(connection)?;
     }
     Ok(())
 }
-
-/// The end of an INSERT into the sums that adds to rows that are there already.
-const SUM_UP: &str = " ON CONFLICT (hour, cell) DO UPDATE SET n = usage_sums.n + excluded.n";
 
 /// Raises a process's mark to a batch's sequence number; `false` if the batch was written before.
 pub fn raise_mark(
@@ -188,7 +188,7 @@ fn sums(connection: &mut AnyConnection, keys: &[KeyNumber], windows: &Windows) -
     let mut sums = Vec::new();
     for keys in keys.chunks(at_once) {
         const SINCE: &str = " THEN n ELSE 0 END) AS BIGINT), CAST(SUM(CASE WHEN hour >= ";
-        let statement = Written::<SumColumns>::for_use_on(connection)
+        let statement = Statement::<SumColumns>::on(connection)
             .sql("SELECT key_number, cell, CAST(SUM(CASE WHEN hour >= ")
             .number(windows.first_whole_hour().0)
             .sql(SINCE)
@@ -218,11 +218,11 @@ pub(super) fn in_first_part_hour(minute: Minute, windows: &Windows) -> bool {
 /// Has a statement go on with the minute rows that figures need, of some keys or of all: those of the
 /// part hour that begins the 24-hour window, and all that are not rolled up yet.
 pub(super) fn from_needed_minutes<T>(
-    mut statement: Written<T>,
+    mut statement: Statement<T>,
     keys: KeySelection<'_>,
     windows: &Windows,
     position: &Position,
-) -> Written<T> {
+) -> Statement<T> {
     let part_hour = windows.day.0..windows.first_whole_hour().first_minute().0;
     let open = position.hour.first_minute().0;
     let newest = windows.day.0 + 24 * 60;
@@ -230,7 +230,7 @@ pub(super) fn from_needed_minutes<T>(
     let needed = part_hour.chain(open..=newest).filter(|minute| seek || *minute < open);
     // Minutes ahead of the clock exist where another node's clock is ahead.
     let after = if seek { newest } else { open - 1 };
-    let of_keys = |statement: Written<T>| match keys {
+    let of_keys = |statement: Statement<T>| match keys {
         KeySelection::Only(keys) => statement.sql(" AND key_number").among(numbers(keys)),
         KeySelection::All => statement,
     };
@@ -249,8 +249,7 @@ pub(super) fn minutes(
     windows: &Windows,
     position: &Position,
 ) -> Result<Vec<Count>> {
-    let statement =
-        Written::for_use_on(connection).sql("SELECT minute, key_number, cell, n, last_at");
+    let statement = Statement::on(connection).sql("SELECT minute, key_number, cell, n, last_at");
     let keys = KeySelection::Only(keys);
     counts(connection, from_needed_minutes(statement, keys, windows, position))
 }
@@ -261,7 +260,7 @@ pub(super) type CountColumns = (BigInt, BigInt, BigInt, BigInt, BigInt);
 /// Runs a statement that selects minute rows.
 pub(super) fn counts(
     connection: &mut AnyConnection,
-    statement: Written<CountColumns>,
+    statement: Statement<CountColumns>,
 ) -> Result<Vec<Count>> {
     let rows: Vec<(i64, i64, i64, i64, i64)> = statement.load(connection)?;
     let count = |(minute, key, cell_number, n, last_at)| {

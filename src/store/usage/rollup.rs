@@ -4,16 +4,17 @@
 //! however many keys there are and however often they are used, so that nothing else waits long.
 //! The position only ever moves forward.
 
+use diesel::dsl::{max, min};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::BigInt;
 
 use super::counter_rows::ADD_UP;
 use super::{Position, add_to_hours, counts};
 use crate::model::usage::{Count, Hour, Minute};
 use crate::store::database::any_connection::AnyConnection;
-use crate::store::database::written::Written;
+use crate::store::database::statement::Statement;
 use crate::store::error::Result;
-use crate::store::schema::{usage_minutes, usage_rollup, usage_sums};
+use crate::store::schema::{api_keys, usage_minutes, usage_rollup, usage_sums};
 
 /// The most row numbers of keys that one step covers.
 const KEYS_PER_STEP: i64 = 1000;
@@ -24,16 +25,6 @@ const ROWS_OF_A_MINUTE: usize = 128;
 const HOUR_ROWS_PER_STEP: usize = 1000;
 /// Minute rows that one step drops.
 const DROPPED_PER_STEP: i64 = 5000;
-
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = Nullable<BigInt>)]
-    number: Option<i64>,
-}
-
-fn number(connection: &mut AnyConnection, statement: String) -> Result<Option<i64>> {
-    Ok(diesel::sql_query(statement).get_result::<Number>(connection)?.number)
-}
 
 fn set_position(connection: &mut AnyConnection, position: &Position) -> Result<()> {
     diesel::update(usage_rollup::table)
@@ -58,19 +49,16 @@ pub fn step(
         return Ok(false);
     }
     let begun = position.key > 0;
-    let first = number(
-        connection,
-        format!(
-            "SELECT MIN(minute) AS number FROM usage_minutes WHERE minute >= {}",
-            position.hour.first_minute().0
-        ),
-    )?;
+    let first: Option<i64> = usage_minutes::table
+        .filter(usage_minutes::minute.ge(position.hour.first_minute().0))
+        .select(min(usage_minutes::minute))
+        .first(connection)?;
     let next = first.map_or(end, |minute| Minute(minute).hour()).min(end);
     if !begun && next > position.hour {
         set_position(connection, &Position { hour: next, ..position })?;
         return Ok(next < end);
     }
-    let last = number(connection, "SELECT MAX(number) AS number FROM api_keys".to_owned())?;
+    let last: Option<i64> = api_keys::table.select(max(api_keys::number)).first(connection)?;
     let (from, to) = (position.key, position.key + KEYS_PER_STEP);
     if !expire_hours(connection, from, to, oldest)? {
         return Ok(true);
@@ -90,7 +78,7 @@ pub fn step(
 fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> Result<i64> {
     let first = hour.first_minute().0;
     // Sought minute by minute, in one statement.
-    let mut statement = Written::for_use_on(connection);
+    let mut statement = Statement::on(connection);
     for minute in 0..60 {
         statement = statement
             .sql(if minute > 0 { " UNION ALL " } else { "" })
@@ -130,42 +118,39 @@ fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> R
 
 /// Moves hours of these keys that are too old to the totals; `false` if there is more.
 fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour) -> Result<bool> {
-    #[derive(QueryableByName)]
-    struct Old {
-        #[diesel(sql_type = BigInt)]
-        key_number: i64,
-    }
     diesel::delete(usage_sums::table.filter(usage_sums::hour.lt(oldest.0))).execute(connection)?;
     // CROSS JOIN makes SQLite go from key to key and seek each one's oldest rows.
-    let of_keys = |to: i64| {
-        format!(
-            "FROM api_keys k CROSS JOIN usage_hours h WHERE k.number > {from} AND k.number <= {to} \
-             AND h.key_number = k.number AND h.hour < {}",
-            oldest.0
-        )
+    let of_keys = |statement: Statement<BigInt>, to: i64| {
+        statement
+            .sql(" FROM api_keys k CROSS JOIN usage_hours h WHERE k.number > ")
+            .number(from)
+            .sql(" AND k.number <= ")
+            .number(to)
+            .sql(" AND h.key_number = k.number AND h.hour < ")
+            .number(oldest.0)
     };
-    let old: Vec<Old> = diesel::sql_query(format!(
-        "SELECT h.key_number AS key_number {} ORDER BY k.number LIMIT {}",
-        of_keys(to),
-        HOUR_ROWS_PER_STEP + 1
-    ))
-    .load(connection)?;
-    let Some(first) = old.first() else { return Ok(true) };
+    let old = of_keys(Statement::on(connection).sql("SELECT h.key_number"), to)
+        .sql(format!(" ORDER BY k.number LIMIT {}", HOUR_ROWS_PER_STEP + 1));
+    let old: Vec<i64> = old.load(connection)?;
+    let Some(&first) = old.first() else { return Ok(true) };
     let beyond = old.get(HOUR_ROWS_PER_STEP);
-    let upto = beyond.map_or(to, |beyond| (beyond.key_number - 1).max(first.key_number));
-    diesel::sql_query(format!(
+    let upto = beyond.map_or(to, |beyond| (beyond - 1).max(first));
+    let adding = Statement::on(connection).sql(
         "INSERT INTO usage_totals AS present (key_number, cell, n, last_at) \
-         SELECT h.key_number, h.cell, CAST(SUM(h.n) AS BIGINT), MAX(h.last_at) {} \
-         GROUP BY h.key_number, h.cell ON CONFLICT (key_number, cell{ADD_UP}",
-        of_keys(upto),
-    ))
-    .execute(connection)?;
-    diesel::sql_query(format!(
-        "DELETE FROM usage_hours WHERE hour < {} AND key_number IN \
-         (SELECT number FROM api_keys WHERE number >= {} AND number <= {upto})",
-        oldest.0, first.key_number,
-    ))
-    .execute(connection)?;
+         SELECT h.key_number, h.cell, CAST(SUM(h.n) AS BIGINT), MAX(h.last_at)",
+    );
+    of_keys(adding, upto)
+        .sql(format!(" GROUP BY h.key_number, h.cell ON CONFLICT (key_number, cell{ADD_UP}"))
+        .execute(connection)?;
+    Statement::<()>::on(connection)
+        .sql("DELETE FROM usage_hours WHERE hour < ")
+        .number(oldest.0)
+        .sql(" AND key_number IN (SELECT number FROM api_keys WHERE number >= ")
+        .number(first)
+        .sql(" AND number <= ")
+        .number(upto)
+        .sql(")")
+        .execute(connection)?;
     Ok(beyond.is_none())
 }
 
@@ -177,10 +162,10 @@ pub fn drop_minute(
     end: Minute,
 ) -> Result<bool> {
     let end = end.min(position.hour.first_minute());
-    let oldest = number(
-        connection,
-        format!("SELECT MIN(minute) AS number FROM usage_minutes WHERE minute < {}", end.0),
-    )?;
+    let oldest: Option<i64> = usage_minutes::table
+        .filter(usage_minutes::minute.lt(end.0))
+        .select(min(usage_minutes::minute))
+        .first(connection)?;
     let Some(oldest) = oldest else {
         if position.minutes_from < end {
             set_position(connection, &Position { minutes_from: end, ..position })?;
