@@ -6,6 +6,7 @@ pub mod backup;
 pub mod connection;
 pub mod contents;
 pub mod file_identity;
+mod functions;
 pub mod generation;
 pub mod high_water;
 pub mod identities;

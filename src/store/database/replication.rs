@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text};
 
+use super::functions::{current_setting, pg_has_role};
 use super::lifeline;
 use crate::store::error::{Error, Result};
 
@@ -17,26 +18,21 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// How often they are looked at.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Who may not see the standbys (`pg_read_all_stats`) has to believe PostgreSQL; `bitting check` says
-/// so. Where no commit waits for standbys, nothing else is asked.
-const QUESTION: &str = "SELECT \
-    CASE WHEN s.waits THEN COALESCE($1, CAST(pg_current_wal_flush_lsn() AS TEXT)) END AS position, \
-    CASE WHEN s.waits THEN s.needed <= (SELECT COUNT(*) FROM pg_catalog.pg_stat_replication AS r \
+/// Up to where the primary has written, and whether as many standbys as must have it have it.
+const QUESTION: &str = "SELECT CAST(p.position AS TEXT) AS position, p.needed <= \
+    (SELECT COUNT(*) FROM pg_catalog.pg_stat_replication AS r \
     WHERE r.sync_state IN ('sync', 'quorum') AND \
-    CASE s.level WHEN 'remote_write' THEN r.write_lsn ELSE r.flush_lsn END \
-    >= COALESCE(CAST($1 AS pg_lsn), pg_current_wal_flush_lsn())) ELSE TRUE END AS confirmed \
-    FROM (SELECT current_setting('synchronous_commit') AS level, \
-    current_setting('synchronous_standby_names') <> '' \
-    AND current_setting('synchronous_commit') NOT IN ('off', 'local') \
-    AND pg_has_role('pg_read_all_stats', 'USAGE') AS waits, \
+    CASE current_setting('synchronous_commit') WHEN 'remote_write' THEN r.write_lsn \
+    ELSE r.flush_lsn END >= p.position) AS confirmed \
+    FROM (SELECT COALESCE(CAST($1 AS pg_lsn), pg_current_wal_flush_lsn()) AS position, \
     COALESCE(CAST(substring(upper(current_setting('synchronous_standby_names')) \
-    FROM '^\\s*(?:FIRST|ANY)?\\s*(\\d+)\\s*\\(') AS INTEGER), 1) AS needed) AS s";
+    FROM '^\\s*(?:FIRST|ANY)?\\s*(\\d+)\\s*\\(') AS INTEGER), 1) AS needed) AS p";
 
 #[derive(QueryableByName)]
 struct Answer {
     /// Up to where the primary had written when it was first asked.
-    #[diesel(sql_type = Nullable<Text>)]
-    position: Option<String>,
+    #[diesel(sql_type = Text)]
+    position: String,
     #[diesel(sql_type = Bool)]
     confirmed: bool,
 }
@@ -46,6 +42,9 @@ struct Answer {
 /// # Errors
 /// [`Error::OutcomeUnknown`] when they do not have it in time.
 pub(super) fn confirm(connection: &mut PgConnection) -> Result<()> {
+    if !waits(connection)? {
+        return Ok(());
+    }
     let began = Instant::now();
     let mut position = None;
     loop {
@@ -57,7 +56,19 @@ pub(super) fn confirm(connection: &mut PgConnection) -> Result<()> {
         if lifeline::left_of(PATIENCE.saturating_sub(began.elapsed())).is_zero() {
             return Err(Error::OutcomeUnknown);
         }
-        position = answer.position;
+        position = Some(answer.position);
         thread::sleep(POLL);
     }
+}
+
+/// Whether a commit waits for standbys at all. Who may not see them has to believe PostgreSQL;
+/// `bitting check` says so.
+fn waits(connection: &mut PgConnection) -> Result<bool> {
+    let level = || current_setting("synchronous_commit");
+    let waits = current_setting("synchronous_standby_names")
+        .ne("")
+        .and(level().ne("off"))
+        .and(level().ne("local"))
+        .and(pg_has_role("pg_read_all_stats", "USAGE"));
+    Ok(diesel::select(waits).get_result(connection)?)
 }
