@@ -15,7 +15,7 @@ const EMAIL: &str = "ada@example.com";
 /// A server behind a proxy on this machine, which says where a client is.
 fn behind_a_proxy(backend: Backend) -> TestServer {
     let options = Options { trusted_proxies: Some("127.0.0.1".to_owned()), ..Options::default() };
-    let server = TestServer::on(TestDatabase::new(backend).into(), options);
+    let server = TestServer::on(TestDatabase::migrated(backend).into(), options);
     server.db_user(EMAIL, json!({}));
     server
 }

@@ -23,7 +23,7 @@ struct Before {
 impl Before {
     fn vendor(talk: impl Fn(&mut Talk) + Send + Sync + 'static) -> Self {
         let origin = Origin::talking(talk);
-        let database = Arc::new(TestDatabase::new(Backend::Sqlite));
+        let database = Arc::new(TestDatabase::migrated(Backend::Sqlite));
         let ours = Operator { database, key: Some(new_key()), hosts: origin.url() };
         let add = [
             "add",

@@ -49,9 +49,13 @@ fn options(vendor: &Vendor) -> Options {
 /// A server with a master key, which may reach this vendor.
 fn server(backend: Backend, vendor: &Vendor) -> TestServer {
     let key = KeySource::Text(new_key().into());
-    TestServer::with_settings(Arc::new(TestDatabase::new(backend)), options(vendor), |settings| {
-        settings.connections.key = Some(key);
-    })
+    TestServer::with_settings(
+        Arc::new(TestDatabase::migrated(backend)),
+        options(vendor),
+        |settings| {
+            settings.connections.key = Some(key);
+        },
+    )
 }
 
 fn operator() -> Principal {

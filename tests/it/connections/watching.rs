@@ -25,10 +25,14 @@ fn vendor(alive: Arc<AtomicBool>) -> Vendor {
 /// A server that tells a webhook what there is to tell.
 fn server(backend: Backend, vendor: &Vendor, webhook: &Upstream) -> TestServer {
     let (key, tell) = (KeySource::Text(new_key().into()), send_to(webhook.address));
-    TestServer::with_settings(Arc::new(TestDatabase::new(backend)), options(vendor), |settings| {
-        settings.connections.key = Some(key);
-        tell(settings);
-    })
+    TestServer::with_settings(
+        Arc::new(TestDatabase::migrated(backend)),
+        options(vendor),
+        |settings| {
+            settings.connections.key = Some(key);
+            tell(settings);
+        },
+    )
 }
 
 on_both! {

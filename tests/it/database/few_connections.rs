@@ -11,6 +11,8 @@ use crate::support::{Binary, SetAtEnd, binary, eventually};
 
 /// How long an idle connection may be kept; the pools are looked over every 30 s.
 const GIVEN_BACK: Duration = Duration::from_secs(60);
+/// Between two requests of one thread, so that the load leaves the processor something to spare.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A server with so many connections, a database that the program has made, and a key.
 fn cluster(connections: u32) -> (Cluster, String) {
@@ -38,6 +40,7 @@ fn under_load<T>(servers: &[&Binary], key: &str, f: impl FnOnce() -> T) -> T {
                 scope.spawn(|| {
                     while !over.load(Ordering::Relaxed) {
                         server.client.with_key(key, "GET", "/v1/calls", None);
+                        std::thread::sleep(PAUSE);
                     }
                 });
             }

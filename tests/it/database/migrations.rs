@@ -242,7 +242,7 @@ on_both! {
 }
 
 /// Kills the first start at its every further write, from the first to the last, or at every
-/// seventh where not all rounds are run.
+/// thirteenth where not all rounds are run.
 #[test]
 fn a_start_that_is_killed_at_any_write_is_finished_by_the_next() {
     let Some(strace) = tool("strace") else { return };
@@ -251,7 +251,7 @@ fn a_start_that_is_killed_at_any_write_is_finished_by_the_next() {
     let expected = schema(&whole);
     let mut killed = 0;
     for call in ["pwrite64", "fdatasync", "link"] {
-        for write in (1..).step_by(rounds(1, 7)) {
+        for write in (1..).step_by(rounds(1, 13)) {
             let database = TestDatabase::new(Backend::Sqlite);
             let traced = Command::new(&strace)
                 .args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"])

@@ -2,6 +2,7 @@
 //! not wait with them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bitting::config::Options;
 use serde_json::json;
@@ -67,6 +68,7 @@ fn cancel_waits(cluster: &Cluster, while_running: impl Fn() -> bool) {
     let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     while while_running() {
         cluster.execute("postgres", cancel);
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

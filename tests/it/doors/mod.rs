@@ -37,7 +37,7 @@ fn team_alone() -> String {
 
 /// A server on an empty database, with this `bitting.toml`.
 pub fn server_with(backend: Backend, file: &str) -> TestServer {
-    server_on(Arc::new(TestDatabase::new(backend)), file)
+    server_on(Arc::new(TestDatabase::migrated(backend)), file)
 }
 
 /// A server on a database that there is, with this `bitting.toml`.

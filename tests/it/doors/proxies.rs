@@ -97,7 +97,7 @@ impl Told {
 impl Scene {
     /// With the API of [`TEAM`], and more at the top of the file. None where the proxy is missing.
     fn set(kind: Kind, backend: Backend, top: &str) -> Option<Self> {
-        let database = TestDatabase::new(backend);
+        let database = TestDatabase::migrated(backend);
         Self::on(kind, database, top)
     }
 

@@ -102,7 +102,7 @@ on_both! {
             trusted_proxies: Some("127.0.0.1/32".into()),
             ..Options::default()
         };
-        let server = TestServer::on(Arc::new(TestDatabase::new(backend)), options);
+        let server = TestServer::on(Arc::new(TestDatabase::migrated(backend)), options);
         let keys = ["/v1/ping", "/v1/ping?"].map(|path| (server.key("calls:read"), path));
         let told = keys.each_ref().map(|(key, path)| {
             let before = counted(&server.metrics());

@@ -29,7 +29,7 @@ const NEW_KEY: &str = r#"{"name":"late","scopes":["calls:read"]}"#;
 
 fn start(backend: Backend) -> TestServer {
     let options = Options { metrics_listen: Some("127.0.0.1:0".into()), ..Options::default() };
-    TestServer::on(TestDatabase::new(backend).into(), options)
+    TestServer::on(TestDatabase::migrated(backend).into(), options)
 }
 
 fn operator() -> Principal {

@@ -153,7 +153,7 @@ on_both! {
 on_both! {
     fn a_month_counts_what_was_rolled_up_before_the_quota_was_set(backend) {
         let clock = Arc::new(ManualClock::at(parse_rfc3339("2026-11-01T00:00:00Z").unwrap()));
-        let database = Arc::new(TestDatabase::new(backend));
+        let database = Arc::new(TestDatabase::migrated(backend));
         let server = TestServer::with_clock(database, Options::default(), clock);
         let key = server.key("calls:read");
         assert_eq!(accepted(&server, &key, 4), 4);
@@ -170,7 +170,7 @@ on_both! {
 
 on_both! {
     fn a_rate_limit_is_for_all_servers_together(backend) {
-        let database = Arc::new(TestDatabase::new(backend));
+        let database = Arc::new(TestDatabase::migrated(backend));
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let options = || Options { usage_flush: Some("10s".into()), ..Options::default() };
         let start = || TestServer::with_clock(database.clone(), options(), clock.clone());
@@ -242,7 +242,7 @@ on_both! {
 on_both! {
     fn a_key_is_used_from_its_networks_alone(backend) {
         let options = Options { trusted_proxies: Some("127.0.0.1".into()), ..Options::default() };
-        let server = TestServer::on(Arc::new(TestDatabase::new(backend)), options);
+        let server = TestServer::on(Arc::new(TestDatabase::migrated(backend)), options);
         let networks = json!(["203.0.113.0/24", "2001:db8::/32"]);
         let key = server.key_with("calls:read", json!({"allowed_networks": networks, "quota": "9/day"}));
         let bearer = format!("Bearer {}", key.secret);

@@ -18,7 +18,7 @@ use crate::support::{SetAtEnd, TestDatabase, TestServer, on_both, rounds};
 on_both! {
     fn a_thousand_keys_are_each_refused_right_after_their_revocation(backend) {
         let server = TestServer::start(backend);
-        let each = rounds(250, 50);
+        let each = rounds(250, 20);
         std::thread::scope(|scope| for _ in 0..4 {
             scope.spawn(|| for _ in 0..each {
                 let key = server.key("calls:read");
@@ -138,7 +138,7 @@ fn race(
 on_both! {
     fn no_request_that_begins_after_the_answer_to_a_revocation_is_accepted(backend) {
         let server = TestServer::start(backend);
-        race(server.address, rounds(1000, 60), || server.key("calls:read"), |round, key| {
+        race(server.address, rounds(1000, 30), || server.key("calls:read"), |round, key| {
             // A change of the key just before, so that the feed has something older to bring.
             if round % 4 == 0 {
                 let label = json!({"name": format!("round {round}")});
@@ -153,10 +153,10 @@ on_both! {
     /// The others read the feed every 200 ms. A made-up key is refused at the end of a read that
     /// began after it came, so its answer says that one has passed.
     fn what_another_process_revokes_is_refused_from_the_next_read_on(backend) {
-        let database = Arc::new(TestDatabase::new(backend));
+        let database = Arc::new(TestDatabase::migrated(backend));
         let [server, other] =
             [(); 2].map(|()| TestServer::on(database.clone(), Options::default()));
-        race(server.address, rounds(200, 60), || server.key("calls:read"), |round, key| {
+        race(server.address, rounds(200, 30), || server.key("calls:read"), |round, key| {
             if round % 50 == 0 {
                 let url = ["--database-url", database.url.as_str()];
                 run_ok(&database.folder(), &[&["key", "revoke", &key.id], &url[..]].concat());

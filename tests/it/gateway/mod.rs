@@ -28,7 +28,7 @@ fn before(upstream: &Origin, backend: Backend) -> TestServer {
 fn with(upstream: &Origin, backend: Backend, options: Options) -> TestServer {
     let gateway_listen = [vec!["127.0.0.1:0".to_owned()], options.gateway_listen].concat();
     let options = Options { gateway_listen, upstream: Some(upstream.url()), ..options };
-    TestServer::on(Arc::new(TestDatabase::new(backend)), options)
+    TestServer::on(Arc::new(TestDatabase::migrated(backend)), options)
 }
 
 /// A gateway that waits for its upstream no longer than this.

@@ -23,7 +23,7 @@ fn before(upstream: &str, authority: bool) -> TestServer {
         upstream_ca: authority.then(|| AUTHORITY.file().display().to_string()),
         ..Options::default()
     };
-    TestServer::on(Arc::new(TestDatabase::new(Backend::Sqlite)), options)
+    TestServer::on(Arc::new(TestDatabase::migrated(Backend::Sqlite)), options)
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Signer {
 fn believing(backend: Backend, listed: &[Value]) -> TestServer {
     let keys = GithubKeys::parse(&json!({"public_keys": listed}).to_string()).unwrap();
     let known = |settings: &mut Settings| settings.github_keys = Some(GithubKeySource::File(keys));
-    TestServer::with_settings(Arc::new(TestDatabase::new(backend)), Options::default(), known)
+    TestServer::with_settings(Arc::new(TestDatabase::migrated(backend)), Options::default(), known)
 }
 
 fn send(server: &TestServer, id: &str, signature: &str, body: &str) -> Answer {
@@ -141,7 +141,7 @@ fn the_keys_are_fetched_from_an_address_and_again_when_one_is_not_known() {
         },
         ..Options::default()
     };
-    let database = Arc::new(TestDatabase::new(Backend::Sqlite));
+    let database = Arc::new(TestDatabase::migrated(Backend::Sqlite));
     let server = TestServer::with_settings(database, options, |settings| {
         let Some(GithubKeySource::Url { again_after, .. }) = &mut settings.github_keys else {
             panic!("{:?}", settings.github_keys);

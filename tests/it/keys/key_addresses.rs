@@ -26,7 +26,7 @@ fn start(backend: Backend) -> TestServer {
         workers: Some("1".to_owned()),
         ..Options::default()
     };
-    TestServer::on(Arc::new(TestDatabase::new(backend)), options)
+    TestServer::on(Arc::new(TestDatabase::migrated(backend)), options)
 }
 
 /// Where a key was used from last, and when: `address time`.

@@ -77,7 +77,7 @@ on_both! {
 
 on_both! {
     fn of_several_servers_the_last_twenty_are_kept(backend) {
-        let database = Arc::new(TestDatabase::new(backend));
+        let database = Arc::new(TestDatabase::migrated(backend));
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let start = || TestServer::with_clock(database.clone(), Options::default(), clock.clone());
         let servers = [start(), start()];

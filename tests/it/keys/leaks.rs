@@ -29,7 +29,7 @@ fn flagging(backend: Backend) -> TestServer {
     let flag = |settings: &mut Settings| {
         settings.policy = Policy { leaks: LeakPolicy::Flag, ..Policy::default() };
     };
-    TestServer::with_settings(Arc::new(TestDatabase::new(backend)), Options::default(), flag)
+    TestServer::with_settings(Arc::new(TestDatabase::migrated(backend)), Options::default(), flag)
 }
 
 fn events(server: &TestServer, action: &str) -> Vec<Value> {

@@ -118,7 +118,7 @@ on_both! {
 
 on_both! {
     fn every_server_of_a_database_learns_of_it(backend) {
-        let database = Arc::new(TestDatabase::new(backend));
+        let database = Arc::new(TestDatabase::migrated(backend));
         let servers = [(); 2].map(|()| TestServer::on(database.clone(), Options::default()));
         let key = servers[0].key("calls:read leads:read");
         let there = |path| servers[1].call(&key, "GET", path, None);

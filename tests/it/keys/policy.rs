@@ -48,7 +48,7 @@ fn fill_in(browser: &Browser, name: &str, owner: &str, expires: &str) -> Answer 
 #[test]
 fn the_api_names_every_rule_that_is_broken() {
     let server = TestServer::with_settings(
-        Arc::new(TestDatabase::new(Backend::Sqlite)),
+        Arc::new(TestDatabase::migrated(Backend::Sqlite)),
         Options::default(),
         strict,
     );
@@ -140,7 +140,7 @@ on_both! {
 
 on_both! {
     fn a_member_gets_no_more_keys_than_the_policy_says_from_anybody(backend) {
-        let server = TestServer::with_settings(Arc::new(TestDatabase::new(backend)), Options::default(), strict);
+        let server = TestServer::with_settings(Arc::new(TestDatabase::migrated(backend)), Options::default(), strict);
         let user = |email: &str, more| server.db_user(email, more);
         user(ADMIN, json!({"role": "admin"}));
         let member = user(MEMBER, json!({"may_grant": ["calls:read"]}));

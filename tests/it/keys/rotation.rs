@@ -257,7 +257,7 @@ on_both! {
 
 on_both! {
     fn of_rotations_at_once_one_is_carried_out_whatever_the_server(backend) {
-        let database = Arc::new(TestDatabase::new(backend));
+        let database = Arc::new(TestDatabase::migrated(backend));
         let servers = [(); 2].map(|()| TestServer::on(database.clone(), Options::default()));
         for _ in 0..rounds(20, 6) {
             let key = servers[0].key("calls:read");
@@ -292,7 +292,7 @@ on_both! {
 
 on_both! {
     fn other_servers_take_the_new_key_at_once_and_the_old_one_until_its_end(backend) {
-        let database = Arc::new(TestDatabase::new(backend));
+        let database = Arc::new(TestDatabase::migrated(backend));
         let servers = [(); 2].map(|()| TestServer::on(database.clone(), Options::default()));
         let old = servers[0].key("calls:read");
         ping(&servers[1], &old).expect(200, "");

@@ -162,7 +162,7 @@ on_both! {
         let config = Config { cases: rounds(64, 8) as u32, max_shrink_iters: 20, ..Config::default() };
         TestRunner::new(config).run(&steps(), |steps| {
             let flag = |settings: &mut Settings| settings.policy.leaks = LeakPolicy::Flag;
-            let database = Arc::new(TestDatabase::new(backend));
+            let database = Arc::new(TestDatabase::migrated(backend));
             let server = TestServer::with_settings(database, Options::default(), flag);
             PEOPLE.iter().for_each(|email| drop(server.db_user(email, json!({}))));
             let mut keys = vec![server.key(&SCOPES.join(" ")), server.key_with("calls:read", json!({"expires_at": "2026-12-01T12:00:00Z"}))];

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::kinds::kinds;
 use crate::support::server::MadeKey;
-use crate::support::{SetAtEnd, TestServer, on_both};
+use crate::support::{SetAtEnd, TestServer, on_both, rounds};
 
 fn all_scopes() -> String {
     let kinds = kinds();
@@ -172,17 +172,16 @@ on_both! {
     }
 }
 
-/// How many records a list has when its walk begins.
-const MANY: u64 = 10_000;
-
 on_both! {
     /// Every record that was there when the walk began and was not deleted, once, and none twice.
     fn a_long_walk_shows_every_record_once_while_others_come_and_go(backend) {
         let server = TestServer::start(backend);
         let key = server.key(&all_scopes());
+        // How many records a list has when its walk begins.
+        let many = rounds(10_000, 2000) as u64;
         for kind in kinds() {
-            kind.db_fill(&server.database, MANY);
-            let doomed: HashSet<String> = (1..=MANY).step_by(97).map(|n| kind.id(n)).collect();
+            kind.db_fill(&server.database, many);
+            let doomed: HashSet<String> = (1..=many).step_by(97).map(|n| kind.id(n)).collect();
             let (done, began) = (AtomicBool::new(false), AtomicBool::new(false));
             let write = |method, path: String, body: Option<Value>| {
                 server.call(&key, method, &path, body.as_ref()).ok()
@@ -219,7 +218,7 @@ on_both! {
             });
             assert!(seen.is_sorted_by(|newer, older| newer > older), "the newest first, none twice");
             let seen: HashSet<String> = seen.into_iter().collect();
-            let missed = (1..=MANY).map(|n| kind.id(n)).find(|id| !seen.contains(id) && !doomed.contains(id));
+            let missed = (1..=many).map(|n| kind.id(n)).find(|id| !seen.contains(id) && !doomed.contains(id));
             assert_eq!(missed, None, "{}", kind.resource);
         }
     }

@@ -17,7 +17,7 @@ use crate::support::ports::free_port;
 use crate::support::server::MadeKey;
 use crate::support::{Backend, Binary, Browser, TestDatabase, TestServer, binary, on_both, raw};
 
-const BRIEF: Duration = Duration::from_millis(500);
+const BRIEF: Duration = Duration::from_secs(1);
 /// Shorter than what a body may take, so that what ends earlier was not ended by that.
 const SOON: Duration = Duration::from_secs(20);
 

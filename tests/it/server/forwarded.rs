@@ -20,7 +20,7 @@ on_both! {
     fn a_client_is_known_in_every_form_in_which_a_trusted_proxy_names_it(backend) {
         let trusted_proxies = Some("127.0.0.1,10.0.0.0/8".to_owned());
         let options = Options { trusted_proxies, ..Options::default() };
-        let server = TestServer::on(TestDatabase::new(backend).into(), options);
+        let server = TestServer::on(TestDatabase::migrated(backend).into(), options);
         for (value, address) in [
             ("203.0.113.8", "203.0.113.8"),
             ("203.0.113.8:5432", "203.0.113.8"),

@@ -13,7 +13,7 @@ use crate::support::{Backend, Browser, TestDatabase, TestServer, eventually, on_
 
 fn watched(backend: Backend) -> TestServer {
     let options = Options { metrics_listen: Some("127.0.0.1:0".into()), ..Options::default() };
-    TestServer::on(Arc::new(TestDatabase::new(backend)), options)
+    TestServer::on(Arc::new(TestDatabase::migrated(backend)), options)
 }
 
 /// The value of one line, told by all that stands before it.

@@ -17,7 +17,7 @@ use crate::support::load::request;
 use crate::support::server::MadeKey;
 use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both, raw};
 
-const BRIEF: Duration = Duration::from_millis(500);
+const BRIEF: Duration = Duration::from_secs(1);
 
 /// A server on a port and on a socket.
 struct Scene {

@@ -78,7 +78,7 @@ fn a_client_that_vanished_is_noticed() {
     let second = Duration::from_secs(1);
     let patience = Patience { silence: second, answer: 2 * second, ..Patience::default() };
     let options = Options { metrics_listen: Some("127.0.0.1:0".into()), ..Options::default() };
-    let database = Arc::new(TestDatabase::new(Backend::Sqlite));
+    let database = Arc::new(TestDatabase::migrated(Backend::Sqlite));
     let server = TestServer::with_settings(database, options, |settings| {
         settings.patience = patience;
         settings.listen = vec![format!("{}:0", elsewhere.ours).parse().unwrap()];

@@ -1,10 +1,18 @@
 //! A database of one's own for each test, of either kind.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
 
+use bitting::store::Target;
+use bitting::store::database::migrate::{self, Missing};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
+
+use super::server::start_of_time;
 
 /// Which kind of database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,50 +21,116 @@ pub enum Backend {
     Postgres,
 }
 
-/// An empty database; its folder goes with it.
+/// A database; its folder goes with it.
 pub struct TestDatabase {
     pub backend: Backend,
     pub url: String,
     folder: TempDir,
+    /// Beside the application, to a PostgreSQL: one is kept, since beginning one costs more than most
+    /// statements do.
+    kept: Mutex<Option<PgConnection>>,
+}
+
+fn sqlite_url(folder: &TempDir) -> String {
+    format!("sqlite://{}", folder.path().join("test.db").display())
+}
+
+/// Makes a database with such options as `ENCODING 'LATIN1'` and gives its URL.
+fn create_on_server(options: &str) -> String {
+    let server = std::env::var("BITTING_TEST_POSTGRES")
+        .expect("no PostgreSQL to test on: run the tests with tests/run");
+    let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = PgConnection::establish(&format!("{server}/postgres")).unwrap();
+    connection.batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();
+    format!("{server}/{name}")
 }
 
 impl TestDatabase {
+    /// An empty database.
     pub fn new(backend: Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
-            Backend::Sqlite => format!("sqlite://{}", folder.path().join("test.db").display()),
+            Backend::Sqlite => sqlite_url(&folder),
+            Backend::Postgres => create_on_server(""),
+        };
+        Self::made(backend, url, folder)
+    }
+
+    /// A database as the first start of a server leaves it, at the time when every test begins. It is a
+    /// copy, since running all migrations costs more than most tests do; so all of them have one
+    /// `database_id`.
+    pub fn migrated(backend: Backend) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = match backend {
+            Backend::Sqlite => {
+                static CONTENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+                    let model = TestDatabase::new(Backend::Sqlite);
+                    model.db_migrate();
+                    std::fs::read(model.folder().join("test.db")).unwrap()
+                });
+                let mut file = OpenOptions::new();
+                let path = folder.path().join("test.db");
+                let mut file = file.write(true).create_new(true).mode(0o600).open(path).unwrap();
+                file.write_all(&CONTENT).unwrap();
+                sqlite_url(&folder)
+            }
             Backend::Postgres => {
-                let server = std::env::var("BITTING_TEST_POSTGRES")
-                    .expect("no PostgreSQL to test on: run the tests with tests/run");
-                let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-                let mut connection =
-                    PgConnection::establish(&format!("{server}/postgres")).unwrap();
-                connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-                format!("{server}/{name}")
+                static OPTIONS: LazyLock<String> = LazyLock::new(|| {
+                    let model = TestDatabase::new(Backend::Postgres);
+                    model.db_migrate();
+                    let (_, name) = model.url.rsplit_once('/').unwrap();
+                    // Before PostgreSQL 15, copying the files is the only way.
+                    let version = "SELECT current_setting('server_version_num')::int";
+                    let by_files = model.db_number(version) >= 150_000;
+                    let strategy = if by_files { "STRATEGY file_copy" } else { "" };
+                    format!("TEMPLATE {name} {strategy}")
+                });
+                create_on_server(&OPTIONS)
             }
         };
-        Self { backend, url, folder }
+        Self::made(backend, url, folder)
+    }
+
+    fn db_migrate(&self) {
+        let target = self.url.parse::<Target>().unwrap();
+        migrate::open(&target, 1, None, start_of_time(), Missing::Create).unwrap();
     }
 
     /// A database of PostgreSQL's that is made in another way, such as `ENCODING 'LATIN1'`.
     pub fn postgres(options: &str) -> Self {
-        let database = Self::new(Backend::Postgres);
-        let (server, name) = database.url.rsplit_once('/').unwrap();
-        let mut connection = PgConnection::establish(&format!("{server}/postgres")).unwrap();
-        connection.batch_execute(&format!("DROP DATABASE {name}")).unwrap();
-        let make = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
-        connection.batch_execute(&make).unwrap();
-        database
+        let url = create_on_server(&format!("TEMPLATE template0 {options}"));
+        Self::at(Backend::Postgres, url)
     }
 
     /// A database that is there already, or is about to be.
     pub fn at(backend: Backend, url: String) -> Self {
-        Self { backend, url, folder: tempfile::tempdir().unwrap() }
+        Self::made(backend, url, tempfile::tempdir().unwrap())
+    }
+
+    fn made(backend: Backend, url: String, folder: TempDir) -> Self {
+        Self { backend, url, folder, kept: Mutex::default() }
     }
 
     /// A folder for this test alone; the SQLite file `test.db` lies in it.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
+    }
+
+    /// Runs something on the connection to PostgreSQL that is kept, if it still works: a test may have
+    /// stopped the server or ended its sessions.
+    fn db_postgres<T>(&self, ask: impl FnOnce(&mut PgConnection) -> T) -> T {
+        let kept = self.kept.lock().unwrap().take();
+        let works =
+            kept.and_then(|mut kept| kept.batch_execute("SELECT 1").is_ok().then_some(kept));
+        let mut connection = works.unwrap_or_else(|| PgConnection::establish(&self.url).unwrap());
+        let answer = ask(&mut connection);
+        *self.kept.lock().unwrap() = Some(connection);
+        answer
+    }
+
+    /// Ends the connection that is kept: PostgreSQL copies no database that somebody has open.
+    pub fn db_let_go(&self) {
+        *self.kept.lock().unwrap() = None;
     }
 
     /// Runs SQL beside the application, on a connection of its own.
@@ -68,7 +142,7 @@ impl TestDatabase {
     pub fn db_try(&self, sql: &str) -> diesel::QueryResult<()> {
         match self.backend {
             Backend::Sqlite => self.db_sqlite().batch_execute(sql),
-            Backend::Postgres => PgConnection::establish(&self.url).unwrap().batch_execute(sql),
+            Backend::Postgres => self.db_postgres(|connection| connection.batch_execute(sql)),
         }
     }
 
@@ -84,7 +158,7 @@ impl TestDatabase {
         let row: Row = match self.backend {
             Backend::Sqlite => query.get_result(&mut self.db_sqlite()).unwrap(),
             Backend::Postgres => {
-                query.get_result(&mut PgConnection::establish(&self.url).unwrap()).unwrap()
+                self.db_postgres(|connection| query.get_result(connection)).unwrap()
             }
         };
         row.number
@@ -116,9 +190,7 @@ impl TestDatabase {
         let query = diesel::sql_query(query);
         let rows: Vec<Row> = match self.backend {
             Backend::Sqlite => query.load(&mut self.db_sqlite()).unwrap(),
-            Backend::Postgres => {
-                query.load(&mut PgConnection::establish(&self.url).unwrap()).unwrap()
-            }
+            Backend::Postgres => self.db_postgres(|connection| query.load(connection)).unwrap(),
         };
         rows.into_iter().map(|row| row.text).collect()
     }

@@ -63,6 +63,7 @@ pub fn db_copy(database: &TestDatabase) -> TestDatabase {
             copy
         }
         Backend::Postgres => {
+            database.db_let_go();
             let (server, name) = database.url.rsplit_once('/').unwrap();
             let copy = TestDatabase::at(Backend::Postgres, format!("{server}/{name}_copy"));
             TestDatabase::at(Backend::Postgres, format!("{server}/postgres"))

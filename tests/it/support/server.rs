@@ -1,8 +1,7 @@
 //! The real application on a port of its own, inside this process, with a clock that tests set.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, LazyLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use bitting::clock::ManualClock;
 use bitting::config::{ListenAddress, Options, Settings};
 use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
+use bitting::domain::users::passwords::Hasher;
 use bitting::model::actor::ClientInfo;
 use bitting::model::password::Password;
 use bitting::model::secret::{Secret, SecretKind};
@@ -60,9 +60,9 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// A server on an empty database.
+    /// A server on a database without anything in it.
     pub fn start(backend: Backend) -> Self {
-        Self::on(Arc::new(TestDatabase::new(backend)), Options::default())
+        Self::on(Arc::new(TestDatabase::migrated(backend)), Options::default())
     }
 
     /// One more server on a database that may have others, with settings of its own.
@@ -79,7 +79,7 @@ impl TestServer {
         Self::build(database, options, clock, |_| {})
     }
 
-    /// A server on an empty database with settings that are no options.
+    /// A server on a database, with settings that are no options.
     pub fn with_settings(
         database: Arc<TestDatabase>,
         options: Options,
@@ -214,13 +214,21 @@ impl TestServer {
         Secret::generate(&self.bitting.brand, kind).unwrap().expose().to_owned()
     }
 
-    /// Adds a user with the usual password; `more` may hold `role` and `may_grant`.
+    /// Adds a user with the usual password; `more` may hold `role` and `may_grant`. It is hashed once for
+    /// all tests, since a hash is made to be dear.
     pub fn db_user(&self, email: &str, more: Value) -> User {
+        static HASH: LazyLock<String> = LazyLock::new(|| {
+            let email = "ada@example.com".parse().unwrap();
+            Hasher::default().hash(&Password::choose(PASSWORD, &email).unwrap()).unwrap()
+        });
         let mut object = more.as_object().unwrap().clone();
         object.insert("email".to_owned(), json!(email));
         let new = NewUser::from_object(&object, &self.bitting.catalog).unwrap();
-        let password = Password::choose(PASSWORD, &new.email).unwrap();
-        self.bitting.add_user(&Principal::command_line("test"), &new, Some(&password)).unwrap()
+        let user = self.bitting.add_user(&Principal::command_line("test"), &new, None).unwrap();
+        let hash = LazyLock::force(&HASH);
+        let set = format!("UPDATE users SET password = '{hash}' WHERE id = '{}'", user.id);
+        self.database.db_execute(&set);
+        user
     }
 
     /// A user as who asks for something, with the rights they have now.

@@ -143,7 +143,7 @@ on_both! {
             trusted_proxies: Some("127.0.0.1/32".to_owned()),
             ..Options::default()
         };
-        let server = TestServer::on(Arc::new(TestDatabase::new(backend)), options);
+        let server = TestServer::on(Arc::new(TestDatabase::migrated(backend)), options);
         let key = server.key("calls:read");
         let bearer = format!("Bearer {}", key.secret);
         // The first address comes back at the end, with another user agent.

@@ -102,7 +102,7 @@ on_both! {
 fn a_batch_whose_first_try_is_still_under_way_is_not_written_again() {
     // The server's own flush must not come in between.
     let options = Options { usage_flush: Some("10s".to_owned()), ..Options::default() };
-    let server = TestServer::on(TestDatabase::new(Backend::Postgres).into(), options);
+    let server = TestServer::on(TestDatabase::migrated(Backend::Postgres).into(), options);
     let (worker, cell) =
         (server.bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
     for round in 1..=2 {
@@ -179,7 +179,7 @@ on_both! {
     fn a_key_is_found_in_a_large_batch_before_it_is_folded_and_after(backend) {
         // The server's own flushes and folds must not come in between.
         let options = Options { usage_flush: Some("10s".to_owned()), ..Options::default() };
-        let server = TestServer::on(TestDatabase::new(backend).into(), options);
+        let server = TestServer::on(TestDatabase::migrated(backend).into(), options);
         let bitting = &server.bitting;
         let (worker, cell) = (bitting.meter.worker(), Cell::new(None, Access::Read, Outcome::Ok));
         for number in 1..=2_000 {

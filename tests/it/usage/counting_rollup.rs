@@ -41,7 +41,7 @@ pub const KEYS: [KeyNumber; 2] = [KeyNumber(5000), KeyNumber(6000)];
 
 impl Application {
     pub fn on(backend: Backend) -> Self {
-        let database = TestDatabase::new(backend);
+        let database = TestDatabase::migrated(backend);
         let settings = Options { database_url: Some(database.url.clone()), ..Options::default() };
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let settings = server::settings(settings).unwrap();

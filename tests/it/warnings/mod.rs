@@ -29,7 +29,7 @@ struct Cluster {
 
 impl Cluster {
     fn start(backend: Backend, servers: usize, change: impl Fn(&mut Settings)) -> Self {
-        let database = Arc::new(TestDatabase::new(backend));
+        let database = Arc::new(TestDatabase::migrated(backend));
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let one =
             |_| TestServer::build(database.clone(), Options::default(), clock.clone(), &change);

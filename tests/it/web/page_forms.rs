@@ -64,7 +64,7 @@ const FORMS: [(&str, &str, &str); 29] = [
 
 /// A server with one of everything that forms are about, and their ids.
 fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
-    let database = Arc::new(TestDatabase::new(Backend::Sqlite));
+    let database = Arc::new(TestDatabase::migrated(Backend::Sqlite));
     let server = TestServer::with_settings(database, Options::default(), |settings| {
         let key = MasterKey::generate().unwrap();
         settings.connections.key = Some(KeySource::Text(key.expose().to_owned().into()));

@@ -102,7 +102,7 @@ fn cookies_are_for_this_host_and_no_script() {
         (Some("https://keys.example.com:8443"), "__Host-bitting_session_8443=", true),
     ] {
         let options = Options { public_url: public_url.map(str::to_owned), ..Options::default() };
-        let server = TestServer::on(TestDatabase::new(Backend::Sqlite).into(), options);
+        let server = TestServer::on(TestDatabase::migrated(Backend::Sqlite).into(), options);
         server.db_user(EMAIL, json!({}));
         let browser = Browser::new(&server.client.base);
         let token = form_token(&browser.get("/login"));
@@ -163,7 +163,7 @@ fn status_with(server: &TestServer, cookies: &[u8]) -> u16 {
 fn what_other_hosts_can_set_is_neither_taken_for_a_session_nor_in_its_way() {
     let public_url = Some("https://keys.example.com".to_owned());
     let options = Options { public_url, ..Options::default() };
-    let server = TestServer::on(TestDatabase::new(Backend::Sqlite).into(), options);
+    let server = TestServer::on(TestDatabase::migrated(Backend::Sqlite).into(), options);
     server.db_user(EMAIL, json!({}));
     let browser = Browser::new(&server.client.base);
     let token = form_token(&browser.get("/login"));
@@ -274,7 +274,7 @@ fn an_https_address_is_remembered_by_browsers() {
         (None, false),
     ] {
         let options = Options { public_url: public_url.map(str::to_owned), ..Options::default() };
-        let server = TestServer::on(Arc::new(TestDatabase::new(Backend::Sqlite)), options);
+        let server = TestServer::on(Arc::new(TestDatabase::migrated(Backend::Sqlite)), options);
         for path in ["/login", "/keys", "/", "/nothing", "/assets/none"] {
             let answer = server.client.send("GET", path, &[], None);
             let said = answer.headers.get("strict-transport-security");

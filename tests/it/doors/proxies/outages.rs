@@ -43,7 +43,7 @@ each_proxy! {
 
 each_proxy! {
     fn nothing_passes_while_the_database_is_away_for_too_long(kind) {
-        let inner = TestDatabase::new(Backend::Postgres);
+        let inner = TestDatabase::migrated(Backend::Postgres);
         let (server, name) = inner.url.rsplit_once('/').unwrap();
         let (user, port) = server.rsplit_once(':').unwrap();
         assert!(user.ends_with("@127.0.0.1"), "{server}");

@@ -19,7 +19,7 @@ on_both! {
             trusted_proxies: Some("unix".into()),
             ..Options::default()
         };
-        let server = TestServer::on(TestDatabase::new(backend).into(), options);
+        let server = TestServer::on(TestDatabase::migrated(backend).into(), options);
         let upstream = Upstream::start();
         let bitting = ListenAddress::Unix(path);
         let Some(proxy) = Proxy::start(Kind::Nginx, folder.path(), bitting, upstream.address) else {
