@@ -45,6 +45,24 @@ fn create_on_server(options: &str) -> String {
     format!("{server}/{name}")
 }
 
+/// What a migrated SQLite file holds.
+static MIGRATED_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let model = TestDatabase::new(Backend::Sqlite);
+    model.db_migrate();
+    std::fs::read(model.folder().join("test.db")).unwrap()
+});
+
+/// The options that make a copy of a migrated database on PostgreSQL.
+static AS_MIGRATED: LazyLock<String> = LazyLock::new(|| {
+    let model = TestDatabase::new(Backend::Postgres);
+    model.db_migrate();
+    let (_, name) = model.url.rsplit_once('/').unwrap();
+    let version = model.db_number("SELECT current_setting('server_version_num')");
+    // Before PostgreSQL 15, copying its files is the only way.
+    let strategy = if version >= 150_000 { "STRATEGY file_copy" } else { "" };
+    format!("TEMPLATE {name} {strategy}")
+});
+
 impl TestDatabase {
     /// An empty database.
     pub fn new(backend: Backend) -> Self {
@@ -60,35 +78,17 @@ impl TestDatabase {
     /// copy, since running all migrations costs more than most tests do; so all of them have one
     /// `database_id`.
     pub fn migrated(backend: Backend) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = match backend {
+        match backend {
             Backend::Sqlite => {
-                static CONTENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
-                    let model = TestDatabase::new(Backend::Sqlite);
-                    model.db_migrate();
-                    std::fs::read(model.folder().join("test.db")).unwrap()
-                });
+                let database = Self::new(backend);
                 let mut file = OpenOptions::new();
-                let path = folder.path().join("test.db");
-                let mut file = file.write(true).create_new(true).mode(0o600).open(path).unwrap();
-                file.write_all(&CONTENT).unwrap();
-                sqlite_url(&folder)
+                let file = file.write(true).create_new(true).mode(0o600);
+                let mut file = file.open(database.folder().join("test.db")).unwrap();
+                file.write_all(&MIGRATED_FILE).unwrap();
+                database
             }
-            Backend::Postgres => {
-                static OPTIONS: LazyLock<String> = LazyLock::new(|| {
-                    let model = TestDatabase::new(Backend::Postgres);
-                    model.db_migrate();
-                    let (_, name) = model.url.rsplit_once('/').unwrap();
-                    // Before PostgreSQL 15, copying the files is the only way.
-                    let version = "SELECT current_setting('server_version_num')::int";
-                    let by_files = model.db_number(version) >= 150_000;
-                    let strategy = if by_files { "STRATEGY file_copy" } else { "" };
-                    format!("TEMPLATE {name} {strategy}")
-                });
-                create_on_server(&OPTIONS)
-            }
-        };
-        Self::made(backend, url, folder)
+            Backend::Postgres => Self::at(backend, create_on_server(&AS_MIGRATED)),
+        }
     }
 
     fn db_migrate(&self) {
