@@ -5,15 +5,17 @@ use memchr::memchr_iter;
 
 /// How links begin; none of these is the beginning of another one.
 const SCHEMES: [&str; 3] = ["https://", "http://", "//"];
-/// What follows the host of a link.
-const ENDS: [&str; 3] = ["/", ":443/", ":80/"];
+/// The usual ports, which a link may name.
+const PORTS: [&str; 2] = [":443", ":80"];
+/// What ends the host of a link where no slash does: its query, its fragment, or the text around it.
+const ENDS: &[u8] = b"?#>,;\"' ";
 
 /// Where a vendor's links lead, and where they are to lead.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
     /// The vendor's host, with its port where that is not the usual one.
     vendor: String,
-    /// The address of the connection, with a slash behind it.
+    /// The address of the connection, without a slash behind it.
     here: String,
 }
 
@@ -24,7 +26,7 @@ pub(super) enum Match<'a> {
     No,
     /// It may become one.
     Begun,
-    /// It has the whole beginning, with this behind it.
+    /// It has the whole beginning up to the path, with this from there on.
     Whole(&'a [u8]),
 }
 
@@ -37,10 +39,10 @@ impl Links {
     pub(super) fn new(origin: &str, here: &str) -> Self {
         let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
         let bare = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
-        Self { vendor: bare.unwrap_or(authority).to_owned(), here: format!("{here}/") }
+        Self { vendor: bare.unwrap_or(authority).to_owned(), here: here.to_owned() }
     }
 
-    /// What stands in place of the vendor's origin and the slash behind it.
+    /// What stands in place of the vendor's origin.
     pub(super) fn here(&self) -> &str {
         &self.here
     }
@@ -54,7 +56,12 @@ impl Links {
     pub(super) fn compare<'a>(&self, text: &'a [u8]) -> Match<'a> {
         let schemed = compare_with_any(text, &SCHEMES);
         let hosted = schemed.then(|rest| compare(rest, &self.vendor));
-        hosted.then(|rest| compare_with_any(rest, &ENDS))
+        hosted.then(end_of_host)
+    }
+
+    /// Whether a text that nothing follows is a link without a path.
+    pub(super) fn is_bare(&self, text: &[u8]) -> bool {
+        self.compare(&[text, b"/"].concat()) == Match::Whole(b"/")
     }
 
     /// A header's value with its links replaced, wherever in it they stand; none where there are none.
@@ -65,18 +72,21 @@ impl Links {
         for slashes in memchr_iter(b'/', value).filter(doubled) {
             let Some(before) = value.get(done..slashes) else { continue };
             let scheme = ["https:", "http:"].into_iter().find(|scheme| ends_with(before, scheme));
-            let after_name =
-                before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b':');
+            let last = value[..slashes].last();
+            let after_name = last.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b':');
             // Without a scheme it is a link only where nothing stands before it.
             if scheme.is_none() && after_name {
                 continue;
             }
             let start = slashes - scheme.map_or(0, str::len);
-            if let Match::Whole(rest) = self.compare(&value[start..]) {
-                out.extend_from_slice(&value[done..start]);
-                out.extend_from_slice(self.here.as_bytes());
-                done = value.len() - rest.len();
-            }
+            let rest = match self.compare(&value[start..]) {
+                Match::Whole(rest) => rest.len(),
+                Match::Begun if self.is_bare(&value[start..]) => 0,
+                Match::Begun | Match::No => continue,
+            };
+            out.extend_from_slice(&value[done..start]);
+            out.extend_from_slice(self.here.as_bytes());
+            done = value.len() - rest;
         }
         out.extend_from_slice(&value[done..]);
         (done > 0).then_some(out)
@@ -104,6 +114,20 @@ fn compare<'a>(text: &'a [u8], beginning: &str) -> Match<'a> {
     }
 }
 
+/// How what follows a host compares with its end.
+fn end_of_host(text: &[u8]) -> Match<'_> {
+    let behind = match compare_with_any(text, &PORTS) {
+        Match::Whole(rest) => rest,
+        Match::Begun => return Match::Begun,
+        Match::No => text,
+    };
+    match behind.first() {
+        None => Match::Begun,
+        Some(byte) if *byte == b'/' || ENDS.contains(byte) => Match::Whole(behind),
+        Some(_) => Match::No,
+    }
+}
+
 /// The same with several, of which none is the beginning of another one.
 fn compare_with_any<'a>(text: &'a [u8], beginnings: &[&str]) -> Match<'a> {
     let compared = beginnings.iter().map(|beginning| compare(text, beginning));
@@ -123,12 +147,17 @@ mod tests {
 
     const HERE: &str = "https://here.example/via/x";
 
-    /// Every way to write a vendor's origin, with a slash behind it.
+    /// Every way to write a vendor's origin, the longest of each first.
     fn ways(vendor: &str) -> Vec<String> {
         let ways = SCHEMES
             .into_iter()
-            .flat_map(|scheme| ["", ":443", ":80"].map(|port| format!("{scheme}{vendor}{port}/")));
+            .flat_map(|scheme| [":443", ":80", ""].map(|port| format!("{scheme}{vendor}{port}")));
         ways.collect()
+    }
+
+    /// Whether the host of a link ends here.
+    fn ends(rest: &str) -> bool {
+        rest.is_empty() || rest.starts_with(['/', '?', '#', '>', ',', ';', '"', '\'', ' '])
     }
 
     /// Looks at each byte, whether a link begins there.
@@ -139,12 +168,13 @@ mod tests {
             let begins = |way: &String| {
                 let start = rest.get(..way.len());
                 start.is_some_and(|start| start.eq_ignore_ascii_case(way))
+                    && ends(&rest[way.len()..])
                     && !(after_name && way.starts_with("//"))
             };
             if let Some(way) = ways(vendor).into_iter().find(begins) {
-                out.push_str(&format!("{HERE}/"));
+                out.push_str(HERE);
                 rest = &rest[way.len()..];
-                after_name = false;
+                after_name = true;
             } else {
                 out.push(first);
                 rest = &rest[first.len_utf8()..];
@@ -159,6 +189,7 @@ mod tests {
         fn links_in_a_header_are_replaced_wherever_they_stand(parts in prop::collection::vec(prop_oneof![
             Just("https:"), Just("HTTP:"), Just("/"), Just("//"), Just("a.b"), Just("A.b/"), Just(":443/"),
             Just(":80/"), Just("x"), Just("<"), Just("\u{e9}"), Just("https://a.b/"), Just("//a.b:8080/"),
+            Just("https://a.b"), Just("?q=1"), Just(">;"), Just("@"),
         ], 0..10)) {
             let value = parts.concat();
             for (origin, vendor) in [("https://a.b", "a.b"), ("http://a.b:8080", "a.b:8080")] {
@@ -170,12 +201,15 @@ mod tests {
         }
 
         #[test]
-        fn a_text_is_compared_with_every_way_to_write_the_origin(text in "(https?:|HTTP:)?/{0,2}(a\\.b|A)?(:443|:80|:8)?/?x?") {
+        fn a_text_is_compared_with_every_way_to_write_the_origin(text in "(https?:|HTTP:)?/{0,2}(a\\.b|A)?(:443|:80|:8)?[/?@]?x?") {
             let ways = ways("a.b");
             let same = |length: usize, way: &String| {
                 text.get(..length).is_some_and(|start| way.get(..length).is_some_and(|way| way.eq_ignore_ascii_case(start)))
             };
-            let wanted = if let Some(way) = ways.iter().find(|way| same(way.len(), way)) {
+            let whole = |way: &&String| {
+                same(way.len(), way) && text.len() > way.len() && ends(&text[way.len()..])
+            };
+            let wanted = if let Some(way) = ways.iter().find(whole) {
                 Match::Whole(&text.as_bytes()[way.len()..])
             } else if ways.iter().any(|way| same(text.len(), way)) {
                 Match::Begun

@@ -160,8 +160,12 @@ mod tests {
                 r#"["https://api.callrail.com.evil/v3","https://app.callrail.com/x"]"#,
             ),
             (
-                r#"["see https://api.callrail.com/v3","https://api.callrail.com"]"#,
-                r#"["see https://api.callrail.com/v3","https://api.callrail.com"]"#,
+                r#"["see https://api.callrail.com/v3","https://api.callrail.com@evil.com"]"#,
+                r#"["see https://api.callrail.com/v3","https://api.callrail.com@evil.com"]"#,
+            ),
+            (
+                r#"["https://api.callrail.com","https://api.callrail.com:443?a=1","http:\/\/api.callrail.com#b"]"#,
+                r#"["https://bitting.example/via/callrail","https://bitting.example/via/callrail?a=1","https:\/\/bitting.example\/via\/callrail#b"]"#,
             ),
         ] {
             assert_eq!(rewritten(text, &[]), wanted);
@@ -208,8 +212,9 @@ mod tests {
         match value {
             Value::String(text) => {
                 let text = text.replace(SECRET, &"*".repeat(SECRET.len()));
-                let link = text.strip_prefix("https://api.callrail.com/");
-                json!(link.map_or(text.clone(), |rest| format!("{HERE}/{rest}")))
+                let link = text.strip_prefix("https://api.callrail.com");
+                let link = link.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+                json!(link.map_or(text.clone(), |rest| format!("{HERE}{rest}")))
             }
             Value::Array(items) => items.iter().map(model).collect(),
             Value::Object(fields) => {
@@ -231,6 +236,9 @@ mod tests {
             Just(json!(format!("https://api.callrail.com/v3?k={SECRET}"))),
             Just(json!(format!("{SECRET}{SECRET}"))),
             Just(json!("https://api.callrail.co")),
+            Just(json!("https://api.callrail.com")),
+            Just(json!("https://api.callrail.com?page=2")),
+            Just(json!("https://api.callrail.com.example")),
         ];
         let leaf = prop_oneof![
             Just(Value::Null),

@@ -96,7 +96,7 @@ impl Strings {
             Place::Begin => self.begin(unit, out),
             Place::Inside => self.inside(unit, out),
             Place::End => {
-                self.settle(out);
+                self.end_text(out);
                 if self.hiding == Hiding::Text {
                     self.hiding = Hiding::No;
                 }
@@ -144,12 +144,27 @@ impl Strings {
             Match::Begun => {}
             Match::No => self.settle(out),
             Match::Whole(_) => {
-                let escaped = self.begun.iter().any(|unit| unit.written() == b"\\/");
-                let here = self.links.here();
-                let here = if escaped { here.replace('/', "\\/") } else { here.to_owned() };
-                out.extend_from_slice(here.as_bytes());
-                self.end_beginning();
+                self.replace(out);
+                out.extend_from_slice(unit.written());
             }
+        }
+    }
+
+    /// The string at hand begins with a link, which leads here from now on.
+    fn replace(&mut self, out: &mut Vec<u8>) {
+        let escaped = self.begun.iter().any(|unit| unit.written() == b"\\/");
+        let here = self.links.here();
+        let here = if escaped { here.replace('/', "\\/") } else { here.to_owned() };
+        out.extend_from_slice(here.as_bytes());
+        self.end_beginning();
+    }
+
+    /// The string at hand ends: it may be a link without a path.
+    fn end_text(&mut self, out: &mut Vec<u8>) {
+        if !self.begun.is_empty() && self.links.is_bare(&self.text) {
+            self.replace(out);
+        } else {
+            self.settle(out);
         }
     }
 
