@@ -4,6 +4,7 @@
 //! not be done, 2 it was asked for wrongly and nothing was touched.
 
 mod application;
+mod bounded;
 mod confirm;
 mod connections;
 mod failure;

@@ -2,15 +2,17 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
+use super::bounded::{Bounded, LONGEST_LINE, to_io, too_long};
 use crate::model::FieldErrors;
 use crate::model::exported_key::COLUMNS;
 use crate::model::spreadsheet::unguard;
+use crate::model::strict_json::{self, Fault};
 
 /// How a file of keys is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,13 +23,16 @@ pub(super) enum Format {
     Jsonl,
 }
 
-/// A longer line is refused unread.
-const LONGEST_LINE: usize = 64 * 1024;
 /// Bytes that the readers ask for at once.
 const BUFFER: usize = 64 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const NOT_UTF8: &str = "is not UTF-8; save the file as UTF-8";
+/// The columns whose cells may have several lines.
+const MAY_BREAK: [&str; 2] = ["description", "scopes"];
+/// What is the matter where lines have become one that should not have.
+const UNCLOSED: &str = "; a quotation mark that is not closed takes the lines behind it with it, which \
+                        are not imported";
 
 /// A line's number, from 1, and its fields or why they cannot be read.
 pub(super) type Line = (u64, Result<Map<String, Value>, FieldErrors>);
@@ -139,12 +144,14 @@ impl<R: Read> JsonLines<R> {
     }
 }
 
-/// serde's own words repeat parts of the line, which may be a secret.
 fn parse_object(line: &[u8]) -> Result<Map<String, Value>, FieldErrors> {
-    match serde_json::from_slice(line) {
+    match strict_json::parse(line.trim_ascii_end()) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(refused("must be a JSON object")),
-        Err(why) => Err(refused(format!("must be a JSON object: see column {}", why.column()))),
+        Err(Fault::Twice(member)) => Err(FieldErrors::one(&member, "must not be given twice")),
+        Err(Fault::Malformed { column, .. }) => {
+            Err(refused(format!("must be a JSON object: see column {column}")))
+        }
     }
 }
 
@@ -152,6 +159,7 @@ fn parse_object(line: &[u8]) -> Result<Map<String, Value>, FieldErrors> {
 pub(super) struct CsvLines<R: Read> {
     reader: csv::Reader<Bounded<Source<R>>>,
     allowance: Rc<Cell<usize>>,
+    ended: Rc<Cell<bool>>,
     columns: Vec<&'static str>,
     record: csv::ByteRecord,
 }
@@ -159,15 +167,17 @@ pub(super) struct CsvLines<R: Read> {
 impl<R: Read> CsvLines<R> {
     fn of(source: Source<R>, delimiter: u8) -> Result<Self, Unreadable> {
         let allowance = Rc::new(Cell::new(LONGEST_LINE + BUFFER));
+        let ended = Rc::new(Cell::new(false));
+        let bounded = Bounded::of(source, allowance.clone(), ended.clone());
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .flexible(true)
             // The reader's own CRLF would leave its line numbers one behind.
             .terminator(csv::Terminator::Any(b'\n'))
             .buffer_capacity(BUFFER)
-            .from_reader(Bounded { source, allowance: allowance.clone(), last: b'\n' });
+            .from_reader(bounded);
         let columns = read_header(reader.byte_headers().map_err(to_io)?)?;
-        Ok(Self { reader, allowance, columns, record: csv::ByteRecord::new() })
+        Ok(Self { reader, allowance, ended, columns, record: csv::ByteRecord::new() })
     }
 
     fn next_line(&mut self) -> io::Result<Option<Line>> {
@@ -184,12 +194,17 @@ impl<R: Read> CsvLines<R> {
             }
         }
         let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count();
-        let number = self.reader.position().line().saturating_sub(inside as u64 + 1);
+        let misfit = self.record.len() != self.columns.len();
+        // Nothing ends a record whose quotation mark is never closed.
+        let open = misfit && self.ended.get() && self.record.as_slice().ends_with(b"\n");
+        let lines = inside as u64 + u64::from(!open);
+        let number = self.reader.position().line().saturating_sub(lines);
         let fields = if self.record.as_slice().len() > LONGEST_LINE {
             Err(refused(too_long()))
-        } else if self.record.len() != self.columns.len() {
+        } else if misfit {
             let (cells, columns) = (self.record.len(), self.columns.len());
-            Err(refused(format!("has {cells} cells, but there are {columns} headings")))
+            let advice = if inside > 0 { UNCLOSED } else { "" };
+            Err(refused(format!("has {cells} cells, but there are {columns} headings{advice}")))
         } else {
             self.fields()
         };
@@ -203,6 +218,9 @@ impl<R: Read> CsvLines<R> {
             let last = place + 1 == self.columns.len();
             let cell = cell.strip_suffix(b"\r").filter(|_| last).unwrap_or(cell);
             match std::str::from_utf8(cell) {
+                Ok(cell) if !MAY_BREAK.contains(column) && cell.contains('\n') => {
+                    errors.add(column, format!("holds a line break{UNCLOSED}"));
+                }
                 Ok(cell) => drop(object.insert((*column).to_owned(), value_of(column, cell))),
                 Err(_) => errors.add(column, NOT_UTF8),
             }
@@ -243,48 +261,6 @@ fn read_header(header: &csv::ByteRecord) -> Result<Vec<&'static str>, Unreadable
     Ok(columns)
 }
 
-/// Hands out no more than it is allowed to, so that a quotation mark that is never closed does
-/// not bring a whole file into memory; and ends the last line, where nobody did.
-struct Bounded<R> {
-    source: R,
-    allowance: Rc<Cell<usize>>,
-    last: u8,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.source.read(buffer)?;
-        match buffer[..length].last() {
-            Some(last) => self.last = *last,
-            None if self.last == b'\n' || buffer.is_empty() => return Ok(0),
-            None => {
-                self.last = b'\n';
-                buffer[0] = b'\n';
-                return Ok(1);
-            }
-        }
-        let left = self.allowance.get().checked_sub(length);
-        let endless = || {
-            let message = format!("{}; check for a quotation mark that is not closed", too_long());
-            io::Error::new(ErrorKind::InvalidData, message)
-        };
-        self.allowance.set(left.ok_or_else(endless)?);
-        Ok(length)
-    }
-}
-
-/// What went wrong beneath, so that a reader that is gone is known for what it is.
-fn to_io(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(why) => why,
-        _ => io::Error::new(ErrorKind::InvalidData, "is not valid CSV"),
-    }
-}
-
-fn too_long() -> String {
-    format!("is longer than {} KiB", LONGEST_LINE / 1024)
-}
-
 fn refused(message: impl fmt::Display) -> FieldErrors {
     FieldErrors::one("line", message.to_string())
 }
@@ -316,12 +292,33 @@ mod tests {
                     r#"{"name":"a, \"b\"","scopes":["calls:read","leads:read"],"sha256":"x"}"#
                         .to_owned()
                 ),
-                (4, r#"{"name":"two\nlines","scopes":null,"sha256":"=1"}"#.to_owned()),
+                (4, format!("name holds a line break{UNCLOSED}")),
                 (6, "line has 2 cells, but there are 3 headings".to_owned()),
                 (7, "name is not UTF-8; save the file as UTF-8".to_owned()),
                 (8, r#"{"name":"last","scopes":null,"sha256":null}"#.to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn lines_that_a_quotation_mark_has_joined_are_named_by_the_first() {
+        let unclosed = lines(b"name,scopes,sha256\n\"a,b,c\nd,e,f\n");
+        let said = format!("line has 1 cells, but there are 3 headings{UNCLOSED}");
+        assert_eq!(unclosed, [(2, said.clone())]);
+        assert_eq!(lines(b"name,scopes,sha256\nx,y,z\n\"a,b,c\nd,e,f")[1], (3, said));
+        let closed_later = lines(b"name,scopes,sha256\n\"a,b,c\nd\",e,f\ng,h,i\n");
+        assert_eq!(closed_later[0], (2, format!("name holds a line break{UNCLOSED}")));
+        assert_eq!(closed_later[1].0, 4);
+        let described = lines(b"name,scopes,sha256,description\na,b,c,\"two\nlines\"\n");
+        assert!(described[0].1.contains(r#""description":"two\nlines""#), "{described:?}");
+    }
+
+    #[test]
+    fn a_json_line_is_read_as_strictly_as_a_body() {
+        let doubled = br#"{"name":"a","scopes":["calls:read"],"scopes":["calls:write"]}"#;
+        assert_eq!(lines(doubled), [(1, "scopes must not be given twice".to_owned())]);
+        let early = lines(b"{\"name\":\"a\"\n");
+        assert_eq!(early, [(1, "line must be a JSON object: see column 11".to_owned())]);
     }
 
     #[test]

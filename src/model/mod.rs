@@ -47,6 +47,7 @@ pub mod secret;
 pub mod session;
 pub mod span;
 pub mod spreadsheet;
+pub mod strict_json;
 pub mod table;
 pub mod time;
 pub mod token;

@@ -14,11 +14,11 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
 use super::caller::judge_again;
-use super::json;
 use crate::config::Patience;
 use crate::http::error::{Code, Problem};
 use crate::http::state::State;
 use crate::model::FieldErrors;
+use crate::model::strict_json::{self, Fault};
 
 /// The longest body that is read, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -62,9 +62,16 @@ impl FromRequest for OptionalJsonObject {
 }
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
-    match json::parse(bytes)? {
-        Value::Object(object) => Ok(object),
-        _ => Err(FieldErrors::one("body", "must be a JSON object").into()),
+    match strict_json::parse(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(FieldErrors::one("body", "must be a JSON object").into()),
+        Err(Fault::Twice(member)) => {
+            Err(FieldErrors::one(&member, "must not be given twice").into())
+        }
+        Err(Fault::Malformed { line, column }) => {
+            let detail = format!("The body is not valid JSON: see line {line}, column {column}.");
+            Err(Problem::new(Code::MalformedJson, detail))
+        }
     }
 }
 

@@ -6,7 +6,6 @@ mod client_info;
 pub mod form;
 pub mod form_token;
 mod idempotency;
-mod json;
 pub mod path;
 pub(super) mod preconditions;
 pub mod query;
