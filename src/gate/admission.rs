@@ -194,10 +194,15 @@ impl PendingCount {
         user_agent: impl FnOnce() -> Option<&'a str>,
     ) {
         let Some(key) = self.key.take() else { return };
-        if status != SERVICE_UNAVAILABLE || self.outcome.is_some() {
-            let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status));
+        let is_told = status != SERVICE_UNAVAILABLE || self.outcome.is_some();
+        let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status));
+        if is_told {
             let (n, line) = (u32::from(self.counted), (key, self.cell(outcome)));
             self.door.tally.add(n, line, self.at, address, user_agent);
+        }
+        let taken = self.standing.filter(|standing| standing.taken);
+        if let Some(standing) = taken.filter(|_| !is_told || !outcome.is_accepted()) {
+            self.door.gate.index.limiter.give_back_quota(key, standing.limits, self.at);
         }
     }
 

@@ -255,6 +255,11 @@ impl KeyUse {
         if let Some(limit) = limits.rate_limit {
             self.full_at.fetch_sub(Bucket::of(limit).cost, Ordering::Relaxed);
         }
+        self.give_back_quota(limits, moment);
+    }
+
+    /// Gives one request back to the quota alone.
+    pub(super) fn give_back_quota(&self, limits: &KeyLimits, moment: Moment) {
         if let Some(quota) = limits.quota {
             let window = Window::of(Some(quota), moment);
             let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {

@@ -174,6 +174,14 @@ impl Limiter {
         }
     }
 
+    /// Gives back to the quota what a request has taken that is not counted as accepted: the figures,
+    /// from which the quota is read anew, hold none for it.
+    pub(super) fn give_back_quota(&self, key: KeyNumber, number: LimitsNumber, moment: Moment) {
+        if let Some((used, limits)) = self.account(key, number) {
+            used.give_back_quota(limits, moment);
+        }
+    }
+
     /// What is left of a key's limits.
     pub fn remaining(&self, key: KeyNumber, number: LimitsNumber, now: Now) -> Remaining {
         let account = self.account(key, number);

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{ask, before, body, with};
 use crate::support::client::Client;
-use crate::support::{Backend, Origin, eventually, on_both, raw};
+use crate::support::{Backend, Origin, TestServer, eventually, on_both, raw};
 
 on_both! {
     fn an_allowed_request_is_forwarded_and_a_refused_one_is_not(backend) {
@@ -197,6 +197,29 @@ on_both! {
         let nowhere = format!("OPTIONS /nothing HTTP/1.1\r\n{forged}");
         assert_eq!(raw::status(&raw::exchange(server.gateway(), nowhere.as_bytes())), 401);
         assert_eq!(server.total(&orders), 7);
+    }
+}
+
+on_both! {
+    fn a_quota_counts_the_same_before_a_restart_and_after_it(backend) {
+        let upstream = Origin::answering(|seen| {
+            let status = seen.line().split("status=").nth(1).map_or("200", |rest| &rest[..3]).to_owned();
+            format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")
+        });
+        let server = before(&upstream, backend);
+        let quota = json!({"quota": {"requests": 9, "per": "day"}});
+        let key = server.key_with("calls:read", quota);
+        let left = |server: &TestServer| {
+            let answer = server.client.with_key(&key.secret, "GET", "/v1/whoami", None);
+            answer.header("ratelimit").split("r=").nth(1).unwrap().split(';').next().unwrap().to_owned()
+        };
+        for status in [200, 403, 429, 404, 503, 403] {
+            ask(&server, &format!("GET /v1/calls?status={status}"), &key, "");
+        }
+        // Three that were accepted, and the question itself.
+        assert_eq!(left(&server), "5");
+        let server = TestServer::on(server.stop(), Options::default());
+        assert_eq!(left(&server), "4");
     }
 }
 
