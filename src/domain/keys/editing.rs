@@ -51,6 +51,9 @@ impl Bitting {
                 let user = holder.as_ref().map(|holder| holder.id);
                 keys::holders::set_holder(connection, key.number, user, key.revision)?;
                 after.apply_to(&mut key, holder);
+                if before.expires_at != key.expires_at {
+                    Self::look_again_at(connection, &key, now)?;
+                }
             }
             Ok((key, changed))
         });

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use chrono::Duration;
 
 use crate::domain::Bitting;
-use crate::model::key::KeyNumber;
+use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::key_filter::SOON;
 use crate::model::time::Moment;
 use crate::model::warnings::{DAYS_AHEAD, Warning, is_warned_of};
 use crate::store;
+use crate::store::AnyConnection;
 use crate::store::keys::expiring;
 use crate::store::keys::expiring::ScanPosition;
 use crate::store::notifications;
@@ -65,6 +66,20 @@ impl Bitting {
         self.warnings.expiring.store(expiring.unsigned_abs(), Ordering::Relaxed);
         self.warnings.waiting.store(waiting.unsigned_abs(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Has a key whose end has been brought forward looked at again, wherever the looks have come to: what
+    /// was told already is not told again.
+    pub(in crate::domain) fn look_again_at(
+        connection: &mut AnyConnection,
+        key: &ApiKey,
+        now: Moment,
+    ) -> store::Result<()> {
+        let Some(expires_at) = key.expires_at else { return Ok(()) };
+        let due =
+            DAYS_AHEAD.into_iter().rev().find(|days| expires_at <= now + Duration::days(*days));
+        let Some(days) = due else { return Ok(()) };
+        expiring::step_back(connection, days, ScanPosition { expires_at, key: key.number })
     }
 
     fn warn_ahead(&self, days: i64, next: i64, now: Moment) -> store::Result<bool> {

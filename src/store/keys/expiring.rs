@@ -49,6 +49,17 @@ pub fn advance(
     Ok(moved == 1)
 }
 
+/// Moves a position that is at a key or behind it back to before that key, whose end has come nearer.
+pub fn step_back(connection: &mut AnyConnection, days: i64, key: ScanPosition) -> Result<()> {
+    let (end, number) = (key.expires_at.naive_utc(), i64::from(key.key.0));
+    let at_or_behind =
+        scan::expires_at.gt(end).or(scan::expires_at.eq(end).and(scan::key_number.ge(number)));
+    diesel::update(scan::table.filter(scan::days.eq(days)).filter(at_or_behind))
+        .set((scan::expires_at.eq(end), scan::key_number.eq(number - 1)))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Keys behind the position that expire up to `until`, in the order of their ends, without those
 /// that were revoked or rotated.
 pub fn after(

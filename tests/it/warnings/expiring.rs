@@ -93,6 +93,27 @@ on_both! {
 }
 
 on_both! {
+    /// However far the looks have come because of other keys.
+    fn a_key_whose_end_is_brought_forward_is_told_of_too(backend) {
+        let webhook = Upstream::start();
+        let cluster = Cluster::start(backend, 2, send_to(webhook.address));
+        cluster.db_key("other", 30 * 24);
+        let long = cluster.db_key("long", 90 * 24);
+        cluster.pass(HOUR * (29 * 24 + 1));
+        cluster.wait_for(1);
+        assert_eq!(warned(&received(&webhook)), BTreeMap::from([("other", vec![1])]));
+        let end = format(start_of_time() + TimeDelta::hours(29 * 24 + 21));
+        let nearer = json!({"expires_at": end});
+        cluster.servers[1].manage("PATCH", &format!("/v1/keys/{}", long.id), Some(&nearer)).ok();
+        for _ in 0..3 {
+            cluster.pass(Duration::from_secs(60));
+        }
+        cluster.wait_for(2);
+        assert_eq!(warned(&received(&webhook)), BTreeMap::from([("long", vec![1])]));
+    }
+}
+
+on_both! {
     fn what_could_not_be_told_for_an_hour_arrives_once(backend) {
         let gone = Upstream::start();
         let address = gone.address;
