@@ -11,6 +11,7 @@ pub mod profile;
 pub mod rules;
 pub mod scopes;
 pub mod sealed;
+mod segment;
 pub mod table;
 pub mod tables;
 pub mod vendor_target;

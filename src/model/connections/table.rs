@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::segment::Segment;
 use super::vendor_target::is_clear;
 use crate::model::request_rule::RequestRule;
 use crate::model::scope::Scope;
@@ -143,51 +144,6 @@ impl Row {
     }
 }
 
-/// A part of a pattern between slashes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
-    Literal(String),
-    /// `{name}`, perhaps with something after it; `*`, which has no name.
-    Variable {
-        name: String,
-        suffix: String,
-    },
-}
-
-impl Segment {
-    fn of(text: &str) -> Self {
-        let named = text.strip_prefix('{').and_then(|text| text.split_once('}'));
-        match named {
-            Some((name, suffix)) => {
-                Self::Variable { name: name.to_owned(), suffix: suffix.to_owned() }
-            }
-            None if text == "*" => Self::Variable { name: String::new(), suffix: String::new() },
-            None => Self::Literal(text.to_owned()),
-        }
-    }
-
-    fn fits(&self, text: &str, same: fn(&str, &str) -> bool) -> bool {
-        match self {
-            Self::Literal(literal) => same(literal, text),
-            Self::Variable { name, suffix } => {
-                let end = text.len().checked_sub(suffix.len());
-                let parts = end.and_then(|end| text.split_at_checked(end));
-                // Before a format such as `.json`, a dot might begin another one.
-                parts.is_some_and(|(value, end)| {
-                    let plain = suffix.is_empty() || !value.contains('.');
-                    let of_kind = name != "version" || is_version(value);
-                    same(suffix, end) && !value.is_empty() && plain && of_kind
-                })
-            }
-        }
-    }
-}
-
-/// `v1` to `v9`, as versions stand in paths.
-fn is_version(text: &str) -> bool {
-    matches!(text.as_bytes(), [b'v', b'1'..=b'9'])
-}
-
 /// Why a line is no row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -204,6 +160,11 @@ impl FromStr for Row {
             return Err(InvalidRow(why.to_owned()));
         };
         let rule: RequestRule = format!("{method} {path}").parse().map_err(InvalidRow)?;
+        if !path.split('/').all(Segment::is_well_formed) {
+            let why = "a name in braces stands for one whole segment, perhaps with a format behind it, as \
+                       in /things/{id}.json";
+            return Err(InvalidRow(why.to_owned()));
+        }
         let scope = match *scope {
             ANY => None,
             scope => Some(scope.parse().map_err(|why| InvalidRow(format!("{why}")))?),
@@ -368,6 +329,11 @@ mod tests {
             ("get /things contacts:read", "in capitals"),
             ("GET things contacts:read", "not the path"),
             ("GET /th*ngs contacts:read", "one whole segment"),
+            ("GET /{id}x contacts:read", "one whole segment"),
+            ("GET /x{id} contacts:read", "one whole segment"),
+            ("GET /{}/y contacts:read", "one whole segment"),
+            ("GET /{id contacts:read", "one whole segment"),
+            ("GET /{a}.{b} contacts:read", "one whole segment"),
             ("GET /things contacts", "is not a scope"),
             ("GET /things contacts:read X", "is no mark"),
         ] {
