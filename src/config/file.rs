@@ -112,9 +112,29 @@ impl File {
     pub(super) fn parse(source: Source) -> Result<Self, BadSetting> {
         match toml::from_str::<Self>(source.text()) {
             Ok(file) => Ok(Self { source, ..file }),
-            Err(why) => Err(source.refuse(why.span().map_or(0, |span| span.start), why.message())),
+            Err(why) => {
+                let at = why.span().map_or(0, |span| span.start);
+                Err(source.refuse(at, explained(source.text(), at, why.message())))
+            }
         }
     }
+}
+
+/// What is wrong with the value at this byte, with its key and in words that say what belongs there.
+fn explained(text: &str, at: usize, why: &str) -> String {
+    let typed = why.strip_prefix("invalid type: ").and_then(|why| why.split_once(", expected "));
+    let Some((_, expected)) = typed else { return why.to_owned() };
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let Some((key, _)) = line.split_once('=') else { return why.to_owned() };
+    let wanted = match expected {
+        "a sequence" => "a list in brackets, such as [\"…\"]",
+        "a boolean" => "true or false, without quotation marks",
+        "i64" | "u64" | "u32" | "usize" => "a whole number, without quotation marks",
+        "a string" => "text in quotation marks",
+        other => other,
+    };
+    format!("{}: must be {wanted}", key.trim())
 }
 
 fn plain_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {

@@ -71,7 +71,21 @@ fn a_wrong_file_names_line_key_and_remedy_and_nothing_is_touched() {
         ),
         ("name = \"o\"\npaths = [\"/a\"]\ndescription = \"a\\nb\"", 7, "description", "one line"),
         ("name = \"o\"\npaths = [\"/a\"]\npath = \"/b\"", 7, "path", "unknown field"),
-        ("name = \"o\"\npaths = \"/a\"", 6, "", "expected a sequence"),
+        ("name = \"o\"\npaths = \"/a\"", 6, "paths: ", "a list in brackets"),
+        ("name = \"o\"\npaths = [\"/a\"]\naccess = \"read\"", 7, "access: ", "a list in brackets"),
+        ("name = 5\npaths = [\"/a\"]", 5, "name: ", "text in quotation marks"),
+        (
+            "name = \"o\"\npaths = [\"/a\"]\n[policy]\nrequire_expiry = 1",
+            8,
+            "require_expiry: ",
+            "true or false",
+        ),
+        (
+            "name = \"o\"\npaths = [\"/a\"]\n[policy]\nmax_keys_per_member = \"5\"",
+            8,
+            "max_keys_per_member: ",
+            "a whole number",
+        ),
     ] {
         let file = format!("{good}[[resources]]\n{more}\n");
         for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["migrate"], &["resources"]] {
