@@ -18,8 +18,8 @@ use crate::store::schema::{api_keys, usage_minutes, usage_rollup, usage_sums};
 
 /// The most row numbers of keys that one step covers.
 const KEYS_PER_STEP: i64 = 1000;
-/// Rows that one step reads per minute of its hour: more than one key can have in a minute, so that
-/// each step completes at least one key.
+/// Rows that one step reads per minute of its hour. A key that has more in one is done alone, with all
+/// of them: as many as there are resources and connections that it asked for, by access and outcome.
 const ROWS_OF_A_MINUTE: usize = 128;
 /// Hour rows that one step adds to or drops. A key's rows are done together.
 const HOUR_ROWS_PER_STEP: usize = 1000;
@@ -76,8 +76,44 @@ pub fn step(
 
 /// Rolls up an hour of the first keys after `from`; returns up to which key.
 fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> Result<i64> {
+    let key_of = |count: &Count| i64::from(count.key.0);
+    let bound = format!(" LIMIT {ROWS_OF_A_MINUTE}");
+    let mut counts = rows_of_hour(connection, hour, from, to, &bound)?;
+    let mut complete = to;
+    counts.sort_unstable_by_key(|count| (count.minute, count.key));
+    for rows in counts.chunk_by(|one, next| one.minute == next.minute) {
+        if let Some(last) = rows.last()
+            && rows.len() == ROWS_OF_A_MINUTE
+        {
+            complete = complete.min(key_of(last) - 1);
+        }
+    }
+    if let Some(first) = counts.iter().map(key_of).min().filter(|first| complete < *first) {
+        complete = first;
+        counts = rows_of_hour(connection, hour, first - 1, first, "")?;
+    }
+    counts.retain(|count| key_of(count) <= complete);
+    counts.sort_unstable_by_key(|count| (count.key, count.cell));
+    let places = counts.chunk_by(|one, next| (one.key, one.cell) == (next.key, next.cell));
+    let beyond = places.map(|same| key_of(&same[0])).nth(HOUR_ROWS_PER_STEP);
+    if let (Some(beyond), Some(first)) = (beyond, counts.first()) {
+        complete = (beyond - 1).max(key_of(first));
+        counts.retain(|count| key_of(count) <= complete);
+    }
+    add_to_hours(connection, &counts)?;
+    Ok(complete)
+}
+
+/// The counts of an hour of the keys after `from` up to `to`: of each minute so many as the bound has, the
+/// lowest keys first. Each minute is sought, in one statement.
+fn rows_of_hour(
+    connection: &mut AnyConnection,
+    hour: Hour,
+    from: i64,
+    to: i64,
+    bound: &str,
+) -> Result<Vec<Count>> {
     let first = hour.first_minute().0;
-    // Sought minute by minute, in one statement.
     let mut statement = Statement::on(connection);
     for minute in 0..60 {
         statement = statement
@@ -91,29 +127,9 @@ fn add_hour(connection: &mut AnyConnection, hour: Hour, from: i64, to: i64) -> R
             .number(from)
             .sql(" AND key_number <= ")
             .number(to)
-            .sql(format!(" ORDER BY key_number, cell LIMIT {ROWS_OF_A_MINUTE}) AS m{minute}"));
+            .sql(format!(" ORDER BY key_number, cell{bound}) AS m{minute}"));
     }
-    let mut counts = counts(connection, statement)?;
-    let mut complete = to;
-    counts.sort_unstable_by_key(|count| (count.minute, count.key));
-    for rows in counts.chunk_by(|one, next| one.minute == next.minute) {
-        if let Some(last) = rows.last()
-            && rows.len() == ROWS_OF_A_MINUTE
-        {
-            complete = complete.min(i64::from(last.key.0) - 1);
-        }
-    }
-    let key_of = |count: &Count| i64::from(count.key.0);
-    counts.retain(|count| key_of(count) <= complete);
-    counts.sort_unstable_by_key(|count| (count.key, count.cell));
-    let places = counts.chunk_by(|one, next| (one.key, one.cell) == (next.key, next.cell));
-    let beyond = places.map(|same| key_of(&same[0])).nth(HOUR_ROWS_PER_STEP);
-    if let (Some(beyond), Some(first)) = (beyond, counts.first()) {
-        complete = (beyond - 1).max(key_of(first));
-        counts.retain(|count| key_of(count) <= complete);
-    }
-    add_to_hours(connection, &counts)?;
-    Ok(complete)
+    counts(connection, statement)
 }
 
 /// Moves hours of these keys that are too old to the totals; `false` if there is more.
@@ -181,7 +197,14 @@ pub fn drop_minute(
         .optional()?;
     let of_minute = usage_minutes::minute.eq(oldest);
     let these = usage_minutes::key_number.lt(beyond.unwrap_or(i64::MAX));
-    diesel::delete(usage_minutes::table.filter(of_minute).filter(these)).execute(connection)?;
+    let these = diesel::delete(usage_minutes::table.filter(of_minute).filter(these));
+    if these.execute(connection)? == 0
+        && let Some(only) = beyond
+    {
+        // One key alone has more.
+        let its = usage_minutes::key_number.eq(only);
+        diesel::delete(usage_minutes::table.filter(of_minute).filter(its)).execute(connection)?;
+    }
     let minutes_from = position.minutes_from.max(Minute(oldest + 1));
     set_position(connection, &Position { minutes_from, ..position })?;
     Ok(true)

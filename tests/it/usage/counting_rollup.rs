@@ -115,6 +115,41 @@ impl Application {
     }
 }
 
+on_both! {
+    /// With many resources of an operator's own, one key can have more counts than a step reads.
+    fn a_key_with_many_counts_in_a_minute_does_not_hold_up_the_roll_up(backend) {
+        let application = Application::on(backend);
+        let minute = start_of_time().timestamp() / 60;
+        let rows = |KeyNumber(key): KeyNumber, minute, cells: i64| {
+            let at = minute * 60_000;
+            (0..cells).map(move |cell| format!("({minute}, {key}, {}, 1, {at})", cell / 6 * 8 + cell % 6))
+        };
+        let [one, other] = KEYS;
+        let rows: Vec<String> = rows(one, minute, 700)
+            .chain(rows(one, minute + 1, 128))
+            .chain(rows(other, minute + 1, 6000))
+            .chain(rows(other, minute + 2, 3))
+            .collect();
+        for rows in rows.chunks(500) {
+            application.database.db_execute(&format!(
+                "INSERT INTO usage_minutes (minute, key_number, cell, n, last_at) VALUES {}", rows.join(", ")
+            ));
+        }
+        application.pass(Duration::from_secs(3 * 3600));
+        let steps = (0..200).take_while(|_| application.bitting.roll_up().unwrap()).count();
+        assert!(steps < 200, "the roll-up does not come to an end");
+        let sum = |key: KeyNumber| {
+            application.database.db_number(&format!("SELECT SUM(n) FROM usage_hours WHERE key_number = {}", key.0))
+        };
+        assert_eq!((sum(one), sum(other)), (828, 6003));
+        assert_eq!(application.database.db_number("SELECT COUNT(*) FROM usage_minutes"), 6831);
+        application.pass(Duration::from_secs(40 * 3600));
+        let steps = (0..200).take_while(|_| application.bitting.roll_up().unwrap()).count();
+        assert!(steps < 200, "the minutes are not cleared");
+        assert_eq!(application.database.db_number("SELECT COUNT(*) FROM usage_minutes"), 0);
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     /// A request so many seconds ago: nearly always now, sometimes late.
