@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Bitting;
 use super::audit_log::log_change;
 use super::error::{Error, Result};
+use super::keys::keyring::require_future;
 use super::principal::{Principal, require};
 use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Origin};
@@ -49,6 +50,7 @@ impl Bitting {
         }
         let secret = self.new_secret(SecretKind::AdminToken)?;
         let now = self.time.now();
+        require_future(Some(new.expires_at), now)?;
         let mut token = AdminToken {
             number: 0,
             id: TokenId::from_number(self.next_id(now)),

@@ -18,7 +18,7 @@ use crate::model::limits::KeyLimits;
 use crate::model::page::{Page, PageRequest};
 use crate::model::scope::ScopeSet;
 use crate::model::secret::{Secret, SecretKind};
-use crate::model::time::{Moment, rfc3339};
+use crate::model::time::{Moment, format, rfc3339};
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::feed::Bookmark;
 use crate::store::{AnyConnection, audit, keys};
@@ -29,6 +29,16 @@ pub struct IssuedKey {
     pub key: ApiKey,
     /// The key's secret, to be shown once.
     pub secret: Secret,
+}
+
+/// Refuses what would have ended when it is made. An expiry is read by the clock, and this is decided by the
+/// highest time that the database has seen, which may be ahead of it.
+pub(in crate::domain) fn require_future(expires_at: Option<Moment>, now: Moment) -> Result<()> {
+    if expires_at.is_some_and(|end| end <= now) {
+        let message = format!("must be in the future; the database has seen {}", format(now));
+        return Err(FieldErrors::one("expires_at", message).into());
+    }
+    Ok(())
 }
 
 impl Bitting {
@@ -58,6 +68,7 @@ impl Bitting {
         self.refuse_secrets_in(&new.label)?;
         let now = self.time.now();
         self.policy.check(&new.label, new.expires_at, now)?;
+        require_future(new.expires_at, now)?;
         let secret = self.new_secret(SecretKind::ApiKey)?;
         let mut key = self.unsaved_key(new, principal, &secret, now);
         let attempt = json!({"attempt": "key.created", "scopes": key.scopes});

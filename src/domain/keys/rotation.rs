@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::editing::require_active;
 use super::forms::{FormOutcome, by_form};
+use super::keyring::require_future;
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
@@ -88,6 +89,7 @@ impl Bitting {
             first(connection, new.id)?;
             require_rotatable(&old, now)?;
             self.policy.check(&new.label, new.expires_at, now)?;
+            require_future(new.expires_at, now)?;
             self.require_grants(connection, principal, &old.scopes)?;
             self.insert_key(connection, origin, &mut new)?;
             let end = request.end_of_old(&old, now);

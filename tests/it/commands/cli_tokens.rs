@@ -10,6 +10,28 @@ use crate::support::{Backend, Binary, on_both};
 const CREATE: [&str; 6] = ["token", "create", "--name", "deploy", "--access", "write"];
 
 on_both! {
+    /// It is decided by the highest time that the database has seen, which may be ahead of the clock.
+    fn nothing_is_made_that_has_ended_already(backend) {
+        let shell = Shell::new(backend);
+        let key = shell.json(&["key", "create", "--name", "old", "--scope", "calls:read"]).remove(0);
+        let ahead = bitting::model::time::format(chrono::Utc::now() + chrono::Duration::hours(6));
+        let ahead = ahead.replace('T', " ").replace('Z', "");
+        shell.0.db_execute(&format!("UPDATE bitting SET high_water = '{ahead}'"));
+        let soon = ["--expires", "1h"];
+        let id = key["id"].as_str().unwrap();
+        for command in [
+            &["key", "create", "--name", "new", "--scope", "calls:read"][..],
+            &["key", "rotate", id],
+            &CREATE,
+        ] {
+            let refused = [command, &soon].concat();
+            shell.refused(&refused, 2, &["--expires must be in the future; the database has seen"]);
+        }
+        shell.ok(&["key", "create", "--name", "new", "--scope", "calls:read", "--expires", "7h"]);
+    }
+}
+
+on_both! {
     fn an_admin_token_is_made_listed_used_and_revoked(backend) {
         let shell = Shell::new(backend);
         let output = shell.run(&CREATE);
