@@ -44,17 +44,25 @@ impl ConnectionLimits {
         if uses.len() >= MOST {
             uses.clear();
         }
+        let alone = |limit| KeyLimits { rate_limit: Some(limit), ..KeyLimits::default() };
         let mut take = |limit: Option<RateLimit>, key: Option<KeyNumber>| {
             let Some(limit) = limit else { return Ok(()) };
             let used = uses.entry((connection, key, limit)).or_insert_with(|| KeyUse::new(0));
-            let limits = KeyLimits { rate_limit: Some(limit), ..KeyLimits::default() };
-            match used.take(&limits, now) {
+            match used.take(&alone(limit), now) {
                 Ok(_) => Ok(()),
                 Err(Exhausted::Rate { seconds } | Exhausted::Quota { seconds }) => Err(seconds),
             }
         };
         take(each, Some(key))?;
-        take(all, None)
+        let taken = take(all, None);
+        // What others have used up costs the key nothing of its own.
+        if taken.is_err()
+            && let Some(limit) = each
+            && let Some(used) = uses.get(&(connection, Some(key), limit))
+        {
+            used.give_back(&alone(limit), now.moment);
+        }
+        taken
     }
 }
 
@@ -79,6 +87,12 @@ mod tests {
         );
         assert_eq!((take(1, 2, at(0)), take(1, 2, at(0))), (Ok(()), Err(20)));
         assert_eq!(take(2, 1, at(0)), Ok(()));
+        // Of what was refused for all, nothing is missing when there is room again.
+        assert_eq!(
+            (take(3, 1, at(0)), take(3, 1, at(0)), take(3, 2, at(0))),
+            (Ok(()), Ok(()), Ok(()))
+        );
+        assert_eq!((take(3, 2, at(0)), take(3, 2, at(20))), (Err(20), Ok(())));
         assert_eq!((take(1, 1, at(30)), take(1, 1, at(30))), (Ok(()), Err(30)));
         let none = LimitsOf { connection: 1, all: None, each: None };
         assert_eq!(limits.take(none, KeyNumber(1), at(30)), Ok(()));
