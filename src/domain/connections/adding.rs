@@ -62,7 +62,7 @@ impl Bitting {
         untested: bool,
     ) -> Result<Added> {
         require(principal.administers())?;
-        if !self.connections.may_lead_to(new.kind, &new.origin) {
+        if self.connections.require_allowed(new.kind, &new.origin).is_err() {
             let why =
                 format!("{} is not among --connections-hosts; let its operator add it", new.origin);
             return Err(FieldErrors::one("base_url", why).into());
@@ -214,6 +214,7 @@ impl Bitting {
         untested: bool,
     ) -> Result<Added> {
         let present = self.find_connection(principal, handle)?;
+        self.connections.require_allowed(present.kind, &present.origin).map_err(Error::Locked)?;
         let key = self.connections.keys.writer().map_err(|why| Error::Refused(why.to_owned()))?;
         // A vendor's forms are known, so that the new one may take another.
         let fixed = present.kind.offered().is_none();

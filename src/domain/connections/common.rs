@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::master_keys::MasterKeys;
 use super::registry::Registry;
+use super::seal::Locked;
 use super::test_counts::TestCounts;
 use crate::config::ConnectionSettings;
 use crate::model::connections::{ApiOrigin, Connection, ConnectionState, Handle, Kind};
@@ -64,8 +65,18 @@ impl Connections {
         connection.sealed.as_ref().is_none_or(|sealed| self.keys.has(sealed.key_id()))
     }
 
-    /// Whether a connection of this kind may lead there.
-    pub(super) fn may_lead_to(&self, kind: Kind, origin: &ApiOrigin) -> bool {
-        kind.origin() == Some(origin.as_str()) || self.hosts.contains(origin)
+    /// Fails where a connection of this kind may not lead there.
+    pub(super) fn require_allowed(&self, kind: Kind, origin: &ApiOrigin) -> Result<(), Locked> {
+        require_allowed(kind, origin, &self.hosts)
     }
+}
+
+/// Fails where a connection of this kind may not lead there: to its vendor's own host, or to one of these.
+pub(super) fn require_allowed(
+    kind: Kind,
+    origin: &ApiOrigin,
+    hosts: &[ApiOrigin],
+) -> Result<(), Locked> {
+    let allowed = kind.origin() == Some(origin.as_str()) || hosts.contains(origin);
+    if allowed { Ok(()) } else { Err(Locked::Elsewhere(origin.clone())) }
 }

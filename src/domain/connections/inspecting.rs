@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::common::require_allowed;
 use super::master_keys::MasterKeys;
 use super::seal::{Binding, Locked, open};
 use crate::config::ConnectionSettings;
@@ -33,7 +34,8 @@ pub(in crate::domain) fn finding(
             Ok(keys) => open(keys, sealed, Binding::of(connection, database)).map(drop),
             Err(why) => Err(Locked::NoKey { needs: sealed.key_id(), why: why.to_owned() }),
         };
-        if let Err(why) = opened {
+        let allowed = require_allowed(connection.kind, &connection.origin, &settings.hosts);
+        if let Err(why) = opened.and(allowed) {
             faults.push(format!("{}: {why}", connection.handle));
         }
     }

@@ -6,12 +6,13 @@ use crate::domain::Bitting;
 use crate::model::connections::{Connection, ConnectionState, VendorCredential};
 
 impl Bitting {
-    /// Opens the credential of a connection in memory. It is meant for one request, and is gone from
+    /// Opens the credential of a connection in memory, if it may be sent where that leads. It is meant for one request, and is gone from
     /// memory when it is dropped.
     ///
     /// # Errors
     /// Why it cannot be opened.
     pub fn open_credential(&self, connection: &Connection) -> Result<VendorCredential, Locked> {
+        self.connections.require_allowed(connection.kind, &connection.origin)?;
         self.unseal(connection, &self.connections.registry.database())
     }
 
@@ -39,9 +40,11 @@ impl Bitting {
         (state, why)
     }
 
-    /// Why a connection cannot be used, if its master key is not there.
+    /// Why a connection cannot be used, if its master key is not there or it may not lead where it does.
     pub(super) fn lock_of(&self, connection: &Connection) -> Option<Locked> {
-        let has_key = self.connections.has_key_of(connection);
-        (!has_key).then(|| self.open_credential(connection).err()).flatten()
+        let (kind, origin) = (connection.kind, &connection.origin);
+        let is_allowed = self.connections.require_allowed(kind, origin).is_ok();
+        let is_open = is_allowed && self.connections.has_key_of(connection);
+        (!is_open).then(|| self.open_credential(connection).err()).flatten()
     }
 }

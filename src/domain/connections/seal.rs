@@ -73,6 +73,9 @@ pub enum Locked {
         /// Those there are.
         has: String,
     },
+    /// It may not be sent where the connection leads to.
+    #[error("its address {0} is not among --connections-hosts; let its operator add it")]
+    Elsewhere(ApiOrigin),
     /// It was not sealed for this connection as it stands.
     #[error(
         "its credential does not open: it was sealed for another connection, address or form; enter \

@@ -61,7 +61,7 @@ impl Bitting {
         self.connections.set_states(all.iter().map(state).collect());
         let usable = |each: &&Connection| {
             let has_test = each.profile.test_target(each.kind).is_some();
-            has_test && each.disabled_at.is_none() && self.connections.has_key_of(each)
+            has_test && each.disabled_at.is_none() && self.lock_of(each).is_none()
         };
         for connection in all.iter().filter(usable) {
             let last = connection.test.as_ref().map_or(connection.created_at, |test| test.at);
@@ -92,7 +92,9 @@ impl Bitting {
 
     fn test_and_record(&self, connection: &Connection, by: &Origin) -> Result<Connection> {
         let database = self.database.read(connections::database_id)?;
-        let credential = self.unseal(connection, &database).map_err(Error::Locked)?;
+        let allowed = self.connections.require_allowed(connection.kind, &connection.origin);
+        let credential = allowed.and_then(|()| self.unseal(connection, &database));
+        let credential = credential.map_err(Error::Locked)?;
         let Connection { kind, origin, form, profile, .. } = connection;
         let subject = Subject::of(*kind, origin, profile)?;
         let form = std::slice::from_ref(form);

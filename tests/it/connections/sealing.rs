@@ -1,5 +1,7 @@
 //! How credentials are kept: what opens them, what does not, and how the master key is changed.
 
+use bitting::config::ConnectionOptions;
+
 use super::{Operator, new_key};
 use crate::support::vendors::{Vendor, callrail, clari};
 use crate::support::{Backend, on_both};
@@ -103,6 +105,37 @@ on_both! {
         assert!(check(&ours).0);
         let events = "SELECT COUNT(*) FROM audit_events WHERE action = 'connection.rekeyed'";
         assert_eq!(ours.database.db_number(events), 1);
+    }
+}
+
+on_both! {
+    /// The list is of those hosts that connections may lead to, not that they might be led to once.
+    fn a_host_that_is_taken_off_the_list_gets_no_credential_any_more(backend) {
+        let (callrail, _clari, mut ours) = two(backend);
+        callrail.take();
+        let hosts = std::mem::take(&mut ours.hosts);
+        let server = ours.serve(ConnectionOptions::default());
+        let key = server.key("calls:read@calls");
+        let answer = server.call(&key, "GET", "/via/calls/v3/a.json", None);
+        answer.expect(503, "connection_locked");
+        drop(server);
+        let shown = ours.connection(&["show", "calls"], "").unwrap();
+        assert!(shown.contains("calls locked: its address"), "{shown}");
+        let (right, line) = check(&ours);
+        assert!(!right && line.contains("is not among --connections-hosts"), "{line}");
+        for refused in [
+            ours.connection(&["test", "calls"], ""),
+            ours.connection(&["set-credential", "calls"], callrail::KEY),
+            ours.connection(&["set-credential", "calls", "--untested"], callrail::KEY),
+        ] {
+            let said = refused.unwrap_err();
+            assert!(said.contains("is not among --connections-hosts"), "{said}");
+        }
+        assert!(callrail.take().is_empty());
+        ours.connection(&["rekey"], "").unwrap();
+        ours.hosts = hosts;
+        assert_eq!(ours.shown("calls")["state"], "ok");
+        assert!(check(&ours).0);
     }
 }
 
