@@ -28,8 +28,9 @@ impl Bitting {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] naming ids that there are not, or for the reason; [`Error::NotConfirmed`],
-    /// [`Error::Forbidden`] or [`Error::InProgress`]. Nothing was revoked then.
+    /// [`Error::Invalid`] naming ids that there are not, or for the reason; [`Error::NotConfirmed`]
+    /// or [`Error::Forbidden`]; nothing was revoked then. [`Error::InProgress`] and failures of the
+    /// database may come after some parts.
     pub fn revoke_keys(
         &self,
         request: &RevokeMany,
