@@ -7,17 +7,23 @@ use super::output::{say, show};
 use crate::config::Settings;
 use crate::domain::Error;
 use crate::domain::carry_over::{Held, Step};
+use crate::model::limits::KeyLimits;
 use crate::model::time::format;
 use crate::model::words::Word;
 use crate::store::Target;
 use crate::store::database::inspect::Inspection;
 use crate::store::database::migrate::Missing;
+use crate::store::users::powers::Reach;
 
 /// Does it, or only says what it would do.
 pub(super) fn run(settings: &Settings, other: &str, dry_run: bool) -> Result<(), Failure> {
     let other: Target = other.parse().map_err(|why| Failure::Usage(format!("{why}")))?;
     let mut inspection = Inspection::open(&other)?;
-    inspection.look(&other)?;
+    if inspection.look(&other)?.outdated {
+        return Err(Failure::Failed(format!(
+            "{other}: migrations are pending: run `bitting migrate` on it (or on a copy of it) first"
+        )));
+    }
     let there = inspection.powers()?;
     let bitting = open(settings, Missing::Refuse)?;
     let principal = principal();
@@ -51,11 +57,7 @@ fn words(step: &Step) -> String {
     match step {
         Step::Revoke(held) => format!("{} revoked", id(*held)),
         Step::HandOver(held, _, heir) => format!("{} handed to {heir}", id(*held)),
-        Step::NarrowKey(id, scopes, end) => {
-            let until =
-                end.map_or("never expires".to_owned(), |end| format!("expires {}", format(end)));
-            format!("{id} narrowed to {scopes}, {until}")
-        }
+        Step::NarrowKey(id, left) => format!("{id} narrowed to {}", reach(left)),
         Step::Release(id) => format!("{id} left without a holder"),
         Step::Disable(_, email) => format!("{email} disabled, with what keys they still had"),
         Step::Narrow(_, email, role, may_grant) => {
@@ -67,8 +69,24 @@ fn words(step: &Step) -> String {
             "{email} has no password: make a link for them on the page of users, or run `bitting \
              user set-password {email}`"
         ),
+        Step::RemoveConnection(handle) => format!("connection {handle} removed"),
+        Step::SwitchOff(handle) => format!("connection {handle} switched off"),
+        Step::NarrowConnection(handle, _) => format!("connection {handle} narrowed"),
         Step::EndSessionsAndLinks => "every session and one-time link ended".to_owned(),
     }
+}
+
+fn reach(Reach { scopes, expires_at, limits }: &Reach) -> String {
+    let until =
+        expires_at.map_or("never expires".to_owned(), |end| format!("expires {}", format(end)));
+    let KeyLimits { rate_limit, quota, allowed_networks } = limits;
+    let limits = [
+        rate_limit.map(|limit| format!(", at most {limit}")),
+        quota.map(|quota| format!(", quota {quota}")),
+        allowed_networks.as_ref().map(|networks| format!(", only from {networks}")),
+    ];
+    let limits: String = limits.into_iter().flatten().collect();
+    format!("{scopes}, {until}{limits}")
 }
 
 fn id(held: Held) -> String {

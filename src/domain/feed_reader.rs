@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::Bitting;
 use super::change_feed::{Position, Reader, lock};
+use super::connections::offered::ReadConnections;
 use super::set_back::SetBack;
 use crate::gate::key_index::{CredentialRow, IndexedCredential, KeyIndex};
 use crate::model::key::KeyChange;
@@ -124,31 +125,30 @@ impl Bitting {
                     .for_each(|(digest, entry)| self.gate.index.apply(digest, entry));
             };
             let mut from = from;
-            let changes = connections::changed_since(connection, from.connections)?;
-            if let Some(last) = changes.last() {
+            let changed = connections::changed_since(connection, from.connections)?;
+            if let Some(last) = changed.last() {
                 from.connections = last.revision;
-                let database = connections::database_id(connection)?;
-                self.connections.registry.apply(changes, &database);
-                self.learn_offered(connection)?;
+                self.take_in_connections(ReadConnections::of(connection, changed)?);
             }
             read_since(connection, from, &self.gate.index, take_in).map(Some)
         })
     }
 
-    /// Reads everything, and replaces the index with it.
+    /// Reads everything, and replaces what is in memory with it. Nothing is replaced where reading
+    /// fails.
     fn start_anew(&self, session: &mut Session, asked: &[Bookmark]) -> store::Result<Position> {
         self.database.renew();
         self.gate.index.begin_to_replace();
         let present = std::sync::Mutex::new(Vec::new());
         let read = session.snapshot(|connection| {
             let take_in = |mut changes: Vec<_>| lock(&present).append(&mut changes);
-            let all = connections::changed_since(connection, 0)?;
-            let last = all.last().map_or(0, |last| last.revision);
+            let all = ReadConnections::all(connection)?;
+            let last = all.changed.last().map_or(0, |last| last.revision);
             let from = Position { connections: last, ..Position::default() };
-            self.connections.registry.replace(all, &connections::database_id(connection)?);
-            self.learn_offered(connection)?;
-            read_since(connection, from, &self.gate.index, take_in)
-        })?;
+            store::Result::Ok((all, read_since(connection, from, &self.gate.index, take_in)?))
+        });
+        let (all, read) = read.inspect_err(|_| self.gate.index.give_up_replacing())?;
+        self.replace_connections(all);
         let present = std::mem::take(&mut *lock(&present));
         let now = self.time.now();
         let (replaced, requests) = self.meter.while_replacing(|| {

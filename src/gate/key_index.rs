@@ -170,6 +170,11 @@ impl KeyIndex {
         self.write().meanwhile = Some(Vec::new());
     }
 
+    /// Ends that, since the database could not be read.
+    pub fn give_up_replacing(&self) {
+        self.write().meanwhile = None;
+    }
+
     /// Makes the index what the database holds now, which is another one or has lost changes: what
     /// it does not have is gone, and earlier revisions are taken over. What was applied since
     /// [`Self::begin_to_replace`] counts as well, if it is later.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::offered::ReadConnections;
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
@@ -141,11 +142,11 @@ impl Bitting {
     /// which one it is, the change feed brings it.
     pub(super) fn connection_took_effect(&self, changed: &Connection) {
         self.feed.committed(changed.revision);
-        let _ = self.database.read(|connection| {
-            let database = connections::database_id(connection)?;
-            self.connections.registry.apply(vec![changed.clone()], &database);
-            self.learn_offered(connection)
-        });
+        let changed = vec![changed.clone()];
+        let read = self.database.read(|connection| ReadConnections::of(connection, changed));
+        if let Ok(read) = read {
+            self.take_in_connections(read);
+        }
     }
 
     /// Every connection, by handle.

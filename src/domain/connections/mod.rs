@@ -10,7 +10,7 @@ mod common;
 pub(in crate::domain) mod inspecting;
 mod managing;
 pub mod master_keys;
-mod offered;
+pub(in crate::domain) mod offered;
 mod opening;
 pub mod probe;
 pub mod registry;

@@ -1,8 +1,9 @@
 //! What the connections offer, as keys and counts name it: kept up to date whenever a connection changes.
 
-use std::collections::BTreeMap;
-
+use super::registry::Known;
 use crate::domain::Bitting;
+use crate::domain::error::{Error, Result};
+use crate::model::catalog::ResourceNumber;
 use crate::model::connections::{Connection, Handle};
 use crate::model::scope::{ResourceName, ScopeSet};
 use crate::store;
@@ -20,13 +21,40 @@ fn scopes_at(connection: &Connection) -> ScopeSet {
     scopes.into_iter().map(|scope| scope.at(&connection.handle)).collect()
 }
 
+/// Connections as the database has them.
+pub(in crate::domain) struct ReadConnections {
+    /// In the order of their changes.
+    pub(in crate::domain) changed: Vec<Connection>,
+    /// What tells the database from others.
+    database: String,
+    /// The numbers that what they offer is counted under.
+    numbers: Vec<(ResourceNumber, ResourceName)>,
+}
+
+impl ReadConnections {
+    /// All of them.
+    pub(in crate::domain) fn all(database: &mut AnyConnection) -> store::Result<Self> {
+        let all = connections::changed_since(database, 0)?;
+        Self::of(database, all)
+    }
+
+    /// These, with what belongs to them.
+    pub(in crate::domain) fn of(
+        database: &mut AnyConnection,
+        changed: Vec<Connection>,
+    ) -> store::Result<Self> {
+        let numbers = resources::list(database)?;
+        Ok(Self { changed, database: connections::database_id(database)?, numbers })
+    }
+}
+
 impl Bitting {
     /// Gives the resources of a connection the numbers that its requests are counted under.
     pub(super) fn number_resources(
         &self,
         database: &mut AnyConnection,
         connection: &Connection,
-    ) -> store::Result<()> {
+    ) -> Result<()> {
         AdvisoryLock::Resources.acquire(database)?;
         let rows = connection.table().rows().iter();
         let wanted = rows.filter_map(|row| Some(row.scope()?.at(&connection.handle).counted_as()));
@@ -34,7 +62,10 @@ impl Bitting {
             resources::list(database)?.into_iter().map(|(_, name)| name).collect();
         for name in wanted {
             if !known.contains(&name) {
-                resources::add(database, &name)?;
+                resources::add(database, &name).map_err(|why| match why {
+                    store::Error::Refused(why) => Error::Refused(why),
+                    other => other.into(),
+                })?;
                 known.push(name);
             }
         }
@@ -52,27 +83,36 @@ impl Bitting {
 
     /// Reads the connections, for whoever does not read the feed: their scopes can be granted then.
     pub fn load_connections(&self) -> store::Result<()> {
-        self.database.read(|database| {
-            let present = connections::changed_since(database, 0)?;
-            self.connections.registry.apply(present, &connections::database_id(database)?);
-            self.learn_offered(database)
-        })
+        let read = self.database.read(ReadConnections::all)?;
+        self.take_in_connections(read);
+        Ok(())
     }
 
-    /// Takes in what the connections in memory offer, and the numbers that it is counted under.
-    pub(in crate::domain) fn learn_offered(
-        &self,
-        database: &mut AnyConnection,
-    ) -> store::Result<()> {
-        for (number, name) in resources::list(database)? {
+    /// Takes changed connections in, with what they offer.
+    pub(in crate::domain) fn take_in_connections(&self, read: ReadConnections) {
+        self.learn_numbers(read.numbers);
+        self.connections
+            .registry
+            .apply(read.changed, &read.database, |all| self.learn_offered(all));
+    }
+
+    /// Replaces the connections, since the database was set back.
+    pub(in crate::domain) fn replace_connections(&self, read: ReadConnections) {
+        self.learn_numbers(read.numbers);
+        let offered = |all: &Known| self.learn_offered(all);
+        self.connections.registry.replace(read.changed, &read.database, offered);
+    }
+
+    fn learn_numbers(&self, numbers: Vec<(ResourceNumber, ResourceName)>) {
+        for (number, name) in numbers {
             if self.catalog.find(number).is_none() {
                 self.catalog.counted.learn(number, name);
             }
         }
-        let there = self.connections.registry.list();
-        let offered: BTreeMap<_, _> =
-            there.iter().map(|each| (each.handle.clone(), scopes_at(each))).collect();
-        self.catalog.connections.set_offered(offered);
-        Ok(())
+    }
+
+    fn learn_offered(&self, known: &Known) {
+        let scopes = known.present().map(|each| (each.handle.clone(), scopes_at(each)));
+        self.catalog.connections.set_offered(scopes.collect());
     }
 }

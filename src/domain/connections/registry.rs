@@ -9,8 +9,9 @@ use crate::model::connections::{Connection, Handle};
 #[derive(Default)]
 pub struct Registry(RwLock<Known>);
 
+/// What is known of the connections.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     database: Arc<str>,
     by_handle: HashMap<Handle, Arc<Connection>>,
 }
@@ -32,8 +33,7 @@ impl Registry {
     /// Every connection that is not removed, by handle.
     pub fn list(&self) -> Vec<Arc<Connection>> {
         let known = self.known();
-        let mut present: Vec<_> =
-            known.by_handle.values().filter(|found| found.removed_at.is_none()).cloned().collect();
+        let mut present: Vec<_> = known.present().cloned().collect();
         present.sort_unstable_by(|a, b| a.handle.cmp(&b.handle));
         present
     }
@@ -44,21 +44,35 @@ impl Registry {
     }
 
     /// Takes changed connections in. A state that is not newer than the one here changes nothing.
-    pub(in crate::domain) fn apply(&self, changed: Vec<Connection>, database: &str) {
+    /// `then` sees what is known then, before anybody else changes it.
+    pub(super) fn apply(
+        &self,
+        changed: Vec<Connection>,
+        database: &str,
+        then: impl FnOnce(&Known),
+    ) {
+        let mut known = self.change();
         if !changed.is_empty() {
-            self.change().take_in(changed, database);
+            known.take_in(changed, database);
         }
+        then(&known);
     }
 
     /// Replaces everything, since the database was set back.
-    pub(in crate::domain) fn replace(&self, all: Vec<Connection>, database: &str) {
+    pub(super) fn replace(&self, all: Vec<Connection>, database: &str, then: impl FnOnce(&Known)) {
         let mut known = self.change();
         known.by_handle.clear();
         known.take_in(all, database);
+        then(&known);
     }
 }
 
 impl Known {
+    /// Those that are not removed.
+    pub(super) fn present(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.by_handle.values().filter(|found| found.removed_at.is_none())
+    }
+
     fn take_in(&mut self, changed: Vec<Connection>, database: &str) {
         self.database = database.into();
         for connection in changed {

@@ -12,7 +12,7 @@ use super::table::Table;
 use super::vendor_target::{forbidden_parameter, is_clear};
 use crate::model::FieldErrors;
 use crate::model::fields::{FieldReader, as_text};
-use crate::model::limits::RateLimit;
+use crate::model::limits::{RateLimit, RatePeriod, lower};
 use crate::model::merge_patch::patch_fields;
 use crate::model::words::Word;
 
@@ -93,6 +93,22 @@ impl ConnectionProfile {
         match kind.offered() {
             Some(offered) => offered.test.split_once(' ').map(|(_get, target)| target),
             None => self.test_path.as_deref(),
+        }
+    }
+
+    /// This one without what another does not allow. Account and rules are one thing each: where the
+    /// other has others, they are the other's, since a row alone does not tell what a path opens.
+    pub fn narrowed_to(&self, other: &Self) -> Self {
+        Self {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            account: other.account.clone().or_else(|| self.account.clone()),
+            standing: self.standing && other.standing,
+            recordings: self.recordings && other.recordings,
+            limit: lower(self.limit, other.limit, RatePeriod::seconds),
+            key_limit: lower(self.key_limit, other.key_limit, RatePeriod::seconds),
+            rules: other.rules.clone(),
+            test_path: self.test_path.clone(),
         }
     }
 

@@ -49,7 +49,7 @@ pub fn changed_since(
                 number: KeyNumber(rows::row_number(number)?),
                 id: id.0,
                 scopes: scopes.0,
-                limits: limits(rate_limit, quota, allowed_networks)?,
+                limits: limits((rate_limit, quota, allowed_networks))?,
                 expires_at: expires_at.map(|end| end.0),
                 revoked,
                 imported,

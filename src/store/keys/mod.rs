@@ -74,7 +74,7 @@ impl Row {
             digest: row.digest.try_into().map_err(|why| rows::unreadable(why, &row.id))?,
             label: KeyLabel { name: row.name, description: row.description, owner: row.owner },
             scopes: rows::parse("scopes", &row.scopes)?,
-            limits: limits(row.rate_limit, row.quota, row.allowed_networks)?,
+            limits: limits((row.rate_limit, row.quota, row.allowed_networks))?,
             display: row.display,
             created_at: row.created_at.0,
             created_by: rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?,
@@ -96,12 +96,10 @@ impl Row {
     }
 }
 
-/// The three columns of the limits.
-fn limits(
-    rate_limit: Option<String>,
-    quota: Option<String>,
-    allowed_networks: Option<String>,
-) -> Result<KeyLimits> {
+/// The three columns of the limits: rate limit, quota and networks.
+pub(super) type LimitColumns = (Option<String>, Option<String>, Option<String>);
+
+pub(super) fn limits((rate_limit, quota, allowed_networks): LimitColumns) -> Result<KeyLimits> {
     Ok(KeyLimits {
         rate_limit: rows::optional_id("rate limit", rate_limit)?,
         quota: rows::optional_id("quota", quota)?,

@@ -10,6 +10,7 @@ mod kinds;
 mod other_apis;
 mod outbound;
 mod pages;
+mod restored;
 mod scopes_on_pages;
 mod sealing;
 mod testing;

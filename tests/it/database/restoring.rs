@@ -67,8 +67,14 @@ on_both! {
         ];
         let (kept, revoked) = (server.key("calls:read"), server.key("calls:read"));
         let [narrowed, shortened] = [(); 2].map(|()| server.key("calls:read leads:read"));
+        let [limited_key, moved] = [(); 2].map(|()| server.key("calls:read"));
         let [handed, ended, released] = [(); 3].map(|()| db_key_of(&server, &disabled));
         let onward = db_key_of(&server, &limited);
+        let narrow = |server: &TestServer, key: &MadeKey, patch: Value| {
+            server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(&patch)).ok();
+        };
+        narrow(&server, &limited_key, json!({"rate_limit": "600/minute", "quota": "9/day"}));
+        narrow(&server, &moved, json!({"allowed_networks": ["127.0.0.0/8"]}));
         let token = server.db_token(&json!({"name": "to be ended", "access": "read"}));
         let old_session = Browser::signed_in(&server.client.base, "ada@example.com").session();
         let link = server.bitting.make_password_link(&command_line(), ada.id).unwrap().expose();
@@ -78,11 +84,12 @@ on_both! {
         let server = on(&before);
         server.revoke(&revoked);
         server.revoke(&ended);
-        let narrow = |key: &MadeKey, patch| {
-            server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(&patch)).ok();
-        };
-        narrow(&narrowed, json!({"scopes": ["leads:read"]}));
-        narrow(&shortened, json!({"expires_at": "2036-11-21T12:00:00Z"}));
+        narrow(&server, &narrowed, json!({"scopes": ["leads:read"]}));
+        narrow(&server, &shortened, json!({"expires_at": "2036-11-21T12:00:00Z"}));
+        narrow(&server, &limited_key, json!({
+            "rate_limit": "20/second", "quota": "5/day", "allowed_networks": ["127.0.0.0/9", "10.0.0.1"],
+        }));
+        narrow(&server, &moved, json!({"allowed_networks": ["10.0.0.0/8"]}));
         // To nobody, and to somebody who is not in the backup.
         db_assign(&server, &released, json!(null));
         server.db_user("later@example.com", json!({}));
@@ -108,6 +115,12 @@ on_both! {
             format!("{} revoked", ended.id),
             format!("{} narrowed to leads:read, never expires", narrowed.id),
             format!("{} narrowed to calls:read leads:read, expires 2036-11-21T12:00:00.000Z", shortened.id),
+            format!(
+                "{} narrowed to calls:read, never expires, at most 600/minute, quota 5/day, only from \
+                 127.0.0.0/9 10.0.0.1/32",
+                limited_key.id
+            ),
+            format!("{} revoked", moved.id),
             format!("{} handed to ada@example.com", handed.id),
             format!("{} left without a holder", released.id),
             format!("{} left without a holder", onward.id),
@@ -120,7 +133,7 @@ on_both! {
         }
         assert!(planned.contains("renewed@example.com has no password"), "{planned}");
         assert!(planned.ends_with("every session and one-time link ended\n"), "{planned}");
-        assert_eq!(lines.len(), 13, "{planned}");
+        assert_eq!(lines.len(), 15, "{planned}");
 
         // Looking has changed nothing.
         let server = on(&backup);
@@ -132,10 +145,10 @@ on_both! {
         assert_eq!(run(&[]), planned);
         assert_eq!(run(&[]), "every session and one-time link ended\n", "all is done");
         server.bitting.read_feed().unwrap();
-        for key in [&revoked, &ended] {
+        for key in [&revoked, &ended, &moved] {
             server.call(key, "GET", "/v1/ping", None).expect(401, "key_revoked");
         }
-        for key in [&kept, &handed, &narrowed, &shortened, &released, &onward] {
+        for key in [&kept, &handed, &narrowed, &shortened, &released, &onward, &limited_key] {
             server.call(key, "GET", "/v1/ping", None).expect(200, "");
         }
         server.call(&narrowed, "GET", "/v1/calls", None).expect(403, "insufficient_scope");
