@@ -12,7 +12,7 @@ use crate::store;
 /// are listed with it.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a use case was not carried out; nothing was changed.
+/// Why a use case was not carried out; nothing was changed, save where it is said.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such thing, or none that the caller may know of.
@@ -31,6 +31,16 @@ pub enum Error {
         confirmed: usize,
         /// How many there are.
         found: usize,
+    },
+    /// Of many keys some were revoked, and then something went wrong.
+    #[error("{} of {all} keys were revoked, and then: {why}. Run it again for the rest", .revoked.len())]
+    PartlyRevoked {
+        /// Those that are revoked; there may be some more where the database has not confirmed it.
+        revoked: Vec<KeyId>,
+        /// How many there were to be.
+        all: usize,
+        /// What went wrong.
+        why: Box<Error>,
     },
     /// The record's version is not one that the request demands.
     #[error("the record has changed in the meantime; read it again")]

@@ -29,8 +29,8 @@ impl Bitting {
     /// # Errors
     ///
     /// [`Error::Invalid`] naming ids that there are not, or for the reason; [`Error::NotConfirmed`]
-    /// or [`Error::Forbidden`]; nothing was revoked then. [`Error::InProgress`] and failures of the
-    /// database may come after some parts.
+    /// or [`Error::Forbidden`]; nothing was revoked then. [`Error::PartlyRevoked`] when something goes
+    /// wrong after some parts.
     pub fn revoke_keys(
         &self,
         request: &RevokeMany,
@@ -42,10 +42,20 @@ impl Bitting {
         let mut parts: Vec<&[KeyNumber]> = numbers.chunks(KEYS_PER_TRANSACTION).collect();
         let last = parts.pop().unwrap_or_default();
         let mut done = RevokedKeys::default();
+        let after = |done: &RevokedKeys, why| match done.revoked.as_slice() {
+            [] => why,
+            revoked => Error::PartlyRevoked {
+                revoked: revoked.to_vec(),
+                all: numbers.len(),
+                why: Box::new(why),
+            },
+        };
         for part in parts {
-            done = self.revoke_part(part, &done, reason.as_ref(), principal, None)?;
+            let more = self.revoke_part(part, &done, reason.as_ref(), principal, None);
+            done = more.map_err(|why| after(&done, why))?;
         }
         self.revoke_part(last, &done, reason.as_ref(), principal, keep)
+            .map_err(|why| after(&done, why))
     }
 
     /// Revokes some keys in one transaction, and adds them to what is done.

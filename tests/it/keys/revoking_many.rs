@@ -154,6 +154,57 @@ fn a_request_that_is_wrong_is_refused_with_every_fault_named() {
     server.manage("GET", "/v1/keys/revoke", None).expect(405, "method_not_allowed");
 }
 
+/// Has the database refuse to revoke this key.
+fn db_poison(server: &TestServer, key: &MadeKey) {
+    let when = format!("NEW.id = '{}' AND NEW.revoked_at IS NOT NULL", key.id);
+    server.database.db_execute(&match server.database.backend {
+        Backend::Sqlite => format!(
+            "CREATE TRIGGER poison BEFORE UPDATE ON api_keys WHEN {when} \
+             BEGIN SELECT RAISE(ABORT, 'poisoned'); END"
+        ),
+        Backend::Postgres => format!(
+            "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'poisoned'; END $$; \
+             CREATE TRIGGER poison BEFORE UPDATE ON api_keys FOR EACH ROW WHEN ({when}) \
+             EXECUTE FUNCTION poison()"
+        ),
+    });
+}
+
+on_both! {
+    fn what_was_revoked_before_a_failure_is_named_and_the_rest_can_be_revoked(backend) {
+        let server = start(backend);
+        let names: Vec<String> = (0..230).map(|n| format!("key {n:03}")).collect();
+        let keys = make(&server, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        db_poison(&server, &keys[210]);
+        let body = json!({"ids": ids(&keys)});
+        let failed = revoke(&server, &body);
+        failed.expect(503, "unavailable");
+        let failed = failed.json();
+        assert_eq!(failed["revoked"], json!(ids(&keys[..200])));
+        let detail = failed["detail"].as_str().unwrap();
+        assert!(detail.contains("200 of 230 keys were revoked"), "{detail}");
+        assert!(!detail.contains("nothing was changed") && !detail.contains("poisoned"), "{detail}");
+        server.call(&keys[199], "GET", "/v1/ping", None).expect(401, "key_revoked");
+        server.call(&keys[200], "GET", "/v1/ping", None).ok();
+
+        // On the page, too; and before anything is revoked, nothing was changed.
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let rest: Vec<(&str, &str)> = keys[200..].iter().map(|key| ("key", key.id.as_str())).collect();
+        let page = admin.submit("/keys", "/keys/revoke", &rest);
+        assert_eq!(page.status, 503);
+        assert!(page.body.contains("nothing was changed"), "{}", page.body);
+
+        server.database.db_execute(match backend {
+            Backend::Sqlite => "DROP TRIGGER poison",
+            Backend::Postgres => "DROP TRIGGER poison ON api_keys",
+        });
+        let done = revoke(&server, &body).ok();
+        assert_eq!(done["revoked"], json!(ids(&keys[200..])));
+        assert_eq!(done["already_revoked"], json!(ids(&keys[..200])));
+    }
+}
+
 on_both! {
     fn sent_again_with_its_idempotency_key_it_is_answered_as_before(backend) {
         let server = start(backend);
