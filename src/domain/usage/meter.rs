@@ -4,6 +4,7 @@
 //! whose commit had an unknown outcome can be tried again without counting twice, and a reader
 //! knows which of the counts it copied from memory it will also find in the database.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use super::batch::Batch;
@@ -106,8 +107,12 @@ impl UsageMeter {
         // While this lock is held nothing moves from a worker into a batch.
         let mut batches = lock(&self.batches);
         let workers = lock(&self.workers);
+        let only: HashSet<KeyNumber>;
         let wanted: &dyn Fn(&KeyNumber) -> bool = match keys {
-            KeySelection::Only(keys) => &|key| keys.contains(key),
+            KeySelection::Only(keys) => {
+                only = keys.iter().copied().collect();
+                &|key| only.contains(key)
+            }
             KeySelection::All => {
                 batches.collected.take_from(&workers, &self.numbers);
                 &|_| true

@@ -5,6 +5,7 @@ use futures_util::stream;
 
 use crate::domain;
 use crate::domain::Bitting;
+use crate::domain::principal::Principal;
 use crate::http::error::Problem;
 use crate::http::extract::PageQuery;
 use crate::http::pages::parts::csv::answer;
@@ -30,15 +31,16 @@ pub async fn export(
     let order = query.order.unwrap_or(default_order(retired));
     let (principal, reading) = (viewer.principal.clone(), state.clone());
     let rows = async move {
+        let asking = principal.clone();
         let numbers =
-            reading.run(move |bitting| bitting.numbers_of_keys(&principal, &query.filter, order));
+            reading.run(move |bitting| bitting.numbers_of_keys(&asking, &query.filter, order));
         let parts: Vec<Vec<KeyNumber>> =
             numbers.await?.chunks(KEYS_AT_ONCE).map(<[_]>::to_vec).collect();
         Ok(stream::unfold(parts.into_iter(), move |mut parts| {
-            let state = reading.clone();
+            let (state, principal) = (reading.clone(), principal.clone());
             async move {
                 let part = parts.next()?;
-                let text = state.run(move |bitting| rows_of(bitting, &part)).await;
+                let text = state.run(move |bitting| rows_of(bitting, &principal, &part)).await;
                 Some((text, parts))
             }
         }))
@@ -46,7 +48,12 @@ pub async fn export(
     answer(&request, &state, viewer.principal, "keys.csv", columns_without_digest(), rows).await
 }
 
-fn rows_of(bitting: &Bitting, numbers: &[KeyNumber]) -> domain::Result<String> {
+/// The rows of some keys, without those that have been handed to somebody else since they were found.
+fn rows_of(
+    bitting: &Bitting,
+    principal: &Principal,
+    numbers: &[KeyNumber],
+) -> domain::Result<String> {
     let now = bitting.time.now();
     let mut usage = bitting.usage_of(numbers)?;
     let keys = bitting.keys_by_number(numbers)?;
@@ -54,5 +61,5 @@ fn rows_of(bitting: &Bitting, numbers: &[KeyNumber]) -> domain::Result<String> {
         let usage = usage.remove(&key.number).unwrap_or_default();
         ExportedKey::new(&key, &usage, now).cells()
     };
-    Ok(text(keys.into_iter().map(cells)))
+    Ok(text(keys.into_iter().filter(|key| principal.sees(key)).map(cells)))
 }
