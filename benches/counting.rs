@@ -17,7 +17,6 @@
 #[path = "../tests/it/support/mod.rs"]
 mod support;
 
-use bitting::records::model::resources;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -33,6 +32,7 @@ use bitting::model::key::KeyNumber;
 use bitting::model::key_filter::{KeyFilter, KeyOrder, KeySort};
 use bitting::model::scope::Access;
 use bitting::model::usage::{Cell, Minute, Outcome};
+use bitting::records::model::resources;
 use bitting::server;
 use bitting::store::database::migrate::Missing;
 use bitting::store::usage;
@@ -379,18 +379,15 @@ fn protected_reads(backend: Backend, sizes: &Sizes) {
 
 fn main() {
     let sizes = Sizes::parse();
-    let mut backends = vec![Backend::Sqlite];
-    if std::env::var("BITTING_TEST_POSTGRES").is_ok() {
-        backends.push(Backend::Postgres);
-    }
-    for backend in backends {
+    let postgres = std::env::var("BITTING_TEST_POSTGRES").is_ok().then_some(Backend::Postgres);
+    for backend in std::iter::once(Backend::Sqlite).chain(postgres) {
         let bench = Bench::on(backend);
         bench.db_fill(&sizes);
         println!(
-            "\n{backend:?}, {} keys used in {} hours of 30 days each, {} minute rows:\n",
+            "\n{backend:?}, {} keys used in {} hours of 30 days each, {} minute rows:\n\n\
+             | what | measured | median | most |\n| --- | --- | --- | --- |",
             sizes.keys, sizes.hours, sizes.minute_rows
         );
-        println!("| what | measured | median | most |\n| --- | --- | --- | --- |");
         bench.flushes(&sizes);
         bench.steps();
         bench.figures(&sizes);

@@ -203,9 +203,10 @@ impl Options {
     ///
     /// # Errors
     /// [`BadSetting`] naming the first option or key that is wrong.
-    pub fn resolve(self, built_in: Vec<Resource>) -> Result<Settings, BadSetting> {
-        let named = Setting::new("config", self.config, None).text()?;
-        let file = File::read(named.as_deref())?;
+    pub fn resolve(mut self, built_in: Vec<Resource>) -> Result<Settings, BadSetting> {
+        let named = Setting::new("config", self.config.take(), None).text()?;
+        let mut file = File::read(named.as_deref())?;
+        let gateway = self.gateway(&mut file)?;
         let builtin_api = file.builtin_api.unwrap_or(true);
         let built_in = if builtin_api { built_in } else { Vec::new() };
         let resources = resources::read(&file.resources, built_in, &file.source)?;
@@ -215,28 +216,12 @@ impl Options {
         let policy = policy::read(&file.policy, &file.source)?;
         let setting = Setting::new;
         let database_url = variable("DATABASE_URL")?.or(file.database_url);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             listen: setting("listen", joined(&self.listen), file.listen)
                 .parse_or("127.0.0.1:8080", parse_listen)?,
             metrics_listen: setting("metrics-listen", self.metrics_listen, file.metrics_listen)
                 .parse(parse_address)?,
-            gateway: GatewayOptions {
-                listen: setting(
-                    "gateway-listen",
-                    joined(&self.gateway_listen),
-                    file.gateway_listen,
-                ),
-                upstream: setting("upstream", self.upstream, file.upstream),
-                authorities: setting("upstream-ca", self.upstream_ca, file.upstream_ca),
-                timeout: setting("upstream-timeout", self.upstream_timeout, file.upstream_timeout),
-                pass_credential: setting(
-                    "pass-credential",
-                    self.pass_credential,
-                    file.pass_credential,
-                ),
-            }
-            .resolve()?,
+            gateway,
             github_keys: setting("github-keys", self.github_keys, file.github_keys)
                 .parse(github_keys::read)?,
             warnings,
@@ -258,7 +243,7 @@ impl Options {
             )
             .parse_or(&CONNECTIONS.to_string(), parse_connections)?,
             workers: setting("workers", self.workers, file.workers)
-                .parse_or(&cores.to_string(), parse_workers)?,
+                .parse_or(&cores(), parse_workers)?,
             log_format: setting("log-format", self.log_format, file.log_format)
                 .parse_or("text", parse_log_format)?,
             log_level: setting("log-level", self.log_level, file.log_level)
@@ -278,6 +263,29 @@ impl Options {
             )?,
         })
     }
+
+    fn gateway(&mut self, file: &mut File) -> Result<Option<GatewaySettings>, BadSetting> {
+        let listen = joined(&self.gateway_listen);
+        let one = |name, given: &mut Option<String>, written: &mut Option<String>| {
+            Setting::new(name, given.take(), written.take())
+        };
+        GatewayOptions {
+            listen: Setting::new("gateway-listen", listen, file.gateway_listen.take()),
+            upstream: one("upstream", &mut self.upstream, &mut file.upstream),
+            authorities: one("upstream-ca", &mut self.upstream_ca, &mut file.upstream_ca),
+            timeout: one(
+                "upstream-timeout",
+                &mut self.upstream_timeout,
+                &mut file.upstream_timeout,
+            ),
+            pass_credential: one(
+                "pass-credential",
+                &mut self.pass_credential,
+                &mut file.pass_credential,
+            ),
+        }
+        .resolve()
+    }
 }
 
 /// What a flag that may be repeated says, as it stands in one text elsewhere.
@@ -296,6 +304,11 @@ fn preflight(file: &File) -> Result<bool, BadSetting> {
             Err(file.source.refuse(word.span().start, why))
         }
     }
+}
+
+/// As many workers as the machine has cores, as one writes it.
+fn cores() -> String {
+    std::thread::available_parallelism().map_or(1, usize::from).to_string()
 }
 
 #[cfg(test)]

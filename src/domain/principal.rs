@@ -149,7 +149,7 @@ impl Principal {
         }
     }
 
-    /// Whether they may know which connections there are, which is all that is told of them.
+    /// Whether they may know which connections there are, and how each is set up. No credential is told.
     pub fn sees_connections(&self) -> bool {
         match &self.rights {
             Rights::CommandLine | Rights::Token { .. } | Rights::User(_) => true,

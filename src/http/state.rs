@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::HOST;
 use actix_web::{HttpRequest, web};
 
 use super::constant::Constant;
@@ -62,6 +63,17 @@ impl HttpSettings {
     /// Whether browsers reach the server by https.
     pub fn is_encrypted(&self) -> bool {
         self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The address people reach the server at: the configured one, or the one this request came to, if
+    /// that can be put into a command or a link as it is.
+    pub fn address(&self, request: &HttpRequest) -> Option<String> {
+        let used = || {
+            let host = request.headers().get(HOST)?.to_str().ok()?;
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
+            (!host.is_empty() && host.bytes().all(plain)).then(|| format!("http://{host}"))
+        };
+        self.public_url.clone().or_else(used)
     }
 }
 

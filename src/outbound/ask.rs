@@ -90,7 +90,7 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Fault> {
 }
 
 /// An error and all that caused it.
-fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let cause = error.source().map(|cause| format!(": {}", chain(cause)));
     format!("{error}{}", cause.unwrap_or_default())
 }

@@ -13,7 +13,7 @@ mod stream;
 mod unreachable;
 
 pub use addresses::written_out;
-pub use ask::{Answer, Fault, ask};
+pub use ask::{Answer, Fault, ask, chain};
 pub use connector::{Connector, Resolver};
 pub use pool::pool;
 pub use unreachable::Unreachable;

@@ -74,6 +74,28 @@ pub fn open(
     Ok(bitting)
 }
 
+/// What the workers share.
+fn http_settings(settings: &Settings, bitting: &Bitting, watch: Watch) -> HttpSettings {
+    let (builtin_api, names) = (settings.builtin_api, bitting.catalog.clone());
+    let public_url = settings.public_url.clone();
+    let document = Document::new(move || {
+        openapi::document(&endpoints(builtin_api), &names, public_url.as_deref())
+    });
+    HttpSettings {
+        trusted_proxies: settings.trusted_proxies.clone(),
+        public_url: settings.public_url.clone(),
+        patience: settings.patience,
+        builtin_api,
+        preflight: settings.preflight,
+        watch,
+        document,
+        turns: Turns::of(settings.database_connections),
+        via: settings.connections.via,
+        at_once: Arc::default(),
+        github_keys: settings.github_keys.as_ref().map(github_keys::known).map(Arc::new),
+    }
+}
+
 /// Reads what requests are judged by into memory, and compares the resources with those of others.
 fn load(bitting: &Bitting) -> Result<(), StartError> {
     bitting.read_feed()?;
@@ -134,30 +156,15 @@ impl Server {
         }
 
         let stopping = Arc::new(AtomicBool::new(false));
-        let builtin_api = settings.builtin_api;
-        let paths =
-            || endpoints(builtin_api).into_iter().map(|endpoint| endpoint.path().to_owned());
+        let paths = || {
+            endpoints(settings.builtin_api).into_iter().map(|endpoint| endpoint.path().to_owned())
+        };
         let gateway = settings.gateway.clone().map(|settings| (gateway, settings));
         let forwarded = gateway.as_ref().map(|_| proxy::GATEWAY.to_owned());
-        let routes = || paths().chain(forwarded.clone());
-        let requests = metrics_listener.is_some().then(|| Requests::new(routes()));
-        let (names, public_url) = (bitting.catalog.clone(), settings.public_url.clone());
-        let document = Document::new(move || {
-            openapi::document(&endpoints(builtin_api), &names, public_url.as_deref())
-        });
-        let shared = Arc::new(HttpSettings {
-            trusted_proxies: settings.trusted_proxies.clone(),
-            public_url: settings.public_url.clone(),
-            patience: settings.patience,
-            builtin_api,
-            preflight: settings.preflight,
-            watch: Watch::new(connections.in_all, requests),
-            document,
-            turns: Turns::of(settings.database_connections),
-            via: settings.connections.via,
-            at_once: Arc::default(),
-            github_keys: settings.github_keys.as_ref().map(github_keys::known).map(Arc::new),
-        });
+        let requests =
+            metrics_listener.is_some().then(|| Requests::new(paths().chain(forwarded.clone())));
+        let watch = Watch::new(connections.in_all, requests);
+        let shared = Arc::new(http_settings(settings, &bitting, watch));
         let state = {
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             let shared = shared.clone();

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use hyper_util::client::legacy;
 
 use crate::http::state::State;
+use crate::outbound::chain;
 
 /// Why there is no whole answer.
 #[derive(Debug)]
@@ -62,10 +63,4 @@ impl Display for Fault {
             Self::StoppedSending => f.write_str("stopped sending its answer"),
         }
     }
-}
-
-/// An error and all that caused it.
-fn chain(error: &dyn Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }

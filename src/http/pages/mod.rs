@@ -13,7 +13,7 @@ pub mod users;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, HOST, LOCATION};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType, LOCATION};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 
@@ -39,16 +39,9 @@ pub fn page(status: StatusCode, template: &impl Template) -> Result<HttpResponse
         .body(text))
 }
 
-/// The address people reach the server at: the configured one, or the one this request came to, if
-/// that can be put into a command as it is.
+/// The address people reach the server at, to be put into a command.
 fn public_address(request: &HttpRequest, state: &State) -> String {
-    if let Some(url) = &state.settings.public_url {
-        return url.clone();
-    }
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
-    let host = if host.bytes().all(plain) && !host.is_empty() { host } else { "127.0.0.1:8080" };
-    format!("http://{host}")
+    state.settings.address(request).unwrap_or_else(|| "http://127.0.0.1:8080".to_owned())
 }
 
 /// `GET /`: the first page is the one of keys.

@@ -302,11 +302,6 @@ fn is_suspicious(kind: Kind, status: StatusCode) -> bool {
 /// Where a client reaches the connection: at the address that is configured, or else the one that it
 /// has used.
 fn address(request: &HttpRequest, handle: &str, state: &State) -> String {
-    let host = || {
-        let host = request.headers().get(received::header::HOST)?.to_str().ok()?;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
-        (!host.is_empty() && host.bytes().all(plain)).then(|| format!("http://{host}"))
-    };
-    let base = state.settings.public_url.clone().or_else(host).unwrap_or_default();
+    let base = state.settings.address(request).unwrap_or_default();
     format!("{}{PREFIX}{handle}", base.trim_end_matches('/'))
 }
