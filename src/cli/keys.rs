@@ -15,6 +15,7 @@ use super::output::{say, show};
 use super::transfer;
 use super::transfer::{Export, Import};
 use crate::config::Settings;
+use crate::domain;
 use crate::model::key::NewKey;
 use crate::store::database::migrate::Missing;
 
@@ -186,8 +187,13 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
             let bitting = open(settings, Missing::Refuse)?;
             let holder = if to == "none" { Value::Null } else { json!(to) };
             let patch = Map::from_iter([("holder".to_owned(), holder)]);
-            let key =
-                bitting.edit_key(id, patch, &principal()).map_err(|why| not_found(why, id))?;
+            let edited = bitting.edit_key(id, patch, &principal());
+            let key = edited.map_err(|why| match why {
+                domain::Error::Invalid(errors) => {
+                    Failure::Usage(errors.summary_naming(|_| "--to".to_owned()))
+                }
+                other => not_found(other, id),
+            })?;
             if json {
                 return show_key(&bitting, &key, true);
             }

@@ -89,7 +89,8 @@ impl<'a> FieldReader<'a> {
                 let choices = groups.iter().map(group).collect::<Vec<_>>().join(", or ");
                 let field =
                     begun.last().copied().or(groups.first()).and_then(|group| group.first());
-                (field.copied().unwrap_or_default(), format!("give {choices}"))
+                let fault = if begun.is_empty() { "is missing" } else { "is one too many" };
+                (field.copied().unwrap_or_default(), format!("{fault}: give {choices}"))
             }
         };
         self.errors.add(field, message);

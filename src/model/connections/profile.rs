@@ -140,7 +140,7 @@ fn read_rules(value: &Value, kind: Option<Kind>) -> Result<Table, String> {
     let rules = rules::read(value)?;
     match kind.filter(|kind| kind.offered().is_some()) {
         Some(kind) if !rules.rows().is_empty() => {
-            Err(format!("are not to be given: {} has a table", kind.as_str()))
+            Err(format!("must not be given: {} has a table", kind.as_str()))
         }
         _ => Ok(rules),
     }

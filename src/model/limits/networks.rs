@@ -52,7 +52,7 @@ impl Networks {
             }
         }
         match networks.len() {
-            0 => Err("must name at least one network; null is no limit".to_owned()),
+            0 => Err("must name at least one network".to_owned()),
             n if n > MOST_NETWORKS => Err(format!("must name at most {MOST_NETWORKS} networks")),
             _ => Ok(Self(networks)),
         }

@@ -101,7 +101,7 @@ fn another_api_is_only_reached_where_the_operator_allows() {
     let said = add(&ours, &vendor, &["--test-path", "/v1/me"]).unwrap_err();
     assert!(said.contains("rejected") && said.contains("nothing was saved"), "{said}");
     let said = add(&ours, &vendor, &["--rule", "GET /v1/things"]).unwrap_err();
-    assert!(said.contains("--rules rule 1: must be a method"), "{said}");
+    assert!(said.contains("--rule: rule 1: must be a method"), "{said}");
     let said = add(&ours, &vendor, &["--auth", "header:Host", "--untested"]).unwrap_err();
     assert!(said.contains("--auth") && said.contains("Host"), "{said}");
     assert_eq!(vendor.take().len(), 1, "one test reached it: Basic does not fit the credential");

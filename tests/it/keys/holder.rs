@@ -247,6 +247,7 @@ on_both! {
         assert!(shown.contains("holder        bob@example.com\n"), "{shown}");
         let json: Value = serde_json::from_str(&shell.ok(&["key", "assign", &key.id, "--to", "none", "--json"])).unwrap();
         assert_eq!(json["holder"], Value::Null);
+        shell.refused(&["key", "assign", &key.id, "--to", "bob"], 2, &["--to must be an e-mail address"]);
         assert!(shell.ok(&["key", "export"]).lines().next().unwrap().contains("\"holder\""));
         assert_eq!(events(&server, "key.updated").len(), 2);
     }
