@@ -74,8 +74,7 @@ impl Bitting {
         let email = email.parse::<Email>().ok();
         let password = Password::presented(password);
         let name = email.as_ref().map_or("", Email::as_str);
-        let attempt = Attempt::new(name, client.address);
-        let failures = self.admit(&attempt)?;
+        let admitted = self.admit(Attempt::new(name, client.address))?;
         let done = self.prove(name, &password).and_then(|proven| {
             let Some((user, hash)) = proven else { return Ok(None) };
             let renewed = if is_outdated(&hash) { self.renew(&password)? } else { None };
@@ -88,7 +87,7 @@ impl Bitting {
                 let Some(user) = user.filter(|user| known && user.disabled_at.is_none()) else {
                     return Ok(None);
                 };
-                Self::reset_account(connection, &attempt)?;
+                Self::reset_account(connection, &admitted)?;
                 if let Some(hash) = &renewed {
                     users::set_password(connection, user.id, Some(hash))?;
                 }
@@ -98,11 +97,11 @@ impl Bitting {
         match done {
             Ok(Some(done)) => Ok(done),
             Ok(None) => {
-                self.note_failure(name, failures, client)?;
+                self.note_failure(name, admitted.failures(), client)?;
                 Err(Error::WrongPassword)
             }
             Err(undecided) => {
-                self.undo_failure(&attempt)?;
+                self.undo_failure(&admitted)?;
                 Err(undecided)
             }
         }

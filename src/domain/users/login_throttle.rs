@@ -1,7 +1,7 @@
 //! Slowing down whoever guesses passwords: by account and address, and by address alone.
 //!
 //! Nobody is locked out by strangers: what fails from one address closes nothing to others. An
-//! attempt is counted before its password is looked at and taken back when it was right, so that
+//! attempt is counted before its password is looked at and taken back when it has not failed, so that
 //! many at once are no more than so many one after the other. The counts are in the database, for
 //! all servers.
 
@@ -52,6 +52,26 @@ impl Attempt {
     }
 }
 
+/// A failure that was counted for a subject before it was known whether it is one.
+struct Counted {
+    subject: Digest,
+    before: Option<Failures>,
+    after: Failures,
+}
+
+/// An attempt that may go on, and is counted as failed until it is taken back.
+pub(in crate::domain) struct Admitted {
+    account: Counted,
+    address: Counted,
+}
+
+impl Admitted {
+    /// How often the account has failed from the address, this time included.
+    pub(in crate::domain) fn failures(&self) -> i64 {
+        self.account.after.failures
+    }
+}
+
 /// When another attempt is allowed after so many failures.
 fn free_again(noted: Failures, free: i64) -> Moment {
     let doublings = noted.failures.saturating_sub(free).min(20);
@@ -62,41 +82,59 @@ fn free_again(noted: Failures, free: i64) -> Moment {
     noted.last_at + wait
 }
 
-/// Refuses what has to wait; else counts one failure more, and says how many there are.
-fn count(connection: &mut AnyConnection, subject: &Digest, free: i64, now: Moment) -> Result<i64> {
-    let noted = login_failures::find(connection, subject)?;
-    let noted = noted.filter(|noted| now < noted.last_at + MEMORY);
-    let wait = noted.map_or(Duration::zero(), |noted| free_again(noted, free) - now);
+/// Refuses what has to wait; else counts one failure more.
+fn count(
+    connection: &mut AnyConnection,
+    subject: Digest,
+    free: i64,
+    now: Moment,
+) -> Result<Counted> {
+    let noted = login_failures::find(connection, &subject)?;
+    let before = noted.filter(|noted| now < noted.last_at + MEMORY);
+    let wait = before.map_or(Duration::zero(), |before| free_again(before, free) - now);
     if wait > Duration::zero() {
         return Err(Error::TooManyAttempts { seconds: (wait.num_milliseconds() + 999) / 1000 });
     }
-    let failures = noted.map_or(0, |noted| noted.failures) + 1;
-    login_failures::set(connection, subject, Failures { failures, last_at: now })?;
-    Ok(failures)
+    let failures = before.map_or(0, |before| before.failures) + 1;
+    let after = Failures { failures, last_at: now };
+    login_failures::set(connection, &subject, after)?;
+    Ok(Counted { subject, before, after })
+}
+
+/// Takes back what was counted, its time too: else those who sign in would prolong the wait that
+/// others have caused. If others were counted meanwhile, theirs is the time that stays.
+fn take_back(connection: &mut AnyConnection, counted: &Counted) -> Result<()> {
+    let Counted { subject, before, after } = counted;
+    let Some(noted) = login_failures::find(connection, subject)? else { return Ok(()) };
+    let failures = noted.failures - 1;
+    let left = if noted == *after { *before } else { Some(Failures { failures, ..noted }) };
+    match left.filter(|left| left.failures > 0) {
+        Some(left) => Ok(login_failures::set(connection, subject, left)?),
+        None => Ok(login_failures::delete(connection, subject)?),
+    }
 }
 
 impl Bitting {
-    /// Counts an attempt as failed, before it is known how it ends; says how often this account
-    /// has failed from this address, this time included.
+    /// Counts an attempt as failed, before it is known how it ends.
     ///
     /// # Errors
     ///
     /// [`Error::TooManyAttempts`].
-    pub(in crate::domain) fn admit(&self, attempt: &Attempt) -> Result<i64> {
-        let now = self.time.now();
+    pub(in crate::domain) fn admit(&self, attempt: Attempt) -> Result<Admitted> {
+        let (Attempt { account, address }, now) = (attempt, self.time.now());
         self.database.write(|connection| {
             AdvisoryLock::Logins.acquire(connection)?;
-            count(connection, &attempt.address, FREE_FOR_ADDRESS, now)?;
-            count(connection, &attempt.account, FREE_FOR_ACCOUNT, now)
+            let address = count(connection, address, FREE_FOR_ADDRESS, now)?;
+            Ok(Admitted { account: count(connection, account, FREE_FOR_ACCOUNT, now)?, address })
         })
     }
 
     /// Takes an attempt back that was never decided.
-    pub(in crate::domain) fn undo_failure(&self, attempt: &Attempt) -> Result<()> {
-        self.database.write(|connection| -> Result<()> {
+    pub(in crate::domain) fn undo_failure(&self, admitted: &Admitted) -> Result<()> {
+        self.database.write(|connection| {
             AdvisoryLock::Logins.acquire(connection)?;
-            login_failures::undo_failure(connection, &attempt.address)?;
-            Ok(login_failures::undo_failure(connection, &attempt.account)?)
+            take_back(connection, &admitted.address)?;
+            take_back(connection, &admitted.account)
         })
     }
 
@@ -104,11 +142,11 @@ impl Bitting {
     /// failed with others from there stays: else one good account would open all others.
     pub(in crate::domain) fn reset_account(
         connection: &mut AnyConnection,
-        attempt: &Attempt,
+        admitted: &Admitted,
     ) -> Result<()> {
         AdvisoryLock::Logins.acquire(connection)?;
-        login_failures::undo_failure(connection, &attempt.address)?;
-        Ok(login_failures::delete(connection, &attempt.account)?)
+        take_back(connection, &admitted.address)?;
+        Ok(login_failures::delete(connection, &admitted.account.subject)?)
     }
 
     /// Forgets some of what failed long ago; says whether there may be more.

@@ -10,7 +10,7 @@ use crate::store::rows::MomentColumn;
 use crate::store::schema::login_failures as table;
 
 /// The failed logins of one subject.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failures {
     /// How many failed in a row.
     pub failures: i64,
@@ -53,15 +53,6 @@ pub fn set(connection: &mut AnyConnection, subject: &Digest, now: Failures) -> R
 /// Drops the failures of a subject.
 pub fn delete(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
     diesel::delete(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
-        .execute(connection)?;
-    Ok(())
-}
-
-/// Takes back one failure, since the attempt has not failed after all.
-pub fn undo_failure(connection: &mut AnyConnection, subject: &Digest) -> Result<()> {
-    diesel::update(table::table.filter(table::subject.eq(subject.as_bytes().to_vec())))
-        .filter(table::failures.gt(0))
-        .set(table::failures.eq(table::failures - 1))
         .execute(connection)?;
     Ok(())
 }

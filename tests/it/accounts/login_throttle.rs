@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bitting::config::Options;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use serde_json::json;
 
 use crate::support::browser::PASSWORD;
-use crate::support::{Answer, Backend, Browser, TestDatabase, TestServer, on_both};
+use crate::support::{Answer, Backend, Browser, TestDatabase, TestServer, eventually, on_both};
 
 const EMAIL: &str = "ada@example.com";
 
@@ -143,4 +145,73 @@ on_both! {
         }
         assert_eq!(wait_of(&guesser.log_in(EMAIL, PASSWORD)), 30);
     }
+}
+
+/// Twenty failures from an address, and the wait after them.
+fn fail_and_wait(server: &TestServer, guesser: &Browser) {
+    for n in 0..20 {
+        let answer = guesser.log_in(&format!("user{n}@example.com"), "guess");
+        assert_eq!(answer.status, 401);
+    }
+    assert_eq!(wait_of(&guesser.log_in(EMAIL, PASSWORD)), 30);
+    server.pass(Duration::from_secs(30));
+}
+
+on_both! {
+    fn a_right_password_lets_nobody_at_its_address_wait_again(backend) {
+        let server = behind_a_proxy(backend);
+        server.db_user("bo@example.com", json!({}));
+        let office = browser_at(&server, "203.0.113.7");
+        fail_and_wait(&server, &office);
+        for email in [EMAIL, "bo@example.com", EMAIL] {
+            assert_eq!(office.log_in(email, PASSWORD).status, 303, "{email}");
+        }
+        // Nor does it keep the failures from being forgotten.
+        server.pass(Duration::from_secs(24 * 3600 - 60));
+        assert_eq!(office.log_in(EMAIL, PASSWORD).status, 303);
+        server.pass(Duration::from_secs(30));
+        fail_and_wait(&server, &office);
+    }
+}
+
+on_both! {
+    fn an_attempt_that_was_never_decided_lets_nobody_wait(backend) {
+        let server = behind_a_proxy(backend);
+        let bo = server.db_user("bo@example.com", json!({}));
+        let spoil = format!("UPDATE users SET password = 'no hash' WHERE id = '{}'", bo.id);
+        server.database.db_execute(&spoil);
+        let office = browser_at(&server, "203.0.113.7");
+        fail_and_wait(&server, &office);
+        for _ in 0..10 {
+            assert_eq!(office.log_in("bo@example.com", PASSWORD).status, 503);
+        }
+        assert_eq!(office.log_in(EMAIL, PASSWORD).status, 303);
+    }
+}
+
+/// The right one waits for its turn among changes of users, and the other one fails meanwhile.
+#[test]
+fn a_failure_beside_a_right_password_counts_from_its_own_time() {
+    let server = behind_a_proxy(Backend::Postgres);
+    let office = browser_at(&server, "203.0.113.7");
+    let first = server.bitting.time.now();
+    assert_eq!(office.log_in("user1@example.com", "guess").status, 401);
+    let mut busy = PgConnection::establish(&server.database.url).unwrap();
+    let waiting = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    busy.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(x'62697474'::int, 5)").unwrap();
+    std::thread::scope(|scope| {
+        let right = scope.spawn(|| browser_at(&server, "203.0.113.7").log_in(EMAIL, PASSWORD));
+        eventually("it waits", || server.database.db_number(waiting) == 1);
+        server.pass(Duration::from_secs(60));
+        assert_eq!(office.log_in("user2@example.com", "guess").status, 401);
+        busy.batch_execute("COMMIT").unwrap();
+        assert_eq!(right.join().unwrap().status, 303);
+    });
+    let noted = server.database.db_texts(
+        "SELECT failures || ' ' || to_char(last_at, 'HH24:MI:SS') FROM login_failures ORDER BY 1",
+    );
+    let at = |after: i64| (first + chrono::Duration::seconds(after)).format("%H:%M:%S").to_string();
+    // The address, and the account of each.
+    assert_eq!(noted, [format!("1 {}", at(0)), format!("1 {}", at(60)), format!("2 {}", at(60))]);
 }
