@@ -114,9 +114,10 @@ impl<F: RecordStore> RecordKind for F {
         request: &PageRequest,
     ) -> Result<Page<Record<F>>> {
         let (limit, after) = (request.limit, request.after()?);
+        // A page takes several statements: what is deleted between them must not end the list early.
         let found = bitting
             .database
-            .read(|connection| F::list(connection, filter, writers, limit, after))?;
+            .snapshot(|connection| F::list(connection, filter, writers, limit, after))?;
         let next = found.next.map(|id| Cursor(id.to_string()));
         Ok(Page { items: found.records, limit, next })
     }

@@ -225,6 +225,35 @@ on_both! {
 }
 
 on_both! {
+    /// What is deleted while a page is made does not make it the last one.
+    fn a_page_is_not_the_last_because_its_records_are_deleted(backend) {
+        let server = TestServer::start(backend);
+        let key = server.key(&all_scopes());
+        let kind = kinds().into_iter().find(|kind| kind.resource == "leads").unwrap();
+        let many = rounds(500, 150) as u64;
+        for query in ["", "&updated_since=2020-01-01T00:00:00Z"] {
+            server.database.db_execute("DELETE FROM leads");
+            kind.db_fill(&server.database, many);
+            let done = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let _end = SetAtEnd(&done);
+                    for n in (3..=many).rev() {
+                        let path = format!("{}/{}", kind.path(), kind.id(n));
+                        server.call(&key, "DELETE", &path, None).ok();
+                    }
+                });
+                while !done.load(Ordering::SeqCst) {
+                    let path = format!("{}?limit=1{query}", kind.path());
+                    let page = server.call(&key, "GET", &path, None).ok();
+                    assert!(page["meta"]["next_cursor"].is_string(), "two are left: {page}");
+                }
+            });
+        }
+    }
+}
+
+on_both! {
     fn what_was_changed_since_is_found_however_much_it_is(backend) {
         let server = TestServer::start(backend);
         let key = server.key(&all_scopes());
