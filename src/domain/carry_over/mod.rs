@@ -105,7 +105,9 @@ impl Bitting {
         Ok(())
     }
 
-    /// Takes a user's password away, so that they have to set one by a link; their sessions end.
+    /// Takes a user's password away, so that they have to set one by a link; their sessions end. The
+    /// last administrator's too: whoever made them change it may know the old one, and who carries
+    /// over has the command line to set another.
     fn forget_password(&self, principal: &Principal, id: UserId) -> Result<()> {
         self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;

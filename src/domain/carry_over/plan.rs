@@ -62,7 +62,9 @@ pub(super) fn plan(there: &Powers, here: &Powers, now: Moment) -> Vec<Step> {
 }
 
 fn users_steps(there: &Powers, here: &Powers) -> Vec<Step> {
-    let mut steps = Vec::new();
+    // Passwords last: who has none is no administrator who can sign in, and without one of those
+    // nobody could be disabled.
+    let (mut steps, mut forgotten) = (Vec::new(), Vec::new());
     let mut users: Vec<_> = here.users.values().collect();
     users.sort_by_key(|account| account.user.id);
     for account in users {
@@ -76,9 +78,10 @@ fn users_steps(there: &Powers, here: &Powers) -> Vec<Step> {
             steps.push(Step::Narrow(id, email.clone(), role, may_grant));
         }
         if account.password.is_some() && account.password != before.password {
-            steps.push(Step::ForgetPassword(id, email));
+            forgotten.push(Step::ForgetPassword(id, email));
         }
     }
+    steps.extend(forgotten);
     steps
 }
 

@@ -291,14 +291,15 @@ fn check_limits(role: Role, may_grant: &ScopeSet) -> Result<()> {
     Ok(role.bound_by(may_grant).map_err(|why| FieldErrors::one("may_grant", why))?)
 }
 
-/// Refuses to take away the last administrator who may sign in; the caller holds
-/// [`AdvisoryLock::Users`].
+/// Refuses to take away an administrator unless another one can sign in; the caller holds
+/// [`AdvisoryLock::Users`]. Whether this one can does not matter: they may be the first, who has not
+/// followed their link yet.
 pub(in crate::domain) fn keep_an_administrator(
     connection: &mut AnyConnection,
     user: &User,
 ) -> Result<()> {
     let counts = user.role == Role::Admin && user.disabled_at.is_none();
-    if counts && users::count_administrators(connection)? <= 1 {
+    if counts && !users::has_other_administrator(connection, user.id)? {
         return Err(Error::LastAdministrator);
     }
     Ok(())

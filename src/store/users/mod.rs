@@ -162,12 +162,14 @@ pub fn count(connection: &mut AnyConnection) -> Result<i64> {
     Ok(table::table.count().get_result(connection)?)
 }
 
-/// How many administrators may sign in.
-pub fn count_administrators(connection: &mut AnyConnection) -> Result<i64> {
-    let administrators = table::table
+/// Whether an administrator other than this user can sign in.
+pub fn has_other_administrator(connection: &mut AnyConnection, than: UserId) -> Result<bool> {
+    let others = table::table
         .filter(table::role.eq(Role::Admin.as_str()))
-        .filter(table::disabled_at.is_null());
-    Ok(administrators.count().get_result(connection)?)
+        .filter(table::disabled_at.is_null())
+        .filter(table::password.is_not_null())
+        .filter(table::id.ne(than.to_string()));
+    Ok(others.count().get_result::<i64>(connection)? > 0)
 }
 
 /// Changes a user's role and the scopes they may grant.

@@ -6,11 +6,13 @@ use bitting::domain::users::disabling::CredentialCounts;
 use bitting::model::actor::ClientInfo;
 use bitting::model::credential::Ended;
 use bitting::model::key::NewKey;
+use bitting::model::password::Password;
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, Role, User, UserChange};
 use bitting::records::model::resources;
 use serde_json::{Value, json};
 
+use crate::support::browser::PASSWORD;
 use crate::support::server::MadeKey;
 use crate::support::{Answer, TestServer, eventually, on_both, rounds};
 
@@ -194,6 +196,51 @@ on_both! {
         server.bitting.enable_user(&operator(), bo.id).unwrap();
         server.bitting.change_user(&operator(), ada.id, &role_change(Role::Member)).unwrap();
         assert_eq!(events(&server, "user.updated").len(), 1);
+    }
+}
+
+on_both! {
+    fn an_administrator_without_a_password_cannot_sign_in_and_does_not_count(backend) {
+        let server = TestServer::start(backend);
+        let refused = |result: Result<User, Error>| {
+            assert!(matches!(result, Err(Error::LastAdministrator)), "{result:?}");
+        };
+        let change = |user: &User| {
+            server.bitting.change_user(&operator(), user.id, &role_change(Role::Member))
+        };
+        let disable = |user: &User| {
+            server.bitting.disable_user(&operator(), user.id, None).map(|(user, _)| user)
+        };
+        let ada = server.db_user("ada@example.com", json!({}));
+        let new = |email: &str| NewUser {
+            email: email.parse().unwrap(), role: Some(Role::Admin), may_grant: Default::default(),
+        };
+        let [bo, cy] = ["bo@example.com", "cy@example.com"].map(|email| {
+            server.bitting.add_user(&operator(), &new(email), None).unwrap()
+        });
+        refused(change(&ada));
+        refused(disable(&ada));
+        disable(&cy).unwrap();
+        server.bitting.enable_user(&operator(), cy.id).unwrap();
+        // They can go, but not all who might still set one.
+        let password = Password::choose(PASSWORD, &bo.email).unwrap();
+        server.bitting.set_password(&operator(), bo.id, &password).unwrap();
+        disable(&ada).unwrap();
+        refused(disable(&bo));
+        disable(&cy).unwrap();
+    }
+}
+
+on_both! {
+    /// The first one may not have followed their link yet.
+    fn the_only_administrator_stays_before_they_have_a_password(backend) {
+        let server = TestServer::start(backend);
+        let new = NewUser {
+            email: "ada@example.com".parse().unwrap(), role: None, may_grant: Default::default(),
+        };
+        let ada = server.bitting.add_user(&operator(), &new, None).unwrap();
+        let refused = server.bitting.disable_user(&operator(), ada.id, None);
+        assert!(matches!(refused, Err(Error::LastAdministrator)), "{refused:?}");
     }
 }
 

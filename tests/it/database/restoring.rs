@@ -209,6 +209,25 @@ on_both! {
     }
 }
 
+on_both! {
+    /// Whoever runs the command can set a new one.
+    fn the_last_administrators_password_is_forgotten_too(backend) {
+        let server = TestServer::start(backend);
+        let ada = server.db_user("ada@example.com", json!({}));
+        let bo = server.db_user("bo@example.com", json!({"role": "admin"}));
+        let before = server.stop();
+        let backup = db_copy(&before);
+        let server = on(&before);
+        let password = Password::choose(OTHER, &ada.email).unwrap();
+        server.bitting.set_password(&command_line(), ada.id, &password).unwrap();
+        server.bitting.disable_user(&command_line(), bo.id, None).unwrap();
+        let before = server.stop();
+        let done = Shell(backup).ok(&["revoke-as-in", &before.url]);
+        let place = |said: &str| done.find(said).unwrap_or_else(|| panic!("{said} in {done}"));
+        assert!(place("bo@example.com disabled") < place("ada@example.com has no password"));
+    }
+}
+
 #[test]
 fn a_database_that_cannot_be_read_is_told() {
     let shell = Shell::new(Backend::Sqlite);
