@@ -65,6 +65,14 @@ impl Error {
         matches!(self, Self::TooOld)
     }
 
+    /// Whether a transaction was ended because of another one at the same time, and would now succeed.
+    pub fn is_collision(&self) -> bool {
+        use diesel::result::DatabaseErrorKind::SerializationFailure;
+        use diesel::result::Error::DatabaseError;
+        let Self::Statement(DatabaseError(kind, said)) = self else { return false };
+        matches!(kind, SerializationFailure) || said.message().contains("deadlock detected")
+    }
+
     /// Whether a statement was ended because it took too long.
     pub fn is_timeout(&self) -> bool {
         use diesel::result::Error::DatabaseError;
@@ -102,6 +110,19 @@ mod tests {
     use diesel::result::{DatabaseErrorKind, Error as Failed};
 
     use super::*;
+
+    #[test]
+    fn a_deadlock_is_a_collision_and_a_lost_connection_is_none() {
+        let is_collision = |kind, text: &str| {
+            Error::from(Failed::DatabaseError(kind, Box::new(text.to_owned()))).is_collision()
+        };
+        assert!(is_collision(DatabaseErrorKind::Unknown, "deadlock detected"));
+        assert!(is_collision(
+            DatabaseErrorKind::SerializationFailure,
+            "could not serialize access"
+        ));
+        assert!(!is_collision(DatabaseErrorKind::ClosedConnection, "server closed the connection"));
+    }
 
     #[test]
     fn no_word_is_said_twice() {

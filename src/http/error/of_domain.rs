@@ -12,6 +12,8 @@ use crate::model::scope::ScopeSet;
 
 const TOOK_TOO_LONG: &str = "The database took too long to answer; nothing was changed. Ask for \
                              less, with narrower filters, or try again.";
+const COLLISION: &str = "Others changed the same at the same time, and nothing was changed here. Try \
+                         again shortly.";
 const TOO_OLD: &str = "This server is older than its database allows, and nothing was changed. Its \
                        operator has to update it.";
 const OUTCOME_UNKNOWN: &str = "The database has not confirmed the change in time: it may have been \
@@ -117,6 +119,7 @@ impl From<domain::Error> for Problem {
                 let (code, detail) = match () {
                     () if why.is_outcome_unknown() => (Code::OutcomeUnknown, OUTCOME_UNKNOWN),
                     () if why.is_timeout() => (Code::Unavailable, TOOK_TOO_LONG),
+                    () if why.is_collision() => (Code::Unavailable, COLLISION),
                     () if why.is_too_old() => (Code::Unavailable, TOO_OLD),
                     () => (Code::Unavailable, UNAVAILABLE),
                 };

@@ -95,7 +95,7 @@ impl<F: RecordStore> RecordKind for F {
             let stamp = Stamp { id, created_at: now, updated_at: now };
             let record =
                 Record { stamp, writers: Writers { created_by: by, updated_by: by }, fields };
-            check_references(&record.fields, connection)?;
+            check_references(&record.fields, None, connection)?;
             F::insert(connection, &record)?;
             F::index(connection, &record)?;
             Ok(record)
@@ -130,19 +130,20 @@ impl<F: RecordStore> RecordKind for F {
         patch: Map<String, Value>,
     ) -> Result<Record<F>> {
         let by = writer.and_then(Credential::key_id);
-        write(bitting, writer, None, |connection| {
+        let change = |connection: &mut AnyConnection| {
             let found = find_to_change(connection, id, preconditions)?;
             let mut document = document(&found.fields)?;
-            patch_fields(&mut document, patch);
+            patch_fields(&mut document, patch.clone());
             let fields = F::from_object(&document)?;
-            check_references(&fields, connection)?;
+            check_references(&fields, Some(&found.fields), connection)?;
             let stamp = found.stamp.changed(bitting.time.now());
             let record =
                 Record { stamp, writers: Writers { updated_by: by, ..found.writers }, fields };
             F::update(connection, &record)?;
             F::index(connection, &record)?;
             Ok(record)
-        })
+        };
+        again_if_collided(|| write(bitting, writer, None, change))
     }
 
     fn delete(
@@ -152,11 +153,12 @@ impl<F: RecordStore> RecordKind for F {
         preconditions: &Preconditions,
     ) -> Result<()> {
         let by = writer.and_then(Credential::key_id);
-        write(bitting, writer, None, |connection| {
+        let delete = |connection: &mut AnyConnection| {
             find_to_change(connection, id, preconditions)?;
             F::clear_references(connection, id, by, bitting.time.now())?;
             Ok(F::delete(connection, id)?)
-        })
+        };
+        again_if_collided(|| write(bitting, writer, None, delete))
     }
 }
 
@@ -178,8 +180,21 @@ fn write<T>(
     })
 }
 
-fn check_references<F: RecordStore>(fields: &F, connection: &mut AnyConnection) -> Result<()> {
-    Ok(fields.check_references(connection)?.into_result()?)
+/// Does once more what the database has ended because it and others waited for each other: by then the
+/// others are through.
+fn again_if_collided<T>(mut change: impl FnMut() -> Result<T>) -> Result<T> {
+    match change() {
+        Err(Error::Store(why)) if why.is_collision() => change(),
+        done => done,
+    }
+}
+
+fn check_references<F: RecordStore>(
+    fields: &F,
+    before: Option<&F>,
+    connection: &mut AnyConnection,
+) -> Result<()> {
+    Ok(fields.check_references(before, connection)?.into_result()?)
 }
 
 /// The record, kept from others until the transaction ends, if it is the version that is wanted.

@@ -100,9 +100,14 @@ impl RecordStore for Agent {
         Ok(())
     }
 
-    fn check_references(&self, connection: &mut AnyConnection) -> Result<FieldErrors> {
+    fn check_references(
+        &self,
+        before: Option<&Self>,
+        connection: &mut AnyConnection,
+    ) -> Result<FieldErrors> {
         let mut errors = FieldErrors::default();
         if let Some(id) = &self.knowledge_base_id
+            && before.is_none_or(|before| before.knowledge_base_id != self.knowledge_base_id)
             && !exists!(knowledge_base, id, connection)
         {
             errors.add("knowledge_base_id", "names no existing article");

@@ -121,9 +121,14 @@ by_period!(calls.occurred_at of Call,
 );
 
 impl RecordStore for Call {
-    fn check_references(&self, connection: &mut AnyConnection) -> Result<FieldErrors> {
+    fn check_references(
+        &self,
+        before: Option<&Self>,
+        connection: &mut AnyConnection,
+    ) -> Result<FieldErrors> {
         let mut errors = FieldErrors::default();
         if let Some(id) = &self.agent_id
+            && before.is_none_or(|before| before.agent_id != self.agent_id)
             && !exists!(agents, id, connection)
         {
             errors.add("agent_id", "names no existing agent");

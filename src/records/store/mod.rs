@@ -40,9 +40,16 @@ pub fn is_empty(connection: &mut AnyConnection) -> Result<bool> {
 
 /// How a kind of record is stored.
 pub trait RecordStore: Fields {
-    /// Errors about references to records that do not exist. Those that do exist cannot be deleted
-    /// until the transaction ends.
-    fn check_references(&self, _connection: &mut AnyConnection) -> Result<FieldErrors> {
+    /// Errors about references to records that do not exist, as far as `before`, the record that is
+    /// changed, has others. Those that do exist cannot be deleted until the transaction ends.
+    ///
+    /// One that stays is not asked for: a deletion locks first what is deleted and then what refers to
+    /// it, so whoever asked in the other order might wait for it while it waits for them.
+    fn check_references(
+        &self,
+        _before: Option<&Self>,
+        _connection: &mut AnyConnection,
+    ) -> Result<FieldErrors> {
         Ok(FieldErrors::default())
     }
 

@@ -4,3 +4,4 @@ mod calls;
 mod knowledge_base;
 mod record_lists;
 mod records;
+mod references;
