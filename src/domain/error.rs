@@ -42,6 +42,15 @@ pub enum Error {
         /// What went wrong.
         why: Box<Error>,
     },
+    /// It takes several transactions, and something went wrong after some of them; doing it again does
+    /// the rest.
+    #[error("something went wrong on the way: {why}. By now {done}; run it again for the rest")]
+    BrokenOff {
+        /// What is done, in words.
+        done: &'static str,
+        /// What went wrong.
+        why: Box<Error>,
+    },
     /// The record's version is not one that the request demands.
     #[error("the record has changed in the meantime; read it again")]
     PreconditionFailed,

@@ -58,6 +58,13 @@ impl Problem {
         );
         self.with_member("revoked", json!(revoked))
     }
+
+    /// What ended something on the way, without the promise that nothing was changed.
+    fn after_some_was_done(mut self, done: &str) -> Self {
+        self.0.detail =
+            format!("Something went wrong on the way. By now {done}; ask again for the rest.");
+        self
+    }
 }
 
 impl From<Ended> for Problem {
@@ -102,6 +109,7 @@ impl From<domain::Error> for Problem {
             domain::Error::PartlyRevoked { revoked, all, why } => {
                 Self::from(*why).after_some_were_revoked(&revoked, all)
             }
+            domain::Error::BrokenOff { done, why } => Self::from(*why).after_some_was_done(done),
             domain::Error::Forbidden => {
                 Self::new(Code::Forbidden, "Your role does not allow this. Ask an administrator.")
             }

@@ -153,13 +153,31 @@ impl<F: RecordStore> RecordKind for F {
         preconditions: &Preconditions,
     ) -> Result<()> {
         let by = writer.and_then(Credential::key_id);
-        let delete = |connection: &mut AnyConnection| {
+        let clear_or_delete = |connection: &mut AnyConnection| {
             find_to_change(connection, id, preconditions)?;
-            F::clear_references(connection, id, by, bitting.time.now())?;
-            Ok(F::delete(connection, id)?)
+            let free = F::clear_references(connection, id, by, bitting.time.now())?;
+            if free {
+                F::delete(connection, id)?;
+            }
+            Ok(free)
         };
-        again_if_collided(|| write(bitting, writer, None, delete))
+        // Very many may refer to it: step by step, none takes long or lets others wait long, and
+        // whoever asks again after a failure goes on where it stopped.
+        let mut has_begun = false;
+        loop {
+            let deleted = again_if_collided(|| write(bitting, writer, None, clear_or_delete));
+            let deleted = if has_begun { deleted.map_err(broken_off) } else { deleted };
+            if deleted? {
+                return Ok(());
+            }
+            has_begun = true;
+        }
     }
+}
+
+fn broken_off(why: Error) -> Error {
+    let done = "some of the records that referred to this one no longer do";
+    Error::BrokenOff { done, why: Box::new(why) }
 }
 
 /// Changes records, unless the key that asks has ended. That is looked at last: so every revocation

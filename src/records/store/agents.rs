@@ -1,7 +1,6 @@
 //! Agents in the database.
 
 use chrono::{Duration, NaiveDateTime};
-use diesel::dsl::max;
 use diesel::prelude::*;
 
 use super::{Found, RecordStore, clear, exists, only, page, statements, writers};
@@ -95,9 +94,8 @@ impl RecordStore for Agent {
         id: RecordId<Self>,
         by: Option<KeyId>,
         now: Moment,
-    ) -> Result<()> {
-        clear!(calls, agent_id, id, connection, by, now);
-        Ok(())
+    ) -> Result<bool> {
+        Ok(clear!(calls, agent_id, id, connection, by, now))
     }
 
     fn check_references(

@@ -1,7 +1,6 @@
 //! Articles of the knowledge base in the database.
 
 use chrono::{Duration, NaiveDateTime};
-use diesel::dsl::max;
 use diesel::prelude::*;
 
 use super::article_words;
@@ -82,10 +81,12 @@ impl RecordStore for Article {
         id: RecordId<Self>,
         by: Option<KeyId>,
         now: Moment,
-    ) -> Result<()> {
-        article_words::remove(connection, id)?;
-        clear!(agents, knowledge_base_id, id, connection, by, now);
-        Ok(())
+    ) -> Result<bool> {
+        let cleared = clear!(agents, knowledge_base_id, id, connection, by, now);
+        if cleared {
+            article_words::remove(connection, id)?;
+        }
+        Ok(cleared)
     }
 
     statements!(knowledge_base, Row, Columns);

@@ -29,6 +29,9 @@ use crate::store::database::contents::are_empty;
 use crate::store::error::{Error, Result};
 use crate::store::rows;
 
+/// How many records are taken out of one that is deleted, in one transaction.
+const CLEARED_AT_ONCE: i64 = 500;
+
 /// The tables of all kinds.
 const TABLES: [&str; 6] =
     ["agents", "calls", "contacts", "integrations", "knowledge_base", "leads"];
@@ -53,15 +56,15 @@ pub trait RecordStore: Fields {
         Ok(FieldErrors::default())
     }
 
-    /// Takes a record that a key is about to delete out of those that refer to it, which are
-    /// thereby changed.
+    /// Takes a record that a key is about to delete out of [`CLEARED_AT_ONCE`] of those that refer to
+    /// it, which are thereby changed; says whether there are no more.
     fn clear_references(
         _connection: &mut AnyConnection,
         _id: RecordId<Self>,
         _by: Option<KeyId>,
         _now: Moment,
-    ) -> Result<()> {
-        Ok(())
+    ) -> Result<bool> {
+        Ok(true)
     }
 
     /// Brings up to date what a record that was just stored or changed is searched by.
@@ -289,24 +292,30 @@ macro_rules! exists {
 }
 use exists;
 
-/// Makes a column null where it names this id, on behalf of a key; their time of change is `now`, or
-/// just above the last one that any of them has: `clear!(table, column, id, connection, by, now)`.
+/// Makes a column null in some records where it names this id, on behalf of a key; their time of
+/// change is `now`, or just above the last one that any of them has. Whether those were all:
+/// `clear!(table, column, id, connection, by, now)`.
 macro_rules! clear {
     ($table:ident, $column:ident, $id:expr, $connection:ident, $by:ident, $now:expr) => {{
-        let id = $id.to_string();
-        let latest: Option<NaiveDateTime> = $table::table
-            .filter($table::$column.eq(&id))
-            .select(max($table::updated_at))
-            .first($connection)?;
-        let after = latest.map(|latest| latest + Duration::milliseconds(1));
+        let some = $table::table
+            .filter($table::$column.eq($id.to_string()))
+            .select(($table::id, $table::updated_at))
+            .order($table::id)
+            .limit($crate::records::store::CLEARED_AT_ONCE);
+        let some: Vec<(String, NaiveDateTime)> = match &mut *$connection {
+            AnyConnection::Postgres(connection) => some.for_update().load(connection)?,
+            connection => some.load(connection)?,
+        };
+        let after = some.iter().map(|(_, latest)| *latest + Duration::milliseconds(1)).max();
         let at = after.map_or($now.naive_utc(), |after| after.max($now.naive_utc()));
-        diesel::update($table::table.filter($table::$column.eq(&id)))
+        diesel::update($table::table.filter($table::id.eq_any(some.iter().map(|(id, _)| id))))
             .set((
                 $table::$column.eq(None::<String>),
                 $table::updated_at.eq(at),
                 $table::updated_by.eq($by.map(|by| by.to_string())),
             ))
             .execute($connection)?;
+        (some.len() as i64) < $crate::records::store::CLEARED_AT_ONCE
     }};
 }
 use clear;

@@ -1,11 +1,11 @@
-//! Records that refer to others: changed while what they refer to is deleted.
+//! Records that refer to others: changed while what they refer to is deleted, and very many of them.
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use serde_json::{Value, json};
 
 use crate::support::server::MadeKey;
-use crate::support::{Backend, TestServer, eventually};
+use crate::support::{Backend, TestServer, eventually, on_both};
 
 const SCOPES: &str = "agents:read agents:write calls:read calls:write knowledge_base:write";
 
@@ -79,4 +79,57 @@ fn what_a_deadlock_has_ended_is_done_once_more() {
         other.batch_execute("COMMIT").unwrap();
         assert_eq!(change.join().unwrap().ok()["agent_id"], json!(new));
     });
+}
+
+/// Has the database refuse to change one call, or no longer.
+fn db_spoil(server: &TestServer, call: Option<&str>) {
+    let sql = match (server.database.backend, call) {
+        (Backend::Sqlite, None) => "DROP TRIGGER spoilt".to_owned(),
+        (Backend::Postgres, None) => "DROP TRIGGER spoilt ON calls".to_owned(),
+        (Backend::Sqlite, Some(id)) => format!(
+            "CREATE TRIGGER spoilt BEFORE UPDATE ON calls WHEN OLD.id = '{id}' \
+             BEGIN SELECT RAISE(ABORT, 'spoilt'); END"
+        ),
+        (Backend::Postgres, Some(id)) => format!(
+            "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql \
+             AS $$ BEGIN RAISE EXCEPTION 'spoilt'; END $$; \
+             CREATE TRIGGER spoilt BEFORE UPDATE ON calls FOR EACH ROW WHEN (OLD.id = '{id}') \
+             EXECUTE FUNCTION spoil()"
+        ),
+    };
+    server.database.db_execute(&sql);
+}
+
+on_both! {
+    fn what_very_many_refer_to_is_deleted_step_by_step(backend) {
+        let server = TestServer::start(backend);
+        let key = server.key(SCOPES);
+        let (path, agent) = make_agent(&server, &key, json!({}));
+        let row = |n: u32| {
+            let at = "'2026-01-01 00:00:00'";
+            format!("('call_{n:04}', {at}, {at}, 'inbound', '+1', '{agent}', '[]', '[]', {at})")
+        };
+        let rows: Vec<String> = (0..2200).map(row).collect();
+        server.database.db_execute(&format!(
+            "INSERT INTO calls (id, created_at, updated_at, direction, caller, agent_id, transcript, \
+             tags, occurred_at) VALUES {}",
+            rows.join(", ")
+        ));
+        let left = || {
+            let count = format!("SELECT COUNT(*) FROM calls WHERE agent_id = '{agent}'");
+            server.database.db_number(&count)
+        };
+        let etag = server.call(&key, "GET", &path, None).header("etag").to_owned();
+        db_spoil(&server, Some("call_2199"));
+        let answer = server.call(&key, "DELETE", &path, None);
+        let said = answer.expect(503, "unavailable").json();
+        assert!(said["detail"].as_str().unwrap().contains("no longer do; ask again"), "{said}");
+        assert!((1..1500).contains(&left()), "{} are left to be done", left());
+        // Nothing is lost, and whoever asks again goes on where it stopped.
+        assert_eq!(server.call(&key, "GET", &path, None).header("etag"), etag);
+        db_spoil(&server, None);
+        server.call(&key, "DELETE", &path, None).expect(204, "");
+        assert_eq!(left(), 0);
+        assert_eq!(server.database.db_number("SELECT COUNT(*) FROM calls"), 2200);
+    }
 }
