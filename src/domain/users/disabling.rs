@@ -1,5 +1,6 @@
-//! Disabling a user: in one transaction their keys and admin tokens are revoked or handed to
-//! somebody else, and their sessions end.
+//! Disabling a user: their sessions end, and their keys and admin tokens are revoked or handed to
+//! somebody else, a hundred in each transaction, so that nobody waits long for one. The first one
+//! disables the user, so that nothing is added afterwards.
 
 use serde_json::json;
 
@@ -21,8 +22,11 @@ use crate::store::{AnyConnection, keys, tokens, users};
 /// The reason recorded for what is revoked because its user was disabled.
 const REASON: &str = "user_disabled";
 
+/// How many keys and admin tokens are revoked or handed over in one transaction.
+const CREDENTIALS_PER_TRANSACTION: usize = 100;
+
 /// How many keys and admin tokens of a user are in use: what disabling them touches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CredentialCounts {
     /// How many API keys are active.
     pub keys: usize,
@@ -43,11 +47,38 @@ impl HeldCredentials {
     }
 }
 
+/// What one transaction of disabling a user has done.
+struct Part {
+    user: User,
+    /// Whether the user was enabled until then.
+    disabled: bool,
+    had: HeldCredentials,
+    is_last: bool,
+}
+
 impl Bitting {
-    fn possessions(&self, connection: &mut AnyConnection, user: UserId) -> Result<HeldCredentials> {
+    fn possessions(
+        &self,
+        connection: &mut AnyConnection,
+        user: UserId,
+    ) -> Result<CredentialCounts> {
         let now = self.time.now();
-        let keys = keys::active_of(connection, user, now)?;
-        Ok(HeldCredentials { keys, tokens: tokens::active_of(connection, user, now)? })
+        let keys = keys::count_active_by_user(connection, &[user], now)?.remove(&user);
+        let keys = usize::try_from(keys.unwrap_or_default()).unwrap_or_default();
+        Ok(CredentialCounts { keys, tokens: tokens::active_of(connection, user, now)?.len() })
+    }
+
+    /// Some of what a user has, the admin tokens first.
+    fn some_possessions(
+        &self,
+        connection: &mut AnyConnection,
+        user: UserId,
+    ) -> Result<HeldCredentials> {
+        let now = self.time.now();
+        let mut tokens = tokens::active_of(connection, user, now)?;
+        tokens.truncate(CREDENTIALS_PER_TRANSACTION);
+        let room = CREDENTIALS_PER_TRANSACTION - tokens.len();
+        Ok(HeldCredentials { keys: keys::active_of(connection, user, room as i64, now)?, tokens })
     }
 
     /// What disabling a user would touch.
@@ -57,68 +88,140 @@ impl Bitting {
     /// [`Error::Forbidden`].
     pub fn holdings_of(&self, principal: &Principal, user: UserId) -> Result<CredentialCounts> {
         require(principal.oversees())?;
-        self.database.snapshot(|connection| Ok(self.possessions(connection, user)?.count()))
+        self.database.snapshot(|connection| self.possessions(connection, user))
     }
 
     /// Disables a user; their keys and admin tokens are revoked, or handed to another user. Doing
-    /// it twice changes nothing.
+    /// it twice changes nothing, unless something went wrong before all of them were: then the second
+    /// time does the rest.
     ///
     /// # Errors
     ///
     /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::LastAdministrator`] or
-    /// [`Error::Invalid`] when the other user cannot have them.
+    /// [`Error::Invalid`] when the other user cannot have them; nothing was changed then.
+    /// [`Error::BrokenOff`] when something goes wrong after some parts.
     pub fn disable_user(
         &self,
         principal: &Principal,
         id: UserId,
         transfer_to: Option<UserId>,
     ) -> Result<(User, CredentialCounts)> {
-        let mut changed = false;
+        let mut done = CredentialCounts::default();
+        let mut has_begun = false;
+        loop {
+            let part = self.disable_part(principal, id, transfer_to, has_begun);
+            let part = if has_begun { part.map_err(broken_off) } else { part };
+            let Part { user, had, is_last, .. } = part?;
+            has_begun = true;
+            done.keys += had.keys.len();
+            done.tokens += had.tokens.len();
+            if is_last {
+                return Ok((user, done));
+            }
+        }
+    }
+
+    /// Disables a user, unless they are, and takes away some of what they have.
+    fn disable_part(
+        &self,
+        principal: &Principal,
+        id: UserId,
+        transfer_to: Option<UserId>,
+        has_begun: bool,
+    ) -> Result<Part> {
         let disabled = self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
-            require(self.reload_rights(connection, principal)?.administers())?;
-            let mut user = users::find(connection, id)?.ok_or(Error::NotFound)?;
-            changed = user.disabled_at.is_none();
-            if !changed {
-                return Ok((user, HeldCredentials { keys: Vec::new(), tokens: Vec::new() }));
+            // Whoever disables themselves has no rights from the second part on.
+            if !(has_begun && principal.user_id() == Some(id)) {
+                require(self.reload_rights(connection, principal)?.administers())?;
             }
-            keep_an_administrator(connection, &user)?;
+            let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
+            // Who was enabled again meanwhile stays enabled, and keeps nothing all the same.
+            let disabled = !has_begun && user.disabled_at.is_none();
             AdvisoryLock::Keys.acquire(connection)?;
-            let mut had = self.possessions(connection, id)?;
-            let heir =
-                transfer_to.map(|heir| find_heir(connection, &user, heir, &had)).transpose()?;
-            if let Some(heir) = heir.as_ref().filter(|heir| heir.role == Role::Member) {
-                let more = had.keys.iter().filter(|key| key.replaced_by.is_none()).count();
-                self.require_room(connection, heir.id, more, "transfer_to")?;
+            let all = self.possessions(connection, id)?;
+            let mut part = Part { user, disabled, had: HeldCredentials::default(), is_last: true };
+            if !disabled && all == CredentialCounts::default() {
+                return Ok(part);
             }
+            if disabled {
+                keep_an_administrator(connection, &part.user)?;
+            }
+            let heir = transfer_to
+                .map(|heir| self.find_heir(connection, &part.user, heir, all))
+                .transpose()?;
+            if disabled {
+                self.shut_out(connection, principal, &mut part.user, heir.as_ref(), all)?;
+            }
+            part.had = self.some_possessions(connection, id)?;
             match &heir {
-                None => self.revoke_all(connection, principal, &mut had)?,
-                Some(heir) => self.hand_over_all(connection, principal, heir, &mut had)?,
+                None => self.revoke_all(connection, principal, &mut part.had)?,
+                Some(heir) => self.hand_over_all(connection, principal, heir, &mut part.had)?,
             }
-            sessions::delete_all_of(connection, id)?;
-            one_time_links::delete_all_of(connection, Some(id))?;
-            let now = self.time.now();
-            users::set_disabled(connection, id, Some(now))?;
-            user.disabled_at = Some(now);
-            let detail = json!({
-                "user_id": id, "email": user.email, "keys": had.keys.len(),
-                "tokens": had.tokens.len(), "transferred_to": heir.map(|heir| heir.id),
-            });
-            self.record_user(connection, principal, Action::UserDisabled, &detail)?;
-            Result::Ok((user, had))
+            part.is_last = part.had.count() == all;
+            Result::Ok(part)
         });
         let attempt = json!({"attempt": "user.disabled", "user_id": id});
-        let (user, had) = self.audit_denial(principal, None, &attempt, disabled)?;
-        for key in &had.keys {
+        let part = self.audit_denial(principal, None, &attempt, disabled)?;
+        for key in &part.had.keys {
             self.took_effect(key.digest, key);
         }
-        for token in &had.tokens {
+        for token in &part.had.tokens {
             self.took_effect(token.digest, token);
         }
-        if changed {
+        if part.disabled {
             log_change(Action::UserDisabled, id, &principal.origin);
         }
-        Ok((user, had.count()))
+        Ok(part)
+    }
+
+    /// Keeps a user from signing in, and ends what they signed in with.
+    fn shut_out(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        user: &mut User,
+        heir: Option<&User>,
+        had: CredentialCounts,
+    ) -> Result<()> {
+        sessions::delete_all_of(connection, user.id)?;
+        one_time_links::delete_all_of(connection, Some(user.id))?;
+        let now = self.time.now();
+        users::set_disabled(connection, user.id, Some(now))?;
+        user.disabled_at = Some(now);
+        let detail = json!({
+            "user_id": user.id, "email": user.email, "keys": had.keys,
+            "tokens": had.tokens, "transferred_to": heir.map(|heir| heir.id),
+        });
+        self.record_user(connection, principal, Action::UserDisabled, &detail)
+    }
+
+    /// The user who takes over the keys and tokens, if they may have them.
+    fn find_heir(
+        &self,
+        connection: &mut AnyConnection,
+        user: &User,
+        heir: UserId,
+        had: CredentialCounts,
+    ) -> Result<User> {
+        let refused = |message: &str| Error::from(FieldErrors::one("transfer_to", message));
+        let heir = users::find(connection, heir)?.ok_or_else(|| refused("must be a user"))?;
+        if heir.id == user.id || heir.disabled_at.is_some() {
+            return Err(refused("must be another user, who is not disabled"));
+        }
+        if had.tokens > 0 && heir.role != Role::Admin {
+            return Err(refused(
+                "must be an administrator, since there are admin tokens to hand over",
+            ));
+        }
+        if heir.role == Role::Auditor {
+            return Err(refused("must not be an auditor, who cannot hold keys"));
+        }
+        if heir.role == Role::Member {
+            let more = keys::holders::count_held(connection, user.id, self.time.now())?;
+            self.require_room(connection, heir.id, more, "transfer_to")?;
+        }
+        Ok(heir)
     }
 
     fn revoke_all(
@@ -177,23 +280,7 @@ impl Bitting {
     }
 }
 
-/// The user who takes over the keys and tokens, if they may have them.
-fn find_heir(
-    connection: &mut AnyConnection,
-    user: &User,
-    heir: UserId,
-    had: &HeldCredentials,
-) -> Result<User> {
-    let refused = |message: &str| Error::from(FieldErrors::one("transfer_to", message));
-    let heir = users::find(connection, heir)?.ok_or_else(|| refused("must be a user"))?;
-    if heir.id == user.id || heir.disabled_at.is_some() {
-        return Err(refused("must be another user, who is not disabled"));
-    }
-    if !had.tokens.is_empty() && heir.role != Role::Admin {
-        return Err(refused("must be an administrator, since there are admin tokens to hand over"));
-    }
-    if heir.role == Role::Auditor {
-        return Err(refused("must not be an auditor, who cannot hold keys"));
-    }
-    Ok(heir)
+fn broken_off(why: Error) -> Error {
+    let done = "the user is disabled, but still has keys or admin tokens";
+    Error::BrokenOff { done, why: Box::new(why) }
 }

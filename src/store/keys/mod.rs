@@ -305,8 +305,13 @@ pub fn set_revoked(
     Ok(())
 }
 
-/// A user's keys that are not retired.
-pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<Vec<ApiKey>> {
+/// A user's keys that are not retired, the oldest first.
+pub fn active_of(
+    connection: &mut AnyConnection,
+    user: UserId,
+    limit: i64,
+    now: Moment,
+) -> Result<Vec<ApiKey>> {
     let unexpired =
         table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
     let rows: Vec<Row> = table::table
@@ -314,6 +319,7 @@ pub fn active_of(connection: &mut AnyConnection, user: UserId, now: Moment) -> R
         .filter(table::revoked_at.is_null())
         .filter(unexpired)
         .order(table::number)
+        .limit(limit)
         .load(connection)?;
     keys_of(connection, rows)
 }

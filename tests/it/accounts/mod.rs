@@ -3,6 +3,7 @@
 mod account_page;
 mod login;
 mod login_throttle;
+mod many_keys;
 mod password_links;
 mod setup;
 mod token_pages;

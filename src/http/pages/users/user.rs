@@ -43,6 +43,8 @@ struct UserPage {
     added: When,
     seen: Option<When>,
     disabled: Option<When>,
+    /// What somebody who is disabled still has, in words.
+    left: Option<String>,
     roles: Vec<RoleChoice>,
     rows: Vec<Row>,
     shown: Shown,
@@ -77,6 +79,8 @@ impl HeldKey {
 struct Found {
     user: User,
     keys: Page<ApiKey>,
+    /// What they have left, if they are disabled.
+    had: CredentialCounts,
     now: Moment,
 }
 
@@ -84,7 +88,11 @@ impl Found {
     fn read(bitting: &Bitting, principal: &Principal, id: UserId) -> domain::Result<Self> {
         let user = bitting.find_user(principal, id)?;
         let keys = bitting.keys_held_by(principal, id)?;
-        Ok(Self { user, keys, now: bitting.time.now() })
+        let had = match user.disabled_at {
+            None => CredentialCounts::default(),
+            Some(_) => bitting.holdings_of(principal, id)?,
+        };
+        Ok(Self { user, keys, had, now: bitting.time.now() })
     }
 }
 
@@ -96,7 +104,7 @@ impl UserPage {
         shown: Shown,
         errors: FormErrors,
     ) -> Self {
-        let Found { user, keys, now } = found;
+        let Found { user, keys, had, now } = found;
         let all = || address("/keys", [("holder", Some(user.email.to_string()))]);
         Self {
             more: keys.next.map(|_| all()),
@@ -108,6 +116,7 @@ impl UserPage {
             added: When::ago(user.created_at, now),
             seen: user.last_login_at.map(|at| When::ago(at, now)),
             disabled: user.disabled_at.map(|at| When::ago(at, now)),
+            left: in_words(had),
             roles: rights.roles(),
             rows: rights.rows(&viewer.catalog),
             shown,
@@ -257,7 +266,7 @@ async fn disable_page(
         Ok((user, bitting.holdings_of(&principal, id)?, bitting.list_users(&principal)?))
     });
     let (user, had, users) = read.await?;
-    if user.disabled_at.is_some() {
+    if user.disabled_at.is_some() && in_words(had).is_none() {
         return Ok(see_other(&format!("/users/{id}")));
     }
     let template = DisablePage {
