@@ -51,6 +51,7 @@ impl From<FieldErrors> for Failure {
             "scopes" => "--scope".to_owned(),
             "expires_at" => "--expires".to_owned(),
             "allowed_networks" => "--allow-network".to_owned(),
+            "filter" => "the filter".to_owned(),
             "rules" => "--rule:".to_owned(),
             "email" => "the e-mail address".to_owned(),
             "password" => "the password".to_owned(),

@@ -28,10 +28,11 @@ pub(super) fn run(settings: &Settings, other: &str, dry_run: bool) -> Result<(),
     let bitting = open(settings, Missing::Refuse)?;
     let principal = principal();
     let steps = bitting.plan_to_carry_over(&principal, &there)?;
-    let mut left = 0;
+    let (mut left, mut unshown) = (0, None);
     for step in &steps {
         match if dry_run { Ok(()) } else { bitting.carry_over(&principal, step) } {
-            Ok(()) => show(format_args!("{}", words(step)))?,
+            // Whoever reads may have seen enough; all of it is done all the same.
+            Ok(()) => unshown = unshown.or(show(format_args!("{}", words(step))).err()),
             Err(Error::LastAdministrator) => {
                 left += 1;
                 say(format_args!(
@@ -45,7 +46,7 @@ pub(super) fn run(settings: &Settings, other: &str, dry_run: bool) -> Result<(),
     let would = if dry_run { "would be " } else { "" };
     say(format_args!("{} {would}taken away here, as in {other}", steps.len() - left));
     match left {
-        0 => Ok(()),
+        0 => unshown.map_or(Ok(()), Err),
         _ => Err(Failure::Failed(
             "add another administrator with `bitting user add EMAIL --role admin` and run this again"
                 .to_owned(),

@@ -87,10 +87,12 @@ struct Report {
     counts: Counts,
     json: bool,
     progress: ProgressBar,
+    /// Why a line could not be printed, if one could not: the keys are imported all the same.
+    unshown: Option<Failure>,
 }
 
 impl Report {
-    fn note(&mut self, line: u64, outcome: Outcome<'_>) -> Result<(), Failure> {
+    fn note(&mut self, line: u64, outcome: Outcome<'_>) {
         match &outcome {
             Outcome::Imported { .. } => self.counts.imported += 1,
             Outcome::AlreadyThere { .. } => self.counts.already_there += 1,
@@ -103,7 +105,11 @@ impl Report {
                 }
             }
         }
-        if self.json { show_json(&LineReport { line, outcome }) } else { Ok(()) }
+        if self.json
+            && let Err(why) = show_json(&LineReport { line, outcome })
+        {
+            self.unshown.get_or_insert(why);
+        }
     }
 
     fn summary(&self) -> String {
@@ -132,11 +138,10 @@ pub(super) fn import(arguments: &Import, settings: &Settings) -> Result<(), Fail
         principal: principal(),
         seen: HashSet::new(),
         batch: Vec::new(),
-        report: Report { counts, json: arguments.json, progress },
+        report: Report { counts, json: arguments.json, progress, unshown: None },
     };
     let taken = intake.take_all(lines, arguments);
-    let Report { counts, progress, .. } = &intake.report;
-    progress.finish_and_clear();
+    intake.report.progress.finish_and_clear();
     if let Err(why) = taken {
         let summary = intake.report.summary();
         say(format_args!(
@@ -144,6 +149,10 @@ pub(super) fn import(arguments: &Import, settings: &Settings) -> Result<(), Fail
         ));
         return Err(why);
     }
+    if let Some(why) = intake.report.unshown.take() {
+        return Err(why);
+    }
+    let Report { counts, .. } = &intake.report;
     if arguments.json {
         show_json(counts)?;
     } else {
@@ -209,7 +218,7 @@ impl Taking {
                 .and_then(|key| self.refuse_a_second(key));
             match key {
                 Ok(key) => self.batch.push((number, key)),
-                Err(errors) => self.report.note(number, Outcome::Refused { errors: &errors })?,
+                Err(errors) => self.report.note(number, Outcome::Refused { errors: &errors }),
             }
             if self.batch.len() == BATCH {
                 self.take_batch()?;
@@ -238,12 +247,12 @@ impl Taking {
         };
         for (line, intake) in lines.into_iter().zip(intake) {
             match intake {
-                Intake::New(id) => self.report.note(line, Outcome::Imported { id })?,
-                Intake::AlreadyThere(id) => self.report.note(line, Outcome::AlreadyThere { id })?,
+                Intake::New(id) => self.report.note(line, Outcome::Imported { id }),
+                Intake::AlreadyThere(id) => self.report.note(line, Outcome::AlreadyThere { id }),
                 Intake::OfAToken => {
                     let errors =
                         FieldErrors::one("sha256", "belongs to an admin token; import keys only");
-                    self.report.note(line, Outcome::Refused { errors: &errors })?;
+                    self.report.note(line, Outcome::Refused { errors: &errors });
                 }
             }
         }

@@ -122,7 +122,10 @@ impl Door {
                 (None, None)
             }
         };
-        let (door, resource, access) = (self.clone(), route.resource(), route.access());
+        // A method that there is not belongs to no scope.
+        let is_offered = !matches!(verdict, Err(Refusal::MethodNotAllowed));
+        let resource = route.resource().filter(|_| is_offered);
+        let (door, access) = (self.clone(), route.access());
         Admission {
             verdict,
             count: PendingCount {
@@ -195,13 +198,18 @@ impl PendingCount {
     ) {
         let Some(key) = self.key.take() else { return };
         let is_told = status != SERVICE_UNAVAILABLE || self.outcome.is_some();
-        let outcome = self.outcome.unwrap_or_else(|| Outcome::of_status(status));
+        let cell = self.cell(self.outcome.unwrap_or_else(|| Outcome::of_status(status)));
         if is_told {
-            let (n, line) = (u32::from(self.counted), (key, self.cell(outcome)));
-            self.door.tally.add(n, line, self.at, address, user_agent);
+            let n = u32::from(self.counted);
+            self.door.tally.add(n, (key, cell), self.at, address, user_agent);
         }
-        let taken = self.standing.filter(|standing| standing.taken);
-        if let Some(standing) = taken.filter(|_| !is_told || !outcome.is_accepted()) {
+        if !is_told || !cell.is_accepted() {
+            self.give_back_quota(key);
+        }
+    }
+
+    fn give_back_quota(&self, key: KeyNumber) {
+        if let Some(standing) = self.standing.filter(|standing| standing.taken) {
             self.door.gate.index.limiter.give_back_quota(key, standing.limits, self.at);
         }
     }
@@ -217,6 +225,9 @@ impl Drop for PendingCount {
         if let Some(key) = self.key.take() {
             let cell = self.cell(Outcome::ClientError);
             self.door.tally.count(key, cell, self.at, None, || None);
+            if !cell.is_accepted() {
+                self.give_back_quota(key);
+            }
         }
     }
 }

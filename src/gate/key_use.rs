@@ -126,6 +126,12 @@ impl Window {
         self.start.hour()
     }
 
+    /// Whether it is an earlier day, or an earlier month, than the window with a number.
+    fn is_before(&self, number: u64) -> bool {
+        let own = u64::from(self.number);
+        own < number && (own ^ number) & 1 == 0
+    }
+
     fn seconds_left(&self, now: Moment) -> u32 {
         let left = (self.end - now).num_milliseconds().max(0) as u64;
         u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX)
@@ -214,7 +220,9 @@ impl KeyUse {
         let rate = limits.rate_limit.map(|limit| self.take_from_bucket(limit, now.uptime));
         let rate = rate.transpose()?;
         let quota = window.map(|(quota, window)| self.take_from_quota(quota, &window, now.moment));
-        Ok(Remaining { rate, quota: quota.transpose()? })
+        // Another worker may have taken the last one meanwhile.
+        let quota = quota.transpose().inspect_err(|_| self.give_back_to_bucket(limits))?;
+        Ok(Remaining { rate, quota })
     }
 
     fn take_from_bucket(&self, limit: RateLimit, now: i64) -> Result<Left, Exhausted> {
@@ -252,10 +260,14 @@ impl KeyUse {
 
     /// Gives one request back that was taken at a moment.
     pub(super) fn give_back(&self, limits: &KeyLimits, moment: Moment) {
+        self.give_back_to_bucket(limits);
+        self.give_back_quota(limits, moment);
+    }
+
+    fn give_back_to_bucket(&self, limits: &KeyLimits) {
         if let Some(limit) = limits.rate_limit {
             self.full_at.fetch_sub(Bucket::of(limit).cost, Ordering::Relaxed);
         }
-        self.give_back_quota(limits, moment);
     }
 
     /// Gives one request back to the quota alone.
@@ -296,7 +308,7 @@ impl KeyUse {
             let new = Bucket::of(limit);
             let _ = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
                 let missing = ((full_at - now).max(0) + old.cost - 1) / old.cost;
-                Some(now + (missing * new.cost).min(new.size))
+                Some(now + missing.saturating_mul(new.cost).min(new.size))
             });
         }
     }
@@ -317,6 +329,10 @@ impl KeyUse {
     /// have accepted since the last time is taken from what is left.
     pub(super) fn learn(&self, limits: &KeyLimits, window: &Window, total: i64, now: i64) {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        // It was midnight while the database was read.
+        if window.is_before(reading.window.into()) {
+            return;
+        }
         reading.turn_to(window);
         let more = total - reading.own - reading.others;
         reading.others += more;
@@ -324,8 +340,11 @@ impl KeyUse {
         let all = reading.others;
         drop(reading);
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
-            let here = packed >> COUNT_BITS == u64::from(window.number);
-            let more = if here { more } else { all };
+            let number = packed >> COUNT_BITS;
+            if window.is_before(number) {
+                return None;
+            }
+            let more = if number == u64::from(window.number) { more } else { all };
             let count = counted(packed, window).saturating_add_signed(more);
             (more != 0).then(|| pack(count, window))
         });
@@ -340,7 +359,8 @@ impl KeyUse {
         let (bucket, longest) = (Bucket::of(limit), period_of(limit).max(LONGEST_DEBT));
         let most = now + bucket.size + longest;
         let _ = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
-            let charged = full_at.max(since) + requests.saturating_mul(bucket.cost);
+            let taken = requests.saturating_mul(bucket.cost);
+            let charged = full_at.max(since).saturating_add(taken);
             (requests != 0).then(|| charged.min(most.max(full_at)))
         });
     }

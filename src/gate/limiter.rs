@@ -202,7 +202,7 @@ impl Limiter {
         for count in counts {
             let Some((used, limits)) = self.counted(count.key.0) else { continue };
             lock(&self.due).warm.insert(count.key.0, uptime);
-            if count.cell.outcome().is_accepted() {
+            if count.cell.is_accepted() {
                 used.note_written(limits, count.minute, count.n);
             }
         }

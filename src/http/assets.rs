@@ -15,7 +15,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const MARK: &str = "mark.svg";
 
-static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 15]> = LazyLock::new(|| {
     [
         stored("bitting.css", CSS, include_bytes!("../../static/bitting.css")),
         stored("docs.css", CSS, include_bytes!("../../static/docs.css")),
@@ -25,6 +25,7 @@ static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
         stored("key.js", SCRIPT, include_bytes!("../../static/key.js")),
         stored("key-made.js", SCRIPT, include_bytes!("../../static/key-made.js")),
         stored("new-key.js", SCRIPT, include_bytes!("../../static/new-key.js")),
+        stored("once.js", SCRIPT, include_bytes!("../../static/once.js")),
         stored("password.js", SCRIPT, include_bytes!("../../static/password.js")),
         stored("permissions.js", SCRIPT, include_bytes!("../../static/permissions.js")),
         stored("resume.js", SCRIPT, include_bytes!("../../static/resume.js")),

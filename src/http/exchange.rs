@@ -58,6 +58,8 @@ pub struct Exchange {
     deadline: Cell<Option<Instant>>,
     late: Cell<bool>,
     body_wanted: Cell<bool>,
+    /// Whether what is written next is what `Expect: 100-continue` is answered with.
+    interim_due: Cell<bool>,
     /// Whether the answer at hand is known.
     settled: Cell<bool>,
     /// Whether the answer at hand cannot be brought to its end.
@@ -87,6 +89,7 @@ impl Exchange {
             deadline: Cell::new(None),
             late: Cell::new(false),
             body_wanted: Cell::new(false),
+            interim_due: Cell::new(false),
             settled: Cell::new(false),
             broken_off: Cell::new(None),
             answered: Cell::new(false),
@@ -100,11 +103,12 @@ impl Exchange {
         }
     }
 
-    /// Called when the head of a request has arrived: its body is awaited from now on.
-    pub(super) fn begin(self: &Rc<Self>, payload: &mut Payload, pace: Pace) {
+    /// Called when a head has arrived: the body is awaited from now on. `expects`: 100-continue.
+    pub(super) fn begin(self: &Rc<Self>, payload: &mut Payload, pace: Pace, expects: bool) {
         if self.has_ended() {
             return;
         }
+        self.interim_due.set(expects);
         self.unread.take();
         self.body_wanted.set(false);
         self.answered.set(false);
@@ -270,6 +274,11 @@ impl Exchange {
     /// Whether the handler has asked for the body of the request at hand.
     pub fn is_body_wanted(&self) -> bool {
         self.body_wanted.get()
+    }
+
+    /// Whether what is written now is an interim answer: what answers are made of may look the same.
+    pub fn takes_interim(&self) -> bool {
+        self.interim_due.take() && !self.is_body_wanted()
     }
 
     /// Called when the connection's task has handled all there is, and sleeps until it is woken.

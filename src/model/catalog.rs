@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::connections::scopes::{Asked, ConnectionScopes, SetNumber};
 use super::counted::CountedNames;
 pub use super::counted::ResourceNumber;
-use super::request_path::has_capitals;
+use super::request_path::{read_loosely, reads_loosely};
 use super::request_rule::RequestRule;
 use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope, scope_schema};
 
@@ -90,10 +90,10 @@ pub struct Catalog {
     by_name: HashMap<ResourceName, u8>,
     /// The place of the resource at each prefix of paths.
     by_path: foldhash::HashMap<String, u8>,
-    /// The prefixes in lower case.
-    paths_in_lower_case: foldhash::HashSet<String>,
-    /// Whether a prefix has capital letters.
-    has_capitals: bool,
+    /// The prefixes, read loosely.
+    loose_paths: foldhash::HashSet<String>,
+    /// Whether that differs for one.
+    has_loose_paths: bool,
     /// The most segments that a prefix has.
     deepest: usize,
     /// What is counted besides: resources that have left the configuration, whose counts and scopes
@@ -123,8 +123,8 @@ impl Catalog {
             catalog.by_name.insert(resource.name.clone(), place);
             for path in &resource.requests.paths {
                 catalog.by_path.entry(path.clone()).or_insert(place);
-                catalog.paths_in_lower_case.insert(path.to_ascii_lowercase());
-                catalog.has_capitals |= has_capitals(path);
+                catalog.loose_paths.insert(read_loosely(path).into_owned());
+                catalog.has_loose_paths |= reads_loosely(path);
                 catalog.deepest = catalog.deepest.max(path.matches('/').count());
             }
             catalog.resources.push(resource);
@@ -180,18 +180,18 @@ impl Catalog {
         self.resources.get(usize::from(*place))
     }
 
-    /// Whether a server that takes letters of either case for the same, as many do, would find a
-    /// longer prefix in a path.
-    pub fn depends_on_case(&self, path: &str) -> bool {
-        // With no capitals anywhere, both look-ups are the same.
-        if !self.has_capitals && !has_capitals(path) {
+    /// Whether a server that [reads a path loosely](read_loosely), as many do, would find a longer
+    /// prefix in it.
+    pub fn depends_on_spelling(&self, path: &str) -> bool {
+        // Otherwise both look-ups are the same.
+        if !self.has_loose_paths && !reads_loosely(path) {
             return false;
         }
         let longest = |path: &str, known: &dyn Fn(&str) -> bool| {
-            self.prefixes(path).filter(|prefix| known(prefix)).map(str::len).last()
+            let prefixes = self.prefixes(path).enumerate();
+            prefixes.filter(|(_, prefix)| known(prefix)).map(|(depth, _)| depth).last()
         };
-        let of_any_case = |prefix: &str| self.paths_in_lower_case.contains(prefix);
-        longest(&path.to_ascii_lowercase(), &of_any_case)
+        longest(&read_loosely(path), &|prefix| self.loose_paths.contains(prefix))
             > longest(path, &|prefix| self.by_path.contains_key(prefix))
     }
 

@@ -38,6 +38,7 @@ pub mod policy;
 pub mod precondition;
 pub mod random_secret;
 pub mod request_path;
+mod request_query;
 pub mod request_rule;
 pub mod requirement;
 pub mod rotation;

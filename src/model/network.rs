@@ -10,7 +10,7 @@ use ipnet::IpNet;
 /// The complaint.
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    let expected = || format!("{text:?} is not a network; write 10.0.0.0/8 or 2001:db8::/32");
+    let expected = || format!("must be networks such as 10.0.0.0/8 or 2001:db8::/32, not {text:?}");
     text.parse().ok().or_else(single).ok_or_else(expected)
 }
 
@@ -67,9 +67,9 @@ mod tests {
         for (text, remedy) in [
             ("10.1.2.3/8", "write 10.0.0.0/8"),
             ("2001:db8::1/32", "write 2001:db8::/32"),
-            ("10.0.0.0/33", "is not a network"),
-            ("localhost", "is not a network"),
-            ("", "is not a network"),
+            ("10.0.0.0/33", "must be networks"),
+            ("localhost", "must be networks"),
+            ("", "must be networks"),
         ] {
             assert!(parse_exact_network(text).unwrap_err().contains(remedy), "{text}");
         }

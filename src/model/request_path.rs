@@ -19,9 +19,34 @@ pub fn normal(target: &str) -> Option<Cow<'_, str>> {
     if path.contains('%') { upper_case_encodings(path).map(Cow::Owned) } else { Some(path.into()) }
 }
 
-/// Whether a path has letters that another case could be read for.
-pub(super) fn has_capitals(path: &str) -> bool {
-    path.bytes().any(|byte| byte.is_ascii_uppercase())
+/// Whether some server may read a path otherwise than it is written.
+pub(super) fn reads_loosely(path: &str) -> bool {
+    path.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'%')
+}
+
+/// A path as a server reads it that takes letters of either case for the same, and `%40` for `@`, as
+/// many do that decode a path before they look where it leads.
+pub(super) fn read_loosely(path: &str) -> Cow<'_, str> {
+    if !reads_loosely(path) {
+        return path.into();
+    }
+    let mut pieces = path.split('%');
+    let mut loose = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let byte = piece.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        match byte.filter(|byte| is_plain(*byte) && !b"%/?".contains(byte)) {
+            Some(byte) => {
+                loose.push(char::from(byte));
+                loose.push_str(&piece[2..]);
+            }
+            None => {
+                loose.push('%');
+                loose.push_str(piece);
+            }
+        }
+    }
+    loose.make_ascii_lowercase();
+    loose.into()
 }
 
 /// Visible ASCII, without what ends a path, what Windows takes for a slash, and what Java takes for
@@ -127,6 +152,19 @@ mod tests {
             "/orders\n",
         ] {
             assert_eq!(normal(target), None, "{target:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_without_need_is_read_like_the_rest() {
+        for (path, loose) in [
+            ("/orders", "/orders"),
+            ("/Orders/Lines", "/orders/lines"),
+            ("/orders%3Apurge/%40all", "/orders:purge/@all"),
+            ("/a%21%24%26%27%28%29%2A%2B%2C%3D%7C", "/a!$&'()*+,=|"),
+            ("/caf%C3%A9/100%25/%20%3B%3F%23", "/caf%c3%a9/100%25/%20%3b%3f%23"),
+        ] {
+            assert_eq!(read_loosely(path), loose, "{path}");
         }
     }
 

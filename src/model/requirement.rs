@@ -3,6 +3,7 @@
 
 use super::catalog::{Catalog, ResourceNumber};
 use super::request_path::normal;
+use super::request_query::names_method;
 use super::request_rule::is_method;
 use super::scope::Access;
 
@@ -23,7 +24,7 @@ pub struct Requirement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unmapped {
     /// Its method or path is missing, was sent twice, or is spelled so that two servers may read it
-    /// differently.
+    /// differently; or its query names another method.
     Ambiguous,
     /// No resource is at its path.
     UnknownResource,
@@ -36,9 +37,10 @@ impl Catalog {
     /// # Errors
     /// [`Unmapped`] when it belongs to no resource.
     pub fn requirement(&self, method: &str, target: &str) -> Result<Requirement, Unmapped> {
-        let path = normal(target).filter(|_| is_method(method)).ok_or(Unmapped::Ambiguous)?;
+        let is_clear = is_method(method) && !names_method(target);
+        let path = normal(target).filter(|_| is_clear).ok_or(Unmapped::Ambiguous)?;
         let resource = self.at_path(&path).ok_or(Unmapped::UnknownResource)?;
-        if self.depends_on_case(&path) {
+        if self.depends_on_spelling(&path) {
             return Err(Unmapped::Ambiguous);
         }
         let requests = &resource.requests;
@@ -75,6 +77,14 @@ mod tests {
                 2,
                 "lines",
                 Requests { paths: paths(&["/orders/lines"]), ..Requests::default() },
+            ),
+            resource(
+                4,
+                "admin",
+                Requests {
+                    paths: paths(&["/orders:purge", "/orders/@all"]),
+                    ..Requests::default()
+                },
             ),
             resource(3, "reports", Requests { paths: paths(&["/reports"]), ..Requests::default() }),
         ])
@@ -123,10 +133,18 @@ mod tests {
             ("GET /api/v1/orders", "UnknownResource"),
             ("GET /", "UnknownResource"),
             ("GET /Orders", "UnknownResource"),
+            ("POST /orders/search?x=1&_method=DELETE", "Ambiguous"),
+            ("POST /orders?%5fMethod=PUT", "Ambiguous"),
+            ("POST /orders?my_method=x&x=_method", "orders:write"),
             ("GET /orders/Lines", "Ambiguous"),
             ("GET /orders/LINES/7", "Ambiguous"),
             ("GET /orders/linesX", "orders:read"),
             ("GET /orders/7/Lines", "orders:read"),
+            ("GET /orders/7/a%40b", "orders:read"),
+            ("POST /orders%3Apurge", "UnknownResource"),
+            ("GET /orders/%40all/7", "Ambiguous"),
+            ("GET /orders/@all", "admin:read"),
+            ("POST /orders:purge", "admin:write"),
             ("GET /orders/../reports", "Ambiguous"),
             ("get /orders", "Ambiguous"),
             ("GET ", "Ambiguous"),

@@ -34,12 +34,14 @@ const SPECIAL_V4: [Ipv4Net; 15] = [
 ];
 
 /// The same for IPv6. The first holds `::`, `::1` and the IPv4-compatible addresses of old.
-const SPECIAL_V6: [Ipv6Net; 9] = [
+const SPECIAL_V6: [Ipv6Net; 11] = [
     v6([0, 0, 0, 0], 96),
     v6([0x64, 0xff9b, 1, 0], 48),
     v6([0x100, 0, 0, 0], 64),
     v6([0x2001, 0, 0, 0], 23),
     v6([0x2001, 0xdb8, 0, 0], 32),
+    v6([0x3fff, 0, 0, 0], 20),
+    v6([0x5f00, 0, 0, 0], 16),
     v6([0xfc00, 0, 0, 0], 7),
     v6([0xfe80, 0, 0, 0], 10),
     v6([0xfec0, 0, 0, 0], 10),

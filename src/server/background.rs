@@ -24,8 +24,6 @@ use crate::store;
 const FEED_INTERVAL: Duration = Duration::from_millis(200);
 /// The least time from the end of one read to the start of the next.
 const FEED_GAP: Duration = Duration::from_millis(5);
-/// How often it is looked for connections that are waited for too long.
-const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// How long one piece of work in the background may wait for the database.
 const LONGEST_WORK: Duration = Duration::from_secs(10);
 /// How often old counts, answers and sessions are cleaned up, the highest time is saved, and others
@@ -47,10 +45,7 @@ const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Background {
     bitting: Arc<Bitting>,
     stopping: Arc<AtomicBool>,
-    /// Whether no thread waits for the database any more, or none is waited for.
-    over: Arc<AtomicBool>,
     feed: JoinHandle<()>,
-    watch: JoinHandle<()>,
     tests: JoinHandle<()>,
     usage: JoinHandle<io::Result<()>>,
     notifier: Option<JoinHandle<()>>,
@@ -68,7 +63,8 @@ impl Background {
     ) -> io::Result<Self> {
         let usage_flush = settings.usage_flush;
         bitting.database.keep_connections();
-        let [stopping, over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        bitting.database.watch()?;
+        let stopping = Arc::new(AtomicBool::new(false));
         fetch_github_keys(&shared, settings, &stopping)?;
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
@@ -79,16 +75,12 @@ impl Background {
             let refusals = RefusalSummary::new(shared);
             move || write_usage(&bitting, &stopping, usage_flush, refusals)
         })?;
-        let watch = thread::Builder::new().name("database-watch".to_owned()).spawn({
-            let (bitting, over) = (bitting.clone(), over.clone());
-            move || cut_overdue(&bitting, &over)
-        })?;
         let tests = thread::Builder::new().name("vendor-tests".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             move || test_connections(&bitting, &stopping)
         })?;
         let notifier = start_notifier(&bitting, settings, &stopping)?;
-        Ok(Self { bitting, stopping, over, feed, watch, tests, usage, notifier })
+        Ok(Self { bitting, stopping, feed, tests, usage, notifier })
     }
 
     /// Ends the threads; the last thing one of them does is to write what is left.
@@ -108,7 +100,6 @@ impl Background {
         let written = is_in_time(deadline, || self.feed.is_finished() && self.usage.is_finished());
         // A message that is still on its way then is sent again by whoever takes it next.
         let sent = self.notifier.filter(|notifier| is_in_time(deadline, || notifier.is_finished()));
-        self.over.store(true, Ordering::Release);
         if !written {
             return Err(io::Error::other(
                 "the database did not answer in time; the last counts may be lost",
@@ -118,7 +109,6 @@ impl Background {
             return Err(io::Error::other("the thread that sends warnings panicked"));
         }
         let ended = self.feed.join().and_then(|()| self.usage.join());
-        let ended = ended.and_then(|result| self.watch.join().map(|()| result));
         ended.unwrap_or_else(|_panic| Err(io::Error::other("a background thread panicked")))
     }
 }
@@ -176,13 +166,6 @@ fn read_feed(bitting: &Bitting, stopping: &AtomicBool) {
             thread::sleep(FEED_INTERVAL);
         }
         ended = Instant::now();
-    }
-}
-
-fn cut_overdue(bitting: &Bitting, over: &AtomicBool) {
-    while !over.load(Ordering::Acquire) {
-        thread::sleep(WATCH_INTERVAL);
-        bitting.database.cut_overdue();
     }
 }
 

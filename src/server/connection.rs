@@ -25,6 +25,9 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// connection, and a reset destroys an answer that has not been read yet.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
+/// How long nobody looks for room again where none was found.
+const STUCK: Duration = Duration::from_millis(20);
+
 /// The connections of one worker, the oldest first. While every place is taken, the oldest that only
 /// waits for its client makes room for the next; where all are being answered, the oldest whose
 /// client does not take its answer.
@@ -35,6 +38,8 @@ pub(super) struct WorkerConnections {
     /// How many of them are about to end to make room, and since when the last one is.
     leaving: Cell<usize>,
     left_at: Cell<Option<Instant>>,
+    /// When nobody was found who could leave.
+    stuck_at: Cell<Option<Instant>>,
     /// Whether somebody is going to look for room again.
     looks_again: Cell<bool>,
     exchanges: RefCell<VecDeque<Weak<Exchange>>>,
@@ -53,6 +58,7 @@ impl WorkerConnections {
             count: Cell::new(0),
             leaving: Cell::new(0),
             left_at: Cell::new(None),
+            stuck_at: Cell::new(None),
             looks_again: Cell::new(false),
             exchanges: RefCell::default(),
         })
@@ -107,9 +113,12 @@ impl WorkerConnections {
         // A connection that does not leave at once is not waited for any longer.
         let dawdles = || self.left_at.get().is_none_or(|at| at.elapsed() > LINGER);
         let wanted = self.count.get() - self.leaving.get() >= self.most || dawdles();
+        // All of them are looked at, which each of them would cause again with every answer.
+        let is_stuck = || self.stuck_at.get().is_some_and(|at| at.elapsed() < STUCK);
         let ends = [Exchange::give_up, Exchange::give_up_answering];
-        if wanted {
-            let _ = ends.into_iter().any(|end| self.make_room(end));
+        if wanted && !is_stuck() {
+            let found = ends.into_iter().any(|end| self.make_room(end));
+            self.stuck_at.set((!found).then(Instant::now));
         }
         self.look_again();
     }
@@ -273,7 +282,8 @@ impl<S: Stream> AsyncWrite for Connection<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         // A request that is refused must not be told to send its body first.
-        if bytes.starts_with(CONTINUE) && !this.exchange.is_body_wanted() {
+        let is_interim = this.exchange.takes_interim() && !this.unflushed;
+        if is_interim && bytes.starts_with(CONTINUE) {
             this.held = CONTINUE;
             return Poll::Ready(Ok(CONTINUE.len()));
         }

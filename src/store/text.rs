@@ -1,4 +1,5 @@
-//! Text compared without regard to case, alike in both databases.
+//! Text compared without regard to case: both sides by the database's own rules. PostgreSQL's are those of
+//! its locale, which may know the letters of ASCII alone.
 
 use diesel::SqliteConnection;
 use diesel::sql_types::{Nullable, Text};
@@ -11,7 +12,7 @@ diesel::define_sql_function! {
 }
 
 /// SQLite's own `lower` knows only the letters of ASCII; this gives the connection one that knows
-/// them all, as [`contains_pattern`] does.
+/// them all.
 pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Result<()> {
     let lower = |text: Option<String>| text.map(|text| text.to_lowercase());
     Ok(lower_utils::register_impl(connection, lower)?)
@@ -20,7 +21,7 @@ pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Resul
 /// A LIKE pattern that finds the text itself anywhere, its own wildcards taken literally.
 pub(crate) fn contains_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
-    for character in text.to_lowercase().chars() {
+    for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }

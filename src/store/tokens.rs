@@ -136,11 +136,11 @@ fn matching(filter: &TokenFilter, now: Moment) -> Query {
     let pattern = contains_pattern(text);
     query.filter(
         lower(table::name.nullable())
-            .like(pattern.clone())
+            .like(lower(pattern.clone()))
             .escape('\\')
-            .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
-            .or(lower(table::display.nullable()).like(pattern.clone()).escape('\\'))
-            .or(lower(table::created_by_name.nullable()).like(pattern).escape('\\')),
+            .or(lower(table::id.nullable()).like(lower(pattern.clone())).escape('\\'))
+            .or(lower(table::display.nullable()).like(lower(pattern.clone())).escape('\\'))
+            .or(lower(table::created_by_name.nullable()).like(lower(pattern)).escape('\\')),
     )
 }
 

@@ -100,3 +100,36 @@ fn a_key_is_narrowed_and_rotated_with_the_keyboard_alone() {
     let new = window.find("#new-key").text();
     client.with_key(&new, "GET", "/v1/calls", None).ok();
 }
+
+#[test]
+fn a_second_click_does_not_take_the_first_answer_away() {
+    let stage = Stage::set_up(true);
+    stage.go("/keys/new");
+    let window = &stage.window;
+    window.find("#name").enter("clicked twice");
+    window.find("input[value='calls:read']").click();
+    let prevented = window.run(
+        "const prevented = [], button = document.querySelector('#new-key-form button.primary');
+         const note = (event) => { prevented.push(event.defaultPrevented); event.preventDefault(); };
+         window.addEventListener('submit', note);
+         button.click(); button.click();
+         window.dispatchEvent(new Event('pageshow'));
+         button.click();
+         window.removeEventListener('submit', note);
+         window.dispatchEvent(new Event('pageshow'));
+         return prevented",
+    );
+    assert_eq!(prevented, serde_json::json!([false, true, false]));
+    window.find("#new-key-form button.primary").click();
+    window.find("#new-key");
+}
+
+#[test]
+fn the_header_fits_every_width() {
+    let stage = Stage::set_up(true);
+    for width in (320..=1280).step_by(24) {
+        stage.window.look(width, false);
+        let wide = stage.window.run("return document.documentElement.scrollWidth");
+        assert!(wide.as_u64() <= Some(width.into()), "{wide} in {width}");
+    }
+}

@@ -116,14 +116,18 @@ impl Bitting {
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`] or [`Error::NotFound`] for somebody disabled too.
+    /// [`Error::Forbidden`], [`Error::NotFound`], or [`Error::Refused`] for somebody disabled.
     pub fn make_password_link(&self, principal: &Principal, id: UserId) -> Result<RandomSecret> {
         let secret = self.random_secret()?;
         let made = self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
             require(self.reload_rights(connection, principal)?.administers())?;
-            let user = users::find(connection, id)?.filter(|user| user.disabled_at.is_none());
-            let user = user.ok_or(Error::NotFound)?;
+            let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
+            if user.disabled_at.is_some() {
+                let why =
+                    "This user is disabled, and no link would let them in. Enable them first.";
+                return Err(Error::Refused(why.to_owned()));
+            }
             one_time_links::delete_all_of(connection, Some(id))?;
             let expires_at = self.time.now() + PASSWORD_LINK;
             one_time_links::insert(connection, &secret.digest(), Some(id), expires_at)?;

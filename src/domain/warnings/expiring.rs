@@ -12,6 +12,7 @@ use crate::model::time::Moment;
 use crate::model::warnings::{DAYS_AHEAD, Warning, is_warned_of};
 use crate::store;
 use crate::store::AnyConnection;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::keys::expiring;
 use crate::store::keys::expiring::ScanPosition;
 use crate::store::notifications;
@@ -86,20 +87,24 @@ impl Bitting {
         let nearest =
             ScanPosition { expires_at: now + Duration::days(next), key: KeyNumber(u32::MAX) };
         let until = now + Duration::days(days);
-        // Read before the transaction, which then only writes.
-        let (from, keys) = self.background.snapshot(|connection| {
+        let look = |connection: &mut AnyConnection| {
             let from = expiring::position(connection, days)?;
             let start = if from.expires_at > nearest.expires_at { from } else { nearest };
-            let keys = expiring::after(connection, start, until, KEYS_PER_STEP)?;
-            store::Result::Ok((from, keys))
-        })?;
-        let Some(last) = keys.last() else { return Ok(false) };
-        let to = ScanPosition { expires_at: last.expires_at.unwrap_or(until), key: last.number };
-        let more = keys.len() as i64 == KEYS_PER_STEP;
+            expiring::after(connection, start, until, KEYS_PER_STEP)
+        };
+        // Mostly there is nothing, and nothing to be written.
+        if self.background.snapshot(look)?.is_empty() {
+            return Ok(false);
+        }
         self.background.write(|connection| {
-            if !expiring::advance(connection, days, from, to)? {
-                return Ok(true);
-            }
+            // No end is brought forward between the look and the new position.
+            AdvisoryLock::Keys.acquire(connection)?;
+            let keys = look(connection)?;
+            let Some(last) = keys.last() else { return Ok(false) };
+            let to =
+                ScanPosition { expires_at: last.expires_at.unwrap_or(until), key: last.number };
+            expiring::advance(connection, days, to)?;
+            let more = keys.len() as i64 == KEYS_PER_STEP;
             for key in &keys {
                 let life = key.expires_at.map(|end| end - key.created_at);
                 if life.is_some_and(|life| is_warned_of(life, days)) {

@@ -8,6 +8,7 @@ use chrono::Duration;
 use crate::domain::principal::{Principal, require};
 use crate::domain::{Bitting, Result};
 use crate::model::id::{NotificationId, PublicId};
+use crate::model::key::{ApiKey, Status};
 use crate::model::time::Moment;
 use crate::model::warnings::{
     Channel, Delivery, GIVEN_UP_AFTER, Warning, WarningKind, pause_after,
@@ -15,8 +16,19 @@ use crate::model::warnings::{
 use crate::store;
 use crate::store::{AnyConnection, keys, notifications};
 
-/// How long a server may take over one attempt, before another one tries the same message.
-const LEASE: Duration = Duration::minutes(1);
+/// How long a server may take over one attempt, before another one tries the same message. A mail
+/// server may take its time over each of a dozen steps, and over each recipient.
+fn lease(delivery: &Delivery) -> Duration {
+    match delivery.channel {
+        Channel::Webhook => Duration::minutes(1),
+        Channel::Mail => Duration::minutes(5) + Duration::minutes(1) * recipients_of(delivery),
+    }
+}
+
+fn recipients_of(delivery: &Delivery) -> i32 {
+    i32::try_from(delivery.recipients.len()).unwrap_or(i32::MAX)
+}
+
 /// How many messages may wait. What else there is to tell is told once there are fewer.
 const MOST_WAITING: i64 = 10_000;
 /// How many messages are shown.
@@ -74,7 +86,7 @@ impl Bitting {
         Ok(self.database.read(|connection| notifications::list(connection, SHOWN))?)
     }
 
-    /// Takes a message of this channel that is due. For a minute it is this server's alone.
+    /// Takes a message of this channel that is due. For some minutes it is this server's alone.
     ///
     /// # Errors
     /// When the database fails.
@@ -85,10 +97,10 @@ impl Bitting {
             self.background.read(|connection| notifications::due(connection, channel, now))?
         {
             let claimed = self.background.write(|connection| {
-                if !notifications::claim(connection, &due, now + LEASE)? {
+                if !notifications::claim(connection, &due, now + lease(&due))? {
                     return Ok(false);
                 }
-                if is_moot(connection, &due)? {
+                if is_moot(connection, &due, now)? {
                     notifications::delete(connection, due.id)?;
                     return Ok(false);
                 }
@@ -140,12 +152,18 @@ impl Bitting {
 }
 
 /// Whether a message has waited so long that there is nothing left to tell: the key that was about to
-/// expire has been revoked or rotated meanwhile.
-fn is_moot(connection: &mut AnyConnection, delivery: &Delivery) -> store::Result<bool> {
+/// expire has been revoked or rotated meanwhile, or has expired.
+fn is_moot(
+    connection: &mut AnyConnection,
+    delivery: &Delivery,
+    now: Moment,
+) -> store::Result<bool> {
     match (delivery.kind, delivery.key) {
         (WarningKind::KeyExpiring, Some(id)) => {
             let key = keys::find(connection, id)?;
-            Ok(key.is_none_or(|key| key.revocation.is_some() || key.replaced_by.is_some()))
+            let ends =
+                |key: &ApiKey| key.replaced_by.is_none() && key.status(now) == Status::Active;
+            Ok(!key.as_ref().is_some_and(ends))
         }
         _ => Ok(false),
     }

@@ -185,7 +185,9 @@ impl Counting {
     }
 
     fn finish(self, status: StatusCode, state: &State) {
-        let Self { method, address, user_agent, route, count, .. } = self;
+        let Self { method, address, user_agent, route, mut count, .. } = self;
+        // A 503 is the application's own, and not about the key.
+        count.answered_elsewhere(status.as_u16());
         if status.is_client_error() || status.is_server_error() {
             let told = (status, Code::of_status(status).as_str());
             record_of(&count, told, (method, address), state, route);

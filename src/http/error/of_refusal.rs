@@ -46,7 +46,8 @@ impl Problem {
             ),
             Refusal::Unmapped(Unmapped::Ambiguous) => Self::new(
                 Code::AmbiguousRequest,
-                "The method or the path is missing, was sent twice, or is not in its normal spelling.",
+                "The method or the path is missing, was sent twice, or is not in its normal spelling; or \
+                 the query names a method (_method).",
             ),
             Refusal::NotOffered => Self::new(
                 Code::NotOffered,

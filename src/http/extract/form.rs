@@ -27,9 +27,11 @@ const OF_ONE_FORM: [&str; 3] = [TOKEN, "nonce", "token"];
 /// How much of a form is kept while somebody signs in, in bytes.
 const MOST_KEPT: usize = 16 * 1024;
 
-/// How much of a value is read, in characters. Every field has a lower limit, so that what is cut
-/// here is still refused as too long; and a form that is shown again with it stays small.
+/// How much of a value is read, in characters. Every field but [`WHOLE`] has a lower limit, so that
+/// what is cut here is still refused as too long; and a form that is shown again with it stays small.
 const LONGEST_VALUE: usize = 2000;
+/// The fields that are never cut, since what is left of a list would be taken for all of it.
+const WHOLE: [&str; 2] = [SHOWN, "rules"];
 
 /// A form's fields, in the order in which they were sent.
 #[derive(Clone, Default)]
@@ -104,7 +106,8 @@ impl Form {
     fn parse(bytes: &[u8]) -> Self {
         let field = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
             let longest = match name.as_ref() {
-                KEPT | SHOWN => MOST_KEPT,
+                KEPT => MOST_KEPT,
+                name if WHOLE.contains(&name) => usize::MAX,
                 _ => LONGEST_VALUE,
             };
             (name.into_owned(), value.chars().take(longest).collect())

@@ -33,7 +33,8 @@ pub(in crate::http) struct Download {
 }
 
 impl Download {
-    fn break_off(&self, why: Fault) -> Poll<Option<Result<Bytes, io::Error>>> {
+    /// Ends the connection before the end of the answer.
+    pub(in crate::http) fn break_off(&self, why: Fault) -> Poll<Option<Result<Bytes, io::Error>>> {
         why.tell(&self.whom, &self.state);
         match &self.exchange {
             Some(exchange) => {

@@ -8,12 +8,13 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
-use flate2::write::GzDecoder;
+use flate2::write::MultiGzDecoder;
 use futures_util::{Stream, StreamExt};
 
 use super::at_once::Place;
 use super::rewriting::Rewriting;
 use crate::http::forwarding::download::Download;
+use crate::http::forwarding::fault::Fault;
 
 /// A client's body, which ends with an error beyond this many bytes.
 pub(super) fn at_most(most: u64, payload: Payload) -> Payload {
@@ -33,14 +34,18 @@ pub(super) fn at_most(most: u64, payload: Payload) -> Payload {
 /// So many bytes of gzip are undone at once, which may become a thousand times as many.
 const STEP: usize = 1024;
 
+const BROKEN: &str = "its gzip is broken, or cut off";
+
 /// A vendor's body as its client gets it.
 pub(super) struct Rewritten {
     body: Download,
     /// Undoes gzip, where the vendor has used it unasked.
-    unzip: Option<GzDecoder<Vec<u8>>>,
+    unzip: Option<MultiGzDecoder<Vec<u8>>>,
     rewriting: Rewriting,
     /// What has come and is not rewritten yet.
     rest: Bytes,
+    /// Whether anything has come: gzip of nothing is nothing.
+    begun: bool,
     ended: bool,
     /// The place that the request takes at its connection, until all is sent.
     _place: Place,
@@ -48,8 +53,9 @@ pub(super) struct Rewritten {
 
 impl Rewritten {
     pub(super) fn new(body: Download, zipped: bool, rewriting: Rewriting, place: Place) -> Self {
-        let unzip = zipped.then(|| GzDecoder::new(Vec::new()));
-        Self { body, unzip, rewriting, rest: Bytes::new(), ended: false, _place: place }
+        let unzip = zipped.then(|| MultiGzDecoder::new(Vec::new()));
+        let (rest, begun, ended) = (Bytes::new(), false, false);
+        Self { body, unzip, rewriting, rest, begun, ended, _place: place }
     }
 
     /// Rewrites some of what has come.
@@ -63,7 +69,9 @@ impl Rewritten {
 
     fn finish(&mut self) -> io::Result<Bytes> {
         self.ended = true;
-        let Some(unzip) = &mut self.unzip else { return Ok(self.rewriting.finish()) };
+        let Some(unzip) = self.unzip.as_mut().filter(|_| self.begun) else {
+            return Ok(self.rewriting.finish());
+        };
         unzip.try_finish()?;
         let last = self.rewriting.push(&std::mem::take(unzip.get_mut()));
         Ok([last, self.rewriting.finish()].concat().into())
@@ -84,14 +92,18 @@ impl MessageBody for Rewritten {
         let this = self.get_mut();
         loop {
             let piece = if !this.rest.is_empty() {
-                this.step()?
+                this.step()
             } else if this.ended {
                 return Poll::Ready(None);
             } else if let Some(piece) = ready!(Pin::new(&mut this.body).poll_next(context)) {
-                this.rest = piece?;
+                (this.rest, this.begun) = (piece?, true);
                 continue;
             } else {
-                this.finish()?
+                this.finish()
+            };
+            let Ok(piece) = piece else {
+                (this.rest, this.ended) = (Bytes::new(), false);
+                return this.body.break_off(Fault::Invalid(BROKEN.to_owned()));
             };
             if !piece.is_empty() {
                 return Poll::Ready(Some(Ok(piece)));

@@ -59,12 +59,18 @@ impl Via<'_> {
         payload: Payload,
     ) -> Result<HttpResponse, Problem> {
         let credential = self.open()?;
-        let place = self.enter(key)?;
         let most = self.state.settings.via.max_body;
         if announced_length(self.request).is_some_and(|length| length > most) {
             return Err(too_large(most));
         }
-        let question = self.question(&credential)?;
+        let mark = self.state.bitting.connections.registry.database();
+        if comes_back(self.request.head(), &mark) {
+            let detail = "This request has come through here before: the connection leads back to \
+                          this server.";
+            return Err(Problem::new(Code::BadRequest, detail));
+        }
+        let place = self.enter(key)?;
+        let question = self.question(&credential, &mark)?;
         let secrets = credential.secrets();
         drop(credential);
         let (client, patience) = (self.state.vendors(), self.state.settings.via.timeout);
@@ -92,7 +98,9 @@ impl Via<'_> {
         if let Some(write) = write {
             write.answered(answered.answer.status().as_u16()).await;
         }
-        let zipped = is_zipped(answered.answer.headers()).map_err(|fault| self.failed(&fault))?;
+        let whole = demand_whole(answered.answer.status());
+        let zipped = whole.and_then(|()| is_zipped(answered.answer.headers()));
+        let zipped = zipped.map_err(|fault| self.failed(&fault))?;
         self.look_after_credential(answered.answer.status()).await?;
         Ok(self.give(answered, zipped, secrets, place))
     }
@@ -136,19 +144,13 @@ impl Via<'_> {
     }
 
     /// What the vendor is asked.
-    fn question(&self, credential: &VendorCredential) -> Result<Question, Problem> {
+    fn question(&self, credential: &VendorCredential, mark: &str) -> Result<Question, Problem> {
         let (origin, head) = (&self.connection.origin, self.request.head());
-        let mark = self.state.bitting.connections.registry.database();
-        if comes_back(head, &mark) {
-            let detail = "This request has come through here before: the connection leads back to \
-                          this server.";
-            return Err(Problem::new(Code::BadRequest, detail));
-        }
         let invalid = || Problem::new(Code::BadRequest, "The method or the URL is not valid.");
         let method = Method::from_bytes(self.request.method().as_str().as_bytes());
         let uri = Uri::try_from(format!("{origin}{}", self.target));
         let unfit = || Problem::internal("a credential does not fit the form of its connection");
-        let mut headers = headers(head, origin.authority(), &mark);
+        let mut headers = headers(head, origin.authority(), mark);
         for (name, value) in credential.headers(&self.connection.form).ok_or_else(unfit)? {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
             let mut value = HeaderValue::from_str(&value).map_err(|_| unfit())?;
@@ -261,6 +263,14 @@ impl Via<'_> {
 /// Who a vendor is in the log.
 fn whom(handle: &str) -> Rc<str> {
     format!("the vendor behind {handle}").into()
+}
+
+/// Refuses a part of an answer, which nobody has asked for: a secret could be read in two parts.
+fn demand_whole(status: StatusCode) -> Result<(), Fault> {
+    match status {
+        StatusCode::PARTIAL_CONTENT => Err(Fault::Invalid("it is a part of one".to_owned())),
+        _ => Ok(()),
+    }
 }
 
 /// Whether an answer is compressed with gzip, which is undone.

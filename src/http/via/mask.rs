@@ -70,13 +70,14 @@ impl Mask {
         self.held.drain(..).for_each(each);
     }
 
-    /// Covers a secret that ends with the last unit.
+    /// Covers a secret that ends with the last unit. What it is meant to be is kept, since it may be
+    /// part of a longer one.
     fn cover(&mut self) {
         for secret in &self.secrets {
             let Some(start) = self.held.len().checked_sub(secret.len()) else { continue };
             if is_meant(self.held.range(start..), secret.as_bytes()) {
                 for unit in self.held.range_mut(start..) {
-                    *unit = Unit::plain(b'*', unit.place);
+                    *unit = unit.covered();
                 }
                 return;
             }
@@ -112,4 +113,31 @@ pub(super) fn masked(text: &[u8], secrets: &[Zeroizing<String>]) -> Option<Vec<u
     }
     mask.finish(|unit| out.extend_from_slice(unit.written()));
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_byte_of_every_secret_is_covered_and_no_other(
+            text in "[abc]{0,24}",
+            secrets in prop::collection::vec("[ab]{1,4}", 1..4),
+        ) {
+            let mut wanted = text.clone().into_bytes();
+            for secret in &secrets {
+                for start in 0..text.len() {
+                    if text[start..].starts_with(secret.as_str()) {
+                        wanted[start..start + secret.len()].fill(b'*');
+                    }
+                }
+            }
+            let secrets: Vec<_> = secrets.into_iter().map(Zeroizing::new).collect();
+            let covered = masked(text.as_bytes(), &secrets).unwrap_or(text.into_bytes());
+            prop_assert_eq!(String::from_utf8(covered), String::from_utf8(wanted));
+        }
+    }
 }

@@ -49,6 +49,11 @@ impl Unit {
         Self { written, length: text.len() as u8, meant, place }
     }
 
+    /// The same, written as a star.
+    pub(super) fn covered(&self) -> Self {
+        Self::new(b"*", self.meant, self.place)
+    }
+
     /// How it is written.
     pub(super) fn written(&self) -> &[u8] {
         &self.written[..usize::from(self.length)]

@@ -149,7 +149,9 @@ impl FromStr for HeaderTemplate {
             return Err(format!("{name:?} is not the name of a header"));
         }
         if FRAMING.contains(&&*name.to_ascii_lowercase()) {
-            return Err(format!("the header {name} says how a request is sent, not by whom"));
+            return Err(format!(
+                "must not set the header {name}, which says how a request is sent"
+            ));
         }
         let in_field =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -195,8 +197,8 @@ mod tests {
             ("X-Api-Key", "must be bearer"),
             ("header:", "not the name of a header"),
             ("X Key: {a}", "not the name of a header"),
-            ("Host: {a}", "says how a request is sent"),
-            ("header:Content-Length", "says how a request is sent"),
+            ("Host: {a}", "which says how a request is sent"),
+            ("header:Content-Length", "which says how a request is sent"),
             ("X-Key: {}", "not a field"),
             ("X-Key: {A}", "not a field"),
             ("X-Key: {a}{b}", "one field in each"),

@@ -16,6 +16,8 @@ use crate::model::limits::{RateLimit, RatePeriod, lower};
 use crate::model::merge_patch::patch_fields;
 use crate::model::words::Word;
 
+/// The handle that no connection has: at its page, connections are made.
+const RESERVED: &str = "new";
 /// The longest account id.
 const LONGEST_ACCOUNT: usize = 100;
 
@@ -188,9 +190,13 @@ impl NewConnection {
     pub fn from_object(object: &Map<String, Value>) -> Result<Self, FieldErrors> {
         let mut reader = FieldReader::new(object);
         let text = || json!({"type": "string"});
-        let handle: Option<Handle> = reader.parsed("handle", text, |value| {
-            as_text(value)?.parse().map_err(|why: super::handle::InvalidHandle| why.to_string())
-        });
+        let handle: Option<Handle> =
+            reader.parsed("handle", text, |value| match as_text(value)?.parse::<Handle>() {
+                Ok(handle) if handle.as_str() == RESERVED => {
+                    Err(format!("must not be {RESERVED}, which is a page's name"))
+                }
+                read => read.map_err(|why| why.to_string()),
+            });
         let handle = reader.required("handle", handle);
         let kind = reader.parsed("kind", text, |value| read_kind(as_text(value)?));
         let kind = reader.required("kind", kind);

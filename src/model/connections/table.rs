@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::segment::Segment;
 use super::vendor_target::is_clear;
+use crate::model::request_path::read_loosely;
 use crate::model::request_rule::RequestRule;
 use crate::model::scope::Scope;
 
@@ -220,9 +221,9 @@ impl Table {
         }
         let offered = || self.0.iter().filter(|row| offers.standing || !row.marks.standing);
         let closest = closest(offered(), path, |a, b| a == b).ok_or(NoRow::Path)?;
-        // A server that takes letters of either case for the same would serve another row.
-        let of_any_case = closest_of_all(&self.0, path);
-        if of_any_case.is_some_and(|other| !other.closeness().eq(closest.closeness())) {
+        // A server that reads it loosely would serve another row.
+        let of_any_spelling = closest_of_all(&self.0, &read_loosely(path));
+        if of_any_spelling.is_some_and(|other| !other.closeness().eq(closest.closeness())) {
             return Err(NoRow::Path);
         }
         let there = || {
@@ -242,8 +243,8 @@ fn closest<'a>(
     rows.filter(|row| row.fits(path, same)).min_by(|a, b| a.closeness().cmp(b.closeness()))
 }
 
-fn closest_of_all<'a>(rows: &'a [Arc<Row>], path: &str) -> Option<&'a Arc<Row>> {
-    closest(rows.iter(), path, |a, b| a.eq_ignore_ascii_case(b))
+fn closest_of_all<'a>(rows: &'a [Arc<Row>], loose_path: &str) -> Option<&'a Arc<Row>> {
+    closest(rows.iter(), loose_path, |literal, text| read_loosely(literal) == text)
 }
 
 impl FromIterator<Row> for Table {
@@ -287,6 +288,8 @@ mod tests {
             "POST /users agents:write S",
             "DELETE /users agents:write",
             "GET /{version}/jobs any",
+            "POST /notes/{id} notes:write",
+            "POST /notes/a:purge admin:write",
             "GET /articles/ knowledge_base:read",
         ]);
         for (request, wanted) in [
@@ -312,6 +315,9 @@ mod tests {
             ("POST /users", "DELETE"),
             ("GET /v4/jobs", "GET /{version}/jobs any"),
             ("GET /v0/jobs", "nothing"),
+            ("POST /notes/a:purge", "POST /notes/a:purge admin:write"),
+            ("POST /notes/a%3Apurge", "nothing"),
+            ("POST /notes/a%3apurg", "POST /notes/{id} notes:write"),
             ("GET /v10/jobs", "nothing"),
             ("GET /articles/", "GET /articles/ knowledge_base:read"),
             ("GET /articles", "nothing"),

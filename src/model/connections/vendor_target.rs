@@ -1,9 +1,8 @@
 //! The path and query of a request to a vendor. They are forwarded as they came, so that what two
 //! servers could read differently is refused.
 
-use percent_encoding::percent_decode_str;
-
 use crate::model::request_path::normal;
+use crate::model::request_query::{METHOD, parameter_names};
 
 /// Whether a path has only segments that every server takes for the same ones.
 pub fn is_clear(path: &str) -> bool {
@@ -23,24 +22,18 @@ fn encodings(path: &str) -> impl Iterator<Item = String> {
 
 /// Names of parameters that could carry a credential of the client's own.
 const CREDENTIALS: [&str; 4] = ["api_key", "apikey", "access_token", "token"];
-/// The name of a parameter that some frameworks take for the method.
-const METHOD: &str = "_method";
 
 /// The first parameter of a query that is not forwarded: one which may replace the method that was
-/// judged, or the credential that is set. Names are compared as frameworks read them: decoded, up to
-/// a bracket, whatever their case, and after `;` as after `&`.
+/// judged, or the credential that is set.
 pub fn forbidden_parameter(query: &str) -> Option<&'static str> {
-    let forbidden = |pair: &str| {
-        let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
-        let name = percent_decode_str(&name).decode_utf8_lossy().into_owned();
-        let name = name.split('[').next().unwrap_or_default().trim().to_ascii_lowercase();
-        CREDENTIALS.into_iter().chain([METHOD]).find(|forbidden| *forbidden == name)
-    };
-    query.split(['&', ';']).find_map(forbidden)
+    let forbidden =
+        |name: String| CREDENTIALS.into_iter().chain([METHOD]).find(|forbidden| *forbidden == name);
+    parameter_names(query).find_map(forbidden)
 }
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
 
     use super::*;

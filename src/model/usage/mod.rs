@@ -38,8 +38,7 @@ words! {
 }
 
 impl Outcome {
-    /// Whether the request was let through to what answers it, or would have been had there been
-    /// anything: what a quota counts.
+    /// Whether the request was let through to what answers it.
     pub fn is_accepted(self) -> bool {
         match self {
             Self::Ok | Self::ClientError | Self::ServerError => true,
@@ -87,6 +86,16 @@ impl Cell {
     /// How the requests ended.
     pub fn outcome(self) -> Outcome {
         Outcome::ALL[usize::from(self.0 & 7)]
+    }
+
+    /// Whether a quota counts the requests: they were let through. Of no resource are also those for a
+    /// path or method that there is not, with which nothing was done.
+    pub fn is_accepted(self) -> bool {
+        self.outcome().is_accepted() && !self.is_of_nothing()
+    }
+
+    fn is_of_nothing(self) -> bool {
+        self.resource().is_none() && self.outcome() == Outcome::ClientError
     }
 
     /// The resource; `None` for paths of none.

@@ -131,9 +131,9 @@ impl RecordStore for Contact {
 fn with_text<'a>(query: Ids<'a>, text: &str) -> Ids<'a> {
     let pattern = contains_pattern(text);
     let matches = lower(contacts::name.nullable())
-        .like(pattern.clone())
+        .like(lower(pattern.clone()))
         .escape('\\')
-        .or(lower(contacts::email).like(pattern.clone()).escape('\\'))
+        .or(lower(contacts::email).like(lower(pattern.clone())).escape('\\'))
         .or(contacts::phone.like(pattern).escape('\\'));
     query.filter(matches)
 }

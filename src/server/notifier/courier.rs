@@ -8,8 +8,8 @@ use crate::config::{Settings, WarningSettings};
 use crate::model::warnings::{Channel, Delivery, Message};
 use crate::outbound::Connector;
 
-/// How long one attempt may take: less than a message is claimed for, and long enough for a receiver
-/// that answers when it has done its work.
+/// How long a webhook may take over one attempt, and a mail server over each answer: less than a message
+/// is claimed for, and long enough for a receiver that answers when it has done its work.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The channels that are configured.

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use lettre::address::Address;
+use lettre::address::{Address, Envelope};
 use lettre::message::Mailbox;
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentType, MIME_VERSION_1_0};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Message as Mail, SmtpTransport, Transport};
@@ -51,7 +51,32 @@ impl Mailer {
             return Err("there is nobody to send it to; set --notify".to_owned());
         }
         let mail = self.mail(delivery, message)?;
-        self.transport.send(&mail).map(drop).map_err(|why| reason(&why))
+        match self.transport.send(&mail) {
+            Ok(_) => Ok(()),
+            // Of several recipients, one that the server does not take keeps it from all others.
+            Err(why) if why.is_permanent() && delivery.recipients.len() > 1 => {
+                self.send_to_each(&mail)
+            }
+            Err(why) => Err(reason(&why)),
+        }
+    }
+
+    /// Sends a mail to each of its recipients alone. It has arrived when one of them has it.
+    fn send_to_each(&self, mail: &Mail) -> Result<(), String> {
+        let (bytes, mut refused, all) = (mail.formatted(), Vec::new(), mail.envelope().to());
+        for recipient in all {
+            let envelope = Envelope::new(Some(self.from.email.clone()), vec![recipient.clone()]);
+            let envelope = envelope.map_err(|why| why.to_string())?;
+            if let Err(why) = self.transport.send_raw(&envelope, &bytes) {
+                refused.push(format!("{recipient}: {}", reason(&why)));
+            }
+        }
+        if refused.len() == all.len() {
+            return Err(refused.join("; "));
+        }
+        let refused = refused.join("; ");
+        tracing::warn!(refused, "a warning was mailed, but not to everybody");
+        Ok(())
     }
 
     fn mail(&self, delivery: &Delivery, message: Message) -> Result<Mail, String> {
@@ -61,6 +86,7 @@ impl Mailer {
             .subject(message.subject)
             // The same at each attempt, so that mail programs show it once.
             .message_id(Some(format!("<{}@{domain}>", delivery.id)))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN);
         for recipient in &delivery.recipients {
             mail = mail.to(Mailbox::new(None, address(recipient)?));
@@ -85,8 +111,14 @@ fn address(text: &str) -> Result<Address, String> {
     text.parse().map_err(|why| format!("{text} is no address to send mail to: {why}"))
 }
 
-/// What went wrong, with its cause: the library's own sentence names only the kind.
+/// What went wrong. A read that has taken too long is told by Unix as one that would block.
 fn reason(why: &lettre::transport::smtp::Error) -> String {
-    let cause = std::error::Error::source(why).map(|cause| format!(": {cause}"));
-    format!("{why}{}", cause.unwrap_or_default())
+    let mut causes = std::iter::successors(std::error::Error::source(why), |cause| cause.source());
+    let kind = causes.find_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()));
+    match kind {
+        Some(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            "the mail server did not answer in time".to_owned()
+        }
+        _ => why.to_string(),
+    }
 }

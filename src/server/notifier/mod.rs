@@ -1,5 +1,6 @@
-//! Sends the messages about warnings: a thread of its own takes them from the database, one after the
-//! other, so that a receiver that is slow keeps nobody waiting but the next message.
+//! Sends the messages about warnings: for each channel, a thread of its own takes them from the
+//! database, one after the other, so that a receiver that is slow keeps nobody waiting but the next
+//! message of its channel.
 
 mod courier;
 mod mail;
@@ -24,15 +25,26 @@ const LONGEST_WORK: Duration = Duration::from_secs(10);
 
 /// Looks for what is due, and sends it, until the process stops.
 pub(super) fn run(bitting: &Bitting, courier: &Courier, stopping: &AtomicBool) {
-    let mut looking = Health::of("looking for what somebody ought to know of keys");
+    thread::scope(|scope| {
+        let channels = bitting.warnings.channels.iter();
+        let senders: Vec<_> = channels
+            .map(|channel| scope.spawn(move || send(bitting, courier, channel, stopping)))
+            .collect();
+        let mut looking = Health::of("looking for what somebody ought to know of keys");
+        while !stopping.load(Ordering::Acquire) {
+            thread::park_timeout(ROUND);
+            looking.note(look(bitting, stopping));
+        }
+        senders.iter().for_each(|sender| sender.thread().unpark());
+    });
+}
+
+fn send(bitting: &Bitting, courier: &Courier, channel: Channel, stopping: &AtomicBool) {
     let mut sending = Health::of("taking messages about warnings from the database");
-    let mut arriving = bitting.warnings.channels.iter().map(Arriving::on).collect::<Vec<_>>();
+    let mut arriving = Arriving::on(channel);
     while !stopping.load(Ordering::Acquire) {
         thread::park_timeout(ROUND);
-        looking.note(look(bitting, stopping));
-        for channel in &mut arriving {
-            sending.note(send_due(bitting, courier, channel, stopping));
-        }
+        sending.note(send_due(bitting, courier, &mut arriving, stopping));
     }
 }
 

@@ -26,12 +26,13 @@ const SETTING_UP: Duration = Duration::from_secs(3);
 /// How long a connection that was idle may take to show that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(1500);
 
-/// How long PostgreSQL lets a statement run, and a transaction wait for its next one. Each
-/// transaction says so itself: a pooler may run it on a connection that nobody has set up.
-const LIMITED: &str = "SET LOCAL statement_timeout = 4000; \
+/// How long PostgreSQL lets a statement run, and a transaction wait for its next one; there is no other
+/// limit to waiting for a lock. Each transaction says so itself: a pooler may run it on a connection that
+/// nobody has set up.
+const LIMITED: &str = "SET LOCAL statement_timeout = 4000; SET LOCAL lock_timeout = 0; \
                        SET LOCAL idle_in_transaction_session_timeout = 10000";
 /// For whoever looks a database over, which takes its time.
-const UNLIMITED: &str = "SET LOCAL statement_timeout = 0; \
+const UNLIMITED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
                          SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// A pooled connection. One that was left inside a transaction is thrown away.
@@ -257,7 +258,7 @@ fn set_up(connection: &mut PgConnection, own_port: Option<u16>) -> Result<bool> 
     // By itself: only so does a pooler that allows no transactions get to say so.
     diesel::sql_query("BEGIN").execute(connection)?;
     connection.batch_execute(
-        "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; \
+        "SET TIME ZONE 'UTC'; SET statement_timeout = 4000; SET lock_timeout = 0; \
          SET idle_in_transaction_session_timeout = 10000; SET application_name = 'bitting'",
     )?;
     // A pooler may send the next transaction elsewhere, where nothing has been prepared.

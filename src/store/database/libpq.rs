@@ -71,11 +71,7 @@ pub(in crate::store) fn reason(message: &str) -> String {
         return NO_CHANGES.join("; ");
     }
     let connected = message.starts_with("connection to server");
-    let said = if connected {
-        message.rsplit_once(" failed: ").map_or(message, |(_, said)| said).to_owned()
-    } else {
-        without_quoted(message)
-    };
+    let said = if connected { last_attempt(message).to_owned() } else { without_quoted(message) };
     let said = on_one_line(&said);
     let advice = if connected {
         let known = TLS.iter().find(|(words, _)| said.contains(words));
@@ -87,6 +83,18 @@ pub(in crate::store) fn reason(message: &str) -> String {
         NO_URL
     };
     format!("{said}; {advice}")
+}
+
+/// What became of the last attempt. Where TLS did not help, libpq has tried without as well, which says
+/// nothing if the server wants TLS.
+fn last_attempt(message: &str) -> &str {
+    let attempts = message.split("connection to server").filter_map(|attempt| {
+        let (_, said) = attempt.split_once(" failed: ")?;
+        Some(said)
+    });
+    let told: Vec<&str> = attempts.collect();
+    let with_tls = told.iter().rev().find(|said| !said.contains("no encryption"));
+    with_tls.or(told.last()).copied().unwrap_or(message)
 }
 
 /// The problem with a server that takes no changes, and its remedy.

@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// Runs `f`, in which this thread waits for the database no longer than this, all in all. It has an
-/// effect where `Lifelines::cut_overdue` is called.
+/// effect while the database is watched (`Database::watch`).
 pub fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> T {
     /// Puts the earlier deadline back, also when `f` panics.
     struct Earlier(Option<Instant>);

@@ -25,6 +25,8 @@ use crate::store::error::{Error, Result};
 const SQLITE_READERS: u32 = 8;
 /// Those that a server keeps: the change feed's, and one to write counts.
 const KEPT: u32 = 2;
+/// How often it is looked for connections that are waited for too long.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// Connections that writers leave to readers, however long a commit takes.
 const FOR_READERS: u32 = 2;
 /// How long a connection of the pool is kept that nobody uses.
@@ -196,10 +198,21 @@ impl Database {
         }
     }
 
-    /// Ends every connection to PostgreSQL that somebody waits for longer than they may
-    /// ([`lifeline::within`]); to be called over and over.
-    pub fn cut_overdue(&self) {
-        self.shared.lines.cut_overdue();
+    /// Has a thread end every connection to PostgreSQL that somebody waits for longer than they may
+    /// ([`lifeline::within`]), for as long as the database is open.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn watch(&self) -> std::io::Result<()> {
+        let shared = Arc::downgrade(&self.shared);
+        let cut = move || {
+            while let Some(shared) = shared.upgrade() {
+                shared.lines.cut_overdue();
+                drop(shared);
+                thread::sleep(WATCH_INTERVAL);
+            }
+        };
+        thread::Builder::new().name("database-watch".to_owned()).spawn(cut).map(drop)
     }
 
     /// Has nobody who waits for PostgreSQL now wait longer than this from now on.

@@ -71,6 +71,9 @@ pub struct ServerFacts {
     /// Whether commits wait for standbys that this user may not look at.
     #[diesel(sql_type = Bool)]
     pub standbys_unseen: bool,
+    /// Whether there is a schema in which tables are looked for and made.
+    #[diesel(sql_type = Bool)]
+    pub has_schema: bool,
     /// Whether this user may change our tables or, where there are none, make them.
     #[diesel(sql_type = Bool)]
     pub may_write: bool,
@@ -91,6 +94,7 @@ impl ServerFacts {
              current_setting('transaction_read_only') = 'on' AS read_only, \
              current_setting('synchronous_standby_names') <> '' \
              AND NOT pg_has_role('pg_read_all_stats', 'USAGE') AS standbys_unseen, \
+             current_schema() IS NOT NULL AS has_schema, \
              COALESCE((SELECT has_table_privilege(t.oid, 'UPDATE') FROM pg_catalog.pg_class AS t \
              JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
              WHERE n.nspname = current_schema() AND t.relname = 'bitting'), \
@@ -116,6 +120,13 @@ pub fn of_server(server: &ServerFacts) -> Vec<Finding> {
     if server.read_only && !server.standby {
         let [message, remedy] = libpq::NO_CHANGES;
         findings.push(Finding::wrong("writing", message, remedy));
+    } else if !server.has_schema {
+        findings.push(Finding::wrong(
+            "schema",
+            "search_path names no schema that there is",
+            "make it (CREATE SCHEMA …), or set search_path to one that there is (ALTER ROLE … SET \
+             search_path)",
+        ));
     } else if !server.may_write && !server.standby {
         findings.push(Finding::wrong(
             "writing",

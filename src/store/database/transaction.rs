@@ -1,12 +1,19 @@
 //! The three ways to use the database: one read, one snapshot, one write transaction.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 
 use super::any_connection::AnyConnection;
 use super::connection::Session;
+use super::lifeline;
 use super::pool::Database;
 use super::replication;
 use crate::store::error::{Error, Result};
+
+/// How long a commit may take. PostgreSQL sets no limit to its wait for standbys; a server's requests
+/// have an earlier end.
+const LONGEST_COMMIT: Duration = Duration::from_secs(20);
 
 impl Session {
     /// Runs `f` in a transaction, as long as this thread may wait for the database.
@@ -33,7 +40,10 @@ impl Session {
         self.in_transaction = true;
         let result = self.run(begin).map_err(E::from).and_then(|()| f(&mut self.connection));
         let committing = result.is_ok();
-        let result = result.and_then(|value| Ok(self.run("COMMIT").map(|()| value)?));
+        let result = result.and_then(|value| {
+            lifeline::within(LONGEST_COMMIT, || self.run("COMMIT"))?;
+            Ok(value)
+        });
         let ended = result.is_ok() || self.run("ROLLBACK").is_ok();
         self.unsure = committing && !ended;
         self.in_transaction = !ended;

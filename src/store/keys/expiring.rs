@@ -28,25 +28,15 @@ pub fn position(connection: &mut AnyConnection, days: i64) -> Result<ScanPositio
     Ok(ScanPosition { expires_at: end.0, key: KeyNumber(rows::row_number(number)?) })
 }
 
-/// Moves the position on. Returns whether it was still where it was read: if not, another server has
-/// looked through the same keys.
-pub fn advance(
-    connection: &mut AnyConnection,
-    days: i64,
-    from: ScanPosition,
-    to: ScanPosition,
-) -> Result<bool> {
-    let unmoved = scan::table
-        .filter(scan::days.eq(days))
-        .filter(scan::expires_at.eq(from.expires_at.naive_utc()))
-        .filter(scan::key_number.eq(i64::from(from.key.0)));
-    let moved = diesel::update(unmoved)
+/// Moves the position on.
+pub fn advance(connection: &mut AnyConnection, days: i64, to: ScanPosition) -> Result<()> {
+    diesel::update(scan::table.filter(scan::days.eq(days)))
         .set((
             scan::expires_at.eq(to.expires_at.naive_utc()),
             scan::key_number.eq(i64::from(to.key.0)),
         ))
         .execute(connection)?;
-    Ok(moved == 1)
+    Ok(())
 }
 
 /// Moves a position that is at a key or behind it back to before that key, whose end has come nearer.

@@ -138,16 +138,16 @@ fn held_by(query: Query, holder: &HeldBy) -> Query {
 fn with_text(query: Query, text: &str) -> Query {
     let pattern = contains_pattern(text);
     let email = lower(user_table::email.nullable());
-    let addressed = email.like(pattern.clone()).escape('\\');
-    let spelled = email.like(contains_pattern(&users::as_stored(text))).escape('\\');
+    let addressed = email.like(lower(pattern.clone())).escape('\\');
+    let spelled = email.like(lower(contains_pattern(&users::as_stored(text)))).escape('\\');
     let holders = user_table::table.filter(addressed.or(spelled)).select(user_table::id.nullable());
     let matches = lower(table::name.nullable())
-        .like(pattern.clone())
+        .like(lower(pattern.clone()))
         .escape('\\')
-        .or(lower(table::description).like(pattern.clone()).escape('\\'))
-        .or(lower(table::owner).like(pattern.clone()).escape('\\'))
-        .or(lower(table::id.nullable()).like(pattern.clone()).escape('\\'))
-        .or(lower(table::display.nullable()).like(pattern).escape('\\'))
+        .or(lower(table::description).like(lower(pattern.clone())).escape('\\'))
+        .or(lower(table::owner).like(lower(pattern.clone())).escape('\\'))
+        .or(lower(table::id.nullable()).like(lower(pattern.clone())).escape('\\'))
+        .or(lower(table::display.nullable()).like(lower(pattern)).escape('\\'))
         .or(table::user_id.eq_any(holders));
     query.filter(matches)
 }

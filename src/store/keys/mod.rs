@@ -253,7 +253,7 @@ pub fn active_named(
 ) -> Result<Option<ApiKey>> {
     let filter = KeyFilter::of_status(StatusFilter::Active);
     let row: Option<Row> = matching(&filter, user, now)
-        .filter(lower(table::name.nullable()).eq(name.to_lowercase()))
+        .filter(lower(table::name.nullable()).eq(lower(name)))
         .order(table::number.desc())
         .select(table::all_columns)
         .first(connection)

@@ -8,7 +8,8 @@ use diesel::sql_types::BigInt;
 
 use super::{journal, key_number, minutes, numbers, position};
 use crate::model::key::KeyNumber;
-use crate::model::usage::{Hour, KeySelection, Outcome, Windows};
+use crate::model::scope::Access;
+use crate::model::usage::{Cell, Hour, KeySelection, Outcome, Windows};
 use crate::model::words::Word;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::database::statement::Statement;
@@ -22,6 +23,7 @@ pub fn accepted_since(
     from: Hour,
     windows: &Windows,
 ) -> Result<HashMap<KeyNumber, i64>> {
+    let of_nothing = Access::ALL.map(|access| Cell::new(None, access, Outcome::ClientError));
     let accepted = Outcome::ALL.iter().filter(|outcome| outcome.is_accepted());
     // The lowest three bits of a cell are its outcome.
     let hours = Statement::<(BigInt, BigInt)>::on(connection)
@@ -31,6 +33,8 @@ pub fn accepted_since(
         .number(from.0)
         .sql(" AND (cell & 7)")
         .among(accepted.map(|outcome| *outcome as i64))
+        .sql(" AND NOT cell")
+        .among(of_nothing.map(Cell::number))
         .sql(" GROUP BY key_number");
     let mut sums = HashMap::new();
     for (key, n) in hours.load::<(i64, i64)>(connection)? {
@@ -41,7 +45,7 @@ pub fn accepted_since(
     counts.retain(|count| !position.covers(count.key, count.minute));
     counts.extend(journal::counts(connection, KeySelection::Only(keys))?);
     for count in counts {
-        if count.minute >= from.first_minute() && count.cell.outcome().is_accepted() {
+        if count.minute >= from.first_minute() && count.cell.is_accepted() {
             *sums.entry(count.key).or_default() += count.n;
         }
     }

@@ -126,7 +126,7 @@ fn matching(filter: &UserFilter) -> Query {
     let mut query = table::table.into_boxed();
     if let Some(text) = &filter.text {
         let email = lower(table::email.nullable());
-        let holds = |text: &str| email.like(contains_pattern(text)).escape('\\');
+        let holds = |text: &str| email.like(lower(contains_pattern(text))).escape('\\');
         query = query.filter(holds(text).or(holds(&as_stored(text))));
     }
     if let Some(role) = filter.role {

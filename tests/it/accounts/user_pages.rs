@@ -255,7 +255,7 @@ on_both! {
             assert_eq!(admin.get(&page).status, 303);
             let user = format!("/users/{}", user.id);
             assert_ne!(text(&admin.get(&user), "#disabled"), "");
-            assert_eq!(admin.submit(&user, &format!("{user}/link"), &[]).status, 404);
+            assert_eq!(admin.submit(&user, &format!("{user}/link"), &[]).status, 409);
             assert_eq!(admin.submit(&user, &format!("{user}/enable"), &[]).status, 303);
             assert_eq!(text(&admin.get(&user), "#disabled"), "");
             assert_eq!(bo.log_in(email, PASSWORD).status, 303);

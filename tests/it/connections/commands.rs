@@ -52,30 +52,33 @@ on_both! {
             ("customerly", &customerly, "wrong", "rejected: the vendor does not accept"),
             ("clari", &callrail, "wrong", "rejected"),
         ] {
-            let said = ours.add("new", kind, vendor, credential).unwrap_err();
+            let said = ours.add("fresh", kind, vendor, credential).unwrap_err();
             assert!(said.contains(why) && said.contains("nothing was saved"), "{said}");
             assert!(!said.contains("worse"), "{said}");
         }
-        let said = ours.add("new", "aircall", &aircall, "").unwrap_err();
+        // Where a connection is made is a page of its own.
+        let said = ours.add("new", "callrail", &callrail, callrail::KEY).unwrap_err();
+        assert!(said.contains("--handle must not be new"), "{said}");
+        let said = ours.add("fresh", "aircall", &aircall, "").unwrap_err();
         assert!(said.contains("api_id and api_token, or access_token"), "{said}");
-        let elsewhere = ["add", "new", "--kind", "callrail", "--base-url", "https://evil.example"];
+        let elsewhere = ["add", "fresh", "--kind", "callrail", "--base-url", "https://evil.example"];
         let said = ours.connection(&elsewhere, callrail::KEY).unwrap_err();
         assert!(said.contains("--connections-hosts"), "{said}");
         let base = callrail.origin();
-        let other = ["add", "new", "--kind", "callrail", "--base-url", base, "--account", "ACCOTHER"];
+        let other = ["add", "fresh", "--kind", "callrail", "--base-url", base, "--account", "ACCOTHER"];
         let said = ours.connection(&other, callrail::KEY).unwrap_err();
         assert!(said.contains(callrail::ACCOUNT), "{said}");
         assert_eq!(ours.database.db_number("SELECT COUNT(*) FROM connections"), 0);
         // So the program before may still open it.
         assert_eq!(ours.database.db_number("SELECT oldest_program FROM bitting"), 1);
 
-        let untested = ["add", "new", "--kind", "callrail", "--base-url", base, "--untested"];
-        assert_eq!(ours.connection(&untested, "wrong"), Ok("new untested".to_owned()));
+        let untested = ["add", "fresh", "--kind", "callrail", "--base-url", base, "--untested"];
+        assert_eq!(ours.connection(&untested, "wrong"), Ok("fresh untested".to_owned()));
         assert_eq!(ours.database.db_number("SELECT oldest_program FROM bitting"), 2);
-        let said = ours.connection(&["test", "new"], "").unwrap_err();
-        assert!(said.contains("new rejected"), "{said}");
-        let mended = ours.connection(&["set-credential", "new"], callrail::KEY);
-        assert_eq!(mended, Ok("new ok".to_owned()));
+        let said = ours.connection(&["test", "fresh"], "").unwrap_err();
+        assert!(said.contains("fresh rejected"), "{said}");
+        let mended = ours.connection(&["set-credential", "fresh"], callrail::KEY);
+        assert_eq!(mended, Ok("fresh ok".to_owned()));
         let events = "SELECT action FROM audit_events WHERE action LIKE 'connection.%' ORDER BY id";
         let expected = ["created", "rejected", "credential_set"].map(|a| format!("connection.{a}"));
         assert_eq!(ours.database.db_texts(events), expected);

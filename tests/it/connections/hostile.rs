@@ -1,10 +1,12 @@
 //! A vendor that is hostile, or broken: what it says is bounded, cleaned, and told as what it is.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bitting::config::ConnectionOptions;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::{Operator, new_key};
 use crate::support::origin::Talk;
@@ -170,6 +172,61 @@ fn gzip_that_is_none_breaks_off() {
     let heard =
         Before::saying(format!("{head}Content-Length: 9\r\n\r\n{{\"a\": 17}}")).heard("GET", "");
     assert!(!heard.ends_with(LAST_CHUNK) && !heard.contains("17"), "{heard}");
+}
+
+fn zip(text: &str) -> Vec<u8> {
+    let mut zip = GzEncoder::new(Vec::new(), Compression::default());
+    zip.write_all(text.as_bytes()).unwrap();
+    zip.finish().unwrap()
+}
+
+/// An answer of these bytes, as gzip.
+fn zipped(body: &[u8]) -> Vec<u8> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n";
+    [format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+}
+
+#[test]
+fn gzip_of_several_parts_or_of_nothing_is_whole_and_one_that_is_cut_is_told() {
+    let parts = [zip("[\"first\","), zip("\"second\"]")].concat();
+    let answer = Before::saying(zipped(&parts)).get("/x");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "[\"first\",\"second\"]"));
+    let answer = Before::saying(zipped(b"")).get("/x");
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    // One who goes by the end of the connection sees a reset.
+    let whole = zip(&"[1] ".repeat(5000));
+    let before = Before::saying(zipped(&whole[..whole.len() - 9]));
+    let head = format!(
+        "GET /via/vendor/x HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
+        before.key.secret
+    );
+    let address = before.server.client.base.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut heard = Vec::new();
+    assert_eq!(
+        stream.read_to_end(&mut heard).map_err(|why| why.kind()),
+        Err(std::io::ErrorKind::ConnectionReset)
+    );
+}
+
+#[test]
+fn a_secret_is_not_read_in_parts() {
+    let before = Before::vendor(|talk| {
+        while let Some(seen) = talk.request() {
+            assert_eq!(seen.header("range") + &seen.header("if-range"), "");
+            let part = seen.line().contains("/part");
+            let status = if part { "206 Partial Content" } else { "200 OK" };
+            let body = &KEY[..10];
+            talk.say(format!("HTTP/1.1 {status}\r\nContent-Length: 10\r\n\r\n{body}"));
+        }
+    });
+    let credential = format!("Bearer {}", before.key.secret);
+    let headers =
+        [("Authorization", credential.as_str()), ("Range", "bytes=0-9"), ("If-Range", "\"x\"")];
+    let get = |path: &str| before.server.client.send("GET", path, &headers, None);
+    assert_eq!(get("/via/vendor/whole").status, 200);
+    get("/via/vendor/part").expect(502, "vendor_answer");
 }
 
 #[test]

@@ -86,6 +86,35 @@ on_both! {
     }
 }
 
+on_both! {
+    fn a_page_saves_all_the_rules_there_may_be(backend) {
+        let vendor = crm();
+        let ours = Operator::new(backend, &[&vendor]);
+        let rules: Vec<String> =
+            (0..200).map(|n| format!("GET /v1/{}/{n} things:read", "x".repeat(100))).collect();
+        let file = ours.database.folder().join("rules");
+        std::fs::write(&file, rules.join("\n")).unwrap();
+        let options = ["--auth", "header:X-Api-Key", "--untested", "--rules", file.to_str().unwrap()];
+        add(&ours, &vendor, &options).unwrap();
+        let server = ours.serve(ConnectionOptions::default());
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let edit = "/connections/crm/edit";
+        let page = admin.get(edit);
+        let (shown, typed) = (attributes(&page, "input[name=shown]", "value"), text(&page, "#rules"));
+        let typed = typed.replace(" GET ", "\r\nGET ");
+        let fields = [("name", "Renamed"), ("recordings", "yes"), ("rules", &*typed), ("shown", &*shown[0])];
+        assert_eq!(admin.submit(edit, edit, &fields).status, 303);
+        let now = ours.shown("crm");
+        assert_eq!((&now["name"], &now["rules"]), (&json!("Renamed"), &json!(rules)));
+        // What is added is added to all of them, up to what there may be.
+        let fields = [("name", "Renamed"), ("rules", &*format!("{typed}\r\nGET /v1/more things:read"))];
+        let refused = admin.submit(edit, edit, &fields);
+        assert_eq!(refused.status, 422);
+        assert_eq!(ours.shown("crm")["rules"], json!(rules));
+    }
+}
+
 #[test]
 fn another_api_is_only_reached_where_the_operator_allows() {
     let vendor = crm();

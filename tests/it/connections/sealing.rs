@@ -79,7 +79,7 @@ on_both! {
         let (right, line) = check(&ours);
         assert!(!right && line.contains("needs the master key"), "{line}");
         for refused in [
-            ours.add("new", "callrail", &callrail, callrail::KEY),
+            ours.add("fresh", "callrail", &callrail, callrail::KEY),
             ours.connection(&["rekey"], ""),
             ours.connection(&["test", "calls"], ""),
         ] {

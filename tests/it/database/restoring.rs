@@ -1,6 +1,7 @@
 //! `bitting revoke-as-in`: what was taken away since a backup is taken away again after it was
 //! restored.
 
+use std::process::Stdio;
 use std::sync::Arc;
 
 use bitting::config::Options;
@@ -12,6 +13,7 @@ use bitting::records::model::resources;
 use serde_json::{Value, json};
 
 use crate::commands::cli::Shell;
+use crate::support::binary::command;
 use crate::support::browser::PASSWORD;
 use crate::support::restore::db_copy;
 use crate::support::server::MadeKey;
@@ -184,6 +186,24 @@ on_both! {
         drop(server);
         shell.ok(&["check"]);
     }
+}
+
+#[test]
+fn what_nobody_reads_is_done_all_the_same() {
+    let server = TestServer::start(Backend::Sqlite);
+    let keys: Vec<MadeKey> = (0..30).map(|_| server.key("calls:read")).collect();
+    let before = server.stop();
+    let backup = db_copy(&before);
+    let server = on(&before);
+    keys.iter().for_each(|key| drop(server.revoke(key)));
+    let before = server.stop();
+    let mut command = command(&backup.folder(), &["revoke-as-in", &before.url]);
+    command.env("BITTING_DATABASE_URL", &backup.url);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    child.wait().unwrap();
+    let again = Shell(backup).ok(&["revoke-as-in", &before.url]);
+    assert_eq!(again, "every session and one-time link ended\n");
 }
 
 on_both! {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bitting::config::Options;
 use serde_json::json;
 
+use crate::commands::cli::Shell;
 use crate::support::postgres::{Cluster, can_start_servers};
 use crate::support::{Backend, TestDatabase, TestServer, eventually};
 
@@ -61,6 +62,15 @@ fn a_commit_that_is_not_confirmed_says_so_and_keeps_no_reader_out() {
     eventually("the same request is answered with what it has made", || create().status == 201);
     let count = "SELECT COUNT(*) FROM api_keys WHERE name = 'unsure'";
     assert_eq!(server.database.db_number(count), 1);
+
+    // Commands do not wait for ever either.
+    set("away");
+    let shell = Shell(TestDatabase::at(Backend::Postgres, server.database.url.clone()));
+    shell.refused(&["key", "revoke", &key.id], 1, &["has not confirmed the change"]);
+    set("");
+    eventually("it was made all the same", || {
+        server.call(&key, "GET", "/v1/ping", None).status == 401
+    });
 }
 
 /// Ends the wait of whatever waits for a standby, as an operator does by hand.

@@ -117,11 +117,19 @@ fn many_clients_at_once_never_get_more() {
     }
 }
 
+/// Asks for what there is not, and asks nothing: neither takes anything.
+fn astray(server: &TestServer, key: &MadeKey) {
+    get(server, key, "/v1/nothing").expect(404, "not_found");
+    server.call(key, "DELETE", "/v1/calls", None).expect(405, "method_not_allowed");
+    server.call(key, "POST", "/v1/verify", Some(&json!({}))).expect(422, "validation_failed");
+}
+
 on_both! {
     fn a_quota_holds_for_the_calendar_across_a_restart_and_for_all_servers(backend) {
         let server = TestServer::start(backend);
         let key = server.key_with("calls:read", json!({"quota": "10/day"}));
         assert_eq!(accepted(&server, &key, 6), 6);
+        astray(&server, &key);
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let server = TestServer::with_clock(server.stop(), Options::default(), clock.clone());
         let first = get(&server, &key, "/v1/calls");
@@ -157,6 +165,7 @@ on_both! {
         let server = TestServer::with_clock(database, Options::default(), clock);
         let key = server.key("calls:read");
         assert_eq!(accepted(&server, &key, 4), 4);
+        astray(&server, &key);
         server.db_flush();
         server.bitting.fold_journal().unwrap();
         server.pass(Duration::from_secs(29 * 86_400 + 23 * 3600));

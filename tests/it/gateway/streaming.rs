@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use super::{before, body, connect, head, rest, sent, until};
 use crate::support::ports::free_port;
@@ -154,6 +155,30 @@ fn a_client_that_asks_first_is_told_to_go_on_or_is_refused() {
     let answer = String::from_utf8(rest(&mut stream)).unwrap();
     assert_eq!(raw::status(&answer), 403, "{answer}");
     assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
+fn an_answer_that_reads_like_an_interim_one_is_passed_on() {
+    const TOLD: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+    let upstream = Origin::talking(|talk| {
+        talk.head();
+        talk.say(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 4 * TOLD.len() + 5));
+        for _ in 0..4 {
+            std::thread::sleep(Duration::from_millis(20));
+            talk.say(TOLD);
+        }
+        talk.say("hello");
+        talk.closed();
+    });
+    let server = before(&upstream, Backend::Sqlite);
+    let key = writer(&server);
+    let whole = format!("{}hello", TOLD.repeat(4));
+    let mut stream = sent(&server, head("GET /v1/calls", &key, ""));
+    assert!(until(&mut stream, "hello").ends_with(&format!("\r\n\r\n{whole}")));
+    // Nor where the client has asked before it sends its body.
+    let expect = "Content-Length: 1\r\nExpect: 100-continue\r\n";
+    let mut stream = sent(&server, head("POST /v1/calls", &key, expect));
+    assert!(until(&mut stream, "hello").ends_with(&format!("\r\n\r\n{whole}")));
 }
 
 #[test]

@@ -267,18 +267,26 @@ on_both! {
         assert_eq!((text(&asked, "h1"), texts(&asked, "#named li").len()), ("Revoke 120 keys?".to_owned(), 100));
         assert!(texts(&asked, "main p").contains(&"And 20 more: see all of them .".to_owned()), "{:?}", texts(&asked, "main p"));
         let field = |page, name: &str| attributes(page, &format!("input[name={name}]"), "value").concat();
-        let (filter, confirm) = (field(&asked, "q"), field(&asked, "confirm"));
+        let (filter, mark) = (field(&asked, "q"), field(&asked, "mark"));
         make(&server, &["job made meanwhile"]);
-        let fields = [("q", filter.as_str()), ("confirm", confirm.as_str()), ("reason", "old")];
+        let fields = [("q", filter.as_str()), ("mark", mark.as_str()), ("reason", "old")];
         let changed = admin.submit("/keys", "/keys/revoke", &fields);
         assert_eq!((changed.status, text(&changed, "h1")), (409, "Revoke 121 keys?".to_owned()));
-        assert!(text(&changed, ".notice").contains("Nothing has been revoked: 120 keys were shown"));
+        assert!(text(&changed, ".notice").contains("Nothing has been revoked: these are not the keys that were shown"));
         assert_eq!(field(&changed, "reason"), "old");
         assert!(revocations(&server).is_empty());
-        let confirm = field(&changed, "confirm");
-        let done = admin.submit("/keys", "/keys/revoke", &[fields[0], ("confirm", &confirm)]);
+        // As many, and not the same.
+        let mark = field(&changed, "mark");
+        let list = server.manage("GET", "/v1/keys?q=job&limit=1", None).ok();
+        let body = json!({"ids": [list["data"][0]["id"]]});
+        revoke(&server, &body).ok();
+        make(&server, &["job made later"]);
+        let other = admin.submit("/keys", "/keys/revoke", &[fields[0], ("mark", &mark)]);
+        assert_eq!((other.status, text(&other, "h1")), (409, "Revoke 121 keys?".to_owned()));
+        let mark = field(&other, "mark");
+        let done = admin.submit("/keys", "/keys/revoke", &[fields[0], ("mark", &mark)]);
         assert_eq!(done.status, 303, "{done:#?}");
-        assert_eq!(texts(&admin.get("/keys"), ".tabs .count"), ["0", "121"]);
+        assert_eq!(texts(&admin.get("/keys"), ".tabs .count"), ["0", "122"]);
     }
 }
 
@@ -300,7 +308,8 @@ on_both! {
         assert!(revocations(&server).is_empty());
         let denied = server.manage("GET", "/v1/audit?action=access.denied", None).ok();
         assert_eq!(denied["data"][0]["key_id"], json!(foreign.id));
-        let done = member.submit("/keys", "/keys/revoke", &[("q", "job"), ("confirm", "1")]);
+        let mark = attributes(&asked, "input[name=mark]", "value").concat();
+        let done = member.submit("/keys", "/keys/revoke", &[("q", "job"), ("mark", &mark)]);
         assert_eq!((done.status, revocations(&server)), (303, vec![own]));
         server.db_user("eve@example.com", json!({"role": "auditor"}));
         let auditor = Browser::signed_in(&server.client.base, "eve@example.com");

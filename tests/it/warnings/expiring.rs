@@ -205,13 +205,17 @@ on_both! {
 }
 
 on_both! {
-    fn a_key_that_is_revoked_while_its_warning_waits_is_not_told_of(backend) {
+    fn a_key_that_ends_while_its_warning_waits_is_not_told_of(backend) {
         let webhook = Upstream::start();
         webhook.answer_with(503);
         let cluster = Cluster::start(backend, 2, send_to(webhook.address));
         let keys = ["kept", "revoked", "rotated"].map(|name| cluster.db_key(name, 20 * 24));
+        cluster.db_key("expired", 7 * 24 + 1);
+        // Of a key with a short life, less is told.
+        let of_old = "UPDATE api_keys SET created_at = '2026-01-01 00:00:00' WHERE name = 'expired'";
+        cluster.database.db_execute(of_old);
         cluster.pass(HOUR * 24 * 7);
-        eventually("all were tried", || cluster.db_count("error IS NOT NULL") == 3);
+        eventually("all were tried", || cluster.db_count("error IS NOT NULL") == 4);
         cluster.servers[0].revoke(&keys[1]);
         let later = format(start_of_time() + TimeDelta::days(300));
         let path = format!("/v1/keys/{}/rotate", keys[2].id);

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use bitting::config::{Encryption, MailSettings, SmtpServer};
+use bitting::domain::principal::Principal;
+use bitting::model::email::Email;
 use bitting::model::time::format;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::Cluster;
 use crate::support::receivers::MailServer;
-use crate::support::{eventually, on_both};
+use crate::support::{Backend, eventually, on_both};
 
 /// The values of a mail's header.
 pub fn header<'a>(mail: &'a Value, name: &str) -> Vec<&'a str> {
@@ -19,7 +21,12 @@ pub fn header<'a>(mail: &'a Value, name: &str) -> Vec<&'a str> {
 }
 
 /// Two servers that send mails there.
-pub fn mailing(backend: crate::support::Backend, mail: &MailServer) -> Cluster {
+pub fn mailing(backend: Backend, mail: &MailServer) -> Cluster {
+    mailing_to(backend, mail, &["ops@example.com"])
+}
+
+fn mailing_to(backend: Backend, mail: &MailServer, notify: &[&str]) -> Cluster {
+    let notify: Vec<Email> = notify.iter().map(|email| email.parse().unwrap()).collect();
     let server = SmtpServer {
         host: "127.0.0.1".to_owned(),
         port: mail.port,
@@ -27,7 +34,7 @@ pub fn mailing(backend: crate::support::Backend, mail: &MailServer) -> Cluster {
         credentials: None,
     };
     Cluster::start(backend, 2, move |settings| {
-        let notify = vec!["ops@example.com".parse().unwrap()];
+        let notify = notify.clone();
         let from = "keys@example.com".parse().unwrap();
         settings.warnings.mail = Some(MailSettings { server: server.clone(), from, notify });
         settings.public_url = Some("https://keys.example.com".to_owned());
@@ -75,6 +82,25 @@ on_both! {
     }
 }
 
+#[test]
+fn who_is_not_known_to_the_mail_server_keeps_it_from_nobody() {
+    let Some(mail) = MailServer::start() else { return };
+    let notify = ["nobody@example.com", "ops@example.com", "sec@example.com"];
+    let cluster = mailing_to(Backend::Sqlite, &mail, &notify);
+    cluster.servers[0].bitting.store_test(&Principal::command_line("test")).unwrap();
+    let mails = mail.wait_for_mails(2);
+    eventually("it is noted", || cluster.db_count("delivered_at IS NOT NULL") == 1);
+    let to: Vec<_> = mails.iter().map(|mail| mail["to"].clone()).collect();
+    assert_eq!(to, [json!(["ops@example.com"]), json!(["sec@example.com"])]);
+    assert_eq!(header(&mails[0], "mime-version"), ["1.0"]);
+    drop(cluster);
+    let cluster = mailing_to(Backend::Sqlite, &mail, &notify[..1]);
+    cluster.servers[0].bitting.store_test(&Principal::command_line("test")).unwrap();
+    eventually("it is noted", || cluster.db_count("error IS NOT NULL") == 1);
+    let why = cluster.database.db_texts("SELECT error FROM notifications");
+    assert_eq!(why[0].matches("no such user").count(), 1, "{why:?}");
+}
+
 on_both! {
     /// However it came into the database.
     fn no_name_adds_a_header_or_a_recipient(backend) {
@@ -95,8 +121,8 @@ on_both! {
         }
         server.key_with("calls:read", json!({"name": "plain", "expires_at": end}));
         let line_break = match backend {
-            crate::support::Backend::Sqlite => "char(13, 10)",
-            crate::support::Backend::Postgres => "chr(13) || chr(10)",
+            Backend::Sqlite => "char(13, 10)",
+            Backend::Postgres => "chr(13) || chr(10)",
         };
         let injected = format!("'x' || {line_break} || 'Bcc: evil@example.com' || {line_break} || {line_break} || 'text'");
         server.database.db_execute(&format!("UPDATE api_keys SET name = {injected} WHERE name = 'plain'"));

@@ -44,7 +44,7 @@ const FORMS: [(&str, &str, &str); 29] = [
     (
         "/connections/new?kind=callrail",
         "/connections/new",
-        "kind=callrail&name=x&handle=new&credential_api_key=secret&untested=yes",
+        "kind=callrail&name=x&handle=fresh&credential_api_key=secret&untested=yes",
     ),
     ("/connections/{on}", "/connections/{on}/test", ""),
     ("/connections/{on}/edit", "/connections/{on}/edit", "name=Other&recordings=yes"),

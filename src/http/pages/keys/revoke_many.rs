@@ -5,6 +5,9 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 
 use crate::domain;
 use crate::domain::Bitting;
@@ -81,7 +84,8 @@ struct RevokePage {
     found_by: Option<String>,
     /// The fields of the filter; none where the keys themselves are named.
     fields: Vec<(&'static str, String)>,
-    confirm: usize,
+    /// What tells the keys that were found from others.
+    mark: String,
     rows: Vec<Row>,
     more: Option<String>,
     /// The list that they were chosen in.
@@ -104,6 +108,7 @@ struct Row {
 /// What is asked about, read from the database.
 struct Found {
     total: usize,
+    mark: String,
     rows: Vec<Row>,
 }
 
@@ -115,7 +120,7 @@ fn find(bitting: &Bitting, principal: &Principal, chosen: &Chosen) -> domain::Re
         let keys = bitting.keys_with_ids(principal, &chosen.ids)?;
         keys.iter().filter(|key| key.revocation.is_none()).map(|key| key.number).collect()
     };
-    let (now, total) = (bitting.time.now(), numbers.len());
+    let (now, total, mark) = (bitting.time.now(), numbers.len(), mark_of(&numbers));
     let row = |row: domain::keys::listing::KeyRow| Row {
         id: row.key.id.to_string(),
         name: shortened(row.key.label.name, NAME),
@@ -126,12 +131,21 @@ fn find(bitting: &Bitting, principal: &Principal, chosen: &Chosen) -> domain::Re
     };
     let named = if chosen.by_filter() { total.min(NAMED) } else { total };
     let rows = bitting.key_rows(&numbers[..named])?.into_iter().map(row).collect();
-    Ok(Found { total, rows })
+    Ok(Found { total, mark, rows })
+}
+
+/// A text for these keys and no others, in any order.
+fn mark_of(numbers: &[KeyNumber]) -> String {
+    let mut numbers = numbers.to_vec();
+    numbers.sort_unstable();
+    let mut digest = Sha256::new();
+    numbers.iter().for_each(|number| digest.update(number.0.to_be_bytes()));
+    URL_SAFE_NO_PAD.encode(digest.finalize())
 }
 
 impl RevokePage {
     fn new(viewer: &Viewer, chosen: &Chosen, found: Found) -> Self {
-        let Found { total, rows } = found;
+        let Found { total, mark, rows } = found;
         let more = total - rows.len();
         let by_filter = chosen.by_filter();
         Self {
@@ -140,7 +154,7 @@ impl RevokePage {
             found_by: by_filter.then(|| list_filters::words(&chosen.filter).join(", ")),
             back: pager::address("/keys", chosen.filter.parameters()),
             fields: if by_filter { chosen.fields() } else { Vec::new() },
-            confirm: total,
+            mark,
             rows,
             more: (more > 0).then(|| number(more as i64)),
             reason: String::new(),
@@ -176,24 +190,24 @@ pub async fn revoke(
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let chosen = Chosen::of_form(&form, &viewer.catalog)?;
-    let reason = form.text("reason").to_owned();
-    let request = RevokeMany {
-        keys: if chosen.by_filter() {
-            let confirm = form.text("confirm").parse().unwrap_or(0);
-            KeyChoice::Found { filter: chosen.filter.clone(), confirm }
-        } else {
-            KeyChoice::Ids(chosen.ids.clone())
-        },
-        reason: Some(reason.clone()).filter(|reason| !reason.trim().is_empty()),
-    };
+    let (mark, reason) = (form.text("mark").to_owned(), form.text("reason").to_owned());
     let (principal, asked) = (viewer.principal.clone(), chosen.clone());
     let done = state.run(move |bitting| {
+        let keys = if asked.by_filter() {
+            let found = find(bitting, &principal, &asked)?;
+            if found.mark != mark {
+                return Ok(Some((Refusal::Changed(reason), found)));
+            }
+            KeyChoice::Found { filter: asked.filter.clone(), confirm: found.total }
+        } else {
+            KeyChoice::Ids(asked.ids.clone())
+        };
+        let given = Some(reason.clone()).filter(|reason| !reason.trim().is_empty());
+        let request = RevokeMany { keys, reason: given };
         let refusal = match validation_errors(bitting.revoke_keys(&request, &principal, None)) {
             Ok(Ok(_)) => return Ok(None),
             Ok(Err(errors)) => Refusal::Reason(reason_errors(errors)?, reason),
-            Err(domain::Error::NotConfirmed { confirmed, .. }) => {
-                Refusal::Changed(confirmed, reason)
-            }
+            Err(domain::Error::NotConfirmed { .. }) => Refusal::Changed(reason),
             Err(other) => return Err(other),
         };
         Ok(Some((refusal, find(bitting, &principal, &asked)?)))
@@ -205,11 +219,10 @@ pub async fn revoke(
             let errors = FormErrors::new(errors, &FIELDS);
             page(StatusCode::UNPROCESSABLE_ENTITY, &RevokePage { errors, reason, ..asked_again })
         }
-        Refusal::Changed(confirmed, reason) => {
-            let notice = Some(format!(
-                "Nothing has been revoked: {} were shown before. Look at them again.",
-                counted(confirmed as i64, "key"),
-            ));
+        Refusal::Changed(reason) => {
+            let changed = "Nothing has been revoked: these are not the keys that were shown before. \
+                           Look at them again.";
+            let notice = Some(changed.to_owned());
             page(StatusCode::CONFLICT, &RevokePage { notice, reason, ..asked_again })
         }
     }
@@ -219,8 +232,8 @@ pub async fn revoke(
 enum Refusal {
     /// The reason is wrong.
     Reason(FieldErrors, String),
-    /// The filter finds another number of keys than they were shown.
-    Changed(usize, String),
+    /// The filter finds other keys than they were shown.
+    Changed(String),
 }
 
 /// Only the reason can be typed; what else is wrong is answered as for programs.

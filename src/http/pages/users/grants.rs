@@ -1,5 +1,7 @@
 //! Scopes as the pages show them: by resource, and as a sentence.
 
+use chrono::{Duration, NaiveTime};
+
 use crate::http::pages::parts::text::{listed, long_day};
 use crate::model::scope::{Access, ScopeSet};
 use crate::model::time::Moment;
@@ -61,6 +63,9 @@ pub fn sentence(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
 fn abilities(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
     let parts: Vec<String> = Grant::list(scopes).iter().map(Grant::words).collect();
     let until = match expires_at {
+        Some(end) if end.time() == NaiveTime::MIN => {
+            format!("until the end of {}", long_day(end - Duration::days(1)))
+        }
         Some(end) => format!("until {}", long_day(end)),
         None => "until somebody revokes it".to_owned(),
     };
@@ -88,6 +93,6 @@ mod tests {
         );
         let end = parse_rfc3339("2027-02-20T00:00:00Z");
         let until = sentence(&"leads:write".parse().unwrap(), end);
-        assert_eq!(until, "This key can write leads until 20 February 2027.");
+        assert_eq!(until, "This key can write leads until the end of 19 February 2027.");
     }
 }

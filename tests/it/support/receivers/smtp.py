@@ -1,4 +1,5 @@
-"""A mail server that takes everything: a JSON object for each mail on standard output.
+"""A mail server that takes everything but what is for nobody@…: a JSON object for each mail on standard
+output.
 
 smtp.py PORT [starttls|tls CERTIFICATE]
 """
@@ -13,6 +14,12 @@ from aiosmtpd.controller import Controller
 
 
 class Handler:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("nobody@"):
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, server, session, envelope):
         mail = BytesParser(policy=policy.default).parsebytes(envelope.original_content)
         print(
