@@ -134,7 +134,7 @@ on_both! {
         let webhook = Upstream::at(address);
         webhook.answer_with(503);
         cluster.pass(HOUR * 2);
-        eventually("it was refused", || cluster.db_count("error LIKE '%503%'") == 3);
+        eventually("it was refused", || cluster.db_count("error LIKE '%answered 503%'") == 3);
         let refused = received(&webhook);
         webhook.answer_with(204);
         cluster.pass(HOUR * 2);
