@@ -43,7 +43,7 @@ type keyOf struct{}
 
 // verify asks Bitting about a request. The answer's body has been read.
 func verify(r *http.Request) (*http.Response, []byte, error) {
-	question, err := json.Marshal(map[string]string{"method": r.Method, "path": r.URL.EscapedPath()})
+	question, err := json.Marshal(map[string]string{"method": r.Method, "path": r.URL.RequestURI()})
 	if err != nil {
 		return nil, nil, err
 	}

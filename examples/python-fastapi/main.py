@@ -28,7 +28,8 @@ async def judge(request: Request, call_next):
     # With --trusted-proxies 127.0.0.1/32, Bitting notes this address and not the program's.
     headers.append((b"x-forwarded-for", request.client.host.encode()))
     # The path as it was sent: decoded, it could mean another request.
-    question = {"method": request.method, "path": request.scope["raw_path"].decode("latin-1")}
+    target = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+    question = {"method": request.method, "path": target.decode("latin-1")}
     try:
         answer = await bitting.post("/v1/verify", headers=headers, json=question)
     except httpx.HTTPError:

@@ -33,25 +33,31 @@ fn test(settings: &Settings) -> Result<(), Failure> {
         return Err(Failure::Usage(why.to_owned()));
     }
     let courier = Courier::new(settings)?;
-    let mut failed = 0;
+    let (mut sent, mut failed) = (0, 0);
     for channel in channels.iter() {
-        let message = message(channel, channels.recipients(None));
         let to = channels.destination(channel).unwrap_or_default();
-        let said = match courier.send(&message, SystemClock.wall().timestamp()) {
-            Ok(()) => format!("{}: {to} has taken {}", channel.as_str(), message.id),
-            Err(why) => {
-                failed += 1;
-                format!("{}: {to}: {why}", channel.as_str())
-            }
-        };
-        show(format_args!("{}", plain(&said)))?;
+        let mut addressees = channels.addressees(channel, None);
+        if addressees.is_empty() {
+            // It is said that there is nobody.
+            addressees.push(Vec::new());
+        }
+        for recipients in addressees {
+            let whose = recipients.first().map(|to| format!(" for {to}")).unwrap_or_default();
+            let message = message(channel, recipients);
+            sent += 1;
+            let said = match courier.send(&message, SystemClock.wall().timestamp()) {
+                Ok(()) => format!("{}: {to} has taken {}{whose}", channel.as_str(), message.id),
+                Err(why) => {
+                    failed += 1;
+                    format!("{}: {to}{whose}: {why}", channel.as_str())
+                }
+            };
+            show(format_args!("{}", plain(&said)))?;
+        }
     }
     match failed {
         0 => Ok(()),
-        failed => Err(Failure::Failed(format!(
-            "{failed} of {} messages were not taken",
-            channels.iter().count()
-        ))),
+        failed => Err(Failure::Failed(format!("{failed} of {sent} messages were not taken"))),
     }
 }
 

@@ -149,17 +149,16 @@ pub(super) fn import(arguments: &Import, settings: &Settings) -> Result<(), Fail
         ));
         return Err(why);
     }
-    if let Some(why) = intake.report.unshown.take() {
-        return Err(why);
-    }
+    let unshown = intake.report.unshown.take();
     let Report { counts, .. } = &intake.report;
-    if arguments.json {
-        show_json(counts)?;
-    } else {
-        show(format_args!("{}", intake.report.summary()))?;
-    }
+    let shown = match unshown {
+        Some(why) => Err(why),
+        None if arguments.json => show_json(counts),
+        None => show(format_args!("{}", intake.report.summary())),
+    };
+    // Whoever reads may have seen enough, and whoever looks at the exit code has not.
     match counts.refused {
-        0 => Ok(()),
+        0 => shown,
         1 => Err(Failure::Failed("1 line was refused".to_owned())),
         refused => Err(Failure::Failed(format!("{refused} lines were refused"))),
     }

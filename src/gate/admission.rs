@@ -122,10 +122,7 @@ impl Door {
                 (None, None)
             }
         };
-        // A method that there is not belongs to no scope.
-        let is_offered = !matches!(verdict, Err(Refusal::MethodNotAllowed));
-        let resource = route.resource().filter(|_| is_offered);
-        let (door, access) = (self.clone(), route.access());
+        let (door, resource, access) = (self.clone(), route.counted_under(), route.access());
         Admission {
             verdict,
             count: PendingCount {
@@ -164,7 +161,7 @@ impl PendingCount {
     /// Counts the request as another one that it only asks about.
     pub fn count_as(&mut self, other: CountedAs) {
         let CountedAs { route, outcome, counted } = other;
-        (self.resource, self.access) = (route.resource(), route.access());
+        (self.resource, self.access) = (route.counted_under(), route.access());
         (self.outcome, self.counted) = (Some(outcome), counted);
     }
 
@@ -203,13 +200,8 @@ impl PendingCount {
             let n = u32::from(self.counted);
             self.door.tally.add(n, (key, cell), self.at, address, user_agent);
         }
-        if !is_told || !cell.is_accepted() {
-            self.give_back_quota(key);
-        }
-    }
-
-    fn give_back_quota(&self, key: KeyNumber) {
-        if let Some(standing) = self.standing.filter(|standing| standing.taken) {
+        let taken = self.standing.filter(|standing| standing.taken);
+        if let Some(standing) = taken.filter(|_| !is_told || !cell.outcome().is_accepted()) {
             self.door.gate.index.limiter.give_back_quota(key, standing.limits, self.at);
         }
     }
@@ -225,9 +217,6 @@ impl Drop for PendingCount {
         if let Some(key) = self.key.take() {
             let cell = self.cell(Outcome::ClientError);
             self.door.tally.count(key, cell, self.at, None, || None);
-            if !cell.is_accepted() {
-                self.give_back_quota(key);
-            }
         }
     }
 }

@@ -126,10 +126,9 @@ impl Window {
         self.start.hour()
     }
 
-    /// Whether it is an earlier day, or an earlier month, than the window with a number.
-    fn is_before(&self, number: u64) -> bool {
-        let own = u64::from(self.number);
-        own < number && (own ^ number) & 1 == 0
+    /// Whether a moment lies in it.
+    pub fn holds(&self, moment: Moment) -> bool {
+        (self.start.start()..self.end).contains(&moment)
     }
 
     fn seconds_left(&self, now: Moment) -> u32 {
@@ -329,10 +328,6 @@ impl KeyUse {
     /// have accepted since the last time is taken from what is left.
     pub(super) fn learn(&self, limits: &KeyLimits, window: &Window, total: i64, now: i64) {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        // It was midnight while the database was read.
-        if window.is_before(reading.window.into()) {
-            return;
-        }
         reading.turn_to(window);
         let more = total - reading.own - reading.others;
         reading.others += more;
@@ -340,11 +335,8 @@ impl KeyUse {
         let all = reading.others;
         drop(reading);
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
-            let number = packed >> COUNT_BITS;
-            if window.is_before(number) {
-                return None;
-            }
-            let more = if number == u64::from(window.number) { more } else { all };
+            let here = packed >> COUNT_BITS == u64::from(window.number);
+            let more = if here { more } else { all };
             let count = counted(packed, window).saturating_add_signed(more);
             (more != 0).then(|| pack(count, window))
         });

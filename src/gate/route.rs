@@ -78,7 +78,12 @@ impl Route {
         matches!(self, Self::Known { need: Need::Question, .. })
     }
 
-    /// The resource it is counted under, if it is one's.
+    /// The resource it is counted under, if it is one's: a method that there is not belongs to no scope.
+    pub fn counted_under(self) -> Option<ResourceNumber> {
+        self.resource().filter(|_| !matches!(self, Self::Known { offered: false, .. }))
+    }
+
+    /// The resource that it is about, if it is about one.
     pub fn resource(self) -> Option<ResourceNumber> {
         match self {
             Self::Known { need: Need::Scope(resource) | Need::Open(resource), .. } => {

@@ -17,9 +17,10 @@ use super::leftover::ends_at_once;
 use crate::config::Patience;
 
 /// What a connection is waiting for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
     /// The client, to begin a request.
+    #[default]
     Idle,
     /// The client, to send the rest of a head.
     Head,
@@ -34,9 +35,10 @@ enum Phase {
 }
 
 /// How a body is taken from its client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Pace {
     /// As a whole, by one deadline.
+    #[default]
     Whole,
     /// Piece by piece, since it is forwarded as it comes: each has its time, which runs while the
     /// piece is asked for. The client has to stay for the answer.
@@ -51,6 +53,7 @@ pub struct BrokenOff {
 }
 
 /// The exchange on one connection, shared by its stream and the application.
+#[derive(Default)]
 pub struct Exchange {
     phase: Cell<Phase>,
     pace: Cell<Pace>,
@@ -58,7 +61,7 @@ pub struct Exchange {
     deadline: Cell<Option<Instant>>,
     late: Cell<bool>,
     body_wanted: Cell<bool>,
-    /// Whether what is written next is what `Expect: 100-continue` is answered with.
+    /// Whether what is written next may be what `Expect: 100-continue` is answered with.
     interim_due: Cell<bool>,
     /// Whether the answer at hand is known.
     settled: Cell<bool>,
@@ -83,32 +86,15 @@ pub struct Exchange {
 impl Exchange {
     /// The exchange on a new connection.
     pub fn new(patience: Patience) -> Self {
-        Self {
-            phase: Cell::new(Phase::Idle),
-            pace: Cell::new(Pace::Whole),
-            deadline: Cell::new(None),
-            late: Cell::new(false),
-            body_wanted: Cell::new(false),
-            interim_due: Cell::new(false),
-            settled: Cell::new(false),
-            broken_off: Cell::new(None),
-            answered: Cell::new(false),
-            blocked: Cell::new(None),
-            unread: RefCell::new(None),
-            ended: Cell::new(false),
-            given_up: Cell::new(false),
-            tail: Cell::new(0),
-            task: RefCell::new(None),
-            patience,
-        }
+        Self { patience, ..Self::default() }
     }
 
-    /// Called when a head has arrived: the body is awaited from now on. `expects`: 100-continue.
-    pub(super) fn begin(self: &Rc<Self>, payload: &mut Payload, pace: Pace, expects: bool) {
+    /// Called when the head of a request has arrived: its body is awaited from now on.
+    pub(super) fn begin(self: &Rc<Self>, payload: &mut Payload, pace: Pace) {
         if self.has_ended() {
             return;
         }
-        self.interim_due.set(expects);
+        self.interim_due.set(true);
         self.unread.take();
         self.body_wanted.set(false);
         self.answered.set(false);
@@ -206,6 +192,7 @@ impl Exchange {
         let last = &bytes[bytes.len().saturating_sub(4)..];
         self.tail.set(last.iter().fold(self.tail.get(), |tail, byte| tail << 8 | u32::from(*byte)));
         if matches!(self.phase.get(), Phase::Idle | Phase::Leaving) {
+            self.interim_due.set(true);
             self.await_head(Phase::Head);
         }
     }
@@ -276,7 +263,7 @@ impl Exchange {
         self.body_wanted.get()
     }
 
-    /// Whether what is written now is an interim answer: what answers are made of may look the same.
+    /// Whether what is written now may be an interim answer: parts of answers may look the same.
     pub fn takes_interim(&self) -> bool {
         self.interim_due.take() && !self.is_body_wanted()
     }

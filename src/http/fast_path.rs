@@ -12,7 +12,6 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{
     AppConfig, Response, Service, ServiceFactory, ServiceResponse, forward_ready,
 };
-use actix_web::http::header::EXPECT;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web;
 use futures_util::TryFutureExt;
@@ -125,8 +124,7 @@ where
             // What is forwarded is taken as it comes.
             let forwarded = request.path().starts_with(via::PREFIX);
             let pace = if forwarded { Pace::Pieces } else { Pace::Whole };
-            let expects = request.head().headers().contains_key(EXPECT);
-            exchange.begin(request.payload(), pace, expects);
+            exchange.begin(request.payload(), pace);
         }
         Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
     }

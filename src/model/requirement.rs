@@ -135,6 +135,8 @@ mod tests {
             ("GET /Orders", "UnknownResource"),
             ("POST /orders/search?x=1&_method=DELETE", "Ambiguous"),
             ("POST /orders?%5fMethod=PUT", "Ambiguous"),
+            ("POST /orders/search?.method=DELETE", "Ambiguous"),
+            ("POST /orders/search?_method%00=DELETE", "Ambiguous"),
             ("POST /orders?my_method=x&x=_method", "orders:write"),
             ("GET /orders/Lines", "Ambiguous"),
             ("GET /orders/LINES/7", "Ambiguous"),

@@ -130,8 +130,9 @@ impl WorkerConnections {
             return;
         }
         let connections = Rc::downgrade(self);
+        let pause = self.stuck_at.get().map_or(LINGER, |_| STUCK);
         rt::spawn(async move {
-            sleep(LINGER).await;
+            sleep(pause).await;
             if let Some(connections) = connections.upgrade() {
                 connections.looks_again.set(false);
                 connections.make_room_if_full();

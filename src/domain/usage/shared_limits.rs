@@ -45,8 +45,9 @@ impl Bitting {
                 let totals = self.background.snapshot(|connection| {
                     accepted::accepted_since(connection, &numbers, start, &windows)
                 })?;
-                let now = self.gate.both_clocks(now.moment);
-                for (key, window) in some {
+                // Of a day that is over by now, nothing is learnt.
+                let now = self.gate.both_clocks(self.time.now());
+                for (key, window) in some.iter().filter(|(_, window)| window.holds(now.moment)) {
                     let total = totals.get(key).copied().unwrap_or_default();
                     limiter.learn(*key, window, total, now.uptime);
                 }

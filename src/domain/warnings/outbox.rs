@@ -17,16 +17,12 @@ use crate::store;
 use crate::store::{AnyConnection, keys, notifications};
 
 /// How long a server may take over one attempt, before another one tries the same message. A mail
-/// server may take its time over each of a dozen steps, and over each recipient.
-fn lease(delivery: &Delivery) -> Duration {
-    match delivery.channel {
+/// server may take its time over each of a dozen steps.
+fn lease(channel: Channel) -> Duration {
+    match channel {
         Channel::Webhook => Duration::minutes(1),
-        Channel::Mail => Duration::minutes(5) + Duration::minutes(1) * recipients_of(delivery),
+        Channel::Mail => Duration::minutes(5),
     }
-}
-
-fn recipients_of(delivery: &Delivery) -> i32 {
-    i32::try_from(delivery.recipients.len()).unwrap_or(i32::MAX)
 }
 
 /// How many messages may wait. What else there is to tell is told once there are fewer.
@@ -37,7 +33,7 @@ const SHOWN: i64 = 50;
 const KEPT: Duration = Duration::days(30);
 
 impl Bitting {
-    /// Stores the messages about a warning, one for each channel, unless it was given before.
+    /// Stores the messages about a warning, for each channel and addressee, unless it was given before.
     pub(in crate::domain) fn store_messages(
         &self,
         connection: &mut AnyConnection,
@@ -45,16 +41,19 @@ impl Bitting {
         now: Moment,
     ) -> store::Result<()> {
         for channel in self.warnings.channels.iter() {
-            let recipients = match channel {
-                Channel::Webhook => Vec::new(),
-                Channel::Mail => self.warnings.channels.recipients(warning.holder.as_deref()),
-            };
-            if channel == Channel::Mail && recipients.is_empty() {
-                continue;
+            let addressees = self.warnings.channels.addressees(channel, warning.holder.as_deref());
+            for (place, recipients) in addressees.into_iter().enumerate() {
+                let subject = match place {
+                    0 => warning.subject.clone(),
+                    _ => format!("{} {}", warning.subject, recipients.concat()),
+                };
+                let id = NotificationId::from_number(self.next_id(now));
+                let delivery = Delivery::new(id, channel, recipients, warning, now);
+                // Whoever was told when there was one message for all is not told again.
+                if !notifications::insert(connection, &subject, &delivery)? && place == 0 {
+                    break;
+                }
             }
-            let id = NotificationId::from_number(self.next_id(now));
-            let delivery = Delivery::new(id, channel, recipients, warning, now);
-            notifications::insert(connection, &warning.subject, &delivery)?;
         }
         Ok(())
     }
@@ -97,7 +96,7 @@ impl Bitting {
             self.background.read(|connection| notifications::due(connection, channel, now))?
         {
             let claimed = self.background.write(|connection| {
-                if !notifications::claim(connection, &due, now + lease(&due))? {
+                if !notifications::claim(connection, &due, now + lease(channel))? {
                     return Ok(false);
                 }
                 if is_moot(connection, &due, now)? {

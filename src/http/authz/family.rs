@@ -72,10 +72,15 @@ impl Family {
             }
             Self::Envoy => Asked {
                 method: Some(head.method.as_str()),
-                target: head.uri.path().strip_prefix(self.path()),
+                target: target(head).strip_prefix(self.path()),
             },
         }
     }
+}
+
+/// The path and query of a request itself.
+pub(super) fn target(head: &RequestHead) -> &str {
+    head.uri.path_and_query().map_or(head.uri.path(), |target| target.as_str())
 }
 
 /// The value of a header, as text; none unless it was sent exactly once.

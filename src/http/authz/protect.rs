@@ -17,7 +17,7 @@ use actix_web::{Error, HttpMessage, ResponseError};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::family::Asked;
+use super::family::{Asked, target};
 use super::forward::Judgement;
 use super::judging::{Judged, finish, identify, judge, record, record_of};
 use crate::domain::Bitting;
@@ -114,7 +114,7 @@ where
 
 /// What a request asks for: what the application itself goes by.
 fn asked(request: &ServiceRequest) -> Asked<'_> {
-    Asked { method: Some(request.method().as_str()), target: Some(request.uri().path()) }
+    Asked { method: Some(request.method().as_str()), target: Some(target(request.head())) }
 }
 
 fn refuse(

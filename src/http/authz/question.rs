@@ -20,7 +20,7 @@ const LONGEST_WORD: usize = 100;
 pub struct Question {
     /// The method of a request, in capitals.
     method: Option<String>,
-    /// The path of a request as it was sent; a query is ignored.
+    /// The path of a request as it was sent, with its query, if there is one: `_method` in it is refused.
     path: Option<String>,
     /// The name of a resource.
     resource: Option<String>,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{EXPECT, UPGRADE};
+use actix_web::http::header::UPGRADE;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::forward::Forwarder;
@@ -54,8 +54,7 @@ impl Gateway {
     pub(super) async fn handle(&self, mut request: ServiceRequest) -> ServiceResponse {
         let began = self.measure.as_ref().map(|_| Instant::now());
         if let Some(exchange) = request.request().conn_data::<Rc<Exchange>>().cloned() {
-            let expects = request.headers().contains_key(EXPECT);
-            exchange.begin(request.parts_mut().1, Pace::Pieces, expects);
+            exchange.begin(request.parts_mut().1, Pace::Pieces);
         }
         let (request, payload) = request.into_parts();
         let preflight = self.state.settings.preflight;

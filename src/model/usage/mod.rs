@@ -88,8 +88,8 @@ impl Cell {
         Outcome::ALL[usize::from(self.0 & 7)]
     }
 
-    /// Whether a quota counts the requests: they were let through. Of no resource are also those for a
-    /// path or method that there is not, with which nothing was done.
+    /// Whether a quota that is read from the figures counts the requests: they were let through. Of no
+    /// resource are also those for a path or method that there is not, with which nothing was done.
     pub fn is_accepted(self) -> bool {
         self.outcome().is_accepted() && !self.is_of_nothing()
     }

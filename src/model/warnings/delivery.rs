@@ -66,9 +66,16 @@ impl Channels {
         }
     }
 
-    /// The addresses that a mail goes to: that of who is responsible, or those that were configured.
-    pub fn recipients(&self, holder: Option<&str>) -> Vec<String> {
-        holder.map_or_else(|| self.notify.clone(), |holder| vec![holder.to_owned()])
+    /// For each message of a channel the addresses that it goes to. Everybody gets a mail of their own, so
+    /// that an address that is not taken keeps it from nobody: who is responsible, or else who was
+    /// configured.
+    pub fn addressees(&self, channel: Channel, holder: Option<&str>) -> Vec<Vec<String>> {
+        let alone = |address: &str| vec![address.to_owned()];
+        match (channel, holder) {
+            (Channel::Webhook, _) => vec![Vec::new()],
+            (Channel::Mail, Some(holder)) => vec![alone(holder)],
+            (Channel::Mail, None) => self.notify.iter().map(|address| alone(address)).collect(),
+        }
     }
 }
 

@@ -70,7 +70,8 @@ pub trait RecordKind: Fields {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::PreconditionFailed`] or [`Error::Ended`].
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`] or [`Error::Ended`]; [`Error::BrokenOff`] when
+    /// something goes wrong after some of what refers to it was cleared.
     fn delete(
         bitting: &Bitting,
         writer: Option<Credential>,

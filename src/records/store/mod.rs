@@ -297,10 +297,11 @@ use exists;
 /// `clear!(table, column, id, connection, by, now)`.
 macro_rules! clear {
     ($table:ident, $column:ident, $id:expr, $connection:ident, $by:ident, $now:expr) => {{
+        // As for `only!`: PostgreSQL would rather walk all records, those that are cleared too.
         let some = $table::table
-            .filter($table::$column.eq($id.to_string()))
+            .filter($table::$column.eq_any([$id.to_string()]))
             .select(($table::id, $table::updated_at))
-            .order($table::id)
+            .order($table::$column)
             .limit($crate::records::store::CLEARED_AT_ONCE);
         let some: Vec<(String, NaiveDateTime)> = match &mut *$connection {
             AnyConnection::Postgres(connection) => some.for_update().load(connection)?,

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use lettre::address::{Address, Envelope};
+use lettre::address::Address;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, MIME_VERSION_1_0};
 use lettre::transport::smtp::authentication::Credentials;
@@ -51,32 +51,7 @@ impl Mailer {
             return Err("there is nobody to send it to; set --notify".to_owned());
         }
         let mail = self.mail(delivery, message)?;
-        match self.transport.send(&mail) {
-            Ok(_) => Ok(()),
-            // Of several recipients, one that the server does not take keeps it from all others.
-            Err(why) if why.is_permanent() && delivery.recipients.len() > 1 => {
-                self.send_to_each(&mail)
-            }
-            Err(why) => Err(reason(&why)),
-        }
-    }
-
-    /// Sends a mail to each of its recipients alone. It has arrived when one of them has it.
-    fn send_to_each(&self, mail: &Mail) -> Result<(), String> {
-        let (bytes, mut refused, all) = (mail.formatted(), Vec::new(), mail.envelope().to());
-        for recipient in all {
-            let envelope = Envelope::new(Some(self.from.email.clone()), vec![recipient.clone()]);
-            let envelope = envelope.map_err(|why| why.to_string())?;
-            if let Err(why) = self.transport.send_raw(&envelope, &bytes) {
-                refused.push(format!("{recipient}: {}", reason(&why)));
-            }
-        }
-        if refused.len() == all.len() {
-            return Err(refused.join("; "));
-        }
-        let refused = refused.join("; ");
-        tracing::warn!(refused, "a warning was mailed, but not to everybody");
-        Ok(())
+        self.transport.send(&mail).map(drop).map_err(|why| reason(&why))
     }
 
     fn mail(&self, delivery: &Delivery, message: Message) -> Result<Mail, String> {

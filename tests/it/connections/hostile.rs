@@ -171,7 +171,7 @@ fn gzip_that_is_none_breaks_off() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n";
     let heard =
         Before::saying(format!("{head}Content-Length: 9\r\n\r\n{{\"a\": 17}}")).heard("GET", "");
-    assert!(!heard.ends_with(LAST_CHUNK) && !heard.contains("17"), "{heard}");
+    assert!(!heard.ends_with(LAST_CHUNK) && !heard.contains(": 17"), "{heard}");
 }
 
 fn zip(text: &str) -> Vec<u8> {

@@ -113,6 +113,7 @@ on_both! {
             (&reader, "GET /orders%2f7", "ambiguous_request"),
             (&reader, "GET /%6frders", "ambiguous_request"),
             (&reader, "GET /orders;x=1", "ambiguous_request"),
+            (&reader, "POST /orders/search?x=1&_method=DELETE", "ambiguous_request"),
             (&reader, "GET /v1/calls", allowed),
             (&reader, "GET /v1/calls/none", allowed),
             (&reader, "POST /v1/calls", "insufficient_scope"),

@@ -122,6 +122,9 @@ fn astray(server: &TestServer, key: &MadeKey) {
     get(server, key, "/v1/nothing").expect(404, "not_found");
     server.call(key, "DELETE", "/v1/calls", None).expect(405, "method_not_allowed");
     server.call(key, "POST", "/v1/verify", Some(&json!({}))).expect(422, "validation_failed");
+    let about = json!({"method": "DELETE", "path": "/v1/ping"});
+    let verdict = server.call(key, "POST", "/v1/verify", Some(&about)).ok();
+    assert_eq!(verdict["allowed"], false, "{verdict}");
 }
 
 on_both! {

@@ -162,7 +162,7 @@ fn an_answer_that_reads_like_an_interim_one_is_passed_on() {
     const TOLD: &str = "HTTP/1.1 100 Continue\r\n\r\n";
     let upstream = Origin::talking(|talk| {
         talk.head();
-        talk.say(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 4 * TOLD.len() + 5));
+        talk.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 4 * TOLD.len() + 5));
         for _ in 0..4 {
             std::thread::sleep(Duration::from_millis(20));
             talk.say(TOLD);

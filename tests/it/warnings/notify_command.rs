@@ -39,7 +39,7 @@ fn a_test_message_goes_to_every_channel() {
         "ada@example.com,bo@example.com",
     ]);
     let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!((output.status.code(), said.lines().count()), (Some(0), 2), "{said}");
+    assert_eq!((output.status.code(), said.lines().count()), (Some(0), 3), "{said}");
     assert!(
         said.contains(&format!("webhook: http://{} has taken msg_", webhook.address)),
         "{said}"
@@ -47,9 +47,19 @@ fn a_test_message_goes_to_every_channel() {
     let told = received(&webhook);
     assert_eq!((told.len(), told[0].kind()), (1, "test"));
     verify(&told);
-    let mails = mail.mails();
-    assert_eq!(mails.len(), 1);
-    assert_eq!(mails[0]["to"], serde_json::json!(["ada@example.com", "bo@example.com"]));
+    let to: Vec<_> = mail.wait_for_mails(2).iter().map(|mail| mail["to"].clone()).collect();
+    assert_eq!(to, [serde_json::json!(["ada@example.com"]), serde_json::json!(["bo@example.com"])]);
+    let output = notify(&[
+        "--smtp-url",
+        &smtp,
+        "--mail-from",
+        "keys@example.com",
+        "--notify",
+        "nobody@example.com,bo@example.com",
+    ]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 2), "{said}");
+    assert!(said.contains("for nobody@example.com: ") && said.contains("no such user"), "{said}");
 }
 
 #[test]
