@@ -113,8 +113,7 @@ impl Gallery {
             }
         }
         self.window.log("browser").into_iter().for_each(complain);
-        let own =
-            [self.server.client.base.as_str(), "data:", "chrome:", "chrome-untrusted:", "about:"];
+        let own = [self.server.client.base.as_str(), "data:"];
         for url in self.window.requested() {
             if !own.iter().any(|start| url.starts_with(start)) {
                 complain(format!("asks for {url}"));

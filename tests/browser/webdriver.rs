@@ -200,7 +200,8 @@ impl Window {
         lines.as_array().unwrap().iter().map(text).collect()
     }
 
-    /// The addresses of everything that was asked for since the last time.
+    /// The addresses of everything that pages have asked for since the last time. What the browser asks
+    /// for by itself, as for the page of a new tab, is left out.
     pub fn requested(&self) -> Vec<String> {
         let requests = self.log("performance").into_iter().filter_map(|message| {
             let message: Value = serde_json::from_str(&message).unwrap();
@@ -208,7 +209,8 @@ impl Window {
             let sent = event["method"] == "Network.requestWillBeSent";
             sent.then(|| event["params"]["request"]["url"].as_str().unwrap().to_owned())
         });
-        requests.collect()
+        let own = ["chrome:", "chrome-untrusted:", "about:"];
+        requests.filter(|url| !own.iter().any(|scheme| url.starts_with(scheme))).collect()
     }
 }
 
