@@ -180,7 +180,7 @@ impl Catalog {
         self.resources.get(usize::from(*place))
     }
 
-    /// Whether a server that [reads a path loosely](read_loosely), as many do, would find a longer
+    /// Whether a server that reads a path loosely (`read_loosely`), as many do, would find a longer
     /// prefix in it.
     pub fn depends_on_spelling(&self, path: &str) -> bool {
         // Otherwise both look-ups are the same.

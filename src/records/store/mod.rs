@@ -56,7 +56,7 @@ pub trait RecordStore: Fields {
         Ok(FieldErrors::default())
     }
 
-    /// Takes a record that a key is about to delete out of [`CLEARED_AT_ONCE`] of those that refer to
+    /// Takes a record that a key is about to delete out of `CLEARED_AT_ONCE` of those that refer to
     /// it, which are thereby changed; says whether there are no more.
     fn clear_references(
         _connection: &mut AnyConnection,
