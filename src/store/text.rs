@@ -18,6 +18,16 @@ pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Resul
     Ok(lower_utils::register_impl(connection, lower)?)
 }
 
+/// The condition that a column which may be null has a pattern somewhere, whatever its case.
+macro_rules! has {
+    ($column:expr, $pattern:expr) => {
+        $crate::store::text::lower($column)
+            .like($crate::store::text::lower($pattern.clone()))
+            .escape('\\')
+    };
+}
+pub(crate) use has;
+
 /// A LIKE pattern that finds the text itself anywhere, its own wildcards taken literally.
 pub(crate) fn contains_pattern(text: &str) -> String {
     let mut pattern = String::from("%");

@@ -6,7 +6,7 @@ use super::database::any_connection::AnyConnection;
 use super::error::Result;
 use super::rows::{self, MomentColumn};
 use super::schema::admin_tokens as table;
-use super::text::{contains_pattern, lower};
+use super::text::{contains_pattern, has};
 use crate::model::id::{TokenId, UserId};
 use crate::model::key::Revocation;
 use crate::model::key_filter::StatusFilter;
@@ -135,12 +135,10 @@ fn matching(filter: &TokenFilter, now: Moment) -> Query {
     let Some(text) = &filter.text else { return query };
     let pattern = contains_pattern(text);
     query.filter(
-        lower(table::name.nullable())
-            .like(lower(pattern.clone()))
-            .escape('\\')
-            .or(lower(table::id.nullable()).like(lower(pattern.clone())).escape('\\'))
-            .or(lower(table::display.nullable()).like(lower(pattern.clone())).escape('\\'))
-            .or(lower(table::created_by_name.nullable()).like(lower(pattern)).escape('\\')),
+        has!(table::name.nullable(), pattern)
+            .or(has!(table::id.nullable(), pattern))
+            .or(has!(table::display.nullable(), pattern))
+            .or(has!(table::created_by_name.nullable(), pattern)),
     )
 }
 

@@ -91,11 +91,12 @@ impl Cell {
     /// Whether a quota that is read from the figures counts the requests: they were let through. Of no
     /// resource are also those for a path or method that there is not, with which nothing was done.
     pub fn is_accepted(self) -> bool {
-        self.outcome().is_accepted() && !self.is_of_nothing()
+        self.outcome().is_accepted() && !Self::of_nothing().contains(&self)
     }
 
-    fn is_of_nothing(self) -> bool {
-        self.resource().is_none() && self.outcome() == Outcome::ClientError
+    /// The cells of requests of no resource that their clients got wrong.
+    pub fn of_nothing() -> [Self; 2] {
+        Access::ALL.map(|access| Self::new(None, access, Outcome::ClientError))
     }
 
     /// The resource; `None` for paths of none.

@@ -16,7 +16,7 @@ use crate::records::store::schema::contacts;
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::{Error, Result};
 use crate::store::rows::{self, MomentColumn};
-use crate::store::text::{contains_pattern, lower};
+use crate::store::text::{contains_pattern, has};
 
 /// How many contacts a search scans for one page before it leaves the rest to the next, so that no
 /// request takes long, however many there are.
@@ -130,10 +130,8 @@ impl RecordStore for Contact {
 
 fn with_text<'a>(query: Ids<'a>, text: &str) -> Ids<'a> {
     let pattern = contains_pattern(text);
-    let matches = lower(contacts::name.nullable())
-        .like(lower(pattern.clone()))
-        .escape('\\')
-        .or(lower(contacts::email).like(lower(pattern.clone())).escape('\\'))
+    let matches = has!(contacts::name.nullable(), pattern)
+        .or(has!(contacts::email, pattern))
         .or(contacts::phone.like(pattern).escape('\\'));
     query.filter(matches)
 }

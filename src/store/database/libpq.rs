@@ -88,13 +88,10 @@ pub(in crate::store) fn reason(message: &str) -> String {
 /// What became of the last attempt. Where TLS did not help, libpq has tried without as well, which says
 /// nothing if the server wants TLS.
 fn last_attempt(message: &str) -> &str {
-    let attempts = message.split("connection to server").filter_map(|attempt| {
-        let (_, said) = attempt.split_once(" failed: ")?;
-        Some(said)
-    });
-    let told: Vec<&str> = attempts.collect();
-    let with_tls = told.iter().rev().find(|said| !said.contains("no encryption"));
-    with_tls.or(told.last()).copied().unwrap_or(message)
+    let attempts = message.split("connection to server");
+    let told: Vec<_> = attempts.filter_map(|attempt| attempt.split_once(" failed: ")).collect();
+    let telling = told.iter().rev().find(|(_, said)| !said.contains("no encryption"));
+    telling.or(told.last()).map_or(message, |(_, said)| said)
 }
 
 /// The problem with a server that takes no changes, and its remedy.

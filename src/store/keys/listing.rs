@@ -15,7 +15,7 @@ use crate::store::database::any_connection::AnyConnection;
 use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::{api_keys as table, key_summaries as summaries, users as user_table};
-use crate::store::text::{contains_pattern, lower};
+use crate::store::text::{contains_pattern, has, lower};
 use crate::store::users;
 
 #[auto_type]
@@ -136,18 +136,15 @@ fn held_by(query: Query, holder: &HeldBy) -> Query {
 }
 
 fn with_text(query: Query, text: &str) -> Query {
-    let pattern = contains_pattern(text);
-    let email = lower(user_table::email.nullable());
-    let addressed = email.like(lower(pattern.clone())).escape('\\');
-    let spelled = email.like(lower(contains_pattern(&users::as_stored(text)))).escape('\\');
-    let holders = user_table::table.filter(addressed.or(spelled)).select(user_table::id.nullable());
-    let matches = lower(table::name.nullable())
-        .like(lower(pattern.clone()))
-        .escape('\\')
-        .or(lower(table::description).like(lower(pattern.clone())).escape('\\'))
-        .or(lower(table::owner).like(lower(pattern.clone())).escape('\\'))
-        .or(lower(table::id.nullable()).like(lower(pattern.clone())).escape('\\'))
-        .or(lower(table::display.nullable()).like(lower(pattern)).escape('\\'))
+    let (pattern, address) = (contains_pattern(text), contains_pattern(&users::as_stored(text)));
+    let email = user_table::email.nullable();
+    let addressed = has!(email, pattern).or(has!(email, address));
+    let holders = user_table::table.filter(addressed).select(user_table::id.nullable());
+    let matches = has!(table::name.nullable(), pattern)
+        .or(has!(table::description, pattern))
+        .or(has!(table::owner, pattern))
+        .or(has!(table::id.nullable(), pattern))
+        .or(has!(table::display.nullable(), pattern))
         .or(table::user_id.eq_any(holders));
     query.filter(matches)
 }

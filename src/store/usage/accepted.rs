@@ -8,7 +8,6 @@ use diesel::sql_types::BigInt;
 
 use super::{journal, key_number, minutes, numbers, position};
 use crate::model::key::KeyNumber;
-use crate::model::scope::Access;
 use crate::model::usage::{Cell, Hour, KeySelection, Outcome, Windows};
 use crate::model::words::Word;
 use crate::store::database::any_connection::AnyConnection;
@@ -23,7 +22,6 @@ pub fn accepted_since(
     from: Hour,
     windows: &Windows,
 ) -> Result<HashMap<KeyNumber, i64>> {
-    let of_nothing = Access::ALL.map(|access| Cell::new(None, access, Outcome::ClientError));
     let accepted = Outcome::ALL.iter().filter(|outcome| outcome.is_accepted());
     // The lowest three bits of a cell are its outcome.
     let hours = Statement::<(BigInt, BigInt)>::on(connection)
@@ -34,7 +32,7 @@ pub fn accepted_since(
         .sql(" AND (cell & 7)")
         .among(accepted.map(|outcome| *outcome as i64))
         .sql(" AND NOT cell")
-        .among(of_nothing.map(Cell::number))
+        .among(Cell::of_nothing().map(Cell::number))
         .sql(" GROUP BY key_number");
     let mut sums = HashMap::new();
     for (key, n) in hours.load::<(i64, i64)>(connection)? {

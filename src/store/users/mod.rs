@@ -11,7 +11,7 @@ use super::database::any_connection::AnyConnection;
 use super::error::Result;
 use super::rows::{self, MomentColumn};
 use super::schema::users as table;
-use super::text::{contains_pattern, lower};
+use super::text::{contains_pattern, has};
 use crate::model::email::Email;
 use crate::model::id::UserId;
 use crate::model::scope::ScopeSet;
@@ -125,9 +125,9 @@ type Query = table::BoxedQuery<'static, <AnyConnection as Connection>::Backend>;
 fn matching(filter: &UserFilter) -> Query {
     let mut query = table::table.into_boxed();
     if let Some(text) = &filter.text {
-        let email = lower(table::email.nullable());
-        let holds = |text: &str| email.like(lower(contains_pattern(text))).escape('\\');
-        query = query.filter(holds(text).or(holds(&as_stored(text))));
+        let (pattern, address) = (contains_pattern(text), contains_pattern(&as_stored(text)));
+        let email = table::email.nullable();
+        query = query.filter(has!(email, pattern).or(has!(email, address)));
     }
     if let Some(role) = filter.role {
         query = query.filter(table::role.eq(role.as_str()));

@@ -28,16 +28,9 @@ fn a_test_message_goes_to_every_channel() {
     let url = format!("http://{}/hook?token=hunter2", webhook.address);
     let Some(mail) = MailServer::start() else { return };
     let smtp = format!("smtp://127.0.0.1:{}", mail.port);
-    let output = notify(&[
-        "--webhook-url",
-        &url,
-        "--smtp-url",
-        &smtp,
-        "--mail-from",
-        "keys@example.com",
-        "--notify",
-        "ada@example.com,bo@example.com",
-    ]);
+    let by_mail = ["--smtp-url", &smtp, "--mail-from", "keys@example.com", "--notify"];
+    let to = ["ada@example.com,bo@example.com"];
+    let output = notify(&[&["--webhook-url", &url], &by_mail[..], &to].concat());
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!((output.status.code(), said.lines().count()), (Some(0), 3), "{said}");
     assert!(
@@ -49,14 +42,7 @@ fn a_test_message_goes_to_every_channel() {
     verify(&told);
     let to: Vec<_> = mail.wait_for_mails(2).iter().map(|mail| mail["to"].clone()).collect();
     assert_eq!(to, [serde_json::json!(["ada@example.com"]), serde_json::json!(["bo@example.com"])]);
-    let output = notify(&[
-        "--smtp-url",
-        &smtp,
-        "--mail-from",
-        "keys@example.com",
-        "--notify",
-        "nobody@example.com,bo@example.com",
-    ]);
+    let output = notify(&[&by_mail[..], &["nobody@example.com,bo@example.com"]].concat());
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!((output.status.code(), said.lines().count()), (Some(1), 2), "{said}");
     assert!(said.contains("for nobody@example.com: ") && said.contains("no such user"), "{said}");

@@ -5,9 +5,6 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 
 use crate::domain;
 use crate::domain::Bitting;
@@ -28,6 +25,7 @@ use crate::model::id::KeyId;
 use crate::model::key::KeyNumber;
 use crate::model::key_choice::{KeyChoice, MOST_FOUND, MOST_IDS, RevokeMany};
 use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort};
+use crate::model::secret::Digest;
 
 const FIELDS: [Field; 1] = [("reason", "reason", "The reason")];
 /// How many keys are named; further ones are counted.
@@ -107,20 +105,26 @@ struct Row {
 
 /// What is asked about, read from the database.
 struct Found {
-    total: usize,
-    mark: String,
+    numbers: Vec<KeyNumber>,
+    /// Those that are named.
     rows: Vec<Row>,
 }
 
-fn find(bitting: &Bitting, principal: &Principal, chosen: &Chosen) -> domain::Result<Found> {
-    let numbers: Vec<KeyNumber> = if chosen.by_filter() {
+fn numbers_of(
+    bitting: &Bitting,
+    principal: &Principal,
+    chosen: &Chosen,
+) -> domain::Result<Vec<KeyNumber>> {
+    if chosen.by_filter() {
         let filter = KeyChoice::to_revoke(chosen.filter.clone());
-        bitting.numbers_of_keys(principal, &filter, KeyOrder::by(KeySort::Name))?
-    } else {
-        let keys = bitting.keys_with_ids(principal, &chosen.ids)?;
-        keys.iter().filter(|key| key.revocation.is_none()).map(|key| key.number).collect()
-    };
-    let (now, total, mark) = (bitting.time.now(), numbers.len(), mark_of(&numbers));
+        return bitting.numbers_of_keys(principal, &filter, KeyOrder::by(KeySort::Name));
+    }
+    let keys = bitting.keys_with_ids(principal, &chosen.ids)?;
+    Ok(keys.iter().filter(|key| key.revocation.is_none()).map(|key| key.number).collect())
+}
+
+fn find(bitting: &Bitting, principal: &Principal, chosen: &Chosen) -> domain::Result<Found> {
+    let (numbers, now) = (numbers_of(bitting, principal, chosen)?, bitting.time.now());
     let row = |row: domain::keys::listing::KeyRow| Row {
         id: row.key.id.to_string(),
         name: shortened(row.key.label.name, NAME),
@@ -129,23 +133,23 @@ fn find(bitting: &Bitting, principal: &Principal, chosen: &Chosen) -> domain::Re
         used: row.usage.last_used_at().map(|at| When::ago(at, now)),
         month: counted(row.usage.windows.month.total(), "request"),
     };
-    let named = if chosen.by_filter() { total.min(NAMED) } else { total };
+    let named = if chosen.by_filter() { numbers.len().min(NAMED) } else { numbers.len() };
     let rows = bitting.key_rows(&numbers[..named])?.into_iter().map(row).collect();
-    Ok(Found { total, mark, rows })
+    Ok(Found { numbers, rows })
 }
 
 /// A text for these keys and no others, in any order.
 fn mark_of(numbers: &[KeyNumber]) -> String {
     let mut numbers = numbers.to_vec();
     numbers.sort_unstable();
-    let mut digest = Sha256::new();
-    numbers.iter().for_each(|number| digest.update(number.0.to_be_bytes()));
-    URL_SAFE_NO_PAD.encode(digest.finalize())
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.0.to_be_bytes()).collect();
+    Digest::of(&bytes).to_hex()
 }
 
 impl RevokePage {
     fn new(viewer: &Viewer, chosen: &Chosen, found: Found) -> Self {
-        let Found { total, mark, rows } = found;
+        let Found { numbers, rows } = found;
+        let total = numbers.len();
         let more = total - rows.len();
         let by_filter = chosen.by_filter();
         Self {
@@ -154,7 +158,7 @@ impl RevokePage {
             found_by: by_filter.then(|| list_filters::words(&chosen.filter).join(", ")),
             back: pager::address("/keys", chosen.filter.parameters()),
             fields: if by_filter { chosen.fields() } else { Vec::new() },
-            mark,
+            mark: mark_of(&numbers),
             rows,
             more: (more > 0).then(|| number(more as i64)),
             reason: String::new(),
@@ -192,34 +196,20 @@ pub async fn revoke(
     let chosen = Chosen::of_form(&form, &viewer.catalog)?;
     let (mark, reason) = (form.text("mark").to_owned(), form.text("reason").to_owned());
     let (principal, asked) = (viewer.principal.clone(), chosen.clone());
+    let typed = Some(reason.clone()).filter(|reason| !reason.trim().is_empty());
     let done = state.run(move |bitting| {
-        let keys = if asked.by_filter() {
-            let found = find(bitting, &principal, &asked)?;
-            if found.mark != mark {
-                return Ok(Some((Refusal::Changed(reason), found)));
-            }
-            KeyChoice::Found { filter: asked.filter.clone(), confirm: found.total }
-        } else {
-            KeyChoice::Ids(asked.ids.clone())
-        };
-        let given = Some(reason.clone()).filter(|reason| !reason.trim().is_empty());
-        let request = RevokeMany { keys, reason: given };
-        let refusal = match validation_errors(bitting.revoke_keys(&request, &principal, None)) {
-            Ok(Ok(_)) => return Ok(None),
-            Ok(Err(errors)) => Refusal::Reason(reason_errors(errors)?, reason),
-            Err(domain::Error::NotConfirmed { .. }) => Refusal::Changed(reason),
-            Err(other) => return Err(other),
-        };
-        Ok(Some((refusal, find(bitting, &principal, &asked)?)))
+        let refusal = revoke_shown(bitting, &principal, &asked, &mark, typed)?;
+        let again = refusal.map(|refusal| Ok((refusal, find(bitting, &principal, &asked)?)));
+        again.transpose()
     });
     let Some((refusal, found)) = done.await? else { return Ok(see_other("/keys/retired")) };
     let asked_again = RevokePage::new(&viewer, &chosen, found);
     match refusal {
-        Refusal::Reason(errors, reason) => {
+        Refusal::Reason(errors) => {
             let errors = FormErrors::new(errors, &FIELDS);
             page(StatusCode::UNPROCESSABLE_ENTITY, &RevokePage { errors, reason, ..asked_again })
         }
-        Refusal::Changed(reason) => {
+        Refusal::Changed => {
             let changed = "Nothing has been revoked: these are not the keys that were shown before. \
                            Look at them again.";
             let notice = Some(changed.to_owned());
@@ -228,12 +218,38 @@ pub async fn revoke(
     }
 }
 
-/// Why somebody is asked again, with the reason that they typed.
+/// Why somebody is asked again.
 enum Refusal {
     /// The reason is wrong.
-    Reason(FieldErrors, String),
+    Reason(FieldErrors),
     /// The filter finds other keys than they were shown.
-    Changed(String),
+    Changed,
+}
+
+/// Revokes the keys, if they are those that were shown.
+fn revoke_shown(
+    bitting: &Bitting,
+    principal: &Principal,
+    chosen: &Chosen,
+    mark: &str,
+    reason: Option<String>,
+) -> domain::Result<Option<Refusal>> {
+    let keys = if chosen.by_filter() {
+        let numbers = numbers_of(bitting, principal, chosen)?;
+        if mark_of(&numbers) != mark {
+            return Ok(Some(Refusal::Changed));
+        }
+        KeyChoice::Found { filter: chosen.filter.clone(), confirm: numbers.len() }
+    } else {
+        KeyChoice::Ids(chosen.ids.clone())
+    };
+    let request = RevokeMany { keys, reason };
+    match validation_errors(bitting.revoke_keys(&request, principal, None)) {
+        Ok(Ok(_)) => Ok(None),
+        Ok(Err(errors)) => Ok(Some(Refusal::Reason(reason_errors(errors)?))),
+        Err(domain::Error::NotConfirmed { .. }) => Ok(Some(Refusal::Changed)),
+        Err(other) => Err(other),
+    }
 }
 
 /// Only the reason can be typed; what else is wrong is answered as for programs.
