@@ -125,11 +125,16 @@ fn a_second_click_does_not_take_the_first_answer_away() {
 }
 
 #[test]
-fn the_header_fits_every_width() {
+fn the_header_and_the_list_fit_every_width() {
     let stage = Stage::set_up(true);
+    stage.make_key("Front-desk dashboard", &["calls:read", "leads:read", "knowledge_base:read"]);
+    stage.go("/keys");
     for width in (320..=1280).step_by(24) {
         stage.window.look(width, false);
         let wide = stage.window.run("return document.documentElement.scrollWidth");
         assert!(wide.as_u64() <= Some(width.into()), "{wide} in {width}");
+        let hidden = "const table = document.querySelector('.table');
+                      return table.scrollWidth - table.clientWidth";
+        assert_eq!(stage.window.run(hidden), 0, "of the list in {width}");
     }
 }
