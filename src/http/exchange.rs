@@ -9,11 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use actix_http::Payload;
 use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::web::Bytes;
 use futures_util::Stream;
 use tokio::time::Instant;
 
-use super::leftover::ends_at_once;
+use super::ahead::Ahead;
+use super::leftover::drain;
 use crate::config::Patience;
 
 /// What a connection is waiting for.
@@ -77,8 +79,8 @@ pub struct Exchange {
     ended: Cell<bool>,
     /// Whether the connection was told to make room.
     given_up: Cell<bool>,
-    /// The last four bytes that were received.
-    tail: Cell<u32>,
+    /// What the client has sent ahead of the answer at hand.
+    ahead: Ahead,
     task: RefCell<Option<Waker>>,
     patience: Patience,
 }
@@ -89,8 +91,14 @@ impl Exchange {
         Self { patience, ..Self::default() }
     }
 
-    /// Called when the head of a request has arrived: its body is awaited from now on.
-    pub(super) fn begin(self: &Rc<Self>, payload: &mut Payload, pace: Pace) {
+    /// What the client has sent ahead.
+    pub fn ahead(&self) -> &Ahead {
+        &self.ahead
+    }
+
+    /// Called when the head of a request has arrived: its body is awaited from now on, of this
+    /// length where the head says it.
+    pub(super) fn begin(self: &Rc<Self>, payload: &mut Payload, length: Option<u64>, pace: Pace) {
         if self.has_ended() {
             return;
         }
@@ -104,6 +112,7 @@ impl Exchange {
             self.phase.set(Phase::Answering);
             return;
         }
+        self.ahead.expect_body(length);
         self.phase.set(Phase::Body);
         self.deadline.set(match pace {
             Pace::Whole => Some(Instant::now() + self.patience.body),
@@ -120,6 +129,14 @@ impl Exchange {
         self.phase.get() == Phase::Body && self.unread.borrow().is_some()
     }
 
+    /// Whether more is about to come of a body that its handler has left unread. What has come of it
+    /// is dropped.
+    pub(super) fn is_rest_coming(&self, context: &mut Context<'_>) -> bool {
+        let mut unread = self.unread.borrow_mut();
+        let is_pending = |body: &mut Payload| drain(body, context).is_pending();
+        self.ahead.is_due() && unread.as_mut().is_some_and(is_pending)
+    }
+
     /// Called when the answer is known; `whole` if it is not streamed. Returns whether the
     /// connection must end with it, because there is a rest of the body that will not be read, or
     /// may not be.
@@ -131,7 +148,8 @@ impl Exchange {
             if unread.is_none() && self.pace.get() == Pace::Pieces {
                 return true;
             }
-            let is_here = unread.is_some_and(|body| ends_at_once(body, context));
+            let is_here =
+                unread.is_some_and(|mut body| drain(&mut body, context) == Poll::Ready(true));
             self.phase.set(if is_here { Phase::Answering } else { Phase::Closing });
         }
         self.is_closing()
@@ -188,34 +206,28 @@ impl Exchange {
     }
 
     /// Called when bytes have come from the client.
-    pub fn received(&self, bytes: &[u8]) {
-        let last = &bytes[bytes.len().saturating_sub(4)..];
-        self.tail.set(last.iter().fold(self.tail.get(), |tail, byte| tail << 8 | u32::from(*byte)));
+    pub fn received(&self) {
         if matches!(self.phase.get(), Phase::Idle | Phase::Leaving) {
             self.interim_due.set(true);
             self.await_head(Phase::Head);
         }
     }
 
-    /// Called when everything that was to be sent has been. What came after the request that was
-    /// answered begins another one. A streamed answer may go on; its connection is idle again only
-    /// with the next request.
-    pub fn sent(&self) {
-        self.blocked.set(None);
+    /// Called when everything that was to be sent has been; `wrote` if that was anything. What came
+    /// after the request that was answered begins another one. A streamed answer may go on.
+    pub fn sent(&self, wrote: bool) {
         let answered = match self.phase.get() {
             // By the fast path, without a word.
-            Phase::Head => true,
+            Phase::Head => wrote,
             Phase::Answering => self.answered.get(),
             Phase::Idle | Phase::Body | Phase::Closing | Phase::Leaving => false,
         };
+        if wrote {
+            self.blocked.set(None);
+        }
         if answered {
-            // Where a body ends is not seen here.
-            let ended = self.body_wanted.get() || ends_a_head(self.tail.get());
-            self.await_head(match ended {
-                true if self.given_up.get() => Phase::Leaving,
-                true => Phase::Idle,
-                false => Phase::Head,
-            });
+            self.ahead.go_on();
+            self.await_head(if self.given_up.get() { Phase::Leaving } else { Phase::Idle });
         }
     }
 
@@ -327,10 +339,9 @@ impl Exchange {
     }
 }
 
-/// Whether these bytes end with an empty line.
-fn ends_a_head(tail: u32) -> bool {
-    let [_, bytes @ ..] = tail.to_be_bytes();
-    bytes == *b"\n\r\n" || bytes.ends_with(b"\n\n")
+/// How long the client says its body is; the connection sees to it that it is.
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// A body on its way to its handler.

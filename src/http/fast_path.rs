@@ -22,7 +22,7 @@ use super::authz::answer::introduce;
 use super::authz::family::Family;
 use super::authz::forward::Judgement;
 use super::client_address::client_address;
-use super::exchange::{Exchange, Pace};
+use super::exchange::{Exchange, Pace, announced_length};
 use super::extract::caller::present;
 use super::limit_headers::announce;
 use super::middleware::count::user_agent_of;
@@ -124,7 +124,8 @@ where
             // What is forwarded is taken as it comes.
             let forwarded = request.path().starts_with(via::PREFIX);
             let pace = if forwarded { Pace::Pieces } else { Pace::Whole };
-            exchange.begin(request.payload(), pace);
+            let length = announced_length(&request.head().headers);
+            exchange.begin(request.payload(), length, pace);
         }
         Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
     }

@@ -1,19 +1,20 @@
 //! What is left of a body that nobody wants.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_http::Payload;
 use futures_util::Stream;
 
-/// Whether all of a body has arrived that nobody wants.
-pub(super) fn ends_at_once(mut body: Payload, context: &mut Context<'_>) -> bool {
+/// Drops what has come of a body that nobody wants. Ready when no more of it will come: whether it
+/// has come to its end.
+pub(super) fn drain(body: &mut Payload, context: &mut Context<'_>) -> Poll<bool> {
     loop {
-        match Pin::new(&mut body).poll_next(context) {
-            Poll::Ready(None) => return true,
+        match ready!(Pin::new(&mut *body).poll_next(context)) {
+            None => return Poll::Ready(true),
             // There is no more of it than the connection keeps for a reader.
-            Poll::Ready(Some(Ok(_))) => {}
-            Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
+            Some(Ok(_)) => {}
+            Some(Err(_)) => return Poll::Ready(false),
         }
     }
 }

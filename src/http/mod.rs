@@ -3,6 +3,7 @@
 //! [`service`] is what every worker of the server serves: the fast path, and [`app`] behind it, which
 //! is the one description of the application.
 
+pub mod ahead;
 pub mod api;
 pub mod assets;
 pub mod authz;

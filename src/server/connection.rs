@@ -225,6 +225,24 @@ impl<S> Connection<S> {
 }
 
 impl<S: Stream> Connection<S> {
+    /// Reads on in the request at hand, and no further.
+    fn read_request(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (ahead, before) = (self.exchange.ahead(), buffer.filled().len());
+        if ahead.holds() {
+            ahead.hand_on(buffer);
+        } else {
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            ahead.hold_back(buffer, before);
+        }
+        // The task is woken when it is the turn of what is held.
+        let waits = buffer.filled().len() == before && ahead.holds();
+        if waits { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
     /// Whether the client has taken nothing of what is to be sent for too long. Called when it takes
     /// nothing now.
     fn is_stalled(&mut self, context: &mut Context<'_>) -> bool {
@@ -257,7 +275,7 @@ impl<S: Stream> AsyncRead for Connection<S> {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        let read = this.read_request(context, buffer);
         if read.is_pending() {
             this.answered = false;
             if this.exchange.leave() {
@@ -267,7 +285,7 @@ impl<S: Stream> AsyncRead for Connection<S> {
             if this.exchange.stay() {
                 this.others.keep(&this.exchange);
             }
-            this.exchange.received(&buffer.filled()[before..]);
+            this.exchange.received();
         } else if matches!(read, Poll::Ready(Ok(()))) && this.exchange.hangs_up() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
@@ -320,8 +338,9 @@ impl<S: Stream> AsyncWrite for Connection<S> {
             }
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        if std::mem::take(&mut this.unflushed) {
-            this.exchange.sent();
+        this.exchange.sent(std::mem::take(&mut this.unflushed));
+        if this.exchange.ahead().is_due() {
+            context.waker().wake_by_ref();
         }
         if this.end != End::HalfClosed {
             this.set_timer(context);

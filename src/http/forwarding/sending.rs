@@ -21,7 +21,7 @@ use super::download::Download;
 use super::fault::Fault;
 use super::silence::Silence;
 use super::upload::Upload;
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Exchange, announced_length};
 use crate::http::middleware::observe::PassedOn;
 use crate::http::state::SharedState;
 use crate::outbound::link::closed_while_idle;
@@ -69,7 +69,7 @@ where
     C: Connect + Clone + Send + Sync + 'static,
 {
     let mut silence = Silence::new(patience);
-    let length = announced_length(request);
+    let length = announced_length(request.headers());
     let has_body = !matches!(payload, Payload::None);
     let build = |body| {
         let mut outgoing = Request::new(body);
@@ -217,10 +217,4 @@ pub(in crate::http) fn sole_length(headers: &HeaderMap) -> Option<u64> {
     let (only, none) = (lines.next()?, lines.next());
     let digits = only.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     none.is_none().then(|| digits?.parse().ok())?
-}
-
-/// How long the client says its body is; the connection sees to it that it is.
-pub(in crate::http) fn announced_length(request: &HttpRequest) -> Option<u64> {
-    let length = request.headers().get(received::header::CONTENT_LENGTH)?;
-    length.to_str().ok()?.trim().parse().ok()
 }

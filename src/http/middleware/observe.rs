@@ -131,7 +131,15 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = match (this.known.take(), this.answer.as_pin_mut()) {
-            (Some(known), _) => known,
+            (Some(known), _) => {
+                let exchange = known.request().conn_data::<Rc<Exchange>>();
+                if exchange.is_some_and(|exchange| exchange.is_rest_coming(context)) {
+                    *this.known = Some(known);
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                known
+            }
             (None, None) => return Poll::Pending,
             (None, Some(answer)) => {
                 let answer = ready!(answer.poll(context))?.map_into_boxed_body();

@@ -17,7 +17,7 @@ use crate::http::authz::family::Asked;
 use crate::http::authz::forward::Judgement;
 use crate::http::authz::judging::{Judged, finish, identify, judge, record};
 use crate::http::error::{Code, Problem};
-use crate::http::exchange::{Exchange, Pace};
+use crate::http::exchange::{Exchange, Pace, announced_length};
 use crate::http::limit_headers::announce;
 use crate::http::middleware::measure::Measure;
 use crate::http::state::{SharedState, State};
@@ -54,7 +54,8 @@ impl Gateway {
     pub(super) async fn handle(&self, mut request: ServiceRequest) -> ServiceResponse {
         let began = self.measure.as_ref().map(|_| Instant::now());
         if let Some(exchange) = request.request().conn_data::<Rc<Exchange>>().cloned() {
-            exchange.begin(request.parts_mut().1, Pace::Pieces);
+            let length = announced_length(request.headers());
+            exchange.begin(request.parts_mut().1, length, Pace::Pieces);
         }
         let (request, payload) = request.into_parts();
         let preflight = self.state.settings.preflight;

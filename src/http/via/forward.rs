@@ -27,11 +27,10 @@ use crate::gate::caller::KeyCaller;
 use crate::gate::connection_limits::LimitsOf;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
+use crate::http::exchange::announced_length;
 use crate::http::extract::body::broken_off;
 use crate::http::forwarding::fault::Fault;
-use crate::http::forwarding::sending::{
-    Answered, Failed, Question, announced_length, begin_answer, send, size_of,
-};
+use crate::http::forwarding::sending::{Answered, Failed, Question, begin_answer, send, size_of};
 use crate::http::request_id::RequestId;
 use crate::http::state::{SharedState, State};
 use crate::model::actor::ClientInfo;
@@ -60,7 +59,7 @@ impl Via<'_> {
     ) -> Result<HttpResponse, Problem> {
         let credential = self.open()?;
         let most = self.state.settings.via.max_body;
-        if announced_length(self.request).is_some_and(|length| length > most) {
+        if announced_length(self.request.headers()).is_some_and(|length| length > most) {
             return Err(too_large(most));
         }
         let mark = self.state.bitting.connections.registry.database();

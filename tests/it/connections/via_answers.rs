@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Operator;
 use crate::support::upstream::Seen;
 use crate::support::vendors::{Reply, Vendor, aircall, callrail, clari, path};
-use crate::support::{Backend, Browser, TestServer, eventually};
+use crate::support::{Backend, Browser, TestServer, eventually, raw};
 
 /// An Aircall that answers the test of a connection, and the rest in this way.
 fn phones(
@@ -176,4 +176,31 @@ fn a_key_that_reads_at_a_connection_for_30_days_is_one_click_away() {
     assert!(ticked("calls:read@phones") && ticked("agents:read@phones"), "{form}");
     assert!(!ticked("calls:write@phones") && !ticked("calls:read"), "{form}");
     assert!(form.contains("value=\"30d\""), "{form}");
+}
+
+#[test]
+fn requests_that_are_sent_at_once_are_answered_one_by_one() {
+    let answer = |seen: &Seen, _: &str| match path(seen) {
+        "/v1/users" => Reply::json(200, &json!({"users": []})),
+        _ => Reply { body: Vec::new(), ..Reply::json(204, &json!({})) },
+    };
+    let (_vendor, _ours, server) = phones(answer, ConnectionOptions::default());
+    let key = server.key("agents:read@phones").secret;
+    let ask = |method: &str, path: &str, more: &str| {
+        format!(
+            "{method} /via/phones{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{more}\r\n"
+        )
+    };
+    let asked = [
+        ask("GET", "/v1/users", ""),
+        ask("HEAD", "/v1/users", ""),
+        ask("GET", "/v1/teams", ""),
+        ask("GET", "/v1/users", ""),
+        ask("HEAD", "/v1/users", "Connection: close\r\n"),
+    ];
+    let answers = raw::exchange(server.address, asked.concat().as_bytes());
+    let body = |answer: &str| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    let bodies: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(body).collect();
+    let list = "C\r\n{\"users\":[]}\r\n0\r\n\r\n";
+    assert_eq!(bodies, [list, "", "", list, ""], "{answers}");
 }

@@ -195,11 +195,14 @@ fn hints_that_come_before_an_answer_are_not_taken_for_it() {
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
 }
 
-/// Sends two requests on one connection; returns the first answer's head and what came after it.
-fn followed(stream: &mut TcpStream, key: &MadeKey, line: &str) -> (String, String) {
-    stream.write_all(head(line, key, "").as_bytes()).unwrap();
+/// Sends two requests on one connection, the second at once or when the first is answered; returns
+/// the first answer's head and what came after it.
+fn followed(stream: &mut TcpStream, key: &MadeKey, line: &str, at_once: bool) -> (String, String) {
+    let (first, second) = (head(line, key, ""), head("GET /v1/calls?last", key, ""));
+    let [now, then] = if at_once { [first + &second, String::new()] } else { [first, second] };
+    stream.write_all(now.as_bytes()).unwrap();
     let first = until(stream, "\r\n\r\n");
-    stream.write_all(head("GET /v1/calls?last", key, "").as_bytes()).unwrap();
+    stream.write_all(then.as_bytes()).unwrap();
     (first, until(stream, "last"))
 }
 
@@ -221,7 +224,7 @@ fn answers_without_a_body_end_with_their_head() {
     let server = before(&upstream, Backend::Sqlite);
     let key = writer(&server);
     let mut stream = connect(server.gateway());
-    for (line, status, length) in [
+    let asked = [
         ("GET /v1/calls?204", 204, None),
         ("GET /v1/calls?304", 304, Some("7")),
         ("GET /v1/calls?empty", 200, Some("0")),
@@ -230,8 +233,11 @@ fn answers_without_a_body_end_with_their_head() {
         ("HEAD /v1/calls?stream", 200, None),
         ("HEAD /v1/calls?none", 200, None),
         ("HEAD /v1/calls?304", 304, Some("7")),
-    ] {
-        let (first, second) = followed(&mut stream, &key, line);
+    ];
+    for ((line, status, length), at_once) in
+        [false, true].iter().flat_map(|at_once| asked.map(|asked| (asked, *at_once)))
+    {
+        let (first, second) = followed(&mut stream, &key, line, at_once);
         let second = second.strip_prefix("0\r\n\r\n").unwrap_or(&second);
         assert_eq!((raw::status(&first), raw::status(second)), (status, 200), "{line}: {second}");
         assert_eq!(body(second), "last", "{line}: {second}");

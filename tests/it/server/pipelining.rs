@@ -1,12 +1,15 @@
 //! Requests that are sent without waiting for the answers before them, and what ends their line.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
 use bitting::config::Patience;
 use bitting::model::secret::SecretKind;
 
 use super::connections::{CHUNKED, connect, head, rest, start};
-use crate::support::on_both;
+use crate::support::{Backend, on_both};
 
 on_both! {
     fn what_comes_behind_the_last_answer_of_a_connection_is_not_carried_out(backend) {
@@ -61,5 +64,92 @@ on_both! {
             assert_eq!(calls(), before + made, "{closing}{answer}");
             assert!(statuses(&answer)[1..].iter().all(|status| status == "400"), "{closing}{answer}");
         }
+    }
+}
+
+/// A request, and what its own answer is like.
+struct Asked {
+    request: String,
+    status: &'static str,
+    has_body: bool,
+}
+
+/// Reads the answer of `asked` and nothing behind it.
+fn read_answer(from: &mut BufReader<TcpStream>, asked: &Asked) -> String {
+    let mut line = || {
+        let mut line = String::new();
+        from.read_line(&mut line).unwrap();
+        line
+    };
+    let first = line();
+    let lines: Vec<_> = std::iter::from_fn(|| Some(line()).filter(|line| line.len() > 2)).collect();
+    let told = format!("{}{first}{lines:?}", asked.request);
+    assert!(first.starts_with(asked.status), "{told}");
+    let length = lines.iter().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.expect(&told).trim().parse().unwrap()];
+    assert_ne!(body.len(), 0, "{told}");
+    if asked.has_body {
+        from.read_exact(&mut body).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&body).expect(&told);
+    }
+    lines.concat()
+}
+
+#[test]
+fn each_answer_fits_its_own_request_whatever_is_sent_behind_it() {
+    let server = start(Backend::Sqlite, Patience::default());
+    let key = server.key("calls:read calls:write").secret;
+    let made_up = server.made_up(SecretKind::ApiKey);
+    let call = r#"{"direction":"inbound","caller":"+14155550100"}"#;
+    let json = format!("Content-Type: application/json\r\nContent-Length: {}", call.len());
+    let of = |request: String, status, has_body| Asked { request, status, has_body };
+    let old = |request: String| request.replace("HTTP/1.1", "HTTP/1.0");
+    let kinds = [
+        of(head("GET", "/v1/ping", &key, ""), "HTTP/1.1 200", true),
+        of(head("HEAD", "/v1/ping", &key, ""), "HTTP/1.1 200", false),
+        of(head("GET", "/v1/calls?limit=1", &key, ""), "HTTP/1.1 200", true),
+        of(head("HEAD", "/v1/calls?limit=1", &key, ""), "HTTP/1.1 200", false),
+        of(head("GET", "/openapi.json", "", ""), "HTTP/1.1 200", true),
+        of(
+            old(head("GET", "/v1/calls?limit=1", &key, "Connection: keep-alive")),
+            "HTTP/1.0 200",
+            true,
+        ),
+        of(head("POST", "/v1/calls", &key, &json) + call, "HTTP/1.1 201", true),
+        of(head("POST", "/v1/calls", &made_up, &json) + call, "HTTP/1.1 401", true),
+        of(format!("\r\n{}", head("GET", "/v1/calls?limit=1", &made_up, "")), "HTTP/1.1 401", true),
+    ];
+    let last = of(head("GET", "/v1/whoami", &key, "Connection: close"), "HTTP/1.1 200", true);
+    let pairs = kinds.iter().flat_map(|first| kinds.iter().map(move |second| vec![first, second]));
+    // In pieces, a refusal does not wait for its body: it ends the connection.
+    let goes_on = |asked: &&Asked| asked.status != "HTTP/1.1 401" || !asked.request.ends_with(call);
+    let many = kinds.iter().chain(kinds.iter().rev()).filter(goes_on).collect();
+    let in_pieces = [usize::MAX, 700, 5].map(|piece| (&many, piece));
+    let pairs: Vec<Vec<&Asked>> = pairs.collect();
+    for (asked, piece) in pairs.iter().map(|pair| (pair, usize::MAX)).chain(in_pieces) {
+        let all: Vec<&Asked> = asked.iter().copied().chain([&last]).collect();
+        let bytes: String = all.iter().map(|asked| asked.request.as_str()).collect();
+        let mut stream = connect(server.address);
+        stream.set_nodelay(true).unwrap();
+        let mut answers = BufReader::new(stream.try_clone().unwrap());
+        let sending = thread::spawn(move || {
+            for piece in bytes.as_bytes().chunks(piece) {
+                stream.write_all(piece).unwrap();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        for (at, asked) in all.iter().enumerate() {
+            let head = read_answer(&mut answers, asked);
+            assert_eq!(
+                head.contains("connection: close"),
+                at + 1 == all.len(),
+                "{}{head}",
+                asked.request
+            );
+        }
+        let mut rest = String::new();
+        answers.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        sending.join().unwrap();
     }
 }
