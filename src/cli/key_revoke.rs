@@ -11,6 +11,7 @@ use super::output::{plain, say, show, show_json};
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::model::id::KeyId;
+use crate::model::key::ApiKey;
 use crate::model::key_choice::{KeyChoice, RevokeMany};
 use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort};
 use crate::model::time::format as format_time;
@@ -69,6 +70,7 @@ fn one(id: KeyId, arguments: &Revoke, settings: &Settings) -> Result<(), Failure
     let bitting = open(settings, Missing::Refuse)?;
     let before = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
     let (reason, principal) = (arguments.reason.as_deref(), principal());
+    let line = bitting.line_of_key(&principal, &before)?;
     let key = match arguments.lineage {
         true => bitting.revoke_line(id, reason, &principal, None)?,
         false => bitting.revoke_key(id, reason, &principal, None)?,
@@ -80,7 +82,12 @@ fn one(id: KeyId, arguments: &Revoke, settings: &Settings) -> Result<(), Failure
         return show_key(&bitting, &key, true);
     }
     let at = key.revocation.as_ref().map(|revocation| format_time(revocation.at));
-    show(format_args!("{id} revoked at {}", at.unwrap_or_default()))
+    show(format_args!("{id} revoked at {}", at.unwrap_or_default()))?;
+    let goes_along = |other: &&ApiKey| other.id != id && other.revocation.is_none();
+    for other in line.iter().filter(goes_along).filter(|_| arguments.lineage) {
+        show(format_args!("{} revoked with it", other.id))?;
+    }
+    Ok(())
 }
 
 fn several(keys: KeyChoice, arguments: &Revoke, bitting: &Bitting) -> Result<(), Failure> {

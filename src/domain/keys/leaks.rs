@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::Result;
+use crate::gate::freshness::Unavailable;
 use crate::model::actor::{Actor, ActorKind, ClientInfo, Origin};
 use crate::model::audit::Action;
 use crate::model::key::{ApiKey, Status};
@@ -20,23 +21,39 @@ use crate::store::{AnyConnection, keys, tokens};
 /// The reason recorded for what is revoked because it was reported.
 const REASON: &str = "leaked";
 
+fn digest_of(report: &LeakReport) -> Digest {
+    Digest::of(report.key.as_bytes())
+}
+
 impl Bitting {
-    /// Takes a report from anybody: a key of ours is revoked or marked, as the policy says, and the
-    /// report is recorded. Of what is none of ours, nothing is kept at all.
+    /// Lets a report from anybody in, or holds off whoever sends too many.
     ///
     /// # Errors
-    /// [`Error::TooManyAttempts`](crate::domain::Error::TooManyAttempts), or when the database fails.
-    pub fn report_leak(&self, report: &LeakReport, client: &ClientInfo) -> Result<()> {
-        self.leak_reports.admit(client.address, self.time.now())?;
-        self.take_report(report, client)
+    /// [`Error::TooManyAttempts`](crate::domain::Error::TooManyAttempts).
+    pub fn admit_leak_report(&self, client: &ClientInfo) -> Result<()> {
+        self.leak_reports.admit(client.address, self.time.now())
     }
 
-    /// Takes a report from somebody who is known, however many they send.
+    /// Reads what others have changed, if one of these reports is of something that is not known
+    /// here: it may be a key that was made elsewhere a moment ago.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the database cannot be read.
+    pub async fn catch_up_with(
+        &self,
+        reports: &[LeakReport],
+    ) -> std::result::Result<(), Unavailable> {
+        let is_known = |report: &LeakReport| self.gate.index.find(&digest_of(report)).is_some();
+        if reports.iter().all(is_known) { Ok(()) } else { self.gate.freshness.next_read().await }
+    }
+
+    /// Takes a report: a key of ours is revoked or marked, as the policy says, and the report is
+    /// recorded. Of what is none of ours, nothing is kept at all.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn take_report(&self, report: &LeakReport, client: &ClientInfo) -> Result<()> {
-        let digest = Digest::of(report.key.as_bytes());
+    pub fn take_leak_report(&self, report: &LeakReport, client: &ClientInfo) -> Result<()> {
+        let digest = digest_of(report);
         // Strangers must not make the database work for what is no key.
         if self.is_ready() && self.gate.index.find(&digest).is_none() {
             return Ok(());

@@ -22,6 +22,9 @@ const KEY_IDENTIFIER: &str = "github-public-key-identifier";
 /// The header with the signature of the body.
 const SIGNATURE: &str = "github-public-key-signature";
 
+const CANNOT_TELL: &str =
+    "The database cannot be read, so that nothing was done about the report. Send it again.";
+
 /// `POST /v1/leaks`: anybody reports a key that was found where it does not belong.
 pub async fn report(
     client: ClientInfo,
@@ -32,7 +35,8 @@ pub async fn report(
     query.finish()?;
     let report = LeakReport::from_object(&body.0)?;
     let began = Instant::now();
-    let taken = state.run(move |bitting| bitting.report_leak(&report, &client)).await;
+    state.bitting.admit_leak_report(&client)?;
+    let taken = take(&state, vec![report], client).await;
     sleep(until_answered(began.elapsed())).await;
     taken?;
     Ok(HttpResponse::Accepted().json(LeakReceipt::RECEIVED))
@@ -66,11 +70,17 @@ pub async fn report_by_github(
     let reports = LeakReport::of_github(&body).map_err(|why| {
         Problem::new(Code::MalformedJson, format!("The body is no list of what was found: {why}."))
     })?;
-    let take = move |bitting: &Bitting| {
-        reports.iter().try_for_each(|report| bitting.take_report(report, &client))
-    };
-    state.run(take).await?;
+    take(&state, reports, client).await?;
     Ok(HttpResponse::Accepted().json(LeakReceipt::RECEIVED))
+}
+
+async fn take(state: &State, reports: Vec<LeakReport>, client: ClientInfo) -> Result<(), Problem> {
+    let read = state.bitting.catch_up_with(&reports).await;
+    read.map_err(|_| Problem::new(Code::Unavailable, CANNOT_TELL))?;
+    let take = move |bitting: &Bitting| {
+        reports.iter().try_for_each(|report| bitting.take_leak_report(report, &client))
+    };
+    state.run(take).await
 }
 
 /// What is missing to a multiple of the time.

@@ -76,6 +76,18 @@ on_both! {
 }
 
 on_both! {
+    fn a_key_is_known_to_every_server_from_the_moment_it_is_made(backend) {
+        let server = TestServer::start(backend);
+        let other = TestServer::with_clock(server.database.clone(), Options::default(), server.clock.clone());
+        for _ in 0..5 {
+            let key = other.key("calls:read");
+            assert_eq!(report(&server, &key.secret, "a chat").status, 202);
+            assert_eq!(shown(&server, &key)["revoke_reason"], "leaked");
+        }
+    }
+}
+
+on_both! {
     fn what_is_no_key_gets_the_same_answer_and_leaves_nothing(backend) {
         let server = TestServer::start(backend);
         let key = server.key("calls:read");

@@ -123,7 +123,10 @@ on_both! {
         let heading = file.lines().next().unwrap();
         assert!(heading.ends_with("\"replaces\",\"replaced_by\""), "{heading}");
         assert!(file.lines().any(|line| line.ends_with(&format!("\"{id}\",\"{}\"", third["id"].as_str().unwrap()))), "{file}");
-        shell.ok(&["key", "revoke", new, "--lineage", "--reason", "leaked"]);
+        let revoked = shell.ok(&["key", "revoke", new, "--lineage", "--reason", "leaked"]);
+        let along = [id, third["id"].as_str().unwrap()].map(|id| format!("{id} revoked with it"));
+        assert!(revoked.starts_with(&format!("{new} revoked at 20")), "{revoked}");
+        assert_eq!(revoked.lines().skip(1).collect::<Vec<_>>(), along);
         assert!(shell.json(&["key", "list"]).iter().all(|key| key["status"] == "revoked"));
         shell.ok(&["check"]);
     }
