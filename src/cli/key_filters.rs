@@ -1,12 +1,12 @@
 //! The options that choose among keys, read as the API reads its parameters.
 
-use super::application::catalog_for;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::key_shown::KEY_IN_ARGUMENT;
 use super::word::word;
-use crate::config::Settings;
+use crate::domain::Bitting;
 use crate::model::key_filter::{KeyFilter, StatusFilter};
 
 /// Which keys
@@ -40,9 +40,12 @@ impl Filters {
     ///
     /// # Errors
     /// Names everything that is wrong.
-    pub(super) fn read(&self, settings: &Settings) -> Result<KeyFilter, Failure> {
-        let catalog = catalog_for(self.scope.as_slice(), settings)?;
-        Ok(KeyFilter::from_object(&self.object(), &catalog)?)
+    pub(super) fn read(&self, bitting: &Bitting) -> Result<KeyFilter, Failure> {
+        let object = self.object();
+        let given =
+            object.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        bitting.refuse_keys(given, &format!("is a key: {KEY_IN_ARGUMENT}"))?;
+        Ok(KeyFilter::from_object(&object, &bitting.catalog)?)
     }
 
     /// Whether none of them was given.

@@ -55,8 +55,8 @@ pub(super) fn run(arguments: &Revoke, settings: &Settings) -> Result<(), Failure
         ([id], true) => one(*id, arguments, settings),
         (_, true) => several(KeyChoice::Ids(ids), arguments, &open(settings, Missing::Refuse)?),
         ([], false) => {
-            let filter = KeyChoice::to_revoke(arguments.filters.read(settings)?);
             let bitting = open(settings, Missing::Refuse)?;
+            let filter = KeyChoice::to_revoke(arguments.filters.read(&bitting)?);
             let confirm = match arguments.confirm {
                 Some(confirm) => confirm,
                 None => ask(&bitting, &filter)?,

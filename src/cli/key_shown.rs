@@ -2,6 +2,7 @@
 
 use super::application::{open, principal};
 use super::failure::Failure;
+use super::key_filters::Filters;
 use super::output::{plain, say, show, show_json, show_once, show_table};
 use crate::config::Settings;
 use crate::domain;
@@ -9,7 +10,6 @@ use crate::domain::Bitting;
 use crate::model::actor::Actor;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
-use crate::model::key_filter::KeyFilter;
 use crate::model::page::{Limit, PageRequest};
 use crate::model::secret::{Secret, mask};
 use crate::model::time::{Moment, format as format_time};
@@ -71,13 +71,14 @@ pub(super) fn show_new_key(
 }
 
 /// Prints a table of keys, or an object for each.
-pub(super) fn list(filter: &KeyFilter, json: bool, settings: &Settings) -> Result<(), Failure> {
+pub(super) fn list(filters: &Filters, json: bool, settings: &Settings) -> Result<(), Failure> {
     let bitting = open(settings, Missing::Refuse)?;
+    let filter = filters.read(&bitting)?;
     let limit = Limit::parse("100").map_err(Failure::Failed)?;
     let mut request = PageRequest { limit, cursor: None };
     let mut rows = Vec::new();
     loop {
-        let page = bitting.list_keys(&principal(), filter, &request)?;
+        let page = bitting.list_keys(&principal(), &filter, &request)?;
         let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
         let usage = bitting.usage_of(&numbers)?;
         for key in &page.items {

@@ -172,7 +172,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
         KeyCommand::Create(arguments) => create(arguments, settings),
         KeyCommand::Import(arguments) => transfer::import(&arguments, settings),
         KeyCommand::Export(arguments) => transfer::export(&arguments, settings),
-        KeyCommand::List { filters, json } => list(&filters.read(settings)?, json, settings),
+        KeyCommand::List { filters, json } => list(&filters, json, settings),
         KeyCommand::Show { id, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;

@@ -261,8 +261,8 @@ impl Taking {
 }
 
 pub(super) fn export(arguments: &Export, settings: &Settings) -> Result<(), Failure> {
-    let filter = arguments.filters.read(settings)?;
     let bitting = open(settings, Missing::Refuse)?;
+    let filter = arguments.filters.read(&bitting)?;
     let with_digests = arguments.with_digests;
     if arguments.with_digests {
         bitting.note_export_of_digests(&principal())?;

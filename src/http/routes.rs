@@ -96,7 +96,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::browser("/keys", PageNeed::ANY_USER).page(pages::keys::active),
         Endpoint::browser("/keys/retired", PageNeed::ANY_USER).page(pages::keys::retired),
         Endpoint::browser("/keys/export", PageNeed::ANY_USER).page(export::export),
-        Endpoint::browser("/keys/search", PageNeed::ANY_USER).form(search::search),
+        Endpoint::browser("/keys/search", PageNeed::ANY_USER)
+            .page(search::again)
+            .form(search::search),
         Endpoint::browser("/keys/new", KEY_MAKERS).page(new_key::show).form(new_key::create),
         Endpoint::browser("/keys/revoke", KEY_MAKERS)
             .page(revoke_many::ask)

@@ -139,8 +139,8 @@ pub struct KeyFilter {
 
 /// Where a filter is read from.
 pub trait Parameters {
-    /// Reads a text with `parse`, whose error becomes the parameter's; `schema` describes what `parse`
-    /// accepts.
+    /// Reads a text without white space around it with `parse`, whose error becomes the parameter's;
+    /// `schema` describes what `parse` accepts.
     fn parameter<T>(
         &mut self,
         name: &'static str,
@@ -159,7 +159,7 @@ impl Parameters for FieldReader<'_> {
         schema: impl FnOnce() -> Value,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        self.parsed(name, schema, |value| parse(as_text(value)?))
+        self.parsed(name, schema, |value| parse(as_text(value)?.trim()))
     }
 
     fn flag(&mut self, name: &'static str) -> Option<bool> {

@@ -13,8 +13,10 @@ use crate::model::key_filter::KeyFilter;
 use crate::model::secret::Digest;
 use crate::store::keys;
 
-/// What is said of a key where a search text belongs.
-const KEY_IN_SEARCH: &str = "is a key, and stood in a URL, which browsers, proxies and logs keep: regard it as leaked, and revoke it. Find a key by pasting it into the search of the page, or with POST /v1/keys/find";
+/// What is said of a key in a URL.
+pub const KEY_IN_URL: &str = "is a key, and stood in a URL, which browsers, proxies and logs keep: regard it as leaked, and revoke it. Find a key by pasting it into the search of the page, or with POST /v1/keys/find";
+/// What is said of a key where a filter has another text.
+pub const KEY_IN_FILTER: &str = "is a key, which no filter finds: paste it into the search of the page, or send it to POST /v1/keys/find";
 
 impl Bitting {
     /// The key that this is, retired or not.
@@ -42,11 +44,26 @@ impl Bitting {
         self.brand.occurs_in(text) || known()
     }
 
-    /// Refuses to search for a key by a text that came in a URL.
-    pub(super) fn refuse_secret_in_search(&self, filter: &KeyFilter) -> Result<()> {
-        match &filter.text {
-            Some(text) if self.is_secret(text) => Err(FieldErrors::one("q", KEY_IN_SEARCH).into()),
-            _ => Ok(()),
+    /// Refuses texts that are keys; `why` says what of it, without repeating them.
+    ///
+    /// # Errors
+    /// The names of those.
+    pub fn refuse_keys<'a>(
+        &self,
+        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+        why: &str,
+    ) -> std::result::Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        for (name, _) in texts.into_iter().filter(|(_, text)| self.is_secret(text.trim())) {
+            errors.add(name, why);
         }
+        errors.into_result()
+    }
+
+    /// Refuses to search for a key by a filter.
+    pub(super) fn refuse_keys_in_filter(&self, filter: &KeyFilter) -> Result<()> {
+        let given = filter.parameters();
+        let texts = given.iter().filter_map(|(name, text)| Some((*name, text.as_deref()?)));
+        Ok(self.refuse_keys(texts, KEY_IN_FILTER)?)
     }
 }

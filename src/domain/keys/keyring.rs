@@ -227,7 +227,7 @@ impl Bitting {
         filter: &KeyFilter,
         request: &PageRequest,
     ) -> Result<Page<ApiKey>> {
-        self.refuse_secret_in_search(filter)?;
+        self.refuse_keys_in_filter(filter)?;
         let after = request.after()?.map(KeyNumber);
         let (limit, now, user) = (request.limit, self.time.now(), principal.restricted_to());
         let found = self

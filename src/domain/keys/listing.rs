@@ -69,7 +69,7 @@ impl Bitting {
         filter: &KeyFilter,
         order: KeyOrder,
     ) -> Result<Vec<KeyNumber>> {
-        self.refuse_secret_in_search(filter)?;
+        self.refuse_keys_in_filter(filter)?;
         let (now, user) = (self.time.now(), principal.restricted_to());
         let read = |connection: &mut AnyConnection| {
             Result::Ok(listing::numbers(connection, filter, user, order, now)?)

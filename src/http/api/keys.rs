@@ -3,13 +3,14 @@
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::origin::Manager;
 use super::{listing, respond};
 use crate::domain;
 use crate::domain::Bitting;
 use crate::domain::idempotency::{Idempotent, keep};
+use crate::domain::keys::finding::KEY_IN_FILTER;
 use crate::domain::keys::rotation::{Rotated, Rotation};
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
@@ -246,6 +247,16 @@ pub async fn revoke(
     respond::carried_out(ended.await?)
 }
 
+/// Refuses a key in a filter before anything is said of the filter itself.
+fn refuse_keys_in_filter(bitting: &Bitting, body: &Map<String, Value>) -> domain::Result<()> {
+    let filter = body.get("filter").and_then(Value::as_object).into_iter().flatten();
+    let texts: Vec<_> = filter
+        .filter_map(|(name, value)| Some((format!("filter.{name}"), value.as_str()?)))
+        .collect();
+    let texts = texts.iter().map(|(name, text)| (name.as_str(), *text));
+    Ok(bitting.refuse_keys(texts, KEY_IN_FILTER)?)
+}
+
 /// `POST /v1/keys/revoke`: revokes several keys, once for each `Idempotency-Key`.
 pub async fn revoke_many(
     manager: Manager,
@@ -257,6 +268,7 @@ pub async fn revoke_many(
     query.finish()?;
     let ended = state.run(move |bitting| {
         bitting.once(idempotency.attempt(&body.0), manager.credential(), |turn| {
+            refuse_keys_in_filter(bitting, &body.0)?;
             let mut reader = FieldReader::new(&body.0);
             let request = RevokeMany::read(&mut reader, &bitting.catalog);
             let request = reader.finish(request)?;

@@ -9,6 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use serde_json::{Map, Value};
 
+use crate::domain::keys::finding::KEY_IN_URL;
 use crate::http::error::Problem;
 use crate::http::state::State;
 use crate::model::FieldErrors;
@@ -76,9 +77,17 @@ impl<T: ReadQuery> FromRequest for PageQuery<T> {
 }
 
 impl QueryReader {
+    /// A key is refused in every parameter: no answer may repeat it, and no address that is made of them.
     fn of_request(request: &HttpRequest) -> Result<Self, Problem> {
-        let catalog = State::of(request)?.bitting.catalog.clone();
-        Ok(Self::new(request.query_string(), catalog))
+        let bitting = &State::of(request)?.bitting;
+        let mut reader = Self::new(request.query_string(), bitting.catalog.clone());
+        let texts = reader.pairs.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        if let Err(errors) = bitting.refuse_keys(texts, KEY_IN_URL) {
+            let refused = |name: &str| errors.named().iter().any(|error| error.field == name);
+            reader.pairs.retain(|(name, _)| !refused(name));
+            reader.errors = errors;
+        }
+        Ok(reader)
     }
 
     /// Reads a query string. White space around a value is dropped: it comes with what people copy and

@@ -184,6 +184,51 @@ on_both! {
 }
 
 on_both! {
+    fn a_key_in_any_other_filter_is_found_or_refused_and_never_repeated(backend) {
+        let server = TestServer::start(backend);
+        server.db_user("ada@example.com", json!({}));
+        let key = server.key("calls:read");
+        let imported = "sk_live_0123456789abcdef0123456789abcdef";
+        import(&server, imported);
+        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let shell = Shell(TestDatabase::at(backend, server.database.url.clone()));
+        let page = format!("/keys/{}", key.id);
+        for secret in [key.secret.as_str(), imported] {
+            let refused = |answer: &Answer, field: &str| {
+                assert_eq!(answer.status, 422, "{answer:#?}");
+                assert!(answer.body.contains(field) && !format!("{answer:?}").contains(&secret[8..]), "{answer:#?}");
+            };
+            for field in ["owner", "holder", "scope", "unused_for", "expires_within"] {
+                let found = search(&admin, &[(field, secret)]);
+                assert_eq!(found.status, 303, "{field}: {found:#?}");
+                assert!(secret == imported || found.header("location") == page, "{found:#?}");
+                assert!(!found.header("location").contains(secret));
+                let answer = server.manage("GET", &format!("/v1/keys?{field}={secret}"), None);
+                assert_eq!(answer.fields(), [field]);
+                for path in ["/keys", "/keys/retired", "/keys/revoke", "/keys/export"] {
+                    let shown = admin.get(&format!("{path}?{field}=%20{secret}"));
+                    refused(&shown, field);
+                    assert!(shown.body.contains("regard it as leaked"), "{shown:#?}");
+                }
+                let body = json!({"filter": {field: secret}, "confirm": 0});
+                let answer = server.manage("POST", "/v1/keys/revoke", Some(&body));
+                refused(&answer, &format!("filter.{field}"));
+                assert!(answer.body.contains("is a key") && !answer.body.contains("URL"), "{answer:#?}");
+            }
+            for path in ["/audit?actor=", "/audit/export?actor=", "/users?q=", "/tokens?q=", "/tokens/retired?q=", "/usage?connection="] {
+                refused(&admin.get(&format!("{path}{secret}")), "is a key");
+            }
+        }
+        for command in [["key", "list"], ["key", "export"], ["key", "revoke"]] {
+            for option in ["--owner", "--holder", "--scope", "--unused-for", "--expires-within"] {
+                let arguments = [command[0], command[1], option, key.secret.as_str()];
+                shell.refused(&arguments, 2, &[option, "is a key", "regard a key that was one as leaked"]);
+            }
+        }
+    }
+}
+
+on_both! {
     fn a_command_finds_a_key_on_standard_input_alone(backend) {
         let server = TestServer::start(backend);
         let key = server.key("calls:read");

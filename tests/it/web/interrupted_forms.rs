@@ -170,6 +170,26 @@ fn a_form_that_was_open_when_one_signed_in_anew_is_shown_again() {
 }
 
 #[test]
+fn a_search_goes_on_after_signing_in() {
+    let stage = Stage::new();
+    let search = |typed: &str| {
+        let token = form_token(&stage.browser.get("/keys"));
+        stage.end_session();
+        let asked = stage.send("/keys/search", &token, &stage.fields(typed));
+        assert_eq!(asked.status, 401, "{asked:#?}");
+        let signed_in = stage.sign_in(&asked, EMAIL, PASSWORD);
+        stage.send("/keys/search", &form_token(&signed_in), &hidden(&signed_in))
+    };
+    let list = search("q=a b&owner=&scope=calls:read&status=retired");
+    assert_eq!(list.status, 303, "{list:#?}");
+    assert_eq!(list.header("location"), "/keys/retired?q=a+b&scope=calls%3Aread");
+    let key = stage.server.key("calls:read").secret;
+    let list = search(&format!("q={key}&owner=me"));
+    assert_eq!(list.header("location"), "/keys?owner=me", "a key is not kept");
+    assert_eq!(stage.browser.get("/keys/search").header("location"), "/keys");
+}
+
+#[test]
 fn somebody_else_who_signs_in_gets_none_of_it() {
     let stage = Stage::new();
     let fields = stage.fields(FORMS[0].1);

@@ -8,7 +8,7 @@ use form_urlencoded::Serializer;
 
 use crate::domain;
 use crate::http::error::Problem;
-use crate::http::extract::Form;
+use crate::http::extract::{Draft, Form};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
@@ -37,7 +37,11 @@ pub async fn search(
     state: web::Data<State>,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let (principal, text) = (viewer.principal.clone(), form.text("q").trim().to_owned());
+    // Whichever field it was pasted into: it must not get into the list's address.
+    let mut typed = form.typed().map(|(_, text)| text);
+    let key = typed.find(|text| state.bitting.is_secret(text));
+    let text = key.unwrap_or(form.text("q").trim()).to_owned();
+    let principal = viewer.principal.clone();
     let searched = state.run(move |bitting| match bitting.find_key_by_secret(&principal, &text) {
         Ok(key) => Ok(Searched::Key(key.id)),
         Err(domain::Error::NotFound) if bitting.is_secret(&text) => {
@@ -54,6 +58,15 @@ pub async fn search(
         }
         Searched::Text => Ok(see_other(&list_of(&form))),
     }
+}
+
+/// `GET /keys/search`: what was searched for before somebody had to sign in again.
+pub async fn again(
+    viewer: Viewer,
+    state: web::Data<State>,
+    Draft(kept): Draft,
+) -> Result<HttpResponse, Problem> {
+    search(viewer, state, kept.unwrap_or_default()).await
 }
 
 /// The address of the list that the form asks for.
