@@ -295,11 +295,11 @@ fn joined(flags: &[String]) -> Option<String> {
 
 /// Whether the file lets OPTIONS through without a key.
 fn preflight(file: &File) -> Result<bool, BadSetting> {
-    match &file.preflight {
-        None => Ok(false),
-        Some(word) if word.get_ref() == "allow" => Ok(true),
-        Some(word) if word.get_ref() == "judge" => Ok(false),
-        Some(word) => {
+    let Some(word) = &file.preflight else { return Ok(false) };
+    match file.source.value("preflight", word)?.as_deref() {
+        Some("allow") => Ok(true),
+        Some("judge") | None => Ok(false),
+        Some(_) => {
             let why = "preflight: must be \"allow\", or \"judge\" as when it is not there";
             Err(file.source.refuse(word.span().start, why))
         }

@@ -26,7 +26,8 @@ pub(super) struct PolicyTable {
 pub(super) fn read(table: &PolicyTable, source: &Source) -> Result<Policy, BadSetting> {
     let lifetime = |text: &Spanned<String>| {
         let bad = |why| source.refuse(text.span().start, format_args!("max_key_lifetime: {why}"));
-        text.get_ref().parse::<Span>().map_err(bad)
+        let given = source.value("max_key_lifetime", text)?;
+        given.map(|given| given.parse::<Span>().map_err(bad)).transpose()
     };
     let count = |number: &Spanned<i64>| {
         let count = u32::try_from(*number.get_ref()).ok().filter(|count| *count > 0);
@@ -35,14 +36,17 @@ pub(super) fn read(table: &PolicyTable, source: &Source) -> Result<Policy, BadSe
     };
     let leaks = |text: &Spanned<String>| {
         let why = || format!("leak_policy: must be {}", LeakPolicy::choices());
-        let policy = LeakPolicy::parse(text.get_ref());
-        policy.ok_or_else(|| source.refuse(text.span().start, why()))
+        let parse = |given: String| {
+            let policy = LeakPolicy::parse(&given);
+            policy.ok_or_else(|| source.refuse(text.span().start, why()))
+        };
+        source.value("leak_policy", text)?.map(parse).transpose()
     };
     Ok(Policy {
-        max_key_lifetime: table.max_key_lifetime.as_ref().map(lifetime).transpose()?,
+        max_key_lifetime: table.max_key_lifetime.as_ref().map(lifetime).transpose()?.flatten(),
         require_expiry: table.require_expiry,
         require_owner: table.require_owner,
-        leaks: table.leak_policy.as_ref().map(leaks).transpose()?.unwrap_or_default(),
+        leaks: table.leak_policy.as_ref().map(leaks).transpose()?.flatten().unwrap_or_default(),
         max_keys_per_member: table.max_keys_per_member.as_ref().map(count).transpose()?,
     })
 }

@@ -72,6 +72,11 @@ impl Reader<'_> {
         self.source.refuse(at.span().start, format_args!("{key}: {why}"))
     }
 
+    /// A value without what files and pastes leave around it; an empty one is still to be refused.
+    fn value(&self, key: &str, text: &Spanned<String>) -> Result<String, BadSetting> {
+        Ok(self.source.value(key, text)?.unwrap_or_default())
+    }
+
     fn resource(&self, table: &ResourceTable) -> Result<Resource, BadSetting> {
         let name = self.name(&table.name)?;
         let number = FIRST_NUMBER + self.resources.len();
@@ -101,10 +106,10 @@ impl Reader<'_> {
     fn name(&self, text: &Spanned<String>) -> Result<ResourceName, BadSetting> {
         let refuse = |why: String| Err(self.refuse("name", text, why));
         let taken = |name: &ResourceName| self.resources.iter().any(|r| r.name == *name);
-        match text.get_ref().parse::<ResourceName>() {
+        let name = self.value("name", text)?;
+        match name.parse::<ResourceName>() {
             Err(_) => refuse(format!(
-                "{:?} must be a lower-case letter, then up to 39 of a-z, 0-9 and _",
-                text.get_ref()
+                "{name:?} must be a lower-case letter, then up to 39 of a-z, 0-9 and _"
             )),
             Ok(name) if name.as_str() == OTHER => {
                 refuse(format!("\"{OTHER}\" stands for requests of no resource; choose another"))
@@ -142,10 +147,9 @@ impl Reader<'_> {
         let Some(words) = &table.access else { return Ok(true) };
         let mut accesses = Vec::new();
         for word in words.get_ref() {
-            let why = || {
-                format!("{:?} is not an access; they are \"read\" and \"write\"", word.get_ref())
-            };
-            let access = Access::parse(word.get_ref());
+            let given = self.value("access", word)?;
+            let why = || format!("{given:?} is not an access; they are \"read\" and \"write\"");
+            let access = Access::parse(&given);
             accesses.push(access.ok_or_else(|| self.refuse("access", word, why()))?);
         }
         if !accesses.contains(&Access::Read) {
@@ -168,12 +172,12 @@ impl Reader<'_> {
         let mut paths = Vec::new();
         for text in table.paths.get_ref() {
             let refuse = |why: String| self.refuse("paths", text, why);
-            let path = prefix(text.get_ref()).map_err(refuse)?;
+            let written = self.value("paths", text)?;
+            let path = prefix(&written).map_err(refuse)?;
             if let Some(other) = taken.insert(path.clone(), own.clone()) {
                 let remedy = self.remedy_of_built_in(&other);
                 let why = format!(
-                    "{:?} is a path of \"{other}\" already; a path leads to one resource{remedy}",
-                    text.get_ref()
+                    "{written:?} is a path of \"{other}\" already; a path leads to one resource{remedy}"
                 );
                 return Err(refuse(why));
             }
@@ -184,7 +188,7 @@ impl Reader<'_> {
 
     fn rules(&self, key: &str, texts: &[Spanned<String>]) -> Result<Vec<RequestRule>, BadSetting> {
         let rule = |text: &Spanned<String>| {
-            text.get_ref().parse().map_err(|why: String| self.refuse(key, text, why))
+            self.value(key, text)?.parse().map_err(|why: String| self.refuse(key, text, why))
         };
         texts.iter().map(rule).collect()
     }

@@ -82,7 +82,7 @@ fn look_up(variable: &str) -> Result<Option<String>, &'static str> {
 
 /// A text without the line break that files and `echo` leave at its end; nothing when no more is
 /// there.
-fn clean(text: &str) -> Result<Option<String>, &'static str> {
+pub(super) fn clean(text: &str) -> Result<Option<String>, &'static str> {
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.contains(char::is_control) {
         return Err("holds a line break or another control character; take it out");

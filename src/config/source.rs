@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use super::setting::BadSetting;
+use toml::Spanned;
+
+use super::setting::{BadSetting, clean};
 
 /// The file's name and text, so that what is wrong can be found in it.
 #[derive(Debug, Default)]
@@ -19,6 +21,18 @@ impl Source {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// A value as other settings take it: without a line break at its end and white space around it;
+    /// none if nothing is left.
+    pub(super) fn value(
+        &self,
+        key: &str,
+        text: &Spanned<String>,
+    ) -> Result<Option<String>, BadSetting> {
+        let refuse = |why| self.refuse(text.span().start, format_args!("{key}: {why}"));
+        let cleaned = clean(text.get_ref()).map_err(refuse)?;
+        Ok(cleaned.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
     /// Refuses what begins at this byte of the text.

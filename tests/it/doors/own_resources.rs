@@ -106,6 +106,20 @@ fn a_wrong_file_names_line_key_and_remedy_and_nothing_is_touched() {
 }
 
 #[test]
+fn line_breaks_and_spaces_at_the_end_of_a_value_are_taken_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "preflight = \"allow\\n\"\n[policy]\nmax_key_lifetime = \"1y \"\nleak_policy = \"\"\n\
+                [[resources]]\nname = \"orders\\n\"\npaths = [\"/orders \"]\nreads = [\"POST /orders/x\\n\"]\n\
+                access = [\"read \"]\n";
+    std::fs::write(folder.path().join("bitting.toml"), file).unwrap();
+    assert_eq!(run_ok(folder.path(), &["resources", "match", "POST /orders/x"]), "orders:read");
+    std::fs::write(folder.path().join("bitting.toml"), "preflight = \"\"\n").unwrap();
+    run_ok(folder.path(), &["resources"]);
+    let said = refused(folder.path(), "[policy]\nleak_policy = \"fl\\nag\"\n", &["resources"]);
+    assert!(said.contains("line 2: leak_policy: holds a line break"), "{said}");
+}
+
+#[test]
 fn resources_are_listed_and_a_request_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bitting.toml"), TEAM).unwrap();
