@@ -26,6 +26,7 @@ pub(super) fn run(settings: &Settings, other: &str, dry_run: bool) -> Result<(),
     }
     let there = inspection.powers()?;
     let bitting = open(settings, Missing::Refuse)?;
+    require_copy(&settings.database, &other, &mut inspection)?;
     let principal = principal();
     let steps = bitting.plan_to_carry_over(&principal, &there)?;
     let (mut left, mut unshown) = (0, None);
@@ -52,6 +53,23 @@ pub(super) fn run(settings: &Settings, other: &str, dry_run: bool) -> Result<(),
                 .to_owned(),
         )),
     }
+}
+
+/// Refuses a database that is not the one from before: this one itself, or one that has nothing to do
+/// with it. A backup has the id of the database that it was made of.
+fn require_copy(here: &Target, other: &Target, there: &mut Inspection) -> Result<(), Failure> {
+    let own = Inspection::open(here)?.identity(here)?;
+    let there = there.identity(other)?;
+    let why = if own.place == there.place {
+        "is the database that things would be taken away in"
+    } else if own.database_id != there.database_id {
+        "is another database, of which this one was not restored"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Failed(format!(
+        "{other}: {why}; name the database from before the backup was restored"
+    )))
 }
 
 fn words(step: &Step) -> String {

@@ -1,6 +1,8 @@
 //! Looking a database over without changing it: is every page and row readable, and does what must
 //! hold between the rows hold.
 
+use std::os::unix::fs::MetadataExt;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -15,7 +17,7 @@ use super::target::Target;
 use crate::model::connections::Connection;
 use crate::model::finding::Finding;
 use crate::model::time::Moment;
-use crate::store::error::Result;
+use crate::store::error::{Error, Result};
 use crate::store::users::powers;
 use crate::store::users::powers::Powers;
 use crate::store::{connections, keys, servers, tokens};
@@ -123,6 +125,14 @@ struct Damage {
     integrity_check: String,
 }
 
+/// What tells databases apart.
+pub struct Identity {
+    /// What a database keeps when it is copied, and no other has.
+    pub database_id: String,
+    /// Where it is, whatever it is called.
+    pub place: String,
+}
+
 impl Inspection {
     /// How many servers were seen since then whose resources have another fingerprint.
     pub fn count_differing_servers(&mut self, fingerprint: &str, since: Moment) -> Result<u64> {
@@ -134,6 +144,31 @@ impl Inspection {
         self.0.read(|connection| {
             Ok((connections::list(connection)?, connections::database_id(connection)?))
         })
+    }
+
+    /// What tells this database from all others, and which of its copies this is.
+    ///
+    /// # Errors
+    /// When the database or its file cannot be read.
+    pub fn identity(&mut self, target: &Target) -> Result<Identity> {
+        let database_id = self.0.read(connections::database_id)?;
+        let place = match (&mut self.0.connection, target) {
+            (AnyConnection::Postgres(connection), _) => {
+                diesel::sql_query(
+                    "SELECT CONCAT_WS(' ', pg_postmaster_start_time(), current_database(), \
+                     current_schema()) AS line",
+                )
+                .get_result::<Line>(connection)?
+                .line
+            }
+            (AnyConnection::Sqlite(_), Target::Sqlite(path)) => {
+                let file = std::fs::metadata(path)
+                    .map_err(|why| Error::Refused(format!("{target}: {why}")))?;
+                format!("{} {}", file.dev(), file.ino())
+            }
+            (AnyConnection::Sqlite(_), Target::Postgres(_)) => String::new(),
+        };
+        Ok(Identity { database_id, place })
     }
 
     /// Opens the database for looking only.

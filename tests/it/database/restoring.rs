@@ -248,6 +248,21 @@ on_both! {
     }
 }
 
+on_both! {
+    fn only_the_database_from_before_is_taken(backend) {
+        // Those that tests start from are copies of one.
+        let other = Shell::new(backend);
+        other.ok(&["migrate"]);
+        let (own, other) = (TestDatabase::migrated(backend), &other.0);
+        let copy = db_copy(&own);
+        let shell = Shell(own);
+        shell.ok(&["revoke-as-in", &copy.url]);
+        shell.refused(&["revoke-as-in", &other.url], 1, &["is another database", "from before"]);
+        let itself = shell.0.url.clone();
+        shell.refused(&["revoke-as-in", &itself, "--dry-run"], 1, &["would be taken away in", "from before"]);
+    }
+}
+
 #[test]
 fn a_database_that_cannot_be_read_is_told() {
     let shell = Shell::new(Backend::Sqlite);
