@@ -11,6 +11,11 @@ diesel::define_sql_function! {
     fn lower(text: Nullable<Text>) -> Nullable<Text>;
 }
 
+diesel::define_sql_function! {
+    /// Text with one text in the place of another.
+    fn replace(text: Nullable<Text>, from: Text, to: Text) -> Nullable<Text>;
+}
+
 /// SQLite's own `lower` knows only the letters of ASCII; this gives the connection one that knows
 /// them all.
 pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Result<()> {
@@ -18,11 +23,20 @@ pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Resul
     Ok(lower_utils::register_impl(connection, lower)?)
 }
 
+/// Text in lower case, in which a sigma at the end of a word is one like any other: a part of a word
+/// may end there.
+macro_rules! folded {
+    ($text:expr) => {
+        $crate::store::text::replace($crate::store::text::lower($text), "ς", "σ")
+    };
+}
+pub(crate) use folded;
+
 /// The condition that a column which may be null has a pattern somewhere, whatever its case.
 macro_rules! has {
     ($column:expr, $pattern:expr) => {
-        $crate::store::text::lower($column)
-            .like($crate::store::text::lower($pattern.clone()))
+        $crate::store::text::folded!($column)
+            .like($crate::store::text::folded!($pattern.clone()))
             .escape('\\')
     };
 }

@@ -25,9 +25,10 @@ on_both! {
         let server = TestServer::start(backend);
         make(&server, "Deploy Bot", json!({"owner": "Acme", "description": "for CI"}));
         make(&server, "ÜBERSICHT", json!({"owner": "acme"}));
+        make(&server, "ΣΑΣΑΝ Σας", json!({}));
         make(&server, "100%_sure", json!({"description": "back\\slash"}));
         let all = list(&server, &[]);
-        let first = &all["data"][2];
+        let first = &all["data"][3];
         let (id, display) = (first["id"].as_str().unwrap(), first["display"].as_str().unwrap());
         for (text, found) in [
             ("deploy", &["Deploy Bot"][..]),
@@ -39,6 +40,8 @@ on_both! {
             (display, &["Deploy Bot"]),
             ("ÜBER", &["ÜBERSICHT"]),
             ("über", &["ÜBERSICHT"]),
+            ("ΣΑΣ", &["ΣΑΣΑΝ Σας"]),
+            ("Σας", &["ΣΑΣΑΝ Σας"]),
             ("%", &["100%_sure"]),
             ("0%_s", &["100%_sure"]),
             ("_sure", &["100%_sure"]),
