@@ -1,6 +1,6 @@
 //! The lifetime of what a form makes: chosen from a few spans, or as a date.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, Duration, NaiveDate};
 use serde_json::{Map, Value, json};
 
 use super::text::{counted, day, long_day};
@@ -84,7 +84,8 @@ pub fn earlier_lives(now: Moment, before: Option<Moment>) -> Vec<Life> {
 pub fn lives_like(key: &ApiKey, policy: &Policy, now: Moment) -> Vec<Life> {
     let life = key.expires_at.map(|end| end - key.created_at);
     let end = life.map(|life| now + life);
-    let days = life.map(|life| life.num_days());
+    // An end that was typed as a day or a date lies some seconds or hours off.
+    let days = life.map(|life| (life + Duration::hours(12)).num_days());
     let words = match days {
         _ if policy.shortened(end, now) != end => "As long as the rules allow".to_owned(),
         None => "Never, as before".to_owned(),
