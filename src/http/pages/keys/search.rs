@@ -8,7 +8,7 @@ use form_urlencoded::Serializer;
 
 use crate::domain;
 use crate::http::error::Problem;
-use crate::http::extract::{Draft, Form};
+use crate::http::extract::{Draft, Form, QueryReader};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
@@ -64,8 +64,10 @@ pub async fn search(
 pub async fn again(
     viewer: Viewer,
     state: web::Data<State>,
+    query: QueryReader,
     Draft(kept): Draft,
 ) -> Result<HttpResponse, Problem> {
+    query.finish()?;
     search(viewer, state, kept.unwrap_or_default()).await
 }
 
