@@ -24,7 +24,8 @@ fn read_key() -> Result<FindRequest, Failure> {
         io::stdin().lock().take(MOST_INPUT).read_to_end(&mut bytes)?;
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    Ok(FindRequest::from_object(&Map::from_iter([("key".to_owned(), json!(text))]))?)
+    FindRequest::from_object(&Map::from_iter([("key".to_owned(), json!(text))]))
+        .map_err(|errors| Failure::Usage(errors.summary_naming(|_| "standard input".to_owned())))
 }
 
 pub(super) fn find(source: &str, json: bool, settings: &Settings) -> Result<(), Failure> {

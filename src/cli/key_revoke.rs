@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
-use crate::model::key_choice::{KeyChoice, RevokeMany};
+use crate::model::key_choice::{KeyChoice, RevokeMany, counted_keys};
 use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort};
 use crate::model::time::format as format_time;
 use crate::store::database::migrate::Missing;
@@ -112,8 +112,10 @@ fn ask(bitting: &Bitting, filter: &KeyFilter) -> Result<usize, Failure> {
     let numbers = bitting.numbers_of_keys(&principal(), filter, by_name)?;
     let found = numbers.len();
     if !somebody_is_there() {
-        let found = format!("the filters find {found} keys; give --confirm {found} to revoke them");
-        return Err(Failure::Usage(found));
+        let keys = counted_keys(found);
+        let said =
+            format!("the filters find {keys}; give --confirm {found} to revoke what they find");
+        return Err(Failure::Usage(said));
     }
     for key in bitting.keys_by_number(&numbers[..found.min(NAMED)])? {
         say(format_args!("{} {}", key.id, plain(&key.label.name)));
@@ -121,6 +123,9 @@ fn ask(bitting: &Bitting, filter: &KeyFilter) -> Result<usize, Failure> {
     if found > NAMED {
         say(format_args!("and {} more", found - NAMED));
     }
-    confirm(format_args!("This revokes {found} keys permanently. Type yes to continue:"))?;
+    confirm(format_args!(
+        "This revokes {} permanently. Type yes to continue:",
+        counted_keys(found)
+    ))?;
     Ok(found)
 }

@@ -5,6 +5,7 @@ use crate::model::FieldErrors;
 use crate::model::credential::Ended;
 use crate::model::id::KeyId;
 use crate::model::key::Status;
+use crate::model::key_choice::counted_keys;
 use crate::model::scope::ScopeSet;
 use crate::store;
 
@@ -25,7 +26,7 @@ pub enum Error {
     #[error("the key was rotated already; {0} takes its place")]
     AlreadyRotated(KeyId),
     /// The filter finds another number of keys than was confirmed.
-    #[error("the filter finds {found} keys, not {confirmed}; look at them, and confirm {found}")]
+    #[error("the filter finds {}, not {confirmed}; look at them, and confirm {found}", counted_keys(*.found))]
     NotConfirmed {
         /// How many there were to be.
         confirmed: usize,

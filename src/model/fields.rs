@@ -87,8 +87,10 @@ impl<'a> FieldReader<'a> {
             ref begun => {
                 let group = |group: &&[&'static str]| group.join(" and ");
                 let choices = groups.iter().map(group).collect::<Vec<_>>().join(", or ");
-                let field =
-                    begun.last().copied().or(groups.first()).and_then(|group| group.first());
+                let field = match begun.last() {
+                    Some(group) => group.iter().find(|field| given(field)),
+                    None => groups.first().and_then(|group| group.first()),
+                };
                 let fault = if begun.is_empty() { "is missing" } else { "is one too many" };
                 (field.copied().unwrap_or_default(), format!("{fault}: give {choices}"))
             }

@@ -31,6 +31,11 @@ pub enum KeyChoice {
     },
 }
 
+/// `1 key`, `2 keys`
+pub fn counted_keys(number: usize) -> String {
+    format!("{number} key{}", if number == 1 { "" } else { "s" })
+}
+
 impl KeyChoice {
     /// What a filter finds when keys are chosen to be revoked: active ones, unless it says otherwise.
     pub fn to_revoke(filter: KeyFilter) -> KeyFilter {

@@ -142,7 +142,7 @@ pub(super) fn remove(handle: &str, yes: bool, settings: &Settings) -> Result<(),
     show(format_args!("{handle} removed"))
 }
 
-/// Which keys lose what.
+/// Which keys reach it.
 fn keys_in_words(bitting: &Bitting, handle: &Handle) -> Result<String, Failure> {
     let keys = bitting.keys_that_reach(&principal(), handle)?;
     if keys.is_empty() {
@@ -150,7 +150,7 @@ fn keys_in_words(bitting: &Bitting, handle: &Handle) -> Result<String, Failure> 
     }
     let named = keys.iter().map(|(id, name)| format!("{id} ({})", plain(name)));
     let named = named.collect::<Vec<_>>().join(", ");
-    Ok(format!("These keys lose their scopes at it: {named}."))
+    Ok(format!("These keys keep their scopes at it, which open nothing then: {named}."))
 }
 
 pub(super) fn rekey(settings: &Settings) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use crate::gate::decision::Refusal;
 use crate::model::credential::Ended;
 use crate::model::id::KeyId;
 use crate::model::key::Status;
+use crate::model::key_choice::counted_keys;
 use crate::model::scope::ScopeSet;
 
 const TOOK_TOO_LONG: &str = "The database took too long to answer; nothing was changed. Ask for \
@@ -44,8 +45,10 @@ impl Problem {
     }
 
     fn not_confirmed(confirmed: usize, found: usize) -> Self {
-        let detail =
-            format!("The filter finds {found} keys, not {confirmed}. Nothing was changed.");
+        let detail = format!(
+            "The filter finds {}, not {confirmed}. Nothing was changed.",
+            counted_keys(found)
+        );
         Self::new(Code::NotConfirmed, detail).with_member("found", json!(found))
     }
 

@@ -32,8 +32,11 @@ use crate::store::error::{Error, Result};
 /// [`Error::Refused`] with one sentence for people; there is no file of that name then that was not
 /// there before.
 pub fn copy(target: &Target, to: &Path) -> Result<()> {
-    let mut session = target.open()?;
-    migrate::look(&mut session.connection, target)?;
+    let opened = target.open().and_then(|mut session| {
+        migrate::look(&mut session.connection, target)?;
+        Ok(session)
+    });
+    let mut session = opened.map_err(|why| migrate::explain(why, target))?;
     let AnyConnection::Sqlite(connection) = &mut session.connection else {
         return Err(Error::Refused(format!("{target}: only SQLite databases can be copied")));
     };

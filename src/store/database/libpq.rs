@@ -101,6 +101,13 @@ pub(in crate::store) const NO_CHANGES: [&str; 2] = [
      primary, switch default_transaction_read_only off",
 ];
 
+/// The problem with a user that has no rights to the tables, and its remedy.
+pub(in crate::store) const NOT_OWNER: [&str; 2] = [
+    "this user may not make or change the tables",
+    "let the URL name the user that owns them, or make this one the owner (ALTER DATABASE … OWNER \
+     TO …)",
+];
+
 /// Whether libpq or the server says that the server is a standby.
 pub(in crate::store) fn says_standby(message: &str) -> bool {
     message.contains("session is read-only") || message.contains("hot standby mode")
@@ -126,6 +133,8 @@ pub(in crate::store) fn with_advice(said: &str) -> String {
         format!("{said}; {POOLED}")
     } else if said.contains("server closed the connection unexpectedly") {
         format!("{said}; {MAYBE_POOLED}")
+    } else if said.contains("permission denied for") || said.contains("must be owner of") {
+        format!("{said}; {}", NOT_OWNER.join("; "))
     } else {
         said
     }

@@ -95,7 +95,7 @@ pub fn open(
 }
 
 /// Turns SQLite's own words about a file into a sentence with a remedy.
-fn explain(error: Error, target: &Target) -> Error {
+pub(super) fn explain(error: Error, target: &Target) -> Error {
     match (error, target) {
         (Error::Statement(why), Target::Sqlite(path)) => Error::Refused(format!(
             "{}: {why}; check that the file is an undamaged Bitting database that this user may write to, or restore a backup",

@@ -128,12 +128,8 @@ pub fn of_server(server: &ServerFacts) -> Vec<Finding> {
              search_path)",
         ));
     } else if !server.may_write && !server.standby {
-        findings.push(Finding::wrong(
-            "writing",
-            "this user may not make or change the tables",
-            "let the URL name the user that owns them, or make this one the owner \
-             (ALTER DATABASE … OWNER TO …)",
-        ));
+        let [message, remedy] = libpq::NOT_OWNER;
+        findings.push(Finding::wrong("writing", message, remedy));
     }
     findings
 }

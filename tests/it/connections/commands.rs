@@ -58,7 +58,7 @@ on_both! {
         }
         // Where a connection is made is a page of its own.
         let said = ours.add("new", "callrail", &callrail, callrail::KEY).unwrap_err();
-        assert!(said.contains("--handle must not be new"), "{said}");
+        assert!(said.contains("the handle must not be new"), "{said}");
         let said = ours.add("fresh", "aircall", &aircall, "").unwrap_err();
         assert!(said.contains("api_id and api_token, or access_token"), "{said}");
         let elsewhere = ["add", "fresh", "--kind", "callrail", "--base-url", "https://evil.example"];

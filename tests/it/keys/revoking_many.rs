@@ -121,7 +121,7 @@ fn a_request_that_is_wrong_is_refused_with_every_fault_named() {
         (json!({"ids": key.id}), &["ids"]),
         (json!({"ids": ["key_1"]}), &["ids"]),
         (json!({"ids": [1]}), &["ids"]),
-        (json!({"ids": [key.id], "confirm": 1}), &["filter"]),
+        (json!({"ids": [key.id], "confirm": 1}), &["confirm"]),
         (json!({"ids": [key.id], "filter": {}, "confirm": 1}), &["filter"]),
         (json!({"filter": {}}), &["confirm"]),
         (json!({"confirm": 1}), &["filter"]),
