@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::key_shown::{in_a_sentence, not_found, parse_id, show_key, show_new_key};
 use super::output::say;
 use crate::config::Settings;
+use crate::domain;
 use crate::domain::keys::rotation::Rotated;
 use crate::model::rotation::RotateRequest;
 use crate::model::time::{format as format_time, parse_expiry};
@@ -30,19 +31,23 @@ pub(super) struct Limits {
 impl Limits {
     /// The fields that say the same; only those that were given.
     pub(super) fn fields(&self) -> impl Iterator<Item = (String, Value)> {
-        let given = |text: &str| if text == "none" { Value::Null } else { json!(text) };
         let networks = match self.allow_network.as_slice() {
             [] => None,
-            [only] => Some(given(only)),
+            [only] => Some(none_or_text(only)),
             several => Some(json!(several)),
         };
         let fields = [
-            ("rate_limit", self.rate_limit.as_deref().map(given)),
-            ("quota", self.quota.as_deref().map(given)),
+            ("rate_limit", self.rate_limit.as_deref().map(none_or_text)),
+            ("quota", self.quota.as_deref().map(none_or_text)),
             ("allowed_networks", networks),
         ];
         fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)))
     }
+}
+
+/// The value of an option that `none` empties.
+fn none_or_text(text: &str) -> Value {
+    if text == "none" { Value::Null } else { json!(text) }
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +57,9 @@ pub(super) struct Set {
     /// A scope it is to keep; repeat the option for more, all others are taken away
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
+    /// Whose it is: a customer or a team of yours, or none
+    #[arg(long, value_name = "OWNER|none")]
+    owner: Option<String>,
     /// An earlier expiry: a time from now (30d), a date (2027-01-31, its end) or an RFC 3339 time
     #[arg(long, value_name = "WHEN")]
     expires: Option<String>,
@@ -69,11 +77,14 @@ impl Set {
         if !self.scope.is_empty() {
             patch.insert("scopes".to_owned(), json!(self.scope));
         }
+        if let Some(owner) = &self.owner {
+            patch.insert("owner".to_owned(), none_or_text(owner));
+        }
         if let Some(expires) = &self.expires {
             patch.insert("expires_at".to_owned(), json!(read_expiry(expires)?));
         }
         if patch.is_empty() {
-            let options = "--scope, --expires, --rate-limit, --quota or --allow-network";
+            let options = "--owner, --scope, --expires, --rate-limit, --quota or --allow-network";
             return Err(Failure::Usage(format!("nothing is to be changed; give {options}")));
         }
         Ok(patch)
@@ -127,7 +138,16 @@ pub(super) fn rotate(arguments: &Rotate, settings: &Settings) -> Result<(), Fail
     let (id, request) = (parse_id(&arguments.id)?, arguments.request()?);
     let bitting = open(settings, Missing::Refuse)?;
     let rotated = bitting.rotate_key(id, request, &principal(), None);
-    let Rotated { keys, secret } = rotated.map_err(|why| not_found(why, id))?;
+    let Rotated { keys, secret } = rotated.map_err(|why| match why {
+        // It has no option here: the new key takes over what the old one has.
+        domain::Error::Invalid(errors) if errors.named().iter().any(|e| e.field == "owner") => {
+            Failure::Usage(format!(
+                "{id} has no owner, and every new key must have one (policy: require_owner); give \
+                 it one first: bitting key set {id} --owner OWNER"
+            ))
+        }
+        other => not_found(other, id),
+    })?;
     if !arguments.json {
         let end = keys.old.expires_at.map(format_time).unwrap_or_default();
         say(format_args!(
@@ -135,5 +155,5 @@ pub(super) fn rotate(arguments: &Rotate, settings: &Settings) -> Result<(), Fail
             in_a_sentence(&keys.new)
         ));
     }
-    show_new_key(&keys.new, &secret, bitting.time.now(), arguments.json)
+    show_new_key(&keys.new, &secret, &bitting, arguments.json)
 }

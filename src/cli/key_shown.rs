@@ -1,22 +1,20 @@
 //! Keys as commands name them and show them.
 
-use super::application::{open, principal};
+use super::application::principal;
 use super::failure::Failure;
-use super::key_filters::Filters;
 use super::output::{plain, say, show, show_json, show_once, show_table};
-use crate::config::Settings;
 use crate::domain;
 use crate::domain::Bitting;
 use crate::model::actor::Actor;
 use crate::model::id::KeyId;
 use crate::model::key::ApiKey;
+use crate::model::key_filter::KeyFilter;
 use crate::model::page::{Limit, PageRequest};
 use crate::model::secret::{Secret, mask};
-use crate::model::time::{Moment, format as format_time};
+use crate::model::time::format as format_time;
 use crate::model::usage::{Outcome, Tally, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 use crate::model::words::Word;
-use crate::store::database::migrate::Missing;
 
 /// What is said of a key that was given as an argument.
 pub(super) const KEY_IN_ARGUMENT: &str = "arguments are seen by others and kept by shells, so regard \
@@ -59,34 +57,33 @@ pub(super) fn in_a_sentence(key: &ApiKey) -> String {
 pub(super) fn show_new_key(
     key: &ApiKey,
     secret: &Secret,
-    now: Moment,
+    bitting: &Bitting,
     json: bool,
 ) -> Result<(), Failure> {
     if !json {
         return show_once(key.id, format_args!("{}", secret.expose()));
     }
     let usage = Usage::default();
-    let json = serde_json::to_string(&NewKeyView::new(KeyView::new(key, &usage, now), secret))?;
+    let view = KeyView::new(key, &usage, bitting.time.now(), &bitting.catalog);
+    let json = serde_json::to_string(&NewKeyView::new(view, secret))?;
     show_once(key.id, format_args!("{json}"))
 }
 
 /// Prints a table of keys, or an object for each.
-pub(super) fn list(filters: &Filters, json: bool, settings: &Settings) -> Result<(), Failure> {
-    let bitting = open(settings, Missing::Refuse)?;
-    let filter = filters.read(&bitting)?;
+pub(super) fn list(bitting: &Bitting, filter: &KeyFilter, json: bool) -> Result<(), Failure> {
     let limit = Limit::parse("100").map_err(Failure::Failed)?;
     let mut request = PageRequest { limit, cursor: None };
     let mut rows = Vec::new();
     loop {
-        let page = bitting.list_keys(&principal(), &filter, &request)?;
+        let page = bitting.list_keys(&principal(), filter, &request)?;
         let numbers: Vec<_> = page.items.iter().map(|key| key.number).collect();
         let usage = bitting.usage_of(&numbers)?;
         for key in &page.items {
             let usage = usage.get(&key.number).cloned().unwrap_or_default();
             if json {
-                show_json(&KeyView::new(key, &usage, bitting.time.now()))?;
+                show_json(&KeyView::new(key, &usage, bitting.time.now(), &bitting.catalog))?;
             } else {
-                rows.push(row(&bitting, key, &usage));
+                rows.push(row(bitting, key, &usage));
             }
         }
         match page.next {
@@ -110,12 +107,13 @@ fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 10] {
     let day = |at: Option<_>, none: &str| {
         at.map_or(none.to_owned(), |at| format_time(at)[..10].to_owned())
     };
+    let leaked = key.leaked_at.map(|_| ",leaked");
     [
         key.id.to_string(),
         plain(&key.label.name),
         key.display.clone(),
-        key.status(bitting.time.now()).as_str().to_owned(),
-        key.scopes.to_string().replace(' ', ","),
+        format!("{}{}", key.status(bitting.time.now()).as_str(), leaked.unwrap_or_default()),
+        bitting.catalog.marked(&key.scopes, ","),
         day(key.expires_at, "never"),
         day(usage.last_used_at(), "never"),
         usage.windows.day.total().to_string(),
@@ -128,12 +126,12 @@ fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 10] {
 pub(super) fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
     let usage = bitting.usage_of_key(key.number)?;
     let addresses = bitting.addresses_of_key(key.number)?;
-    let view = KeyView::new(key, &usage, bitting.time.now());
+    let view = KeyView::new(key, &usage, bitting.time.now(), &bitting.catalog);
     let view = KeyDetailView { key: view, addresses: &addresses };
     if json {
         return show_json(&view);
     }
-    for (name, value) in lines_about(key, &usage, bitting.time.now()) {
+    for (name, value) in lines_about(key, &usage, bitting) {
         show(format_args!("{name:<13} {}", plain(&value)))?;
     }
     for source in &addresses {
@@ -145,7 +143,7 @@ pub(super) fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<()
 }
 
 /// What is known of a key, as people read it; what is not known is left out.
-fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, String)> {
+fn lines_about(key: &ApiKey, usage: &Usage, bitting: &Bitting) -> Vec<(&'static str, String)> {
     let by = |actor: &Actor| format!("{} ({})", actor.name, actor.kind.as_str());
     let windows = &usage.windows;
     let made = if key.imported { "imported" } else { "created" };
@@ -153,8 +151,12 @@ fn lines_about(key: &ApiKey, usage: &Usage, now: Moment) -> Vec<(&'static str, S
         ("id", key.id.to_string()),
         ("name", key.label.name.clone()),
         ("key", key.display.clone()),
-        ("status", key.status(now).as_str().to_owned()),
-        ("scopes", key.scopes.to_string()),
+        ("status", key.status(bitting.time.now()).as_str().to_owned()),
+        (
+            "leaked",
+            key.leaked_at.map(|at| format!("reported {}", format_time(at))).unwrap_or_default(),
+        ),
+        ("scopes", bitting.catalog.marked(&key.scopes, " ")),
         ("owner", key.label.owner.clone().unwrap_or_default()),
         ("holder", key.holder.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("description", key.label.description.clone().unwrap_or_default()),

@@ -47,7 +47,7 @@ Use is known here within two minutes, and which scopes were used within about an
         #[arg(long)]
         json: bool,
     },
-    /// Change a key's limits, or take away from its scopes and its life
+    /// Change a key's owner and limits, or take away from its scopes and its life
     #[command(after_help = "\
 Examples:
   bitting key set key_01… --rate-limit 600/minute --quota 50000/day
@@ -172,7 +172,10 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
         KeyCommand::Create(arguments) => create(arguments, settings),
         KeyCommand::Import(arguments) => transfer::import(&arguments, settings),
         KeyCommand::Export(arguments) => transfer::export(&arguments, settings),
-        KeyCommand::List { filters, json } => list(&filters, json, settings),
+        KeyCommand::List { filters, json } => {
+            let bitting = open(settings, Missing::Refuse)?;
+            list(&bitting, &filters.read(&bitting)?, json)
+        }
         KeyCommand::Show { id, json } => {
             let id = parse_id(&id)?;
             let bitting = open(settings, Missing::Refuse)?;
@@ -223,5 +226,5 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     if !arguments.json {
         say(format_args!("{}. The key is shown only once:", in_a_sentence(&issued.key)));
     }
-    show_new_key(&issued.key, &issued.secret, bitting.time.now(), arguments.json)
+    show_new_key(&issued.key, &issued.secret, &bitting, arguments.json)
 }

@@ -295,7 +295,7 @@ fn export_each(
 ) -> Result<(), Failure> {
     let now = bitting.time.now();
     bitting.walk_keys(&principal(), filter, |key, usage| {
-        let exported = ExportedKey::new(key, usage, now);
+        let exported = ExportedKey::new(key, usage, now, &bitting.catalog);
         Ok(each(if with_digests { exported.with_digest(key) } else { exported })?)
     })
 }

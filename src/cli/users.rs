@@ -248,9 +248,5 @@ fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
 /// What a user may grant, in a table's cell.
 fn grants_in_words(user: &User, catalog: &Catalog) -> String {
     let grants = user.grants(catalog);
-    if grants == catalog.scopes() {
-        "everything".to_owned()
-    } else {
-        grants.to_string().replace(' ', ",")
-    }
+    if grants == catalog.scopes() { "everything".to_owned() } else { catalog.marked(&grants, ",") }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::actor::Actor;
+use super::catalog::Catalog;
 use super::email::Email;
 use super::id::KeyId;
 use super::key::{ApiKey, Status};
@@ -14,7 +15,7 @@ use super::usage::Usage;
 use super::words::Word;
 
 /// The columns of every file of keys, in their order; the last one only where digests are wanted.
-pub const COLUMNS: [&str; 25] = [
+pub const COLUMNS: [&str; 27] = [
     "id",
     "name",
     "description",
@@ -39,6 +40,8 @@ pub const COLUMNS: [&str; 25] = [
     "holder",
     "replaces",
     "replaced_by",
+    "leaked_at",
+    "gone_scopes",
     "sha256",
 ];
 
@@ -80,13 +83,17 @@ pub struct ExportedKey<'a> {
     holder: Option<&'a Email>,
     replaces: Option<KeyId>,
     replaced_by: Option<KeyId>,
+    #[serde(with = "time::rfc3339::option")]
+    leaked_at: Option<Moment>,
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
+    gone_scopes: ScopeSet,
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
 
 impl<'a> ExportedKey<'a> {
     /// A key with its usage and its status at a moment, without its digest.
-    pub fn new(key: &'a ApiKey, usage: &Usage, now: Moment) -> Self {
+    pub fn new(key: &'a ApiKey, usage: &Usage, now: Moment, catalog: &Catalog) -> Self {
         let revocation = key.revocation.as_ref();
         Self {
             id: key.id,
@@ -110,6 +117,8 @@ impl<'a> ExportedKey<'a> {
             limits: &key.limits,
             replaces: key.replaces,
             replaced_by: key.replaced_by,
+            leaked_at: key.leaked_at,
+            gone_scopes: catalog.gone(&key.scopes),
             holder: key.holder.as_ref().map(|holder| &holder.email),
             sha256: None,
         }
@@ -149,6 +158,8 @@ impl<'a> ExportedKey<'a> {
             text(self.holder.map(Email::as_str)),
             optional(self.replaces.as_ref()),
             optional(self.replaced_by.as_ref()),
+            time(self.leaked_at),
+            self.gone_scopes.to_string(),
         ];
         cells.extend(self.sha256.clone());
         cells

@@ -16,7 +16,7 @@ use super::secret::{Brand, Digest, mask};
 use super::time::{LongestLife, Moment, parse_expiry};
 
 /// The columns that an import ignores: it makes new values for them.
-const IGNORED: [&str; 13] = [
+const IGNORED: [&str; 15] = [
     "id",
     "created_at",
     "created_by",
@@ -29,6 +29,8 @@ const IGNORED: [&str; 13] = [
     "30d",
     "replaces",
     "replaced_by",
+    "leaked_at",
+    "gone_scopes",
     "holder",
 ];
 

@@ -195,7 +195,7 @@ impl KeyFilter {
             scope: from.parameter(
                 "scope",
                 || catalog.scope_schema(),
-                |text| catalog.parse_scope(text),
+                |text| catalog.parse_scope_to_find(text),
             ),
             expiry: word(from, "expiry"),
             expires_within: from.parameter("expires_within", Span::schema, str::parse),

@@ -20,6 +20,7 @@ pub mod find_request;
 pub mod finding;
 pub mod formats;
 pub mod github_keys;
+mod gone;
 pub mod holder;
 pub mod id;
 pub mod idempotency;

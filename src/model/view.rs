@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::actor::Actor;
+use super::catalog::Catalog;
 use super::email::Email;
 use super::id::{KeyId, TokenId, UserId};
 use super::idempotency::Replayable;
@@ -36,6 +37,10 @@ pub struct KeyView<'a> {
     holder: Option<&'a Email>,
     /// What it may do.
     scopes: &'a ScopeSet,
+    /// Those of the scopes that open nothing, since their resource has left `bitting.toml`; only there
+    /// if there are any.
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
+    gone_scopes: ScopeSet,
     /// Its state now.
     status: Status,
     /// What may be shown of the secret: its beginning and its end.
@@ -80,7 +85,7 @@ pub struct KeyView<'a> {
 
 impl<'a> KeyView<'a> {
     /// A view of a key with its status at a moment.
-    pub fn new(key: &'a ApiKey, usage: &'a Usage, now: Moment) -> Self {
+    pub fn new(key: &'a ApiKey, usage: &'a Usage, now: Moment, catalog: &Catalog) -> Self {
         let revocation = key.revocation.as_ref();
         Self {
             id: key.id,
@@ -89,6 +94,7 @@ impl<'a> KeyView<'a> {
             owner: key.label.owner.as_deref(),
             holder: key.holder.as_ref().map(|holder| &holder.email),
             scopes: &key.scopes,
+            gone_scopes: catalog.gone(&key.scopes),
             status: key.status(now),
             display: &key.display,
             created_at: key.created_at,
@@ -153,6 +159,10 @@ pub struct WhoAmIView<'a> {
     owner: Option<&'a str>,
     /// What it may do.
     scopes: &'a ScopeSet,
+    /// Those of the scopes that open nothing, since their resource has left `bitting.toml`; only there
+    /// if there are any.
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
+    gone_scopes: ScopeSet,
     /// From when on it is refused; never if null.
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
@@ -167,12 +177,13 @@ pub struct WhoAmIView<'a> {
 
 impl<'a> WhoAmIView<'a> {
     /// A view of a key and its usage.
-    pub fn new(key: &'a ApiKey, usage: &'a Usage) -> Self {
+    pub fn new(key: &'a ApiKey, usage: &'a Usage, catalog: &Catalog) -> Self {
         Self {
             id: key.id,
             name: &key.label.name,
             owner: key.label.owner.as_deref(),
             scopes: &key.scopes,
+            gone_scopes: catalog.gone(&key.scopes),
             expires_at: key.expires_at,
             limits: &key.limits,
             replaced_by: key.replaced_by,

@@ -1,5 +1,7 @@
 //! Managing keys by program, with an admin token.
 
+use std::sync::Arc;
+
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
@@ -15,6 +17,7 @@ use crate::domain::keys::rotation::{Rotated, Rotation};
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Id, Idempotency, JsonObject, OptionalJsonObject, QueryReader};
 use crate::http::state::State;
+use crate::model::catalog::Catalog;
 use crate::model::failed_request::KeyErrors;
 use crate::model::fields::FieldReader;
 use crate::model::find_request::FindRequest;
@@ -34,17 +37,18 @@ struct Figures {
     usage: Usage,
     addresses: Vec<Source>,
     now: Moment,
+    catalog: Arc<Catalog>,
 }
 
 impl Figures {
     fn of(bitting: &Bitting, key: KeyNumber) -> domain::Result<Self> {
         let usage = bitting.usage_of_key(key)?;
         let addresses = bitting.addresses_of_key(key)?;
-        Ok(Self { usage, addresses, now: bitting.time.now() })
+        Ok(Self { usage, addresses, now: bitting.time.now(), catalog: bitting.catalog.clone() })
     }
 
     fn view<'a>(&'a self, key: &'a ApiKey) -> KeyDetailView<'a> {
-        let key = KeyView::new(key, &self.usage, self.now);
+        let key = KeyView::new(key, &self.usage, self.now, &self.catalog);
         KeyDetailView { key, addresses: &self.addresses }
     }
 }
@@ -72,7 +76,9 @@ pub async fn list(
     });
     let (page, mut usage, now) = found.await?;
     let page = page.map(|key| (usage.remove(&key.number).unwrap_or_default(), key));
-    let views = page.items.iter().map(|(usage, key)| KeyView::new(key, usage, now)).collect();
+    let catalog = &state.bitting.catalog;
+    let views = page.items.iter().map(|(usage, key)| KeyView::new(key, usage, now, catalog));
+    let views = views.collect();
     let views = crate::model::page::Page { items: views, limit: page.limit, next: page.next };
     Ok(listing::answer(&request, &views))
 }
@@ -90,7 +96,8 @@ pub async fn create(
     let made = state.run(move |bitting| {
         let now = bitting.time.now();
         let answer = |key: &ApiKey| {
-            let answer = Answer::new(201, &KeyView::new(key, &Usage::default(), now))?;
+            let answer =
+                Answer::new(201, &KeyView::new(key, &Usage::default(), now, &bitting.catalog))?;
             Ok(answer.with_location(location(key)))
         };
         bitting.once(idempotency.attempt(&body.0), manager.credential(), |turn| {
@@ -100,15 +107,17 @@ pub async fn create(
         })
     });
     match made.await? {
-        Idempotent::Fresh((issued, now)) => Ok(created(&issued.key, &issued.secret, now)),
+        Idempotent::Fresh((issued, now)) => {
+            Ok(created(&issued.key, &issued.secret, now, &state.bitting.catalog))
+        }
         Idempotent::Replayed(answer) => respond::replayed(&answer),
     }
 }
 
 /// The answer that shows a new key, once.
-fn created(key: &ApiKey, secret: &Secret, now: Moment) -> HttpResponse {
+fn created(key: &ApiKey, secret: &Secret, now: Moment, catalog: &Catalog) -> HttpResponse {
     let usage = Usage::default();
-    let view = KeyView::new(key, &usage, now);
+    let view = KeyView::new(key, &usage, now, catalog);
     let mut answer = HttpResponse::Created();
     answer.insert_header((LOCATION, location(key))).json(NewKeyView::new(view, secret))
 }
@@ -185,7 +194,10 @@ pub async fn rotate(
     let rotated = state.run(move |bitting| {
         let now = bitting.time.now();
         let answer = |keys: &Rotation| {
-            let answer = Answer::new(201, &KeyView::new(&keys.new, &Usage::default(), now))?;
+            let answer = Answer::new(
+                201,
+                &KeyView::new(&keys.new, &Usage::default(), now, &bitting.catalog),
+            )?;
             Ok(answer.with_location(location(&keys.new)))
         };
         bitting.once(idempotency.attempt(&body.0), manager.credential(), |turn| {
@@ -195,7 +207,9 @@ pub async fn rotate(
         })
     });
     match rotated.await? {
-        Idempotent::Fresh((Rotated { keys, secret }, now)) => Ok(created(&keys.new, &secret, now)),
+        Idempotent::Fresh((Rotated { keys, secret }, now)) => {
+            Ok(created(&keys.new, &secret, now, &state.bitting.catalog))
+        }
         Idempotent::Replayed(answer) => respond::replayed(&answer),
     }
 }

@@ -100,7 +100,7 @@ pub async fn whoami(
         Ok((key, usage))
     });
     let (key, usage) = found.await?;
-    Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage)))
+    Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage, &state.bitting.catalog)))
 }
 
 /// The answer to a ping, on the fast path and behind the router.

@@ -3,3 +3,4 @@
 pub mod cli;
 mod cli_tokens;
 mod cli_users;
+mod said;

@@ -8,6 +8,7 @@ use bitting::model::policy::{LeakPolicy, Policy};
 use bitting::model::secret::SecretKind;
 use serde_json::{Value, json};
 
+use crate::commands::cli::Shell;
 use crate::gate::feed::db_out_of_reach;
 use crate::support::html::{text, texts};
 use crate::support::server::MadeKey;
@@ -194,4 +195,25 @@ fn a_report_that_is_wrong_is_refused_with_every_fault_named() {
         assert_eq!(refused.fields(), fields, "{body}");
     }
     server.client.send("GET", "/v1/leaks", &[], None).expect(405, "method_not_allowed");
+}
+
+on_both! {
+    fn commands_and_files_say_that_a_key_has_leaked(backend) {
+        let server = flagging(backend);
+        server.db_user(ADMIN, json!({"role": "admin"}));
+        let (key, kept) = (server.key("calls:read"), server.key("calls:read"));
+        assert_eq!(report(&server, &key.secret, "").status, 202);
+        let at = shown(&server, &key)["leaked_at"].as_str().unwrap().to_owned();
+        let shell = Shell(TestDatabase::at(backend, server.database.url.clone()));
+        let told = shell.ok(&["key", "show", &key.id]);
+        assert!(told.contains(&format!("reported {at}")), "{told}");
+        assert!(!shell.ok(&["key", "show", &kept.id]).contains("leaked"));
+        let listed = shell.ok(&["key", "list"]);
+        let marked = |id: &str| listed.lines().any(|line| line.contains(id) && line.contains("active,leaked"));
+        assert!(marked(&key.id) && !marked(&kept.id), "{listed}");
+        let browser = Browser::signed_in(&server.client.base, ADMIN);
+        for file in [browser.get("/keys/export").body, shell.ok(&["key", "export"])] {
+            assert!(file.contains(",\"leaked_at\"") && file.contains(&at), "{file}");
+        }
+    }
 }

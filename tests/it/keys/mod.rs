@@ -3,6 +3,7 @@
 mod find;
 mod foreign_keys;
 mod github_leaks;
+mod gone_scopes;
 mod holder;
 mod imported_keys;
 mod key_addresses;

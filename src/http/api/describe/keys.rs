@@ -75,7 +75,8 @@ pub(in crate::http) fn example_key(catalog: &Catalog) -> Option<ApiKey> {
 
 fn example_view(catalog: &Catalog) -> Value {
     let usage = Usage::default();
-    let view = example_key(catalog).map(|key| json_of(KeyView::new(&key, &usage, example_time())));
+    let view = example_key(catalog)
+        .map(|key| json_of(KeyView::new(&key, &usage, example_time(), catalog)));
     view.unwrap_or_default()
 }
 

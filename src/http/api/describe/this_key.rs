@@ -13,8 +13,9 @@ const TAG: &str = "this_key";
 
 /// `GET /v1/whoami`
 pub fn whoami(operation: &mut Operation<'_>) {
-    let example = example_key(operation.catalog())
-        .map(|key| json_of(WhoAmIView::new(&key, &Usage::default())));
+    let catalog = operation.catalog();
+    let example =
+        example_key(catalog).map(|key| json_of(WhoAmIView::new(&key, &Usage::default(), catalog)));
     operation
         .id(TAG, "whoami", "Show the calling key")
         .description("The figures do not include this request itself.")

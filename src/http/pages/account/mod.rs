@@ -111,7 +111,7 @@ async fn account(
         frame: viewer.frame(Section::Account),
         about: role_words(user.role),
         everything: user.role == Role::Admin,
-        grants: Grant::list(&user.grants(&state.bitting.catalog)),
+        grants: Grant::list(&user.grants(&state.bitting.catalog), &state.bitting.catalog),
         makes_keys: viewer.principal.manages_keys(),
         others: sessions.place.total > 1,
         pager: (sessions.place.pages > 1).then(|| Pager::of(&sessions, "session", at_page)),

@@ -59,7 +59,7 @@ fn rows_of(
     let keys = bitting.keys_by_number(numbers)?;
     let cells = |key: ApiKey| {
         let usage = usage.remove(&key.number).unwrap_or_default();
-        ExportedKey::new(&key, &usage, now).cells()
+        ExportedKey::new(&key, &usage, now, &bitting.catalog).cells()
     };
     Ok(text(keys.into_iter().filter(|key| principal.sees(key)).map(cells)))
 }

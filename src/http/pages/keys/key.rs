@@ -77,12 +77,12 @@ struct Facts {
 }
 
 impl Facts {
-    fn new(key: ApiKey, usage: &Usage, now: Moment) -> Self {
+    fn new(key: ApiKey, usage: &Usage, now: Moment, catalog: &Catalog) -> Self {
         let active = key.status(now) == Status::Active;
         Self {
             id: key.id.to_string(),
             status: key.status(now).as_str(),
-            grants: Grant::list(&key.scopes),
+            grants: Grant::list(&key.scopes, catalog),
             expires: key.expires_at.map(|end| When::relative(end, now)),
             expires_day: key.expires_at.map(day).unwrap_or_default(),
             expires_exact: key.expires_at.map(exact).unwrap_or_default(),
@@ -311,7 +311,7 @@ fn key_page(viewer: &Viewer, found: Found, window: Window) -> KeyPage {
         sources: sources.into_iter().map(source).collect(),
         errors: errors.into_iter().map(|failed| ErrorLine::new(failed, now)).collect(),
         events: events.into_iter().map(|event| Event::new(event, &names, now)).collect(),
-        key: Facts::new(key, &usage, now),
+        key: Facts::new(key, &usage, now, &viewer.catalog),
     }
 }
 

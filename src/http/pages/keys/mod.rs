@@ -29,6 +29,7 @@ use crate::domain::keys::listing::KeyRow;
 use crate::http::error::Problem;
 use crate::http::extract::PageQuery;
 use crate::http::state::State;
+use crate::model::catalog::Catalog;
 use crate::model::key_filter::{KeyFilter, SOON, StatusFilter};
 use crate::model::time::Moment;
 use crate::model::usage::Outcome;
@@ -66,14 +67,14 @@ struct ActiveRow {
 }
 
 impl ActiveRow {
-    fn new(row: KeyRow, now: Moment) -> Self {
+    fn new(row: KeyRow, now: Moment, catalog: &Catalog) -> Self {
         let KeyRow { key, usage, days } = row;
         let used = usage.last_used_at();
         let idle = used.map(|at| now - at).filter(|idle| *idle >= IDLE);
         Self {
             id: key.id.to_string(),
             leaked: key.leaked_at.is_some(),
-            grants: Grant::list(&key.scopes),
+            grants: Grant::list(&key.scopes, catalog),
             expires: key.expires_at.map(|end| When::relative(end, now)),
             soon: key.expires_at.is_some_and(|end| end <= now + SOON),
             used: used.map(|at| When::ago(at, now)),
@@ -117,7 +118,7 @@ struct RetiredRow {
 }
 
 impl RetiredRow {
-    fn new(row: KeyRow, now: Moment) -> Self {
+    fn new(row: KeyRow, now: Moment, catalog: &Catalog) -> Self {
         let KeyRow { key, usage, .. } = row;
         let status = key.status(now).as_str();
         let (ended, ended_by, reason) = match key.revocation {
@@ -126,7 +127,7 @@ impl RetiredRow {
         };
         Self {
             id: key.id.to_string(),
-            grants: Grant::list(&key.scopes),
+            grants: Grant::list(&key.scopes, catalog),
             status,
             ended_by,
             reason: reason.map(|reason| shortened(reason, REASON)),
@@ -150,7 +151,7 @@ pub async fn active(
     PageQuery(query): PageQuery<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (frame, list, rows, now) = load(&viewer, &state, query, StatusFilter::Active).await?;
-    let rows = rows.into_iter().map(|row| ActiveRow::new(row, now)).collect();
+    let rows = rows.into_iter().map(|row| ActiveRow::new(row, now, &viewer.catalog)).collect();
     page(StatusCode::OK, &ActiveKeys { frame, list, rows })
 }
 
@@ -161,7 +162,7 @@ pub async fn retired(
     PageQuery(query): PageQuery<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (frame, list, rows, now) = load(&viewer, &state, query, StatusFilter::Retired).await?;
-    let rows = rows.into_iter().map(|row| RetiredRow::new(row, now)).collect();
+    let rows = rows.into_iter().map(|row| RetiredRow::new(row, now, &viewer.catalog)).collect();
     page(StatusCode::OK, &RetiredKeys { frame, list, rows })
 }
 

@@ -121,7 +121,9 @@ fn scopes(chosen: Option<&Scope>, catalog: &Catalog) -> Vec<Choice> {
     let any = Choice::new("", "Any scope", chosen.is_none());
     let scope =
         |scope: &Scope| Choice::new(&scope.to_string(), scope.to_string(), chosen == Some(scope));
-    std::iter::once(any).chain(catalog.scopes().iter().map(scope)).collect()
+    let offered = catalog.scopes();
+    let gone = chosen.filter(|chosen| offered.iter().all(|scope| scope != *chosen));
+    std::iter::once(any).chain(offered.iter().chain(gone).map(scope)).collect()
 }
 
 /// Times to choose from, and the one that is chosen if it is none of them.

@@ -47,7 +47,7 @@ impl Bounds {
         Self {
             writes: token.access == Access::Write,
             everything: token.may_grant == catalog.scopes(),
-            grants: Grant::list(&token.may_grant),
+            grants: Grant::list(&token.may_grant, catalog),
         }
     }
 }

@@ -3,7 +3,8 @@
 use chrono::{Duration, NaiveTime};
 
 use crate::http::pages::parts::text::{listed, long_day};
-use crate::model::scope::{Access, ScopeSet};
+use crate::model::catalog::Catalog;
+use crate::model::scope::{Access, Scope, ScopeSet};
 use crate::model::time::Moment;
 
 /// What is granted of one resource, or of one at a connection.
@@ -15,17 +16,25 @@ pub struct Grant {
     pub read: bool,
     /// Whether it may be written.
     pub write: bool,
+    /// Whether it opens nothing, since the resource is no longer there.
+    pub gone: bool,
 }
 
 impl Grant {
     /// A set of scopes, one entry for each resource.
-    pub fn list(scopes: &ScopeSet) -> Vec<Self> {
+    pub fn list(scopes: &ScopeSet, catalog: &Catalog) -> Vec<Self> {
+        Self::of(scopes, |scope| catalog.is_gone(scope))
+    }
+
+    fn of(scopes: &ScopeSet, is_gone: impl Fn(&Scope) -> bool) -> Vec<Self> {
         let mut grants: Vec<Self> = Vec::new();
         for scope in scopes.iter() {
-            let (resource, access) = (scope.counted_as().to_string(), scope.access);
-            let place = grants.iter().position(|grant| grant.resource == resource);
+            let (resource, access, gone) =
+                (scope.counted_as().to_string(), scope.access, is_gone(scope));
+            let same = |grant: &Self| grant.resource == resource && grant.gone == gone;
+            let place = grants.iter().position(same);
             let place = place.unwrap_or_else(|| {
-                grants.push(Self { resource, read: false, write: false });
+                grants.push(Self { resource, read: false, write: false, gone });
                 grants.len() - 1
             });
             match access {
@@ -61,7 +70,7 @@ pub fn sentence(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
 }
 
 fn abilities(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
-    let parts: Vec<String> = Grant::list(scopes).iter().map(Grant::words).collect();
+    let parts: Vec<String> = Grant::of(scopes, |_| false).iter().map(Grant::words).collect();
     let until = match expires_at {
         Some(end) if end.time() == NaiveTime::MIN => {
             format!("until the end of {}", long_day(end - Duration::days(1)))

@@ -120,7 +120,7 @@ impl Line {
             you: viewer.principal.user_id() == Some(user.id),
             role: user.role.as_str(),
             everything: user.role == Role::Admin,
-            grants: Grant::list(&user.grants(&viewer.catalog)),
+            grants: Grant::list(&user.grants(&viewer.catalog), &viewer.catalog),
             keys: number(keys),
             seen: user.last_login_at.map(|at| When::ago(at, now)),
             disabled: user.disabled_at.map(|at| When::ago(at, now)),

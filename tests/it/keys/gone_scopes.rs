@@ -1,0 +1,46 @@
+//! Scopes of a resource that has left `bitting.toml`: they are shown as gone wherever scopes are shown,
+//! and the keys that have them can still be found and ended.
+
+use serde_json::{Value, json};
+
+use crate::commands::cli::Shell;
+use crate::doors::{TEAM, server_on, server_with};
+use crate::support::html::texts;
+use crate::support::{Browser, TestDatabase, on_both};
+
+on_both! {
+    fn they_are_shown_as_gone_and_their_keys_are_found(backend) {
+        let server = server_with(backend, TEAM);
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let key = server.key("orders:read calls:read");
+        let plain = server.key("calls:read");
+        let here = format!("/v1/keys/{}", key.id);
+        assert!(server.manage("GET", &here, None).ok()["gone_scopes"].is_null(), "it is there");
+        let server = server_on(server.stop(), "");
+        assert_eq!(server.manage("GET", &here, None).ok()["gone_scopes"], json!(["orders:read"]));
+        assert_eq!(server.call(&key, "GET", "/v1/whoami", None).ok()["gone_scopes"], json!(["orders:read"]));
+        assert!(server.call(&plain, "GET", "/v1/whoami", None).ok()["gone_scopes"].is_null());
+        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        for page in ["/keys".to_owned(), format!("/keys/{}", key.id)] {
+            assert_eq!(texts(&browser.get(&page), ".scopes .gone"), ["gone"], "{page}");
+        }
+        let rows = browser.get("/keys/export").body;
+        assert!(rows.contains(",\"gone_scopes\"") && rows.contains(",\"orders:read\""), "{rows}");
+
+        let found = server.manage("GET", "/v1/keys?scope=orders:read", None).ok();
+        assert_eq!(found["data"].as_array().unwrap().len(), 1);
+        assert_eq!(browser.get("/keys?scope=orders:read").status, 200);
+        server.manage("GET", "/v1/keys?scope=nothing:read", None).expect(422, "validation_failed");
+        let body = json!({"name": "x", "scopes": ["orders:read"]});
+        server.manage("POST", "/v1/keys", Some(&body)).expect(422, "validation_failed");
+
+        let shell = Shell(TestDatabase::at(backend, server.database.url.clone()));
+        assert!(shell.ok(&["key", "show", &key.id]).contains("calls:read orders:read(gone)"));
+        let listed = shell.ok(&["key", "list", "--scope", "orders:read"]);
+        assert!(listed.contains("calls:read,orders:read(gone)") && !listed.contains(&plain.id), "{listed}");
+        let ended = shell.json(&["key", "revoke", "--scope", "orders:read", "--confirm", "1"]);
+        assert_eq!(ended[0]["revoked"], json!([key.id]));
+        let shown: Value = shell.json(&["key", "show", &plain.id]).remove(0);
+        assert!(shown["gone_scopes"].is_null());
+    }
+}
