@@ -8,24 +8,32 @@ install_packages() {
   command -v apt-get >/dev/null || { echo "install $* with your system's packages" >&2; exit 1; }
   echo "installing: $*" >&2
   $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Takes a program out of Debian's package into target/tools. It is not installed, since that would start
-# it.
+# Takes a program out of Debian's package into target/tools, with what it needs and is not installed. Nor
+# is the program, since that would start it.
 #
 #   fetch PACKAGE PATH
-download() { apt-get download -qq "$1" >/dev/null 2>&1; }
-
 fetch() {
-  local folder=$PWD/target/tools
+  local folder=$PWD/target/tools package
   [ -e "$folder/$2" ] || command -v "$(basename "$2")" >/dev/null && return
-  mkdir -p "$folder"
-  (
-    cd "$folder" || exit
-    download "$1" || { $sudo apt-get update -qq && download "$1"; } || exit
-    dpkg-deb --extract "$1"_*.deb . && rm "$1"_*.deb
-  ) || echo "$1 cannot be fetched" >&2
+  rm -rf "$folder/packages"
+  mkdir -p "$folder/packages/partial"
+  # What is in the folder belongs together: a program is not there without its libraries.
+  if download "$1" "$folder/packages" ||
+    { $sudo apt-get update -qq && download "$1" "$folder/packages"; }; then
+    for package in "$folder/packages"/*.deb; do dpkg-deb --extract "$package" "$folder"; done
+  else
+    echo "$1 cannot be fetched" >&2
+  fi
+  rm -rf "$folder/packages"
+}
+
+# By the names that this release of Debian or Ubuntu has for them; an ordinary user may do so.
+download() {
+  apt-get install -qq -y --no-install-recommends --download-only -o Debug::NoLocking=true \
+    -o Dir::Cache::Archives="$2" "$1" >/dev/null 2>&1
 }
 
 # Puts packages of PyPI's into a Python of their own in target/tools, anew when the list is another.
