@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use clap::Command;
 use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 use serde_json::json;
 
 use super::application::principal;
@@ -171,10 +173,31 @@ pub(super) fn completions(shell: Shell, mut program: Command) -> Result<(), Fail
     Ok(std::io::stdout().write_all(&script)?)
 }
 
-/// Prints the manual page.
+/// Prints the manual page. Its sections are clap's but for two: there is no page of each command's own to
+/// lead to, and examples are lines.
 pub(super) fn manual(mut program: Command) -> Result<(), Failure> {
-    let mut page = Vec::new();
     program.build();
-    clap_mangen::Man::new(program).render(&mut page)?;
+    let mut rest = Roff::new();
+    rest.control("SH", ["COMMANDS"]);
+    for command in program.get_subcommands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        rest.control("TP", []).text([bold(format!("bitting {}", command.get_name()))]);
+        rest.text([roman(about)]);
+    }
+    rest.control("PP", []).text([bold("bitting help COMMAND"), roman(" says what one takes.")]);
+    rest.control("SH", ["NOTES"]).control("nf", []);
+    for line in program.get_after_help().map(ToString::to_string).unwrap_or_default().lines() {
+        rest.text([roman(line)]);
+    }
+    rest.control("fi", []);
+
+    let (mut page, sections) = (Vec::new(), Man::new(program));
+    sections.render_title(&mut page)?;
+    sections.render_name_section(&mut page)?;
+    sections.render_synopsis_section(&mut page)?;
+    sections.render_description_section(&mut page)?;
+    sections.render_options_section(&mut page)?;
+    rest.to_writer(&mut page)?;
+    sections.render_version_section(&mut page)?;
     Ok(std::io::stdout().write_all(&page)?)
 }

@@ -84,9 +84,11 @@ Its kind, address and handle never change: another address is another connection
     },
     /// Draw a master key; it is printed once, alone on standard output
     #[command(after_help = "\
-Example:
-  (umask 077; bitting connection new-key > /etc/bitting/connections.key)
-  BITTING_CONNECTIONS_KEY_FILE=/etc/bitting/connections.key bitting serve
+Example, for a server that runs as the user bitting; a file that is there already is not replaced:
+  sudo sh -Cc 'umask 077; bitting connection new-key > /etc/bitting/connections.key'
+  sudo chown bitting: /etc/bitting/connections.key
+and in bitting.toml:
+  connections_key_file = \"/etc/bitting/connections.key\"
 
 Whoever has the key and the database has the vendors' credentials: keep them apart, and keep a copy
 of the key, since a backup of the database does not hold it. No database is needed.")]

@@ -137,6 +137,7 @@ fn shells_and_manuals_are_served() {
     }
     let manual = binary::run_ok(folder.path(), &["man"]);
     assert!(manual.contains(".TH bitting 1") && manual.contains("max\\-staleness"), "{manual}");
+    assert!(manual.contains("\\fBbitting revoke\\-as\\-in\\fR\n"), "{manual}");
     assert_eq!(binary::run(folder.path(), &["completions", "sh"]).status.code(), Some(2));
 }
 
