@@ -16,9 +16,11 @@ COPY templates templates
 COPY benches benches
 COPY examples examples
 COPY tests tests
+COPY deploy/release/notices deploy/release/notices
 # SQLite, libpq and OpenSSL are compiled in; of what that takes, the image has the C compiler.
-RUN apt-get update && apt-get install -y --no-install-recommends make perl && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends make perl python3 && rm -rf /var/lib/apt/lists/*
 RUN cargo build --release --locked --bin bitting
+RUN deploy/release/notices >target/THIRD-PARTY.txt
 
 FROM debian:bookworm-slim
 # Whose certificates are believed with sslrootcert=system.
@@ -26,6 +28,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/bitting --create-home --shell /usr/sbin/nologin bitting \
  && chmod 700 /var/lib/bitting
 COPY --from=build /src/target/release/bitting /usr/local/bin/bitting
+COPY --from=build /src/target/THIRD-PARTY.txt /usr/local/share/doc/bitting/THIRD-PARTY.txt
 USER bitting
 WORKDIR /var/lib/bitting
 VOLUME /var/lib/bitting
