@@ -67,6 +67,14 @@ fn the_debian_package_takes_files_that_there_are() {
         let built = source.starts_with("target/") && builder.contains(name);
         assert!(there || built, "{source}");
     }
+    // Whoever installed it finds everything that OPERATIONS.md names.
+    let operations = read("OPERATIONS.md");
+    for file in operations.split('`').filter_map(|word| word.strip_prefix("deploy/")) {
+        let of_package = ["", "bitting.service", "release/build", "debian/"].contains(&file);
+        let file = format!("deploy/{file}");
+        let shipped = sources.iter().any(|source| file.starts_with(source.trim_end_matches('*')));
+        assert!(of_package || shipped, "{file} is in no package");
+    }
     for script in ["postinst", "prerm", "postrm"] {
         let script = root().join(deb["maintainer-scripts"].as_str().unwrap()).join(script);
         let checked = Command::new("sh").arg("-n").arg(&script).status().unwrap();
