@@ -13,27 +13,43 @@ use crate::support::{Binary, binary, eventually, tool};
 fn addresses_behind_nginx(change: fn(String) -> String) -> Option<Vec<String>> {
     let curl = tool("curl")?;
     let folder = tempfile::tempdir().unwrap();
-    let create = ["key", "create", "--name", "k", "--scope", "calls:read", "--json"];
+    let scopes = ["--scope", "calls:read", "--scope", "calls:write"];
+    let create = [&["key", "create", "--name", "k", "--json"], &scopes[..]].concat();
     let made: serde_json::Value =
         serde_json::from_str(&binary::run_ok(folder.path(), &create)).unwrap();
     let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
     let server = Binary::serve(folder.path(), &["--trusted-proxies", "127.0.0.1"]);
     let port = free_port();
     let proxy = Nginx::start(folder.path(), &server.client.base, port, change)?;
-    let url = format!("https://{NAME}:{port}/v1/calls");
-    let ask = || {
+    let ask = |path: &str, more: &[&str]| {
         Command::new(&curl)
-            .args(["-sS", "-k", "-w", "%{http_code}", "--interface", "127.0.0.2", &url])
+            .args(["-sS", "-k", "-w", "%{http_code}", "--interface", "127.0.0.2"])
             .args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")])
             .args(["-H", &format!("Authorization: Bearer {key}")])
             // What a client claims of itself.
             .args(["-H", "X-Forwarded-For: 203.0.113.9"])
+            .args(more)
+            .arg(format!("https://{NAME}:{port}{path}"))
             .output()
             .unwrap()
     };
-    eventually("nginx answers", || ask().status.success());
-    let answer = String::from_utf8(ask().stdout).unwrap();
+    eventually("nginx answers", || ask("/v1/calls", &[]).status.success());
+    let answer = String::from_utf8(ask("/v1/calls", &[]).stdout).unwrap();
     assert!(answer.ends_with("200") && answer.contains("\"data\":[]"), "{answer}");
+    // What is too much for the server it says itself; for a vendor's API, more is taken.
+    let body = folder.path().join("body");
+    let sent = format!("@{}", body.display());
+    let more = ["-H", "Content-Type: application/json", "--data-binary", &sent];
+    for (path, size, status, says) in [
+        ("/v1/calls", 280_000, "413", "\"code\":"),
+        ("/v1/calls", 400_000, "413", "nginx"),
+        ("/via/nobody/v1/things", 10_000_000, "404", "\"code\":"),
+        ("/via/nobody/v1/things", 12_000_000, "413", "nginx"),
+    ] {
+        std::fs::write(&body, vec![b' '; size]).unwrap();
+        let answer = String::from_utf8(ask(path, &more).stdout).unwrap();
+        assert!(answer.ends_with(status) && answer.contains(says), "{path} {size}: {answer}");
+    }
     let sent_on = Command::new(&curl)
         .args(["-sS", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}"])
         .args(["-H", "Host: elsewhere.example.com"])
@@ -95,6 +111,21 @@ fn systemd_understands_the_unit() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let ours: Vec<_> = said.lines().filter(|line| line.contains("bitting.service")).collect();
     assert!(output.status.success() && ours.is_empty(), "{said}");
+}
+
+/// The unit sets nothing, so that what the file says holds for it and for commands alike.
+#[test]
+fn the_settings_beside_the_unit_are_the_only_ones_and_can_be_read() {
+    assert!(!deployed("bitting.service").contains("\nEnvironment="));
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("a.db").display());
+    let settings = deployed("bitting.toml");
+    let line = "database_url = \"sqlite:///var/lib/bitting/bitting.db\"\n";
+    assert!(settings.contains(line), "{settings}");
+    let settings = settings.replace(line, &format!("database_url = \"{database}\"\n"));
+    std::fs::write(folder.path().join("bitting.toml"), settings).unwrap();
+    binary::run_ok(folder.path(), &["migrate"]);
+    assert!(folder.path().join("a.db").exists());
 }
 
 /// What the image is built from is there, and nothing that it does not need is sent along.
