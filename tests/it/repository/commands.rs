@@ -56,7 +56,7 @@ impl Places {
         let at = |port: u16| (format!("127.0.0.1:{port}"), format!("{address}:{port}"));
         let mut places: Vec<_> = [8080, 8081, 8082].map(at).into();
         places.push(("127.0.0.1:3000".into(), format!("127.0.0.1:{}", free_port())));
-        let database = "postgres://bitting@127.0.0.1:5432/bitting";
+        let database = "postgres://bitting:PASSWORD@127.0.0.1:5432/bitting";
         if text.contains(database) {
             places.push((database.into(), TestDatabase::new(Backend::Postgres).url));
         }
