@@ -28,7 +28,7 @@ pub fn role_words(role: Role) -> &'static str {
     match role {
         Role::Admin => "Manages all keys, admin tokens and users",
         Role::Member => "Makes and manages their own keys, within limits set by administrators",
-        Role::Auditor => "Can read everything and change nothing",
+        Role::Auditor => "Can read everything but notifications and change nothing",
     }
 }
 
