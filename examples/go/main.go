@@ -26,8 +26,20 @@ var (
 	}
 	// Where a key may stand. All are handed on, so that Bitting sees it when there are two.
 	credentials = []string{"Authorization", "Authentication", "Apikey", "X-Api-Key"}
-	statuses    = map[string]int{"method_not_allowed": 405, "rate_limited": 429, "quota_exceeded": 429}
+	// What a live key is told that may not do this. What is not listed, no key may do.
+	refusals = map[string]refusal{
+		"insufficient_scope":  {403, "This request needs the scope "},
+		"address_not_allowed": {403, "This key may not be used from this address."},
+		"method_not_allowed":  {405, "This path does not take this method."},
+		"rate_limited":        {429, "This key's rate limit is used up."},
+		"quota_exceeded":      {429, "This key's quota is used up."},
+	}
 )
+
+type refusal struct {
+	status int
+	detail string
+}
 
 type verdict struct {
 	Allowed    bool        `json:"allowed"`
@@ -86,17 +98,17 @@ func judge(next http.Handler) http.Handler {
 			return
 		}
 		if !verdict.Allowed {
-			status, detail := statuses[verdict.Code], "The key may not do this."
-			if status == 0 {
-				status = 403
+			said, known := refusals[verdict.Code]
+			if !known {
+				said = refusal{403, "No key may do this."}
 			}
-			if verdict.Required != "" {
-				detail = "This request needs the scope " + verdict.Required + "."
+			if verdict.Code == "insufficient_scope" {
+				said.detail += verdict.Required + "."
 			}
 			if verdict.RetryAfter != "" {
 				w.Header().Set("Retry-After", verdict.RetryAfter.String())
 			}
-			problem(w, status, verdict.Code, detail)
+			problem(w, said.status, verdict.Code, said.detail)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), keyOf{}, verdict.Key.Name)))

@@ -7,7 +7,14 @@ import express from "express";
 const BITTING = process.env.BITTING_URL ?? "http://127.0.0.1:8080";
 // Where a key may stand. All are handed on, so that Bitting sees it when there are two.
 const CREDENTIALS = ["authorization", "authentication", "apikey", "x-api-key"];
-const STATUS = { method_not_allowed: 405, rate_limited: 429, quota_exceeded: 429 }; // others: 403
+// What a live key is told that may not do this. What is not listed, no key may do.
+const REFUSALS = {
+  insufficient_scope: (scope) => [403, `This request needs the scope ${scope}.`],
+  address_not_allowed: () => [403, "This key may not be used from this address."],
+  method_not_allowed: () => [405, "This path does not take this method."],
+  rate_limited: () => [429, "This key's rate limit is used up."],
+  quota_exceeded: () => [429, "This key's quota is used up."],
+};
 const PROBLEM = "application/problem+json";
 
 async function judge(request, response, next) {
@@ -18,13 +25,14 @@ async function judge(request, response, next) {
   // With --trusted-proxies 127.0.0.1/32, Bitting notes this address and not the program's.
   headers.set("x-forwarded-for", request.socket.remoteAddress);
   const body = JSON.stringify({ method: request.method, path: request.originalUrl });
-  let answer, text;
+  let answer, text, verdict;
   try {
     // fetch keeps its connections.
     const signal = AbortSignal.timeout(2000);
     const options = { method: "POST", headers, body, signal, redirect: "error" };
     answer = await fetch(`${BITTING}/v1/verify`, options);
     text = await answer.text();
+    verdict = JSON.parse(text);
   } catch {
     return problem(response, 503, "unavailable", "Keys cannot be checked at the moment.");
   }
@@ -37,11 +45,11 @@ async function judge(request, response, next) {
   if (answer.status !== 200) {
     return problem(response, 503, "unavailable", "Keys cannot be checked at the moment.");
   }
-  const { allowed, code, required, key, retry_after } = JSON.parse(text);
+  const { allowed, code, required, key, retry_after } = verdict;
   if (allowed !== true) {
     if (retry_after) response.set("retry-after", String(retry_after));
-    const detail = required ? `This request needs the scope ${required}.` : "The key may not do this.";
-    return problem(response, STATUS[code] ?? 403, code, detail);
+    const [status, detail] = REFUSALS[code]?.(required) ?? [403, "No key may do this."];
+    return problem(response, status, code, detail);
   }
   request.key = key;
   next();

@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import secrets
 
 import httpx
@@ -16,7 +17,16 @@ from django.urls import path
 
 # Where a key may stand. All are handed on, so that Bitting sees it when there are two.
 CREDENTIALS = ("Authorization", "Authentication", "Apikey", "X-Api-Key")
-STATUS = {"method_not_allowed": 405, "rate_limited": 429, "quota_exceeded": 429}  # others: 403
+# What may stand in no header.
+CONTROL = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+# What a live key is told that may not do this. What is not listed, no key may do.
+REFUSALS = {
+    "insufficient_scope": (403, "This request needs the scope {required}."),
+    "address_not_allowed": (403, "This key may not be used from this address."),
+    "method_not_allowed": (405, "This path does not take this method."),
+    "rate_limited": (429, "This key's rate limit is used up."),
+    "quota_exceeded": (429, "This key's quota is used up."),
+}
 PROBLEM = "application/problem+json"
 
 # One for all requests: it keeps its connections. Keys must not pass through a proxy.
@@ -37,13 +47,16 @@ class Judge:
     def refusal(self, request):
         names = [n for n in (*CREDENTIALS, "User-Agent") if n in request.headers]
         headers = [(name, request.headers[name].encode("latin-1")) for name in names]
+        if any(CONTROL.search(value) for _, value in headers):
+            return problem(400, "bad_request", "A header holds a control character.")
         # With --trusted-proxies 127.0.0.1/32, Bitting notes this address and not the program's.
         headers.append(("X-Forwarded-For", request.META["REMOTE_ADDR"]))
         # Encoded again as it was sent: a decoded question mark would end the path.
         question = {"method": request.method, "path": request.get_full_path()}
         try:
             answer = bitting.post("/v1/verify", headers=headers, json=question)
-        except httpx.HTTPError:
+            verdict = answer.json()
+        except (httpx.HTTPError, ValueError):
             return problem(503, "unavailable", "Keys cannot be checked at the moment.")
         if answer.headers.get("content-type") == PROBLEM:  # no live key, or Bitting has no database
             kept = ("www-authenticate", "retry-after")
@@ -51,14 +64,13 @@ class Judge:
             return HttpResponse(answer.content, PROBLEM, answer.status_code, headers=kept)
         if answer.status_code != 200:
             return problem(503, "unavailable", "Keys cannot be checked at the moment.")
-        verdict = answer.json()
         if verdict["allowed"] is True:
             request.key = verdict["key"]
             return None
-        code, needed = verdict["code"], verdict["required"]
-        detail = f"This request needs the scope {needed}." if needed else "The key may not do this."
+        code = verdict["code"]
+        status, detail = REFUSALS.get(code, (403, "No key may do this."))
         again = {"Retry-After": str(verdict["retry_after"])} if verdict.get("retry_after") else {}
-        return problem(STATUS.get(code, 403), code, detail, again)
+        return problem(status, code, detail.format(**verdict), again)
 
 
 def problem(status, code, detail, headers=None):

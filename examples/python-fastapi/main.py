@@ -1,10 +1,11 @@
 """An API of orders whose keys Bitting judges.
 
     pip install -r requirements.txt
-    uvicorn main:app --port 3000
+    uvicorn main:app --port 3000 --no-proxy-headers
 """
 
 import os
+import re
 
 import httpx
 from fastapi import FastAPI, Request, Response
@@ -12,7 +13,16 @@ from fastapi.responses import JSONResponse
 
 # Where a key may stand. All are handed on, so that Bitting sees it when there are two.
 CREDENTIALS = (b"authorization", b"authentication", b"apikey", b"x-api-key")
-STATUS = {"method_not_allowed": 405, "rate_limited": 429, "quota_exceeded": 429}  # others: 403
+# What may stand in no header.
+CONTROL = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+# What a live key is told that may not do this. What is not listed, no key may do.
+REFUSALS = {
+    "insufficient_scope": (403, "This request needs the scope {required}."),
+    "address_not_allowed": (403, "This key may not be used from this address."),
+    "method_not_allowed": (405, "This path does not take this method."),
+    "rate_limited": (429, "This key's rate limit is used up."),
+    "quota_exceeded": (429, "This key's quota is used up."),
+}
 PROBLEM = "application/problem+json"
 
 app = FastAPI()
@@ -25,14 +35,18 @@ bitting = httpx.AsyncClient(
 @app.middleware("http")
 async def judge(request: Request, call_next):
     headers = [pair for pair in request.headers.raw if pair[0] in (*CREDENTIALS, b"user-agent")]
-    # With --trusted-proxies 127.0.0.1/32, Bitting notes this address and not the program's.
+    if any(CONTROL.search(value) for _, value in headers):
+        return problem(400, "bad_request", "A header holds a control character.")
+    # With --trusted-proxies 127.0.0.1/32, Bitting notes this address and not the program's. Without
+    # --no-proxy-headers, uvicorn would take it from a local client's own X-Forwarded-For.
     headers.append((b"x-forwarded-for", request.client.host.encode()))
     # The path as it was sent: decoded, it could mean another request.
     target = request.scope["raw_path"] + b"?" + request.scope["query_string"]
     question = {"method": request.method, "path": target.decode("latin-1")}
     try:
         answer = await bitting.post("/v1/verify", headers=headers, json=question)
-    except httpx.HTTPError:
+        verdict = answer.json()
+    except (httpx.HTTPError, ValueError):
         return problem(503, "unavailable", "Keys cannot be checked at the moment.")
     if answer.headers.get("content-type") == PROBLEM:  # no live key, or Bitting has no database
         kept = ("www-authenticate", "retry-after")
@@ -40,12 +54,11 @@ async def judge(request: Request, call_next):
         return Response(answer.content, answer.status_code, kept, PROBLEM)
     if answer.status_code != 200:
         return problem(503, "unavailable", "Keys cannot be checked at the moment.")
-    verdict = answer.json()
     if verdict["allowed"] is not True:
-        code, needed = verdict["code"], verdict["required"]
-        detail = f"This request needs the scope {needed}." if needed else "The key may not do this."
+        code = verdict["code"]
+        status, detail = REFUSALS.get(code, (403, "No key may do this."))
         again = {"retry-after": str(verdict["retry_after"])} if verdict.get("retry_after") else {}
-        return problem(STATUS.get(code, 403), code, detail, again)
+        return problem(status, code, detail.format(**verdict), again)
     request.state.key = verdict["key"]
     return await call_next(request)
 

@@ -14,7 +14,7 @@ use crate::support::binary::{Binary, run_ok};
 use crate::support::client::Client;
 use crate::support::ports::free_port;
 use crate::support::{
-    Answer, Backend, TestDatabase, eventually, fetched, not_granted, on_both, tool,
+    Answer, Backend, TestDatabase, eventually, fetched, not_granted, on_both, raw, tool,
 };
 
 /// A file of the repository.
@@ -116,7 +116,11 @@ impl Shop {
 
     /// The id and the secret of a new key.
     fn make_key(&self, name: &str, scope: &str) -> (String, String) {
-        let made = self.run(&["key", "create", "--name", name, "--scope", scope, "--json"]);
+        self.make(&["--name", name, "--scope", scope])
+    }
+
+    fn make(&self, options: &[&str]) -> (String, String) {
+        let made = self.run(&[&["key", "create", "--json"], options].concat());
         let made: Value = serde_json::from_str(&made).unwrap();
         (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())
     }
@@ -149,6 +153,14 @@ fn judges(program: &Program, shop: &Shop) {
         (&created["made_by"], &created["order"]["item"]),
         (&json!("writer"), &json!("a lock"))
     );
+    let limited = ["--name", "limited", "--scope", "orders:read", "--rate-limit", "1/hour"];
+    let (_, limited) = shop.make(&limited);
+    program.send(&limited, "GET").ok();
+    let refused = program.send(&limited, "GET");
+    let problem = refused.expect(429, "rate_limited").json();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("This key's rate limit is used up."), "{detail}");
+    assert!(!refused.header("retry-after").is_empty(), "{refused:?}");
     // What ends a path when it is decoded would make a search, which only reads, of this.
     let hidden = "/orders/search%3Fx";
     let body = json!({"item": "a lock"});
@@ -170,6 +182,14 @@ fn asks_a_server(example: impl FnOnce(&Path, u16) -> Option<Command>) {
     judges(&program, &shop);
     let (_, other) = shop.make_key("other", "orders:read");
     program.send(&other, "GET").ok();
+    // What may stand in no header is the client's fault.
+    for name in ["User-Agent", "X-API-Key"] {
+        let odd = format!(
+            "GET /orders HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{name}: a\x01b\r\n\r\n"
+        );
+        let answer = raw::exchange(([127, 0, 0, 1], port).into(), odd.as_bytes());
+        assert!([400, 401].contains(&raw::status(&answer)), "{name}: {answer}");
+    }
     server.terminate();
     program.send(&other, "GET").expect(503, "unavailable");
     let said = program.said();
@@ -187,7 +207,14 @@ fn python(example: &str) -> Option<Command> {
 fn the_fastapi_example_asks_a_server() {
     asks_a_server(|_, port| {
         let mut command = python("examples/python-fastapi")?;
-        command.args(["-m", "uvicorn", "main:app", "--port", &port.to_string()]);
+        command.args([
+            "-m",
+            "uvicorn",
+            "main:app",
+            "--no-proxy-headers",
+            "--port",
+            &port.to_string(),
+        ]);
         Some(command)
     });
 }
