@@ -102,7 +102,7 @@ impl Bitting {
     /// When the database fails; it is done another time.
     pub fn drop_answers(&self) -> store::Result<bool> {
         // While the clock is suspiciously far ahead, the time that is remembered.
-        let now = self.time.now().min(self.time.high_water());
+        let now = self.time.believed();
         self.background.write(|connection| {
             AdvisoryLock::Answers.acquire(connection)?;
             idempotency::drop_expired(connection, now)

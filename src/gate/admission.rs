@@ -44,7 +44,7 @@ pub struct PendingCount {
     key: Option<KeyNumber>,
     resource: Option<ResourceNumber>,
     access: Access,
-    /// When the request was judged: the moment it is counted under.
+    /// When the request was judged, as far as the clock is believed: the moment it is counted under.
     at: Moment,
     /// The outcome to count, if the status does not tell it.
     outcome: Option<Outcome>,
@@ -80,7 +80,7 @@ impl Door {
     ) -> Option<Admission> {
         let now = self.gate.time.now();
         let decision = self.gate.judge(presented, route, now, address)?;
-        Some(self.admission(decision, route, now))
+        Some(self.admission(decision, route))
     }
 
     /// Judges a request after the next read of the feed, which may bring its credential.
@@ -90,11 +90,12 @@ impl Door {
         route: Route,
         address: impl FnOnce() -> Option<IpAddr>,
     ) -> Admission {
-        let (decision, now) = self.gate.judge_after_feed(presented, route, address).await;
-        self.admission(decision, route, now)
+        let decision = self.gate.judge_after_feed(presented, route, address).await;
+        self.admission(decision, route)
     }
 
-    fn admission(self: &Rc<Self>, mut decision: Decision, route: Route, at: Moment) -> Admission {
+    fn admission(self: &Rc<Self>, mut decision: Decision, route: Route) -> Admission {
+        let at = self.gate.time.believed();
         let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, at) };
         let Decision { holder, verdict } = decision;
         let (key, outcome) = match &verdict {
@@ -152,6 +153,11 @@ impl PendingCount {
         self.standing
     }
 
+    /// Only notes its key as used, whatever becomes of the request.
+    pub fn leave_uncounted(&mut self) {
+        self.counted = false;
+    }
+
     /// Counts the request as one of a credential that had ended already: it did so while the
     /// request was still coming in.
     pub fn ended_meanwhile(&mut self) {
@@ -172,7 +178,7 @@ impl PendingCount {
 
     /// Keeps what there is to say of a request that was refused or failed.
     pub fn record_failure(&self, failed: impl FnOnce(Moment) -> FailedRequest) {
-        if let Some(key) = self.key {
+        if let Some(key) = self.key.filter(|_| self.counted) {
             self.door.tally.note_error(key, failed(self.at));
         }
     }
@@ -216,7 +222,8 @@ impl Drop for PendingCount {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
             let cell = self.cell(Outcome::ClientError);
-            self.door.tally.count(key, cell, self.at, None, || None);
+            let n = u32::from(self.counted);
+            self.door.tally.add(n, (key, cell), self.at, None, || None);
         }
     }
 }

@@ -112,14 +112,13 @@ impl Gate {
     }
 
     /// Decides about a credential that memory does not know: it may have been made elsewhere a
-    /// moment ago, so the next read of the feed is waited for. Returns the moment it decided as of,
-    /// too.
+    /// moment ago, so the next read of the feed is waited for.
     pub async fn judge_after_feed(
         &self,
         presented: &Result<Presented, Unusable>,
         route: Route,
         address: impl FnOnce() -> Option<IpAddr>,
-    ) -> (Decision, Moment) {
+    ) -> Decision {
         let read = self.freshness.next_read().await;
         let fresh = self.is_fresh();
         let found = presented.as_ref().ok().and_then(|p| self.index.find(&p.digest));
@@ -130,7 +129,7 @@ impl Gate {
         };
         let inside = route.is_question() || self.is_inside(&lookup, address);
         let now = self.time.now();
-        (decide(presented, lookup, fresh, inside, now, route, &self.catalog), now)
+        decide(presented, lookup, fresh, inside, now, route, &self.catalog)
     }
 
     /// Decides about another request than the one that presents the credential, and holds it to the
@@ -144,6 +143,7 @@ impl Gate {
     ) -> Option<(Decision, Option<Standing>)> {
         let now = self.time.now();
         let mut decision = self.judge(presented, route, now, address)?;
+        let now = self.time.believed();
         let standing = self.limit(&mut decision, now);
         if let (Some(Holder::ApiKey { number, .. }), Some(standing)) = (decision.holder, standing)
             && standing.taken

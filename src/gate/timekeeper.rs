@@ -24,8 +24,10 @@ pub struct Timekeeper {
     clock: Arc<dyn Clock>,
     /// The highest time seen and believed, in milliseconds since 1970.
     highest: AtomicI64,
-    /// Times above this are not remembered.
+    /// Times above this are not remembered, as of the uptime that it was found at; both in
+    /// milliseconds.
     plausible: AtomicI64,
+    found_at: AtomicI64,
     watch: Mutex<Watch>,
 }
 
@@ -47,6 +49,7 @@ impl Timekeeper {
             clock,
             highest: AtomicI64::new(high_water.timestamp_millis()),
             plausible: AtomicI64::new(wall_ms + PLAUSIBLE_STEP_MS),
+            found_at: AtomicI64::new(milliseconds(watch.uptime)),
             watch: Mutex::new(watch),
         }
     }
@@ -55,10 +58,23 @@ impl Timekeeper {
     pub fn now(&self) -> Moment {
         let wall_ms = self.clock.wall_ms();
         let highest = self.highest.load(Ordering::Acquire);
-        if wall_ms > highest && wall_ms <= self.plausible.load(Ordering::Acquire) {
+        if wall_ms > highest && self.is_plausible(wall_ms) {
             self.highest.fetch_max(wall_ms, Ordering::AcqRel);
         }
         Moment::from_timestamp_millis(wall_ms.max(highest)).unwrap_or_default()
+    }
+
+    /// The time to write down where it is gone by later: while the clock is suspiciously far ahead,
+    /// the time before.
+    pub fn believed(&self) -> Moment {
+        self.now();
+        self.high_water()
+    }
+
+    fn is_plausible(&self, wall_ms: i64) -> bool {
+        let plausible = self.plausible.load(Ordering::Acquire);
+        let passed = || milliseconds(self.clock.uptime()) - self.found_at.load(Ordering::Acquire);
+        wall_ms <= plausible || wall_ms <= plausible + passed()
     }
 
     /// How long the machine has been up: for measuring, never for dates.
@@ -96,10 +112,11 @@ impl Timekeeper {
             );
         }
         let on_probation = watch.jumped_at.is_some_and(|since| uptime < since + PROBATION);
-        let back_in_range = wall_ms <= self.plausible.load(Ordering::Acquire);
+        let back_in_range = self.is_plausible(wall_ms);
         if !on_probation || back_in_range {
             watch.jumped_at = None;
             self.plausible.store(wall_ms.max(highest) + PLAUSIBLE_STEP_MS, Ordering::Release);
+            self.found_at.store(milliseconds(uptime), Ordering::Release);
         }
 
         let behind = wall_ms + NOTABLE_LAG_MS < highest;
@@ -113,6 +130,10 @@ impl Timekeeper {
         watch.wall_ms = wall_ms;
         watch.uptime = uptime;
     }
+}
+
+fn milliseconds(uptime: Duration) -> i64 {
+    i64::try_from(uptime.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails; it is done another time.
     pub fn drop_via_writes(&self) -> store::Result<bool> {
-        let old = self.time.now().min(self.time.high_water()) - KEPT;
+        let old = self.time.believed() - KEPT;
         self.background.write(|connection| audit::drop_older(connection, Action::ViaWrite, old))
     }
 }

@@ -18,7 +18,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails; the step is done another time.
     pub fn summarize_keys(&self) -> store::Result<bool> {
-        let windows = Windows::ending(self.time.now());
+        let windows = Windows::ending(self.time.believed());
         let this_minute = Minute(windows.day.0 + 24 * 60);
         let more = self.background.write(|connection| {
             let from = summaries::position(connection)?;

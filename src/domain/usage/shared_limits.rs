@@ -20,7 +20,7 @@ impl Bitting {
     /// The limits of the key that calls, and what is left of them now.
     pub fn limits_of(&self, caller: &KeyCaller) -> (KeyLimits, Remaining) {
         let limiter = &self.gate.index.limiter;
-        let now = self.gate.both_clocks(self.time.now());
+        let now = self.gate.both_clocks(self.time.believed());
         let limits = limiter.limits(caller.limits()).cloned().unwrap_or_default();
         (limits, limiter.remaining(caller.number(), caller.limits(), now))
     }
@@ -30,7 +30,7 @@ impl Bitting {
     pub fn share_limits(&self) -> store::Result<()> {
         let _one_at_a_time = self.flushes.lock();
         let limiter = &self.gate.index.limiter;
-        let now = self.gate.both_clocks(self.time.now());
+        let now = self.gate.both_clocks(self.time.believed());
         let mut by_start: BTreeMap<Hour, Vec<(KeyNumber, Window)>> = BTreeMap::new();
         for (key, window) in limiter.due(now) {
             // A stand-in is held to its limits by this server alone.
@@ -46,7 +46,7 @@ impl Bitting {
                     accepted::accepted_since(connection, &numbers, start, &windows)
                 })?;
                 // Of a day that is over by now, nothing is learnt.
-                let now = self.gate.both_clocks(self.time.now());
+                let now = self.gate.both_clocks(self.time.believed());
                 for (key, window) in some.iter().filter(|(_, window)| window.holds(now.moment)) {
                     let total = totals.get(key).copied().unwrap_or_default();
                     limiter.learn(*key, window, total, now.uptime);

@@ -116,7 +116,7 @@ impl Bitting {
     pub fn roll_up(&self) -> store::Result<bool> {
         // While the clock is suspiciously far ahead, the time that is remembered: what is aged too
         // early leaves the windows for good.
-        let now = self.time.now().min(self.time.high_water());
+        let now = self.time.believed();
         let hour = |at| Minute::of(at).hour();
         let (end, oldest): (Hour, Hour) = (hour(now - GRACE), hour(now - HOURS_KEPT));
         let more = self.background.write(|connection| {

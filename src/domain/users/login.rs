@@ -7,6 +7,7 @@ use serde_json::json;
 use super::login_throttle::Attempt;
 use super::passwords::{choose_password, is_outdated};
 use crate::domain::Bitting;
+use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
 use crate::domain::principal::Principal;
 use crate::model::actor::{Actor, ActorKind, ClientInfo, Origin};
@@ -293,13 +294,16 @@ impl Bitting {
             self.replace_password(connection, &principal, user, &hash)?;
             self.open_session(connection, user, secret, client)
         };
-        self.authenticated(user.email.as_str(), present, client, prepare, change)
+        let signed_in =
+            self.authenticated(user.email.as_str(), present, client, prepare, change)?;
+        log_change(Action::UserPasswordSet, user.id, &principal.origin);
+        Ok(signed_in)
     }
 
     /// Deletes some of what has expired: sessions, links and failed logins, and counts the sessions
     /// that are left. Returns whether there may be more to delete.
     pub fn sweep_accounts(&self) -> store::Result<bool> {
-        let now = self.time.now();
+        let now = self.time.believed();
         let swept = self.background.write(|connection| {
             one_time_links::delete_expired(connection, now)?;
             sessions::delete_dead(connection, now, SWEPT_AT_ONCE)

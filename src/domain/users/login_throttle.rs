@@ -121,7 +121,7 @@ impl Bitting {
     ///
     /// [`Error::TooManyAttempts`].
     pub(in crate::domain) fn admit(&self, attempt: Attempt) -> Result<Admitted> {
-        let (Attempt { account, address }, now) = (attempt, self.time.now());
+        let (Attempt { account, address }, now) = (attempt, self.time.believed());
         self.database.write(|connection| {
             AdvisoryLock::Logins.acquire(connection)?;
             let address = count(connection, address, FREE_FOR_ADDRESS, now)?;
@@ -151,7 +151,7 @@ impl Bitting {
 
     /// Forgets some of what failed long ago; says whether there may be more.
     pub(in crate::domain) fn forget_failures(&self) -> store::Result<bool> {
-        let since = self.time.now() - MEMORY;
+        let since = self.time.believed() - MEMORY;
         let forgotten = self.background.write(|connection| {
             AdvisoryLock::Logins.acquire(connection)?;
             login_failures::delete_older(connection, since, FORGOTTEN_AT_ONCE)

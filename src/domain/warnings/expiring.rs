@@ -22,6 +22,16 @@ const PAUSE: Duration = Duration::seconds(30);
 /// How many keys are looked through in one transaction.
 const KEYS_PER_STEP: i64 = 100;
 
+/// Which warning of a key is due: the last one of its kinds that it is near enough to its end for, in
+/// days. Those before are left to it.
+fn due_warning(key: &ApiKey, now: Moment) -> Option<i64> {
+    let end = key.expires_at?;
+    let is_due = |days: &i64| {
+        end <= now + Duration::days(*days) && is_warned_of(end - key.created_at, *days)
+    };
+    DAYS_AHEAD.into_iter().rev().find(is_due)
+}
+
 impl Bitting {
     /// Looks through some of the keys that are about to expire, and stores the messages about them.
     /// Returns whether there are more.
@@ -34,7 +44,7 @@ impl Bitting {
         }
         // While the clock is suspiciously far ahead, the time that is remembered: nobody is warned
         // again of what was looked through too early.
-        let now = self.time.now().min(self.time.high_water());
+        let now = self.time.believed();
         let (this, last) =
             (now.timestamp_millis(), self.warnings.looked_at.load(Ordering::Relaxed));
         if last <= this && this < last + PAUSE.num_milliseconds() {
@@ -43,10 +53,8 @@ impl Bitting {
         if self.too_many_wait()? {
             return Ok(false);
         }
-        for (place, days) in DAYS_AHEAD.into_iter().enumerate() {
-            // A key that is nearer to its end than the next warning is left to that one.
-            let next = DAYS_AHEAD.get(place + 1).copied().unwrap_or(0);
-            if self.warn_ahead(days, next, now)? {
+        for days in DAYS_AHEAD {
+            if self.warn_ahead(days, now)? {
                 return Ok(true);
             }
         }
@@ -83,9 +91,8 @@ impl Bitting {
         expiring::step_back(connection, days, ScanPosition { expires_at, key: key.number })
     }
 
-    fn warn_ahead(&self, days: i64, next: i64, now: Moment) -> store::Result<bool> {
-        let nearest =
-            ScanPosition { expires_at: now + Duration::days(next), key: KeyNumber(u32::MAX) };
+    fn warn_ahead(&self, days: i64, now: Moment) -> store::Result<bool> {
+        let nearest = ScanPosition { expires_at: now, key: KeyNumber(u32::MAX) };
         let until = now + Duration::days(days);
         let look = |connection: &mut AnyConnection| {
             let from = expiring::position(connection, days)?;
@@ -106,8 +113,7 @@ impl Bitting {
             expiring::advance(connection, days, to)?;
             let more = keys.len() as i64 == KEYS_PER_STEP;
             for key in &keys {
-                let life = key.expires_at.map(|end| end - key.created_at);
-                if life.is_some_and(|life| is_warned_of(life, days)) {
+                if due_warning(key, now) == Some(days) {
                     let warning = Warning::key_expiring(key, days, now);
                     self.store_messages(connection, &warning, now)?;
                 }

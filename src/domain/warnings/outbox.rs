@@ -68,7 +68,7 @@ impl Bitting {
     /// # Errors
     /// [`Error::Forbidden`](crate::domain::Error::Forbidden) for whoever is no administrator.
     pub fn store_test(&self, principal: &Principal) -> Result<()> {
-        let now = self.time.now();
+        let now = self.time.believed();
         let warning = Warning::test(NotificationId::from_number(self.next_id(now)), now);
         self.database.write(|connection| {
             require(self.reload_rights(connection, principal)?.administers())?;
@@ -90,7 +90,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails.
     pub fn claim_message(&self, channel: Channel) -> store::Result<Option<Delivery>> {
-        let now = self.time.now();
+        let now = self.time.believed();
         // Only read where there is nothing to send, which is nearly always.
         while let Some(due) =
             self.background.read(|connection| notifications::due(connection, channel, now))?
@@ -118,7 +118,7 @@ impl Bitting {
     /// When the database fails; the message is sent again, under the same id.
     pub fn note_delivered(&self, delivery: &Delivery) -> store::Result<()> {
         self.warnings.delivered.fetch_add(1, Ordering::Relaxed);
-        let now = self.time.now();
+        let now = self.time.believed();
         self.background
             .write(|connection| notifications::set_delivered(connection, delivery.id, now))
     }
@@ -130,7 +130,7 @@ impl Bitting {
     /// When the database fails; the message is tried again.
     pub fn note_undelivered(&self, delivery: &Delivery, why: &str) -> store::Result<bool> {
         self.warnings.failed.fetch_add(1, Ordering::Relaxed);
-        let next = self.time.now() + pause_after(delivery.attempts);
+        let next = self.time.believed() + pause_after(delivery.attempts);
         let next = Some(next).filter(|at| *at < delivery.created_at + GIVEN_UP_AFTER);
         self.background
             .write(|connection| notifications::set_failed(connection, delivery.id, next, why))?;
@@ -145,7 +145,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails; it is done another time.
     pub fn drop_messages(&self) -> store::Result<bool> {
-        let old = self.time.now().min(self.time.high_water()) - KEPT;
+        let old = self.time.believed() - KEPT;
         self.background.write(|connection| notifications::drop_older(connection, old))
     }
 }

@@ -242,7 +242,7 @@ fn a_dead_credential_is_not_the_clients_fault() {
     let key = server.key("calls:read@callrail");
     server.call(&key, "GET", CALLS, None).expect(200, "");
     alive.store(false, Ordering::SeqCst);
-    server.set_time(server.bitting.time.now() + chrono::Duration::hours(1));
+    server.clock.set_wall(server.bitting.time.now() + chrono::Duration::hours(1));
     server.call(&key, "GET", CALLS, None).expect(502, "connection_rejected");
     server.call(&key, "GET", CALLS, None).expect(502, "connection_rejected");
     assert_eq!(ours.shown("callrail")["state"], "rejected");

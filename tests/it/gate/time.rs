@@ -11,8 +11,9 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::binary::command;
+use crate::support::browser::PASSWORD;
 use crate::support::server::{MadeKey, start_of_time};
-use crate::support::{Backend, Binary, TestDatabase, TestServer, on_both};
+use crate::support::{Backend, Binary, Browser, TestDatabase, TestServer, on_both};
 
 /// A key that expires one hour after the beginning.
 fn key_for_an_hour(server: &TestServer) -> (MadeKey, Moment) {
@@ -67,6 +68,37 @@ on_both! {
         while server.bitting.roll_up().unwrap() {}
         assert_eq!([&expired, &revoked, &live].map(|key| server.total(key)), [3, 3, 3]);
         assert_eq!(server.database.db_number("SELECT COUNT(*) FROM usage_minutes WHERE n < 1"), 0);
+    }
+}
+
+on_both! {
+    /// What is gone by later is written down as of the time before the jump.
+    fn a_clock_that_is_far_ahead_for_a_moment_leaves_nothing_behind(backend) {
+        let server = TestServer::start(backend);
+        server.db_user("ada@example.com", json!({}));
+        let key = server.key_with("calls:read", json!({"quota": "3/day"}));
+        let ping = || server.call(&key, "GET", "/v1/ping", None);
+        let guesser = Browser::new(&server.client.base);
+        let session = Browser::signed_in(&server.client.base, "ada@example.com");
+        let set = |at: Moment| {
+            server.clock.set_wall(at);
+            server.bitting.time.tick();
+        };
+        let before = server.bitting.time.now();
+        set(before + TimeDelta::days(200));
+        for _ in 0..3 {
+            ping().ok();
+        }
+        assert_eq!(guesser.log_in("bo@example.com", "guess").status, 401);
+        server.bitting.sweep_accounts().unwrap();
+        server.db_flush();
+        set(before);
+        assert_eq!(guesser.log_in("ada@example.com", PASSWORD).status, 303);
+        assert_eq!(session.get("/keys").status, 200);
+        ping().expect(429, "quota_exceeded");
+        server.pass(Duration::from_secs(25 * 3600));
+        ping().ok();
+        assert_eq!(server.usage(&key, "24h")["total"], 1);
     }
 }
 

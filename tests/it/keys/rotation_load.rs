@@ -72,7 +72,7 @@ on_both! {
             eventually_within(Duration::from_secs(60), "all have moved", have_moved);
             // The new key is used right through the end of the old one. Only the time of day moves:
             // to the server an hour without a read of changes would be stale knowledge.
-            server.set_time(start_of_time() + chrono::TimeDelta::hours(1));
+            server.clock.set_wall(start_of_time() + chrono::TimeDelta::hours(1));
             server.call(&old, "GET", "/v1/ping", None).expect(401, "key_expired");
             drop(end);
             clients.into_iter().map(|client| client.join().unwrap()).collect()

@@ -93,6 +93,22 @@ on_both! {
 }
 
 on_both! {
+    /// A warning that is the only one of its key is not left to a later one.
+    fn a_key_is_told_of_however_late_somebody_looks(backend) {
+        let webhook = Upstream::start();
+        let cluster = Cluster::start(backend, 1, send_to(webhook.address));
+        cluster.db_key("week", 7 * 24);
+        cluster.db_key("long", 30 * 24);
+        cluster.pass(HOUR * (7 * 24 - 12));
+        cluster.wait_for(1);
+        cluster.pass(HOUR * 24 * 23);
+        cluster.wait_for(2);
+        let expected = [("long", vec![1]), ("week", vec![3])];
+        assert_eq!(warned(&received(&webhook)), BTreeMap::from(expected));
+    }
+}
+
+on_both! {
     /// However far the looks have come because of other keys.
     fn a_key_whose_end_is_brought_forward_is_told_of_too(backend) {
         let webhook = Upstream::start();
