@@ -120,16 +120,20 @@ fn step_of(
     if here_is.user == there_was.user {
         return None;
     }
-    let active = |powers: &Powers, user: UserId| {
-        let account = powers.users.get(&user).filter(|account| account.user.disabled_at.is_none());
-        account.map(|account| account.user.email.clone())
+    let may_hold = |user: &User| match held {
+        Held::Key(_) => user.role != Role::Auditor,
+        Held::Token(_) => user.role == Role::Admin,
     };
-    let heir =
-        there_was.user.and_then(|heir| Some((heir, active(there, heir).and(active(here, heir))?)));
+    let fit = |powers: &Powers, user: UserId| {
+        let user = &powers.users.get(&user)?.user;
+        (user.disabled_at.is_none() && may_hold(user)).then(|| user.email.clone())
+    };
+    let heir = there_was.user.and_then(|heir| Some((heir, fit(there, heir).and(fit(here, heir))?)));
     match (held, heir) {
         (_, Some((heir, email))) => Some(Step::HandOver(held, heir, email)),
         (Held::Key(id), None) => here_is.user.map(|_| Step::Release(id)),
-        (Held::Token(_), None) => None,
+        // Whoever had it there may not have it here, and whoever has it here had lost it.
+        (Held::Token(_), None) => there_was.user.map(|_| Step::Revoke(held)),
     }
 }
 
@@ -204,6 +208,7 @@ fn narrowed(here: &User, there: &User) -> (Role, ScopeSet) {
 mod tests {
     use super::*;
     use crate::model::id::PublicId;
+    use crate::store::users::powers::Account;
 
     fn user(role: Role, may_grant: &str) -> User {
         User {
@@ -214,6 +219,38 @@ mod tests {
             created_at: Moment::default(),
             disabled_at: None,
             last_login_at: None,
+        }
+    }
+
+    /// What becomes of something that its user here had handed to another, whose roles these are.
+    fn handed(held: Held, there: Role, here: Role) -> Option<Step> {
+        let powers = |role| Powers {
+            users: [(UserId::from_number(1), Account { user: user(role, ""), password: None })]
+                .into(),
+            ..Powers::default()
+        };
+        let of = |user| Credential { revoked: false, user: Some(UserId::from_number(user)) };
+        step_of(held, of(2), of(1), &powers(there), &powers(here))
+    }
+
+    #[test]
+    fn tokens_are_handed_to_administrators_only_and_nothing_to_auditors() {
+        let key = Held::Key(KeyId::from_number(1));
+        let token = Held::Token(TokenId::from_number(1));
+        let goes = |held| {
+            let (heir, email) = (UserId::from_number(1), "ada@example.com".parse().unwrap());
+            Some(Step::HandOver(held, heir, email))
+        };
+        let release = Some(Step::Release(KeyId::from_number(1)));
+        for (there, here, of_key, of_token) in [
+            (Role::Admin, Role::Admin, goes(key), goes(token)),
+            (Role::Admin, Role::Member, goes(key), Some(Step::Revoke(token))),
+            (Role::Member, Role::Admin, goes(key), Some(Step::Revoke(token))),
+            (Role::Member, Role::Auditor, release.clone(), Some(Step::Revoke(token))),
+            (Role::Auditor, Role::Member, release, Some(Step::Revoke(token))),
+        ] {
+            assert_eq!(handed(key, there, here), of_key, "{there:?} {here:?}");
+            assert_eq!(handed(token, there, here), of_token, "{there:?} {here:?}");
         }
     }
 
