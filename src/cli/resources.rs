@@ -82,6 +82,7 @@ fn explain(
         let why = "give a method and a path, such as \"POST /orders/search\"";
         return Err(Failure::Usage(why.to_owned()));
     };
+    let requirement = catalog.requirement(method, target.trim_start()).map_err(refused)?;
     if method == "OPTIONS" && settings.preflight {
         let needs = "nothing: preflight = \"allow\" lets OPTIONS through";
         return if json {
@@ -90,8 +91,7 @@ fn explain(
             show(format_args!("{needs}"))
         };
     }
-    let Requirement { resource, access, open, offered } =
-        catalog.requirement(method, target.trim_start()).map_err(refused)?;
+    let Requirement { resource, access, open, offered } = requirement;
     let resource = catalog.name_of(Some(resource));
     let scope = format!("{resource}:{}", access.as_str());
     if !offered {

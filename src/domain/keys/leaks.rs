@@ -67,41 +67,45 @@ impl Bitting {
                 .transpose()
         })?;
         match found {
-            Some(key) => {
+            Some((key, revoked)) => {
                 self.took_effect(key.digest, &key);
                 log_change(Action::KeyLeaked, key.id, &origin);
+                if revoked {
+                    log_change(Action::KeyRevoked, key.id, &origin);
+                }
                 Ok(())
             }
             None => self.note_leaked_token(&digest, &origin, &json!(source)),
         }
     }
 
+    /// Returns the key, and whether it was revoked for that.
     fn note_leaked_key(
         &self,
         connection: &mut AnyConnection,
         origin: &Origin,
         mut key: ApiKey,
         source: &Value,
-    ) -> Result<ApiKey> {
+    ) -> Result<(ApiKey, bool)> {
         let now = self.time.now();
         let detail = json!({"name": key.label.name, "source": source});
         key.revision = self.record(connection, Action::KeyLeaked, origin, key.id, &detail)?;
         let first = key.leaked_at.is_none();
         let since = *key.leaked_at.get_or_insert(now);
         leaks::set_leaked(connection, key.number, since, key.revision)?;
-        let revoke = self.policy.leaks == LeakPolicy::Revoke;
-        if revoke && key.status(now) == Status::Active {
+        let revoke = self.policy.leaks == LeakPolicy::Revoke && key.status(now) == Status::Active;
+        if revoke {
             self.revoke_in(connection, origin, &mut key, Some(REASON.to_owned()))?;
         }
         if first {
             self.store_messages(connection, &Warning::key_leaked(&key, source, now), now)?;
         }
-        Ok(key)
+        Ok((key, revoke))
     }
 
     /// An admin token can do more than any key, so that it is revoked whatever the policy says.
     fn note_leaked_token(&self, digest: &Digest, origin: &Origin, source: &Value) -> Result<()> {
-        let revoked = self.database.write(|connection| {
+        let found = self.database.write(|connection| {
             AdvisoryLock::Keys.acquire(connection)?;
             let Some(mut token) = tokens::find_by_digest(connection, digest)? else {
                 return Ok(None);
@@ -109,16 +113,20 @@ impl Bitting {
             let detail = json!({"token_id": token.id, "name": token.name, "source": source});
             token.revision =
                 self.record_change(connection, Action::KeyLeaked, origin, None, &detail)?;
-            if token.revocation.is_none() {
+            let revoke = token.revocation.is_none();
+            if revoke {
                 self.revoke_token_in(connection, origin, &mut token, Some(REASON.to_owned()))?;
                 let now = self.time.now();
                 self.store_messages(connection, &Warning::token_leaked(&token, source, now), now)?;
             }
-            Result::Ok(Some(token))
+            Result::Ok(Some((token, revoke)))
         })?;
-        if let Some(token) = revoked {
+        if let Some((token, revoked)) = found {
             self.took_effect(token.digest, &token);
             log_change(Action::KeyLeaked, token.id, origin);
+            if revoked {
+                log_change(Action::TokenRevoked, token.id, origin);
+            }
         }
         Ok(())
     }

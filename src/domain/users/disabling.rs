@@ -163,14 +163,20 @@ impl Bitting {
         });
         let attempt = json!({"attempt": "user.disabled", "user_id": id});
         let part = self.audit_denial(principal, None, &attempt, disabled)?;
+        if part.disabled {
+            log_change(Action::UserDisabled, id, &principal.origin);
+        }
+        let (of_keys, of_tokens) = match transfer_to {
+            None => (Action::KeyRevoked, Action::TokenRevoked),
+            Some(_) => (Action::KeyUpdated, Action::TokenUpdated),
+        };
         for key in &part.had.keys {
             self.took_effect(key.digest, key);
+            log_change(of_keys, key.id, &principal.origin);
         }
         for token in &part.had.tokens {
             self.took_effect(token.digest, token);
-        }
-        if part.disabled {
-            log_change(Action::UserDisabled, id, &principal.origin);
+            log_change(of_tokens, token.id, &principal.origin);
         }
         Ok(part)
     }

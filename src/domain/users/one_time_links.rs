@@ -7,6 +7,7 @@ use serde_json::json;
 use super::login::SignedIn;
 use super::passwords::choose_password;
 use crate::domain::Bitting;
+use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
 use crate::model::FieldErrors;
@@ -166,15 +167,17 @@ impl Bitting {
     ) -> Result<User> {
         let user = self.user_of_password_link(secret)?;
         let hash = self.hasher.hash(&choose_password(password, &user.email)?)?;
-        self.database.write(|connection| {
+        let (user, origin) = self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
             let link = one_time_links::find(connection, &secret.digest(), self.time.now())?;
             let id = link.flatten().ok_or(Error::NotFound)?;
             let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
             let principal = Principal::user(user.clone(), client);
             self.replace_password(connection, &principal, &user, &hash)?;
-            Ok(user)
-        })
+            Result::Ok((user, principal.origin))
+        })?;
+        log_change(Action::UserPasswordSet, user.id, &origin);
+        Ok(user)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::model::scope::ScopeSet;
 use crate::model::time;
 use crate::model::time::Moment;
 use crate::model::usage::Outcome;
-use crate::model::words::words;
+use crate::model::words::{Word, words};
 
 /// Whether a key may do what is asked about.
 #[derive(Serialize, JsonSchema)]
@@ -137,7 +137,17 @@ pub async fn verify(
     announce(response.headers_mut(), standing, &state);
     let outcome = Outcome::of_status(status.as_u16());
     response.extensions_mut().insert(CountedAs { route, outcome, counted });
+    if let Some(problem) = refused {
+        response.extensions_mut().insert(problem);
+    }
     Ok(response)
+}
+
+/// Whether a question asks to be left uncounted, however it ends.
+pub fn leaves_uncounted(query: &str) -> bool {
+    let uncounted = Counting::Uncounted.as_str();
+    form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "count" && value.trim() == uncounted)
 }
 
 /// Whether a refusal with this status is a verdict about a live key.

@@ -1,5 +1,6 @@
 //! Counting the request at hand by its answer, and what is kept of one that was refused or failed.
 
+use actix_web::ResponseError;
 use actix_web::dev::{RequestHead, ServiceResponse};
 use actix_web::http::header::{HeaderValue, USER_AGENT};
 use actix_web::http::{Method, StatusCode};
@@ -32,7 +33,9 @@ pub(super) fn count(
     has_route: bool,
 ) {
     let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
+    // A verdict about another request is an answer as good as any, and says why it is refused.
+    let says_why = response.response().extensions().contains::<Problem>();
+    if says_why || status.is_client_error() || status.is_server_error() {
         count.record_failure(|at| failed(response, state, has_route, at));
     }
     let head = response.request().head();
@@ -52,15 +55,17 @@ pub(super) fn ended_meanwhile(response: &ServiceResponse) -> Option<Code> {
 /// What is kept of a request that was refused or failed: nothing that the client could put a secret
 /// into.
 fn failed(response: &ServiceResponse, state: &State, has_route: bool, at: Moment) -> FailedRequest {
-    let (request, status) = (response.request(), response.status());
-    let stated = response.response().extensions().get::<Problem>().map(Problem::code);
+    let (request, answered) = (response.request(), response.status());
+    let extensions = response.response().extensions();
+    let stated = extensions.get::<Problem>();
+    let status = stated.map_or(answered, |stated| answered.max(stated.status_code()));
     let address = client_address(request.head(), &state.settings);
     FailedRequest {
         at,
         method: known_method(request.method().as_str()).to_owned(),
         route: has_route.then(|| request.match_pattern()).flatten(),
         status: status.as_u16(),
-        code: stated.unwrap_or_else(|| Code::of_status(status)).as_str().to_owned(),
+        code: stated.map_or_else(|| Code::of_status(status), Problem::code).as_str().to_owned(),
         address: address.map(|address| address.to_string()),
     }
 }

@@ -26,6 +26,7 @@ use crate::gate::caller::Caller;
 use crate::gate::decision::Refusal;
 use crate::gate::presented_key::{Presented, Unusable};
 use crate::gate::route::{Need, Route};
+use crate::http::authz::verify::leaves_uncounted;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::caller::{Accepted, OnBehalf, by_name, on_behalf_of, present};
@@ -299,7 +300,11 @@ impl RouteGuard {
 
     /// Applies the verdict: the request with its caller, or the refusal, which is counted.
     fn apply(&self, request: ServiceRequest, admission: Admission) -> Outcome {
-        let Admission { verdict, count } = admission;
+        let Admission { verdict, mut count } = admission;
+        let is_question = matches!(self.target, Target::Needs(Need::Question));
+        if is_question && leaves_uncounted(request.query_string()) {
+            count.leave_uncounted();
+        }
         match verdict {
             Ok(caller) => {
                 self.state.note_accepted();

@@ -151,6 +151,12 @@ fn resources_are_listed_and_a_request_is_explained() {
         assert!(exit == Some(code) && said.contains(why), "{request}: {exit:?} {said}");
     }
     assert!(!folder.path().join("bitting.db").exists());
+    // Where preflight requests pass, they pass where something is.
+    std::fs::write(folder.path().join("bitting.toml"), format!("preflight = \"allow\"\n{TEAM}"))
+        .unwrap();
+    assert!(explained("OPTIONS /orders/7").starts_with("nothing: preflight"));
+    assert_eq!(refused("OPTIONS /nothing").0, Some(1));
+    assert_eq!(refused("OPTIONS /orders/../x").0, Some(1));
 }
 
 on_both! {

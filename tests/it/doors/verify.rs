@@ -71,12 +71,23 @@ on_both! {
         assert_eq!(counted["by_resource"]["orders"], json!({"read": 1, "write": 1}));
         assert_eq!((&counted["ok"], &counted["forbidden"]), (&json!(1), &json!(1)));
         assert_eq!(server.total(&key), 2);
+        // The figure leads to what was refused.
+        server.db_flush();
+        let errors = server.manage("GET", &format!("/v1/keys/{}/errors", key.id), None).ok();
+        let last = &errors["data"][0];
+        assert_eq!((&last["route"], &last["status"]), (&json!("/v1/verify"), &json!(403)), "{errors}");
+        assert_eq!(last["code"], "insufficient_scope");
 
         let quiet = server.key("orders:read");
         let shown = |key: &str| server.manage("GET", &format!("/v1/keys/{key}"), None).ok();
         assert_eq!(shown(&quiet.id)["last_used_at"], Value::Null);
         verify(&server, &quiet.secret, "?count=false", &read);
-        verify(&server, &quiet.secret, "?count=false", &read);
+        verify(&server, &quiet.secret, "?count=false", &write);
+        // Nor what is no question at all.
+        let path = "/v1/verify?count=false";
+        server.call(&quiet, "POST", path, Some(&json!({}))).expect(422, "validation_failed");
+        let headers = [("authorization", &*format!("Bearer {}", quiet.secret)), ("content-type", "application/json")];
+        server.client.send("POST", path, &headers, Some("{")).expect(400, "malformed_json");
         for _written in 0..2 {
             assert_eq!(server.total(&quiet), 0);
             assert!(shown(&quiet.id)["last_used_at"].is_string(), "{}", shown(&quiet.id));
@@ -84,6 +95,8 @@ on_both! {
             assert_eq!(usage["24h"]["by_resource"], json!({}));
             server.db_flush();
             server.bitting.fold_journal().unwrap();
+            let errors = server.manage("GET", &format!("/v1/keys/{}/errors", quiet.id), None).ok();
+            assert_eq!(errors, json!({"data": []}));
         }
     }
 }
