@@ -2,19 +2,12 @@
 //! what became of its body; the server's stream goes by it when it waits for the client.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use actix_http::Payload;
-use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
-use actix_web::web::Bytes;
-use futures_util::Stream;
 use tokio::time::Instant;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, BodyEnd};
 use super::leftover::drain;
 use crate::config::Patience;
 
@@ -96,31 +89,24 @@ impl Exchange {
         &self.ahead
     }
 
-    /// Called when the head of a request has arrived: its body is awaited from now on, of this
-    /// length where the head says it.
-    pub(super) fn begin(self: &Rc<Self>, payload: &mut Payload, length: Option<u64>, pace: Pace) {
-        if self.has_ended() {
-            return;
-        }
+    /// Called when the head of a request has arrived whose body ends there.
+    pub(super) fn begin(&self, end: BodyEnd, pace: Pace) {
         self.interim_due.set(true);
         self.unread.take();
         self.body_wanted.set(false);
         self.answered.set(false);
         self.settled.set(false);
         self.pace.set(pace);
-        if matches!(payload, Payload::None) {
+        if end == BodyEnd::After(0) {
             self.phase.set(Phase::Answering);
             return;
         }
-        self.ahead.expect_body(length);
+        self.ahead.expect_body(end);
         self.phase.set(Phase::Body);
         self.deadline.set(match pace {
             Pace::Whole => Some(Instant::now() + self.patience.body),
             Pace::Pieces => None,
         });
-        let taken = std::mem::replace(payload, Payload::None);
-        let body = Body { exchange: self.clone(), payload: taken };
-        *payload = Payload::Stream { payload: Box::pin(body) };
     }
 
     /// Whether the handler has left a body unread whose end may have arrived all the same. It is
@@ -179,12 +165,46 @@ impl Exchange {
         self.pace.get() == Pace::Pieces && at_work && !self.answered.get()
     }
 
+    /// The handler asks for the body.
+    pub(super) fn ask_for_body(&self) {
+        self.body_wanted.set(true);
+    }
+
     /// The next piece of the body is awaited from now on, unless it is already.
-    fn await_piece(&self) {
+    pub(super) fn await_piece(&self) {
         if self.pace.get() == Pace::Pieces && self.deadline.get().is_none() {
             self.deadline.set(Some(Instant::now() + self.patience.body));
             // Its stream sets the timer.
             self.wake();
+        }
+    }
+
+    /// Something of the body has come; `is_end` if it was its end.
+    pub(super) fn take_piece(&self, is_end: bool) {
+        if self.pace.get() == Pace::Pieces {
+            self.deadline.set(None);
+        }
+        if is_end && self.phase.get() == Phase::Body {
+            self.phase.set(Phase::Answering);
+        }
+    }
+
+    /// Whether the body did not come in time.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.get()
+    }
+
+    /// The handler takes no more of the body; `rest` is what may still come of it.
+    pub(super) fn leave_unread(&self, rest: Payload) {
+        if self.phase.get() != Phase::Body {
+            return;
+        }
+        if self.settled.get() {
+            // Nobody takes the rest, and the answer that is on its way is the connection's last.
+            self.phase.set(Phase::Closing);
+            self.wake();
+        } else {
+            *self.unread.borrow_mut() = Some(rest);
         }
     }
 
@@ -336,63 +356,5 @@ impl Exchange {
     /// Lets the connection stay after all; returns whether it was to leave.
     pub fn stay(&self) -> bool {
         self.phase.get() == Phase::Leaving && self.given_up.replace(false)
-    }
-}
-
-/// How long the client says its body is; the connection sees to it that it is.
-pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
-}
-
-/// A body on its way to its handler.
-struct Body {
-    exchange: Rc<Exchange>,
-    payload: Payload,
-}
-
-impl Stream for Body {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.exchange.body_wanted.set(true);
-        let chunk = Pin::new(&mut self.payload).poll_next(context);
-        let exchange = &self.exchange;
-        let Poll::Ready(chunk) = chunk else {
-            exchange.await_piece();
-            return Poll::Pending;
-        };
-        if exchange.pace.get() == Pace::Pieces {
-            exchange.deadline.set(None);
-        }
-        Poll::Ready(match chunk {
-            None => {
-                if exchange.phase.get() == Phase::Body {
-                    exchange.phase.set(Phase::Answering);
-                }
-                None
-            }
-            // Actix only knows that nothing more was read.
-            Some(Err(_)) if exchange.late.get() => {
-                Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into())))
-            }
-            chunk => chunk,
-        })
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        let exchange = &self.exchange;
-        if exchange.phase.get() != Phase::Body {
-            return;
-        }
-        if exchange.settled.get() {
-            // Nobody takes the rest, and the answer that is on its way is the connection's last.
-            exchange.phase.set(Phase::Closing);
-            exchange.wake();
-        } else {
-            let rest = std::mem::replace(&mut self.payload, Payload::None);
-            *exchange.unread.borrow_mut() = Some(rest);
-        }
     }
 }

@@ -22,7 +22,7 @@ use super::authz::answer::introduce;
 use super::authz::family::Family;
 use super::authz::forward::Judgement;
 use super::client_address::client_address;
-use super::exchange::{Exchange, Pace, announced_length};
+use super::exchange::{Exchange, Pace};
 use super::extract::caller::present;
 use super::limit_headers::announce;
 use super::middleware::count::user_agent_of;
@@ -31,7 +31,7 @@ use super::middleware::observe::{are_logged, frame, is_kept_alive};
 use super::request_id::RequestId;
 use super::routes::PING;
 use super::state::{SharedState, State};
-use super::via;
+use super::{request_body, via};
 use crate::gate::admission::Admission;
 use crate::gate::caller::Caller;
 use crate::gate::route::{Need, Route};
@@ -124,8 +124,8 @@ where
             // What is forwarded is taken as it comes.
             let forwarded = request.path().starts_with(via::PREFIX);
             let pace = if forwarded { Pace::Pieces } else { Pace::Whole };
-            let length = announced_length(&request.head().headers);
-            exchange.begin(request.payload(), length, pace);
+            let end = request_body::end_of_body(request.head());
+            request_body::begin(exchange, request.payload(), end, pace);
         }
         Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
     }

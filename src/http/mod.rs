@@ -26,6 +26,7 @@ pub mod middleware;
 pub mod openapi;
 pub mod pages;
 pub mod proxy;
+mod request_body;
 mod request_id;
 pub mod routes;
 pub mod state;

@@ -1,164 +1,23 @@
 //! The life of a connection: a stream that waits for its client no longer than it may, and ends in
 //! such a way that the client can read its last answer.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_web::rt;
 use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Sleep, sleep, sleep_until};
 
+use super::limits::LINGER;
 use super::stream::Stream;
+use super::worker_connections::WorkerConnections;
 use crate::http::exchange::{BrokenOff, Exchange};
-use crate::http::state::HttpSettings;
 
 /// What actix writes for `Expect: 100-continue`, before the application has seen the request.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-/// How long a client may go on sending after its last answer. Closing while bytes arrive resets the
-/// connection, and a reset destroys an answer that has not been read yet.
-pub(super) const LINGER: Duration = Duration::from_secs(1);
-
-/// How long nobody looks for room again where none was found.
-const STUCK: Duration = Duration::from_millis(20);
-
-/// The connections of one worker, the oldest first. While every place is taken, the oldest that only
-/// waits for its client makes room for the next; where all are being answered, the oldest whose
-/// client does not take its answer.
-pub(super) struct WorkerConnections {
-    shared: Arc<HttpSettings>,
-    most: usize,
-    count: Cell<usize>,
-    /// How many of them are about to end to make room, and since when the last one is.
-    leaving: Cell<usize>,
-    left_at: Cell<Option<Instant>>,
-    /// When nobody was found who could leave.
-    stuck_at: Cell<Option<Instant>>,
-    /// Whether somebody is going to look for room again.
-    looks_again: Cell<bool>,
-    exchanges: RefCell<VecDeque<Weak<Exchange>>>,
-}
-
-thread_local! {
-    static WORKER: RefCell<Weak<WorkerConnections>> = const { RefCell::new(Weak::new()) };
-}
-
-impl WorkerConnections {
-    /// Room for `most` connections.
-    fn new(shared: Arc<HttpSettings>, most: usize) -> Rc<Self> {
-        Rc::new(Self {
-            shared,
-            most,
-            count: Cell::new(0),
-            leaving: Cell::new(0),
-            left_at: Cell::new(None),
-            stuck_at: Cell::new(None),
-            looks_again: Cell::new(false),
-            exchanges: RefCell::default(),
-        })
-    }
-
-    /// Those of this thread, which is a worker's: all its services share the room it has.
-    pub(super) fn of_this_worker(shared: Arc<HttpSettings>, most: usize) -> Rc<Self> {
-        WORKER.with_borrow_mut(|worker| {
-            worker.upgrade().unwrap_or_else(|| {
-                let connections = Self::new(shared, most);
-                *worker = Rc::downgrade(&connections);
-                connections
-            })
-        })
-    }
-
-    /// Takes a new connection; if all places are taken, another one is asked to leave.
-    pub(super) fn admit<S: Stream>(self: &Rc<Self>, stream: S) -> Connection<S> {
-        self.shared.watch.connected();
-        self.count.set(self.count.get() + 1);
-        self.make_room_if_full();
-        let exchange = Rc::new(Exchange::new(self.shared.patience));
-        let mut exchanges = self.exchanges.borrow_mut();
-        // Those that have ended are dropped now and then, so that nobody has to search for his own.
-        if exchanges.len() >= 2 * self.count.get() {
-            exchanges.retain(|exchange| exchange.strong_count() > 0);
-        }
-        exchanges.push_back(Rc::downgrade(&exchange));
-        Connection {
-            stream,
-            exchange,
-            others: self.clone(),
-            timer: None,
-            stalled: None,
-            held: &[],
-            answered: false,
-            unflushed: false,
-            end: End::Open,
-        }
-    }
-
-    /// Keeps a connection after all that was to make room.
-    fn keep(&self, exchange: &Rc<Exchange>) {
-        self.leaving.set(self.leaving.get() - 1);
-        self.exchanges.borrow_mut().push_back(Rc::downgrade(exchange));
-    }
-
-    fn make_room_if_full(self: &Rc<Self>) {
-        if self.count.get() < self.most {
-            return;
-        }
-        // A connection that does not leave at once is not waited for any longer.
-        let dawdles = || self.left_at.get().is_none_or(|at| at.elapsed() > LINGER);
-        let wanted = self.count.get() - self.leaving.get() >= self.most || dawdles();
-        // All of them are looked at, which each of them would cause again with every answer.
-        let is_stuck = || self.stuck_at.get().is_some_and(|at| at.elapsed() < STUCK);
-        let ends = [Exchange::give_up, Exchange::give_up_answering];
-        if wanted && !is_stuck() {
-            let found = ends.into_iter().any(|end| self.make_room(end));
-            self.stuck_at.set((!found).then(Instant::now));
-        }
-        self.look_again();
-    }
-
-    /// Looks a little later whether there is room now. Who was to leave may have stayed, and while
-    /// all clients take nothing of their answers, nothing else happens here.
-    fn look_again(self: &Rc<Self>) {
-        if self.looks_again.replace(true) {
-            return;
-        }
-        let connections = Rc::downgrade(self);
-        let pause = self.stuck_at.get().map_or(LINGER, |_| STUCK);
-        rt::spawn(async move {
-            sleep(pause).await;
-            if let Some(connections) = connections.upgrade() {
-                connections.looks_again.set(false);
-                connections.make_room_if_full();
-            }
-        });
-    }
-
-    /// Ends the oldest connection that `ends` agrees to; returns whether there is one.
-    fn make_room(&self, ends: impl Fn(&Exchange) -> bool) -> bool {
-        let mut exchanges = self.exchanges.borrow_mut();
-        for _ in 0..exchanges.len() {
-            let Some(oldest) = exchanges.pop_front() else { return false };
-            match oldest.upgrade() {
-                Some(exchange) if ends(&exchange) => {
-                    self.leaving.set(self.leaving.get() + 1);
-                    self.left_at.set(Some(Instant::now()));
-                    return true;
-                }
-                Some(_) => exchanges.push_back(oldest),
-                None => {}
-            }
-        }
-        false
-    }
-}
-
 /// How far a connection has got with ending.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -184,10 +43,28 @@ pub(super) struct Connection<S> {
     answered: bool,
     /// Whether something was written since the last time that all of it had been.
     unflushed: bool,
+    /// Whether the client sends no more.
+    has_ended: bool,
     end: End,
 }
 
 impl<S> Connection<S> {
+    /// A new connection among these others.
+    pub(super) fn new(stream: S, others: Rc<WorkerConnections>) -> Self {
+        Self {
+            stream,
+            exchange: others.admit(),
+            others,
+            timer: None,
+            stalled: None,
+            held: &[],
+            answered: false,
+            unflushed: false,
+            has_ended: false,
+            end: End::Open,
+        }
+    }
+
     /// The exchange on this connection, shared with the application.
     pub(super) fn exchange(&self) -> Rc<Exchange> {
         self.exchange.clone()
@@ -234,13 +111,33 @@ impl<S: Stream> Connection<S> {
         let (ahead, before) = (self.exchange.ahead(), buffer.filled().len());
         if ahead.holds() {
             ahead.hand_on(buffer);
-        } else {
+        } else if !self.has_ended {
             ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            let read = buffer.filled().len() > before;
+            self.has_ended = !read;
             ahead.hold_back(buffer, before);
         }
+        if buffer.filled().len() > before || !self.exchange.ahead().holds() {
+            return Poll::Ready(Ok(()));
+        }
         // The task is woken when it is the turn of what is held.
-        let waits = buffer.filled().len() == before && ahead.holds();
-        if waits { Poll::Pending } else { Poll::Ready(Ok(())) }
+        self.read_ahead(context)
+    }
+
+    /// Reads what comes meanwhile, so that it is seen when the client goes.
+    fn read_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ahead = self.exchange.ahead();
+        let mut space = [0; 1024];
+        while !self.has_ended && ahead.has_room() {
+            let mut more = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut more))?;
+            self.has_ended = more.filled().is_empty();
+            ahead.hold(more.filled());
+        }
+        if self.has_ended && self.exchange.hangs_up() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Poll::Pending
     }
 
     /// Whether the client has taken nothing of what is to be sent for too long. Called when it takes
@@ -249,7 +146,7 @@ impl<S: Stream> Connection<S> {
         if S::IS_CUT_BY_SYSTEM {
             return false;
         }
-        let patience = self.others.shared.patience.answer;
+        let patience = self.others.patience_for_answers();
         let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
         timer.as_mut().poll(context).is_ready()
     }
@@ -257,10 +154,7 @@ impl<S: Stream> Connection<S> {
 
 impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
-        let WorkerConnections { count, leaving, .. } = &*self.others;
-        count.set(count.get() - 1);
-        leaving.set(leaving.get() - usize::from(self.exchange.is_given_up()));
-        self.others.shared.watch.disconnected();
+        self.others.dismiss(&self.exchange);
     }
 }
 

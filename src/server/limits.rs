@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use rustix::net::sockopt::{
     set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
@@ -19,6 +20,10 @@ const PER_WORKER: u64 = 8;
 const MOST_PER_WORKER: u64 = 25_000;
 /// How often a silent client is asked whether it is still there, before it is taken to be gone.
 const PROBES: u32 = 4;
+
+/// How long a client may go on sending after its last answer. Closing while bytes arrive resets the
+/// connection, and a reset destroys an answer that has not been read yet.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// How many connections are taken; more wait in the system's queue until one is closed. Without
 /// this, taking one more than there are descriptors would fail over and over.

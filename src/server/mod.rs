@@ -12,9 +12,11 @@ pub mod notifier;
 mod opening;
 mod ports;
 mod refusals;
+mod serving;
 mod start_error;
 mod stream;
 mod unix_socket;
+mod worker_connections;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,8 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_server::{Server as Listening, ServerHandle};
-use actix_web::{App, HttpServer, web};
+use actix_server::{Server as Listening, ServerBuilder, ServerHandle};
+use actix_web::web;
 
 use crate::clock::Clock;
 use crate::config::{ListenAddress, Settings};
@@ -43,7 +45,9 @@ use crate::store::database::migrate::Missing;
 use background::Background;
 pub use built_in::{catalog, endpoints, settings};
 use doors::Doors;
+use ports::Listener;
 pub use ports::Ports;
+use serving::{KEEP_ALIVE, Serving, few_routes};
 pub use start_error::StartError;
 use unix_socket::SocketFile;
 pub use unix_socket::connect as connect_to_unix_socket;
@@ -229,13 +233,22 @@ fn serve_metrics(
     bitting: Arc<Bitting>,
     shared: Arc<HttpSettings>,
 ) -> io::Result<Listening> {
+    let patience = shared.patience;
     let registry = web::Data::new(exposition::registry(bitting, shared));
-    let app = move || {
-        let page = web::get().to(exposition::metrics);
-        App::new().app_data(registry.clone()).route("/metrics", page)
+    let builder = ServerBuilder::new()
+        .workers(1)
+        .max_concurrent_connections(METRICS_CONNECTIONS)
+        .disable_signals();
+    let stop = builder.graceful_shutdown_signal();
+    let (most, keep_alive) = (METRICS_CONNECTIONS, KEEP_ALIVE);
+    let serving = Serving { most, keep_alive, stop, patience, watched: None };
+    let page = move || {
+        let registry = registry.clone();
+        few_routes(|routes| {
+            routes.app_data(registry).route("/metrics", web::get().to(exposition::metrics));
+        })
     };
-    let server = HttpServer::new(app).workers(1).max_connections(METRICS_CONNECTIONS);
-    Ok(server.disable_signals().listen(listener)?.run())
+    Ok(serving.open(builder, Listener::Tcp(listener), page)?.run())
 }
 
 /// Runs a future to its end on actix's runtime, which the server needs.

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
-use actix_web::http::KeepAlive;
+use actix_http::KeepAlive;
+use actix_server::{ServerBuilder, ServerHandle};
 use actix_web::rt::task::JoinHandle;
-use actix_web::{App, HttpServer, rt, web};
+use actix_web::{rt, web};
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::ports::{Listener, Port, Ports};
+use super::serving::{Serving, few_routes};
 use super::{StartError, open};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Patience, Settings};
 use crate::domain::Bitting;
 use crate::http::waiting;
 use crate::store;
@@ -57,7 +58,7 @@ impl Ports {
             }
             wait.tell(&why, settings.database_wait);
             if let Some(waiting) = waiting.take() {
-                room = Some(Room::open(self)?);
+                room = Some(Room::open(self, settings.patience)?);
                 waiting();
             }
             if until(&mut stop, tokio::time::sleep(PAUSE)).await.is_none() {
@@ -134,7 +135,7 @@ struct Room(Vec<(ServerHandle, JoinHandle<io::Result<()>>)>);
 
 impl Room {
     /// The same ports under other descriptors: they stay taken when these are closed.
-    fn open(ports: &Ports) -> io::Result<Self> {
+    fn open(ports: &Ports, patience: Patience) -> io::Result<Self> {
         let clones = |ports: &[Port]| -> io::Result<Vec<Listener>> {
             ports.iter().map(|port| port.listener.try_clone()).collect()
         };
@@ -142,9 +143,9 @@ impl Room {
         if let Some((metrics, _)) = &ports.metrics {
             ours.push(Listener::Tcp(metrics.try_clone()?));
         }
-        let mut servers = vec![answer(ours, waiting::answers)?];
+        let mut servers = vec![answer(ours, patience, waiting::answers)?];
         if !ports.gateway.is_empty() {
-            servers.push(answer(clones(&ports.gateway)?, waiting::answers_of_gateway)?);
+            servers.push(answer(clones(&ports.gateway)?, patience, waiting::answers_of_gateway)?);
         }
         Ok(Self(servers))
     }
@@ -160,16 +161,21 @@ impl Room {
 /// Serves the same on some ports, of which there is one at least.
 fn answer(
     listeners: Vec<Listener>,
+    patience: Patience,
     answers: fn(&mut web::ServiceConfig),
 ) -> io::Result<(ServerHandle, JoinHandle<io::Result<()>>)> {
-    let server = HttpServer::new(move || App::new().configure(answers)).workers(1);
-    let mut server = server.max_connections(CLIENTS).shutdown_timeout(1).disable_signals();
+    let mut builder = ServerBuilder::new()
+        .workers(1)
+        .max_concurrent_connections(CLIENTS)
+        .shutdown_timeout(1)
+        .disable_signals();
+    let stop = builder.graceful_shutdown_signal();
+    // The next request of a client may be for the real server.
+    let (most, keep_alive) = (CLIENTS, KeepAlive::Disabled);
+    let serving = Serving { most, keep_alive, stop, patience, watched: None };
     for listener in listeners {
-        server = match listener {
-            Listener::Tcp(listener) => server.listen(listener)?,
-            Listener::Unix(listener) => server.listen_uds(listener)?,
-        };
+        builder = serving.open(builder, listener, move || few_routes(answers))?;
     }
-    let service = server.keep_alive(KeepAlive::Disabled).run();
+    let service = builder.run();
     Ok((service.handle(), rt::spawn(service)))
 }

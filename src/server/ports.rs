@@ -27,7 +27,7 @@ impl Ports {
             application: take_all(&settings.listen, "--listen", settings.patience)?,
             metrics: settings
                 .metrics_listen
-                .map(|address| listen(address, "--metrics-listen"))
+                .map(|address| listen(address, "--metrics-listen", settings.patience))
                 .transpose()?,
             gateway: take_all(gateway.unwrap_or_default(), "--gateway-listen", settings.patience)?,
         })
@@ -84,8 +84,7 @@ fn take(
 ) -> Result<Port, StartError> {
     match place {
         ListenAddress::Tcp(address) => {
-            let (listener, address) = listen(*address, option)?;
-            limits::cut_off_who_is_gone(&listener, patience)?;
+            let (listener, address) = listen(*address, option, patience)?;
             let (address, listener) = (ListenAddress::Tcp(address), Listener::Tcp(listener));
             Ok(Port { address, listener, file: None })
         }
@@ -104,6 +103,7 @@ fn take(
 fn listen(
     address: SocketAddr,
     option: &'static str,
+    patience: Patience,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
     let listener = TcpListener::bind(address).map_err(|why| StartError::Listen {
         address: ListenAddress::Tcp(address),
@@ -111,6 +111,7 @@ fn listen(
         why: why.to_string(),
         remedy: "choose another address or port",
     })?;
+    limits::cut_off_who_is_gone(&listener, patience)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

@@ -21,8 +21,9 @@ use super::download::Download;
 use super::fault::Fault;
 use super::silence::Silence;
 use super::upload::Upload;
-use crate::http::exchange::{Exchange, announced_length};
+use crate::http::exchange::Exchange;
 use crate::http::middleware::observe::PassedOn;
+use crate::http::request_body::announced_length;
 use crate::http::state::SharedState;
 use crate::outbound::link::closed_while_idle;
 

@@ -12,12 +12,12 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{
     RequestHead, Service, ServiceRequest, ServiceResponse, Transform, forward_ready,
 };
-use actix_web::http::ConnectionType;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
+    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, UPGRADE, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use pin_project_lite::pin_project;
 
@@ -169,11 +169,17 @@ where
         };
         let ends = exchange
             .is_some_and(|exchange| exchange.settle(is_whole, context) || exchange.has_ended());
+        let upgrades = asks_for_upgrade(response.request().head());
         let is_last = !is_kept_alive(response.request().head())
+            || upgrades
             || ends
             || this.state.stopping.load(Ordering::Relaxed);
         if is_last {
-            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+            if upgrades {
+                head.no_chunking(true);
+            }
             if let Some(exchange) = response.request().conn_data::<Rc<Exchange>>() {
                 exchange.end_with_answer();
             }
@@ -299,6 +305,15 @@ pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId, state: &St
 /// else is spoken here, and actix reads no further request from it.
 pub(in crate::http) fn is_kept_alive(request: &RequestHead) -> bool {
     request.connection_type() == ConnectionType::KeepAlive
+}
+
+/// Whether a request asks for something else than an answer. Actix takes all that follows it for its
+/// body, and ends an answer in pieces with the connection alone, whatever its head says.
+fn asks_for_upgrade(request: &RequestHead) -> bool {
+    let is_websocket = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.trim().eq_ignore_ascii_case("websocket"))
+    };
+    request.method == Method::CONNECT || request.headers.get_all(UPGRADE).any(is_websocket)
 }
 
 /// Whether each request is logged.

@@ -17,9 +17,10 @@ use crate::http::authz::family::Asked;
 use crate::http::authz::forward::Judgement;
 use crate::http::authz::judging::{Judged, finish, identify, judge, record};
 use crate::http::error::{Code, Problem};
-use crate::http::exchange::{Exchange, Pace, announced_length};
+use crate::http::exchange::{Exchange, Pace};
 use crate::http::limit_headers::announce;
 use crate::http::middleware::measure::Measure;
+use crate::http::request_body;
 use crate::http::state::{SharedState, State};
 use crate::model::scope::Access;
 use crate::model::words::Word;
@@ -54,16 +55,15 @@ impl Gateway {
     pub(super) async fn handle(&self, mut request: ServiceRequest) -> ServiceResponse {
         let began = self.measure.as_ref().map(|_| Instant::now());
         if let Some(exchange) = request.request().conn_data::<Rc<Exchange>>().cloned() {
-            let length = announced_length(request.headers());
-            exchange.begin(request.parts_mut().1, length, Pace::Pieces);
+            let end = request_body::end_of_body(request.head());
+            request_body::begin(exchange, request.parts_mut().1, end, Pace::Pieces);
         }
         let (request, payload) = request.into_parts();
         let preflight = self.state.settings.preflight;
         let (access, response) =
             match Judgement::of(asked(&request), &self.state.bitting.catalog, preflight) {
                 Judgement::Preflight => {
-                    let answered =
-                        self.forwarder.forward(&request, payload, &IdentityHeaders::NOBODY).await;
+                    let answered = self.let_through(&request, payload).await;
                     let response = answered.unwrap_or_else(|problem| problem.error_response());
                     (Access::Read, response)
                 }
@@ -75,6 +75,16 @@ impl Gateway {
             measure.answered(access, response.status(), began);
         }
         ServiceResponse::new(request, response)
+    }
+
+    /// Forwards what is asked of nobody.
+    async fn let_through(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+    ) -> Result<HttpResponse, Problem> {
+        refuse_what_is_no_exchange(request)?;
+        self.forwarder.forward(request, payload, &IdentityHeaders::NOBODY).await
     }
 
     /// Decides, forwards what is allowed, and counts the request by its answer.

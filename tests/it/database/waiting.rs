@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::server::slow_clients::dawdling;
 use crate::support::ports::NOBODY;
 use crate::support::relay::Relay;
 use crate::support::{Backend, Binary, TestDatabase, binary, eventually};
@@ -26,6 +27,9 @@ fn a_server_waits_for_its_database_and_says_so_meanwhile() {
     let url = elsewhere(&database, relay.port);
     let server = Binary::start(serve(&database, &url, &["--metrics-listen", "127.0.0.1:0"]));
     let send = |method, path| server.client.send(method, path, &[], None);
+    // More than are answered at once.
+    let address = server.client.base.trim_start_matches("http://").parse().unwrap();
+    let held = dawdling(address, "/healthz", 100);
     for _ in 0..3 {
         assert_eq!(send("GET", "/healthz").status, 200);
         assert_eq!(send("HEAD", "/healthz").status, 200);
@@ -38,6 +42,11 @@ fn a_server_waits_for_its_database_and_says_so_meanwhile() {
             assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:?}");
         }
     }
+    let page = server.client.send("GET", "/login", &[("accept", "text/html")], None);
+    assert_eq!((page.status, page.header("x-content-type-options")), (503, "nosniff"));
+    assert!(page.body.contains("waits for its database") && page.body.contains("<h1>"), "{page:?}");
+    assert_eq!(send("GET", "/static/bitting.css").status, 200);
+    drop(held);
     let log = server.log();
     assert_eq!(log.matches("the database cannot be reached").count(), 1, "{log}");
     assert!(log.contains("closed the connection") && log.contains("1m at most"), "{log}");

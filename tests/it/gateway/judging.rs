@@ -194,6 +194,10 @@ on_both! {
         assert_eq!(raw::status(&raw::exchange(server.gateway(), preflight.as_bytes())), 200);
         assert_eq!(upstream.last().all("x-bitting-owner"), [""]);
         assert_eq!(upstream.last().all("x-bitting-key-id"), [""]);
+        let seen = upstream.seen().len();
+        let upgrade = format!("OPTIONS /orders HTTP/1.1\r\nUpgrade: websocket\r\n{forged}GET /users HTTP/1.1\r\n");
+        assert_eq!(raw::status(&raw::exchange(server.gateway(), upgrade.as_bytes())), 501);
+        assert_eq!(upstream.seen().len(), seen);
         let nowhere = format!("OPTIONS /nothing HTTP/1.1\r\n{forged}");
         assert_eq!(raw::status(&raw::exchange(server.gateway(), nowhere.as_bytes())), 401);
         assert_eq!(server.total(&orders), 7);

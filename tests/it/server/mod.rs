@@ -9,7 +9,7 @@ mod greeting;
 mod metrics;
 mod pipelining;
 mod settings;
-mod slow_clients;
+pub mod slow_clients;
 pub mod startup;
 mod stopping;
 mod unix_socket_files;

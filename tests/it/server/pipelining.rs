@@ -9,7 +9,7 @@ use bitting::config::Patience;
 use bitting::model::secret::SecretKind;
 
 use super::connections::{CHUNKED, connect, head, rest, start};
-use crate::support::{Backend, on_both};
+use crate::support::{Backend, on_both, raw};
 
 on_both! {
     fn what_comes_behind_the_last_answer_of_a_connection_is_not_carried_out(backend) {
@@ -102,6 +102,7 @@ fn each_answer_fits_its_own_request_whatever_is_sent_behind_it() {
     let made_up = server.made_up(SecretKind::ApiKey);
     let call = r#"{"direction":"inbound","caller":"+14155550100"}"#;
     let json = format!("Content-Type: application/json\r\nContent-Length: {}", call.len());
+    let chunked = format!("{:x};a=b\r\n{call}\r\n0\r\nTrailer: c\r\n\r\n", call.len());
     let of = |request: String, status, has_body| Asked { request, status, has_body };
     let old = |request: String| request.replace("HTTP/1.1", "HTTP/1.0");
     let kinds = [
@@ -117,6 +118,7 @@ fn each_answer_fits_its_own_request_whatever_is_sent_behind_it() {
         ),
         of(head("POST", "/v1/calls", &key, &json) + call, "HTTP/1.1 201", true),
         of(head("POST", "/v1/calls", &made_up, &json) + call, "HTTP/1.1 401", true),
+        of(head("POST", "/v1/calls", &key, CHUNKED) + &chunked, "HTTP/1.1 201", true),
         of(format!("\r\n{}", head("GET", "/v1/calls?limit=1", &made_up, "")), "HTTP/1.1 401", true),
     ];
     let last = of(head("GET", "/v1/whoami", &key, "Connection: close"), "HTTP/1.1 200", true);
@@ -152,4 +154,31 @@ fn each_answer_fits_its_own_request_whatever_is_sent_behind_it() {
         assert_eq!(rest, "");
         sending.join().unwrap();
     }
+}
+
+#[test]
+fn what_asks_for_an_upgrade_is_answered_once_and_has_the_body_that_it_says() {
+    let server = start(Backend::Sqlite, Patience::default());
+    let key = server.key("calls:read calls:write").secret;
+    let call = r#"{"direction":"inbound","caller":"+14155550100"}"#;
+    let json = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", call.len());
+    let behind = head("POST", "/v1/calls", &key, &format!("{json}X: behind")) + call;
+    for connection in ["", "Connection: upgrade\r\n"] {
+        let upgrade = format!("{connection}Upgrade: websocket");
+        for (asked, status) in [
+            (head("GET", "/v1/ping", &key, &upgrade), 200),
+            (head("GET", "/v1/calls", &key, &upgrade), 200),
+            (head("POST", "/v1/calls", &key, &format!("{json}{upgrade}")) + call, 201),
+            (head("CONNECT", "test:1", &key, &upgrade), 404),
+        ] {
+            let mut stream = connect(server.address);
+            stream.write_all((asked.clone() + &behind).as_bytes()).unwrap();
+            let answer = rest(stream);
+            assert_eq!(raw::status(&answer), status, "{asked}\n{answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{asked}\n{answer}");
+            assert!(answer.contains("connection: close"), "{asked}\n{answer}");
+        }
+    }
+    let made = server.call(&server.key("calls:read"), "GET", "/v1/calls", None).ok();
+    assert_eq!(made["data"].as_array().unwrap().len(), 2, "{made}");
 }

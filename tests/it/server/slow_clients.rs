@@ -72,6 +72,29 @@ fn slow_headers_and_slow_bodies_are_cut_and_others_are_served() {
     assert_eq!(promised, [5, 30, 60]);
 }
 
+/// Connections of clients that begin a body which nobody asked for, and hold their places.
+pub fn dawdling(address: SocketAddr, path: &str, count: usize) -> Vec<TcpStream> {
+    let begin = |_| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head =
+            format!("GET {path} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        stream.write_all((head + "1\r\na\r\n").as_bytes()).unwrap();
+        stream
+    };
+    (0..count).map(begin).collect()
+}
+
+#[test]
+fn who_dawdles_at_the_metrics_holds_up_no_scrape() {
+    let server = impatient(Patience::default());
+    let metrics = server.metrics.unwrap();
+    let held = dawdling(metrics, "/metrics", 40);
+    for _ in 0..3 {
+        assert!(figure(&server, "bitting_feed_age_seconds") >= 0.0);
+    }
+    drop(held);
+}
+
 #[test]
 fn a_client_that_does_not_read_its_answers_is_cut() {
     let answer = Duration::from_millis(1500);
@@ -231,12 +254,17 @@ fn changes_are_told_in_the_log_and_requests_only_when_asked_for() {
     let key = make_key(folder.path());
     let create = ["token", "create", "--name", "t", "--access", "write"];
     let token = binary::run_ok(folder.path(), &create);
-    for (level, requests) in [("info", 0), ("debug", 4)] {
+    for (level, requests) in [("info", 0), ("debug", 6)] {
         let server = Binary::serve(folder.path(), &["--log-level", level, "--log-format", "json"]);
         let new = json!({"name": "n", "scopes": ["calls:read"]});
         let made = server.client.with_key(&token, "POST", "/v1/keys", Some(&new)).ok();
         let id = made["id"].as_str().unwrap();
         server.client.with_key(&token, "POST", &format!("/v1/keys/{id}/revoke"), None).ok();
+        let leaked = server.client.with_key(&token, "POST", "/v1/keys", Some(&new)).ok();
+        let report = json!({"key": leaked["key"], "source": "a chat"}).to_string();
+        let headers = [("content-type", "application/json")];
+        let taken = server.client.send("POST", "/v1/leaks", &headers, Some(&report));
+        assert_eq!(taken.status, 202, "{taken:?}");
         server.client.with_key(&key, "GET", "/v1/calls", None).ok();
         server.client.with_key(&key, "GET", "/v1/ping", None).ok();
         let (_, log) = server.terminate();
@@ -250,13 +278,18 @@ fn changes_are_told_in_the_log_and_requests_only_when_asked_for() {
         };
         let changes = of("changed");
         let told: Vec<_> = changes.iter().map(|line| line["action"].as_str().unwrap()).collect();
-        assert_eq!(told, ["key.created", "key.revoked"], "{log}");
-        assert!(changes.iter().all(|line| line["id"] == id && line["request_id"].is_string()));
+        let of_leak = ["key.created", "key.leaked", "key.revoked"];
+        assert_eq!(told, [&["key.created", "key.revoked"][..], &of_leak].concat(), "{log}");
+        let ids: Vec<_> = changes.iter().map(|line| line["id"].clone()).collect();
+        assert_eq!(ids[..2], [id, id]);
+        assert!(ids[2..].iter().all(|id| *id == leaked["id"]), "{log}");
+        assert!(changes.iter().all(|line| line["request_id"].is_string()));
         let seen = of("request");
         assert_eq!(seen.len(), requests, "{log}");
         for line in seen {
             assert_eq!(line["client"], "127.0.0.1", "{line}");
-            assert!(line["caller"].as_str().unwrap().contains('_'), "{line}");
+            let is_report = line["route"] == "/v1/leaks";
+            assert!(is_report || line["caller"].as_str().unwrap().contains('_'), "{line}");
             assert!(line["route"].as_str().unwrap().starts_with("/v1/"), "{line}");
         }
     }

@@ -1,0 +1,126 @@
+//! How connections are served, whatever port they come in by: none of their clients may hold up others.
+//! This is what actix-web's `HttpServer` does, but for the streams, which are ours.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive, Protocol, Request};
+use actix_server::{GracefulShutdownSignal, ServerBuilder};
+use actix_service::{
+    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config,
+};
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, Response, ServiceResponse};
+use actix_web::rt::net::{TcpStream, UnixStream};
+use actix_web::{App, Error, web};
+use futures_util::future::ready;
+
+use super::connection::Connection;
+use super::limits::LINGER;
+use super::ports::Listener;
+use super::stream::Stream;
+use super::worker_connections::WorkerConnections;
+use crate::config::Patience;
+use crate::http::state::HttpSettings;
+
+/// How long an idle connection is kept: longer than proxies keep theirs, so that they close first.
+pub(super) const KEEP_ALIVE: KeepAlive = KeepAlive::Timeout(Duration::from_secs(75));
+
+/// How connections are served.
+#[derive(Clone)]
+pub(super) struct Serving {
+    /// How many connections a worker has at once.
+    pub(super) most: usize,
+    pub(super) keep_alive: KeepAlive,
+    pub(super) stop: GracefulShutdownSignal,
+    pub(super) patience: Patience,
+    /// Where they are counted, if they are.
+    pub(super) watched: Option<Arc<HttpSettings>>,
+}
+
+impl Serving {
+    /// Adds a port, at which each worker serves what this makes.
+    pub(super) fn open<S: Application>(
+        &self,
+        builder: ServerBuilder,
+        listener: Listener,
+        service: impl Fn() -> S + Clone + Send + 'static,
+    ) -> io::Result<ServerBuilder>
+    where
+        S::Service: 'static,
+    {
+        let serving = self.clone();
+        match listener {
+            Listener::Tcp(listener) => {
+                builder.listen("tcp", listener, move || serving.serve::<TcpStream, _>(service()))
+            }
+            Listener::Unix(listener) => builder
+                .listen_uds("unix", listener, move || serving.serve::<UnixStream, _>(service())),
+        }
+    }
+
+    /// What one worker does with the connections of a port.
+    fn serve<T: Stream, S: Application>(
+        &self,
+        service: S,
+    ) -> impl ServiceFactory<T, Config = (), Response = (), Error = DispatchError, InitError = ()>
+    + use<T, S>
+    where
+        S::Service: 'static,
+    {
+        let stop = self.stop.clone();
+        let others =
+            WorkerConnections::of_this_worker(self.watched.clone(), self.patience, self.most);
+        let http = HttpService::build()
+            .keep_alive(self.keep_alive)
+            .client_request_timeout(self.patience.headers)
+            .client_disconnect_timeout(LINGER)
+            .on_connect_ext(|connection: &Connection<T>, extensions| {
+                extensions.insert(connection.exchange());
+            })
+            .graceful_shutdown_signal(move || {
+                let stop = stop.clone();
+                async move { stop.notified().await }
+            })
+            .finish(map_config(service, |()| AppConfig::default()));
+        let admit = fn_service(move |stream: T| {
+            let admitted = stream.peer().map(|client| {
+                let connection = Connection::new(stream, others.clone());
+                (connection, Protocol::Http1, client)
+            });
+            ready(admitted.map_err(DispatchError::Io))
+        });
+        admit.and_then(http)
+    }
+}
+
+/// What answers requests.
+pub(super) trait Application:
+    ServiceFactory<
+        Request,
+        Config = AppConfig,
+        Response = Response<BoxBody>,
+        Error = Error,
+        InitError = (),
+    > + 'static
+{
+}
+
+impl<S> Application for S where
+    S: ServiceFactory<
+            Request,
+            Config = AppConfig,
+            Response = Response<BoxBody>,
+            Error = Error,
+            InitError = (),
+        > + 'static
+{
+}
+
+/// An application of a few routes, without what the server's own one has around it.
+pub(super) fn few_routes(configure: impl FnOnce(&mut web::ServiceConfig)) -> impl Application {
+    let answers = App::new().configure(configure).into_factory();
+    answers.map(|answer: ServiceResponse| answer.into())
+}
