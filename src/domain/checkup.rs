@@ -39,11 +39,12 @@ const UNREACHABLE: &str = "look at the server, at what lies between, and at --da
                            what is stored was read";
 const REPORT: &str = "restore an earlier backup, or report this line as a bug";
 
-/// Runs all checks, up to the first that makes the rest impossible.
+/// Runs all checks, up to the first that makes the rest impossible. `configured`: the resources, and
+/// whether preflight requests need no key.
 pub fn examine(
     target: &Target,
     brand: Option<&Brand>,
-    configured: &[Resource],
+    configured: (&[Resource], bool),
     connections: &ConnectionSettings,
     clock: &dyn Clock,
 ) -> Vec<Finding> {
@@ -197,9 +198,13 @@ fn remembered_time(mark: &DatabaseInfo, now: Moment) -> Finding {
     )
 }
 
-fn resources(inspection: &mut Inspection, configured: &[Resource], now: Moment) -> Finding {
+fn resources(
+    inspection: &mut Inspection,
+    (configured, preflight): (&[Resource], bool),
+    now: Moment,
+) -> Finding {
     let since = now - SEEN_WITHIN;
-    match inspection.count_differing_servers(&fingerprint(configured), since) {
+    match inspection.count_differing_servers(&fingerprint(configured, preflight), since) {
         Ok(0) => {
             let text = format!("{}, as every running server has them", configured.len());
             Finding::ok("resources", text)
@@ -207,7 +212,7 @@ fn resources(inspection: &mut Inspection, configured: &[Resource], now: Moment) 
         Ok(others) => Finding::warning(
             "resources",
             format!("configured otherwise in running servers of this database: {others}"),
-            "give all servers the same [[resources]], then restart them",
+            "give all servers the same [[resources]] and preflight, then restart them",
         ),
         Err(why) => Finding::wrong("resources", why.to_string(), RESTORE),
     }

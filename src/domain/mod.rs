@@ -65,6 +65,8 @@ pub struct Bitting {
     pub catalog: Arc<Catalog>,
     /// The rules for new keys.
     pub policy: Policy,
+    /// Whether preflight requests need no key; here only to be compared with other servers.
+    pub preflight: bool,
     /// The time that everything is decided and recorded by.
     pub time: Arc<Timekeeper>,
     /// The part in memory, by which requests are judged.
@@ -124,6 +126,7 @@ impl Bitting {
             gate: Arc::new(gate),
             catalog,
             policy: Policy::default(),
+            preflight: false,
             feed: ChangeFeed::default(),
             connections,
             meter,

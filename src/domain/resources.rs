@@ -54,14 +54,16 @@ fn by_name(list: Vec<(ResourceNumber, ResourceName)>) -> HashMap<ResourceName, R
     list.into_iter().map(|(number, name)| (name, number)).collect()
 }
 
-/// What two configurations have in common when they mean the same resources.
-pub(super) fn fingerprint(resources: &[Resource]) -> String {
+/// What two configurations have in common when they mean the same resources, and let through the same
+/// without a key.
+pub(super) fn fingerprint(resources: &[Resource], preflight: bool) -> String {
     let line = |resource: &Resource| {
         let Resource { name, writable, requests, .. } = resource;
         format!("{name} {writable} {:?} {:?} {:?}\n", requests.paths, requests.reads, requests.open)
     };
     let mut lines: Vec<String> = resources.iter().map(line).collect();
     lines.sort_unstable();
+    lines.extend(preflight.then(|| "preflight\n".to_owned()));
     Digest::of(lines.concat().as_bytes()).to_hex()
 }
 
@@ -69,7 +71,8 @@ impl Bitting {
     /// Notes that this server runs and looks for others of the same database whose resources differ;
     /// says so once, and once when it is over.
     pub fn compare_resources(&self) -> store::Result<()> {
-        let (now, fingerprint) = (self.time.now(), fingerprint(self.catalog.resources()));
+        let fingerprint = fingerprint(self.catalog.resources(), self.preflight);
+        let now = self.time.now();
         let since = now - SEEN_WITHIN;
         let others = self.background.write(|connection| {
             servers::note(connection, self.meter.process(), &fingerprint, now, since)?;
@@ -78,7 +81,7 @@ impl Bitting {
         match (self.differing_servers.swap(others, Ordering::Relaxed), others) {
             (0, 1..) => tracing::warn!(
                 servers = others,
-                "other servers of this database are configured with other resources: a key may do there what it may not do here; give all of them the same [[resources]] and restart them"
+                "other servers of this database are configured with other resources: a key may do there what it may not do here; give all of them the same [[resources]] and preflight, and restart them"
             ),
             (1.., 0) => {
                 tracing::info!("all servers of this database have the same resources again")

@@ -233,13 +233,13 @@ impl<S: Stream> AsyncWrite for Connection<S> {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         this.exchange.sent(std::mem::take(&mut this.unflushed));
-        if this.exchange.ahead().is_due() {
-            context.waker().wake_by_ref();
-        }
         if this.end != End::HalfClosed {
             this.set_timer(context);
             this.others.make_room_if_full();
             this.exchange.rests(context.waker());
+            if this.exchange.ahead().is_due() && !this.exchange.is_closing() {
+                context.waker().wake_by_ref();
+            }
         }
         Poll::Ready(Ok(()))
     }

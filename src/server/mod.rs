@@ -75,6 +75,7 @@ pub fn open(
     let mut bitting = Bitting::new(database, &mark, catalog, clock, staleness, connections)?;
     bitting.warnings = Warnings::on(settings.warnings.channels());
     bitting.policy = settings.policy.clone();
+    bitting.preflight = settings.preflight;
     Ok(bitting)
 }
 

@@ -73,7 +73,11 @@ pub fn lossless(what: &str, site: &Site, fail: impl FnOnce() -> TestDatabase) ->
 /// key that is good is never refused for good, and one that is revoked is not accepted beyond the
 /// bound. `fail` returns when another database is there to write to, which it names.
 pub fn story(what: &str, site: &Site, fail: impl FnOnce(&Load) -> TestDatabase) -> Outcome {
-    site.run(&site.url, &["migrate"]);
+    // Who has just been made primary may lose that once more.
+    eventually_within(RECOVERY, "the database takes changes", || {
+        let migrate = ["migrate", "--database-url", &site.url];
+        binary::run(site.folder.path(), &migrate).status.success()
+    });
     let make = ["key", "create", "--name", "live", "--scope", "calls:read", "--json"];
     let live: serde_json::Value = serde_json::from_str(&site.run(&site.url, &make)).unwrap();
     let (id, key) = (live["id"].as_str().unwrap(), live["key"].as_str().unwrap());

@@ -262,6 +262,9 @@ on_both! {
             one.bitting.compare_resources().unwrap();
             gauge(&one) == "0.0" && gauge(&same) == "0.0"
         });
+        // One that lets preflight requests through decides otherwise, too.
+        let open = server_on(same.stop(), &format!("preflight = \"allow\"\n{TEAM}"));
+        assert_eq!(gauge(&open), "1.0");
     }
 }
 
@@ -276,14 +279,13 @@ fn check_tells_a_configuration_that_running_servers_do_not_share() {
     write(TEAM);
     let _server = Binary::serve(folder.path(), &[]);
     assert_eq!(check(), "ok       resources: 9, as every running server has them");
-    write(&team_alone());
-    let said = check();
-    assert!(
-        said.starts_with(
-            "warning  resources: configured otherwise in running servers of this database: 1"
-        ),
-        "{said}"
-    );
+    for differing in [team_alone(), format!("preflight = \"allow\"\n{TEAM}")] {
+        write(&differing);
+        let said = check();
+        let told =
+            "warning  resources: configured otherwise in running servers of this database: 1";
+        assert!(said.starts_with(told), "{said}");
+    }
 }
 
 #[test]
