@@ -4,6 +4,7 @@
 //! is the one description of the application.
 
 pub mod ahead;
+mod answer_body;
 pub mod api;
 pub mod assets;
 pub mod authz;

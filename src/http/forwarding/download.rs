@@ -71,12 +71,7 @@ impl MessageBody for Download {
                         Ok(_) | Err(_) => {}
                     }
                 }
-                Poll::Ready(None) => {
-                    if let Some(exchange) = &this.exchange {
-                        exchange.is_made();
-                    }
-                    return Poll::Ready(None);
-                }
+                Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(why))) => return this.break_off(Fault::BrokeOff(why)),
                 Poll::Pending => {
                     if !std::mem::replace(&mut this.waits, true) {

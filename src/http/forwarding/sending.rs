@@ -22,7 +22,7 @@ use super::fault::Fault;
 use super::silence::Silence;
 use super::upload::Upload;
 use crate::http::exchange::Exchange;
-use crate::http::middleware::observe::PassedOn;
+use crate::http::middleware::observe::{PassedOn, asks_for_upgrade};
 use crate::http::request_body::announced_length;
 use crate::http::state::SharedState;
 use crate::outbound::link::closed_while_idle;
@@ -157,8 +157,9 @@ pub(in crate::http) fn begin_answer(
 ) -> (HttpResponse, Download) {
     let status = StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::new(status);
-    let old = request.version() < received::Version::HTTP_11;
-    let ends_by_closing = old && size == BodySize::Stream;
+    let unchunked =
+        request.version() < received::Version::HTTP_11 || asks_for_upgrade(request.head());
+    let ends_by_closing = unchunked && size == BodySize::Stream;
     if ends_by_closing {
         response.head_mut().no_chunking(true);
         response.head_mut().set_connection_type(ConnectionType::Close);

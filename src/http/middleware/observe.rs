@@ -23,6 +23,7 @@ use pin_project_lite::pin_project;
 
 use super::page::AsPage;
 use crate::gate::caller::Caller;
+use crate::http::answer_body::AnswerBody;
 use crate::http::authz::answer::KEY_ID;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
@@ -130,28 +131,21 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = match (this.known.take(), this.answer.as_pin_mut()) {
-            (Some(known), _) => {
-                let exchange = known.request().conn_data::<Rc<Exchange>>();
-                if exchange.is_some_and(|exchange| exchange.is_rest_coming(context)) {
-                    *this.known = Some(known);
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                known
-            }
+        let (answer, is_new) = match (this.known.take(), this.answer.as_pin_mut()) {
+            (Some(known), _) => (known, false),
             (None, None) => return Poll::Pending,
-            (None, Some(answer)) => {
-                let answer = ready!(answer.poll(context))?.map_into_boxed_body();
-                let exchange = answer.request().conn_data::<Rc<Exchange>>();
-                if exchange.is_some_and(|exchange| exchange.has_unread_body()) {
-                    *this.known = Some(answer);
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                answer
-            }
+            (None, Some(answer)) => (ready!(answer.poll(context))?.map_into_boxed_body(), true),
         };
+        let exchange = answer.request().conn_data::<Rc<Exchange>>().cloned();
+        let is_rest_due = |exchange: &Exchange| match is_new {
+            true => exchange.has_unread_body(),
+            false => exchange.is_rest_coming(context),
+        };
+        if exchange.as_deref().is_some_and(is_rest_due) {
+            *this.known = Some(answer);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let noted = answer.request().extensions().get::<RequestId>().copied();
         let id = noted.unwrap_or_else(|| RequestId::choose(answer.request().headers(), this.state));
         let mut response = render_problem(answer, &id);
@@ -161,13 +155,13 @@ where
         } else {
             frame(response.headers_mut(), &id, this.state);
         }
-        let exchange = response.request().conn_data::<Rc<Exchange>>();
         let is_whole = match response.response().body().size() {
             BodySize::None | BodySize::Sized(0) => true,
             BodySize::Sized(_) => !passed_on,
             BodySize::Stream => false,
         };
         let ends = exchange
+            .as_ref()
             .is_some_and(|exchange| exchange.settle(is_whole, context) || exchange.has_ended());
         let upgrades = asks_for_upgrade(response.request().head());
         let is_last = !is_kept_alive(response.request().head())
@@ -180,14 +174,17 @@ where
             if upgrades {
                 head.no_chunking(true);
             }
-            if let Some(exchange) = response.request().conn_data::<Rc<Exchange>>() {
+            if let Some(exchange) = &exchange {
                 exchange.end_with_answer();
             }
         }
         if let Some(began) = this.began {
             log_request(&response, &id, *began, this.state, this.route);
         }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(match exchange.filter(|_| !is_whole) {
+            Some(exchange) => response.map_body(|_, body| AnswerBody { body, exchange }.boxed()),
+            None => response,
+        }))
     }
 }
 
@@ -309,7 +306,7 @@ pub(in crate::http) fn is_kept_alive(request: &RequestHead) -> bool {
 
 /// Whether a request asks for something else than an answer. Actix takes all that follows it for its
 /// body, and ends an answer in pieces with the connection alone, whatever its head says.
-fn asks_for_upgrade(request: &RequestHead) -> bool {
+pub(in crate::http) fn asks_for_upgrade(request: &RequestHead) -> bool {
     let is_websocket = |value: &HeaderValue| {
         value.to_str().is_ok_and(|text| text.trim().eq_ignore_ascii_case("websocket"))
     };

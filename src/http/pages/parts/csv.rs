@@ -1,8 +1,6 @@
 //! Files for spreadsheets, as answers.
 
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -12,7 +10,6 @@ use futures_util::{Stream, StreamExt, stream};
 
 use crate::domain::principal::Principal;
 use crate::http::error::Problem;
-use crate::http::exchange::Exchange;
 use crate::http::state::State;
 use crate::model::spreadsheet::{BYTE_ORDER_MARK, text};
 
@@ -39,7 +36,7 @@ where
         .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
     if request.method() == Method::HEAD {
-        return Ok(answer.streaming(ending(request, stream::empty())));
+        return Ok(answer.streaming(stream::empty::<Result<Bytes, Error>>()));
     }
     let headings = text([columns.iter().map(ToString::to_string)]);
     let head = Ok(format!("{BYTE_ORDER_MARK}{headings}"));
@@ -52,20 +49,7 @@ where
             allowed.and(part).inspect_err(|why| tell_broken_off(&reader, why))
         }
     });
-    Ok(answer.streaming(ending(request, body)))
-}
-
-/// The parts of a file as they are sent; the connection is told when that was the last one.
-fn ending<P: Stream<Item = Result<String, Problem>>>(
-    request: &HttpRequest,
-    parts: P,
-) -> impl Stream<Item = Result<Bytes, Error>> + use<P> {
-    let exchange = request.conn_data::<Rc<Exchange>>().cloned();
-    let end = stream::poll_fn(move |_| {
-        exchange.iter().for_each(|exchange| exchange.is_made());
-        Poll::Ready(None)
-    });
-    parts.map(|text| text.map(Bytes::from).map_err(Error::from)).chain(end)
+    Ok(answer.streaming(body.map(|text| text.map(Bytes::from).map_err(Error::from))))
 }
 
 /// Logs why a file broke off: the client only sees that it has no end.
