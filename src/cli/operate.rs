@@ -55,7 +55,8 @@ pub(super) fn check(settings: &Settings, json: bool) -> Result<(), Failure> {
     findings.extend(checkup::examine(
         &settings.database,
         settings.brand.as_ref(),
-        (&settings.resources, settings.preflight),
+        &settings.resources,
+        settings.preflight,
         &settings.connections,
         &SystemClock,
     ));

@@ -39,12 +39,12 @@ const UNREACHABLE: &str = "look at the server, at what lies between, and at --da
                            what is stored was read";
 const REPORT: &str = "restore an earlier backup, or report this line as a bug";
 
-/// Runs all checks, up to the first that makes the rest impossible. `configured`: the resources, and
-/// whether preflight requests need no key.
+/// Runs all checks, up to the first that makes the rest impossible.
 pub fn examine(
     target: &Target,
     brand: Option<&Brand>,
-    configured: (&[Resource], bool),
+    configured: &[Resource],
+    preflight: bool,
     connections: &ConnectionSettings,
     clock: &dyn Clock,
 ) -> Vec<Finding> {
@@ -80,7 +80,7 @@ pub fn examine(
             findings.push(identity(&look.mark, look.outdated, brand, target));
             findings.push(remembered_time(&look.mark, clock.wall()));
             if !look.outdated {
-                findings.push(resources(&mut inspection, configured, clock.wall()));
+                findings.push(resources(&mut inspection, configured, preflight, clock.wall()));
                 findings.push(match inspection.connections() {
                     Ok((all, id)) => inspecting::finding(&all, &id, connections),
                     Err(why) => Finding::wrong("connections", why.to_string(), RESTORE),
@@ -200,7 +200,8 @@ fn remembered_time(mark: &DatabaseInfo, now: Moment) -> Finding {
 
 fn resources(
     inspection: &mut Inspection,
-    (configured, preflight): (&[Resource], bool),
+    configured: &[Resource],
+    preflight: bool,
     now: Moment,
 ) -> Finding {
     let since = now - SEEN_WITHIN;

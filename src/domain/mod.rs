@@ -65,7 +65,7 @@ pub struct Bitting {
     pub catalog: Arc<Catalog>,
     /// The rules for new keys.
     pub policy: Policy,
-    /// Whether preflight requests need no key; here only to be compared with other servers.
+    /// Whether OPTIONS requests that others serve pass without a key.
     pub preflight: bool,
     /// The time that everything is decided and recorded by.
     pub time: Arc<Timekeeper>,

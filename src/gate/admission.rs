@@ -60,8 +60,6 @@ pub struct CountedAs {
     pub route: Route,
     /// How that would have ended.
     pub outcome: Outcome,
-    /// Whether it is counted, or its key only noted as used.
-    pub counted: bool,
 }
 
 impl Door {
@@ -166,9 +164,9 @@ impl PendingCount {
 
     /// Counts the request as another one that it only asks about.
     pub fn count_as(&mut self, other: CountedAs) {
-        let CountedAs { route, outcome, counted } = other;
+        let CountedAs { route, outcome } = other;
         (self.resource, self.access) = (route.counted_under(), route.access());
-        (self.outcome, self.counted) = (Some(outcome), counted);
+        self.outcome = Some(outcome);
     }
 
     /// Counts the request by this status, whatever it is, since somebody else's API answered with it.

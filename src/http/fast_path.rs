@@ -189,7 +189,7 @@ impl Quick {
     fn route(self, request: &Request, state: &State) -> Option<Route> {
         let Self::Door(family) = self else { return Some(PING_ROUTE) };
         let asked = family.asked(request.head());
-        match Judgement::of(asked, &state.bitting.catalog, state.settings.preflight) {
+        match Judgement::of(asked, &state.bitting) {
             Judgement::Key(route) => Some(route),
             Judgement::Preflight => None,
         }

@@ -43,8 +43,6 @@ pub struct HttpSettings {
     pub patience: Patience,
     /// Whether the built-in API is served.
     pub builtin_api: bool,
-    /// Whether OPTIONS requests that proxies ask about pass without a key.
-    pub preflight: bool,
     /// The counters behind the metrics and the log.
     pub watch: Watch,
     /// The API document, made once a process.

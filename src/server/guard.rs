@@ -72,7 +72,6 @@ impl Guard {
         let shared = Arc::new(HttpSettings {
             trusted_proxies: settings.trusted_proxies.clone(),
             public_url: settings.public_url.clone(),
-            preflight: settings.preflight,
             ..HttpSettings::default()
         });
         let background = Background::start(bitting.clone(), shared.clone(), settings)?;

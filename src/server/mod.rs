@@ -91,7 +91,6 @@ fn http_settings(settings: &Settings, bitting: &Bitting, watch: Watch) -> HttpSe
         public_url: settings.public_url.clone(),
         patience: settings.patience,
         builtin_api,
-        preflight: settings.preflight,
         watch,
         document,
         turns: Turns::of(settings.database_connections),

@@ -7,11 +7,11 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use super::answer::{introduce, refuse};
 use super::family::{Asked, Family};
 use super::judging::{Judged, finish, identify, judge, record};
+use crate::domain::Bitting;
 use crate::gate::identities::IdentityHeaders;
 use crate::gate::route::Route;
 use crate::http::limit_headers::announce;
 use crate::http::state::State;
-use crate::model::catalog::Catalog;
 use crate::model::words::Word;
 
 /// How a request that a proxy asks about is judged.
@@ -26,10 +26,10 @@ pub enum Judgement {
 impl Judgement {
     /// How the configuration judges a request. Browsers send OPTIONS without any credential before
     /// a cross-origin request.
-    pub fn of(asked: Asked<'_>, catalog: &Catalog, preflight: bool) -> Self {
-        let route = Route::of_request(catalog, asked.method, asked.target);
+    pub fn of(asked: Asked<'_>, bitting: &Bitting) -> Self {
+        let route = Route::of_request(&bitting.catalog, asked.method, asked.target);
         match (asked.method, route) {
-            (Some("OPTIONS"), Route::Known { .. }) if preflight => Self::Preflight,
+            (Some("OPTIONS"), Route::Known { .. }) if bitting.preflight => Self::Preflight,
             _ => Self::Key(route),
         }
     }
@@ -52,7 +52,7 @@ pub async fn envoy(request: HttpRequest, state: web::Data<State>) -> HttpRespons
 
 async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpResponse {
     let asked = family.asked(request.head());
-    let judgement = Judgement::of(asked, &state.bitting.catalog, state.settings.preflight);
+    let judgement = Judgement::of(asked, &state.bitting);
     let Judgement::Key(route) = judgement else {
         let mut response = HttpResponse::Ok().finish();
         introduce(response.headers_mut(), &IdentityHeaders::NOBODY);

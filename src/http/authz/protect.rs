@@ -90,7 +90,7 @@ where
         let (state, service) = (self.state.clone(), self.service.clone());
         Box::pin(async move {
             let asked = asked(&request);
-            let judgement = Judgement::of(asked, &state.bitting.catalog, state.settings.preflight);
+            let judgement = Judgement::of(asked, &state.bitting);
             let Judgement::Key(route) = judgement else {
                 return Ok(service.call(request).await?.map_into_boxed_body());
             };

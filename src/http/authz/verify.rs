@@ -136,7 +136,7 @@ pub async fn verify(
     let mut response = HttpResponse::Ok().json(verdict);
     announce(response.headers_mut(), standing, &state);
     let outcome = Outcome::of_status(status.as_u16());
-    response.extensions_mut().insert(CountedAs { route, outcome, counted });
+    response.extensions_mut().insert(CountedAs { route, outcome });
     if let Some(problem) = refused {
         response.extensions_mut().insert(problem);
     }

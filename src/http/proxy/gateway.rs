@@ -59,18 +59,14 @@ impl Gateway {
             request_body::begin(exchange, request.parts_mut().1, end, Pace::Pieces);
         }
         let (request, payload) = request.into_parts();
-        let preflight = self.state.settings.preflight;
-        let (access, response) =
-            match Judgement::of(asked(&request), &self.state.bitting.catalog, preflight) {
-                Judgement::Preflight => {
-                    let answered = self.let_through(&request, payload).await;
-                    let response = answered.unwrap_or_else(|problem| problem.error_response());
-                    (Access::Read, response)
-                }
-                Judgement::Key(route) => {
-                    (route.access(), self.judge(&request, payload, route).await)
-                }
-            };
+        let (access, response) = match Judgement::of(asked(&request), &self.state.bitting) {
+            Judgement::Preflight => {
+                let answered = self.let_through(&request, payload).await;
+                let response = answered.unwrap_or_else(|problem| problem.error_response());
+                (Access::Read, response)
+            }
+            Judgement::Key(route) => (route.access(), self.judge(&request, payload, route).await),
+        };
         if let (Some(measure), Some(began)) = (&self.measure, began) {
             measure.answered(access, response.status(), began);
         }
