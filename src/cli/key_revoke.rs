@@ -70,7 +70,10 @@ fn one(id: KeyId, arguments: &Revoke, settings: &Settings) -> Result<(), Failure
     let bitting = open(settings, Missing::Refuse)?;
     let before = bitting.find_key(&principal(), id).map_err(|why| not_found(why, id))?;
     let (reason, principal) = (arguments.reason.as_deref(), principal());
-    let line = bitting.line_of_key(&principal, &before)?;
+    let line = match arguments.lineage {
+        true => bitting.line_of_key(&principal, &before)?,
+        false => Vec::new(),
+    };
     let key = match arguments.lineage {
         true => bitting.revoke_line(id, reason, &principal, None)?,
         false => bitting.revoke_key(id, reason, &principal, None)?,
@@ -84,7 +87,7 @@ fn one(id: KeyId, arguments: &Revoke, settings: &Settings) -> Result<(), Failure
     let at = key.revocation.as_ref().map(|revocation| format_time(revocation.at));
     show(format_args!("{id} revoked at {}", at.unwrap_or_default()))?;
     let goes_along = |other: &&ApiKey| other.id != id && other.revocation.is_none();
-    for other in line.iter().filter(goes_along).filter(|_| arguments.lineage) {
+    for other in line.iter().filter(goes_along) {
         show(format_args!("{} revoked with it", other.id))?;
     }
     Ok(())

@@ -40,8 +40,10 @@ impl Bitting {
 
     /// Whether a text holds what looks like a secret of ours, or is one that was imported.
     pub fn is_secret(&self, text: &str) -> bool {
-        let known = || self.gate.index.find(&Digest::of(text.as_bytes())).is_some();
-        self.brand.occurs_in(text) || known()
+        let index = &self.gate.index;
+        let is_imported =
+            || index.holds_imported() && index.find(&Digest::of(text.as_bytes())).is_some();
+        self.brand.occurs_in(text) || is_imported()
     }
 
     /// Refuses texts that are keys; `why` says what of it, without repeating them.

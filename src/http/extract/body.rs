@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::web::{self, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::caller::judge_again;
 use crate::config::Patience;
 use crate::http::error::{Code, Problem};
+use crate::http::request_body::announced_length;
 use crate::http::state::State;
 use crate::model::FieldErrors;
 use crate::model::strict_json::{self, Fault};
@@ -98,8 +99,8 @@ pub(in crate::http) fn read(
     request: &HttpRequest,
     mut payload: Payload,
 ) -> impl Future<Output = Result<BytesMut, Problem>> + 'static {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let announced = announced.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let announced = announced_length(request.headers()).unwrap_or(0);
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
     let state = request.app_data::<web::Data<State>>();
     let patience = state.map_or(Patience::default().body, |state| state.settings.patience.body);
     let (request, state) = (request.clone(), state.cloned());
