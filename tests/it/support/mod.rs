@@ -83,9 +83,9 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-/// Waits until something becomes true; fails when it does not within ten seconds.
+/// Waits until something becomes true; fails when it does not within half a minute.
 pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
-    eventually_within(Duration::from_secs(10), what, condition);
+    eventually_within(Duration::from_secs(30), what, condition);
 }
 
 /// The same for what may take longer.
