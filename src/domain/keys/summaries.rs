@@ -36,17 +36,17 @@ impl Bitting {
             return Ok(true);
         }
         // Counted before the transaction, which then only writes.
-        let (from, figures) = self.background.snapshot(|connection| {
+        let (from, keys, figures, to_be_added) = self.background.snapshot(|connection| {
             let from = summaries::position(connection)?;
             let keys = summaries::keys_after(connection, from.key, KEYS_PER_STEP)?;
             let figures = usage::figures(connection, &keys, &windows)?;
-            store::Result::Ok((from, (keys.last().copied(), figures)))
+            let to_be_added = summaries::of_minute(connection, &keys, this_minute)?;
+            store::Result::Ok((from, keys, figures, to_be_added))
         })?;
-        let (last, figures) = figures;
-        let to = SummaryPosition { key: last.map_or(0, |key| key.0.into()), ..from };
+        let to = SummaryPosition { key: keys.last().map_or(0, |key| key.0.into()), ..from };
         self.background.write(|connection| {
             if to != from && summaries::advance(connection, from, to)? {
-                summaries::replace(connection, &figures)?;
+                summaries::replace(connection, &figures, &to_be_added)?;
             }
             Ok(false)
         })

@@ -170,9 +170,7 @@ pub fn numbers(
         KeySort::LastUsed => query
             .order(summaries::last_used_at.is_null())
             .then_order_by(summaries::last_used_at.desc()),
-        KeySort::MostUsed => query
-            .order(summaries::month.nullable().is_null())
-            .then_order_by(summaries::month.nullable().desc()),
+        KeySort::MostUsed => query.order(sql::<BigInt>("COALESCE(key_summaries.month, 0)").desc()),
         KeySort::Retired => query.order(retired_at().desc()),
     };
     let mut numbers: Vec<i64> =

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Minute, Outcome, Usage};
@@ -15,6 +16,7 @@ use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::{api_keys, key_summary_position as position, usage_minutes};
+use crate::store::usage::{key_number, numbers};
 
 /// Up to where the summaries have been computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +92,29 @@ pub fn keys_after(connection: &mut AnyConnection, key: i64, most: i64) -> Result
     numbers.into_iter().map(|number| rows::row_number(number).map(KeyNumber)).collect()
 }
 
-/// Replaces the summaries of some keys by recounted ones.
-pub fn replace(connection: &mut AnyConnection, figures: &HashMap<KeyNumber, Usage>) -> Result<()> {
+/// How many requests of some keys stand in a minute.
+pub fn of_minute(
+    connection: &mut AnyConnection,
+    keys: &[KeyNumber],
+    minute: Minute,
+) -> Result<HashMap<KeyNumber, i64>> {
+    let counts = Statement::<(BigInt, BigInt)>::on(connection)
+        .sql("SELECT key_number, CAST(SUM(n) AS BIGINT) FROM usage_minutes WHERE minute = ")
+        .number(minute.0)
+        .sql(" AND key_number")
+        .among(numbers(keys))
+        .sql(" GROUP BY key_number");
+    let counts: Vec<(i64, i64)> = counts.load(connection)?;
+    counts.into_iter().map(|(key, n)| Ok((key_number(key)?, n))).collect()
+}
+
+/// Replaces the summaries of some keys by recounted ones, without what is counted of a minute that is
+/// still to be added.
+pub fn replace(
+    connection: &mut AnyConnection,
+    figures: &HashMap<KeyNumber, Usage>,
+    to_be_added: &HashMap<KeyNumber, i64>,
+) -> Result<()> {
     if figures.is_empty() {
         return Ok(());
     }
@@ -99,7 +122,7 @@ pub fn replace(connection: &mut AnyConnection, figures: &HashMap<KeyNumber, Usag
         "INSERT INTO key_summaries (key_number, month, last_used_at) VALUES ".to_owned();
     for (place, (key, usage)) in figures.iter().enumerate() {
         let separator = if place == 0 { "" } else { "," };
-        let month = usage.windows.month.total();
+        let month = usage.windows.month.total() - to_be_added.get(key).unwrap_or(&0);
         let used = usage.last_used_at().map(|at| at.timestamp_millis().to_string());
         let used = used.as_deref().unwrap_or("NULL");
         // Writing to a String cannot fail.

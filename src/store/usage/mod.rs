@@ -271,11 +271,11 @@ pub(super) fn counts(
 }
 
 /// The numbers of keys, as they are stored.
-pub(super) fn numbers(keys: &[KeyNumber]) -> impl Iterator<Item = i64> {
+pub(in crate::store) fn numbers(keys: &[KeyNumber]) -> impl Iterator<Item = i64> {
     keys.iter().map(|key| i64::from(key.0))
 }
 
-pub(super) fn key_number(number: i64) -> Result<KeyNumber> {
+pub(in crate::store) fn key_number(number: i64) -> Result<KeyNumber> {
     rows::row_number(number).map(KeyNumber)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
+use crate::support::server::MadeKey;
 use crate::support::{Answer, Backend, Browser, TestServer, on_both};
 
 const ADMIN: &str = "ada@example.com";
@@ -237,6 +238,34 @@ on_both! {
         assert_eq!(texts(&sorted, "th[aria-sort=ascending]"), ["Expires"]);
         let none = page(&admin.get("/keys/retired?q=%C3%BCn%C3%AFcode"));
         assert!(texts(&none, "#empty").concat().contains("1 key that matches is active"));
+    }
+}
+
+on_both! {
+    /// What lists are sorted by counts each request once, also where keys are recounted meanwhile.
+    fn the_most_used_keys_come_first_whenever_they_were_recounted(backend) {
+        let server = start(backend);
+        let key = |name: &str| server.key_with("calls:read", json!({"name": name}));
+        let summarize = || while server.bitting.summarize_keys().unwrap() {};
+        let (recounted, more) = (key("recounted"), key("used more"));
+        let ping = |key: &MadeKey, times: usize| {
+            for _ in 0..times {
+                server.call(key, "GET", "/v1/ping", None).ok();
+            }
+            server.db_flush();
+            server.bitting.fold_journal().unwrap();
+        };
+        ping(&recounted, 3);
+        // Both ends of a round.
+        for _ in 0..4 {
+            summarize();
+        }
+        ping(&more, 4);
+        server.pass(Duration::from_secs(61));
+        // The first only adds the minute.
+        assert!(server.bitting.summarize_keys().unwrap());
+        let admin = signed_in(&server, ADMIN);
+        assert_eq!(names(&page(&admin.get("/keys?sort=most_used"))), ["used more", "recounted"]);
     }
 }
 
