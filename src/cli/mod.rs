@@ -111,7 +111,7 @@ Resources of your own stand in bitting.toml. No database is needed.")]
     #[command(after_help = "\
 Without --reset-clock and --repair it changes nothing and works while a server runs. Exit codes: 0 no problem found, 1 problems found.")]
     Check {
-        /// Forget the highest time seen, after a clock ran far ahead; every server must be stopped
+        /// Forget the highest time seen, and what goes by it, after a clock ran far ahead; every server must be stopped
         #[arg(long)]
         reset_clock: bool,
         /// Set PostgreSQL's sequences on, after a move that has left them behind

@@ -25,20 +25,26 @@ use crate::model::time::format as format_time;
 use crate::model::words::Word;
 use crate::server::connect_to_unix_socket;
 use crate::store::Target;
-use crate::store::database::{backup, high_water, identities};
+use crate::store::clock_reset::{self, ClockReset};
+use crate::store::database::{backup, identities};
 
 /// How long a server may take to say that it is well.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Forgets the highest time seen.
+/// Forgets the highest time seen, and what goes by it.
 pub(super) fn reset_clock(settings: &Settings) -> Result<(), Failure> {
     let now = SystemClock.wall();
-    let before = high_water::reset(&settings.database, now)?;
+    let ClockReset { before, keys, tokens } = clock_reset::reset(&settings.database, now)?;
     say(format_args!(
         "the highest time seen was {} and is now {}",
         format_time(before),
         format_time(now)
     ));
+    if keys + tokens > 0 {
+        say(format_args!(
+            "{keys} keys and {tokens} admin tokens were made at a time that has not come yet: look at their ends"
+        ));
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! diesel.
 
 pub mod audit;
+pub mod clock_reset;
 pub mod connections;
 pub mod database;
 pub mod error;

@@ -7,7 +7,7 @@ use chrono::Duration;
 use super::meter::Batch;
 use crate::domain::Bitting;
 use crate::domain::feed_reader::look_for;
-use crate::model::usage::{Count, Hour, Minute};
+use crate::model::usage::{Hour, Minute};
 use crate::store;
 use crate::store::database::high_water;
 use crate::store::database::transaction::AdvisoryLock;
@@ -96,14 +96,7 @@ impl Bitting {
     pub fn fold_journal(&self) -> store::Result<()> {
         self.background.write(|connection| {
             AdvisoryLock::Usage.acquire(connection)?;
-            let mut counts = journal::take(connection)?;
-            Count::merge(&mut counts);
-            let position = usage::position(connection)?;
-            // Rolled-up hours are not read from the minute rows again.
-            let late = counts.iter().filter(|count| position.covers(count.key, count.minute));
-            usage::add_to_hours(connection, &late.copied().collect::<Vec<_>>())?;
-            counts.retain(|count| count.minute >= position.minutes_from);
-            usage::add_to_minutes(connection, &counts)
+            journal::fold(connection)
         })?;
         self.flushes.journaled.store(0, Ordering::Relaxed);
         Ok(())

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
 
-use super::cell;
+use super::{add_to_hours, add_to_minutes, cell, position};
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Count, KeySelection, Minute};
 use crate::store::database::any_connection::AnyConnection;
@@ -88,8 +88,20 @@ pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<
     Ok(counts)
 }
 
-/// Takes everything out of the journal, whichever process wrote it.
-pub fn take(connection: &mut AnyConnection) -> Result<Vec<Count>> {
+/// Moves everything from the journal into the usage rows, whichever process wrote it.
+pub fn fold(connection: &mut AnyConnection) -> Result<()> {
+    let mut counts = take(connection)?;
+    Count::merge(&mut counts);
+    let position = position(connection)?;
+    // Rolled-up hours are not read from the minute rows again.
+    let late = counts.iter().filter(|count| position.covers(count.key, count.minute));
+    add_to_hours(connection, &late.copied().collect::<Vec<_>>())?;
+    counts.retain(|count| count.minute >= position.minutes_from);
+    add_to_minutes(connection, &counts)
+}
+
+/// Takes everything out of the journal.
+fn take(connection: &mut AnyConnection) -> Result<Vec<Count>> {
     let taken = diesel::sql_query("DELETE FROM usage_journal RETURNING counts");
     let mut counts = Vec::new();
     for batch in taken.load::<Batch>(connection)? {

@@ -2,7 +2,7 @@
 //!
 //! Each function is one step inside the caller's transaction and touches a bounded number of rows,
 //! however many keys there are and however often they are used, so that nothing else waits long.
-//! The position only ever moves forward.
+//! The position only ever moves forward, but for a clock that was ahead.
 
 use diesel::dsl::{max, min};
 use diesel::prelude::*;
@@ -14,7 +14,7 @@ use crate::model::usage::{Count, Hour, Minute};
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::database::statement::Statement;
 use crate::store::error::Result;
-use crate::store::schema::{api_keys, usage_minutes, usage_rollup, usage_sums};
+use crate::store::schema::{api_keys, usage_hours, usage_minutes, usage_rollup, usage_sums};
 
 /// The most row numbers of keys that one step covers.
 const KEYS_PER_STEP: i64 = 1000;
@@ -168,6 +168,40 @@ fn expire_hours(connection: &mut AnyConnection, from: i64, to: i64, oldest: Hour
         .sql(")")
         .execute(connection)?;
     Ok(beyond.is_none())
+}
+
+/// Moves what is counted of later hours than this one to the totals, and the position to its end: for
+/// a clock that was ahead.
+pub fn set_back(connection: &mut AnyConnection, hour: Hour) -> Result<()> {
+    let before = super::position(connection)?;
+    let next = Hour(hour.0 + 1);
+    let minute = next.first_minute();
+    let rolled = before.hour.first_minute();
+    Statement::<()>::on(connection)
+        .sql(
+            "INSERT INTO usage_totals AS present (key_number, cell, n, last_at) \
+             SELECT key_number, cell, CAST(SUM(n) AS BIGINT), MAX(last_at) FROM (\
+             SELECT key_number, cell, n, last_at FROM usage_hours WHERE hour >= ",
+        )
+        .number(next.0)
+        .sql(" UNION ALL SELECT key_number, cell, n, last_at FROM usage_minutes WHERE minute >= ")
+        .number(minute.max(rolled).0)
+        // The opposite of `Position::covers`.
+        .sql(" AND (key_number > ")
+        .number(before.key)
+        .sql(" OR minute >= ")
+        .number(rolled.0 + 60)
+        .sql(format!(")) AS later GROUP BY key_number, cell ON CONFLICT (key_number, cell{ADD_UP}"))
+        .execute(connection)?;
+    diesel::delete(usage_hours::table.filter(usage_hours::hour.ge(next.0))).execute(connection)?;
+    diesel::delete(usage_sums::table.filter(usage_sums::hour.ge(next.0))).execute(connection)?;
+    let minutes = usage_minutes::table.filter(usage_minutes::minute.ge(minute.0));
+    diesel::delete(minutes).execute(connection)?;
+    if before.hour < next {
+        return Ok(());
+    }
+    let minutes_from = before.minutes_from.min(minute);
+    set_position(connection, &Position { hour: next, key: 0, minutes_from })
 }
 
 /// Drops minute rows of the oldest minute before `end`; they must have been rolled up. Returns

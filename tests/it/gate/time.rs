@@ -7,13 +7,14 @@ use bitting::clock::ManualClock;
 use bitting::config::Options;
 use bitting::gate::timekeeper::Timekeeper;
 use bitting::model::time::{Moment, format, parse_rfc3339};
+use bitting::store::{Target, clock_reset};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::binary::command;
 use crate::support::browser::PASSWORD;
 use crate::support::server::{MadeKey, start_of_time};
-use crate::support::{Backend, Binary, Browser, TestDatabase, TestServer, on_both};
+use crate::support::{Backend, Binary, Browser, TestDatabase, TestServer, eventually, on_both};
 
 /// A key that expires one hour after the beginning.
 fn key_for_an_hour(server: &TestServer) -> (MadeKey, Moment) {
@@ -99,6 +100,87 @@ on_both! {
         server.pass(Duration::from_secs(25 * 3600));
         ping().ok();
         assert_eq!(server.usage(&key, "24h")["total"], 1);
+    }
+}
+
+on_both! {
+    /// What a server wrote down under a clock that was far ahead does not decide once it is mended.
+    fn a_time_that_is_set_back_leaves_nothing_that_waits_for_it(backend) {
+        let mended = start_of_time();
+        let server = TestServer::start(backend);
+        let key = server.key("calls:read");
+        server.db_user("ada@example.com", json!({}));
+        server.call(&key, "GET", "/v1/ping", None).ok();
+        let database = server.stop();
+
+        let ahead = Arc::new(ManualClock::at(mended + TimeDelta::days(400)));
+        let server = TestServer::with_clock(database, Options::default(), ahead);
+        let meanwhile = server.key("calls:read");
+        let session = Browser::signed_in(&server.client.base, "ada@example.com");
+        let guesser = Browser::new(&server.client.base);
+        for _ in 0..12 {
+            guesser.log_in("ada@example.com", "guess");
+        }
+        // Enough hours for some to be rolled up, and for minutes to be dropped.
+        for _ in 0..30 {
+            server.call(&key, "GET", "/v1/ping", None).ok();
+            server.db_flush();
+            server.bitting.fold_journal().unwrap();
+            while server.bitting.roll_up().unwrap() {}
+            server.pass(Duration::from_secs(3600));
+        }
+        server.call(&key, "GET", "/v1/ping", None).ok();
+        let database = server.stop();
+
+        let target: Target = database.url.parse().unwrap();
+        let mut reset = None;
+        // PostgreSQL may take a moment to notice that the server's connections are gone.
+        eventually("the server is gone", || {
+            reset = clock_reset::reset(&target, mended).ok();
+            reset.is_some()
+        });
+        let reset = reset.unwrap();
+        assert!(reset.before > mended + TimeDelta::days(401));
+        assert_eq!((reset.keys, reset.tokens), (1, 1));
+        let clock = Arc::new(ManualClock::at(mended));
+        let server = TestServer::with_clock(database, Options::default(), clock);
+        assert_eq!(server.bitting.time.now(), mended);
+        let figures = || {
+            let record = server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
+            let windows = ["24h", "30d"].map(|window| record["usage"][window]["total"].clone());
+            (windows, record["lifetime_total"].clone())
+        };
+        assert_eq!(figures(), ([json!(0), json!(0)], json!(32)));
+        server.call(&key, "GET", "/v1/ping", None).ok();
+        server.db_flush();
+        server.bitting.fold_journal().unwrap();
+        assert_eq!(figures(), ([json!(1), json!(1)], json!(33)));
+        let record = server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
+        assert_eq!(record["last_used_at"], format(mended));
+        server.call(&meanwhile, "GET", "/v1/ping", None).ok();
+        // The account is not locked for a year, and a session does not outlive its days.
+        let later = Browser::new(&server.client.base);
+        later.plant_session(&session.session());
+        assert_eq!(later.get("/keys").status, 200);
+        server.pass(Duration::from_secs(2 * 3600));
+        let guesser = Browser::new(&server.client.base);
+        assert_eq!(guesser.log_in("ada@example.com", PASSWORD).status, 303);
+        server.pass(Duration::from_secs(13 * 3600));
+        assert_eq!(later.get("/keys").status, 303);
+        // And a day later all is in its place, by the minute and by the hour.
+        for _ in 0..30 {
+            server.pass(Duration::from_secs(3600));
+            server.call(&key, "GET", "/v1/ping", None).ok();
+            server.db_flush();
+            server.bitting.fold_journal().unwrap();
+            while server.bitting.roll_up().unwrap() {}
+        }
+        // The window has both of its ends.
+        assert_eq!(figures(), ([json!(25), json!(31)], json!(63)));
+        let database = server.stop();
+        let check = ["check", "--database-url", &database.url];
+        let check = command(&database.folder(), &check).output().unwrap();
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
     }
 }
 
