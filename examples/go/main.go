@@ -83,6 +83,10 @@ func verify(r *http.Request) (*http.Response, []byte, error) {
 func judge(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, body, err := verify(r)
+		if err == nil && answer.StatusCode == 422 { // such as a path that is too long to be asked about
+			problem(w, 400, "bad_request", "This request cannot be judged.")
+			return
+		}
 		if err == nil && answer.Header.Get("Content-Type") == problemType {
 			// No live key, or Bitting has no database.
 			for _, name := range []string{"Content-Type", "Www-Authenticate", "Retry-After"} {

@@ -36,13 +36,16 @@ async function judge(request, response, next) {
   } catch {
     return problem(response, 503, "unavailable", "Keys cannot be checked at the moment.");
   }
+  if (answer.status === 422) { // such as a path that is too long to be asked about
+    return problem(response, 400, "bad_request", "This request cannot be judged.");
+  }
   if (answer.headers.get("content-type") === PROBLEM) { // no live key, or Bitting has no database
     for (const name of ["www-authenticate", "retry-after"]) {
       if (answer.headers.has(name)) response.set(name, answer.headers.get(name));
     }
     return response.status(answer.status).set("content-type", PROBLEM).end(text);
   }
-  if (answer.status !== 200) {
+  if (answer.status !== 200 || verdict === null) {
     return problem(response, 503, "unavailable", "Keys cannot be checked at the moment.");
   }
   const { allowed, code, required, key, retry_after } = verdict;
@@ -67,5 +70,12 @@ app.get("/orders", (request, response) => {
 });
 app.post("/orders", (request, response) => {
   response.status(201).json({ order: request.body, made_by: request.key.name });
+});
+// Without this, Express shows clients where the program lies and what went wrong in it.
+app.use((error, request, response, next) => {
+  if (response.headersSent) return next(error);
+  const status = error.statusCode ?? 500;
+  if (status >= 500) console.error(error);
+  problem(response, status, status < 500 ? "bad_request" : "internal", "It cannot be answered.");
 });
 app.listen(Number(process.env.PORT ?? 3000), "127.0.0.1");

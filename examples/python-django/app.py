@@ -58,16 +58,18 @@ class Judge:
             verdict = answer.json()
         except (httpx.HTTPError, ValueError):
             return problem(503, "unavailable", "Keys cannot be checked at the moment.")
+        if answer.status_code == 422:  # such as a path that is too long to be asked about
+            return problem(400, "bad_request", "This request cannot be judged.")
         if answer.headers.get("content-type") == PROBLEM:  # no live key, or Bitting has no database
             kept = ("www-authenticate", "retry-after")
             kept = {name: answer.headers[name] for name in kept if name in answer.headers}
             return HttpResponse(answer.content, PROBLEM, answer.status_code, headers=kept)
-        if answer.status_code != 200:
+        if answer.status_code != 200 or not isinstance(verdict, dict):
             return problem(503, "unavailable", "Keys cannot be checked at the moment.")
-        if verdict["allowed"] is True:
+        if verdict.get("allowed") is True:
             request.key = verdict["key"]
             return None
-        code = verdict["code"]
+        code = verdict.get("code", "forbidden")
         status, detail = REFUSALS.get(code, (403, "No key may do this."))
         again = {"Retry-After": str(verdict["retry_after"])} if verdict.get("retry_after") else {}
         return problem(status, code, detail.format(**verdict), again)
@@ -80,7 +82,10 @@ def problem(status, code, detail, headers=None):
 
 def orders(request):
     if request.method == "POST":
-        order = json.loads(request.body)
+        try:
+            order = json.loads(request.body)
+        except ValueError:
+            return problem(400, "invalid_json", "The body is not JSON.")
         return JsonResponse({"order": order, "made_by": request.key["name"]}, status=201)
     orders = [{"id": 1, "item": "a door"}]
     return JsonResponse({"orders": orders, "asked_by": request.key["name"]})

@@ -189,7 +189,7 @@ fn parse() -> Result<Arguments, Failure> {
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { command, options } = arguments;
-    let settings = || server::settings(options);
+    let settings = || server::settings_of_program(options);
     match command.unwrap_or(Command::Serve { demo: false }) {
         Command::Serve { demo } => serve::run(&Settings { demo, ..settings()? }),
         Command::Migrate => {

@@ -22,6 +22,7 @@ mod trusted_proxies;
 mod values;
 mod warnings;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -44,7 +45,8 @@ pub use listen::ListenAddress;
 use listen::parse_listen;
 pub use patience::Patience;
 pub use setting::BadSetting;
-use setting::{Setting, variable};
+use setting::Setting;
+pub(crate) use setting::variable;
 pub use trusted_proxies::TrustedProxies;
 pub use values::{CONNECTIONS, LogFormat};
 use values::{
@@ -56,7 +58,7 @@ pub use warnings::{WarningOptions, WarningSettings, WebhookSettings};
 
 /// The options as given on the command line. What they do not say is looked up in the environment
 /// and the file, and only there: clap would take an empty variable for a value.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Clone, Default, Args)]
 #[command(next_help_heading = "Settings (flag over environment over bitting.toml)")]
 pub struct Options {
     /// Read settings from this file [default: bitting.toml, if there is one]
@@ -197,13 +199,25 @@ impl Settings {
     }
 }
 
+/// Says nothing of what is in them: URLs may hold passwords.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").finish_non_exhaustive()
+    }
+}
+
 impl Options {
     /// Adds the environment's and the file's settings and the defaults, and checks everything.
-    /// `built_in`: the resources of the built-in API, which the file may leave out.
+    /// `built_in`: the resources of the built-in API, which the file may leave out. `fallback`: the
+    /// database's URL where nothing of ours says one.
     ///
     /// # Errors
     /// [`BadSetting`] naming the first option or key that is wrong.
-    pub fn resolve(mut self, built_in: Vec<Resource>) -> Result<Settings, BadSetting> {
+    pub fn resolve(
+        mut self,
+        built_in: Vec<Resource>,
+        fallback: Option<String>,
+    ) -> Result<Settings, BadSetting> {
         let named = Setting::new("config", self.config.take(), None).text()?;
         let mut file = File::read(named.as_deref())?;
         let gateway = self.gateway(&mut file)?;
@@ -215,7 +229,7 @@ impl Options {
         let connections = self.connections.resolve(&file)?;
         let policy = policy::read(&file.policy, &file.source)?;
         let setting = Setting::new;
-        let database_url = variable("DATABASE_URL")?.or(file.database_url);
+        let database_url = fallback.or(file.database_url);
         Ok(Settings {
             listen: setting("listen", joined(&self.listen), file.listen)
                 .parse_or("127.0.0.1:8080", parse_listen)?,
@@ -320,7 +334,7 @@ mod tests {
         let path = folder.path().join("b.toml");
         std::fs::write(&path, text).unwrap();
         let options = Options { config: Some(path.display().to_string()), ..options };
-        options.resolve(Vec::new()).map_err(|bad| bad.to_string())
+        options.resolve(Vec::new(), None).map_err(|bad| bad.to_string())
     }
 
     #[test]
@@ -375,7 +389,11 @@ mod tests {
     fn a_file_that_was_named_must_exist() {
         let options = Options { config: Some("/nonexistent/b.toml".into()), ..Options::default() };
         assert!(
-            options.resolve(Vec::new()).unwrap_err().to_string().contains("/nonexistent/b.toml")
+            options
+                .resolve(Vec::new(), None)
+                .unwrap_err()
+                .to_string()
+                .contains("/nonexistent/b.toml")
         );
     }
 }

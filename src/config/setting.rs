@@ -71,7 +71,7 @@ impl Setting {
 }
 
 /// A variable that is no option's, or of an option that is none on the command line.
-pub(super) fn variable(name: &str) -> Result<Option<String>, BadSetting> {
+pub(crate) fn variable(name: &str) -> Result<Option<String>, BadSetting> {
     look_up(name).map_err(|why| BadSetting(format!("{name}: {why}")))
 }
 

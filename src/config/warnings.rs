@@ -18,7 +18,7 @@ use crate::model::warnings::{Channels, WebhookSecret};
 const SECRET: &str = "BITTING_WEBHOOK_SECRET";
 
 /// The options as given on the command line.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Clone, Default, Args)]
 pub struct WarningOptions {
     /// Where to send warnings about keys, signed with BITTING_WEBHOOK_SECRET as Standard Webhooks
     /// says [default: nowhere]
@@ -54,7 +54,7 @@ pub struct WarningSettings {
 }
 
 /// A program of the operator's that is told of warnings.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WebhookSettings {
     /// Where it listens.
     pub url: Url,
@@ -66,6 +66,12 @@ pub struct WebhookSettings {
 impl fmt::Display for WebhookSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url[..Position::BeforePath])
+    }
+}
+
+impl fmt::Debug for WebhookSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookSettings({self})")
     }
 }
 

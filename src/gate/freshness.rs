@@ -76,6 +76,12 @@ impl Freshness {
         self.ended.send_replace(Ended { number, successful: took.is_some() });
     }
 
+    /// Accepts no key any more: nobody reads from now on.
+    pub fn close(&self) {
+        self.fresh_at.store(0, Ordering::Release);
+        self.ended.send_replace(Ended { number: u64::MAX, successful: false });
+    }
+
     /// How many reads have begun so far.
     pub fn reads(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)

@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use super::github_keys;
@@ -41,12 +41,25 @@ const LAST_WORK: Duration = Duration::from_secs(3);
 const LAST_FLUSHES: u32 = 20;
 const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 
+/// Tells the threads to end when it is dropped, also where nobody stops them.
+struct Ending {
+    stopping: Arc<AtomicBool>,
+    /// Those that may sleep.
+    threads: Vec<Thread>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Release);
+        self.threads.iter().for_each(Thread::unpark);
+    }
+}
+
 /// The threads behind the server.
 pub(super) struct Background {
     bitting: Arc<Bitting>,
-    stopping: Arc<AtomicBool>,
+    ending: Ending,
     feed: JoinHandle<()>,
-    tests: JoinHandle<()>,
     usage: JoinHandle<io::Result<()>>,
     notifier: Option<JoinHandle<()>>,
 }
@@ -65,6 +78,8 @@ impl Background {
         bitting.database.keep_connections();
         bitting.database.watch()?;
         let stopping = Arc::new(AtomicBool::new(false));
+        // From here on a failure ends what was started.
+        let mut ending = Ending { stopping: stopping.clone(), threads: Vec::new() };
         fetch_github_keys(&shared, settings, &stopping)?;
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
@@ -75,12 +90,15 @@ impl Background {
             let refusals = RefusalSummary::new(shared);
             move || write_usage(&bitting, &stopping, usage_flush, refusals)
         })?;
+        ending.threads.push(usage.thread().clone());
         let tests = thread::Builder::new().name("vendor-tests".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
             move || test_connections(&bitting, &stopping)
         })?;
+        ending.threads.push(tests.thread().clone());
         let notifier = start_notifier(&bitting, settings, &stopping)?;
-        Ok(Self { bitting, stopping, feed, tests, usage, notifier })
+        ending.threads.extend(notifier.as_ref().map(|notifier| notifier.thread().clone()));
+        Ok(Self { bitting, ending, feed, usage, notifier })
     }
 
     /// Ends the threads; the last thing one of them does is to write what is left.
@@ -88,16 +106,12 @@ impl Background {
     /// # Errors
     /// When that is not done by the deadline: a database that hangs must not keep the process.
     pub(super) fn stop(self, deadline: Instant) -> io::Result<()> {
-        self.stopping.store(true, Ordering::Release);
+        drop(self.ending);
         self.bitting.database.hurry(LAST_WORK);
         self.bitting.gate.freshness.wake();
-        self.usage.thread().unpark();
-        // A vendor that keeps it waiting is not waited for.
-        self.tests.thread().unpark();
-        if let Some(notifier) = &self.notifier {
-            notifier.thread().unpark();
-        }
+        // A vendor that keeps the tests waiting is not waited for.
         let written = is_in_time(deadline, || self.feed.is_finished() && self.usage.is_finished());
+        self.bitting.gate.freshness.close();
         // A message that is still on its way then is sent again by whoever takes it next.
         let sent = self.notifier.filter(|notifier| is_in_time(deadline, || notifier.is_finished()));
         if !written {

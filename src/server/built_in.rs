@@ -1,7 +1,7 @@
 //! Where the built-in API is plugged in, unless the configuration leaves it out: nothing else outside
 //! of `records` knows that there is one.
 
-use crate::config::{BadSetting, Options, Settings};
+use crate::config::{BadSetting, Options, Settings, variable};
 use crate::domain::Bitting;
 use crate::http::endpoint::Endpoint;
 use crate::http::routes;
@@ -12,12 +12,21 @@ use crate::records::demo::{Demo, DemoOutcome};
 
 use super::start_error::StartError;
 
-/// The settings that these options and their surroundings make.
+/// The settings that these options and their surroundings make, for an application: its own is what
+/// `DATABASE_URL` mostly names.
 ///
 /// # Errors
 /// [`BadSetting`] naming the first that is wrong.
 pub fn settings(options: Options) -> Result<Settings, BadSetting> {
-    options.resolve(records::resources().collect())
+    options.resolve(records::resources().collect(), None)
+}
+
+/// The same for the program itself, which goes by `DATABASE_URL` too.
+///
+/// # Errors
+/// [`BadSetting`] naming the first that is wrong.
+pub fn settings_of_program(options: Options) -> Result<Settings, BadSetting> {
+    options.resolve(records::resources().collect(), variable("DATABASE_URL")?)
 }
 
 /// The resources that scopes are granted over, without a database that has numbers for them.

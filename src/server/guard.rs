@@ -31,20 +31,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::background::Background;
-use super::{STOP_LIMIT, StartError, load, open};
+use super::opening::open_patiently;
+use super::{STOP_LIMIT, StartError, load};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::http::authz::protect::Protect;
 use crate::http::state::HttpSettings;
-use crate::store::database::migrate::Missing;
 
 /// An open database with every key in memory, and the threads that read its changes and write the
 /// counts.
 ///
 /// It does what a server does beside answering: a key that is made, changed or revoked elsewhere
-/// counts here within about 200 ms, and while the database cannot be reached, keys are accepted for
-/// `--max-staleness` more and then refused with a 503.
+/// counts here within about 200 ms, and while the database cannot be reached, keys that were used in
+/// this process are accepted for `--max-staleness` more and then refused with a 503.
+#[must_use = "a guard that is dropped accepts no key any more, and its last counts may be lost"]
 pub struct Guard {
     bitting: Arc<Bitting>,
     shared: Arc<HttpSettings>,
@@ -52,14 +53,14 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Opens the database of these settings, and makes it or brings it up to date where necessary.
-    /// What the settings say of a server (where to listen, with how many workers, how to log) is
+    /// Opens the database of these settings, waits for it as long as they say, and makes it or brings it
+    /// up to date where necessary. What the settings say of a server (where to listen, with how many workers, how to log) is
     /// the application's own business and has no effect.
     ///
     /// # Errors
     /// [`StartError`] with one sentence for people.
     pub fn open(settings: &Settings) -> Result<Self, StartError> {
-        Self::on(open(settings, Arc::new(SystemClock), Missing::Create)?, settings)
+        Self::on(open_patiently(settings, Arc::new(SystemClock))?, settings)
     }
 
     /// Loads every key of an open database, and starts the threads.
@@ -84,7 +85,7 @@ impl Guard {
     }
 
     /// Writes the last counts. To be called when the application no longer answers: what has been
-    /// counted within the last `--usage-flush` is lost without it.
+    /// counted within the last `--usage-flush` is lost without it. No key is accepted any more.
     ///
     /// # Errors
     /// When the counts could not be written.

@@ -43,7 +43,7 @@ use crate::store::database::migrate;
 use crate::store::database::migrate::Missing;
 
 use background::Background;
-pub use built_in::{catalog, endpoints, settings};
+pub use built_in::{catalog, endpoints, settings, settings_of_program};
 use doors::Doors;
 use ports::Listener;
 pub use ports::Ports;

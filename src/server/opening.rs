@@ -72,6 +72,30 @@ impl Ports {
     }
 }
 
+/// Opens the database, and waits for one that is out of reach as long as the settings say, where there
+/// are no ports to answer on in the meantime.
+///
+/// # Errors
+/// Those of [`Ports::open_database`].
+pub(super) fn open_patiently(
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+) -> Result<Bitting, StartError> {
+    let mut wait = Wait { since: Instant::now(), told: None };
+    loop {
+        match open(settings, clock.clone(), Missing::Create) {
+            Err(StartError::Store(store::Error::Away(why))) => {
+                if wait.since.elapsed() >= settings.database_wait {
+                    return Err(wait.is_over(why, settings.database_wait));
+                }
+                wait.tell(&why, settings.database_wait);
+                thread::sleep(PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+}
+
 /// The first of the two to be done; none if that is the stop.
 async fn until<T>(
     stop: &mut (impl Future<Output = ()> + Unpin),

@@ -37,7 +37,7 @@ use crate::model::words::Word;
 ///
 /// What it lets through carries an `Arc<KeyIdentity>` among its extensions, but for a browser's
 /// preflight where those need no key. Wrap it around what answers, and anything that changes paths
-/// around it: it goes by the path it sees.
+/// around it: it goes by the path it sees. Wrap it once: a request that passes two is counted twice.
 #[derive(Clone)]
 pub struct Protect {
     bitting: Arc<Bitting>,
@@ -164,21 +164,28 @@ impl Counting {
         handled: std::thread::Result<Result<ServiceResponse<B>, Error>>,
         state: &State,
     ) -> Result<ServiceResponse, Error> {
-        let answer = match handled {
-            Ok(answer) => answer.map(|response| {
+        let standing = self.count.standing();
+        let (answer, status) = match handled {
+            Ok(Ok(response)) => {
                 let mut response = response.map_into_boxed_body();
-                announce(response.headers_mut(), self.count.standing(), state);
-                response
-            }),
+                announce(response.headers_mut(), standing, state);
+                let status = response.status();
+                (Ok(response), status)
+            }
+            // An error is asked for its response once alone: some give it away.
+            Ok(Err(error)) => {
+                let mut response = error.error_response();
+                announce(response.headers_mut(), standing, state);
+                let status = response.status();
+                (Err(InternalError::from_response(error, response).into()), status)
+            }
             Err(_panic) => {
                 let problem = Problem::internal("a handler panicked");
-                let told = tell(&problem, &self.id, state);
-                Err(InternalError::from_response(problem, told).into())
+                let mut response = tell(&problem, &self.id, state);
+                announce(response.headers_mut(), standing, state);
+                let status = response.status();
+                (Err(InternalError::from_response(problem, response).into()), status)
             }
-        };
-        let status = match &answer {
-            Ok(response) => response.status(),
-            Err(error) => error.as_response_error().status_code(),
         };
         self.finish(status, state);
         answer

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use crate::store::error::{Error, Result};
 
-/// Which database to use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which database to use. It is shown without a password, also for debugging.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// The path of an SQLite file.
     Sqlite(PathBuf),
@@ -80,6 +80,12 @@ fn has_percent_code(path: &str) -> bool {
 }
 
 /// Writes the file, or the server without the password: for people to read.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,8 @@
 //! The programs in `examples/` that have their keys judged, each started as its reader would: the
 //! guarded one judges itself, the others ask a server.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -153,6 +154,10 @@ fn judges(program: &Program, shop: &Shop) {
         (&created["made_by"], &created["order"]["item"]),
         (&json!("writer"), &json!("a lock"))
     );
+    let broken = [("x-api-key", writer.as_str()), ("content-type", "application/json")];
+    let answer = program.client.send("POST", "/orders", &broken, Some("{"));
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(!answer.body.contains("server.js"), "{answer:?}");
     let limited = ["--name", "limited", "--scope", "orders:read", "--rate-limit", "1/hour"];
     let (_, limited) = shop.make(&limited);
     program.send(&limited, "GET").ok();
@@ -190,8 +195,32 @@ fn asks_a_server(example: impl FnOnce(&Path, u16) -> Option<Command>) {
         let answer = raw::exchange(([127, 0, 0, 1], port).into(), odd.as_bytes());
         assert!([400, 401].contains(&raw::status(&answer)), "{name}: {answer}");
     }
+    let bearer = format!("Bearer {other}");
+    let long = format!("/orders/{}", "x".repeat(9000));
+    let answer = program.client.send("GET", &long, &[("authorization", &bearer)], None);
+    assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("bad_request")), "{answer:?}");
+    let place = server.client.base.trim_start_matches("http://").to_owned();
     server.terminate();
     program.send(&other, "GET").expect(503, "unavailable");
+    // Nothing that is no verdict opens the door.
+    let impostor = TcpListener::bind(place).unwrap();
+    for said in ["null", "[]", "\"yes\"", "{}", r#"{"allowed": 1}"#] {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut client, _) = impostor.accept().unwrap();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                     content-length: {}\r\n\r\n{said}",
+                    said.len()
+                );
+                let _ = client.read(&mut [0; 4096]);
+                client.write_all(answer.as_bytes()).unwrap();
+            });
+            let answer = program.send(&other, "GET");
+            assert!([403, 503].contains(&answer.status), "{said}: {answer:?}");
+        });
+    }
+    drop(impostor);
     let said = program.said();
     assert!([&shop.key, &other].iter().all(|key| !said.contains(*key)), "{said}");
 }
@@ -217,6 +246,26 @@ fn the_fastapi_example_asks_a_server() {
         ]);
         Some(command)
     });
+}
+
+/// A framework that asks about HTTP alone lets what begins as a WebSocket by.
+#[test]
+fn the_fastapi_example_lets_no_websocket_in() {
+    let Some(mut command) = python("examples/python-fastapi") else { return };
+    command.args([
+        "-c",
+        "import asyncio, main\n\
+         said = []\n\
+         @main.app.websocket('/orders/live')\n\
+         async def live(socket):\n    await socket.accept()\n\
+         async def receive():\n    return {'type': 'websocket.connect'}\n\
+         async def send(message):\n    said.append(message['type'])\n\
+         scope = {'type': 'websocket', 'path': '/orders/live', 'headers': [], 'query_string': b''}\n\
+         asyncio.run(main.app(scope, receive, send))\n\
+         print(said)",
+    ]);
+    let said = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "['websocket.close']\n", "{said:?}");
 }
 
 #[test]

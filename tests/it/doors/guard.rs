@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use actix_web::dev::{ServerHandle, Service as _, ServiceRequest};
 use actix_web::web::{Payload, ReqData};
-use actix_web::{App, Error, HttpResponse, HttpServer, error, web};
+use actix_web::{App, Error, HttpResponse, HttpServer, ResponseError, error, web};
 use bitting::config::{Options, Settings};
 use bitting::gate::identities::KeyIdentity;
 use bitting::server;
@@ -57,7 +57,7 @@ async fn echo(body: Payload) -> HttpResponse {
     HttpResponse::Ok().streaming(body)
 }
 
-fn routes(config: &mut web::ServiceConfig) {
+pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/orders/panic", web::get().to(panics))
         .route("/orders/echo", web::post().to(echo))
@@ -70,9 +70,29 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/orders", web::route().to(whoami));
 }
 
-/// A middleware of the application's own that answers with an error and no response.
-fn fails(request: &ServiceRequest) -> bool {
-    request.path() == "/orders/failing"
+/// What a middleware of the application's own ends a request with, if it does: an error and no response.
+fn failure(request: &ServiceRequest) -> Option<Error> {
+    match request.path() {
+        "/orders/failing" => Some(error::ErrorBadGateway("no response")),
+        "/orders/denied" => Some(Denied.into()),
+        _ => None,
+    }
+}
+
+/// An error that says what it is in its response alone.
+#[derive(Debug)]
+struct Denied;
+
+impl std::fmt::Display for Denied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("denied")
+    }
+}
+
+impl ResponseError for Denied {
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::Forbidden().body("not you")
+    }
 }
 
 impl Guarded {
@@ -133,10 +153,13 @@ async fn serve(
         let protected = web::scope("")
             .configure(routes)
             .wrap_fn(|request, inner| {
-                let failing = fails(&request);
+                let failure = failure(&request);
                 let answer = inner.call(request);
                 async move {
-                    if failing { Err(error::ErrorBadGateway("no response")) } else { answer.await }
+                    match failure {
+                        Some(error) => Err(error),
+                        None => answer.await,
+                    }
                 }
             })
             .wrap(protect.clone());
@@ -221,6 +244,11 @@ on_both! {
         let refused = app.call(&key, "GET", "/orders");
         refused.expect(429, "rate_limited");
         assert!(!refused.header("retry-after").is_empty() && !refused.header("ratelimit").is_empty());
+        let key = server.key_with("orders:read", json!({"rate_limit": {"requests": 9, "per": "hour"}}));
+        for path in ["panic", "failing", "denied", "teapot", "away"] {
+            let answer = app.call(&key, "GET", &format!("/orders/{path}"));
+            assert!(!answer.header("ratelimit").is_empty(), "{path}: {answer:?}");
+        }
         let elsewhere = server.key_with("orders:read", json!({"allowed_networks": ["10.0.0.0/8"]}));
         app.call(&elsewhere, "GET", "/orders").expect(403, "address_not_allowed");
     }
@@ -234,17 +262,18 @@ on_both! {
         let panicked = app.call(&key, "GET", "/orders/panic");
         assert_eq!(panicked.expect(500, "internal").json()["request_id"], panicked.header("x-request-id"));
         assert!(!panicked.body.contains("panic"), "{panicked:?}");
-        for (path, status) in [("teapot", 418), ("failing", 502), ("away", 503), ("7", 200)] {
+        for (path, status) in [("teapot", 418), ("failing", 502), ("away", 503), ("denied", 403), ("7", 200)] {
             assert_eq!(app.call(&key, "GET", &format!("/orders/{path}")).status, status);
         }
+        assert_eq!(app.call(&key, "GET", "/orders/denied").body, "not you");
         app.stop();
         let counted = figures(&server, &key);
-        let outcomes = ["ok", "client_error", "server_error", "total"].map(|name| counted[name].as_i64().unwrap());
+        let outcomes = ["ok", "client_error", "forbidden", "server_error", "total"].map(|name| counted[name].as_i64().unwrap());
         // The application's own 503 is one of its answers.
-        assert_eq!(outcomes, [1, 1, 3, 5], "{counted}");
+        assert_eq!(outcomes, [1, 1, 2, 3, 7], "{counted}");
         let errors = server.manage("GET", &format!("/v1/keys/{}/errors", key.id), None).ok();
         let kept: Vec<_> = errors["data"].as_array().unwrap().iter().map(|error| (error["status"].clone(), error["route"].clone())).collect();
-        assert_eq!(kept, [503, 502, 418, 500].map(|status| (json!(status), json!("/orders"))));
+        assert_eq!(kept, [403, 403, 503, 502, 418, 500].map(|status| (json!(status), json!("/orders"))));
     }
 }
 

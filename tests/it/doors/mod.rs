@@ -5,6 +5,7 @@ mod authz;
 mod balancer;
 mod examples;
 mod guard;
+mod guard_life;
 mod own_resources;
 mod proxies;
 mod verify;
