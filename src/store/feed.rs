@@ -2,7 +2,6 @@
 //! it is still the one that was read before, and whether there is anything new.
 
 use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
 
 use super::database::any_connection::AnyConnection;

@@ -2,14 +2,17 @@
 //! so that their text does not vary and a connection parses each of them once.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::marker::PhantomData;
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Text};
+use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::{Array, BigInt, Text};
+use diesel::sqlite::Sqlite;
 
-use super::any_connection::{AnyConnection, MultiBackend};
+use super::any_connection::{AnyConnection, on_either};
 
 /// A statement for the database that a connection leads to, whose rows have the columns `T`.
 pub(in crate::store) struct Statement<T> {
@@ -21,8 +24,25 @@ pub(in crate::store) struct Statement<T> {
 enum Part {
     Sql(Cow<'static, str>),
     Number(i64),
-    /// Numbers, as an array of PostgreSQL's or of JSON's.
-    List(String),
+    List(Numbers),
+}
+
+/// Numbers as one value: an array on PostgreSQL, JSON on SQLite.
+#[derive(Debug)]
+struct Numbers(Vec<i64>);
+
+// A text that is cast to an array would be read again for each row.
+impl ToSql<Array<BigInt>, Pg> for Numbers {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<Array<BigInt>, Pg>::to_sql(&self.0, out)
+    }
+}
+
+impl ToSql<Text, Sqlite> for Numbers {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(serde_json::to_string(&self.0)?);
+        Ok(IsNull::No)
+    }
 }
 
 impl<T> Statement<T> {
@@ -52,7 +72,7 @@ impl<T> Statement<T> {
             Some(only) if numbers.peek().is_none() => self.sql(" = ").number(only),
             _ => self.list(
                 (" IN (SELECT value FROM json_each(", "))"),
-                (" = ANY(CAST(", " AS BIGINT[]))"),
+                (" = ANY(", ")"),
                 first.into_iter().chain(numbers),
             ),
         }
@@ -61,11 +81,7 @@ impl<T> Statement<T> {
     /// Adds a table of numbers, `number (value)`, to seek the rows of each one after the other: SQLite
     /// makes no copy of it, as it does to look for what is [among](Self::among) others.
     pub(in crate::store) fn number_table(self, numbers: impl IntoIterator<Item = i64>) -> Self {
-        self.list(
-            ("json_each(", ") AS number"),
-            ("unnest(CAST(", " AS BIGINT[])) AS number (value)"),
-            numbers,
-        )
+        self.list(("json_each(", ") AS number"), ("unnest(", ") AS number (value)"), numbers)
     }
 
     /// Adds numbers as one value, however many they are.
@@ -75,21 +91,32 @@ impl<T> Statement<T> {
         on_postgres: (&'static str, &'static str),
         numbers: impl IntoIterator<Item = i64>,
     ) -> Self {
-        let (around, [open, close]) =
-            if self.is_postgres { (on_postgres, ['{', '}']) } else { (on_sqlite, ['[', ']']) };
-        let mut list = String::from(open);
-        for number in numbers {
-            let separator = if list.len() == 1 { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = write!(list, "{separator}{number}");
-        }
-        list.push(close);
+        let (before, after) = if self.is_postgres { on_postgres } else { on_sqlite };
         self.parts.extend([
-            Part::Sql(around.0.into()),
-            Part::List(list),
-            Part::Sql(around.1.into()),
+            Part::Sql(before.into()),
+            Part::List(Numbers(numbers.into_iter().collect())),
+            Part::Sql(after.into()),
         ]);
         self
+    }
+
+    /// Runs it, and reads its rows.
+    pub(in crate::store) fn load<'query, U>(
+        self,
+        connection: &mut AnyConnection,
+    ) -> QueryResult<Vec<U>>
+    where
+        Self: LoadQuery<'query, PgConnection, U> + LoadQuery<'query, SqliteConnection, U>,
+    {
+        on_either!(connection => RunQueryDsl::load(self, connection))
+    }
+
+    /// Runs it; returns how many rows it has touched.
+    pub(in crate::store) fn execute(self, connection: &mut AnyConnection) -> QueryResult<usize>
+    where
+        Self: ExecuteDsl<PgConnection> + ExecuteDsl<SqliteConnection>,
+    {
+        on_either!(connection => RunQueryDsl::execute(self, connection))
     }
 }
 
@@ -103,10 +130,23 @@ impl<T> Query for Statement<T> {
     type SqlType = T;
 }
 
-impl<T> RunQueryDsl<AnyConnection> for Statement<T> {}
+impl<T, C> RunQueryDsl<C> for Statement<T> {}
 
-impl<T> QueryFragment<MultiBackend> for Statement<T> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+impl<T> QueryFragment<Pg> for Statement<T> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        for part in &self.parts {
+            match part {
+                Part::Sql(text) => out.push_sql(text),
+                Part::Number(number) => out.push_bind_param::<BigInt, _>(number)?,
+                Part::List(list) => out.push_bind_param::<Array<BigInt>, _>(list)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T> QueryFragment<Sqlite> for Statement<T> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         for part in &self.parts {
             match part {
                 Part::Sql(text) => out.push_sql(text),

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::{journal, key_number, minutes, numbers, position};

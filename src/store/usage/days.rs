@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::{key_number, minutes, numbers, position};

@@ -1,6 +1,5 @@
 //! The counts of the last 30 days over time, of some keys or of all together.
 
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
 use super::{cell, from_needed_minutes, in_first_part_hour, numbers, position};

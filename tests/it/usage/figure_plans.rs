@@ -3,6 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitting::domain::principal::Principal;
+use bitting::model::imported_key::ImportedKey;
+use bitting::model::key::{KeyLabel, KeyNumber};
+use bitting::model::limits::KeyLimits;
+use bitting::model::secret::Digest;
 use bitting::model::usage::{KeySelection, Usage, Windows};
 use bitting::store::usage;
 use bitting::store::usage::ledger::UsageRows;
@@ -12,7 +17,7 @@ use diesel::prelude::*;
 use super::counting_rollup::{Application, KEYS, one_request};
 use crate::support::plans::LISTS;
 use crate::support::server::start_of_time;
-use crate::support::{Backend, TestDatabase};
+use crate::support::{Backend, TestDatabase, TestServer};
 
 /// The plan of every statement on a usage table.
 fn db_plans(
@@ -84,4 +89,31 @@ fn figures_are_read_by_seeks_and_never_by_scans() {
         let scans = plans.iter().filter(|line| line.contains("SCAN") && !is_short(line));
         assert_eq!(scans.collect::<Vec<_>>(), Vec::<&String>::new());
     }
+}
+
+/// PostgreSQL reads a list of keys once, not for each row: so many would take longer than a statement may.
+#[test]
+fn the_figures_of_many_keys_in_use_are_read_in_time() {
+    let server = TestServer::start(Backend::Postgres);
+    let minute = start_of_time().timestamp() / 60;
+    let key = |n: u32| ImportedKey {
+        label: KeyLabel { name: format!("key {n}"), description: None, owner: None },
+        scopes: "calls:read".parse().unwrap(),
+        expires_at: None,
+        limits: KeyLimits::default(),
+        digest: Digest::of(format!("key {n}").as_bytes()),
+        display: format!("btk_…{n:04}"),
+    };
+    let cli = Principal::command_line("ops");
+    for start in [0, 1000] {
+        server.bitting.import_keys((start..start + 1000).map(key).collect(), &cli).unwrap();
+    }
+    server.database.db_execute(&format!(
+        "INSERT INTO usage_minutes SELECT minute, number, 32, 1, CAST(minute AS BIGINT) * 60000 FROM api_keys \
+         CROSS JOIN generate_series({minute} - 59, {minute}) AS minute; ANALYZE"
+    ));
+    let numbers: Vec<KeyNumber> = (1..=1000).map(KeyNumber).collect();
+    let figures = server.bitting.usage_of(&numbers).unwrap();
+    assert!(figures.values().all(|usage| usage.windows.day.total() == 60));
+    assert_eq!(figures.len(), numbers.len());
 }
