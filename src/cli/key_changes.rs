@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::application::{now, open, principal};
 use super::failure::Failure;
-use super::key_shown::{in_a_sentence, not_found, parse_id, show_key, show_new_key};
+use super::key_shown::{in_a_sentence, not_found, parse_id, show_changed_key, show_new_key};
 use super::output::say;
 use crate::config::Settings;
 use crate::domain;
@@ -102,7 +102,7 @@ pub(super) fn set(arguments: &Set, settings: &Settings) -> Result<(), Failure> {
     let (id, patch) = (parse_id(&arguments.id)?, arguments.patch()?);
     let bitting = open(settings, Missing::Refuse)?;
     let edited = bitting.edit_key(id, patch, &principal());
-    show_key(&bitting, &edited.map_err(|why| not_found(why, id))?, arguments.json)
+    show_changed_key(&bitting, &edited.map_err(|why| not_found(why, id))?, arguments.json)
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use super::application::{open, principal};
 use super::confirm::{confirm, somebody_is_there};
 use super::failure::Failure;
 use super::key_filters::Filters;
-use super::key_shown::{not_found, parse_id, show_key};
+use super::key_shown::{not_found, parse_id, show_changed_key};
 use super::output::{plain, say, show, show_json};
 use crate::config::Settings;
 use crate::domain::Bitting;
@@ -82,7 +82,7 @@ fn one(id: KeyId, arguments: &Revoke, settings: &Settings) -> Result<(), Failure
         say(format_args!("it was already revoked; nothing was changed"));
     }
     if arguments.json {
-        return show_key(&bitting, &key, true);
+        return show_changed_key(&bitting, &key, true);
     }
     let at = key.revocation.as_ref().map(|revocation| format_time(revocation.at));
     show(format_args!("{id} revoked at {}", at.unwrap_or_default()))?;

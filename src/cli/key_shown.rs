@@ -12,7 +12,7 @@ use crate::model::key_filter::KeyFilter;
 use crate::model::page::{Limit, PageRequest};
 use crate::model::secret::{Secret, mask};
 use crate::model::time::format as format_time;
-use crate::model::usage::{Outcome, Tally, Usage};
+use crate::model::usage::{Outcome, Source, Tally, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 use crate::model::words::Word;
 
@@ -124,17 +124,37 @@ fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 10] {
 
 /// Prints a key with its usage, as JSON or for people.
 pub(super) fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
-    let usage = bitting.usage_of_key(key.number)?;
-    let addresses = bitting.addresses_of_key(key.number)?;
-    let view = KeyView::new(key, &usage, bitting.time.now(), &bitting.catalog);
-    let view = KeyDetailView { key: view, addresses: &addresses };
-    if json {
-        return show_json(&view);
+    let usage = (bitting.usage_of_key(key.number)?, bitting.addresses_of_key(key.number)?);
+    show_used_key(bitting, key, Some(&usage), json)
+}
+
+/// The same of a key that has just been changed, whether its usage can be read or not.
+pub(super) fn show_changed_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
+    let read = || Ok((bitting.usage_of_key(key.number)?, bitting.addresses_of_key(key.number)?));
+    let usage: domain::Result<_> = read();
+    if let Err(why) = &usage {
+        say(format_args!("{} is changed; how it was used cannot be read: {why}", key.id));
     }
-    for (name, value) in lines_about(key, &usage, bitting) {
+    show_used_key(bitting, key, usage.ok().as_ref(), json)
+}
+
+fn show_used_key(
+    bitting: &Bitting,
+    key: &ApiKey,
+    usage: Option<&(Usage, Vec<Source>)>,
+    json: bool,
+) -> Result<(), Failure> {
+    let addresses = usage.map(|(_, addresses)| &addresses[..]);
+    let usage = usage.map(|(usage, _)| usage);
+    if json {
+        let key = KeyView::new(key, usage, bitting.time.now(), &bitting.catalog);
+        return show_json(&KeyDetailView { key, addresses });
+    }
+    let used = usage.map(lines_about_use).into_iter().flatten();
+    for (name, value) in lines_about(key, bitting).into_iter().chain(used) {
         show(format_args!("{name:<13} {}", plain(&value)))?;
     }
-    for source in &addresses {
+    for source in addresses.unwrap_or_default() {
         let agent = source.user_agent.as_deref().unwrap_or("no user agent");
         let at = format_time(source.at);
         show(format_args!("{:<13} {} at {at}, {}", "used from", source.address, plain(agent)))?;
@@ -143,9 +163,8 @@ pub(super) fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<()
 }
 
 /// What is known of a key, as people read it; what is not known is left out.
-fn lines_about(key: &ApiKey, usage: &Usage, bitting: &Bitting) -> Vec<(&'static str, String)> {
+fn lines_about(key: &ApiKey, bitting: &Bitting) -> Vec<(&'static str, String)> {
     let by = |actor: &Actor| format!("{} ({})", actor.name, actor.kind.as_str());
-    let windows = &usage.windows;
     let made = if key.imported { "imported" } else { "created" };
     let mut lines = vec![
         ("id", key.id.to_string()),
@@ -176,17 +195,20 @@ fn lines_about(key: &ApiKey, usage: &Usage, bitting: &Bitting) -> Vec<(&'static 
         let (at, by) = (format_time(revocation.at), by(&revocation.by));
         lines.push(("revoked", format!("{at} by {by}{}", why.unwrap_or_default())));
     }
-    lines.push(("last used", usage.last_used_at().map_or("never".to_owned(), format_time)));
-    for (name, tally) in [
-        ("last 24 hours", &windows.day),
-        ("last 7 days", &windows.week),
-        ("last 30 days", &windows.month),
-        ("ever", &usage.lifetime),
-    ] {
-        lines.push((name, in_words(tally)));
-    }
     lines.retain(|(_, value)| !value.is_empty());
     lines
+}
+
+/// How much a key was used, as people read it.
+fn lines_about_use(usage: &Usage) -> [(&'static str, String); 5] {
+    let windows = &usage.windows;
+    [
+        ("last used", usage.last_used_at().map_or("never".to_owned(), format_time)),
+        ("last 24 hours", in_words(&windows.day)),
+        ("last 7 days", in_words(&windows.week)),
+        ("last 30 days", in_words(&windows.month)),
+        ("ever", in_words(&usage.lifetime)),
+    ]
 }
 
 /// `12 requests: 10 ok, 2 forbidden`

@@ -10,7 +10,9 @@ use super::key_changes::{Limits, Rotate, Set, read_expiry, rotate, set};
 use super::key_filters::Filters;
 use super::key_revoke;
 use super::key_revoke::Revoke;
-use super::key_shown::{in_a_sentence, list, not_found, parse_id, show_key, show_new_key};
+use super::key_shown::{
+    in_a_sentence, list, not_found, parse_id, show_changed_key, show_key, show_new_key,
+};
 use super::output::{say, show};
 use super::transfer;
 use super::transfer::{Export, Import};
@@ -198,7 +200,7 @@ pub(super) fn run(command: KeyCommand, settings: &Settings) -> Result<(), Failur
                 other => not_found(other, id),
             })?;
             if json {
-                return show_key(&bitting, &key, true);
+                return show_changed_key(&bitting, &key, true);
             }
             match &key.holder {
                 Some(holder) => show(format_args!("{id} is held by {holder}")),

@@ -73,6 +73,15 @@ pub struct KeyView<'a> {
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
     leaked_at: Option<Moment>,
+    /// Left out only where the key was changed and its figures then could not be read.
+    #[serde(flatten)]
+    #[schemars(with = "KeyFigures")]
+    figures: Option<KeyFigures<'a>>,
+}
+
+/// How much a key was used.
+#[derive(Serialize, JsonSchema)]
+struct KeyFigures<'a> {
     /// When it was last used while it was live.
     #[serde(with = "time::rfc3339::option")]
     #[schemars(with = "Option<Moment>")]
@@ -83,9 +92,24 @@ pub struct KeyView<'a> {
     usage: &'a PerWindow<Tally>,
 }
 
+impl<'a> KeyFigures<'a> {
+    fn of(usage: &'a Usage) -> Self {
+        Self {
+            last_used_at: usage.last_used_at(),
+            lifetime_total: usage.lifetime.total(),
+            usage: &usage.windows,
+        }
+    }
+}
+
 impl<'a> KeyView<'a> {
-    /// A view of a key with its status at a moment.
-    pub fn new(key: &'a ApiKey, usage: &'a Usage, now: Moment, catalog: &Catalog) -> Self {
+    /// A view of a key with its status at a moment, and its usage as far as that can be read.
+    pub fn new(
+        key: &'a ApiKey,
+        usage: impl Into<Option<&'a Usage>>,
+        now: Moment,
+        catalog: &Catalog,
+    ) -> Self {
         let revocation = key.revocation.as_ref();
         Self {
             id: key.id,
@@ -107,9 +131,7 @@ impl<'a> KeyView<'a> {
             replaces: key.replaces,
             replaced_by: key.replaced_by,
             leaked_at: key.leaked_at,
-            last_used_at: usage.last_used_at(),
-            lifetime_total: usage.lifetime.total(),
-            usage: &usage.windows,
+            figures: usage.into().map(KeyFigures::of),
         }
     }
 }
@@ -124,7 +146,9 @@ pub struct KeyDetailView<'a> {
     #[serde(flatten)]
     pub key: KeyView<'a>,
     /// Its last addresses, the newest first.
-    pub addresses: &'a [Source],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&'a [Source]")]
+    pub addresses: Option<&'a [Source]>,
 }
 
 impl Replayable for KeyDetailView<'_> {}

@@ -34,22 +34,29 @@ use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
 /// What is shown of a key besides the stored record.
 struct Figures {
-    usage: Usage,
-    addresses: Vec<Source>,
+    usage: Option<(Usage, Vec<Source>)>,
     now: Moment,
     catalog: Arc<Catalog>,
 }
 
 impl Figures {
     fn of(bitting: &Bitting, key: KeyNumber) -> domain::Result<Self> {
-        let usage = bitting.usage_of_key(key)?;
-        let addresses = bitting.addresses_of_key(key)?;
-        Ok(Self { usage, addresses, now: bitting.time.now(), catalog: bitting.catalog.clone() })
+        let usage = (bitting.usage_of_key(key)?, bitting.addresses_of_key(key)?);
+        Ok(Self { usage: Some(usage), now: bitting.time.now(), catalog: bitting.catalog.clone() })
+    }
+
+    /// The same of a key that is changed whether its figures can be read or not.
+    fn of_changed(bitting: &Bitting, key: KeyNumber) -> Self {
+        Self::of(bitting, key).unwrap_or_else(|why| {
+            tracing::warn!(%why, "the figures of a key that was changed cannot be read");
+            Self { usage: None, now: bitting.time.now(), catalog: bitting.catalog.clone() }
+        })
     }
 
     fn view<'a>(&'a self, key: &'a ApiKey) -> KeyDetailView<'a> {
-        let key = KeyView::new(key, &self.usage, self.now, &self.catalog);
-        KeyDetailView { key, addresses: &self.addresses }
+        let usage = self.usage.as_ref();
+        let key = KeyView::new(key, usage.map(|(usage, _)| usage), self.now, &self.catalog);
+        KeyDetailView { key, addresses: usage.map(|(_, addresses)| &addresses[..]) }
     }
 }
 
@@ -174,7 +181,7 @@ pub async fn update(
     query.finish()?;
     let changed = state.run(move |bitting| {
         let key = bitting.edit_key(id.0, body.0, &manager.principal(bitting)?)?;
-        Ok((Figures::of(bitting, key.number)?, key))
+        Ok((Figures::of_changed(bitting, key.number), key))
     });
     let (figures, key) = changed.await?;
     Ok(HttpResponse::Ok().json(figures.view(&key)))
@@ -247,7 +254,8 @@ pub async fn revoke(
             let reason = RevokeRequest::from_object(&body.0)?.reason;
             let principal = manager.principal(bitting)?;
             // Read before, since the answer is kept in the transaction that ends the key.
-            let figures = Figures::of(bitting, bitting.find_key(&principal, id.0)?.number)?;
+            let number = bitting.find_key(&principal, id.0)?.number;
+            let figures = Figures::of_changed(bitting, number);
             let answer = |key: &ApiKey| Answer::new(200, &figures.view(key));
             let keep = keep(turn, &answer);
             let reason = reason.as_deref();

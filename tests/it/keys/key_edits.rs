@@ -3,8 +3,11 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
 use serde_json::{Value, json};
 
+use crate::support::binary::command;
 use crate::support::server::MadeKey;
 use crate::support::{Backend, TestServer, on_both};
 
@@ -313,4 +316,37 @@ fn a_retired_key_keeps_its_record() {
     assert_eq!(kept["last_used_at"], "2026-11-21T12:00:00.000Z");
     assert_eq!(kept["usage"]["24h"]["retired"], 1);
     assert_eq!(kept["revoked_at"], "2026-11-21T12:01:00.000Z");
+}
+
+/// A change is answered as one though the statistics behind it cannot be read.
+#[test]
+fn a_change_that_is_committed_is_told_so_without_its_figures() {
+    let server = TestServer::start(Backend::Postgres);
+    let keys = ["edited", "revoked", "set", "ended"]
+        .map(|name| server.key_with("calls:read calls:write", json!({"name": name})));
+    let mut lock = PgConnection::establish(&server.database.url).unwrap();
+    lock.batch_execute("BEGIN; LOCK TABLE usage_hours IN ACCESS EXCLUSIVE MODE").unwrap();
+    let narrow = json!({"scopes": ["calls:read"]});
+    let edited = server.manage("PATCH", &format!("/v1/keys/{}", keys[0].id), Some(&narrow)).ok();
+    assert_eq!(edited["scopes"], json!(["calls:read"]));
+    let revoked = server.revoke(&keys[1]);
+    assert_eq!(revoked["status"], "revoked");
+    for figures in ["usage", "last_used_at", "lifetime_total", "addresses"] {
+        assert!(edited.get(figures).is_none() && revoked.get(figures).is_none(), "{figures}");
+    }
+    let folder = server.database.folder();
+    let run = |arguments: &[&str]| {
+        let database = ["--database-url", &server.database.url];
+        let output = command(&folder, &[arguments, &database].concat()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("cannot be read"), "{said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(run(&["key", "set", &keys[2].id, "--scope", "calls:read"]).contains("calls:read"));
+    let ended = run(&["key", "revoke", &keys[3].id, "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&ended).unwrap()["status"], "revoked");
+    lock.batch_execute("ROLLBACK").unwrap();
+    let shown = server.manage("GET", &format!("/v1/keys/{}", keys[0].id), None).ok();
+    assert_eq!(shown["lifetime_total"], 0);
 }
