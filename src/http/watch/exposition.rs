@@ -69,7 +69,8 @@ impl Collector for Gathered {
 impl Gathered {
     fn requests(&self, page: &mut Page<'_>) -> fmt::Result {
         let Some(requests) = self.shared.watch.requests() else { return Ok(()) };
-        let help = "Requests answered, by route, access and status";
+        let help =
+            "Requests answered, by route, access and status; rare ones by class, such as 5xx";
         page.family("bitting_requests", help, Counter, |metric| {
             requests.answered().iter().try_for_each(|(route, access, status, n)| {
                 let labels =

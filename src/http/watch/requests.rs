@@ -12,9 +12,19 @@ use crate::model::scope::Access;
 /// The route under which requests are counted that match none.
 pub const NO_ROUTE: &str = "none";
 
-/// Statuses that are counted by themselves, the commonest first; the others are counted together.
-const STATUSES: [u16; 19] =
-    [200, 401, 403, 201, 204, 404, 422, 429, 400, 503, 304, 303, 405, 409, 415, 413, 408, 202, 500];
+/// Statuses that are counted by themselves, the commonest first.
+const STATUSES: [u16; 23] = [
+    200, 401, 403, 201, 204, 404, 422, 429, 400, 503, 304, 303, 405, 409, 415, 413, 408, 202, 500,
+    502, 504, 501, 412,
+];
+/// What the others, which an API behind the gateway may answer, are counted under: by their first digit.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Where answers with a status are counted.
+fn place_of(status: u16) -> usize {
+    let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
+    STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() + class)
+}
 
 /// Upper bounds of the buckets in nanoseconds; one more bucket has none.
 const BOUNDS: [u64; 16] = [
@@ -59,7 +69,7 @@ pub struct WorkerRequests {
 }
 
 struct RouteRequests {
-    answered: [Counts<{ STATUSES.len() + 1 }>; Access::ALL.len()],
+    answered: [Counts<{ STATUSES.len() + CLASSES.len() }>; Access::ALL.len()],
     took: Counts<{ BOUNDS.len() + 1 }>,
     nanoseconds: AtomicU64,
 }
@@ -74,9 +84,8 @@ impl WorkerRequests {
     /// Counts a request that was answered.
     pub fn answered(&self, route: usize, access: Access, status: u16, time: Duration) {
         let Some(counts) = self.routes.get(route) else { return };
-        let place = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len());
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        add(&counts.answered[access as usize][place], 1);
+        add(&counts.answered[access as usize][place_of(status)], 1);
         add(&counts.took[BOUNDS.partition_point(|bound| *bound < nanoseconds)], 1);
         add(&counts.nanoseconds, nanoseconds);
     }
@@ -136,10 +145,11 @@ impl Requests {
         let mut found = Vec::new();
         for (number, route) in self.routes.iter().enumerate() {
             for access in Access::ALL.iter().copied() {
-                for place in 0..=STATUSES.len() {
+                let classes = CLASSES.map(str::to_owned);
+                let statuses = STATUSES.iter().map(u16::to_string).chain(classes);
+                for (place, status) in statuses.enumerate() {
                     let n =
                         self.sum(|worker| &worker.routes[number].answered[access as usize][place]);
-                    let status = STATUSES.get(place).map_or("other".to_owned(), u16::to_string);
                     if n > 0 {
                         found.push((route.as_str(), access, status, n));
                     }
@@ -171,6 +181,15 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::code::Code;
+    use crate::model::words::Word;
+
+    #[test]
+    fn every_status_of_our_own_is_counted_by_itself() {
+        for code in Code::ALL {
+            assert!(place_of(code.status().as_u16()) < STATUSES.len(), "{}", code.as_str());
+        }
+    }
 
     #[test]
     fn every_request_is_counted_once_under_its_route_status_and_time() {
@@ -178,7 +197,7 @@ mod tests {
         let workers = [requests.worker(), requests.worker()];
         let b = requests.number_of("/b");
         for (worker, status, nanoseconds) in
-            [(0, 200, 50_000), (1, 200, 50_001), (0, 200, 20_000_000_000), (1, 418, 1)]
+            [(0, 200, 50_000), (1, 200, 50_001), (0, 200, 20_000_000_000), (1, 418, 1), (0, 599, 1)]
         {
             let time = Duration::from_nanos(nanoseconds);
             workers[worker].answered(b, Access::Write, status, time);
@@ -186,11 +205,11 @@ mod tests {
         workers[0].answered(requests.number_of("/nowhere"), Access::Read, 404, Duration::ZERO);
         let write = |status: &str, n| ("/b", Access::Write, status.to_owned(), n);
         let none = (NO_ROUTE, Access::Read, "404".to_owned(), 1);
-        assert_eq!(requests.answered(), [write("200", 3), write("other", 1), none]);
+        assert_eq!(requests.answered(), [write("200", 3), write("4xx", 1), write("5xx", 1), none]);
         let durations = requests.durations();
         let (route, Durations { count, buckets, .. }) = &durations[0];
-        assert_eq!((*route, *count), ("/b", 4));
+        assert_eq!((*route, *count), ("/b", 5));
         let filled: Vec<_> = buckets.iter().filter(|(_, n)| *n > 0).copied().collect();
-        assert_eq!(filled, [(0.000_05, 2), (0.000_1, 1), (f64::INFINITY, 1)]);
+        assert_eq!(filled, [(0.000_05, 3), (0.000_1, 1), (f64::INFINITY, 1)]);
     }
 }
