@@ -7,6 +7,7 @@
 mod addresses;
 mod ask;
 mod connector;
+mod encoding;
 pub mod link;
 mod pool;
 mod stream;
@@ -15,5 +16,6 @@ mod unreachable;
 pub use addresses::written_out;
 pub use ask::{Answer, Fault, ask, chain};
 pub use connector::{Connector, Resolver};
+pub use encoding::{Encoded, is_zipped};
 pub use pool::pool;
 pub use unreachable::Unreachable;

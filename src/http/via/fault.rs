@@ -3,9 +3,6 @@
 use crate::http::error::{Code, Problem};
 use crate::http::forwarding::fault::Fault;
 
-/// Why an answer is refused that is encoded, by more than gzip, although nobody asked for that.
-pub(super) const ENCODED: &str = "it is encoded, although that was not asked for";
-
 /// As it is told to the client, while it has no answer yet.
 pub(super) fn problem(fault: &Fault, connection: &str, writes: bool) -> Problem {
     let (code, detail) = match fault {

@@ -9,14 +9,14 @@ use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http as received;
 use actix_web::{HttpRequest, HttpResponse};
-use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
 use zeroize::Zeroizing;
 
 use super::PREFIX;
 use super::at_once::Place;
 use super::body::{Rewritten, at_most};
-use super::fault::{ENCODED, problem};
+use super::fault::problem;
 use super::links::Links;
 use super::outgoing::{comes_back, headers};
 use super::pending_write::PendingWrite;
@@ -37,6 +37,7 @@ use crate::model::actor::ClientInfo;
 use crate::model::connections::table::Row;
 use crate::model::connections::{Connection, Kind, TestResult, VendorCredential};
 use crate::model::scope::Access;
+use crate::outbound::{Encoded, is_zipped};
 
 /// A request that its key allows.
 pub(super) struct Via<'a> {
@@ -98,7 +99,8 @@ impl Via<'_> {
             write.answered(answered.answer.status().as_u16()).await;
         }
         let whole = demand_whole(answered.answer.status());
-        let zipped = whole.and_then(|()| is_zipped(answered.answer.headers()));
+        let encoded = |why: Encoded| Fault::Invalid(why.to_string());
+        let zipped = whole.and_then(|()| is_zipped(answered.answer.headers()).map_err(encoded));
         let zipped = zipped.map_err(|fault| self.failed(&fault))?;
         self.look_after_credential(answered.answer.status()).await?;
         Ok(self.give(answered, zipped, secrets, place))
@@ -269,21 +271,6 @@ fn demand_whole(status: StatusCode) -> Result<(), Fault> {
     match status {
         StatusCode::PARTIAL_CONTENT => Err(Fault::Invalid("it is a part of one".to_owned())),
         _ => Ok(()),
-    }
-}
-
-/// Whether an answer is compressed with gzip, which is undone.
-///
-/// # Errors
-/// When it is encoded in another way.
-fn is_zipped(headers: &HeaderMap) -> Result<bool, Fault> {
-    let encoding = headers
-        .get(CONTENT_ENCODING)
-        .map_or("identity", |value| value.to_str().unwrap_or_default());
-    match encoding.to_ascii_lowercase().as_str() {
-        "identity" => Ok(false),
-        "gzip" | "x-gzip" => Ok(true),
-        _ => Err(Fault::Invalid(ENCODED.to_owned())),
     }
 }
 

@@ -107,11 +107,12 @@ fn goes_on(name: &str) -> bool {
         || *name == *CONTENT_LENGTH.as_str())
 }
 
-/// Whether an answer is JSON.
+/// Whether an answer is JSON, by any of its types: which of several lines counts, each client decides.
 pub(super) fn is_json(answer: &theirs::HeaderMap) -> bool {
-    let media_type = answer.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default();
-    media_type.to_ascii_lowercase().contains("json")
+    answer.get_all(CONTENT_TYPE).iter().any(|value| {
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        text.split(';').next().is_some_and(|media_type| media_type.contains("json"))
+    })
 }
 
 /// How many seconds a vendor asks to be left alone, where it says so in a way of its own: seconds from
@@ -186,7 +187,15 @@ mod tests {
             ("text/html; x=json", false),
             ("audio/mpeg", false),
         ] {
-            assert_eq!(is_json(&map(&[("content-type", media_type)])), json, "{media_type}");
+            let of = |types: &[&'static str]| {
+                is_json(&map(&types.iter().map(|text| ("content-type", *text)).collect::<Vec<_>>()))
+            };
+            assert_eq!(of(&[media_type]), json, "{media_type}");
+            assert_eq!(of(&["text/plain", media_type]), json, "{media_type}");
         }
+        let mut odd = map(&[]);
+        let text = theirs::HeaderValue::from_bytes(b"application/json; x=\xe9").unwrap();
+        odd.insert("content-type", text);
+        assert!(is_json(&odd));
     }
 }

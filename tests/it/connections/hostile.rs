@@ -174,9 +174,9 @@ fn gzip_that_is_none_breaks_off() {
     assert!(!heard.ends_with(LAST_CHUNK) && !heard.contains(": 17"), "{heard}");
 }
 
-fn zip(text: &str) -> Vec<u8> {
+fn zip(plain: impl AsRef<[u8]>) -> Vec<u8> {
     let mut zip = GzEncoder::new(Vec::new(), Compression::default());
-    zip.write_all(text.as_bytes()).unwrap();
+    zip.write_all(plain.as_ref()).unwrap();
     zip.finish().unwrap()
 }
 
@@ -187,6 +187,42 @@ fn zipped(body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn what_several_lines_say_of_an_answer_is_all_heeded() {
+    let text = format!("{{\"key\": \"\\u00{:x}{}\"}}", KEY.as_bytes()[0], &KEY[1..]);
+    let (plain, once) = (text.clone().into_bytes(), zip(&text));
+    let twice = zip(&once);
+    let stars = format!("{{\"key\": \"{}\"}}", "*".repeat(KEY.len()));
+    let cases = [
+        ("Content-Encoding: x-gzip", &once, 200),
+        ("Content-Encoding: IDENTITY", &plain, 200),
+        ("Content-Encoding: identity\r\nContent-Encoding: gzip", &once, 502),
+        ("Content-Encoding: gzip\r\nContent-Encoding: gzip", &twice, 502),
+        ("Content-Encoding: gzip, identity", &once, 502),
+        ("Content-Encoding: gzip, gzip", &twice, 502),
+        ("Content-Type: text/plain", &plain, 200),
+    ];
+    let answers = cases.map(|(lines, body, _)| {
+        let head = format!("HTTP/1.1 200 OK\r\n{lines}\r\nContent-Type: application/json\r\n");
+        let length = format!("Content-Length: {}\r\n\r\n", body.len());
+        [head.as_bytes(), length.as_bytes(), body].concat()
+    });
+    let before = Before::vendor(move |talk| {
+        while let Some(seen) = talk.request() {
+            let at = seen.line().bytes().find(u8::is_ascii_digit).unwrap();
+            talk.say(&answers[usize::from(at - b'0')]);
+        }
+    });
+    for (at, (lines, _, status)) in cases.iter().enumerate() {
+        let answer = before.get(&format!("/{at}"));
+        assert_eq!(answer.status, *status, "{lines}: {answer:?}");
+        match status {
+            200 => assert_eq!(answer.body, stars, "{lines}"),
+            _ => assert_eq!(answer.code(), "vendor_answer", "{lines}"),
+        }
+    }
+}
+
+#[test]
 fn gzip_of_several_parts_or_of_nothing_is_whole_and_one_that_is_cut_is_told() {
     let parts = [zip("[\"first\","), zip("\"second\"]")].concat();
     let answer = Before::saying(zipped(&parts)).get("/x");
@@ -194,7 +230,7 @@ fn gzip_of_several_parts_or_of_nothing_is_whole_and_one_that_is_cut_is_told() {
     let answer = Before::saying(zipped(b"")).get("/x");
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));
     // One who goes by the end of the connection sees a reset.
-    let whole = zip(&"[1] ".repeat(5000));
+    let whole = zip("[1] ".repeat(5000));
     let before = Before::saying(zipped(&whole[..whole.len() - 9]));
     let head = format!(
         "GET /via/vendor/x HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
