@@ -64,7 +64,25 @@ impl Links {
         self.compare(&[text, b"/"].concat()) == Match::Whole(b"/")
     }
 
-    /// A header's value with its links replaced, wherever in it they stand; none where there are none.
+    /// The value of a header with its links replaced; none where there are none. A path alone is one too
+    /// where a target stands, since it would lead to a path of ours.
+    pub(super) fn replaced_in(&self, header: &str, value: &[u8]) -> Option<Vec<u8>> {
+        let (pieces, first): (Vec<&[u8]>, usize) = match header {
+            "location" | "content-location" => (vec![value], 0),
+            "link" => (value.split_inclusive(|byte| *byte == b'<').collect(), 1),
+            _ => return self.replaced(value),
+        };
+        let mut out = Vec::with_capacity(value.len());
+        for (at, piece) in pieces.into_iter().enumerate() {
+            if at >= first && is_path(piece) {
+                out.extend_from_slice(self.here.as_bytes());
+            }
+            out.extend(self.replaced(piece).unwrap_or_else(|| piece.to_vec()));
+        }
+        (out != value).then_some(out)
+    }
+
+    /// A text with its links replaced, wherever in it they stand; none where there are none.
     pub(super) fn replaced(&self, value: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         let mut done = 0;
@@ -98,6 +116,11 @@ impl<'a> Match<'a> {
     fn then(self, compare: impl FnOnce(&'a [u8]) -> Self) -> Self {
         if let Self::Whole(rest) = self { compare(rest) } else { self }
     }
+}
+
+/// Whether a target is a path at the host that it comes from.
+fn is_path(target: &[u8]) -> bool {
+    target.starts_with(b"/") && !target.starts_with(Links::SLASHES.as_bytes())
 }
 
 /// How a text compares with a beginning in letters of either case.
@@ -182,6 +205,29 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn a_path_alone_is_a_link_where_a_target_stands() {
+        let links = Links::new("https://a.b", HERE);
+        for (header, value, replaced) in [
+            ("location", "/x?page=2", Some(format!("{HERE}/x?page=2"))),
+            ("content-location", "/", Some(format!("{HERE}/"))),
+            ("location", "/login?to=https://a.b/x", Some(format!("{HERE}/login?to={HERE}/x"))),
+            ("location", "https://a.b/x", Some(format!("{HERE}/x"))),
+            ("location", "//a.b/x", Some(format!("{HERE}/x"))),
+            ("link", "</x>; rel=\"next\"", Some(format!("<{HERE}/x>; rel=\"next\""))),
+            ("link", "<https://a.b/1>, </2>, <3>", Some(format!("<{HERE}/1>, <{HERE}/2>, <3>"))),
+            ("location", "x?page=2", None),
+            ("location", "?page=2", None),
+            ("location", "//elsewhere/x", None),
+            ("location", "", None),
+            ("link", "/x", None),
+            ("x-path", "/x", None),
+        ] {
+            let found = links.replaced_in(header, value.as_bytes());
+            assert_eq!(found, replaced.map(String::into_bytes), "{header}: {value}");
+        }
     }
 
     proptest! {

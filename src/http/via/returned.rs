@@ -66,14 +66,13 @@ impl Returned<'_> {
             if !goes_on(text) || among(&named, text) {
                 continue;
             }
-            let name = if text == REQUEST_ID.as_str() {
-                Ok(VENDOR_REQUEST_ID)
-            } else {
-                HeaderName::from_bytes(text.as_bytes())
-            };
-            let value = self.cleaned(value.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(&value)) {
-                out.append(name, value);
+            let value = HeaderValue::from_bytes(&self.cleaned(text, value.as_bytes()));
+            match (HeaderName::from_bytes(text.as_bytes()), value) {
+                (Ok(name), Ok(value)) if name == REQUEST_ID => {
+                    out.insert(VENDOR_REQUEST_ID, value);
+                }
+                (Ok(name), Ok(value)) => out.append(name, value),
+                (Err(_), _) | (_, Err(_)) => {}
             }
         }
         let limited =
@@ -93,9 +92,9 @@ impl Returned<'_> {
     }
 
     /// A header's value without the credential, and with links that lead through the connection.
-    fn cleaned<'a>(&self, value: &'a [u8]) -> Cow<'a, [u8]> {
+    fn cleaned<'a>(&self, name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
         let value = masked(value, self.secrets).map_or(Cow::Borrowed(value), Cow::Owned);
-        self.links.replaced(&value).map_or(value, Cow::Owned)
+        self.links.replaced_in(name, &value).map_or(value, Cow::Owned)
     }
 }
 
@@ -104,6 +103,7 @@ fn goes_on(name: &str) -> bool {
         || KEPT_BACK.contains(&name)
         || name.starts_with(CORS)
         || name.starts_with(OURS)
+        || [VENDOR_STATUS, VENDOR_REQUEST_ID].iter().any(|ours| name == ours.as_str())
         || *name == *CONTENT_LENGTH.as_str())
 }
 

@@ -58,6 +58,33 @@ fn links_in_headers_and_ids_of_requests_lead_through_the_connection() {
 }
 
 #[test]
+fn paths_alone_lead_through_the_connection_and_what_is_ours_to_say_is_said_once() {
+    let answer = |_: &Seen, _: &str| {
+        Reply::json(302, &json!({}))
+            .with("Location", "/v1/users/7?x=1")
+            .with("Content-Location", "/v1/teams")
+            .with("Link", "</v1/users?page=2>; rel=\"next\", <?page=9>; rel=\"last\"")
+            .with("X-Request-Id", "one")
+            .with("X-Request-Id", "theirs")
+            .with("X-Vendor-Request-Id", "forged")
+            .with("X-Vendor-Status", "200")
+    };
+    let (_vendor, _ours, server) = phones(answer, ConnectionOptions::default());
+    let key = server.key("agents:read@phones");
+    let answer = server.call(&key, "GET", "/via/phones/v1/teams", None);
+    let here = format!("{}/via/phones", server.client.base);
+    for (name, value) in [
+        ("location", format!("{here}/v1/users/7?x=1")),
+        ("content-location", format!("{here}/v1/teams")),
+        ("link", format!("<{here}/v1/users?page=2>; rel=\"next\", <?page=9>; rel=\"last\"")),
+        ("x-vendor-request-id", "theirs".to_owned()),
+        ("x-vendor-status", String::new()),
+    ] {
+        assert_eq!(answer.header(name), value, "{name}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_no_answer_and_a_wait_is_told_in_the_usual_way() {
     let answer = |seen: &Seen, _: &str| match path(seen) {
         "/v1/users" => Reply::json(200, &json!({})).with("Content-Encoding", "br"),
