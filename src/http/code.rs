@@ -84,7 +84,7 @@ words! {
         UpstreamInvalid = "upstream_invalid",
         /// The API behind the gateway did not answer in time.
         UpstreamTimeout = "upstream_timeout",
-        /// The credential of the connection is sealed with a master key that is not there, or its host is no longer allowed.
+        /// The credential of the connection does not open, as without its master key, or its host is no longer allowed.
         ConnectionLocked = "connection_locked",
         /// The vendor does not accept the credential of the connection.
         ConnectionRejected = "connection_rejected",

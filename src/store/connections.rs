@@ -10,7 +10,8 @@ use super::rows;
 use super::schema::{api_keys, bitting, connections as table};
 use crate::model::connections::table::Table;
 use crate::model::connections::{
-    Connection, ConnectionProfile, ConnectionTest, Handle, SealedCredential, TestResult,
+    AuthForm, Connection, ConnectionProfile, ConnectionTest, Handle, Kind, SealedCredential,
+    TestResult,
 };
 use crate::model::id::KeyId;
 use crate::model::time::Moment;
@@ -90,37 +91,39 @@ impl Row {
     }
 
     /// What the last test found, which all of its columns say or none.
-    fn test(&self) -> Result<Option<ConnectionTest>> {
-        let (Some(result), Some(since), Some(at)) =
-            (&self.test_result, self.test_since, self.tested_at)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(ConnectionTest {
-            result: rows::word::<TestResult>("test result", result)?,
-            since: since.and_utc(),
-            at: at.and_utc(),
+    fn test(&self) -> Option<ConnectionTest> {
+        Some(ConnectionTest {
+            result: TestResult::parse(self.test_result.as_deref()?)?,
+            since: self.test_since?.and_utc(),
+            at: self.tested_at?.and_utc(),
             by: self.tested_by.clone().unwrap_or_default(),
             milliseconds: self.test_time.unwrap_or_default(),
             detail: self.test_detail.clone(),
-        }))
+        })
+    }
+
+    /// The kind and the form. Where one cannot be read, another stands for it: the credential is bound to
+    /// both, so that it is locked then and still can be listed, removed, and entered again.
+    fn kind_and_form(&self) -> (Kind, AuthForm) {
+        let kind = Kind::parse(&self.kind).unwrap_or(Kind::Http);
+        let form = self.form.parse();
+        (kind, form.unwrap_or_else(|_| AuthForm::Usual(kind.forms()[0])))
     }
 }
 
 impl TryFrom<Row> for Connection {
     type Error = super::Error;
     fn try_from(row: Row) -> Result<Self> {
-        let test = row.test()?;
-        let sealed = row.sealed.map(SealedCredential::try_from).transpose();
+        let (test, (kind, form)) = (row.test(), row.kind_and_form());
         let number = u8::try_from(row.number);
         let by = rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?;
         Ok(Self {
             number: number.map_err(|_| rows::unreadable("number", &row.number.to_string()))?,
             id: rows::parse("connection id", &row.id)?,
             handle: rows::parse("handle", &row.handle)?,
-            kind: rows::word("kind", &row.kind)?,
+            kind,
             origin: rows::parse("origin", &row.origin)?,
-            form: rows::parse("form", &row.form)?,
+            form,
             profile: ConnectionProfile {
                 name: row.name,
                 description: row.description,
@@ -129,10 +132,10 @@ impl TryFrom<Row> for Connection {
                 recordings: row.recordings,
                 limit: rows::optional_id("rate limit", row.rate_limit)?,
                 key_limit: rows::optional_id("rate limit", row.key_rate_limit)?,
-                rules: table_of(row.rules.as_deref())?,
+                rules: table_of(row.rules.as_deref()),
                 test_path: row.test_path,
             },
-            sealed: sealed.map_err(|why| rows::unreadable(why, &row.id))?,
+            sealed: row.sealed.map(SealedCredential::from),
             hint: row.hint,
             test,
             disabled_at: row.disabled_at.map(|at| at.and_utc()),
@@ -150,8 +153,9 @@ fn lines(rules: &Table) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-fn table_of(lines: Option<&str>) -> Result<Table> {
-    lines.into_iter().flat_map(str::lines).map(|line| rows::parse("rule", line)).collect()
+/// What cannot be read, as a rule for a method that was allowed once, offers nothing.
+fn table_of(lines: Option<&str>) -> Table {
+    lines.into_iter().flat_map(str::lines).filter_map(|line| line.parse().ok()).collect()
 }
 
 /// What tells this database from others; copies of it share it.

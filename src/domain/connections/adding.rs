@@ -10,8 +10,10 @@ use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
 use crate::model::FieldErrors;
 use crate::model::audit::Action;
+use crate::model::connections::sealed::Sealed;
 use crate::model::connections::{
-    AuthForm, Connection, Handle, MasterKey, NewConnection, TestResult, VendorCredential,
+    AuthForm, Connection, Handle, MasterKey, NewConnection, SealedCredential, TestResult,
+    VendorCredential,
 };
 use crate::model::id::{ConnectionId, PublicId};
 use crate::model::words::Word;
@@ -184,16 +186,15 @@ impl Bitting {
     /// another key by mistake would end up with some connections under each.
     fn require_unlocked(&self, connection: &mut AnyConnection) -> Result<()> {
         for there in connections::list(connection)? {
-            if let Some(sealed) =
-                there.sealed.filter(|sealed| !self.connections.keys.has(sealed.key_id()))
+            let needs = there.sealed.as_ref().and_then(SealedCredential::parts);
+            let handle = there.handle;
+            if let Some(Sealed { key, .. }) =
+                needs.filter(|needs| !self.connections.keys.has(needs.key))
             {
                 return Err(Error::Refused(format!(
-                    "the connection {} needs the master key {}, which is not there; add that key, or, \
-                     if it is lost, enter the credential again with `bitting connection \
-                     set-credential {}`",
-                    there.handle,
-                    sealed.key_id(),
-                    there.handle
+                    "the connection {handle} needs the master key {key}, which is not there; add that \
+                     key, or, if it is lost, enter the credential again with `bitting connection \
+                     set-credential {handle}`"
                 )));
             }
         }

@@ -8,7 +8,7 @@ use super::registry::Registry;
 use super::seal::Locked;
 use super::test_counts::TestCounts;
 use crate::config::ConnectionSettings;
-use crate::model::connections::{ApiOrigin, Connection, ConnectionState, Handle, Kind};
+use crate::model::connections::{ApiOrigin, ConnectionState, Handle, Kind};
 use crate::outbound::Connector;
 use crate::store;
 
@@ -58,11 +58,6 @@ impl Connections {
     /// The state of each connection, as read every half minute.
     pub fn states(&self) -> Arc<[StateOfConnection]> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether the credential of this connection can be opened, as far as its key tells.
-    pub fn has_key_of(&self, connection: &Connection) -> bool {
-        connection.sealed.as_ref().is_none_or(|sealed| self.keys.has(sealed.key_id()))
     }
 
     /// Fails where a connection of this kind may not lead there.

@@ -9,11 +9,22 @@ use super::seal::{Binding, Locked, open};
 use crate::config::ConnectionSettings;
 use crate::domain::Bitting;
 use crate::model::connections::Connection;
+use crate::model::connections::sealed::Sealed;
 use crate::model::finding::Finding;
 
 const CHECK: &str = "connections";
-const REMEDY: &str = "name the file that holds the key with --connections-key-file, or, if it is \
-                      lost, enter the credentials again with `bitting connection set-credential`";
+
+/// What opens a connection again.
+fn remedy(locked: &Locked) -> &'static str {
+    match locked {
+        Locked::NoKey { .. } | Locked::OtherKey { .. } => {
+            "name the file that holds the key with --connections-key-file, or, if it is lost, enter the \
+             credentials again with `bitting connection set-credential`"
+        }
+        Locked::Elsewhere(_) => "name the address in --connections-hosts, or remove the connection",
+        Locked::Altered => "enter the credential again with `bitting connection set-credential`",
+    }
+}
 
 /// How many credentials are sealed with which key, and which of them do not open.
 pub(in crate::domain) fn finding(
@@ -26,21 +37,23 @@ pub(in crate::domain) fn finding(
         return Finding::wrong(CHECK, why, "mend or replace it; see `bitting connection new-key`");
     }
     let mut by_key = BTreeMap::new();
-    let mut faults = Vec::new();
+    let (mut faults, mut remedies) = (Vec::new(), Vec::new());
     for connection in all {
         let Some(sealed) = &connection.sealed else { continue };
-        *by_key.entry(sealed.key_id()).or_insert(0) += 1;
-        let opened = match keys.all() {
-            Ok(keys) => open(keys, sealed, Binding::of(connection, database)).map(drop),
-            Err(why) => Err(Locked::NoKey { needs: sealed.key_id(), why: why.to_owned() }),
-        };
+        if let Some(Sealed { key, .. }) = sealed.parts() {
+            *by_key.entry(key).or_insert(0) += 1;
+        }
+        let opened = open(keys.all(), sealed, Binding::of(connection, database)).map(drop);
         let allowed = require_allowed(connection.kind, &connection.origin, &settings.hosts);
         if let Err(why) = opened.and(allowed) {
             faults.push(format!("{}: {why}", connection.handle));
+            remedies.push(remedy(&why));
         }
     }
     if !faults.is_empty() {
-        return Finding::wrong(CHECK, faults.join("; "), REMEDY);
+        remedies.sort_unstable();
+        remedies.dedup();
+        return Finding::wrong(CHECK, faults.join("; "), remedies.join("; "));
     }
     let counts = by_key.iter().map(|(key, n)| format!("{n} sealed with the master key {key}"));
     let counts: Vec<String> = counts.collect();
@@ -48,7 +61,7 @@ pub(in crate::domain) fn finding(
 }
 
 impl Bitting {
-    /// Logs at a server's start which connections cannot be used for want of a master key.
+    /// Logs at a server's start which connections are locked.
     pub fn tell_locked_connections(&self) {
         let keys = &self.connections.keys;
         if let (true, Err(why)) = (keys.are_configured(), keys.all()) {

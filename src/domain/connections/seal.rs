@@ -8,6 +8,7 @@ use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use zeroize::Zeroizing;
 
+use crate::model::connections::sealed::Sealed;
 use crate::model::connections::{
     ApiOrigin, AuthForm, Connection, Kind, MasterKey, MasterKeyId, SealedCredential,
     VendorCredential,
@@ -76,10 +77,10 @@ pub enum Locked {
     /// It may not be sent where the connection leads to.
     #[error("its address {0} is not among --connections-hosts; let its operator add it")]
     Elsewhere(ApiOrigin),
-    /// It was not sealed for this connection as it stands.
+    /// It was not sealed for this connection as it stands, or it is damaged.
     #[error(
-        "its credential does not open: it was sealed for another connection, address or form; enter \
-         it again with `bitting connection set-credential`"
+        "its credential does not open: it was sealed for another connection, address or form, or is \
+         damaged; enter it again with `bitting connection set-credential`"
     )]
     Altered,
 }
@@ -103,22 +104,23 @@ pub fn seal(
     Ok(SealedCredential::new(key.id(), &nonce, &ciphertext))
 }
 
-/// Opens a credential with the one of these keys that it needs.
+/// Opens a credential with the one of these keys that it needs, where there are any.
 ///
 /// # Errors
 /// [`Locked`], which tells nothing of the credential.
 pub fn open(
-    keys: &[MasterKey],
+    keys: Result<&[MasterKey], &str>,
     sealed: &SealedCredential,
     binding: Binding<'_>,
 ) -> Result<VendorCredential, Locked> {
-    let needs = sealed.key_id();
+    let Sealed { key: needs, nonce, ciphertext } = sealed.parts().ok_or(Locked::Altered)?;
+    let keys = keys.map_err(|why| Locked::NoKey { needs, why: why.to_owned() })?;
     let key = keys.iter().find(|key| key.id() == needs).ok_or_else(|| {
         let has: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
         Locked::OtherKey { needs, has: has.join(", ") }
     })?;
-    let payload = Payload { msg: sealed.ciphertext(), aad: &binding.to_bytes() };
-    let opened = cipher(key).decrypt(&XNonce::from(sealed.nonce()), payload);
+    let payload = Payload { msg: ciphertext, aad: &binding.to_bytes() };
+    let opened = cipher(key).decrypt(&XNonce::from(nonce), payload);
     let opened = Zeroizing::new(opened.map_err(|_| Locked::Altered)?);
     let text = str::from_utf8(&opened).map_err(|_| Locked::Altered)?;
     let fields = binding.kind.credential_fields(Some(binding.form));
@@ -172,7 +174,7 @@ mod tests {
         let right = binding("one", &home);
         let sealed = seal(&key, &credential("secret"), right).unwrap();
         let keys = [MasterKey::generate().unwrap(), key];
-        assert_eq!(sent(&open(&keys, &sealed, right).unwrap()), "secret");
+        assert_eq!(sent(&open(Ok(&keys), &sealed, right).unwrap()), "secret");
         for (what, wrong) in [
             ("origin", Binding { origin: &away, ..right }),
             ("database", Binding { database: "two", ..right }),
@@ -180,9 +182,9 @@ mod tests {
             ("kind", Binding { kind: Kind::Clari, ..right }),
             ("form", Binding { form: &AuthForm::Usual(UsualForm::Bearer), ..right }),
         ] {
-            assert_eq!(open(&keys, &sealed, wrong).unwrap_err(), Locked::Altered, "{what}");
+            assert_eq!(open(Ok(&keys), &sealed, wrong).unwrap_err(), Locked::Altered, "{what}");
         }
-        let why = open(&keys[..1], &sealed, right).unwrap_err();
+        let why = open(Ok(&keys[..1]), &sealed, right).unwrap_err();
         let [needs, has] = [keys[1].id().to_string(), keys[0].id().to_string()];
         assert!(why.to_string().contains(&needs) && why.to_string().contains(&has), "{why}");
     }
@@ -195,9 +197,13 @@ mod tests {
         for at in 0..sealed.as_bytes().len() {
             let mut bytes = sealed.as_bytes().to_vec();
             bytes[at] ^= 1;
-            let opened = SealedCredential::try_from(bytes)
-                .map(|sealed| open(&key, &sealed, binding("one", &home)).is_ok());
-            assert_ne!(opened, Ok(true), "byte {at}");
+            let opened = open(Ok(&key), &bytes.into(), binding("one", &home));
+            assert!(opened.is_err(), "byte {at}");
+        }
+        for length in 0..sealed.as_bytes().len() {
+            let bytes = sealed.as_bytes()[..length].to_vec();
+            let opened = open(Ok(&key), &bytes.into(), binding("one", &home));
+            assert_eq!(opened.unwrap_err(), Locked::Altered, "{length} bytes");
         }
     }
 
@@ -211,8 +217,8 @@ mod tests {
                 seal(&key[0], &credential(&text), binding("one", &home)).unwrap(),
             );
             prop_assert_ne!(sealed.as_bytes(), again.as_bytes());
-            prop_assert_eq!((sealed.ciphertext().len() - 16) % BLOCK, 0);
-            let opened = open(&key, &sealed, binding("one", &home)).unwrap();
+            prop_assert_eq!((sealed.parts().unwrap().ciphertext.len() - 16) % BLOCK, 0);
+            let opened = open(Ok(&key), &sealed, binding("one", &home)).unwrap();
             prop_assert_eq!(sent(&opened), text);
         }
     }

@@ -98,7 +98,7 @@ words! {
         Unexpected = "unexpected",
         /// It was switched off.
         Disabled = "disabled",
-        /// Its credential is sealed with a master key that is not there.
+        /// Its credential does not open, or may not be sent where it leads.
         Locked = "locked",
     }
 }
@@ -115,12 +115,12 @@ impl Connection {
         self.test.as_ref().is_some_and(|test| test.result == TestResult::Rejected)
     }
 
-    /// Its state, where it is known whether there is a master key for its credential.
-    pub fn state(&self, has_key: bool) -> ConnectionState {
+    /// Its state, where it is known whether its credential opens.
+    pub fn state(&self, opens: bool) -> ConnectionState {
         if self.disabled_at.is_some() {
             return ConnectionState::Disabled;
         }
-        if !has_key {
+        if !opens {
             return ConnectionState::Locked;
         }
         match self.test.as_ref().map(|test| test.result) {

@@ -11,9 +11,20 @@ const FORMAT: u8 = 1;
 const NONCE: usize = 9;
 const CIPHERTEXT: usize = NONCE + 24;
 
-/// `0x01`, the id of the master key (8 bytes), a random nonce (24 bytes), and what is encrypted.
+/// `0x01`, the id of the master key (8 bytes), a random nonce (24 bytes), and what is encrypted. What was
+/// stored may be damaged, which whoever opens it finds out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedCredential(Vec<u8>);
+
+/// The parts of a sealed credential.
+pub struct Sealed<'a> {
+    /// Which master key opens it.
+    pub key: MasterKeyId,
+    /// The random nonce.
+    pub nonce: [u8; 24],
+    /// What is encrypted.
+    pub ciphertext: &'a [u8],
+}
 
 impl SealedCredential {
     /// Puts the parts together.
@@ -21,23 +32,13 @@ impl SealedCredential {
         Self([&[FORMAT], &key.0[..], &nonce[..], ciphertext].concat())
     }
 
-    /// Which master key opens it.
-    pub fn key_id(&self) -> MasterKeyId {
-        let mut id = [0; 8];
-        id.copy_from_slice(&self.0[1..NONCE]);
-        MasterKeyId(id)
-    }
-
-    /// The random nonce.
-    pub fn nonce(&self) -> [u8; 24] {
-        let mut nonce = [0; 24];
-        nonce.copy_from_slice(&self.0[NONCE..CIPHERTEXT]);
-        nonce
-    }
-
-    /// What is encrypted.
-    pub fn ciphertext(&self) -> &[u8] {
-        &self.0[CIPHERTEXT..]
+    /// Its parts; none where it is damaged.
+    pub fn parts(&self) -> Option<Sealed<'_>> {
+        let (head, ciphertext) = self.0.split_at_checked(CIPHERTEXT)?;
+        let formed = head[0] == FORMAT && !ciphertext.is_empty();
+        let (key, nonce) = head[1..].split_at(NONCE - 1);
+        let key = MasterKeyId(key.try_into().ok()?);
+        formed.then_some(Sealed { key, nonce: nonce.try_into().ok()?, ciphertext })
     }
 
     /// All of it, as it is stored.
@@ -47,16 +48,15 @@ impl SealedCredential {
 }
 
 /// Takes what was stored.
-impl TryFrom<Vec<u8>> for SealedCredential {
-    type Error = &'static str;
-    fn try_from(bytes: Vec<u8>) -> Result<Self, Self::Error> {
-        let formed = bytes.first() == Some(&FORMAT) && bytes.len() > CIPHERTEXT;
-        if formed { Ok(Self(bytes)) } else { Err("sealed credential") }
+impl From<Vec<u8>> for SealedCredential {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
     }
 }
 
 impl fmt::Debug for SealedCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SealedCredential(with {})", self.key_id())
+        let key = self.parts().map(|parts| parts.key.to_string());
+        write!(f, "SealedCredential(with {})", key.as_deref().unwrap_or("damage"))
     }
 }

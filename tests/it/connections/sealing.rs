@@ -61,9 +61,46 @@ on_both! {
         ours.database.db_execute(swap);
         let said = ours.connection(&["test", "calls"], "").unwrap_err();
         assert!(said.contains("does not open"), "{said}");
-        // It is still listed, and mended by entering the credential again.
-        assert!(ours.connection(&["list"], "").unwrap().contains("calls"));
+        // It is still listed, as what it is, and mended by entering the credential again.
+        let list = ours.connection(&["list"], "").unwrap();
+        let states: Vec<_> = list.lines().skip(1).filter_map(|l| l.split_whitespace().nth(2)).collect();
+        assert_eq!(states, ["locked", "ok", "ok"], "{list}");
+        let server = ours.serve(ConnectionOptions::default());
+        let shown = server.manage("GET", "/v1/connections/calls", None).ok();
+        assert_eq!(shown["state"], "locked", "{shown}");
+        assert!(shown["state_detail"].as_str().unwrap().contains("does not open"), "{shown}");
         assert_eq!(ours.connection(&["set-credential", "calls"], callrail::KEY), Ok("calls ok".into()));
+    }
+}
+
+on_both! {
+    fn what_cannot_be_read_of_one_connection_costs_no_other(backend) {
+        let (callrail, _clari, ours) = two(backend);
+        let sealed = match backend {
+            Backend::Sqlite => "sealed = x'02'",
+            Backend::Postgres => "sealed = '\\x02'",
+        };
+        for (damage, state) in [
+            (sealed, "locked"),
+            ("form = 'nonsense'", "ok"),
+            ("test_result = 'nonsense'", "untested"),
+            ("rules = 'nonsense'", "ok"),
+            ("kind = 'nonsense'", "locked"),
+        ] {
+            ours.database.db_execute(&format!("UPDATE connections SET {damage} WHERE handle = 'calls'"));
+            assert_eq!(ours.shown("calls")["state"], state, "{damage}");
+            assert_eq!(ours.connection(&["list"], "").unwrap().lines().count(), 4, "{damage}");
+            assert_eq!(ours.connection(&["test", "other"], ""), Ok("other ok".to_owned()), "{damage}");
+            if !damage.starts_with("kind") {
+                let set = ours.connection(&["set-credential", "calls"], callrail::KEY);
+                assert_eq!(set, Ok("calls ok".to_owned()), "{damage}");
+            }
+        }
+        let server = ours.serve(ConnectionOptions::default());
+        let key = server.key("calls:read@other");
+        server.call(&key, "GET", "/via/other/v3/a.json", None).expect(200, "");
+        drop((server, callrail));
+        assert_eq!(ours.connection(&["remove", "calls"], ""), Ok("calls removed".to_owned()));
     }
 }
 
@@ -123,6 +160,9 @@ on_both! {
         assert!(shown.contains("calls locked: its address"), "{shown}");
         let (right, line) = check(&ours);
         assert!(!right && line.contains("is not among --connections-hosts"), "{line}");
+        let said = ours.run_with(&["check"], "");
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(!said.contains("--connections-key-file"), "no key is missing: {said}");
         for refused in [
             ours.connection(&["test", "calls"], ""),
             ours.connection(&["set-credential", "calls"], callrail::KEY),
