@@ -11,7 +11,7 @@ use actix_web::web::Bytes;
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::fault::Fault;
+use super::fault::{Asked, Fault};
 use super::silence::Silence;
 use crate::http::exchange::Exchange;
 use crate::http::state::SharedState;
@@ -28,14 +28,13 @@ pub(in crate::http) struct Download {
     /// The connection to the client.
     pub(in crate::http) exchange: Option<Rc<Exchange>>,
     pub(in crate::http) state: SharedState,
-    /// Who sends it, for the log.
-    pub(in crate::http) whom: Rc<str>,
+    pub(in crate::http) asked: Asked,
 }
 
 impl Download {
     /// Ends the connection before the end of the answer.
     pub(in crate::http) fn break_off(&self, why: Fault) -> Poll<Option<Result<Bytes, io::Error>>> {
-        why.tell(&self.whom, &self.state);
+        why.tell(&self.asked, &self.state);
         match &self.exchange {
             Some(exchange) => {
                 exchange.break_off(self.ends_by_closing);

@@ -2,11 +2,23 @@
 
 use std::error::Error;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use hyper_util::client::legacy;
 
+use crate::http::request_id::RequestId;
 use crate::http::state::State;
+use crate::model::connections::Connection;
+use crate::model::connections::table::Row;
 use crate::outbound::chain;
+
+/// What was asked, as the log has it.
+#[derive(Clone)]
+pub(in crate::http) struct Asked {
+    pub(in crate::http) id: RequestId,
+    /// The connection and the row of its table; none at the gateway.
+    pub(in crate::http) at: Option<(Arc<Connection>, Arc<Row>)>,
+}
 
 /// Why there is no whole answer.
 #[derive(Debug)]
@@ -38,11 +50,29 @@ impl From<legacy::Error> for Fault {
 }
 
 impl Fault {
-    /// Tells whoever runs the server, at most once a minute: when an upstream is away, every request
-    /// finds that out.
-    pub(in crate::http) fn tell(&self, whom: &str, state: &State) {
-        let Some(untold) = state.settings.watch.upstream_faults.admit() else { return };
-        tracing::warn!(untold, "a request could not be answered: {whom} {self}");
+    /// Tells whoever runs the server, at most once a minute of the upstream and of each connection: when
+    /// one is away, every request finds that out.
+    pub(in crate::http) fn tell(&self, asked: &Asked, state: &State) {
+        let watch = &state.settings.watch;
+        let Some(untold) = watch.faults_at(asked.at.as_ref().map(|(at, _)| at.number)).admit()
+        else {
+            return;
+        };
+        let request_id = asked.id.as_str();
+        match &asked.at {
+            None => tracing::warn!(
+                request_id,
+                untold,
+                "a request could not be answered: the upstream {self}"
+            ),
+            Some((connection, row)) => tracing::warn!(
+                request_id,
+                connection = connection.handle.as_str(),
+                row = %row,
+                untold,
+                "a request could not be answered: the vendor {self}"
+            ),
+        }
     }
 }
 

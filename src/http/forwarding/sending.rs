@@ -18,7 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
 
 use super::download::Download;
-use super::fault::Fault;
+use super::fault::{Asked, Fault};
 use super::silence::Silence;
 use super::upload::Upload;
 use crate::http::exchange::Exchange;
@@ -153,7 +153,7 @@ pub(in crate::http) fn begin_answer(
     size: BodySize,
     (body, silence): (Incoming, Silence),
     state: &SharedState,
-    whom: Rc<str>,
+    asked: Asked,
 ) -> (HttpResponse, Download) {
     let status = StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::new(status);
@@ -168,7 +168,7 @@ pub(in crate::http) fn begin_answer(
     let exchange = request.conn_data::<Rc<Exchange>>().cloned();
     let state = state.clone();
     let waits = false;
-    let body = Download { body, size, silence, ends_by_closing, waits, exchange, state, whom };
+    let body = Download { body, size, silence, ends_by_closing, waits, exchange, state, asked };
     (response, body)
 }
 

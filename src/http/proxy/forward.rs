@@ -1,7 +1,5 @@
 //! A request to the upstream, and its answer.
 
-use std::rc::Rc;
-
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http as received;
@@ -15,7 +13,7 @@ use crate::config::GatewaySettings;
 use crate::gate::identities::IdentityHeaders;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::body::broken_off;
-use crate::http::forwarding::fault::Fault;
+use crate::http::forwarding::fault::{Asked, Fault};
 use crate::http::forwarding::sending::{
     Answered, Failed, Question, begin_answer, send, size_of, sole_length,
 };
@@ -23,21 +21,17 @@ use crate::http::request_id::RequestId;
 use crate::http::state::SharedState;
 use crate::outbound::Connector;
 
-/// Who is at fault in the log.
-const UPSTREAM: &str = "the upstream";
-
 /// What one worker forwards with.
 pub(super) struct Forwarder {
     state: SharedState,
     settings: GatewaySettings,
     client: UpstreamClient,
-    whom: Rc<str>,
 }
 
 impl Forwarder {
     pub(super) fn new(state: SharedState, settings: GatewaySettings, connector: Connector) -> Self {
         let client = client(connector);
-        Self { state, settings, client, whom: UPSTREAM.into() }
+        Self { state, settings, client }
     }
 
     /// Forwards a request with its body, and returns the upstream's answer as soon as its head is
@@ -66,7 +60,7 @@ impl Forwarder {
             Ok(answered) => Ok(self.give(request, answered)),
             Err(Failed::Body(why)) => Err(broken_off(&why, self.state.settings.patience.body)),
             Err(Failed::Answer(fault)) => {
-                fault.tell(UPSTREAM, &self.state);
+                fault.tell(&self.asked(request), &self.state);
                 Err(problem(&fault))
             }
         }
@@ -84,6 +78,10 @@ impl Forwarder {
         Ok((method.map_err(|_| refused())?, uri.build().map_err(|_| refused())?))
     }
 
+    fn asked(&self, request: &HttpRequest) -> Asked {
+        Asked { id: RequestId::of(request, &self.state), at: None }
+    }
+
     /// The upstream's answer as one of ours.
     fn give(&self, request: &HttpRequest, answered: Answered) -> HttpResponse {
         let Answered { answer, silence } = answered;
@@ -95,7 +93,7 @@ impl Forwarder {
             size,
             (body, silence),
             &self.state,
-            self.whom.clone(),
+            self.asked(request),
         );
         give_back(&head.headers, &mut response);
         if head.status == StatusCode::NOT_MODIFIED

@@ -1,6 +1,5 @@
 //! A request that its key allows, on its way to the vendor and back.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,7 +27,7 @@ use crate::gate::connection_limits::LimitsOf;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::body::broken_off;
-use crate::http::forwarding::fault::Fault;
+use crate::http::forwarding::fault::{Asked, Fault};
 use crate::http::forwarding::sending::{Answered, Failed, Question, begin_answer, send, size_of};
 use crate::http::request_body::announced_length;
 use crate::http::request_id::RequestId;
@@ -44,7 +43,7 @@ pub(super) struct Via<'a> {
     pub(super) request: &'a HttpRequest,
     pub(super) state: &'a SharedState,
     pub(super) connection: &'a Arc<Connection>,
-    pub(super) row: &'a Row,
+    pub(super) row: &'a Arc<Row>,
     pub(super) target: &'a str,
 }
 
@@ -162,10 +161,15 @@ impl Via<'_> {
         Ok(Question { method, uri: uri.map_err(|_| invalid())?, headers })
     }
 
+    fn asked(&self) -> Asked {
+        let at = Some((self.connection.clone(), self.row.clone()));
+        Asked { id: RequestId::of(self.request, self.state), at }
+    }
+
     /// Says that there is no answer, to the client and in the log.
     fn failed(&self, fault: &Fault) -> Problem {
         let handle = self.connection.handle.as_str();
-        fault.tell(&whom(handle), self.state);
+        fault.tell(&self.asked(), self.state);
         problem(fault, handle, self.request.method() != received::Method::GET)
     }
 
@@ -236,7 +240,7 @@ impl Via<'_> {
         };
         let status = told(head.status);
         let begun =
-            begin_answer(self.request, status, size, (body, silence), self.state, whom(handle));
+            begin_answer(self.request, status, size, (body, silence), self.state, self.asked());
         let (mut response, body) = begun;
         let id = RequestId::of(self.request, self.state);
         let returned = Returned { connection: handle, id, links: &links, secrets: &secrets };
@@ -259,11 +263,6 @@ impl Via<'_> {
         let links = if links { offered.links } else { &[] };
         secrets.iter().chain(links).copied().collect()
     }
-}
-
-/// Who a vendor is in the log.
-fn whom(handle: &str) -> Rc<str> {
-    format!("the vendor behind {handle}").into()
 }
 
 /// Refuses a part of an answer, which nobody has asked for: a secret could be read in two parts.

@@ -49,8 +49,9 @@ pub struct Watch {
     pub(super) vendors: Vendors,
     /// Requests for which a trusted proxy names no address.
     pub(super) unnamed_clients: OncePerMinute,
-    /// Requests that an upstream did not answer, or not to the end.
-    pub(super) upstream_faults: OncePerMinute,
+    /// Requests that were not answered, or not to the end: at 0 by the gateway's upstream, and
+    /// at the number of each connection by its vendor.
+    faults: Box<[OncePerMinute]>,
 }
 
 impl Default for Watch {
@@ -70,8 +71,13 @@ impl Watch {
             requests,
             vendors: Vendors::default(),
             unnamed_clients: OncePerMinute::default(),
-            upstream_faults: OncePerMinute::default(),
+            faults: (0..=u8::MAX).map(|_| OncePerMinute::default()).collect(),
         }
+    }
+
+    /// The faults of a connection with this number, or of the gateway's upstream.
+    pub(super) fn faults_at(&self, connection: Option<u8>) -> &OncePerMinute {
+        &self.faults[usize::from(connection.unwrap_or_default())]
     }
 
     /// The counters of requests, where there are metrics.

@@ -250,9 +250,12 @@ fn no_credential_is_in_a_log_a_file_or_a_metric() {
     ours.connection(&add, other).unwrap();
     let gone = format!("https://localhost:{NOBODY}");
     let ours = Operator { hosts: format!("{},{gone}", ours.hosts), ..ours };
-    let add = ["add", "gone", "--kind", "callrail", "--base-url", &gone, "--untested"];
-    ours.connection(&add, callrail::KEY).unwrap();
-    let scopes = ["calls:read@calls", "calls:read@phones", "a:read@echo", "calls:read@gone"];
+    for handle in ["gone", "away"] {
+        let add = ["add", handle, "--kind", "callrail", "--base-url", &gone, "--untested"];
+        ours.connection(&add, callrail::KEY).unwrap();
+    }
+    let scopes = "calls:read@calls calls:read@phones a:read@echo calls:read@gone calls:read@away";
+    let scopes: Vec<_> = scopes.split(' ').collect();
     let key = db_key(&ours, &scopes);
     let server = serve(&ours, "trace");
     let get = |path: &str| server.client.with_key(&key, "GET", path, None);
@@ -261,7 +264,11 @@ fn no_credential_is_in_a_log_a_file_or_a_metric() {
     get("/via/phones/v1/calls").expect(200, "");
     assert_eq!(get("/via/echo/x").status, 500);
     get("/via/echo/y").expect(403, "not_offered");
-    get("/via/gone/v3/a.json").expect(502, "vendor_unreachable");
+    let unanswered = ["gone", "away"].map(|handle| {
+        let answer = get(&format!("/via/{handle}/v3/a.json"));
+        answer.expect(502, "vendor_unreachable");
+        (handle, answer.header("x-request-id").to_owned())
+    });
     let folder = ours.database.folder();
     let backup = folder.join("backup.db");
     let done = ours.run_with(&["backup", backup.to_str().unwrap()], "");
@@ -288,7 +295,11 @@ fn no_credential_is_in_a_log_a_file_or_a_metric() {
     kept.extend(before_end);
     kept.extend(files(&folder));
     assert!(kept.iter().any(|(name, _)| name.ends_with("-wal")), "there was no WAL to look at");
-    assert!(log.contains("the vendor behind gone"), "nothing was logged: {log}");
+    for (handle, id) in &unanswered {
+        let parts = ["the vendor cannot be reached", handle, "GET /v3/a.json any", id];
+        let told = log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(told, "nothing was logged of {handle}: {log}");
+    }
     let master = ours.key.clone().unwrap();
     let basic = base64::engine::general_purpose::STANDARD.encode(format!(
         "{}:{}",
