@@ -85,6 +85,8 @@ mod tests {
             ),
             (json!(["GET /v1/../things things:read"]), "rule 1: "),
             (json!(["GET /v1/th!ngs things:read"]), "never forwarded"),
+            (json!(["CONNECT /v1/things things:read"]), "CONNECT is never forwarded"),
+            (json!(["TRACE /v1/things any"]), "TRACE is never forwarded"),
             (json!(["GET /v1/things things:read S"]), "marks"),
             (json!(["GET /v1/things things:read@other"]), "without @"),
             (json!(["GET /a/* a:read", "GET /a/{id} b:read"]), "the same requests as rule 1"),

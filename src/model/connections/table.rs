@@ -14,6 +14,10 @@ use crate::model::request_path::read_loosely;
 use crate::model::request_rule::RequestRule;
 use crate::model::scope::Scope;
 
+/// Methods that are about the way to a server and not about anything there, and that are not sent on as
+/// they come.
+const UNSENT: [&str; 2] = ["CONNECT", "TRACE"];
+
 /// The scope of a row that any scope at the connection opens.
 const ANY: &str = "any";
 
@@ -161,6 +165,9 @@ impl FromStr for Row {
             return Err(InvalidRow(why.to_owned()));
         };
         let rule: RequestRule = format!("{method} {path}").parse().map_err(InvalidRow)?;
+        if UNSENT.contains(method) {
+            return Err(InvalidRow(format!("{method} is never forwarded")));
+        }
         if !path.split('/').all(Segment::is_well_formed) {
             let why = "a name in braces stands for one whole segment, perhaps with a format behind it, as \
                        in /things/{id}.json";

@@ -80,6 +80,17 @@ on_both! {
         server.db_flush();
         let usage = server.manage("GET", &format!("/v1/keys/{}/usage", writer.id), None).ok();
         assert_eq!(usage["24h"]["by_resource"]["parts@crm"], json!({"read": 0, "write": 1}));
+        for (option, value, why) in [
+            ("--rule", "CONNECT /v1/me any", "CONNECT is never forwarded"),
+            ("--rule", "TRACE /v1/me any", "TRACE is never forwarded"),
+        ] {
+            let said = ours.connection(&["set", "crm", option, value], "").unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+        // Where such a rule was written before, it offers nothing.
+        let rules = format!("{READ}\nTRACE /v1/things/{{id}} things:read");
+        ours.database.db_execute(&format!("UPDATE connections SET rules = '{rules}' WHERE handle = 'crm'"));
+        assert_eq!(ours.connection(&["rules", "crm"], ""), Ok(READ.to_owned()));
         ours.connection(&["set", "crm", "--rule", "none"], "").unwrap();
         server.pass(std::time::Duration::from_secs(1));
         server.call(&writer, "PUT", "/via/crm/v1/things/7", None).expect(403, "not_offered");
