@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::probe::{ProbeResult, Subject, probe};
 use super::seal::{Binding, seal};
+use super::testing::tell;
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
@@ -202,7 +203,7 @@ impl Bitting {
     }
 
     /// Replaces the credential of a connection, which keeps everything else. The old one need not
-    /// open. The new one is tested first, unless `untested`.
+    /// open. The new one is tested first, unless `untested`; that ends a rejection, and nothing else does.
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`], or [`Error::Refused`] with what
@@ -232,15 +233,26 @@ impl Bitting {
             tried = Some(self.try_credential(&to, credential, untested)?);
         }
         let accounts = tried.as_ref().and_then(|tried| tried.finding.clone());
+        let mut recovered = false;
         let changed = self.change_connection(principal, handle, action, |connection, there| {
             let tried = tried.ok_or(Error::Forbidden)?;
             there.form = tried.form;
             there.hint = credential.hint();
-            there.test =
-                tried.finding.map(|found| found.into_test(self.time.now(), &principal.origin));
+            let (was_rejected, origin) = (there.is_rejected(), &principal.origin);
+            recovered = was_rejected && tried.finding.is_some();
+            // Without a test nobody knows that this one is accepted.
+            if !was_rejected || recovered {
+                there.test = tried.finding.map(|found| found.into_test(self.time.now(), origin));
+            }
+            if recovered {
+                self.record_result(connection, Action::ConnectionRecovered, origin, there)?;
+            }
             self.seal_for(connection, key, credential, there)?;
             Ok(Some(json!({"auth": there.form, "tested": !untested})))
         })?;
+        if recovered {
+            tell(Action::ConnectionRecovered, &changed);
+        }
         let accounts = accounts.map(|found| found.accounts).unwrap_or_default();
         Ok(Added { connection: changed, accounts })
     }

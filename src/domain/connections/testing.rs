@@ -149,7 +149,7 @@ impl Bitting {
         Ok(there)
     }
 
-    fn record_result(
+    pub(super) fn record_result(
         &self,
         connection: &mut AnyConnection,
         action: Action,
@@ -162,20 +162,28 @@ impl Bitting {
     }
 }
 
+/// What stands between why a credential was rejected and what else a test has found since.
+const LAST: &str = "; the last test says ";
+
 /// A test after another one: what is found again is so since then, and only a success ends that the
 /// credential is rejected.
 fn after(before: Option<ConnectionTest>, found: ConnectionTest) -> ConnectionTest {
-    match before.map(|test| (test.result, test.since)) {
-        Some((TestResult::Rejected, since)) if found.result != TestResult::Ok => {
-            ConnectionTest { result: TestResult::Rejected, since, ..found }
-        }
-        Some((result, since)) if result == found.result => ConnectionTest { since, ..found },
-        _ => found,
+    let Some(before) = before else { return found };
+    if before.result == found.result {
+        return ConnectionTest { since: before.since, ..found };
     }
+    if before.result != TestResult::Rejected || found.result == TestResult::Ok {
+        return found;
+    }
+    let why = before.detail.unwrap_or_default();
+    let why = why.split(LAST).next().unwrap_or_default();
+    let (result, said) = (found.result.as_str(), found.detail.unwrap_or_default());
+    let detail = Some(format!("{why}{LAST}{result}: {said}"));
+    ConnectionTest { result: before.result, since: before.since, detail, ..found }
 }
 
 /// Logs once that a credential is no longer accepted, and once that it is again.
-fn tell(action: Action, there: &Connection) {
+pub(super) fn tell(action: Action, there: &Connection) {
     let handle = there.handle.as_str();
     if action == Action::ConnectionRejected {
         tracing::warn!(

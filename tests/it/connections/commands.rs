@@ -77,10 +77,14 @@ on_both! {
         assert_eq!(ours.database.db_number("SELECT oldest_program FROM bitting"), 2);
         let said = ours.connection(&["test", "fresh"], "").unwrap_err();
         assert!(said.contains("fresh rejected"), "{said}");
+        // Only a test that succeeds ends that.
+        let again = ours.connection(&["set-credential", "fresh", "--untested"], "other").unwrap();
+        assert!(again.starts_with("fresh rejected"), "{again}");
         let mended = ours.connection(&["set-credential", "fresh"], callrail::KEY);
         assert_eq!(mended, Ok("fresh ok".to_owned()));
         let events = "SELECT action FROM audit_events WHERE action LIKE 'connection.%' ORDER BY id";
-        let expected = ["created", "rejected", "credential_set"].map(|a| format!("connection.{a}"));
+        let expected = ["created", "rejected", "credential_set", "recovered", "credential_set"];
+        let expected = expected.map(|a| format!("connection.{a}"));
         assert_eq!(ours.database.db_texts(events), expected);
     }
 }
