@@ -3,11 +3,13 @@
 use std::error::Error;
 use std::future::poll_fn;
 use std::io;
+use std::io::Read as _;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
+use flate2::bufread::MultiGzDecoder;
+use http::header::{ACCEPT_ENCODING, HOST, HeaderValue};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -15,6 +17,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::connector::Connector;
+use super::encoding::is_zipped;
 use super::pool::pool;
 use super::unreachable::Unreachable;
 
@@ -64,6 +67,7 @@ async fn exchange(connector: &Connector, mut request: Request<String>) -> Result
     if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
         request.headers_mut().insert(HOST, host);
     }
+    request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let answer = pool(connector.clone()).request(request).await.map_err(|why| fault(&why))?;
     let (head, body) = answer.into_parts();
     Ok(Response::from_parts(head, whole(body).await?))
@@ -87,6 +91,22 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Fault> {
         read.extend_from_slice(&data);
     }
     Ok(read.into())
+}
+
+/// The body of an answer, also where it came as gzip although that was not asked for.
+///
+/// # Errors
+/// When it is encoded in another way, or cannot be read, or is too long.
+pub fn plain_body(answer: &Answer) -> Result<Bytes, Fault> {
+    let zipped = is_zipped(answer.headers()).map_err(|why| Fault::Invalid(why.to_string()))?;
+    if !zipped || answer.body().is_empty() {
+        return Ok(answer.body().clone());
+    }
+    let mut plain = Vec::new();
+    let most = LONGEST_BODY as u64 + 1;
+    let read = MultiGzDecoder::new(&answer.body()[..]).take(most).read_to_end(&mut plain);
+    read.map_err(|_| Fault::Invalid("its gzip is broken, or cut off".to_owned()))?;
+    if plain.len() > LONGEST_BODY { Err(Fault::TooLong) } else { Ok(plain.into()) }
 }
 
 /// An error and all that caused it.

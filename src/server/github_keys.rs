@@ -14,7 +14,7 @@ use super::health::Health;
 use crate::config::{GithubKeySource, Settings};
 use crate::domain::keys::github_keys::KnownGithubKeys;
 use crate::model::github_keys::GithubKeys;
-use crate::outbound::{Connector, ask, written_out};
+use crate::outbound::{Connector, ask, plain_body, written_out};
 
 /// How long keys are used before they are fetched again.
 const EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -59,7 +59,8 @@ impl Listing {
         if !answer.status().is_success() {
             return Err(format!("the answer is {}", answer.status()));
         }
-        let text = std::str::from_utf8(answer.body()).map_err(|why| why.to_string())?;
+        let body = plain_body(&answer).map_err(|why| why.to_string())?;
+        let text = std::str::from_utf8(&body).map_err(|why| why.to_string())?;
         GithubKeys::parse(text).map_err(|why| format!("the answer {why}"))
     }
 }

@@ -131,14 +131,18 @@ fn judge(kind: Kind, answer: Result<Answer, Fault>) -> Judged {
         }
         Err(fault) => return (TestResult::Unexpected, Some(fault.to_string()), Vec::new()),
     };
-    let (status, json) = (answer.status().as_u16(), serde_json::from_slice(answer.body()));
+    let (status, body) = (answer.status().as_u16(), outbound::plain_body(&answer));
+    let json = body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
     let json: Value = json.unwrap_or_default();
-    if answer.status().is_success() && is_proof(kind, &json) {
+    if body.is_ok() && answer.status().is_success() && is_proof(kind, &json) {
         return (TestResult::Ok, None, accounts(kind, &json));
     }
     if matches!(status, 401 | 403) || is_refusal(kind, status, &json) {
         let why = format!("the vendor does not accept the credential (status {status})");
         return (TestResult::Rejected, Some(why), Vec::new());
+    }
+    if let Err(why) = body {
+        return (TestResult::Unexpected, Some(format!("status {status}: {why}")), Vec::new());
     }
     let content = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content = content.unwrap_or("no Content-Type");

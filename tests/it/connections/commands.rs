@@ -1,7 +1,13 @@
 //! `bitting connection`: making connections, changing and removing them.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
+
 use super::{Operator, new_key};
-use crate::support::vendors::{aircall, callrail, clari, customerly};
+use crate::support::vendors::{Reply, Vendor, aircall, callrail, clari, customerly, header};
 use crate::support::{Backend, binary, on_both};
 
 on_both! {
@@ -116,6 +122,27 @@ on_both! {
         assert!(again.contains("never given again"), "{again}");
         let sealed = "SELECT COUNT(*) FROM connections WHERE sealed IS NOT NULL OR hint IS NOT NULL";
         assert_eq!(ours.database.db_number(sealed), 0);
+    }
+}
+
+#[test]
+fn a_test_reads_gzip_and_says_that_another_encoding_is_one() {
+    for (encoding, said) in
+        [("gzip", Ok("cr ok")), ("br", Err("status 200: there was no valid answer: it is encoded"))]
+    {
+        let vendor = Vendor::start(move |seen, _| {
+            assert_eq!(header(seen, "accept-encoding"), Some("identity"));
+            let mut zip = GzEncoder::new(Vec::new(), Compression::default());
+            zip.write_all(b"{\"accounts\": []}").unwrap();
+            let body = zip.finish().unwrap();
+            Reply { body, ..Reply::json(200, &json!({})) }.with("Content-Encoding", encoding)
+        });
+        let ours = Operator::new(Backend::Sqlite, &[&vendor]);
+        match (ours.add("cr", "callrail", &vendor, callrail::KEY), said) {
+            (Ok(found), Ok(wanted)) => assert_eq!(found, wanted),
+            (Err(found), Err(wanted)) => assert!(found.contains(wanted), "{found}"),
+            (found, _) => panic!("{encoding}: {found:?}"),
+        }
     }
 }
 
