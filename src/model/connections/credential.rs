@@ -6,6 +6,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -21,6 +22,9 @@ const SHOWN: usize = 4;
 
 /// A name that is no secret, though it stands beside one.
 const USER_NAME: &str = "username";
+
+/// What is percent-encoded in URLs: all but the unreserved characters of RFC 3986 §2.3.
+const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 type Name = Cow<'static, str>;
 
@@ -155,10 +159,17 @@ impl VendorCredential {
     }
 
     /// Everything that must never be seen in an answer: each field but the name of a user, which may
-    /// be a common word, and what Basic makes of a pair.
+    /// be a common word, and what Basic makes of a pair; all of it also as it stands in URLs.
     pub fn secrets(&self) -> Vec<Zeroizing<String>> {
         let fields = self.0.iter().filter(|(name, _)| name != USER_NAME);
-        fields.map(|(_, value)| value.clone()).chain(self.basic()).collect()
+        let mut secrets: Vec<_> =
+            fields.map(|(_, value)| value.clone()).chain(self.basic()).collect();
+        let in_url = |secret: &Zeroizing<String>| {
+            Zeroizing::new(utf8_percent_encode(secret, &ENCODED).to_string())
+        };
+        let encoded: Vec<_> = secrets.iter().map(in_url).collect();
+        secrets.extend(encoded.into_iter().filter(|encoded| encoded.contains('%')));
+        secrets
     }
 
     /// The end of the last field, by which people tell which it is; none of a short one.
@@ -284,7 +295,8 @@ mod tests {
         let user = parse(Kind::Http, "admin\nhunter2").unwrap();
         let hidden = user.secrets();
         let hidden: Vec<&str> = hidden.iter().map(|secret| secret.as_str()).collect();
-        assert_eq!(hidden, ["hunter2", "YWRtaW46aHVudGVyMg=="], "a name may be a common word");
+        let basic = ["YWRtaW46aHVudGVyMg==", "YWRtaW46aHVudGVyMg%3D%3D"];
+        assert_eq!(hidden, ["hunter2", basic[0], basic[1]], "a name may be a common word");
         assert!(user.headers(&form).is_none());
     }
 
