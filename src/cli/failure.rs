@@ -51,7 +51,7 @@ impl From<FieldErrors> for Failure {
             "scopes" => "--scope".to_owned(),
             "expires_at" => "--expires".to_owned(),
             "allowed_networks" => "--allow-network".to_owned(),
-            "filter" | "handle" | "ids" => format!("the {field}"),
+            "credential" | "filter" | "handle" | "ids" => format!("the {field}"),
             "rules" => "--rule:".to_owned(),
             "email" => "the e-mail address".to_owned(),
             "password" => "the password".to_owned(),

@@ -110,9 +110,7 @@ pub(super) fn set_credential(
     let (bitting, handle) = (open(settings, Missing::Refuse)?, parse_handle(handle)?);
     let present = find(&bitting, &handle)?;
     bitting.connections.keys.writer().map_err(|why| Failure::Failed(why.to_owned()))?;
-    let form = present.kind.offered().is_none().then_some(&present.form);
-    let fields = present.kind.credential_fields(form);
-    let credential = credential::ask(&fields)?;
+    let credential = credential::ask(&present.credential_fields())?;
     let added = bitting.set_connection_credential(&principal(), &handle, &credential, untested)?;
     tell_accounts(&added);
     tell_state(&bitting, &added.connection)

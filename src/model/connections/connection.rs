@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::api_origin::ApiOrigin;
 use super::auth_form::AuthForm;
+use super::credential::FieldGroups;
 use super::handle::Handle;
 use super::kind::Kind;
 use super::profile::ConnectionProfile;
@@ -107,6 +108,12 @@ impl Connection {
     /// What it offers: the table of its kind, or else its own rules.
     pub fn table(&self) -> &Table {
         self.kind.offered().map_or(&self.profile.rules, |offered| offered.table)
+    }
+
+    /// The fields that another credential of it may have. A vendor's forms are known, so that one may take
+    /// another form than the last.
+    pub fn credential_fields(&self) -> FieldGroups {
+        self.kind.credential_fields(self.kind.offered().is_none().then_some(&self.form))
     }
 
     /// Whether the vendor was found not to accept its credential. Every server knows that soon, as it

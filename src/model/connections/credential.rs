@@ -38,6 +38,8 @@ impl Kind {
     /// The fields of a credential that is sent in this form, or in any of the usual ones.
     pub fn credential_fields(self, form: Option<&AuthForm>) -> FieldGroups {
         const KEY: [&str; 1] = ["api_key"];
+        const PAIR: [&str; 2] = ["api_id", "api_token"];
+        const TOKEN: [&str; 1] = ["access_token"];
         const USER: [&str; 2] = [USER_NAME, "password"];
         let groups: &[&[&str]] = match (self, form) {
             (_, Some(AuthForm::Headers(headers))) => {
@@ -45,7 +47,9 @@ impl Kind {
                 return vec![fields.collect()];
             }
             (Self::CallRail | Self::Customerly | Self::Clari, _) => &[&KEY],
-            (Self::Aircall, _) => &[&["api_id", "api_token"], &["access_token"]],
+            (Self::Aircall, Some(AuthForm::Usual(UsualForm::Basic))) => &[&PAIR],
+            (Self::Aircall, Some(AuthForm::Usual(_))) => &[&TOKEN],
+            (Self::Aircall, None) => &[&PAIR, &TOKEN],
             (Self::Http, Some(AuthForm::Usual(UsualForm::Basic))) => &[&USER],
             (Self::Http, Some(AuthForm::Usual(_))) => &[&KEY],
             (Self::Http, None) => &[&KEY, &USER],

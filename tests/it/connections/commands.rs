@@ -67,6 +67,14 @@ on_both! {
         assert!(said.contains("the handle must not be new"), "{said}");
         let said = ours.add("fresh", "aircall", &aircall, "").unwrap_err();
         assert!(said.contains("api_id and api_token, or access_token"), "{said}");
+        for (form, credential, fields) in
+            [("basic", "one", "api_id and api_token"), ("bearer", "one\ntwo", "access_token")]
+        {
+            let base = aircall.origin();
+            let one = ["add", "fresh", "--kind", "aircall", "--base-url", base, "--auth", form];
+            let said = ours.connection(&one, credential).unwrap_err();
+            assert!(said.ends_with(&format!("the credential must be {fields}")), "{said}");
+        }
         let elsewhere = ["add", "fresh", "--kind", "callrail", "--base-url", "https://evil.example"];
         let said = ours.connection(&elsewhere, callrail::KEY).unwrap_err();
         assert!(said.contains("--connections-hosts"), "{said}");

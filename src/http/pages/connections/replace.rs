@@ -48,7 +48,7 @@ async fn show(
         frame: viewer.frame(Section::Connections),
         handle: found.handle.to_string(),
         kind_words: kind_words(found.kind),
-        fields: fields_of(&found.kind.credential_fields(Some(&found.form))),
+        fields: fields_of(&found.credential_fields()),
         errors: refused.errors,
     };
     page(refused.status, &template)
@@ -64,9 +64,8 @@ pub async fn replace(
     let (principal, at) = (viewer.principal.clone(), handle.0.clone());
     let set = state.run_with_vendor(move |bitting| {
         let present = bitting.find_connection(&principal, &handle.0)?;
-        let fields = present.kind.credential_fields(Some(&present.form));
         let untested = sent.text("untested") == "yes";
-        match read(&fields, &sent) {
+        match read(&present.credential_fields(), &sent) {
             Ok(credential) => {
                 let set =
                     bitting.set_connection_credential(&principal, &handle.0, &credential, untested);
