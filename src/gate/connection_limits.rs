@@ -30,12 +30,21 @@ pub struct LimitsOf {
     pub each: Option<RateLimit>,
 }
 
+/// A limit of a connection that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsedUp {
+    /// That of all keys; there is one request left after so many seconds.
+    ByAll(u32),
+    /// That of this key.
+    ByKey(u32),
+}
+
 impl ConnectionLimits {
     /// Takes one request of a key from both limits.
     ///
     /// # Errors
-    /// After how many seconds there is one left.
-    pub fn take(&self, limits: LimitsOf, key: KeyNumber, now: Now) -> Result<(), u32> {
+    /// Which of them is used up.
+    pub fn take(&self, limits: LimitsOf, key: KeyNumber, now: Now) -> Result<(), UsedUp> {
         let LimitsOf { connection, all, each } = limits;
         if all.is_none() && each.is_none() {
             return Ok(());
@@ -53,8 +62,8 @@ impl ConnectionLimits {
                 Err(Exhausted::Rate { seconds } | Exhausted::Quota { seconds }) => Err(seconds),
             }
         };
-        take(each, Some(key))?;
-        let taken = take(all, None);
+        take(each, Some(key)).map_err(UsedUp::ByKey)?;
+        let taken = take(all, None).map_err(UsedUp::ByAll);
         // What others have used up costs the key nothing of its own.
         if taken.is_err()
             && let Some(limit) = each
@@ -83,17 +92,17 @@ mod tests {
         let take = |connection, key, at| limits.take(of(connection), KeyNumber(key), at);
         assert_eq!(
             (take(1, 1, at(0)), take(1, 1, at(0)), take(1, 1, at(0))),
-            (Ok(()), Ok(()), Err(30))
+            (Ok(()), Ok(()), Err(UsedUp::ByKey(30)))
         );
-        assert_eq!((take(1, 2, at(0)), take(1, 2, at(0))), (Ok(()), Err(20)));
+        assert_eq!((take(1, 2, at(0)), take(1, 2, at(0))), (Ok(()), Err(UsedUp::ByAll(20))));
         assert_eq!(take(2, 1, at(0)), Ok(()));
         // Of what was refused for all, nothing is missing when there is room again.
         assert_eq!(
             (take(3, 1, at(0)), take(3, 1, at(0)), take(3, 2, at(0))),
             (Ok(()), Ok(()), Ok(()))
         );
-        assert_eq!((take(3, 2, at(0)), take(3, 2, at(20))), (Err(20), Ok(())));
-        assert_eq!((take(1, 1, at(30)), take(1, 1, at(30))), (Ok(()), Err(30)));
+        assert_eq!((take(3, 2, at(0)), take(3, 2, at(20))), (Err(UsedUp::ByAll(20)), Ok(())));
+        assert_eq!((take(1, 1, at(30)), take(1, 1, at(30))), (Ok(()), Err(UsedUp::ByKey(30))));
         let none = LimitsOf { connection: 1, all: None, each: None };
         assert_eq!(limits.take(none, KeyNumber(1), at(30)), Ok(()));
     }

@@ -23,7 +23,7 @@ use super::returned::{Returned, is_json};
 use super::rewriting::Rewriting;
 use crate::domain::connections::via_writes::ViaWrite;
 use crate::gate::caller::KeyCaller;
-use crate::gate::connection_limits::LimitsOf;
+use crate::gate::connection_limits::{LimitsOf, UsedUp};
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::body::broken_off;
@@ -134,10 +134,13 @@ impl Via<'_> {
             LimitsOf { connection: connection.number, all: profile.limit, each: profile.key_limit };
         let gate = &state.bitting.gate;
         let now = gate.both_clocks(state.bitting.time.now());
-        gate.connection_limits.take(limits, key.number(), now).map_err(|seconds| {
-            let detail = format!(
-                "The rate limit of the connection {handle} is used up. Try again in {seconds} s."
-            );
+        gate.connection_limits.take(limits, key.number(), now).map_err(|used_up| {
+            let (whose, seconds) = match used_up {
+                UsedUp::ByAll(seconds) => ("The rate limit", seconds),
+                UsedUp::ByKey(seconds) => ("This key's share of the rate limit", seconds),
+            };
+            let detail =
+                format!("{whose} of the connection {handle} is used up. Try again in {seconds} s.");
             Problem::new(Code::RateLimited, detail).to_be_tried_again(seconds.into())
         })?;
         Ok(place)

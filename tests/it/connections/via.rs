@@ -258,12 +258,17 @@ fn limits_hold_for_the_connection_and_each_key_and_bodies_are_bounded() {
     let small = Some("1KiB".to_owned());
     let server = ours.serve(ConnectionOptions { via_max_body: small, ..Default::default() });
     let (one, other) = (server.key("calls:read@callrail"), server.key("calls:read@callrail"));
-    for (key, status, code) in [
-        (&one, 200, ""),
-        (&one, 200, ""),
-        (&one, 429, "rate_limited"),
-        (&other, 200, ""),
-        (&other, 429, "rate_limited"),
+    for (key, status, code, said) in [
+        (&one, 200, "", ""),
+        (&one, 200, "", ""),
+        (
+            &one,
+            429,
+            "rate_limited",
+            "This key's share of the rate limit of the connection callrail",
+        ),
+        (&other, 200, "", ""),
+        (&other, 429, "rate_limited", "The rate limit of the connection callrail"),
     ] {
         let answer = server.call(key, "GET", CALLS, None);
         answer.expect(status, code);
