@@ -108,9 +108,9 @@ fn find(connection: &Connection, method: &str, target: &str) -> Found {
         return not_offered(&format!("is for the account {account} alone."));
     }
     match forbidden_parameter(query) {
-        Some(name) => not_offered(&format!(
-            "does not forward the parameter {name}. Leave it out; the key belongs into a header."
-        )),
+        Some((name, instead)) => {
+            not_offered(&format!("does not forward the parameter {name}: {instead}."))
+        }
         None => Found::Row(row.clone()),
     }
 }

@@ -161,7 +161,7 @@ fn read_test_path(target: &str, kind: Option<Kind>) -> Result<String, String> {
         return Err("must be a path as it is sent, such as /v1/me".to_owned());
     }
     match forbidden_parameter(query) {
-        Some(name) => Err(format!("must not hold {name}: the credential is sent in a header")),
+        Some((name, instead)) => Err(format!("must not hold {name}: {instead}")),
         None => Ok(target.to_owned()),
     }
 }

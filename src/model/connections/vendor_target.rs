@@ -23,11 +23,15 @@ fn encodings(path: &str) -> impl Iterator<Item = String> {
 /// Names of parameters that could carry a credential of the client's own.
 const CREDENTIALS: [&str; 4] = ["api_key", "apikey", "access_token", "token"];
 
-/// The first parameter of a query that is not forwarded: one which may replace the method that was
-/// judged, or the credential that is set.
-pub fn forbidden_parameter(query: &str) -> Option<&'static str> {
-    let forbidden =
-        |name: String| CREDENTIALS.into_iter().chain([METHOD]).find(|forbidden| *forbidden == name);
+/// The first parameter of a query that is not forwarded, and what to do instead: one which may replace
+/// the method that was judged, or the credential that is set.
+pub fn forbidden_parameter(query: &str) -> Option<(&'static str, &'static str)> {
+    let forbidden = |name: String| {
+        let credential = CREDENTIALS.into_iter().find(|forbidden| *forbidden == name);
+        let credential = credential.map(|name| (name, "a credential belongs into a header"));
+        let method = "a request is sent by the method that is meant";
+        credential.or_else(|| (name == METHOD).then_some((METHOD, method)))
+    };
     parameter_names(query).find_map(forbidden)
 }
 
@@ -115,7 +119,7 @@ mod tests {
             ("+token=x", Some("token")),
             ("_method=DELETE", Some("_method")),
         ] {
-            assert_eq!(forbidden_parameter(query), forbidden, "{query}");
+            assert_eq!(forbidden_parameter(query).map(|(name, _)| name), forbidden, "{query}");
         }
     }
 

@@ -86,6 +86,10 @@ on_both! {
         ] {
             call(&reader, "GET", path).expect(403, "not_offered");
         }
+        for (parameter, why) in [("token=x", "a credential belongs into a header"), ("_method=PUT", "is meant")] {
+            let refused = call(&reader, "GET", &format!("/via/callrail/v3/a.json?{parameter}"));
+            assert!(refused.body.contains(why), "{refused:?}");
+        }
         call(&reader, "GET", "/via/aircall/v1/ping").expect(404, "not_found");
         server.client.send("GET", CALLS, &[], None).expect(401, "missing_key");
         server.client.with_key(&server.admin, "GET", CALLS, None).expect(403, "wrong_credential");
@@ -272,6 +276,7 @@ fn limits_hold_for_the_connection_and_each_key_and_bodies_are_bounded() {
     ] {
         let answer = server.call(key, "GET", CALLS, None);
         answer.expect(status, code);
+        assert!(answer.body.contains(said), "{answer:?}");
         assert_eq!(answer.header("retry-after").is_empty(), status == 200);
     }
     server.pass(std::time::Duration::from_secs(3600));
