@@ -54,17 +54,28 @@ fn as_optional_text<S: serde::Serializer>(
 }
 
 impl ConnectionProfile {
-    /// Reads every field, for a connection of this kind.
-    fn read(reader: &mut FieldReader<'_>, kind: Option<Kind>, usual: &str) -> Option<Self> {
-        let name = reader.line("name", 100).unwrap_or_else(|| usual.to_owned());
+    /// Reads every field, for a connection of this kind: what becomes of the one before, or a new one,
+    /// which may have this name unless it is given another.
+    fn read(
+        reader: &mut FieldReader<'_>,
+        kind: Option<Kind>,
+        before: Option<&Self>,
+        usual: Option<&str>,
+    ) -> Option<Self> {
+        let name = reader.line("name", 100).or_else(|| usual.map(str::to_owned));
+        let name = reader.required("name", name);
         let description = reader.text("description", 500).filter(|text| !text.is_empty());
         let account = reader.parsed(
             "account",
             || json!({"type": "string"}),
             |value| read_account(as_text(value)?, kind),
         );
-        let standing = reader.boolean("standing").unwrap_or(false);
-        let recordings = reader.boolean("recordings").unwrap_or(true);
+        let mut offer = |field, before| {
+            let schema = || json!({"type": "boolean"});
+            reader.parsed(field, schema, |value| read_offer(value, before, kind))
+        };
+        let standing = offer("standing", before.is_some_and(|before| before.standing));
+        let recordings = offer("recordings", before.is_none_or(|before| before.recordings));
         let mut limit = |field| {
             let schema = || json!({"type": "string"});
             reader.parsed(field, schema, |value| as_text(value)?.parse::<RateLimit>())
@@ -78,11 +89,11 @@ impl ConnectionProfile {
             |value| read_test_path(as_text(value)?, kind),
         );
         Some(Self {
-            name,
+            name: name?,
             description,
             account,
-            standing,
-            recordings,
+            standing: standing.unwrap_or(false),
+            recordings: recordings.unwrap_or(true),
             limit,
             key_limit,
             rules,
@@ -122,7 +133,7 @@ impl ConnectionProfile {
         let mut document = json!(self).as_object().cloned().unwrap_or_default();
         patch_fields(&mut document, patch);
         let mut reader = FieldReader::new(&document);
-        let profile = Self::read(&mut reader, Some(kind), &self.name);
+        let profile = Self::read(&mut reader, Some(kind), Some(self), None);
         reader.finish(profile)
     }
 }
@@ -135,6 +146,15 @@ fn read_account(text: &str, kind: Option<Kind>) -> Result<String, String> {
         Some(Kind::CallRail) | None if formed => Ok(text.to_owned()),
         Some(Kind::CallRail) | None => Err("must be the letters and digits of an id".to_owned()),
         Some(kind) => Err(format!("is not to be said: the paths of {} name none", kind.as_str())),
+    }
+}
+
+/// What of a table is offered, which nobody changes where there is none.
+fn read_offer(value: &Value, before: bool, kind: Option<Kind>) -> Result<bool, String> {
+    let read = value.as_bool().ok_or_else(|| "must be true or false".to_owned())?;
+    match kind.filter(|kind| kind.offered().is_none() && read != before) {
+        Some(kind) => Err(format!("has no effect: {} offers what its rules say", kind.as_str())),
+        None => Ok(read),
     }
 }
 
@@ -209,8 +229,8 @@ impl NewConnection {
             (origin, _) => origin,
         };
         let form = reader.parsed("auth", text, |value| read_form(as_text(value)?, kind));
-        let name = handle.as_ref().map_or("", Handle::as_str);
-        let profile = ConnectionProfile::read(&mut reader, kind, name);
+        let usual = Some(handle.as_ref().map_or("", Handle::as_str));
+        let profile = ConnectionProfile::read(&mut reader, kind, None, usual);
         let new = handle.zip(kind).zip(origin).zip(profile);
         reader.finish(new.map(|(((handle, kind), origin), profile)| Self {
             handle,
@@ -279,8 +299,12 @@ mod tests {
         let new = read(given).unwrap();
         assert_eq!(new.form.unwrap().to_string(), "X-Api-Key: {api_key}");
         assert_eq!(new.profile.test_target(Kind::Http), Some("/v1/me?fields=id"));
-        let nowhere = json!({"handle": "crm", "kind": "http", "account": "1", "auth": "digest"});
-        assert_eq!(read(nowhere).unwrap_err(), ["base_url", "auth", "account"]);
+        let nowhere = json!({
+            "handle": "crm", "kind": "http", "account": "1", "auth": "digest", "standing": true,
+            "recordings": false,
+        });
+        let named = ["base_url", "auth", "account", "standing", "recordings"];
+        assert_eq!(read(nowhere).unwrap_err(), named);
         for test_path in ["v1/me", "/v1//me", "/v1/me?token=x", "/v1/me?a b"] {
             let wrong = json!({
                 "handle": "crm", "kind": "http", "base_url": "https://crm.example",
@@ -306,5 +330,9 @@ mod tests {
         assert_eq!(after.name, "CallRail");
         let unknown = json!({"base_url": "https://x"}).as_object().unwrap().clone();
         assert!(before.profile.patched(unknown, Kind::CallRail).is_err());
+        for blank in [json!(""), json!(" "), Value::Null] {
+            let patch = [("name".to_owned(), blank)].into_iter().collect();
+            assert!(before.profile.patched(patch, Kind::CallRail).is_err());
+        }
     }
 }

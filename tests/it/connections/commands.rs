@@ -114,6 +114,8 @@ on_both! {
         assert_eq!((&shown["account"], &shown["limit"]), (&callrail::ACCOUNT.into(), &"600/minute".into()));
         let said = ours.connection(&["set", "cr", "--limit", "fast"], "").unwrap_err();
         assert!(said.contains("--limit"), "{said}");
+        let said = ours.connection(&["set", "cr", "--name", ""], "").unwrap_err();
+        assert!(said.contains("--name is required"), "{said}");
         ours.connection(&["set", "cr", "--limit", "none"], "").unwrap();
         assert_eq!(ours.shown("cr")["limit"], serde_json::Value::Null);
 

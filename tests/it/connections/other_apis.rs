@@ -83,6 +83,8 @@ on_both! {
         for (option, value, why) in [
             ("--rule", "CONNECT /v1/me any", "CONNECT is never forwarded"),
             ("--rule", "TRACE /v1/me any", "TRACE is never forwarded"),
+            ("--recordings", "false", "--recordings has no effect"),
+            ("--standing", "true", "--standing has no effect"),
         ] {
             let said = ours.connection(&["set", "crm", option, value], "").unwrap_err();
             assert!(said.contains(why), "{said}");
