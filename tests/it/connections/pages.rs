@@ -63,6 +63,10 @@ on_both! {
         assert!(text(&shown, "#fault").contains("status 401"), "{}", text(&shown, "#fault"));
         let refused = admin.submit(credential, credential, &[("credential_api_key", "worse")]);
         assert_eq!(refused.status, 409, "{refused:#?}");
+        let refused = admin.submit(credential, credential, &[("credential_api_key", "cut off")]);
+        let said = text(&refused, "#credential-error");
+        assert!(said.ends_with("was it copied whole?"), "{said}");
+        assert!(text(&shown, ".facts").contains("all that its credential sees"));
         let right = [("credential_api_key", callrail::KEY)];
         assert_eq!(admin.submit(credential, credential, &right).status, 303);
         assert_eq!(text(&admin.get("/connections/calls"), ".head .pill"), "Works");

@@ -15,7 +15,7 @@ use crate::http::pages::parts::text::{NAME, When, shortened};
 use crate::http::pages::usage::figures::Sum;
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
-use crate::model::connections::{Connection, ConnectionState, Handle};
+use crate::model::connections::{Connection, ConnectionState, Handle, Kind};
 use crate::model::limits::RateLimit;
 
 /// The most keys that are named; all are counted.
@@ -41,6 +41,8 @@ struct Shown {
     form: String,
     ends_with: Option<String>,
     account: Option<String>,
+    /// Whether its credential may see several.
+    has_accounts: bool,
     limits: Vec<String>,
     offers: Vec<&'static str>,
     /// The rules, where its kind has no table; the path it is tested with.
@@ -86,6 +88,7 @@ impl Shown {
             form: connection.form.to_string(),
             ends_with: connection.hint,
             account: profile.account,
+            has_accounts: connection.kind == Kind::CallRail,
             limits: limits.into_iter().flatten().collect(),
             offers: offers.into_iter().flatten().collect(),
             rules: (!has_table)

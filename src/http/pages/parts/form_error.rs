@@ -34,7 +34,7 @@ impl FormErrors {
                 continue;
             };
             let subject = if place.is_some() { label } else { error.field.as_str() };
-            let sentence = format!("{subject} {}.", error.message);
+            let sentence = ended(format!("{subject} {}", error.message));
             found.push((place, FormError { id, sentence }));
         }
         found.sort_by_key(|(place, _)| *place);
@@ -45,7 +45,7 @@ impl FormErrors {
     pub fn one(id: &'static str, why: &str) -> Self {
         let mut letters = why.chars();
         let first = letters.next().map(|first| first.to_ascii_uppercase());
-        let sentence = first.into_iter().chain(letters).collect::<String>() + ".";
+        let sentence = ended(first.into_iter().chain(letters).collect());
         Self(vec![FormError { id, sentence }])
     }
 
@@ -61,6 +61,11 @@ impl Deref for FormErrors {
     fn deref(&self) -> &[FormError] {
         &self.0
     }
+}
+
+/// A sentence with a full stop, unless it ends with a mark of its own.
+fn ended(sentence: String) -> String {
+    if sentence.ends_with(['.', '?', '!']) { sentence } else { sentence + "." }
 }
 
 /// Separates errors about the input from other errors of a use case.
