@@ -47,6 +47,8 @@ pub enum Route {
     NotOffered {
         /// What the method does.
         access: Access,
+        /// What it is counted under.
+        resource: Option<ResourceNumber>,
     },
     /// A route of the URL table.
     Known {
@@ -80,7 +82,11 @@ impl Route {
 
     /// The resource it is counted under, if it is one's: a method that there is not belongs to no scope.
     pub fn counted_under(self) -> Option<ResourceNumber> {
-        self.resource().filter(|_| !matches!(self, Self::Known { offered: false, .. }))
+        match self {
+            Self::Known { offered: false, .. } => None,
+            Self::NotOffered { resource, .. } => resource,
+            Self::Known { .. } | Self::Unknown { .. } | Self::Unmapped { .. } => self.resource(),
+        }
     }
 
     /// The resource that it is about, if it is about one.
@@ -101,7 +107,7 @@ impl Route {
     pub fn access(self) -> Access {
         match self {
             Self::Unknown { access }
-            | Self::NotOffered { access }
+            | Self::NotOffered { access, .. }
             | Self::Unmapped { access, .. }
             | Self::Known { access, .. } => access,
         }

@@ -13,10 +13,9 @@ use super::counted::CountedNames;
 pub use super::counted::ResourceNumber;
 use super::request_path::{read_loosely, reads_loosely};
 use super::request_rule::RequestRule;
+pub use super::scope::OTHER;
 use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope, scope_schema};
 
-/// The name that counts show for paths of no resource.
-pub const OTHER: &str = "other";
 /// The most resources a catalog holds: two bits each in [`Permissions`].
 pub const MOST_RESOURCES: usize = 64;
 

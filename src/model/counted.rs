@@ -1,7 +1,7 @@
 //! What requests are counted under besides the resources of a catalog: resources that have left the
 //! configuration, and those of connections. Names are added while a server runs, and never taken away.
 
-use super::scope::{Access, ResourceName, Scope};
+use super::scope::{Access, OTHER, ResourceName, Scope};
 
 /// The number under which a resource is counted in the database, for ever: names come and go in
 /// the configuration, and a count must go on meaning what it meant. 0 is "no resource".
@@ -30,10 +30,11 @@ impl CountedNames {
         self.all().find(|(_, known)| known == name).map(|(number, _)| *number)
     }
 
-    /// The scope at a connection whose requests are counted under a number.
+    /// The scope at a connection whose requests are counted under a number, if they are one's.
     pub fn scope_at_connection(&self, number: ResourceNumber, access: Access) -> Option<Scope> {
         let (resource, connection) = self.name_of(number)?.as_str().split_once('@')?;
         let connection = Some(connection.parse().ok()?);
+        let resource = Some(resource).filter(|resource| *resource != OTHER)?;
         Some(Scope { resource: resource.parse().ok()?, access, connection })
     }
 

@@ -55,6 +55,9 @@ impl Access {
 /// The longest name of a resource, in characters.
 const LONGEST_NAME: usize = 40;
 
+/// The name that counts show for requests of no resource.
+pub const OTHER: &str = "other";
+
 /// The name of a resource in scopes, paths and counts: a lower-case letter, then up to 39
 /// lower-case letters, digits and underscores.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +72,12 @@ impl ResourceName {
     /// The name under which a connection's requests of this resource are counted.
     pub fn at(&self, connection: &Handle) -> Self {
         Self(format!("{self}@{connection}").into())
+    }
+
+    /// The name under which the other requests at a connection are counted: those that no scope of their own
+    /// opens, and those that it does not offer.
+    pub fn other_at(connection: &Handle) -> Self {
+        Self(format!("{OTHER}@{connection}").into())
     }
 
     /// Reads the name of what is counted: a resource, or one at a connection.

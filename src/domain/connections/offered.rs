@@ -58,6 +58,7 @@ impl Bitting {
         AdvisoryLock::Resources.acquire(database)?;
         let rows = connection.table().rows().iter();
         let wanted = rows.filter_map(|row| Some(row.scope()?.at(&connection.handle).counted_as()));
+        let wanted = wanted.chain([ResourceName::other_at(&connection.handle)]);
         let mut known: Vec<ResourceName> =
             resources::list(database)?.into_iter().map(|(_, name)| name).collect();
         for name in wanted {

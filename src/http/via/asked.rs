@@ -12,7 +12,7 @@ use crate::model::connections::scopes::Ask;
 use crate::model::connections::table::{NoRow, Offers, Row};
 use crate::model::connections::vendor_target::forbidden_parameter;
 use crate::model::connections::{Connection, Handle};
-use crate::model::scope::Access;
+use crate::model::scope::{Access, ResourceName};
 
 /// The variable of paths that a connection may be pinned to.
 const ACCOUNT: &str = "account";
@@ -62,9 +62,10 @@ impl<'a> Asked<'a> {
         let access = Access::of_method(method);
         let Some(connection) = &self.connection else { return Route::Unknown { access } };
         let any = || catalog.connections.ask(Ask::Any(connection.handle.clone()));
+        let other = || catalog.counted.number_of(&ResourceName::other_at(&connection.handle));
         match &self.found {
             Found::NoConnection => Route::Unknown { access },
-            Found::NotOffered(_) => Route::NotOffered { access },
+            Found::NotOffered(_) => Route::NotOffered { access, resource: other() },
             Found::OtherMethods(_) => {
                 let need = Need::AtConnection { asked: any(), resource: None };
                 Route::Known { need, access, offered: false }
@@ -72,8 +73,10 @@ impl<'a> Asked<'a> {
             Found::Row(row) => {
                 let scope = row.scope().map(|scope| scope.at(&connection.handle));
                 let access = scope.as_ref().map_or(access, |scope| scope.access);
-                let counted_as = scope.as_ref().map(|scope| scope.counted_as());
-                let resource = counted_as.and_then(|name| catalog.counted.number_of(&name));
+                let resource = match &scope {
+                    Some(scope) => catalog.counted.number_of(&scope.counted_as()),
+                    None => other(),
+                };
                 let asked =
                     scope.map_or_else(any, |scope| catalog.connections.ask(Ask::Scope(scope)));
                 let need = Need::AtConnection { asked, resource };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::table::{InvalidRow, Marks, Row, Table};
 use super::vendor_target::is_clear;
 use crate::model::fields::as_text;
+use crate::model::scope::OTHER;
 
 /// The most rules of a connection.
 const MOST: usize = 200;
@@ -54,6 +55,9 @@ fn rule(text: &str) -> Result<Row, String> {
             "has a path that is never forwarded, since servers read it differently".to_owned()
         );
     }
+    if row.scope().is_some_and(|scope| scope.resource.as_str() == OTHER) {
+        return Err(format!("must not name {OTHER}, which stands for requests of no scope"));
+    }
     if row.scope().is_some_and(|scope| scope.connection.is_some()) {
         return Err("must have a scope without @ and a connection, which is this one".to_owned());
     }
@@ -89,6 +93,7 @@ mod tests {
             (json!(["TRACE /v1/things any"]), "TRACE is never forwarded"),
             (json!(["GET /v1/things things:read S"]), "marks"),
             (json!(["GET /v1/things things:read@other"]), "without @"),
+            (json!(["GET /v1/things other:read"]), "must not name other"),
             (json!(["GET /a/* a:read", "GET /a/{id} b:read"]), "the same requests as rule 1"),
         ] {
             let said = read(&rules).unwrap_err();

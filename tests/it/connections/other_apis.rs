@@ -65,7 +65,16 @@ on_both! {
         }
         server.db_flush();
         let usage = server.manage("GET", &format!("/v1/keys/{}/usage", key.id), None).ok();
-        assert_eq!(usage["24h"]["by_resource"]["things@crm"], json!({"read": 2, "write": 0}));
+        let by_resource = &usage["24h"]["by_resource"];
+        assert_eq!(by_resource["things@crm"], json!({"read": 2, "write": 0}));
+        // One that each scope at the connection opens, and three that it does not offer.
+        assert_eq!(by_resource["other@crm"], json!({"read": 4, "write": 0}));
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        for page in ["/connections/crm", "/usage?connection=crm"] {
+            let sums = texts(&admin.get(page), ".sums dd:not(.small)");
+            assert_eq!(sums, ["6", "6", "6"], "{page}");
+        }
 
         // Rules come and go while servers run, with scopes of their own.
         let file = ours.database.folder().join("rules");
@@ -96,6 +105,23 @@ on_both! {
         ours.connection(&["set", "crm", "--rule", "none"], "").unwrap();
         server.pass(std::time::Duration::from_secs(1));
         server.call(&writer, "PUT", "/via/crm/v1/things/7", None).expect(403, "not_offered");
+    }
+}
+
+on_both! {
+    fn a_connection_that_was_there_before_is_counted_too(backend) {
+        let vendor = crm();
+        let ours = Operator::new(backend, &[&vendor]);
+        add(&ours, &vendor, &["--untested", "--rule", "GET /v1 any", "--rule", READ]).unwrap();
+        let others = || ours.database.db_number("SELECT COUNT(*) FROM resources WHERE name = 'other@crm'");
+        assert_eq!(others(), 1);
+        ours.database.db_execute("DELETE FROM resources WHERE name = 'other@crm'");
+        ours.database.db_execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261130000029'");
+        let migrated = ours.run_with(&["migrate"], "");
+        assert!(migrated.status.success(), "{migrated:?}");
+        assert_eq!(others(), 1);
+        let highest = "SELECT MAX(number) - 99 - COUNT(*) FROM resources WHERE number > 99";
+        assert_eq!(ours.database.db_number(highest), 0, "each has the next number");
     }
 }
 
