@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::any_connection::AnyConnection;
 use super::inspect::Inspection;
 use super::migrate;
+use super::sqlite_faults;
 use super::target::Target;
 use crate::model::actor::Origin;
 use crate::model::audit::Action;
@@ -36,7 +37,7 @@ pub fn copy(target: &Target, to: &Path) -> Result<()> {
         migrate::look(&mut session.connection, target)?;
         Ok(session)
     });
-    let mut session = opened.map_err(|why| migrate::explain(why, target))?;
+    let mut session = opened.map_err(|why| sqlite_faults::explain(why, target))?;
     let AnyConnection::Sqlite(connection) = &mut session.connection else {
         return Err(Error::Refused(format!("{target}: only SQLite databases can be copied")));
     };

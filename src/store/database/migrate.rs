@@ -27,6 +27,7 @@ use super::libpq;
 use super::pool::Database;
 use super::preconditions;
 use super::preconditions::ServerFacts;
+use super::sqlite_faults;
 use super::target::Target;
 use super::transaction::AdvisoryLock;
 use crate::model::secret::Brand;
@@ -90,19 +91,8 @@ pub fn open(
             }
             Ok(mark)
         })
-        .map_err(|error| explain(error, target))?;
+        .map_err(|error| sqlite_faults::explain(error, target))?;
     Ok((database, mark))
-}
-
-/// Turns SQLite's own words about a file into a sentence with a remedy.
-pub(super) fn explain(error: Error, target: &Target) -> Error {
-    match (error, target) {
-        (Error::Statement(why), Target::Sqlite(path)) => Error::Refused(format!(
-            "{}: {why}; check that the file is an undamaged Bitting database that this user may write to, or restore a backup",
-            path.display()
-        )),
-        (error, _) => error,
-    }
 }
 
 /// Makes sure that there is a file to open; SQLite itself would create one silently.

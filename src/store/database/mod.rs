@@ -19,6 +19,7 @@ mod permits;
 pub mod pool;
 pub mod preconditions;
 mod replication;
+mod sqlite_faults;
 pub mod standby;
 pub(in crate::store) mod statement;
 pub mod target;

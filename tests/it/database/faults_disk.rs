@@ -4,7 +4,7 @@ use std::process::{Child, Command};
 
 use serde_json::{Value, json};
 
-use crate::support::{Binary, binary, eventually, tool};
+use crate::support::{Binary, binary, eventually, not_granted, tool};
 
 /// Lets every write of the server's database fail as on a file system that has become read-only,
 /// until it is dropped. (One that is open for writing cannot be mounted read-only.)
@@ -81,6 +81,26 @@ fn a_file_system_that_becomes_read_only_puts_writes_off_and_loses_no_count() {
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["usage"]["24h"]["total"], counted + reads, "{shown}");
     binary::run_ok(folder.path(), &["check"]);
+}
+
+#[test]
+fn a_full_disk_is_not_taken_for_a_damaged_database() {
+    let folder = tempfile::tempdir().unwrap();
+    binary::run_ok(folder.path(), &["key", "create", "--name", "k", "--scope", "calls:read"]);
+    let script =
+        "mkdir disk && mount -t tmpfs -o size=8m full disk && cp bitting.db disk/ || exit 77
+        cat /dev/zero > disk/rest 2>/dev/null
+        exec \"$0\" serve --listen 127.0.0.1:0 --database-url sqlite://disk/bitting.db";
+    let mut start = Command::new("unshare");
+    start.args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_bitting")]);
+    start.current_dir(folder.path());
+    let output = start.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("unshare") || output.status.code() == Some(77) {
+        return not_granted("nothing can be mounted here");
+    }
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("make room") && !said.contains("backup"), "{said}");
 }
 
 #[test]
