@@ -2,7 +2,7 @@
 //! life, which only ever shrink.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::FieldErrors;
 use super::catalog::Catalog;
@@ -12,7 +12,7 @@ use super::formats::LONGEST_EMAIL;
 use super::holder::KeyHolder;
 use super::key::{ApiKey, KeyLabel, read_scopes_with, schema_of_scopes};
 use super::limits::KeyLimits;
-use super::merge_patch::patch_fields;
+use super::merge_patch::{Edit, edit_fields};
 use super::schema;
 use super::scope::{Scope, ScopeSet};
 use super::time::{LongestLife, Moment, format, rfc3339};
@@ -54,19 +54,19 @@ impl KeySettings {
         key.holder = holder;
     }
 
-    /// What a JSON merge patch makes of them.
+    /// What an edit makes of them.
     ///
     /// # Errors
     /// Every error that was found; a scope that would be added and a life that would be prolonged
     /// are errors.
     pub fn patched(
         &self,
-        patch: Map<String, Value>,
+        edit: impl Into<Edit>,
         catalog: &Catalog,
         now: Moment,
     ) -> Result<Self, FieldErrors> {
         let mut document = json!(self).as_object().cloned().unwrap_or_default();
-        patch_fields(&mut document, patch);
+        edit_fields(&mut document, edit.into());
         let mut reader = FieldReader::new(&document);
         let settings = self.read(&mut reader, catalog, now);
         reader.finish(settings)

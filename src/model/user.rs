@@ -1,6 +1,6 @@
 //! Users: people who sign in to the pages, what they are, and what they may grant.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::FieldErrors;
 use super::actor::{Actor, ActorKind};
@@ -10,6 +10,7 @@ use super::fields::{FieldReader, as_text};
 use super::holder::KeyHolder;
 use super::id::UserId;
 use super::key::read_scopes;
+use super::merge_patch::Edit;
 use super::schema;
 use super::scope::ScopeSet;
 use super::time::Moment;
@@ -79,6 +80,12 @@ impl User {
             Role::Member => self.may_grant.clone(),
             Role::Auditor => ScopeSet::default(),
         }
+    }
+
+    /// What they may grant as a member, without scopes of resources that are gone.
+    pub fn known_grants(&self, catalog: &Catalog) -> ScopeSet {
+        let texts: Vec<String> = self.may_grant.iter().map(ToString::to_string).collect();
+        catalog.known(texts.iter().map(String::as_str))
     }
 
     /// The user as the holder of a key.
@@ -162,6 +169,16 @@ impl UserChange {
         let role = reader.choice("role");
         let may_grant = read_may_grant(&mut reader, role, catalog);
         reader.finish(Some(Self { role, may_grant }))
+    }
+
+    /// Reads an edit of this user, who may have been changed since its author saw them.
+    ///
+    /// # Errors
+    /// Every error that was found.
+    pub fn of_edit(edit: Edit, user: &User, catalog: &Catalog) -> Result<Self, FieldErrors> {
+        let now = json!({"role": user.role, "may_grant": user.known_grants(catalog)});
+        let now = now.as_object().cloned().unwrap_or_default();
+        Self::from_object(&edit.patch(&now), catalog)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changing, removing and listing connections, and sealing all of them with another master key.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::offered::ReadConnections;
 use crate::domain::Bitting;
@@ -10,13 +10,14 @@ use crate::domain::principal::{Principal, require};
 use crate::model::audit::Action;
 use crate::model::connections::{Connection, Handle};
 use crate::model::id::KeyId;
+use crate::model::merge_patch::Edit;
 use crate::model::words::Word;
 use crate::store::AnyConnection;
 use crate::store::connections;
 use crate::store::database::transaction::AdvisoryLock;
 
 impl Bitting {
-    /// Changes what may be changed of a connection, by a merge patch.
+    /// Changes what may be changed of a connection.
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::NotFound`] or [`Error::Invalid`].
@@ -24,10 +25,10 @@ impl Bitting {
         &self,
         principal: &Principal,
         handle: &Handle,
-        patch: Map<String, Value>,
+        edit: impl Into<Edit>,
     ) -> Result<Connection> {
         self.change_connection(principal, handle, Action::ConnectionUpdated, |connection, there| {
-            let after = there.profile.patched(patch, there.kind)?;
+            let after = there.profile.patched(edit, there.kind)?;
             let detail = json!({"before": there.profile, "after": after});
             let changed = after != there.profile;
             there.profile = after;

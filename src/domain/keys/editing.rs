@@ -1,7 +1,7 @@
 //! Editing a key: what people call it, its limits and its holder, in any way; its scopes and its
 //! life, which only ever shrink.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
@@ -11,12 +11,13 @@ use crate::model::audit::Action;
 use crate::model::id::KeyId;
 use crate::model::key::{ApiKey, Status};
 use crate::model::key_settings::KeySettings;
+use crate::model::merge_patch::Edit;
 use crate::model::time::Moment;
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::keys;
 
 impl Bitting {
-    /// Changes a key's label, limits, holder, scopes and expiry by merging a patch into them.
+    /// Changes a key's label, limits, holder, scopes and expiry.
     ///
     /// # Errors
     ///
@@ -25,12 +26,12 @@ impl Bitting {
     pub fn edit_key(
         &self,
         id: KeyId,
-        patch: Map<String, Value>,
+        edit: impl Into<Edit>,
         principal: &Principal,
     ) -> Result<ApiKey> {
-        let origin = &principal.origin;
+        let (origin, edit) = (&principal.origin, edit.into());
         let edited = self.database.write(|connection| {
-            if patch.contains_key("holder") {
+            if edit.changes("holder") {
                 // Nobody disables the new holder meanwhile.
                 AdvisoryLock::Users.acquire(connection)?;
             }
@@ -38,7 +39,7 @@ impl Bitting {
             let now = self.time.now();
             require_active(&key, now)?;
             let before = KeySettings::of(&key);
-            let after = before.patched(patch, &self.catalog, now)?;
+            let after = before.patched(edit, &self.catalog, now)?;
             self.refuse_secrets_in(&after.label)?;
             self.policy.check_edit(&before.label, &after.label)?;
             let changed = after != before;

@@ -11,6 +11,7 @@ use crate::model::FieldErrors;
 use crate::model::audit::Action;
 use crate::model::email::Email;
 use crate::model::id::{PublicId, UserId};
+use crate::model::merge_patch::Edit;
 use crate::model::password::Password;
 use crate::model::scope::ScopeSet;
 use crate::model::table::NumberedPage;
@@ -171,11 +172,32 @@ impl Bitting {
         id: UserId,
         change: &UserChange,
     ) -> Result<User> {
+        self.change_user_by(principal, id, |_| Ok(change.clone()))
+    }
+
+    /// The same as a form says it, which its author has filled in some time ago.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::change_user`], and [`Error::Invalid`].
+    pub fn edit_user(&self, principal: &Principal, id: UserId, edit: Edit) -> Result<User> {
+        self.change_user_by(principal, id, |user| {
+            Ok(UserChange::of_edit(edit, user, &self.catalog)?)
+        })
+    }
+
+    fn change_user_by(
+        &self,
+        principal: &Principal,
+        id: UserId,
+        change: impl FnOnce(&User) -> Result<UserChange>,
+    ) -> Result<User> {
         let mut differs = false;
         let changed = self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
             require(self.reload_rights(connection, principal)?.administers())?;
             let before = users::find(connection, id)?.ok_or(Error::NotFound)?;
+            let change = change(&before)?;
             let user = User {
                 role: change.role.unwrap_or(before.role),
                 may_grant: change.may_grant.clone().unwrap_or_else(|| before.may_grant.clone()),

@@ -13,7 +13,7 @@ use super::vendor_target::{forbidden_parameter, is_clear};
 use crate::model::FieldErrors;
 use crate::model::fields::{FieldReader, as_text};
 use crate::model::limits::{RateLimit, RatePeriod, lower};
-use crate::model::merge_patch::patch_fields;
+use crate::model::merge_patch::{Edit, edit_fields};
 use crate::model::words::Word;
 
 /// The handle that no connection has: at its page, connections are made.
@@ -125,13 +125,13 @@ impl ConnectionProfile {
         }
     }
 
-    /// What a JSON merge patch makes of it.
+    /// What an edit makes of it.
     ///
     /// # Errors
     /// Every error that was found.
-    pub fn patched(&self, patch: Map<String, Value>, kind: Kind) -> Result<Self, FieldErrors> {
+    pub fn patched(&self, edit: impl Into<Edit>, kind: Kind) -> Result<Self, FieldErrors> {
         let mut document = json!(self).as_object().cloned().unwrap_or_default();
-        patch_fields(&mut document, patch);
+        edit_fields(&mut document, edit.into());
         let mut reader = FieldReader::new(&document);
         let profile = Self::read(&mut reader, Some(kind), Some(self), None);
         reader.finish(profile)

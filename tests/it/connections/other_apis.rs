@@ -1,9 +1,10 @@
 //! Connections of kind `http`: any API, opened by the connection's own rules.
 
 use bitting::config::ConnectionOptions;
+use bitting::model::merge_patch::Edit;
 use serde_json::json;
 
-use super::{Operator, key_now, server};
+use super::{Operator, key_now, operator, server};
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::{Reply, Vendor, header, path};
 use crate::support::{Backend, Browser, on_both};
@@ -151,6 +152,25 @@ on_both! {
         let refused = admin.submit(edit, edit, &fields);
         assert_eq!(refused.status, 422);
         assert_eq!(ours.shown("crm")["rules"], json!(rules));
+    }
+}
+
+on_both! {
+    fn two_who_edit_a_connection_at_once_both_count(backend) {
+        let vendor = crm();
+        let ours = Operator::new(backend, &[&vendor]);
+        let [first, second, third] = ["a", "b", "c"].map(|name| format!("GET /v1/{name} things:read"));
+        add(&ours, &vendor, &["--auth", "header:X-Api-Key", "--untested", "--rule", &first, "--rule", &second]).unwrap();
+        let server = ours.serve(ConnectionOptions::default());
+        let edit = |rules: &[&String]| {
+            let fields = |value| serde_json::Value::as_object(&value).cloned().unwrap();
+            let edit = Edit::of_seen(fields(json!({"rules": [&first, &second]})), fields(json!({"rules": rules})));
+            server.bitting.edit_connection(&operator(), &"crm".parse().unwrap(), edit).unwrap();
+        };
+        // What each has seen was read before the other's was written.
+        edit(&[&second]);
+        edit(&[&first, &second, &third]);
+        assert_eq!(ours.shown("crm")["rules"], json!([second, third]));
     }
 }
 

@@ -1,13 +1,16 @@
 //! Forms that somebody opened before somebody else changed the same record: saving one changes what was
 //! changed in it, and nothing else.
 
+use std::sync::Barrier;
+
 use bitting::domain::principal::Principal;
 use bitting::model::user::{Role, UserChange};
 use serde_json::{Value, json};
 
+use crate::support::browser::form_token;
 use crate::support::html::attributes;
 use crate::support::server::MadeKey;
-use crate::support::{Answer, Backend, Browser, TestServer, on_both};
+use crate::support::{Answer, Backend, Browser, TestServer, on_both, rounds};
 
 const ADMIN: &str = "ada@example.com";
 
@@ -124,5 +127,56 @@ on_both! {
         change(json!({"role": "auditor", "may_grant": []}));
         assert_eq!(form.save(&browser, &ticked(&["calls:read", "leads:read"])).status, 303);
         assert_eq!(change(json!({})).role, Role::Auditor);
+    }
+}
+
+/// A form, who saves it, and what they have made of it.
+type FilledIn<'a> = (&'a OpenForm, &'a Browser, Vec<(&'a str, &'a str)>);
+
+/// Saves two forms at the same moment.
+fn save_at_once(forms: [FilledIn<'_>; 2]) {
+    let together = Barrier::new(2);
+    std::thread::scope(|scope| {
+        for (form, browser, fields) in forms {
+            let together = &together;
+            scope.spawn(move || {
+                let token = form_token(&browser.get(&form.path));
+                let mut all = vec![("form_token", token.as_str()), ("shown", form.shown.as_str())];
+                all.extend(fields);
+                together.wait();
+                assert_eq!(browser.post_with(&form.path, &all, &[]).status, 303);
+            });
+        }
+    });
+}
+
+on_both! {
+    fn two_forms_that_are_saved_at_once_both_count(backend) {
+        let (server, browser) = start(backend);
+        let other = Browser::signed_in(&server.client.base, ADMIN);
+        let named = |name: &'static str, first: (&'static str, &'static str), scopes: &[&'static str]| {
+            std::iter::once(first).chain(scopes.iter().map(move |scope| (name, *scope))).collect::<Vec<_>>()
+        };
+        for round in 0..rounds(60, 15) {
+            let email = format!("bo{round}@example.com");
+            let user = server.db_user(&email, json!({"may_grant": ["calls:read", "leads:read"]}));
+            let form = OpenForm::open(&browser, &format!("/users/{}", user.id));
+            let ticked = |scopes: &[&'static str]| named("may_grant", ("role", "member"), scopes);
+            save_at_once([
+                (&form, &browser, ticked(&["leads:read"])),
+                (&form, &other, ticked(&["calls:read", "leads:read", "agents:read"])),
+            ]);
+            let now = server.bitting.find_user(&Principal::command_line("test"), user.id).unwrap();
+            assert_eq!(now.may_grant.to_string(), "leads:read agents:read");
+
+            let key = server.key("agents:read calls:read leads:read");
+            let form = OpenForm::open(&browser, &format!("/keys/{}/narrow", key.id));
+            let kept = |scopes: &[&'static str]| named("scope", ("expires", "keep"), scopes);
+            save_at_once([
+                (&form, &browser, kept(&["calls:read", "leads:read"])),
+                (&form, &other, kept(&["agents:read", "leads:read"])),
+            ]);
+            assert_eq!(shown(&server, &key)["scopes"], json!(["leads:read"]));
+        }
     }
 }

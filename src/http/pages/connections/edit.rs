@@ -123,13 +123,12 @@ pub async fn edit(
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let (typed, shown) = (Typed::of_form(&form), Shown::of_form(&form));
-    let (principal, fields) = (viewer.principal.clone(), typed.0.clone());
-    let changes = Shown::of_form(&form);
+    let (principal, edit) = (viewer.principal.clone(), shown.edit(typed.0.clone()));
     let edited = state.run(move |bitting| {
-        let found = bitting.find_connection(&principal, &handle.0)?;
-        let patch = changes.changes(fields, &Typed::of_connection(&found).0);
-        let edited = bitting.edit_connection(&principal, &handle.0, patch);
-        Ok(validation_errors(edited)?.map_err(|errors| (found, errors)))
+        match validation_errors(bitting.edit_connection(&principal, &handle.0, edit))? {
+            Ok(changed) => Ok(Ok(changed)),
+            Err(errors) => Ok(Err((bitting.find_connection(&principal, &handle.0)?, errors))),
+        }
     });
     match edited.await? {
         Ok(changed) => Ok(see_other(&format!("/connections/{}", changed.handle))),

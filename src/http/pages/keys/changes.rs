@@ -148,10 +148,10 @@ pub async fn edit(
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let (typed, shown) = (Settings::of_form(&form), Shown::of_form(&form));
-    let patch = shown.changes(typed.patch(), &Map::new());
+    let edit = shown.edit(typed.patch());
     let principal = viewer.principal.clone();
     let edited = state.run(move |bitting| {
-        match validation_errors(bitting.edit_key(id.0, patch, &principal))? {
+        match validation_errors(bitting.edit_key(id.0, edit, &principal))? {
             Ok(key) => Ok(Ok(key)),
             Err(errors) => Ok(Err((Editable::read(bitting, &principal, id.0)?, errors))),
         }

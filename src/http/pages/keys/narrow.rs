@@ -235,9 +235,7 @@ pub async fn narrow(
     let narrowed = state.run(move |bitting| {
         let narrowed = match typed.patch(bitting.time.now()) {
             Ok(patch) => {
-                let key = bitting.find_active_key(&principal, id.0)?;
-                let patch = shown.changes(patch, &Narrowing::of_key(&key).fields());
-                validation_errors(bitting.edit_key(id.0, patch, &principal))?.map(drop)
+                validation_errors(bitting.edit_key(id.0, shown.edit(patch), &principal))?.map(drop)
             }
             Err(errors) => Err(errors),
         };

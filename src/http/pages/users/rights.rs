@@ -47,8 +47,7 @@ impl Rights {
     /// The rights that a user has, as far as the form can show them: no scopes of resources that have
     /// left the configuration.
     pub fn of_user(user: &User, catalog: &Catalog) -> Self {
-        let known = user.may_grant.iter().filter(|scope| catalog.scopes().contains(scope));
-        let may_grant = known.map(|scope| scope.to_string()).collect();
+        let may_grant = user.known_grants(catalog).iter().map(ToString::to_string).collect();
         Self { role: user.role.as_str().to_owned(), may_grant }
     }
 

@@ -25,7 +25,7 @@ use crate::model::id::UserId;
 use crate::model::key::ApiKey;
 use crate::model::page::Page;
 use crate::model::time::Moment;
-use crate::model::user::{Role, User, UserChange};
+use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
 const DISABLE_FIELDS: [Field; 2] = [
@@ -147,15 +147,9 @@ pub async fn change(
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let (rights, shown) = (Rights::of_form(&form), Shown::of_form(&form));
-    let (principal, typed) = (viewer.principal.clone(), rights.object());
+    let (principal, edit) = (viewer.principal.clone(), shown.edit(rights.object()));
     let changed = state.run(move |bitting| {
-        let now = Rights::of_user(&bitting.find_user(&principal, id.0)?, &bitting.catalog);
-        let object = shown.changes(typed, &now.object());
-        let changed = match UserChange::from_object(&object, &bitting.catalog) {
-            Ok(change) => refusals(bitting.change_user(&principal, id.0, &change), &FIELDS)?,
-            Err(errors) => Err(Refused::invalid(errors, &FIELDS)),
-        };
-        match changed {
+        match refusals(bitting.edit_user(&principal, id.0, edit), &FIELDS)? {
             Ok(_) => Ok(None),
             Err(refused) => Ok(Some((Found::read(bitting, &principal, id.0)?, shown, refused))),
         }
