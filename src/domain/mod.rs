@@ -30,6 +30,7 @@ use std::time::Duration;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::clock::Clock;
+use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
 use crate::model::policy::Policy;
 use crate::model::secret::Brand;
@@ -154,6 +155,23 @@ impl Bitting {
     /// to it.
     pub fn within<T>(&self, limit: Duration, use_case: impl FnOnce(&Self) -> T) -> T {
         lifeline::within(limit, || use_case(self))
+    }
+
+    /// Refuses texts that hold a key, by field: they are stored, and shown to others.
+    ///
+    /// # Errors
+    /// The fields of those.
+    fn refuse_secrets_in(
+        &self,
+        texts: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+    ) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        for (field, text) in texts {
+            if self.brand.may_occur_in(text.as_ref()) {
+                errors.add(field.as_ref(), "must not contain a key");
+            }
+        }
+        Ok(errors.into_result()?)
     }
 
     /// A new UUIDv7: greater than every one this process made before, and dated `now`.

@@ -7,7 +7,6 @@ use super::audit_log::log_change;
 use super::error::{Error, Result};
 use super::keys::keyring::require_future;
 use super::principal::{Principal, require};
-use crate::model::FieldErrors;
 use crate::model::actor::{Actor, ActorKind, Origin};
 use crate::model::audit::Action;
 use crate::model::id::{PublicId, TokenId};
@@ -45,9 +44,7 @@ impl Bitting {
         first: impl FnOnce(&mut AnyConnection, TokenId) -> Result<()>,
     ) -> Result<IssuedToken> {
         let origin = &principal.origin;
-        if self.brand.may_occur_in(&new.name) {
-            return Err(FieldErrors::one("name", "must not contain a key").into());
-        }
+        self.refuse_secrets_in([("name", &new.name)])?;
         let secret = self.new_secret(SecretKind::AdminToken)?;
         let now = self.time.now();
         require_future(Some(new.expires_at), now)?;

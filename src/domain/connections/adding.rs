@@ -65,6 +65,10 @@ impl Bitting {
         untested: bool,
     ) -> Result<Added> {
         require(principal.administers())?;
+        let auth = new.form.as_ref().map(|form| ("auth", form.to_string()));
+        let texts = [("base_url", new.origin.to_string())].into_iter().chain(auth);
+        let texts = texts.map(|(field, text)| (field.to_owned(), text));
+        self.refuse_secrets_in(texts.chain(new.profile.texts()))?;
         if self.connections.require_allowed(new.kind, &new.origin).is_err() {
             let why =
                 format!("{} is not among --connections-hosts; let its operator add it", new.origin);

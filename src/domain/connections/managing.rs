@@ -29,6 +29,7 @@ impl Bitting {
     ) -> Result<Connection> {
         self.change_connection(principal, handle, Action::ConnectionUpdated, |connection, there| {
             let after = there.profile.patched(edit, there.kind)?;
+            self.refuse_secrets_in(after.texts())?;
             let detail = json!({"before": there.profile, "after": after});
             let changed = after != there.profile;
             there.profile = after;

@@ -40,7 +40,7 @@ impl Bitting {
             require_active(&key, now)?;
             let before = KeySettings::of(&key);
             let after = before.patched(edit, &self.catalog, now)?;
-            self.refuse_secrets_in(&after.label)?;
+            self.refuse_secrets_in_label(&after.label)?;
             self.policy.check_edit(&before.label, &after.label)?;
             let changed = after != before;
             if changed {

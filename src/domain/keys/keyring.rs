@@ -65,7 +65,7 @@ impl Bitting {
         keep: Option<SaveResponse<'_, ApiKey>>,
         first: impl FnOnce(&mut AnyConnection, KeyId) -> Result<()>,
     ) -> Result<IssuedKey> {
-        self.refuse_secrets_in(&new.label)?;
+        self.refuse_secrets_in_label(&new.label)?;
         let now = self.time.now();
         self.policy.check(&new.label, new.expires_at, now)?;
         require_future(new.expires_at, now)?;
@@ -181,20 +181,15 @@ impl Bitting {
         Ok(id)
     }
 
-    /// Refuses a secret pasted into a label, where it would be stored and shown.
-    pub(super) fn refuse_secrets_in(&self, label: &KeyLabel) -> Result<()> {
+    /// Refuses a secret pasted into a label.
+    pub(super) fn refuse_secrets_in_label(&self, label: &KeyLabel) -> Result<()> {
+        let KeyLabel { name, description, owner } = label;
         let texts = [
-            ("name", Some(&label.name)),
-            ("description", label.description.as_ref()),
-            ("owner", label.owner.as_ref()),
+            ("name", Some(name)),
+            ("description", description.as_ref()),
+            ("owner", owner.as_ref()),
         ];
-        let mut errors = FieldErrors::default();
-        for (field, text) in texts {
-            if text.is_some_and(|text| self.brand.may_occur_in(text)) {
-                errors.add(field, "must not contain a key");
-            }
-        }
-        Ok(errors.into_result()?)
+        self.refuse_secrets_in(texts.into_iter().filter_map(|(field, text)| Some((field, text?))))
     }
 
     /// The key with this id.

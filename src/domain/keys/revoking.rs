@@ -108,9 +108,7 @@ impl Bitting {
         let Some(reason) = reason else { return Ok(None) };
         let reason =
             check_line(reason, 500).map_err(|message| FieldErrors::one("reason", message))?;
-        if self.brand.may_occur_in(&reason) {
-            return Err(FieldErrors::one("reason", "must not contain a key").into());
-        }
+        self.refuse_secrets_in([("reason", &reason)])?;
         Ok(Some(reason).filter(|reason| !reason.is_empty()))
     }
 }

@@ -63,6 +63,7 @@ impl Bitting {
             (_, role) => role.unwrap_or(Role::Member),
         };
         check_limits(role, &new.may_grant)?;
+        self.refuse_secrets_in([("email", new.email.as_str())])?;
         if users::find_by_email(connection, &new.email)?.is_some() {
             return Err(FieldErrors::one("email", "already belongs to a user").into());
         }

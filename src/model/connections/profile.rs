@@ -101,6 +101,12 @@ impl ConnectionProfile {
         })
     }
 
+    /// Everything that is shown of it, by field, as JSON.
+    pub fn texts(&self) -> impl Iterator<Item = (String, String)> {
+        let fields = json!(self).as_object().cloned().unwrap_or_default();
+        fields.into_iter().map(|(field, value)| (field, value.to_string()))
+    }
+
     /// The path and query that a connection of this kind is tested with, if there are any.
     pub fn test_target(&self, kind: Kind) -> Option<&str> {
         match kind.offered() {

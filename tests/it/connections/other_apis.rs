@@ -156,6 +156,43 @@ on_both! {
 }
 
 on_both! {
+    fn no_text_of_a_connection_may_hold_a_key(backend) {
+        let vendor = crm();
+        let ours = Operator::new(backend, &[&vendor]);
+        let pasted = {
+            let server = ours.serve(ConnectionOptions::default());
+            server.key("calls:read").secret
+        };
+        let (header, rule, path) = (format!("header:{pasted}"), format!("GET /{pasted} things:read"), format!("/{pasted}"));
+        let texts = [["--name", &pasted], ["--description", &pasted], ["--rule", &rule], ["--test-path", &path]];
+        let auth = ["--auth", "header:X-Api-Key", "--untested"];
+        let is_refused = |said: Result<String, String>| {
+            let said = said.unwrap_err();
+            assert!(said.contains("must not contain a key") && !said.contains(&pasted), "{said}");
+        };
+        for text in &texts {
+            is_refused(add(&ours, &vendor, &[&auth[..], text].concat()));
+        }
+        is_refused(add(&ours, &vendor, &["--untested", "--auth", &header]));
+        add(&ours, &vendor, &auth).unwrap();
+        for text in &texts {
+            is_refused(ours.connection(&[&["set", "crm"], &text[..]].concat(), ""));
+        }
+        let server = ours.serve(ConnectionOptions::default());
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        for (field, value) in [("name", &pasted), ("description", &pasted), ("rules", &rule), ("test_path", &path)] {
+            let typed = [("name", "CRM"), ("description", ""), ("rules", ""), ("test_path", "")];
+            let typed = typed.map(|(name, text)| (name, if name == field { value } else { text }));
+            let refused = admin.submit("/connections/crm/edit", "/connections/crm/edit", &typed);
+            assert_eq!((refused.status, attributes(&refused, "#faults a", "href")), (422, vec![format!("#{field}")]));
+            assert!(!refused.body.contains(&pasted), "{field}");
+        }
+        assert!(!ours.shown("crm").to_string().contains(&pasted));
+    }
+}
+
+on_both! {
     fn two_who_edit_a_connection_at_once_both_count(backend) {
         let vendor = crm();
         let ours = Operator::new(backend, &[&vendor]);
