@@ -1,6 +1,8 @@
 //! Moments: UTC to the millisecond, and the ways in which people write one.
 
-use chrono::{DateTime, Datelike, Duration, Months, NaiveDate, SecondsFormat, SubsecRound, Utc};
+use chrono::{
+    DateTime, Datelike, Duration, Months, NaiveDate, NaiveTime, SecondsFormat, SubsecRound, Utc,
+};
 
 /// A moment in UTC. Those that Bitting makes are truncated to the millisecond.
 pub type Moment = DateTime<Utc>;
@@ -61,6 +63,19 @@ pub fn parse_rfc3339(text: &str) -> Option<Moment> {
     (separated && !leap_second && written_alike).then_some(moment)
 }
 
+/// Reads a day as `2027-01-31` and in no other way; years from 1 to 9999, which both databases store.
+pub fn parse_day(text: &str) -> Option<NaiveDate> {
+    let written = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    day.filter(|day| written && (1..=9999).contains(&day.year()) && day.to_string() == text)
+}
+
+/// The midnight in UTC that ends a day; of the last day there is, the last moment that can be written.
+pub fn end_of_day(day: NaiveDate) -> Moment {
+    let midnight = day.and_time(NaiveTime::MIN).and_utc() + Duration::days(1);
+    if midnight.year() > 9999 { midnight - Duration::milliseconds(1) } else { midnight }
+}
+
 /// Reads an expiry as people type it: `90d`, `1y`, `2027-01-31` (the midnight UTC that ends that
 /// day), RFC 3339, or `never`.
 ///
@@ -71,15 +86,15 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, String> {
     if text == "never" {
         return Ok(None);
     }
-    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        let end = day.succ_opt().and_then(|next| next.and_hms_opt(0, 0, 0));
-        return end.map(|end| Some(end.and_utc())).ok_or_else(|| expiry_hint(text));
+    if let Some(day) = parse_day(text) {
+        return Ok(Some(end_of_day(day)));
     }
     if let Some(moment) = parse_rfc3339(text) {
         return Ok(Some(moment));
     }
     let span = Span::parse(text).map_err(|why| why.unwrap_or_else(|| expiry_hint(text)))?;
-    let end = span.after(now).filter(|end| *end > now).ok_or_else(|| expiry_hint(text))?;
+    let is_end = |end: &Moment| *end > now && end.year() <= 9999;
+    let end = span.after(now).filter(is_end).ok_or_else(|| expiry_hint(text))?;
     Ok(Some(to_millisecond(end)))
 }
 
@@ -248,6 +263,8 @@ mod tests {
             "2027-02-30",
             "NEVER",
             "999999999999d",
+            "8000y",
+            "-9999-01-1",
             "99999999999y",
             "1.5y",
             "-1y",
@@ -255,6 +272,30 @@ mod tests {
             "1fortnight",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_day_has_ten_characters_and_a_year_that_both_databases_store() {
+        let end = |text: &str| parse_day(text).map(|day| format(end_of_day(day)));
+        assert_eq!(end("2027-01-31").unwrap(), "2027-02-01T00:00:00.000Z");
+        assert_eq!(end("0001-01-01").unwrap(), "0001-01-02T00:00:00.000Z");
+        assert_eq!(end("9999-12-30").unwrap(), "9999-12-31T00:00:00.000Z");
+        assert_eq!(end("9999-12-31").unwrap(), "9999-12-31T23:59:59.999Z");
+        for wrong in [
+            "-9999-01-1",
+            "-4800-1-01",
+            "+2027-01-1",
+            "2027-01-1 ",
+            " 2027-1-31",
+            "0000-01-01",
+            "2027-02-30",
+            "10000-01-1",
+            "2027/01/31",
+            "2027-001-1",
+            "",
+        ] {
+            assert_eq!(end(wrong), None, "{wrong}");
         }
     }
 

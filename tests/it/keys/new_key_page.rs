@@ -203,3 +203,26 @@ on_both! {
         assert!(history.body.contains("quota from 50000/day to 9/month"), "{history:#?}");
     }
 }
+
+on_both! {
+    fn a_day_too_far_away_is_said_to_be_so(backend) {
+        let (server, browser) = start(backend);
+        let key = server.key("calls:read");
+        let page = |name: &str| format!("/keys/{}/{name}", key.id);
+        let kept = [("scope", "calls:read"), ("overlap", "7d"), ("name", "x"), ("access", "read"), ("bounds", "all")];
+        for (path, far) in [
+            ("/keys/new".to_owned(), "at most 10 years away"), (page("narrow"), "at most 10 years away"),
+            (page("rotate"), "at most 10 years away"), ("/tokens/new".to_owned(), "at most a year away"),
+        ] {
+            for (day, why) in [
+                ("9999-12-30", far), ("9999-12-31", far), ("0001-01-01", "in the future"),
+                ("10000-01-01", "must be a date"), ("-0001-01-1", "must be a date"),
+            ] {
+                let fields = [&kept[..], &[("expires", "date"), ("expires_on", day)]].concat();
+                let refused = browser.submit(&path, &path, &fields);
+                let said = text(&refused, "#expires_on-error");
+                assert!(refused.status == 422 && said.contains(why), "{path} {day}: {said}");
+            }
+        }
+    }
+}

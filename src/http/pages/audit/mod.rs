@@ -5,7 +5,7 @@ pub mod events;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use chrono::{Days, NaiveDate};
+use chrono::{NaiveDate, NaiveTime};
 use futures_util::future::ready;
 use futures_util::stream;
 use serde_json::json;
@@ -100,8 +100,6 @@ impl ReadQuery for AuditQuery {
 
 impl AuditQuery {
     fn filter(&self) -> AuditFilter {
-        let midnight = |day: NaiveDate| day.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc());
-        let next = |day: NaiveDate| day.checked_add_days(Days::new(1));
         AuditFilter {
             action: match self.actions {
                 Some(Actions::Only(action)) => Some(action),
@@ -109,8 +107,8 @@ impl AuditQuery {
             },
             but_signing_in: self.actions == Some(Actions::ButSigningIn),
             key_id: self.key_id.clone(),
-            from: self.from.and_then(midnight),
-            to: self.to.and_then(next).and_then(midnight),
+            from: self.from.map(|day| day.and_time(NaiveTime::MIN).and_utc()),
+            to: self.to.map(time::end_of_day),
             actor_kind: self.actor_kind,
             actor: self.actor.as_deref().map(ActorIs::parse),
         }
@@ -166,11 +164,7 @@ fn read_day(query: &mut QueryReader, name: &'static str) -> Option<NaiveDate> {
     query.parsed(
         name,
         || json!({"type": "string", "format": "date"}),
-        |text| {
-            let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-            day.filter(|_| text.len() == 10)
-                .ok_or_else(|| "must be a date, such as 2027-01-31".to_owned())
-        },
+        |text| time::parse_day(text).ok_or_else(|| "must be a date, such as 2027-01-31".to_owned()),
     )
 }
 

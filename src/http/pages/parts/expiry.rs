@@ -1,6 +1,6 @@
 //! The lifetime of what a form makes: chosen from a few spans, or as a date.
 
-use chrono::{Days, Duration, NaiveDate};
+use chrono::{Days, Duration};
 use serde_json::{Map, Value, json};
 
 use super::text::{counted, day, long_day};
@@ -8,7 +8,7 @@ use crate::http::extract::Form;
 use crate::model::FieldErrors;
 use crate::model::key::ApiKey;
 use crate::model::policy::Policy;
-use crate::model::time::{Moment, format};
+use crate::model::time::{Moment, end_of_day, format, parse_day};
 
 /// The lifetimes to choose from: the value, its words, and its days.
 const LIVES: [(&str, &str, Option<u64>); 7] = [
@@ -134,10 +134,7 @@ impl ChosenEnd {
             Some(("never", _, _)) => Ok(None),
             Some((_, _, Some(days))) => Ok(Some(now + Days::new(*days))),
             Some(_) => {
-                let day = NaiveDate::parse_from_str(&self.expires_on, "%Y-%m-%d").ok();
-                let next = day.and_then(|day| day.succ_opt());
-                let midnight = next.and_then(|day| day.and_hms_opt(0, 0, 0));
-                let end = midnight.map(|midnight| Some(midnight.and_utc()));
+                let end = parse_day(self.expires_on.trim()).map(|day| Some(end_of_day(day)));
                 end.ok_or(("expires_on", "must be a date, such as 2027-01-31"))
             }
             None => Err(("expires_at", "must be chosen")),
