@@ -233,13 +233,18 @@ pub fn recognise(text: &[u8], brand: &Brand) -> Option<SecretKind> {
 ///
 /// Errors name what they refuse, and that may be a secret in the wrong place.
 pub fn mask(text: &str) -> Cow<'_, str> {
+    mask_those(text, |_| true)
+}
+
+/// The same for those secrets alone of which `is_meant` holds; it is given what follows their prefix.
+pub fn mask_those(text: &str, is_meant: impl Fn(&str) -> bool) -> Cow<'_, str> {
     let mut masked = String::new();
     let mut done = 0;
     for (at, _) in text.match_indices('_') {
         let (before, after) = (&text.as_bytes()[..at], &text.as_bytes()[at + 1..]);
         let prefixed = matches!(before, [.., x, y, b'k' | b'a'] if x.is_ascii_lowercase() && y.is_ascii_lowercase());
         let length = after.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        if prefixed && length >= SUSPECT_LENGTH {
+        if prefixed && length >= SUSPECT_LENGTH && is_meant(&text[at + 1..][..length]) {
             masked.push_str(&text[done..=at]);
             masked.push('…');
             done = at + 1 + length;

@@ -12,7 +12,7 @@ use super::body::read;
 use crate::http::error::{Code, Problem};
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
-use crate::model::secret::Brand;
+use crate::model::secret::{Brand, mask_those};
 
 /// The field that says a form is ours.
 pub const TOKEN: &str = "form_token";
@@ -83,6 +83,11 @@ impl Form {
     fn token_and_author(&self) -> (&str, &str) {
         let text = self.text(TOKEN);
         text.split_once('.').unwrap_or((text, ""))
+    }
+
+    /// A page without the keys and admin tokens that were typed into this form.
+    pub fn hidden_in<'a>(&self, page: &'a str) -> Cow<'a, str> {
+        mask_those(page, |secret| self.typed().any(|(_, value)| value.contains(secret)))
     }
 
     /// What was typed, as one text, without passwords and without anything that holds a key or an

@@ -4,10 +4,11 @@
 //! else happens, so that no handler can forget to. A form without a session, to sign in with, is
 //! tied to the browser by a cookie of its own.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ALLOW, HOST, HeaderName, LOCATION, ORIGIN};
 use actix_web::http::{Method, StatusCode};
@@ -86,6 +87,10 @@ impl Page {
             let form = response.request().extensions().get::<Form>().cloned();
             let answer = self.ask_to_sign_in(response.request(), form);
             response = response.into_response(answer);
+        }
+        let form = response.request().extensions().get::<Form>().cloned();
+        if let Some(form) = form {
+            response = response.map_body(|_, body| without_keys(&form, body));
         }
         if let Some(secret) = fresh {
             let cookie = OwnCookie::visitor(response.request(), &self.state);
@@ -248,6 +253,17 @@ pub async fn recognise(request: &HttpRequest, state: &State) {
         let mut extensions = request.extensions_mut();
         extensions.insert(BrowserSecret(secret));
         extensions.insert(caller);
+    }
+}
+
+/// The answer to a form, in which no key that was typed into it stands.
+fn without_keys(form: &Form, body: BoxBody) -> BoxBody {
+    match body.try_into_bytes() {
+        Ok(bytes) => match std::str::from_utf8(&bytes).map(|page| form.hidden_in(page)) {
+            Ok(Cow::Owned(page)) => BoxBody::new(page),
+            Ok(Cow::Borrowed(_)) | Err(_) => BoxBody::new(bytes),
+        },
+        Err(stream) => stream,
     }
 }
 

@@ -7,6 +7,7 @@ mod page_budget;
 mod page_forms;
 mod page_sizes;
 mod pages;
+mod pasted_keys;
 mod stale_forms;
 mod typed_input;
 mod unknown_pages;
