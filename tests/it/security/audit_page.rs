@@ -217,3 +217,23 @@ fn a_long_log_is_walked_page_by_page_and_exported_whole() {
     assert_eq!(walked, (0..103).rev().map(|n| format!("key {n:03}")).collect::<Vec<_>>());
     assert_eq!(admin.get("/audit/export?action=key.created").body.lines().count(), 104);
 }
+
+on_both! {
+    fn what_the_log_cannot_be_asked_for_is_refused_before_an_answer_begins(backend) {
+        let server = start(backend);
+        let member = Browser::signed_in(&server.client.base, MEMBER);
+        let days = ["-9999-01-1", "-4800-1-01", "+2027-1-01", "0000-01-01", "2027-1-031", "2027-02-30"];
+        let days = days.iter().flat_map(|day| ["from", "to"].map(|name| (name, day.replace('+', "%2B"))));
+        for (name, value) in days.chain([("cursor", "NSRBwmFiYw".to_owned())]) {
+            for path in ["/audit", "/audit/export"] {
+                let refused = member.get(&format!("{path}?{name}={value}"));
+                assert_eq!(refused.status, 422, "{path} {name} {value}");
+                assert!(refused.body.contains(&format!("{name} ")), "{path} {name}: {}", refused.body);
+            }
+        }
+        for (day, is_shown) in [("0001-01-01", false), ("9999-12-31", true)] {
+            assert_eq!(!what(&member.get(&format!("/audit?to={day}")).body).is_empty(), is_shown, "{day}");
+            assert_eq!(!what(&member.get(&format!("/audit?from={day}")).body).is_empty(), !is_shown, "{day}");
+        }
+    }
+}

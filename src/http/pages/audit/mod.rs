@@ -6,8 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use chrono::{NaiveDate, NaiveTime};
-use futures_util::future::ready;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::page;
@@ -21,7 +20,7 @@ use crate::http::extract::{PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::actor::ActorKind;
 use crate::model::audit::{Action, ActorIs, AuditEvent, AuditFilter};
-use crate::model::page::{Cursor, Limit, PageRequest};
+use crate::model::page::{Cursor, Limit, Page, PageRequest};
 use crate::model::words::{Word, choice};
 use crate::model::{spreadsheet, time};
 use events::{Event, action_words};
@@ -237,26 +236,31 @@ pub async fn export(
     PageQuery(query): PageQuery<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (reading, principal, filter) = (state.clone(), viewer.principal.clone(), query.filter());
-    let start = Some(PageRequest { limit: Limit::GREATEST, cursor: query.cursor });
+    let start = PageRequest { limit: Limit::GREATEST, cursor: query.cursor };
     // Part by part, so that a log of any length is sent whole without lying in memory.
-    let lines = stream::unfold(start, move |wanted| {
+    let read = move |wanted: PageRequest| {
         let (state, principal, filter) = (reading.clone(), principal.clone(), filter.clone());
         async move {
-            let wanted = wanted?;
-            let part =
-                state.run(move |bitting| bitting.list_audit(&principal, &filter, &wanted)).await;
-            Some(match part {
-                Err(problem) => (Err(problem), None),
-                Ok(part) => {
-                    let next = part
-                        .next
-                        .map(|cursor| PageRequest { limit: part.limit, cursor: Some(cursor) });
-                    (Ok(spreadsheet::text(part.items.into_iter().map(cells))), next)
-                }
-            })
+            let part = state.run(move |bitting| bitting.list_audit(&principal, &filter, &wanted));
+            let Page { items, limit, next } = part.await?;
+            let next = next.map(|cursor| PageRequest { limit, cursor: Some(cursor) });
+            Ok::<_, Problem>((spreadsheet::text(items.into_iter().map(cells)), next))
         }
-    });
-    let lines = ready(Ok(lines));
+    };
+    let lines = async move {
+        // What is refused is refused before the file begins.
+        let (first, next) = read(start).await?;
+        let rest = stream::unfold(next, move |wanted| {
+            let part = wanted.map(&read);
+            async move {
+                Some(match part?.await {
+                    Ok((text, next)) => (Ok(text), next),
+                    Err(problem) => (Err(problem), None),
+                })
+            }
+        });
+        Ok(stream::iter([Ok(first)]).chain(rest))
+    };
     csv::answer(&request, &state, viewer.principal, "audit.csv", &COLUMNS, lines).await
 }
 
