@@ -30,6 +30,8 @@ const MOST_KEPT: usize = 16 * 1024;
 /// How much of a value is read, in characters. Every field but [`WHOLE`] has a lower limit, so that
 /// what is cut here is still refused as too long; and a form that is shown again with it stays small.
 const LONGEST_VALUE: usize = 2000;
+/// Stands where something was cut: white space there would be dropped, and what is left might be short.
+const CUT: char = '…';
 /// The fields that are never cut, since what is left of a list would be taken for all of it.
 const WHOLE: [&str; 2] = [SHOWN, "rules"];
 
@@ -115,10 +117,22 @@ impl Form {
                 name if WHOLE.contains(&name) => usize::MAX,
                 _ => LONGEST_VALUE,
             };
-            (name.into_owned(), value.chars().take(longest).collect())
+            (name.into_owned(), cut(value, longest))
         };
         Self(form_urlencoded::parse(bytes).map(field).collect())
     }
+}
+
+/// A value of at most so many characters; a longer one loses the white space around it, and what is too
+/// much then.
+fn cut(value: Cow<'_, str>, longest: usize) -> String {
+    let is_longer = |text: &str| text.chars().nth(longest).is_some();
+    if !is_longer(&value) {
+        return value.into_owned();
+    }
+    let text = value.trim();
+    let end = is_longer(text).then_some(CUT);
+    text.chars().take(longest).chain(end).collect()
 }
 
 impl FromRequest for Form {
@@ -149,5 +163,26 @@ impl FromRequest for Draft {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Ok(request.extensions().get::<Self>().cloned().unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_is_still_too_long() {
+        let read =
+            |value: &str| Form::parse(format!("name={value}").as_bytes()).text("name").to_owned();
+        let (spaces, long) = ("+".repeat(1990), "x".repeat(LONGEST_VALUE));
+        assert_eq!(read("+a+"), " a ");
+        assert_eq!(read(&format!("{spaces}production-billing")), "production-billing");
+        for cut in [format!("{long}y"), format!("{spaces}{long}y"), format!("a{spaces}production")]
+        {
+            let cut = read(&cut);
+            assert_eq!((cut.chars().count(), cut.trim()), (LONGEST_VALUE + 1, cut.as_str()));
+        }
+        let rules = Form::parse(format!("rules={long}y").as_bytes());
+        assert_eq!(rules.text("rules").len(), LONGEST_VALUE + 1);
     }
 }

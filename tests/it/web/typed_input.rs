@@ -182,3 +182,18 @@ on_both! {
         assert_eq!(shown["email"], "jörg@example.com");
     }
 }
+
+on_both! {
+    fn long_padding_does_not_cut_what_stands_behind_it(backend) {
+        let server = TestServer::start(backend);
+        server.db_user(ADMIN, json!({"role": "admin"}));
+        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let key = server.key("calls:read");
+        let (edit, padding) = (format!("/keys/{}/edit", key.id), " ".repeat(1990));
+        let save = |name: &str| admin.submit(&edit, &edit, &[("name", name)]).status;
+        assert_eq!(save(&format!("{padding}production-billing")), 303);
+        assert_eq!(save(&format!("production{padding}-billing")), 422);
+        let now = server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
+        assert_eq!(now["name"], "production-billing");
+    }
+}
