@@ -9,8 +9,9 @@
 use std::sync::Arc;
 
 use bitting::clock::ManualClock;
-use bitting::config::Options;
+use bitting::config::{KeySource, Options};
 use bitting::domain::principal::Principal;
+use bitting::model::connections::{MasterKey, NewConnection, VendorCredential};
 use bitting::records::demo::{self, Demo, DemoOutcome};
 use bitting::records::model::resources;
 use bitting::server;
@@ -200,5 +201,61 @@ fn pages_with_the_longest_names() {
     gallery.sign_in();
     gallery.view_all(&active, &retired);
     gallery.view_rotated(&active);
+    gallery.close();
+}
+
+/// A connection whose every text is as long as it may be, and a key with a scope at it.
+#[test]
+fn pages_of_a_connection_with_the_longest_names() {
+    let origin = "https://api.example.com";
+    let mut options = Options::default();
+    options.connections.connections_hosts = Some(origin.to_owned());
+    let database = Arc::new(TestDatabase::migrated(Backend::Sqlite));
+    let server = TestServer::with_settings(database, options, |settings| {
+        let key = MasterKey::generate().unwrap().expose().to_owned();
+        settings.connections.key = Some(KeySource::Text(key.into()));
+    });
+    let handle = "customer-production-eu-west-billing-main";
+    let cli = Principal::command_line("test");
+    let connection = json!({
+        "handle": handle, "kind": "http", "base_url": origin, "auth": "bearer",
+        "name": "W".repeat(100), "description": "W".repeat(500),
+        "rules": [format!("GET /{} knowledge_base_articles:read", "w".repeat(200))],
+        "test_path": format!("/{}", "w".repeat(299)),
+    });
+    let new = NewConnection::from_object(connection.as_object().unwrap()).unwrap();
+    let fields = new.kind.credential_fields(new.form.as_ref());
+    let credential = VendorCredential::parse(&fields, "hunter2").unwrap();
+    server.bitting.add_connection(&cli, new, &credential, true).unwrap();
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    let scope = format!("knowledge_base_articles:read@{handle}");
+    let token = server.db_token(&json!({"name": "of now", "access": "write"}));
+    let key = json!({"name": "long", "scopes": [scope]});
+    let made = server.client.with_key(&token, "POST", "/v1/keys", Some(&key)).ok();
+    let key = made["id"].as_str().unwrap();
+    let gallery = Gallery::open("connected", server);
+    gallery.sign_in();
+    for (page, path) in [
+        ("connections", "/connections".to_owned()),
+        ("connection", format!("/connections/{handle}")),
+        ("connection-edit", format!("/connections/{handle}/edit")),
+        ("connection-credential", format!("/connections/{handle}/credential")),
+        ("connection-remove", format!("/connections/{handle}/remove")),
+        ("usage-of-one", format!("/usage?connection={handle}")),
+        ("key", format!("/keys/{key}")),
+        ("key-narrow", format!("/keys/{key}/narrow")),
+        ("key-new", "/keys/new".to_owned()),
+        ("user-new", "/users/new".to_owned()),
+        ("user", gallery.users_page("")),
+        ("token-new", "/tokens/new".to_owned()),
+    ] {
+        gallery.view(page, &path);
+    }
+    gallery.go(&format!("/connections/{handle}/edit"));
+    gallery.window.find("#rules").enter(&format!(" {}", "W".repeat(60)));
+    gallery.window.find("main form button.primary").click();
+    gallery.window.find("#faults");
+    gallery.inspect("connection-edit-faults");
+    gallery.complaints.borrow_mut().retain(|line| !line.contains("status of 422"));
     gallery.close();
 }
