@@ -205,6 +205,44 @@ on_both! {
 }
 
 on_both! {
+    fn a_grant_that_is_taken_away_meanwhile_loses_nothing_of_the_form(backend) {
+        let (server, admin) = start(backend);
+        let bob = server.db_user(MEMBER, json!({"may_grant": ["calls:read", "leads:read"]}));
+        let browser = Browser::signed_in(&server.client.base, MEMBER);
+        let typed = [("name", "n8n"), ("expires", "7d"), ("scope", "calls:read"), ("scope", "leads:read")];
+        assert_eq!(send(&browser, &typed).status, 200);
+        let rotate = {
+            let keys = server.manage("GET", "/v1/keys", None).ok();
+            format!("/keys/{}/rotate", keys["data"][0]["id"].as_str().unwrap())
+        };
+        let form_of_rotation = browser.get(&rotate);
+        for (may_grant, lacking) in [(vec!["calls:read"], "leads:read"), (vec![], "calls:read, leads:read")] {
+            let user = format!("/users/{}", bob.id);
+            let rights: Vec<_> = may_grant.iter().map(|scope| ("may_grant", *scope)).chain([("role", "member")]).collect();
+            assert_eq!(admin.submit(&user, &user, &rights).status, 303);
+            let mut other = typed;
+            other[0].1 = "another";
+            let refused = send_to_member(&browser, &other);
+            assert_eq!((refused.status, attributes(&refused, "#name", "value")), (403, vec!["another".to_owned()]));
+            assert!(text(&refused, "#scope-error").contains(&format!("must not name {lacking}, ")), "{}", refused.body);
+            let token = form_token(&form_of_rotation);
+            let fields = [("form_token", &*token), ("overlap", "7d"), ("expires", "keep")];
+            let refused = browser.post_with(&rotate, &fields, &[]);
+            assert_eq!(refused.status, 403);
+            assert!(text(&refused, "#no-grants").contains(&format!("may not grant {lacking}")), "{}", refused.body);
+        }
+    }
+}
+
+/// Sends the form of somebody who opened it when they still might grant something.
+fn send_to_member(browser: &Browser, fields: &[(&str, &str)]) -> Answer {
+    let token = form_token(&browser.get("/account"));
+    let mut all = vec![("form_token", token.as_str())];
+    all.extend(fields);
+    browser.post_with("/keys/new", &all, &[])
+}
+
+on_both! {
     fn a_day_too_far_away_is_said_to_be_so(backend) {
         let (server, browser) = start(backend);
         let key = server.key("calls:read");

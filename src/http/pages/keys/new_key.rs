@@ -7,13 +7,12 @@ use askama::Template;
 use super::made::made;
 use super::new_key_form::{FIELDS, FormInput};
 use super::permissions::Row;
-use crate::domain;
 use crate::domain::keys::forms::FormOutcome;
 use crate::domain::keys::keyring::IssuedKey;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::pages::parts::expiry::{Life, lives_within, usual_life};
-use crate::http::pages::parts::form_error::FormErrors;
+use crate::http::pages::parts::form_error::{FormErrors, Refused, refusals};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::users::grants::promise;
 use crate::http::pages::{page, see_other};
@@ -187,14 +186,10 @@ pub async fn create(
             }
             return Ok(again(StatusCode::CONFLICT, typed, FormErrors::default(), twin));
         }
-        match bitting.issue_key_by_form(new, &principal, &nonce) {
+        match refusals(bitting.issue_key_by_form(new, &principal, &nonce), &FIELDS)? {
             Ok(FormOutcome::Made(made)) => Ok(Submission::Made(made)),
             Ok(FormOutcome::Known(id)) => Ok(Submission::Known(id)),
-            Err(domain::Error::Invalid(errors)) => {
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Ok(again(status, typed, FormErrors::new(errors, &FIELDS), None))
-            }
-            Err(other) => Err(other),
+            Err(Refused { status, errors }) => Ok(again(status, typed, errors, None)),
         }
     });
     match done.await? {

@@ -227,7 +227,7 @@ enum Submission {
     /// The form made this key before.
     Known(KeyId),
     /// The form is to be shown again, with its errors.
-    Again(Box<Found>, Typed, FieldErrors),
+    Again(StatusCode, Box<Found>, Typed, FieldErrors),
 }
 
 /// `POST /keys/{id}/rotate`
@@ -240,21 +240,27 @@ pub async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let done = state.run(move |bitting| {
+        let invalid = |errors| (StatusCode::UNPROCESSABLE_ENTITY, errors);
         let (typed, now) = (Typed::of_form(&sent), bitting.time.now());
         let nonce = bitting.nonce_of_form(sent.text("nonce"))?;
         let rotated = match typed.request(now) {
             Ok(request) => {
-                let rotated = bitting.rotate_key_by_form(id.0, request, &principal, &nonce);
-                validation_errors(rotated)?
+                match bitting.rotate_key_by_form(id.0, request, &principal, &nonce) {
+                    // The page says by itself what may not be granted.
+                    Err(domain::Error::NotGranted { .. }) => {
+                        Err((StatusCode::FORBIDDEN, FieldErrors::default()))
+                    }
+                    rotated => validation_errors(rotated)?.map_err(invalid),
+                }
             }
-            Err(errors) => Err(errors),
+            Err(errors) => Err(invalid(errors)),
         };
         match rotated {
             Ok(FormOutcome::Made(made)) => Ok(Submission::Rotated(made, now)),
             Ok(FormOutcome::Known(id)) => Ok(Submission::Known(id)),
-            Err(errors) => {
+            Err((status, errors)) => {
                 let found = find(bitting, &principal, id.0, Some(nonce))?;
-                Ok(Submission::Again(Box::new(found), typed, errors))
+                Ok(Submission::Again(status, Box::new(found), typed, errors))
             }
         }
     });
@@ -266,10 +272,10 @@ pub async fn rotate(
             page(StatusCode::OK, &template)
         }
         Submission::Known(id) => Ok(see_other(&format!("/keys/{id}"))),
-        Submission::Again(found, typed, errors) => {
+        Submission::Again(status, found, typed, errors) => {
             let errors = typed.errors(errors);
             let template = RotatePage::new(&viewer, *found, typed, errors);
-            page(StatusCode::UNPROCESSABLE_ENTITY, &template)
+            page(status, &template)
         }
     }
 }

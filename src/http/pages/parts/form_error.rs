@@ -95,8 +95,8 @@ impl Refused {
     }
 }
 
-/// Separates the errors that a form about a user shows from other errors of a use case. That
-/// somebody is the last administrator is shown at the first field.
+/// Separates the errors that a form shows from other errors of a use case. That somebody is the last
+/// administrator is shown at the first field.
 ///
 /// # Errors
 /// What is not said in the form.
@@ -105,6 +105,13 @@ pub fn refusals<T>(
     fields: &[Field],
 ) -> domain::Result<Result<T, Refused>> {
     match (result, fields.first()) {
+        (Err(domain::Error::NotGranted { required, granted }), Some(_)) => {
+            let lacking = required.iter().filter(|scope| !granted.contains(scope));
+            let lacking: Vec<String> = lacking.map(ToString::to_string).collect();
+            let why = format!("must not name {}, which you may not grant", lacking.join(", "));
+            let errors = FormErrors::new(FieldErrors::one("scopes", why), fields);
+            Ok(Err(Refused { status: StatusCode::FORBIDDEN, errors }))
+        }
         (Err(domain::Error::LastAdministrator), Some((_, id, _))) => {
             let sentence =
                 "This is the last administrator who can sign in. Make another one first.";
