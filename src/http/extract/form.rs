@@ -24,8 +24,9 @@ pub const SHOWN: &str = "shown";
 
 /// The fields that are new in each form, and not kept.
 const OF_ONE_FORM: [&str; 3] = [TOKEN, "nonce", "token"];
-/// How much of a form is kept while somebody signs in, in bytes.
-const MOST_KEPT: usize = 16 * 1024;
+/// How much of a form is kept while somebody signs in, in bytes. It comes back as one field, in which it
+/// is encoded once more, and must fit into a body then.
+const MOST_KEPT: usize = 128 * 1024;
 
 /// How much of a value is read, in characters. Every field but [`WHOLE`] has a lower limit, so that
 /// what is cut here is still refused as too long; and a form that is shown again with it stays small.
@@ -34,6 +35,14 @@ const LONGEST_VALUE: usize = 2000;
 const CUT: char = '…';
 /// The fields that are never cut, since what is left of a list would be taken for all of it.
 const WHOLE: [&str; 2] = [SHOWN, "rules"];
+
+/// What was typed into a form, to be kept while somebody signs in.
+pub enum Kept {
+    /// All of it, as one text.
+    Text(String),
+    /// It is too long, and a part of it would be taken for all.
+    TooLong,
+}
 
 /// A form's fields, in the order in which they were sent.
 #[derive(Clone, Default)]
@@ -93,8 +102,8 @@ impl Form {
     }
 
     /// What was typed, as one text, without passwords and without anything that holds a key or an
-    /// admin token. None if there is nothing to keep, or too much.
-    pub fn to_keep(&self, brand: &Brand) -> Option<String> {
+    /// admin token. None if there is nothing to keep.
+    pub fn to_keep(&self, brand: &Brand) -> Option<Kept> {
         let typed = self.0.iter().filter(|(name, value)| {
             let secret = name.contains("password")
                 || name.starts_with("credential_")
@@ -102,7 +111,11 @@ impl Form {
             !secret && !OF_ONE_FORM.contains(&name.as_str())
         });
         let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(typed).finish();
-        (!text.is_empty() && text.len() <= MOST_KEPT).then_some(text)
+        match text.len() {
+            0 => None,
+            1..=MOST_KEPT => Some(Kept::Text(text)),
+            _ => Some(Kept::TooLong),
+        }
     }
 
     /// The form whose fields were kept as this text.

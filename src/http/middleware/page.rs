@@ -22,7 +22,7 @@ use crate::domain::users::signed_in::{PageNeed, PageRefusal, admit, look_up};
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::FormToken;
-use crate::http::extract::form::{Draft, Form, KEPT};
+use crate::http::extract::form::{Draft, Form, KEPT, Kept};
 use crate::http::extract::form_token::BrowserSecret;
 use crate::http::pages::account::login::interrupted;
 use crate::http::state::State;
@@ -203,7 +203,10 @@ impl Page {
             Some(form.text(KEPT).to_owned())
         } else if form.author() == Some(user) {
             request.extensions_mut().insert(Outdated);
-            self.to_keep(request.request(), &form)
+            match self.to_keep(request.request(), &form) {
+                Some(Kept::Text(text)) => Some(text),
+                Some(Kept::TooLong) | None => None,
+            }
         } else {
             None
         };
@@ -216,7 +219,7 @@ impl Page {
 
     /// What of a form is kept for when it is shown again: only where this path shows it, and where
     /// the browser says that it is ours, since its token does not.
-    fn to_keep(&self, request: &HttpRequest, form: &Form) -> Option<String> {
+    fn to_keep(&self, request: &HttpRequest, form: &Form) -> Option<Kept> {
         let headers = request.headers();
         let said = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
         let shown = self.methods.contains(&Method::GET);
@@ -224,7 +227,7 @@ impl Page {
     }
 
     /// Sends the browser to the login page; what was to be read is opened after it, and what was
-    /// typed is kept.
+    /// typed is kept, or it is said that it is not.
     fn ask_to_sign_in(&self, request: &HttpRequest, form: Option<Form>) -> HttpResponse {
         let Some(form) = form else { return sign_in(Some(request)) };
         let kept = self.to_keep(request, &form);

@@ -5,9 +5,10 @@ use bitting::model::merge_patch::Edit;
 use serde_json::json;
 
 use super::{Operator, key_now, operator, server};
+use crate::support::browser::{PASSWORD, form_token};
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::{Reply, Vendor, header, path};
-use crate::support::{Backend, Browser, on_both};
+use crate::support::{Answer, Backend, Browser, on_both};
 
 const KEY: &str = "crm-0123456789abcdef";
 
@@ -152,6 +153,32 @@ on_both! {
         let refused = admin.submit(edit, edit, &fields);
         assert_eq!(refused.status, 422);
         assert_eq!(ours.shown("crm")["rules"], json!(rules));
+
+        // They are kept, too, while somebody signs in again; and it is said where something is not.
+        let token = form_token(&page);
+        let origin = [("origin", &*server.client.base)];
+        let longer = format!("{typed}\r\n").repeat(6);
+        for (rules, is_kept) in [(&typed, true), (&longer, false)] {
+            admin.plant_session(&"A".repeat(43));
+            let fields = [("form_token", &*token), ("name", "Renamed"), ("rules", rules), ("shown", &*shown[0])];
+            let asked = admin.post_with(edit, &fields, &origin);
+            assert_eq!(asked.status, 401);
+            assert_eq!(text(&asked, "#notice").contains("has been kept"), is_kept, "{}", text(&asked, "#notice"));
+            let field = |page: &Answer, name: &str| attributes(page, &format!("input[name={name}]"), "value").concat();
+            let names = ["form_token", "next", "kept", "kept_by"];
+            let mut fields: Vec<_> = names.map(|name| (name, field(&asked, name))).into();
+            fields.extend([("email", "ada@example.com".to_owned()), ("password", PASSWORD.to_owned())]);
+            let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let signed_in = admin.post_with("/login", &fields, &origin);
+            if !is_kept {
+                assert_eq!((signed_in.status, signed_in.header("location")), (303, edit));
+                continue;
+            }
+            let resume = [("form_token", field(&signed_in, "form_token")), ("kept", field(&signed_in, "kept"))];
+            let resume: Vec<_> = resume.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let again = admin.post_with(edit, &resume, &origin);
+            assert_eq!((again.status, text(&again, "#rules")), (200, text(&page, "#rules")));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use askama::Template;
 use crate::domain::users::signed_in::UserCaller;
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
-use crate::http::extract::form::KEPT;
+use crate::http::extract::form::{KEPT, Kept};
 use crate::http::extract::{Form, FormToken};
 use crate::http::pages::{page, see_other};
 use crate::http::state::State;
@@ -24,6 +24,7 @@ pub const PASSWORD_CHOSEN: &str = "/login?password=chosen";
 
 const ENDED: &str = "Your session has ended. Sign in to continue.";
 const ENDED_AND_KEPT: &str = "Your session has ended. Sign in to continue; what you typed has been kept, and nothing has been sent yet.";
+const ENDED_AND_LOST: &str = "Your session has ended, and what you typed is too long to be kept; nothing has been sent. To keep it, go back and copy it before you sign in.";
 const CHOSEN: &str = "Your password has been set. Sign in with it.";
 
 #[derive(Template, Default)]
@@ -71,20 +72,25 @@ pub async fn form(
     page(StatusCode::OK, &login)
 }
 
-/// Asks whoever sent a form in a session that has ended to sign in, and keeps what they typed.
+/// Asks whoever sent a form in a session that has ended to sign in, and keeps what they typed if it is
+/// not too long.
 ///
 /// # Errors
 /// When the page cannot be rendered.
 pub fn interrupted(
     token: &FormToken,
     path: &str,
-    kept: &str,
+    kept: &Kept,
     author: UserId,
 ) -> Result<HttpResponse, Problem> {
+    let (notice, kept) = match kept {
+        Kept::Text(text) => (ENDED_AND_KEPT, text.as_str()),
+        Kept::TooLong => (ENDED_AND_LOST, ""),
+    };
     let login = Login {
         form_token: &token.0,
         next: own_path(path).unwrap_or_default(),
-        notice: ENDED_AND_KEPT,
+        notice,
         kept,
         kept_by: &author.to_string(),
         ..Login::default()
