@@ -116,3 +116,16 @@ on_both! {
         assert_eq!(ended["data"].as_array().unwrap().len(), 3);
     }
 }
+
+on_both! {
+    fn whoever_types_wrong_passwords_too_often_is_told_so_in_the_form(backend) {
+        let (_server, browser) = start(backend);
+        let fields = [("current_password", "wrong"), ("password", OTHER)];
+        let change = || browser.submit("/account", "/account/password", &fields);
+        assert!((0..5).all(|_| change().status == 422));
+        let limited = change();
+        assert_eq!((limited.status, limited.header("retry-after")), (429, "30"));
+        let said = text(&limited, "#current_password-error");
+        assert_eq!(said, "Too many failed attempts; try again in 30 s.");
+    }
+}

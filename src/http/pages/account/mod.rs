@@ -5,11 +5,12 @@ pub mod password;
 pub mod setup;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::parts::browser::browser;
-use super::parts::form_error::{Field, FormErrors};
+use super::parts::form_error::{Field, FormErrors, Refused, refusals};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Pager, address, page_part, read_page};
 use super::parts::text::{AGENT, When, shortened};
@@ -147,10 +148,15 @@ pub async fn change_password(
     let changed = state.run(move |bitting| {
         let passwords = (present.as_str(), chosen.as_str());
         match bitting.change_password(&principal, &user, passwords, &client) {
-            Ok(signed_in) => Ok(Ok(signed_in)),
-            Err(Error::Invalid(errors)) => Ok(Err(errors)),
-            Err(Error::WrongPassword) => Ok(Err(FieldErrors::one("current_password", "is wrong"))),
-            Err(other) => Err(other),
+            Err(Error::WrongPassword) => {
+                let wrong = FieldErrors::one("current_password", "is wrong");
+                Ok(Err((Refused::invalid(wrong, &PASSWORD_FIELDS), None)))
+            }
+            Err(why @ Error::TooManyAttempts { seconds }) => {
+                let errors = FormErrors::one("current_password", &why.to_string());
+                Ok(Err((Refused { status: StatusCode::TOO_MANY_REQUESTS, errors }, Some(seconds))))
+            }
+            changed => Ok(refusals(changed, &PASSWORD_FIELDS)?.map_err(|refused| (refused, None))),
         }
     });
     match changed.await? {
@@ -159,10 +165,13 @@ pub async fn change_password(
             OwnCookie::session(&request, &state).give(&mut answer, &signed_in.secret);
             Ok(answer)
         }
-        Err(errors) => {
-            let errors = FormErrors::new(errors, &PASSWORD_FIELDS);
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            account(status, &viewer, &caller, &state, AccountQuery::FIRST, errors).await
+        Err((Refused { status, errors }, wait)) => {
+            let first = AccountQuery::FIRST;
+            let mut answer = account(status, &viewer, &caller, &state, first, errors).await?;
+            if let Some(seconds) = wait {
+                answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+            }
+            Ok(answer)
         }
     }
 }
