@@ -8,6 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use serde_json::Value;
 
 use crate::domain;
+use crate::model::FieldErrors;
 use crate::model::actor::Origin;
 use crate::model::connections::{
     ApiOrigin, AuthForm, ConnectionProfile, ConnectionTest, Kind, TestResult, VendorCredential,
@@ -66,9 +67,9 @@ impl<'a> Subject<'a> {
         profile: &'a ConnectionProfile,
     ) -> domain::Result<Self> {
         let target = profile.test_target(kind).ok_or_else(|| {
-            let why = "there is nothing to test the credential with: name a path that answers who may \
-                       read with --test-path, or save it without a test";
-            domain::Error::Refused(why.to_owned())
+            let why = "is missing: name a path that answers whoever has the credential, or save it \
+                       without a test";
+            domain::Error::Invalid(FieldErrors::one("test_path", why))
         })?;
         Ok(Self { kind, origin, target })
     }

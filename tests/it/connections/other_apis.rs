@@ -325,6 +325,10 @@ on_both! {
             ];
             admin.submit(page, "/connections/new", &fields)
         };
+        let untold = [("kind", "http"), ("name", "CRM"), ("handle", "crm"), ("base_url", vendor.origin()), ("credential_api_key", KEY)];
+        let untold = admin.submit(page, "/connections/new", &untold);
+        assert_eq!((untold.status, attributes(&untold, "#faults a", "href")), (422, vec!["#test_path".to_owned()]));
+        assert!(!untold.body.contains("--test-path"), "{}", text(&untold, "#test_path-error"));
         let refused = add("GET /v1/things");
         assert_eq!(refused.status, 422);
         assert_eq!(text(&refused, "#rules"), "GET /v1/things");

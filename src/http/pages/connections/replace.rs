@@ -14,7 +14,8 @@ use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::connections::Handle;
 
-const FIELDS: [Field; 1] = [("credential", "credential", "The credential")];
+const FIELDS: [Field; 2] =
+    [("credential", "credential", "The credential"), ("test_path", "credential", "The test")];
 
 #[derive(Template)]
 #[template(path = "connection_credential.html")]
