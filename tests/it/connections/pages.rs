@@ -222,7 +222,10 @@ on_both! {
             assert!(tab.ends_with("&connection=calls"), "{tab}");
         }
 
+        let links = |page: &Answer| attributes(page, ".filters a.button", "href");
+        assert_eq!(links(&admin.get("/usage?connection=calls")), ["/connections/calls"]);
         let nothing = admin.get("/usage?connection=nobody");
+        assert_eq!(links(&nothing), [""; 0], "there is no such connection to lead to");
         assert!(text(&nothing, "#empty").contains("No requests"));
         assert_eq!(attributes(&nothing, "#connection option[selected]", "value"), ["nobody"]);
         assert_eq!(admin.get("/usage?connection=NOBODY").status, 422);

@@ -59,6 +59,8 @@ struct UsagePage {
     window: &'static str,
     /// The connection it is about, if it is about one.
     over: Option<String>,
+    /// Whether there still is such a one.
+    present: bool,
     /// The connections it can be narrowed to.
     connections: Vec<Choice>,
     /// Where the figures are exported; `by` is to be added.
@@ -143,6 +145,8 @@ pub async fn show(
     let (principal, narrowed) = (viewer.principal.clone(), over.clone());
     let found = state.run(move |bitting| {
         let usage = bitting.overall_usage(&principal, narrowed.as_ref())?;
+        let there = bitting.list_connections(&principal)?;
+        let present = there.iter().any(|there| Some(&there.handle) == narrowed.as_ref());
         // A page of keys, although fewer are shown: the order is a minute old, and a key that has
         // become busy since then is found among its neighbours. They are sorted by all their
         // requests, so where some are left out, they are not shown.
@@ -151,9 +155,9 @@ pub async fn show(
             None => bitting.key_table(&principal, &KeyFilter::default(), most_used, 1)?.rows,
             Some(_) => Vec::new(),
         };
-        Ok((usage, keys, bitting.time.now()))
+        Ok((usage, present, keys, bitting.time.now()))
     });
-    let (OverallUsage { windows, connections }, keys, now) = found.await?;
+    let (OverallUsage { windows, connections }, present, keys, now) = found.await?;
     let line = |(name, access, tallies): (&str, Access, [Tally; 3])| ResourceLine {
         resource: if name == OTHER { "no resource" } else { name }.to_owned(),
         access: access.as_str(),
@@ -169,6 +173,7 @@ pub async fn show(
         sums: Sum::of_all(&windows),
         connections: choices(connections, over.as_ref()),
         over: over.map(|handle| handle.to_string()),
+        present,
         export: format!("/usage/export?window={}{narrowed}", window.as_str()),
         tabs: Tab::of_all("/usage", &narrowed, window),
         chart: window.chart(&windows),
