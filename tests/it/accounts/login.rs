@@ -35,6 +35,8 @@ on_both! {
         assert!(!browser.is_signed_in());
         let wrong = browser.log_in(EMAIL, "not the right password");
         assert_eq!(wrong.status, 401);
+        // Readers of screens are led to what is wrong.
+        assert!(wrong.body.contains("id=\"complaint\" tabindex=\"-1\" autofocus>"));
         assert!(wrong.body.contains("The e-mail address or the password is wrong. Try again."));
         assert!(wrong.body.contains("value=\"ada@example.com\""));
         assert!(!wrong.body.contains("not the right password"));

@@ -33,7 +33,7 @@ on_both! {
             let fields = [("token", &*token), ("email", email), ("password", password)];
             let answer = browser.submit(&page, "/setup", &fields);
             assert_eq!(answer.status, 422, "{answer:#?}");
-            assert!(answer.body.contains(complaint), "{answer:#?}");
+            assert!(answer.body.contains(&format!("autofocus>{complaint}")), "{answer:#?}");
             assert!(answer.body.contains(&format!("value=\"{email}\"")) && !answer.body.contains(password));
         }
         let fields = [("token", &*token), ("email", EMAIL), ("password", PASSWORD)];
