@@ -1,4 +1,4 @@
-//! Keys and admin tokens made by a form: however often a form is sent, it makes one.
+//! What a form makes: however often it is sent, it makes one key, admin token or user.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -17,9 +17,9 @@ use crate::store::keys::forms;
 
 /// The outcome of a form that was submitted.
 pub enum FormOutcome<Made, Known> {
-    /// The form has made the key or token now.
+    /// The form has made it now.
     Made(Box<Made>),
-    /// The form had made the key or token before, which this identifies.
+    /// The form had made before what this identifies.
     Known(Known),
 }
 
@@ -76,7 +76,7 @@ impl Bitting {
 
 /// Runs `issue` with a first step for its transaction, which records what the form makes, or, if
 /// the form has made something before, rolls everything back.
-pub(super) fn by_form<Made, Id: FromStr + Display>(
+pub(in crate::domain) fn by_form<Made, Id: FromStr + Display>(
     nonce: &RandomSecret,
     issue: impl FnOnce(&mut dyn FnMut(&mut AnyConnection, Id) -> Result<()>) -> Result<Made>,
 ) -> Result<FormOutcome<Made, Id>> {

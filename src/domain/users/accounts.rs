@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
+use crate::domain::keys::forms::{FormOutcome, by_form};
 use crate::domain::principal::{Principal, require};
 use crate::model::FieldErrors;
 use crate::model::audit::Action;
@@ -13,6 +14,7 @@ use crate::model::email::Email;
 use crate::model::id::{PublicId, UserId};
 use crate::model::merge_patch::Edit;
 use crate::model::password::Password;
+use crate::model::random_secret::RandomSecret;
 use crate::model::scope::ScopeSet;
 use crate::model::table::NumberedPage;
 use crate::model::user::{NewUser, Role, User, UserChange, UserFilter};
@@ -32,13 +34,39 @@ impl Bitting {
         new: &NewUser,
         password: Option<&Password>,
     ) -> Result<User> {
+        self.add_user_with(principal, new, password, |_, _| Ok(()))
+    }
+
+    /// Adds a user by the form with this nonce, unless the form has added one already.
+    ///
+    /// # Errors
+    /// As [`Self::add_user`].
+    pub fn add_user_by_form(
+        &self,
+        principal: &Principal,
+        new: &NewUser,
+        nonce: &RandomSecret,
+    ) -> Result<FormOutcome<User, UserId>> {
+        by_form(nonce, |first| self.add_user_with(principal, new, None, first))
+    }
+
+    /// [`Self::add_user`] with a step that runs in the transaction before the user is stored.
+    fn add_user_with(
+        &self,
+        principal: &Principal,
+        new: &NewUser,
+        password: Option<&Password>,
+        first: impl FnOnce(&mut AnyConnection, UserId) -> Result<()>,
+    ) -> Result<User> {
         // Nothing is hashed for somebody who will be refused.
         let password = password.filter(|_| principal.administers());
         let hash = password.map(|password| self.hasher.hash(password)).transpose()?;
         let added = self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
             require(self.reload_rights(connection, principal)?.administers())?;
-            self.insert_user(connection, principal, new, hash.as_deref())
+            let id = self.new_user_id();
+            first(connection, id)?;
+            self.insert_user_as(connection, principal, id, new, hash.as_deref())
         });
         let user =
             self.audit_denial(principal, None, &json!({"attempt": "user.created"}), added)?;
@@ -51,6 +79,21 @@ impl Bitting {
         &self,
         connection: &mut AnyConnection,
         principal: &Principal,
+        new: &NewUser,
+        hash: Option<&str>,
+    ) -> Result<User> {
+        self.insert_user_as(connection, principal, self.new_user_id(), new, hash)
+    }
+
+    fn new_user_id(&self) -> UserId {
+        UserId::from_number(self.next_id(self.time.now()))
+    }
+
+    fn insert_user_as(
+        &self,
+        connection: &mut AnyConnection,
+        principal: &Principal,
+        id: UserId,
         new: &NewUser,
         hash: Option<&str>,
     ) -> Result<User> {
@@ -69,7 +112,7 @@ impl Bitting {
         }
         let now = self.time.now();
         let user = User {
-            id: UserId::from_number(self.next_id(now)),
+            id,
             email: new.email.clone(),
             role,
             may_grant: new.may_grant.clone(),

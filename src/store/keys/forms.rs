@@ -1,4 +1,4 @@
-//! Forms that have made their key or admin token, in the database.
+//! Forms that have made their key, admin token or user, in the database.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::key_forms as table;
 
-/// Records that the form with this nonce made the key or token with this id.
+/// Records that the form with this nonce made what has this id.
 pub fn insert(connection: &mut AnyConnection, nonce: &Digest, made: impl Display) -> Result<()> {
     diesel::insert_into(table::table)
         .values((table::digest.eq(nonce.as_bytes().to_vec()), table::key_id.eq(made.to_string())))
@@ -19,7 +19,7 @@ pub fn insert(connection: &mut AnyConnection, nonce: &Digest, made: impl Display
     Ok(())
 }
 
-/// The id of the key or token that the form with this nonce made, if it made one.
+/// The id of what the form with this nonce made, if it made something.
 pub fn find<Id: FromStr>(connection: &mut AnyConnection, nonce: &Digest) -> Result<Option<Id>> {
     let id: Option<String> = table::table
         .filter(table::digest.eq(nonce.as_bytes().to_vec()))

@@ -278,3 +278,18 @@ fn admin_tokens_are_handed_to_administrators_alone() {
     assert!(text(&asked, "#touched").contains("They have 1 admin token in use"));
     assert_eq!(texts(&asked, "#transfer_to option"), ["Choose a user", ADMIN]);
 }
+
+on_both! {
+    fn a_form_that_is_sent_twice_adds_one_user_and_leads_to_them(backend) {
+        let (server, admin) = start(backend);
+        let form = admin.get("/users/new");
+        let nonce = attributes(&form, "input[name=nonce]", "value").concat();
+        let fields = [("nonce", &*nonce), ("email", MEMBER), ("role", "member")];
+        assert!(admin.submit("/users/new", "/users/new", &fields).body.contains("/password?token="));
+        let again = admin.submit("/users/new", "/users/new", &fields);
+        let user = server.database.db_texts(&format!("SELECT id FROM users WHERE email = '{MEMBER}'")).concat();
+        assert_eq!((again.status, again.header("location")), (303, &*format!("/users/{user}")));
+        let other = [("email", MEMBER), ("role", "member")];
+        assert_eq!(admin.submit("/users/new", "/users/new", &other).status, 422);
+    }
+}

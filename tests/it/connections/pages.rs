@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{db_add, key_now, server};
+use crate::support::browser::form_token;
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::{aircall, callrail};
 use crate::support::{Answer, Backend, Browser, on_both};
@@ -75,7 +76,11 @@ on_both! {
         assert_eq!(text(&admin.get("/connections/calls"), ".head .pill"), "Disabled");
         admin.submit("/connections/calls", "/connections/calls/enable", &[]);
         let remove = "/connections/calls/remove";
-        assert_eq!(admin.submit(remove, remove, &[]).header("location"), "/connections");
+        let token = form_token(&admin.get(remove));
+        for _twice in 0..2 {
+            let removed = admin.post_with(remove, &[("form_token", &token)], &[]);
+            assert_eq!((removed.status, removed.header("location")), (303, "/connections"));
+        }
         assert_eq!(admin.get("/connections/calls").status, 404);
     }
 }

@@ -8,7 +8,7 @@ use super::{StatePill, kind_words};
 use crate::domain;
 use crate::domain::Bitting;
 use crate::domain::principal::Principal;
-use crate::http::error::Problem;
+use crate::http::error::{Code, Problem};
 use crate::http::extract::Id;
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
 use crate::http::pages::parts::text::{NAME, When, shortened};
@@ -203,6 +203,9 @@ pub async fn remove(
     handle: Id<Handle>,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal;
-    state.run(move |bitting| bitting.remove_connection(&principal, &handle.0)).await?;
-    Ok(see_other("/connections"))
+    match state.run(move |bitting| bitting.remove_connection(&principal, &handle.0)).await {
+        // The same form may have removed it already.
+        Err(problem) if problem.code() != Code::NotFound => Err(problem),
+        _ => Ok(see_other("/connections")),
+    }
 }

@@ -14,7 +14,8 @@ use super::parts::form_error::{Field, FormErrors, Refused, refusals};
 use super::parts::frame::{Frame, Section, Viewer};
 use super::parts::pager::{Choice, Pager, address, is_searchable, page_part, read_page};
 use super::parts::text::{NAME, When, number, shortened};
-use super::{page, public_address};
+use super::{page, public_address, see_other};
+use crate::domain::keys::forms::FormOutcome;
 use crate::http::error::Problem;
 use crate::http::extract::{Draft, Form, PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
@@ -164,21 +165,34 @@ struct NewUserPage {
     email: String,
     roles: Vec<RoleChoice>,
     rows: Vec<Row>,
+    nonce: String,
     errors: FormErrors,
 }
 
 impl NewUserPage {
-    fn new(viewer: &Viewer, email: String, rights: &Rights, errors: FormErrors) -> Self {
-        let frame = viewer.frame(Section::Users);
-        Self { frame, email, roles: rights.roles(), rows: rights.rows(&viewer.catalog), errors }
+    fn new(
+        viewer: &Viewer,
+        email: String,
+        rights: &Rights,
+        nonce: &RandomSecret,
+        errors: FormErrors,
+    ) -> Self {
+        let (roles, rows) = (rights.roles(), rights.rows(&viewer.catalog));
+        let nonce = nonce.expose();
+        Self { frame: viewer.frame(Section::Users), email, roles, rows, nonce, errors }
     }
 }
 
 /// `GET /users/new`
-pub async fn form(viewer: Viewer, draft: Draft) -> Result<HttpResponse, Problem> {
+pub async fn form(
+    viewer: Viewer,
+    state: web::Data<State>,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
+    let nonce = state.run(|bitting| bitting.form_nonce()).await?;
     let email = draft.or(|form| form.text("email").to_owned(), String::new);
     let rights = draft.or(Rights::of_form, Rights::nothing);
-    let template = NewUserPage::new(&viewer, email, &rights, FormErrors::default());
+    let template = NewUserPage::new(&viewer, email, &rights, &nonce, FormErrors::default());
     page(StatusCode::OK, &template)
 }
 
@@ -194,22 +208,30 @@ pub async fn add(
     object.insert("email".to_owned(), json!(email));
     let principal = viewer.principal.clone();
     let added = state.run(move |bitting| {
+        let nonce = bitting.nonce_of_form(sent.text("nonce"))?;
         let new = match NewUser::from_object(&object, &bitting.catalog) {
             Ok(new) => new,
-            Err(errors) => return Ok(Err(Refused::invalid(errors, &NEW_FIELDS))),
+            Err(errors) => return Ok(Err((Refused::invalid(errors, &NEW_FIELDS), nonce))),
         };
-        match refusals(bitting.add_user(&principal, &new, None), &NEW_FIELDS)? {
-            Ok(user) => {
+        let added = bitting.add_user_by_form(&principal, &new, &nonce);
+        match refusals(added, &NEW_FIELDS)? {
+            Ok(FormOutcome::Made(user)) => {
                 let link = bitting.make_password_link(&principal, user.id)?;
-                Ok(Ok((user, link)))
+                Ok(Ok(FormOutcome::Made(Box::new((*user, link)))))
             }
-            Err(refused) => Ok(Err(refused)),
+            Ok(FormOutcome::Known(id)) => Ok(Ok(FormOutcome::Known(id))),
+            Err(refused) => Ok(Err((refused, nonce))),
         }
     });
     match added.await? {
-        Ok((user, link)) => show_link(&viewer, &state, &request, &user, &link, true),
-        Err(Refused { status, errors }) => {
-            page(status, &NewUserPage::new(&viewer, email, &rights, errors))
+        Ok(FormOutcome::Made(added)) => {
+            let (user, link) = *added;
+            show_link(&viewer, &state, &request, &user, &link, true)
+        }
+        // There they get another link, if the first answer was lost.
+        Ok(FormOutcome::Known(id)) => Ok(see_other(&format!("/users/{id}"))),
+        Err((Refused { status, errors }, nonce)) => {
+            page(status, &NewUserPage::new(&viewer, email, &rights, &nonce, errors))
         }
     }
 }
