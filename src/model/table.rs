@@ -37,6 +37,15 @@ pub struct NumberedPage<T> {
     pub place: PagePosition,
 }
 
+impl<T> NumberedPage<T> {
+    /// One page of a list that is all there.
+    pub fn of(list: Vec<T>, page: usize) -> Self {
+        let place = PagePosition::of(page, list.len());
+        let rows = list.into_iter().skip(place.before()).take(ROWS_PER_PAGE).collect();
+        Self { rows, place }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

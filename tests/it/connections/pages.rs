@@ -1,8 +1,9 @@
 //! The pages of connections, and what programs read of them.
 
+use bitting::model::connections::{NewConnection, VendorCredential};
 use serde_json::json;
 
-use super::{db_add, key_now, server};
+use super::{db_add, key_now, operator, server};
 use crate::support::browser::form_token;
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::{aircall, callrail};
@@ -237,5 +238,32 @@ on_both! {
         let eve = Browser::signed_in(&server.client.base, "eve@example.com");
         let others = eve.get("/usage?connection=calls");
         assert!(text(&others, "#empty").contains("No requests"), "{}", others.body);
+    }
+}
+
+#[test]
+fn many_connections_are_listed_in_pages() {
+    let vendor = callrail::start();
+    let server = server(Backend::Sqlite, &vendor);
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    for n in 0..60 {
+        let object = json!({
+            "handle": format!("c{n:03}-{}", "w".repeat(35)), "name": "&".repeat(100),
+            "kind": "callrail", "base_url": vendor.origin(),
+        });
+        let new = NewConnection::from_object(object.as_object().unwrap()).unwrap();
+        let fields = new.kind.credential_fields(None);
+        let credential = VendorCredential::parse(&fields, callrail::KEY).unwrap();
+        server.bitting.add_connection(&operator(), new, &credential, true).unwrap();
+    }
+    let admin = Browser::signed_in(&server.client.base, ADMIN);
+    for (path, rows, place) in [
+        ("/connections", 50, "1 to 50 of 60"),
+        ("/connections?page=2", 10, "51 to 60 of 60"),
+        ("/connections?page=9", 10, "51 to 60 of 60"),
+    ] {
+        let page = admin.get(path);
+        assert_eq!((texts(&page, "tbody tr").len(), &*text(&page, ".pages span")), (rows, place));
+        assert!(page.body.len() < 100_000, "{path}: {}", page.body.len());
     }
 }

@@ -12,10 +12,13 @@ use askama::Template;
 
 use super::page;
 use super::parts::frame::{Frame, Section, Viewer};
+use super::parts::pager::{Pager, address, page_part, read_page};
 use super::parts::text::{NAME, When, shortened};
 use crate::http::error::Problem;
+use crate::http::extract::{PageQuery, QueryReader, ReadQuery};
 use crate::http::state::State;
 use crate::model::connections::{Connection, ConnectionState, Kind};
+use crate::model::table::NumberedPage;
 use crate::model::time::Moment;
 
 /// A state, for a pill: its class and its words.
@@ -59,6 +62,16 @@ struct ConnectionsPage {
     frame: Frame,
     manages: bool,
     connections: Vec<Line>,
+    pager: Pager,
+}
+
+/// Which page of the list is asked for.
+pub struct ConnectionsQuery(usize);
+
+impl ReadQuery for ConnectionsQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        Self(read_page(query))
+    }
 }
 
 struct Line {
@@ -84,7 +97,11 @@ impl Line {
 }
 
 /// `GET /connections`
-pub async fn list(viewer: Viewer, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    viewer: Viewer,
+    state: web::Data<State>,
+    PageQuery(ConnectionsQuery(wanted)): PageQuery<ConnectionsQuery>,
+) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
     let read = state.run(move |bitting| {
         let now = bitting.time.now();
@@ -92,10 +109,15 @@ pub async fn list(viewer: Viewer, state: web::Data<State>) -> Result<HttpRespons
             let (state, _why) = bitting.state_of(&each);
             Line::new(each, state, now)
         };
-        Ok(bitting.list_connections(&principal)?.into_iter().map(line).collect::<Vec<_>>())
+        let NumberedPage { rows, place } =
+            NumberedPage::of(bitting.list_connections(&principal)?, wanted);
+        Ok(NumberedPage { rows: rows.into_iter().map(line).collect(), place })
     });
+    let table = read.await?;
+    let at_page = |page| address("/connections", [page_part(page)]);
     let template = ConnectionsPage {
-        connections: read.await?,
+        pager: Pager::of(&table, "connection", at_page),
+        connections: table.rows,
         frame: viewer.frame(Section::Connections),
         manages: viewer.principal.administers(),
     };
