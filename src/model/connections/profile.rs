@@ -337,7 +337,7 @@ mod tests {
         let unknown = json!({"base_url": "https://x"}).as_object().unwrap().clone();
         assert!(before.profile.patched(unknown, Kind::CallRail).is_err());
         for blank in [json!(""), json!(" "), Value::Null] {
-            let patch = [("name".to_owned(), blank)].into_iter().collect();
+            let patch: Map<String, Value> = [("name".to_owned(), blank)].into_iter().collect();
             assert!(before.profile.patched(patch, Kind::CallRail).is_err());
         }
     }
