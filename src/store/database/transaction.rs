@@ -102,14 +102,18 @@ impl Session {
         &mut self,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let value =
-            self.transaction("BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL READ COMMITTED", f)?;
-        let confirmed = self.ask(|connection| match connection {
-            AnyConnection::Sqlite(_) => Ok(()),
-            AnyConnection::Postgres(connection) => replication::confirm(connection),
-        });
-        // Whatever failed, the change is committed and nobody knows where.
-        confirmed.map_err(|_| Error::OutcomeUnknown)?;
+        let begin = ["BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL READ COMMITTED"];
+        let (value, waits) = self.transaction(begin[0], begin[1], |connection| {
+            let value = f(connection)?;
+            Ok::<_, E>((value, replication::waits(connection)?))
+        })?;
+        if waits {
+            // Whatever failed, the change is committed and nobody knows where.
+            self.ask(replication::confirm).map_err(|why| {
+                tracing::warn!(%why, "whether standbys have a change is not known");
+                Error::OutcomeUnknown
+            })?;
+        }
         Ok(value)
     }
 }
@@ -176,6 +180,15 @@ impl AdvisoryLock {
     /// # Errors
     /// When the database fails or the turn does not come in time.
     pub fn acquire(self, connection: &mut AnyConnection) -> Result<()> {
+        match connection {
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(connection) => Ok(connection
+                .batch_execute(&format!("SELECT pg_advisory_xact_lock({})", self.number()))?),
+        }
+    }
+
+    /// Both of its numbers, as PostgreSQL takes them.
+    fn number(self) -> String {
         // "bitt" in ASCII, so that other programs' locks are unlikely to be the same.
         const NAMESPACE: i32 = 0x6269_7474;
         let number = match self {
@@ -187,10 +200,6 @@ impl AdvisoryLock {
             Self::Logins => 6,
             Self::Resources => 7,
         };
-        match connection {
-            AnyConnection::Sqlite(_) => Ok(()),
-            AnyConnection::Postgres(connection) => Ok(connection
-                .batch_execute(&format!("SELECT pg_advisory_xact_lock({NAMESPACE}, {number})"))?),
-        }
+        format!("{NAMESPACE}, {number}")
     }
 }

@@ -89,6 +89,8 @@ fn a_commit_whose_wait_was_cancelled_is_not_taken_for_confirmed() {
     }
     let cluster = Cluster::new();
     cluster.execute("postgres", "CREATE DATABASE bitting");
+    // Then a backslash in a text stands for something else.
+    cluster.execute("postgres", "ALTER ROLE bitting SET standard_conforming_strings = off");
     let mut standby = cluster.standby();
     let database = TestDatabase::at(Backend::Postgres, cluster.url("bitting"));
     let server = TestServer::on(Arc::new(database), Options::default());
