@@ -15,6 +15,7 @@ use super::lifeline;
 use super::lifeline::{Lifeline, Lifelines};
 use super::parameters;
 use super::standby;
+use super::standby::Kind;
 use super::target::Target;
 use crate::store::error::{Error, Result};
 
@@ -31,7 +32,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_millis(1500);
 /// nobody has set up.
 const LIMITED: &str = "SET LOCAL statement_timeout = 4000; SET LOCAL lock_timeout = 0; \
                        SET LOCAL idle_in_transaction_session_timeout = 10000";
-/// For whoever looks a database over, which takes its time.
+/// For what takes its time: migrating a database, looking it over, mending it.
 const UNLIMITED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
                          SET LOCAL idle_in_transaction_session_timeout = 0";
 
@@ -138,7 +139,7 @@ impl r2d2::ManageConnection for Connector {
         if session.era != self.shared.era.load(Ordering::Acquire) {
             return Err(Error::Refused("opened before the database was set back".to_owned()));
         }
-        session.refuse_standby()
+        session.demand(Kind::Writable)
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
@@ -164,21 +165,28 @@ impl Session {
         }
     }
 
-    /// Fails where the connection leads to a standby, or nowhere any more.
-    pub(super) fn refuse_standby(&mut self) -> Result<()> {
+    /// Has the database set no limit to what follows.
+    pub(super) fn take_time(&mut self) {
+        (self.limits, self.is_limited) = (UNLIMITED, false);
+    }
+
+    /// Fails where the connection leads to no server of this kind, or nowhere any more.
+    pub(super) fn demand(&mut self, kind: Kind) -> Result<()> {
         lifeline::within(SIGN_OF_LIFE, || {
             self.guard(|session| match &mut session.connection {
                 AnyConnection::Sqlite(_) => Ok(()),
-                AnyConnection::Postgres(connection) => standby::refuse(connection),
+                AnyConnection::Postgres(connection) => standby::refuse(connection, kind),
             })
         })
     }
 }
 
 impl Target {
-    /// Opens a connection outside the pools.
+    /// Opens a connection outside the pools, for a command that may take its time.
     pub(in crate::store) fn open(&self) -> Result<Session> {
-        Connector::new(self, &Arc::default(), &Arc::default(), false).open()
+        let mut session = Connector::new(self, &Arc::default(), &Arc::default(), false).open()?;
+        session.take_time();
+        Ok(session)
     }
 
     /// Opens a connection that on SQLite works only while nobody else has the file open.
@@ -190,11 +198,10 @@ impl Target {
         Ok(session)
     }
 
-    /// Opens a connection for looking, which may take its time. It does not open an SQLite file
-    /// read-only: such a connection leaves its write-ahead log behind.
+    /// Opens a connection for looking. It does not open an SQLite file read-only: such a connection
+    /// leaves its write-ahead log behind.
     pub(in crate::store) fn open_to_look(&self) -> Result<Session> {
         let mut session = self.open()?;
-        (session.limits, session.is_limited) = (UNLIMITED, false);
         if let AnyConnection::Sqlite(connection) = &mut session.connection {
             connection.batch_execute("PRAGMA query_only = ON;")?;
         }

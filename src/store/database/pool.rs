@@ -18,6 +18,7 @@ use super::file_identity::FileIdentity;
 use super::lifeline;
 use super::permits::{Permit, Permits};
 use super::preconditions;
+use super::standby::Kind;
 use super::target::Target;
 use crate::store::error::{Error, Result};
 
@@ -204,6 +205,9 @@ impl Database {
     /// # Errors
     /// When the operating system gives no thread.
     pub fn watch(&self) -> std::io::Result<()> {
+        if let Target::Sqlite(_) = self.target {
+            return Ok(());
+        }
         let shared = Arc::downgrade(&self.shared);
         let cut = move || {
             while let Some(shared) = shared.upgrade() {
@@ -290,14 +294,14 @@ impl Database {
         taken
     }
 
-    /// Opens a connection outside the pools.
+    /// Opens a connection outside the pools, also to a primary that takes no changes at the moment.
     ///
     /// # Errors
     /// When the database cannot be opened, or is a standby.
     pub fn dedicated(&self) -> Result<Session> {
         let mut session =
             Connector::new(&self.target, &self.shared, &Arc::default(), true).open()?;
-        session.refuse_standby()?;
+        session.demand(Kind::Primary)?;
         Ok(session)
     }
 }

@@ -66,6 +66,32 @@ fn a_standby_that_lags_behind_is_not_believed_and_the_way_back_is_found() {
     });
 }
 
+/// As some providers have it when its disk is full.
+#[test]
+fn a_primary_that_takes_no_changes_is_believed() {
+    let server = TestServer::start(Backend::Postgres);
+    let key = server.key("calls:read");
+    let name = server.database.url.rsplit('/').next().unwrap().to_owned();
+    let from_now_on = |set: &str| {
+        server.database.db_execute(&format!("ALTER DATABASE {name} {set}"));
+        server.database.db_execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+    };
+    let create = || {
+        let body = serde_json::json!({"name": "new", "scopes": ["calls:read"]});
+        server.manage("POST", "/v1/keys", Some(&body))
+    };
+    from_now_on("SET default_transaction_read_only = on");
+    eventually("changes are read again", || server.bitting.read_feed().is_ok());
+    server.clock.pass(Duration::from_millis(5_001));
+    eventually("keys are judged", || server.call(&key, "GET", "/v1/ping", None).status == 200);
+    create().expect(503, "unavailable");
+    from_now_on("RESET default_transaction_read_only");
+    eventually("keys are made again", || create().status == 201);
+}
+
 #[test]
 fn of_several_hosts_the_primary_is_found() {
     if !can_start_servers() {
