@@ -61,9 +61,14 @@ pub fn examine(
         }
     }
     let unusable = |why: store::Error| {
-        let remedy = "check that the database is running, reachable, Bitting's own and undamaged; \
-                      if it is damaged, restore a backup";
-        Finding::wrong("database", why.to_string(), remedy)
+        let why = why.to_string();
+        // Whoever refuses a database for what it is says what to do.
+        let told = why.split_once("; ").unwrap_or((
+            &why,
+            "check that the database is running, reachable, Bitting's own and undamaged; if it is \
+             damaged, restore a backup",
+        ));
+        Finding::wrong("database", told.0, told.1)
     };
     let mut inspection = match Inspection::open(target) {
         Ok(inspection) => inspection,

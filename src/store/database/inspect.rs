@@ -12,6 +12,7 @@ use super::connection::Session;
 use super::identities;
 use super::migrate;
 use super::migrate::Look;
+use super::ownership::OUR_SCHEMA;
 use super::preconditions::ServerFacts;
 use super::target::Target;
 use crate::model::connections::Connection;
@@ -154,10 +155,10 @@ impl Inspection {
         let database_id = self.0.read(connections::database_id)?;
         let place = match (&mut self.0.connection, target) {
             (AnyConnection::Postgres(connection), _) => {
-                diesel::sql_query(
+                diesel::sql_query(format!(
                     "SELECT CONCAT_WS(' ', pg_postmaster_start_time(), current_database(), \
-                     current_schema()) AS line",
-                )
+                     {OUR_SCHEMA}) AS line"
+                ))
                 .get_result::<Line>(connection)?
                 .line
             }
@@ -207,14 +208,13 @@ impl Inspection {
                 Ok(damages.chain(orphans.into_iter().map(|orphan| orphan.line)).collect())
             }
             AnyConnection::Postgres(connection) => {
-                let tables: Vec<Line> = diesel::sql_query(
+                let tables: Vec<Line> = diesel::sql_query(format!(
                     "SELECT CAST(t.oid::regclass AS TEXT) AS line FROM pg_catalog.pg_class AS t \
-                     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
-                     WHERE n.nspname = current_schema() AND t.relkind IN ('r', 'p') \
+                     WHERE t.relnamespace = {OUR_SCHEMA} AND t.relkind IN ('r', 'p') \
                      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d \
                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = t.oid \
-                     AND d.deptype = 'e')",
-                )
+                     AND d.deptype = 'e')"
+                ))
                 .load(connection)?;
                 for Line { line: table } in tables {
                     connection.batch_execute(&format!(

@@ -14,7 +14,7 @@ use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use uuid::Uuid;
@@ -24,6 +24,8 @@ use super::connection::{Session, sqlite_uri};
 use super::generation::{FIRST, GENERATION};
 use super::identities;
 use super::libpq;
+use super::ownership;
+use super::ownership::{OUR_SCHEMA, State};
 use super::pool::Database;
 use super::preconditions;
 use super::preconditions::ServerFacts;
@@ -156,30 +158,30 @@ fn bring_up_to_date(
     now: Moment,
     missing: Missing,
 ) -> Result<DatabaseInfo> {
-    let state = session.read(state)?;
-    match (&state, missing) {
-        (State::Empty, Missing::Refuse) => {
+    let is_up_to_date = match session.read(ownership::state)? {
+        State::Empty if missing == Missing::Refuse => {
             return Err(Error::Refused(format!(
                 "{target}: the database is empty; prepare it with `bitting migrate`"
             )));
         }
-        (State::Foreign, _) => return Err(foreign(target)),
-        (State::Ours { oldest_program, .. }, _) if *oldest_program > GENERATION => {
-            return Err(too_new(target, *oldest_program));
+        State::Empty => false,
+        State::Foreign => return Err(ownership::foreign(target)),
+        State::Elsewhere { schema } => return Err(ownership::elsewhere(target, &schema)),
+        State::Ours { oldest_program, .. } if oldest_program > GENERATION => {
+            return Err(ownership::too_new(target, oldest_program));
         }
-        (State::Ours { brand: stored, .. }, _)
+        State::Ours { brand: stored, .. }
             if brand.is_some_and(|given| given.as_str() != stored) =>
         {
             let given = brand.map(Brand::to_string).unwrap_or_default();
-            return Err(Error::Brand { given, stored: stored.clone() });
+            return Err(Error::Brand { given, stored });
         }
-        // Who only looks at a database that is up to date need not wait for its writers.
-        (State::Ours { .. }, Missing::Refuse) if !session.read(has_pending)? => {
-            if let Some(mark) = session.read(mark)? {
-                return Ok(mark);
-            }
-        }
-        _ => {}
+        State::Ours { .. } => !session.read(has_pending)?,
+    };
+    let mark = if is_up_to_date { session.read(mark)? } else { None };
+    // Who only looks at a database need not be able to change it.
+    if let (Some(mark), Missing::Refuse) = (&mark, missing) {
+        return Ok(mark.clone());
     }
     if let Some(server) = session.read(ServerFacts::of)? {
         preconditions::demand(target, preconditions::of_server(&server))?;
@@ -187,28 +189,14 @@ fn bring_up_to_date(
     if let AnyConnection::Sqlite(connection) = &mut session.connection {
         connection.batch_execute("PRAGMA journal_mode = WAL;")?;
     }
+    if let Some(mark) = mark {
+        return Ok(mark);
+    }
     session.write(|connection| {
         AdvisoryLock::Schema.acquire(connection)?;
-        // Whoever may not make tables can still work on those that are there.
-        if !matches!(state, State::Ours { .. }) || has_pending(connection)? {
-            run_migrations(connection)?;
-        }
+        run_migrations(connection)?;
         mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
     })
-}
-
-fn foreign(target: &Target) -> Error {
-    Error::Refused(format!(
-        "{target}: this database belongs to another program and was not touched; name another with \
-         --database-url"
-    ))
-}
-
-fn too_new(target: &Target, oldest_program: i64) -> Error {
-    Error::Refused(format!(
-        "{target}: this database needs a newer Bitting (generation {oldest_program}, this one is \
-         {GENERATION}); it was not touched"
-    ))
 }
 
 /// What is known of a database that was inspected without changing it.
@@ -225,73 +213,18 @@ pub struct Look {
 /// # Errors
 /// [`Error::Refused`] with one sentence for people when it is empty, another program's or too new.
 pub fn look(connection: &mut AnyConnection, target: &Target) -> Result<Look> {
-    match state(connection)? {
+    match ownership::state(connection)? {
         State::Empty => Err(Error::Refused(format!("{target}: the database is empty"))),
-        State::Foreign => Err(foreign(target)),
+        State::Foreign => Err(ownership::foreign(target)),
+        State::Elsewhere { schema } => Err(ownership::elsewhere(target, &schema)),
         State::Ours { oldest_program, .. } if oldest_program > GENERATION => {
-            Err(too_new(target, oldest_program))
+            Err(ownership::too_new(target, oldest_program))
         }
         State::Ours { .. } => {
-            let mark = mark(connection)?.ok_or_else(|| foreign(target))?;
+            let mark = mark(connection)?.ok_or_else(|| ownership::foreign(target))?;
             Ok(Look { mark, outdated: has_pending(connection)? })
         }
     }
-}
-
-/// Whose database it is: nobody's yet, another program's, or ours.
-enum State {
-    Empty,
-    Foreign,
-    Ours { oldest_program: i64, brand: String },
-}
-
-#[derive(QueryableByName)]
-struct Tables {
-    #[diesel(sql_type = BigInt)]
-    all_tables: i64,
-    #[diesel(sql_type = BigInt)]
-    mark: i64,
-}
-
-fn state(connection: &mut AnyConnection) -> Result<State> {
-    // Ours is recognised by its columns, since other programs may have a table of the same name.
-    let source = match connection {
-        AnyConnection::Sqlite(_) => {
-            "SELECT name = 'bitting' AND 3 = (SELECT COUNT(*) FROM pragma_table_info(s.name) AS c \
-             WHERE c.name IN ('brand', 'oldest_program', 'high_water')) AS ours \
-             FROM sqlite_schema AS s WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
-        }
-        // Of every schema, and whether or not this user may read them; those of extensions are
-        // nobody's.
-        AnyConnection::Postgres(_) => {
-            "SELECT n.nspname = current_schema() AND t.relname = 'bitting' \
-             AND 3 = (SELECT COUNT(*) FROM pg_catalog.pg_attribute AS c WHERE c.attrelid = t.oid \
-             AND c.attname IN ('brand', 'oldest_program', 'high_water')) AS ours \
-             FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n \
-             ON n.oid = t.relnamespace WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') \
-             AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg!_%' ESCAPE '!' \
-             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d \
-             WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = t.oid \
-             AND d.deptype = 'e')"
-        }
-    };
-    let tables: Tables = diesel::sql_query(format!(
-        "SELECT CAST(COUNT(*) AS BIGINT) AS all_tables, \
-         CAST(COUNT(CASE WHEN ours THEN 1 END) AS BIGINT) AS mark FROM ({source}) AS present"
-    ))
-    .get_result(connection)?;
-    if tables.all_tables == 0 {
-        return Ok(State::Empty);
-    }
-    if tables.mark == 0 {
-        return Ok(State::Foreign);
-    }
-    let mark: Option<(i64, String)> = bitting::table
-        .select((bitting::oldest_program, bitting::brand))
-        .first(connection)
-        .optional()?;
-    let ours = |(oldest_program, brand)| State::Ours { oldest_program, brand };
-    Ok(mark.map_or(State::Foreign, ours))
 }
 
 /// Runs pending migrations inside the caller's transaction: each migration's `metadata.toml` keeps
@@ -299,7 +232,14 @@ fn state(connection: &mut AnyConnection) -> Result<State> {
 fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(connection) => pending(connection, SQLITE),
-        AnyConnection::Postgres(connection) => pending(connection, POSTGRES),
+        AnyConnection::Postgres(connection) => {
+            // What is new belongs beside what is there already.
+            connection.batch_execute(&format!(
+                "SELECT set_config('search_path', quote_ident(nspname), TRUE) \
+                 FROM pg_catalog.pg_namespace WHERE oid = {OUR_SCHEMA}"
+            ))?;
+            pending(connection, POSTGRES)
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod libpq;
 pub mod lifeline;
 pub mod migrate;
+mod ownership;
 mod parameters;
 mod permits;
 pub mod pool;

@@ -11,7 +11,7 @@ use rustix::fs::{Access, access};
 use super::any_connection::AnyConnection;
 use super::libpq;
 use super::target::Target;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Verdict};
 use crate::store::error::{Error, Result};
 
 /// What keeps this user from writing the SQLite file, if anything does.
@@ -95,9 +95,7 @@ impl ServerFacts {
              current_setting('synchronous_standby_names') <> '' \
              AND NOT pg_has_role('pg_read_all_stats', 'USAGE') AS standbys_unseen, \
              current_schema() IS NOT NULL AS has_schema, \
-             COALESCE((SELECT has_table_privilege(t.oid, 'UPDATE') FROM pg_catalog.pg_class AS t \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
-             WHERE n.nspname = current_schema() AND t.relname = 'bitting'), \
+             COALESCE(has_table_privilege(CAST(to_regclass('bitting') AS oid), 'UPDATE'), \
              has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS may_write",
         )
         .get_result(connection)?;
@@ -142,7 +140,8 @@ pub(in crate::store) fn demand(
     target: &Target,
     unmet: impl IntoIterator<Item = Finding>,
 ) -> Result<()> {
-    let Some(Finding { message, remedy, .. }) = unmet.into_iter().next() else { return Ok(()) };
+    let wrong = unmet.into_iter().find(|finding| finding.verdict == Verdict::Wrong);
+    let Some(Finding { message, remedy, .. }) = wrong else { return Ok(()) };
     let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Err(Error::Refused(format!("{target}: {message}{remedy}")))
 }

@@ -16,6 +16,7 @@ mod pooler;
 mod preconditions;
 mod refused_databases;
 mod restoring;
+mod schemas;
 mod set_back;
 mod standby;
 mod synchronous;
