@@ -50,7 +50,7 @@ impl Ports {
         let opened = loop {
             let why = match until(&mut stop, attempt(settings, clock.clone())?).await {
                 None => break Ok(None),
-                Some(Err(StartError::Store(store::Error::Away(why)))) => why,
+                Some(Err(StartError::Store(why))) if why.may_pass() => why.to_string(),
                 Some(opened) => break opened.map(Some),
             };
             if wait.since.elapsed() >= settings.database_wait {

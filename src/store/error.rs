@@ -1,5 +1,8 @@
 //! What can go wrong between the program and its database.
 
+use diesel::result::Error as Failed;
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind};
+
 use super::database::libpq;
 
 /// The result of reading or writing. Each function fails when the database does; only other failures
@@ -20,7 +23,7 @@ pub enum Error {
     TooSlow,
     /// A statement failed, or its connection broke.
     #[error("{}", said_by_the_database(.0))]
-    Statement(#[from] diesel::result::Error),
+    Statement(#[from] Failed),
     /// A row holds what this program never wrote.
     #[error("the database holds something unreadable: {0}")]
     Unreadable(String),
@@ -67,33 +70,78 @@ impl Error {
 
     /// Whether a transaction was ended because of another one at the same time, and would now succeed.
     pub fn is_collision(&self) -> bool {
-        use diesel::result::DatabaseErrorKind::SerializationFailure;
-        use diesel::result::Error::DatabaseError;
-        let Self::Statement(DatabaseError(kind, said)) = self else { return false };
-        matches!(kind, SerializationFailure) || said.message().contains("deadlock detected")
+        let Some((kind, said)) = self.said() else { return false };
+        // Diesel does not know of deadlocks, and PostgreSQL tells of them in any language: what else it
+        // explains and gives a hint about, beside what diesel knows, is rare and may be tried again.
+        let is_deadlock = said.message().contains("deadlock detected")
+            || (said.details().is_some() && said.hint().is_some());
+        match kind {
+            DatabaseErrorKind::SerializationFailure => true,
+            DatabaseErrorKind::Unknown => is_deadlock,
+            _ => false,
+        }
     }
 
     /// Whether a statement was ended because it took too long.
     pub fn is_timeout(&self) -> bool {
-        use diesel::result::Error::DatabaseError;
-        let Self::Statement(DatabaseError(_, said)) = self else { return false };
-        said.message().contains("statement timeout")
+        self.said().is_some_and(|(_, said)| said.message().contains("statement timeout"))
     }
+
+    /// Whether PostgreSQL gave out a number that is taken: its sequence was left behind its column.
+    pub fn is_number_taken(&self) -> bool {
+        self.said().is_some_and(|(_, said)| is_of_taken_number(said))
+    }
+
+    /// Whether waiting may mend it: the database is away, or too busy.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Away(_)
+            | Self::Connection(_)
+            | Self::Busy
+            | Self::TooSlow
+            | Self::OutcomeUnknown => true,
+            _ => self.said().is_some_and(|(kind, said)| {
+                let is_lost = matches!(kind, DatabaseErrorKind::ClosedConnection);
+                is_lost && libpq::is_passing(said.message())
+            }),
+        }
+    }
+
+    /// What the database itself has said.
+    fn said(&self) -> Option<(&DatabaseErrorKind, &dyn DatabaseErrorInformation)> {
+        match self {
+            Self::Statement(Failed::DatabaseError(kind, said)) => Some((kind, &**said)),
+            _ => None,
+        }
+    }
+}
+
+/// The keys of the tables whose numbers PostgreSQL gives out.
+const NUMBERED: [&str; 4] =
+    ["admin_tokens_pkey", "api_keys_pkey", "audit_events_pkey", "key_errors_pkey"];
+
+fn is_of_taken_number(said: &dyn DatabaseErrorInformation) -> bool {
+    said.constraint_name().is_some_and(|name| NUMBERED.contains(&name))
 }
 
 /// Prefixes a message with `database:`, unless it names the database itself, like `database is
 /// locked`.
-fn said_by_the_database(error: &diesel::result::Error) -> String {
+fn said_by_the_database(error: &Failed) -> String {
+    if let Failed::DatabaseError(_, said) = error
+        && is_of_taken_number(&**said)
+    {
+        return format!("{}: {}", libpq::BEHIND, said.message());
+    }
     let text = libpq::with_advice(&with_causes(error));
     if text.starts_with("database ") { text } else { format!("database: {text}") }
 }
 
 /// What went wrong and why: a row that cannot be read names its column first, and the text in it as
 /// the cause.
-fn with_causes(error: &diesel::result::Error) -> String {
+fn with_causes(error: &Failed) -> String {
     let mut text = error.to_string();
     let inner = match error {
-        diesel::result::Error::DeserializationError(inner) => inner.source(),
+        Failed::DeserializationError(inner) => inner.source(),
         other => std::error::Error::source(other),
     };
     let mut cause = inner;
@@ -107,7 +155,6 @@ fn with_causes(error: &diesel::result::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use diesel::result::{DatabaseErrorKind, Error as Failed};
 
     use super::*;
 

@@ -4,23 +4,26 @@
 const PLAIN_WORDS: [&str; 7] =
     ["require", "verify-ca", "verify-full", "prefer", "allow", "sslmode", "channel_binding"];
 
-/// Messages of libpq and PostgreSQL about a server that is not there yet, or not ready.
-const PASSING: [&str; 15] = [
-    "Connection refused",
-    "Connection reset by peer",
-    "Connection timed out",
-    "Host is down",
-    "Network is unreachable",
-    "No route to host",
-    "No such file or directory",
-    "timeout expired",
-    "server closed the connection unexpectedly",
-    "the database system is starting up",
-    "the database system is shutting down",
-    "the database system is not yet accepting connections",
-    "the database system is in recovery mode",
-    "too many clients",
-    "remaining connection slots",
+/// What libpq, PostgreSQL and poolers say where waiting does not help. Whatever else comes of a server
+/// that was reached may pass, also what it says in another language.
+const FINAL: [&str; 17] = [
+    "authentication failed",
+    "auth failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "pg_hba.conf rejects",
+    "does not exist",
+    "no such user",
+    "no such database",
+    "not permitted to log in",
+    "permission denied",
+    "Permission denied",
+    " certificate",
+    "SSL error",
+    "does not support SSL",
+    "channel binding",
+    "parameter",
+    "statement pooling mode",
 ];
 
 /// What to do about TLS, by what libpq or the server says.
@@ -36,8 +39,8 @@ const TLS: [(&str, &str); 6] = [
     ),
     (
         "certificate verify failed",
-        "let sslrootcert=FILE name the certificate of whoever has signed the server's, or \
-         sslrootcert=system take those that this machine trusts",
+        "let sslrootcert=FILE name the certificate of whoever has signed the server's; \
+         sslrootcert=system takes those that this machine trusts, or that SSL_CERT_FILE names",
     ),
     (
         "does not match host name",
@@ -77,6 +80,8 @@ pub(in crate::store) fn reason(message: &str) -> String {
         let known = TLS.iter().find(|(words, _)| said.contains(words));
         let Some((_, advice)) = known else { return said };
         advice
+    } else if message.starts_with("weak sslmode") {
+        return said;
     } else if message.contains("could not translate host name") {
         NO_NAME
     } else {
@@ -88,10 +93,15 @@ pub(in crate::store) fn reason(message: &str) -> String {
 /// What became of the last attempt. Where TLS did not help, libpq has tried without as well, which says
 /// nothing if the server wants TLS.
 fn last_attempt(message: &str) -> &str {
+    let told: Vec<_> = attempts(message).collect();
+    let telling = told.iter().rev().find(|said| !said.contains("no encryption"));
+    telling.or(told.last()).map_or(message, |said| said)
+}
+
+/// What became of each attempt.
+fn attempts(message: &str) -> impl Iterator<Item = &str> {
     let attempts = message.split("connection to server");
-    let told: Vec<_> = attempts.filter_map(|attempt| attempt.split_once(" failed: ")).collect();
-    let telling = told.iter().rev().find(|(_, said)| !said.contains("no encryption"));
-    telling.or(told.last()).map_or(message, |(_, said)| said)
+    attempts.filter_map(|attempt| Some(attempt.split_once(" failed: ")?.1))
 }
 
 /// The problem with a server that takes no changes, and its remedy.
@@ -113,16 +123,23 @@ pub(in crate::store) fn says_standby(message: &str) -> bool {
     message.contains("session is read-only") || message.contains("hot standby mode")
 }
 
-/// Whether the same may succeed later: nothing listens yet, or PostgreSQL is just starting. A name
-/// that is not found may be that of a container that has not been started.
+/// What to do where a sequence was left behind its column.
+pub(in crate::store) const BEHIND: &str =
+    "THE DATABASE GIVES OUT NUMBERS THAT ARE TAKEN; run `bitting check --repair`";
+
+/// Whether connecting may succeed later: nothing listens yet, or the server has no connection to give.
+/// A name that is not found may be that of a container that has not been started.
 pub(in crate::store) fn may_pass(message: &str) -> bool {
     if let Some((_, name)) = message.split_once("could not translate host name \"") {
         let name = name.rsplit_once("\" to address").map_or(name, |(name, _)| name);
         return name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
     }
-    message.starts_with("connection to server")
-        && !says_standby(message)
-        && PASSING.iter().any(|passing| message.contains(passing))
+    message.starts_with("connection to server") && attempts(message).any(is_passing)
+}
+
+/// The same of what a server says that was reached.
+pub(in crate::store) fn is_passing(said: &str) -> bool {
+    !says_standby(said) && !FINAL.iter().any(|words| said.contains(words))
 }
 
 /// The words of PostgreSQL or a pooler on one line, and what to do beside those that do not say what
@@ -146,13 +163,14 @@ fn on_one_line(text: &str) -> String {
 }
 
 /// The text with an ellipsis for everything from its first quotation mark to its last, since what
-/// is quoted may hold such marks itself.
+/// is quoted may hold such marks itself. Plain words stay.
 fn without_quoted(text: &str) -> String {
+    let mut quoted = text.split('"').skip(1).step_by(2);
     match (text.find('"'), text.rfind('"')) {
-        (Some(first), Some(last)) if first < last => {
-            let quoted = &text[first + 1..last];
-            let shown = if PLAIN_WORDS.contains(&quoted) { quoted } else { "…" };
-            format!("{}\"{shown}\"{}", &text[..first], &text[last + 1..])
+        (Some(first), Some(last))
+            if first < last && !quoted.all(|word| PLAIN_WORDS.contains(&word)) =>
+        {
+            format!("{}\"…\"{}", &text[..first], &text[last + 1..])
         }
         _ => text.to_owned(),
     }
@@ -176,6 +194,10 @@ mod tests {
                 &["invalid integer value \"…\"", NO_URL],
             ),
             ("missing \"=\" after \"hun\"ter2\" in string", &["missing \"…\" in string"]),
+            (
+                "weak sslmode \"verify-ca\" may not be used with sslrootcert=system (use \"verify-full\")",
+                &["weak sslmode \"verify-ca\" may not", "(use \"verify-full\")"],
+            ),
             (
                 "connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs the \
                  server running on that host and accepting TCP/IP connections?\n",
@@ -203,6 +225,19 @@ mod tests {
             (at("timeout expired"), true),
             (at("FATAL:  the database system is starting up"), true),
             (at("FATAL:  sorry, too many clients already"), true),
+            (at("FATAL:  tut mir leid, schon zu viele Verbindungen"), true),
+            (at("FATAL:  das Datenbanksystem startet"), true),
+            (at("FATAL:  too many connections for role \"me\""), true),
+            (at("FATAL:  too many connections for database \"d\""), true),
+            (at("FATAL:  no more connections allowed (max_client_conn)"), true),
+            (at("FATAL:  remaining connection slots are reserved"), true),
+            (at("FATAL:  no such user"), false),
+            (at("FATAL:  permission denied for database \"d\""), false),
+            (at("SSL error: certificate verify failed"), false),
+            (at("session is read-only"), false),
+            (at("server is in hot standby mode"), false),
+            (at("SSL SYSCALL error: EOF detected"), true),
+            (at("server is in hot standby mode\n") + &at("Connection refused"), true),
             (at("FATAL:  password authentication failed for user \"me\""), false),
             (at("FATAL:  database \"d\" does not exist"), false),
             (at("FATAL:  role \"me\" does not exist"), false),

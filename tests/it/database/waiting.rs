@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::server::slow_clients::dawdling;
 use crate::support::ports::NOBODY;
+use crate::support::postgres::{Cluster, can_start_servers};
 use crate::support::relay::Relay;
 use crate::support::{Backend, Binary, TestDatabase, binary, eventually};
 
@@ -53,12 +54,7 @@ fn a_server_waits_for_its_database_and_says_so_meanwhile() {
 
     let (server_of_database, _) = database.url.rsplit_once('/').unwrap();
     relay.lead_to(server_of_database.rsplit_once(':').unwrap().1.parse().unwrap());
-    // Asked by a program of its own: a connection may be cut when the real server takes over.
-    let address = server.client.base.trim_start_matches("http://");
-    eventually("the server is ready", || {
-        let asked = ["healthcheck", "--listen", address];
-        binary::run(&database.folder(), &asked).status.success()
-    });
+    eventually("the server is ready", || server.is_ready());
     let create = ["key", "create", "--name", "k", "--scope", "calls:read"];
     let key = binary::run_ok(
         &database.folder(),
@@ -67,6 +63,31 @@ fn a_server_waits_for_its_database_and_says_so_meanwhile() {
     server.client.with_key(&key, "GET", "/v1/calls", None).expect(200, "");
     let (code, log) = server.terminate();
     assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn connections_that_others_have_are_waited_for() {
+    if !can_start_servers() {
+        return;
+    }
+    let cluster = Cluster::new();
+    cluster.execute("postgres", "CREATE ROLE plain LOGIN");
+    cluster.execute("postgres", "CREATE DATABASE bitting OWNER plain");
+    let url = cluster.url("bitting").replace("bitting@", "plain@");
+    let database = TestDatabase::at(Backend::Postgres, cluster.url("bitting"));
+    for whose in ["ROLE plain", "DATABASE bitting"] {
+        let limit = |most| {
+            cluster.execute("postgres", &format!("ALTER {whose} CONNECTION LIMIT {most}"));
+        };
+        limit(0);
+        let server = Binary::serve(&database.folder(), &["--database-url", &url]);
+        assert_eq!(server.client.send("GET", "/readyz", &[], None).status, 503);
+        assert!(server.log().contains("too many connections for"), "{}", server.log());
+        limit(-1);
+        eventually("the server is ready", || server.is_ready());
+        let (code, log) = server.terminate();
+        assert_eq!(code, Some(0), "{log}");
+    }
 }
 
 #[test]

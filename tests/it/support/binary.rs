@@ -106,6 +106,13 @@ impl Binary {
         self.said.lock().unwrap().clone()
     }
 
+    /// Whether it is ready. That is asked by a program of its own: a connection may be cut when the
+    /// server takes over from what answers while it waits for its database.
+    pub fn is_ready(&self) -> bool {
+        let address = self.client.base.trim_start_matches("http://");
+        run(Path::new("/"), &["healthcheck", "--listen", address]).status.success()
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
