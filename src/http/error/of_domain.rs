@@ -17,6 +17,8 @@ const COLLISION: &str = "Others changed the same at the same time, and nothing w
                          again shortly.";
 const TOO_OLD: &str = "This server is older than its database allows, and nothing was changed. Its \
                        operator has to update it.";
+const NUMBER_TAKEN: &str = "The database gives out numbers that are taken, and nothing was changed. Its \
+                            operator has to run `bitting check --repair`.";
 const OUTCOME_UNKNOWN: &str = "The database has not confirmed the change in time: it may have been \
                                made, or not. Look before you repeat it; with an Idempotency-Key, \
                                repeating is safe.";
@@ -132,6 +134,7 @@ impl From<domain::Error> for Problem {
                     () if why.is_timeout() => (Code::Unavailable, TOOK_TOO_LONG),
                     () if why.is_collision() => (Code::Unavailable, COLLISION),
                     () if why.is_too_old() => (Code::Unavailable, TOO_OLD),
+                    () if why.is_number_taken() => (Code::Unavailable, NUMBER_TAKEN),
                     () => (Code::Unavailable, UNAVAILABLE),
                 };
                 Self::new(code, detail).caused_by(why)

@@ -1,7 +1,7 @@
 //! PostgreSQL databases that were moved, extended, or opened to be read alone.
 
 use crate::commands::cli::errors;
-use crate::support::{Backend, TestDatabase, binary};
+use crate::support::{Backend, TestDatabase, TestServer, binary};
 
 const CREATE: [&str; 6] = ["key", "create", "--name", "k", "--scope", "calls:read"];
 
@@ -40,6 +40,26 @@ fn sequences_that_were_left_behind_are_found_and_set_on() {
 }
 
 #[test]
+fn a_server_under_which_that_happens_says_so() {
+    let server = TestServer::start(Backend::Postgres);
+    server.key("calls:read");
+    let create = || {
+        let body = serde_json::json!({"name": "k", "scopes": ["calls:read"]});
+        server.manage("POST", "/v1/keys", Some(&body))
+    };
+    for column in ["api_keys', 'number", "audit_events', 'id"] {
+        let set = format!("SELECT setval(pg_get_serial_sequence('{column}'), 1, false)");
+        server.database.db_execute(&set);
+        let refused = create();
+        refused.expect(503, "unavailable");
+        assert!(refused.body.contains("bitting check --repair"), "{}", refused.body);
+        let repair = ["check", "--repair", "--database-url", &server.database.url];
+        binary::run_ok(&server.database.folder(), &repair);
+        create().expect(201, "");
+    }
+}
+
+#[test]
 fn what_belongs_to_extensions_does_not_count() {
     let database = TestDatabase::new(Backend::Postgres);
     // It has two views in the schema in which our tables will be.
@@ -72,6 +92,7 @@ fn whoever_may_only_read_can_look() {
     let said = String::from_utf8(check.stdout).unwrap();
     let wrong: Vec<_> = said.lines().filter(|line| line.starts_with("wrong")).collect();
     assert_eq!(wrong.len(), 1, "{said}");
+    assert!(said.contains("warning  sequences: this user may not see 4"), "{said}");
     assert!(wrong[0].contains("may not make or change the tables"), "{said}");
     database.db_execute(&format!("DROP OWNED BY {reader}; DROP ROLE {reader}"));
 }
