@@ -14,6 +14,9 @@ const ADDED: [(&str, &str); 6] = [
     ("keepalives_count", "3"),
 ];
 
+/// The variable that names another file than the system's, as for other programs with OpenSSL.
+const TRUSTED_BY: &str = "SSL_CERT_FILE";
+
 /// Where systems keep the certificates of the authorities that they trust. The OpenSSL that is compiled
 /// in knows none of these places.
 const TRUSTED: [&str; 4] = [
@@ -28,8 +31,7 @@ const USUAL_PORT: u16 = 5432;
 
 /// The URL with what is added to it.
 pub(super) fn complete(url: &str) -> String {
-    let trusted = TRUSTED.into_iter().find(|file| Path::new(file).exists());
-    let mut full = with_trusted(url.trim_end_matches(['?', '&']), trusted);
+    let mut full = with_trusted(url.trim_end_matches(['?', '&']), trusted().as_deref());
     let mut add = |name: &str, value: &str| {
         if !has(url, name) {
             full.push(if full.contains('?') { '&' } else { '?' });
@@ -41,6 +43,22 @@ pub(super) fn complete(url: &str) -> String {
         add("target_session_attrs", "read-write");
     }
     full
+}
+
+/// The file of the authorities that are trusted here, as a URL may name it.
+fn trusted() -> Option<String> {
+    let named = std::env::var(TRUSTED_BY).ok().filter(|file| !file.is_empty());
+    let found = || TRUSTED.into_iter().find(|file| Path::new(file).exists()).map(str::to_owned);
+    Some(percent_encoded(&named.or_else(found)?))
+}
+
+fn percent_encoded(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    let encoded = |byte| match byte {
+        byte if plain(byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    path.bytes().map(encoded).collect()
 }
 
 /// The URL with the file of trusted authorities in place of `sslrootcert=system`. That goes with

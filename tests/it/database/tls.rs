@@ -150,6 +150,28 @@ fn what_tls_refuses_is_told_with_what_to_do() {
     }
 }
 
+#[test]
+fn the_file_that_the_environment_names_is_trusted() {
+    if !can_start_servers() {
+        return;
+    }
+    let server = Secured::new();
+    let url = server.url("secure:pw", "sslrootcert=system");
+    let complaint_trusting = |authority: &str| {
+        let mut command =
+            binary::command(server.folder.path(), &["migrate", "--database-url", &url]);
+        command.env("SSL_CERT_FILE", server.path(authority));
+        let output = binary::ended(command);
+        (!output.status.success()).then(|| String::from_utf8(output.stderr).unwrap())
+    };
+    let refused = complaint_trusting("other.crt").unwrap();
+    assert!(refused.contains("that SSL_CERT_FILE names"), "{refused}");
+    assert_eq!(complaint_trusting("ca.crt"), None);
+    let weak = server.url("secure:pw", "sslrootcert=system&sslmode=verify-ca");
+    let said = complaint(&server.folder, &weak).unwrap();
+    assert!(said.contains("weak sslmode \"verify-ca\" may not be used"), "{said}");
+}
+
 /// The machine's own file of authorities is another one for this command alone.
 #[test]
 fn those_that_the_machine_trusts_are_trusted() {
