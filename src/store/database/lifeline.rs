@@ -4,18 +4,22 @@
 //! longer. They get an error then, and everything ends as after any broken connection.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use procfs::process::{FDInfo, FDTarget, Process};
-use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
+use rustix::net::sockopt::tcp_user_timeout;
+use rustix::net::{Shutdown, SocketAddrUnix, getpeername, getsockname, shutdown};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::parameters;
+
+/// What is in the path of every Unix socket of PostgreSQL's.
+const UNIX_SOCKET: &str = "/.s.PGSQL.";
 
 thread_local! {
     /// Until when this thread may wait for the database.
@@ -74,16 +78,21 @@ fn duplicate(fd: RawFd) -> rustix::io::Result<OwnedFd> {
     pidfd_getfd(this, fd, PidfdGetfdFlags::empty())
 }
 
-fn leads_to(socket: &OwnedFd, ports: &HashSet<u16>) -> bool {
-    let peer = getpeername(socket).ok().flatten().and_then(|peer| peer.try_into().ok());
-    peer.is_some_and(|peer: SocketAddr| ports.contains(&peer.port()))
+/// Whether a socket is one of libpq's, which alone leads to such a path, or has this
+/// `TCP_USER_TIMEOUT`.
+fn is_of_libpq(socket: &OwnedFd, user_timeout: Option<u32>) -> bool {
+    let Some(peer) = getpeername(socket).ok().flatten() else { return false };
+    match SocketAddrUnix::try_from(peer.clone()) {
+        Ok(unix) => unix.path().is_some_and(|path| path.to_string_lossy().contains(UNIX_SOCKET)),
+        Err(_) => user_timeout.is_some() && tcp_user_timeout(socket).ok() == user_timeout,
+    }
 }
 
 /// By what a connection can be ended.
 #[derive(Debug)]
 pub(super) struct Lifeline {
-    /// None where it cannot be had: of Unix sockets, and where the system does not let a process
-    /// duplicate a socket by its number.
+    /// None where it cannot be had: where the system does not let a process duplicate a socket by its
+    /// number.
     socket: Option<OwnedFd>,
     until: Mutex<Option<Instant>>,
     cut: AtomicBool,
@@ -130,6 +139,17 @@ impl Lifeline {
     }
 }
 
+/// Says that nobody can end a connection.
+fn tell_once() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(
+            "connections to the database cannot be ended from this end, so that one which is frozen \
+             may be waited for without an end: let this process call pidfd_getfd (Linux 5.6)"
+        );
+    });
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -169,12 +189,15 @@ impl Lifelines {
         let _one_at_a_time = lock(&CONNECTING);
         let before = sockets();
         let connection = connect()?;
-        let ports = parameters::ports(url);
+        let user_timeout = parameters::user_timeout(url);
         let after = sockets().into_iter();
         let new = after.filter(|(inode, _)| !before.contains_key(inode));
         let new = new.filter_map(|(_, fd)| duplicate(fd).ok());
-        let mut ours = new.filter(|socket| leads_to(socket, &ports));
+        let mut ours = new.filter(|socket| is_of_libpq(socket, user_timeout));
         let socket = ours.next().filter(|_| ours.next().is_none());
+        if socket.is_none() {
+            tell_once();
+        }
         let (until, cut) = (Mutex::new(None), AtomicBool::new(false));
         let line = Arc::new(Lifeline { socket, until, cut });
         lock(&self.0).push(Arc::downgrade(&line));

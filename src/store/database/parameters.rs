@@ -1,13 +1,14 @@
 //! The parameters of PostgreSQL's URLs, and those that are added to them.
 
-use std::collections::HashSet;
 use std::path::Path;
+
+const USER_TIMEOUT: &str = "tcp_user_timeout";
 
 /// What libpq is told unless the URL says otherwise: a server that is gone without a word is found
 /// out about within some seconds, and not after the system's hours.
 const ADDED: [(&str, &str); 6] = [
     ("connect_timeout", "2"),
-    ("tcp_user_timeout", "4000"),
+    (USER_TIMEOUT, "4000"),
     ("keepalives", "1"),
     ("keepalives_idle", "2"),
     ("keepalives_interval", "1"),
@@ -25,9 +26,6 @@ const TRUSTED: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",             // SUSE
     "/etc/ssl/cert.pem",
 ];
-
-/// PostgreSQL's own port.
-const USUAL_PORT: u16 = 5432;
 
 /// The URL with what is added to it.
 pub(super) fn complete(url: &str) -> String {
@@ -96,16 +94,10 @@ fn has_several_hosts(url: &str) -> bool {
     places.any(|hosts| hosts.contains(',') || hosts.contains("%2C"))
 }
 
-/// The ports that the URL may lead to.
-pub(super) fn ports(url: &str) -> HashSet<u16> {
-    let hosts = parts(url).0;
-    let hosts = hosts.split_once("://").map_or(hosts, |(_, hosts)| hosts);
-    let hosts = hosts.split('/').next().unwrap_or_default();
-    let of_hosts = hosts.split(',').filter_map(|host| Some(host.rsplit_once(':')?.1));
-    let named = values(url, "port").flat_map(|ports| ports.split([',']));
-    let by_default = std::env::var("PGPORT").ok().and_then(|port| port.parse().ok());
-    let ports = of_hosts.chain(named).filter_map(|port| port.parse().ok());
-    ports.chain([by_default.unwrap_or(USUAL_PORT)]).collect()
+/// What `TCP_USER_TIMEOUT` is of libpq's connections by this URL, in milliseconds.
+pub(super) fn user_timeout(url: &str) -> Option<u32> {
+    let added = || ADDED.iter().find(|(name, _)| *name == USER_TIMEOUT).map(|(_, value)| *value);
+    values(url, USER_TIMEOUT).last().or_else(added)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -162,14 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_found_wherever_they_are_named() {
-        for (url, port) in [
-            ("postgres://me:1:2@db:6000/bitting", 6000),
-            ("postgres://me@db1:5431,[::1]:5433/bitting?sslmode=require", 5433),
-            ("postgres:///bitting?host=db1,db2&port=5431,6001", 6001),
-            ("postgres://db/bitting", 5432),
+    fn connections_are_known_by_what_the_url_says_of_them() {
+        for (url, known_by) in [
+            ("postgres://db/bitting", 4000),
+            ("postgres://?service=x", 4000),
+            ("postgres://db/bitting?tcp_user_timeout=7000", 7000),
         ] {
-            assert!(ports(url).contains(&port), "{url}");
+            assert_eq!(user_timeout(url), Some(known_by), "{url}");
         }
     }
 }

@@ -2,12 +2,13 @@
 //! or something in between passes nothing on. Nobody waits for it without an end.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bitting::config::Options;
 use serde_json::json;
 
 use crate::database::standby::pair;
-use crate::support::postgres::can_start_servers;
+use crate::support::postgres::{Cluster, can_start_servers};
 use crate::support::relay::Relay;
 use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually};
 
@@ -93,4 +94,49 @@ fn a_server_that_stops_leaves_such_a_connection_and_writes_its_counts() {
     let (code, log) = server.terminate();
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(database.db_counted(), 2);
+}
+
+#[test]
+fn a_frozen_server_is_given_up_however_its_place_is_written() {
+    if !can_start_servers() {
+        return;
+    }
+    let cluster = Cluster::new();
+    cluster.execute("postgres", "CREATE DATABASE bitting");
+    let folder = tempfile::tempdir().unwrap();
+    let create = ["key", "create", "--name", "k", "--scope", "calls:read", "--database-url"];
+    let key = binary::run_ok(folder.path(), &[&create[..], &[&cluster.url("bitting")]].concat());
+    let (port, services) = (cluster.port, folder.path().join("services"));
+    let service = format!("[x]\nhost=127.0.0.1\nport={port}\nuser=bitting\ndbname=bitting\n");
+    std::fs::write(&services, service).unwrap();
+    let socket = cluster.socket_folder().display().to_string().replace('/', "%2F");
+    let servers = [
+        cluster.url("bitting"),
+        "postgres://?service=x".to_owned(),
+        format!("postgres://bitting@/bitting?host=127.0.0.1%2C127.0.0.1&port={port}%2C{port}"),
+        format!("postgres://bitting@{socket}:{port}/bitting"),
+    ]
+    .map(|url| {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--database-url", &url];
+        let mut command = binary::command(folder.path(), &arguments);
+        command.env("PGSERVICEFILE", &services);
+        Binary::start(command)
+    });
+    let ask = |server: &Binary| server.client.with_key(&key, "GET", "/v1/calls", None).status;
+    servers.iter().for_each(|server| assert_eq!(ask(server), 200));
+    cluster.freeze();
+    std::thread::scope(|scope| {
+        for server in &servers {
+            scope.spawn(|| {
+                let asked = Instant::now();
+                assert_eq!(ask(server), 503);
+                assert!(asked.elapsed() < Duration::from_secs(15), "{}", server.log());
+            });
+        }
+    });
+    cluster.thaw();
+    for server in &servers {
+        eventually("it is asked again", || ask(server) == 200);
+        assert!(!server.log().contains("cannot be ended"), "{}", server.log());
+    }
 }

@@ -192,6 +192,11 @@ impl Cluster {
         self.signal_all("-STOP");
     }
 
+    /// Has it go on.
+    pub fn thaw(&self) {
+        self.signal_all("-CONT");
+    }
+
     /// Sends a signal to all of its processes, the one that makes the others first.
     fn signal_all(&self, signal: &str) {
         let Some(server) = &self.server else { return };
@@ -207,7 +212,7 @@ impl Cluster {
 
     /// Stops it at once, as if its machine had gone.
     pub fn stop(&mut self) {
-        self.signal_all("-CONT");
+        self.thaw();
         if let Some(mut server) = self.server.take() {
             let _ = Command::new("kill").arg("-QUIT").arg(server.id().to_string()).status();
             let _ = server.wait();
@@ -233,6 +238,11 @@ impl Cluster {
         ));
         execute(format!("ALTER DATABASE {of} RENAME TO {of}_before"));
         execute(format!("ALTER DATABASE {database} RENAME TO {of}"));
+    }
+
+    /// The folder with its Unix socket.
+    pub fn socket_folder(&self) -> PathBuf {
+        self.data()
     }
 
     /// The URL of one of its databases.
