@@ -21,8 +21,6 @@ use crate::store::database::migrate::Missing;
 pub(super) fn open(settings: &Settings, missing: Missing) -> Result<Bitting, Failure> {
     let made = matches!(&settings.database, Target::Sqlite(path) if !path.exists());
     let bitting = server::open(settings, Arc::new(SystemClock), missing)?;
-    // A commit may wait for a standby that is away.
-    bitting.database.watch()?;
     bitting.load_connections()?;
     if made {
         say(format_args!("made a new database: {}", settings.database));

@@ -1,7 +1,6 @@
 //! The threads behind the server: one reads the change feed, one writes counts and cares for what
-//! grows old, one ends connections to the database that are waited for too long, one tests the
-//! connections to vendors, and, where that is configured, one sends warnings and one fetches GitHub's
-//! public keys.
+//! grows old, one tests the connections to vendors, and, where that is configured, one sends warnings
+//! and one fetches GitHub's public keys.
 
 use std::io;
 use std::sync::Arc;
@@ -76,7 +75,6 @@ impl Background {
     ) -> io::Result<Self> {
         let usage_flush = settings.usage_flush;
         bitting.database.keep_connections();
-        bitting.database.watch()?;
         let stopping = Arc::new(AtomicBool::new(false));
         // From here on a failure ends what was started.
         let mut ending = Ending { stopping: stopping.clone(), threads: Vec::new() };

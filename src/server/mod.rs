@@ -54,6 +54,8 @@ pub use unix_socket::connect as connect_to_unix_socket;
 
 /// Connections to the metrics at once: they must not take the descriptors of the others.
 const METRICS_CONNECTIONS: usize = 16;
+/// How long a server that starts tries to tell others of itself.
+const LONGEST_NOTE: Duration = Duration::from_secs(2);
 /// How long stopping may take in all: requests, then the last counts.
 const STOP_LIMIT: Duration = Duration::from_millis(9500);
 
@@ -104,7 +106,10 @@ fn http_settings(settings: &Settings, bitting: &Bitting, watch: Watch) -> HttpSe
 fn load(bitting: &Bitting) -> Result<(), StartError> {
     bitting.read_feed()?;
     bitting.tell_locked_connections();
-    bitting.compare_resources()?;
+    // That this server runs is written, which may have to wait for a standby; judging keys need not.
+    if let Err(why) = bitting.within(LONGEST_NOTE, Bitting::compare_resources) {
+        tracing::warn!(%why, "other servers do not know of this one yet");
+    }
     Ok(bitting.share_limits()?)
 }
 
@@ -137,10 +142,12 @@ impl Server {
     pub fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let ports = Ports::take(settings)?;
         let bitting = open(settings, clock, Missing::Create)?;
+        load(&bitting)?;
         Self::on(ports, bitting, settings)
     }
 
-    /// Loads every key and starts to serve. Must be called inside actix's runtime.
+    /// Starts to serve what [`Ports::open_database`] has opened and loaded. Must be called inside actix's
+    /// runtime.
     ///
     /// # Errors
     /// [`StartError`] with one sentence for people.
@@ -154,7 +161,9 @@ impl Server {
         let connections = limits::connections(settings.workers, settings.gateway.is_some());
         let bitting = Arc::new(bitting);
         let demo = if settings.demo { built_in::make_demo(&bitting)? } else { None };
-        load(&bitting)?;
+        if demo.is_some() {
+            load(&bitting)?;
+        }
         if let Some((email, password)) = &settings.first_admin {
             bitting.ensure_administrator(email, password)?;
         }

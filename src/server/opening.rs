@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::ports::{Listener, Port, Ports};
 use super::serving::{Serving, few_routes};
-use super::{StartError, open};
+use super::{StartError, load, open};
 use crate::clock::Clock;
 use crate::config::{Patience, Settings};
 use crate::domain::Bitting;
@@ -31,8 +31,8 @@ const TELL: Duration = Duration::from_secs(10);
 const CLIENTS: usize = 64;
 
 impl Ports {
-    /// Opens the database, and waits for one that is out of reach as long as the settings say.
-    /// Meanwhile the ports answer that there is none, and `waiting` is called once. There is nothing
+    /// Opens the database and loads every key; waits for one that is out of reach as long as the
+    /// settings say, and for one that is being migrated to its end. Meanwhile the ports answer that there is none, and `waiting` is called once. There is nothing
     /// to return when the process is asked to stop before.
     ///
     /// # Errors
@@ -107,15 +107,16 @@ async fn until<T>(
     }
 }
 
-/// Opens the database on a thread of its own, which nobody needs to wait for: a connection to a
-/// machine that is off takes seconds to fail.
+/// Opens the database and loads every key, on a thread of its own, which nobody needs to wait for: a
+/// connection to a machine that is off takes seconds to fail.
 fn attempt(
     settings: &Settings,
     clock: Arc<dyn Clock>,
 ) -> io::Result<impl Future<Output = Result<Bitting, StartError>>> {
     let (settings, (done, opened)) = (settings.clone(), oneshot::channel());
     thread::Builder::new().name("opening".to_owned()).spawn(move || {
-        let _ = done.send(open(&settings, clock, Missing::Create));
+        let opened = open(&settings, clock, Missing::Create);
+        let _ = done.send(opened.and_then(|bitting| load(&bitting).map(|()| bitting)));
     })?;
     Ok(async move {
         let ended = |_| Err(io::Error::other("opening the database was cut off").into());

@@ -84,6 +84,7 @@ pub fn open(
         }
     }
     let database = Database::new(target.clone(), connections);
+    database.watch().map_err(|why| Error::Refused(format!("no thread can be started: {why}")))?;
     let mark = database
         .dedicated()
         .and_then(|mut session| {

@@ -204,7 +204,7 @@ impl Database {
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn watch(&self) -> std::io::Result<()> {
+    pub(super) fn watch(&self) -> std::io::Result<()> {
         if let Target::Sqlite(_) = self.target {
             return Ok(());
         }

@@ -2,14 +2,14 @@
 //! not wait with them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitting::config::Options;
 use serde_json::json;
 
 use crate::commands::cli::Shell;
 use crate::support::postgres::{Cluster, can_start_servers};
-use crate::support::{Backend, TestDatabase, TestServer, eventually};
+use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually};
 
 #[test]
 fn a_commit_that_is_not_confirmed_says_so_and_keeps_no_reader_out() {
@@ -115,4 +115,33 @@ fn a_commit_whose_wait_was_cancelled_is_not_taken_for_confirmed() {
     // Else the last counts would wait for it, too.
     cluster.execute("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
     cluster.execute("postgres", "SELECT pg_reload_conf()");
+}
+
+#[test]
+fn a_server_starts_and_stops_while_the_standby_is_away() {
+    if !can_start_servers() {
+        return;
+    }
+    let cluster = Cluster::new();
+    cluster.execute("postgres", "CREATE DATABASE bitting");
+    let folder = tempfile::tempdir().unwrap();
+    let create = ["key", "create", "--name", "k", "--scope", "calls:read", "--database-url"];
+    let key = binary::run_ok(folder.path(), &[&create[..], &[&cluster.url("bitting")]].concat());
+    // One that may see the standbys, and one that may not.
+    cluster.execute(
+        "bitting",
+        "CREATE ROLE plain LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO plain",
+    );
+    cluster.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    cluster.execute("postgres", "SELECT pg_reload_conf()");
+    for user in ["bitting", "plain"] {
+        let url = cluster.url("bitting").replace("bitting@", &format!("{user}@"));
+        let server = Binary::serve(folder.path(), &["--database-url", &url]);
+        server.client.with_key(&key, "GET", "/v1/ping", None).expect(200, "");
+        assert_eq!(server.client.send("GET", "/healthz", &[], None).status, 200);
+        let asked = Instant::now();
+        let (_, log) = server.terminate();
+        // What it has counted cannot be written, which has an end.
+        assert!(asked.elapsed() < Duration::from_secs(20), "{log}");
+    }
 }
