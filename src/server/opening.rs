@@ -12,6 +12,7 @@ use actix_web::rt::task::JoinHandle;
 use actix_web::{rt, web};
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::ports::{Listener, Port, Ports};
 use super::serving::{Serving, few_routes};
@@ -25,6 +26,8 @@ use crate::store::database::migrate::Missing;
 
 /// The pause between two attempts to open the database.
 const PAUSE: Duration = Duration::from_millis(500);
+/// After how long the ports are answered at although the attempt has not failed.
+const LONG: Duration = Duration::from_secs(10);
 /// How often the log says that the database is still waited for.
 const TELL: Duration = Duration::from_secs(10);
 /// How many clients are answered at once in the meantime.
@@ -47,8 +50,24 @@ impl Ports {
     ) -> Result<Option<Bitting>, StartError> {
         let mut wait = Wait { since: Instant::now(), told: None };
         let (mut room, mut waiting) = (None, Some(waiting));
+        let mut answer = || -> io::Result<()> {
+            if let Some(waiting) = waiting.take() {
+                room = Some(Room::open(self, settings.patience)?);
+                waiting();
+            }
+            Ok(())
+        };
         let opened = loop {
-            let why = match until(&mut stop, attempt(settings, clock.clone())?).await {
+            let mut attempt = std::pin::pin!(attempt(settings, clock.clone())?);
+            let tried = match until(&mut stop, timeout(LONG, attempt.as_mut())).await {
+                // Migrating a large database takes long, and so may reading one.
+                Some(Err(_long)) => {
+                    answer()?;
+                    until(&mut stop, attempt).await
+                }
+                tried => tried.and_then(Result::ok),
+            };
+            let why = match tried {
                 None => break Ok(None),
                 Some(Err(StartError::Store(why))) if why.may_pass() => why.to_string(),
                 Some(opened) => break opened.map(Some),
@@ -57,10 +76,7 @@ impl Ports {
                 break Err(wait.is_over(why, settings.database_wait));
             }
             wait.tell(&why, settings.database_wait);
-            if let Some(waiting) = waiting.take() {
-                room = Some(Room::open(self, settings.patience)?);
-                waiting();
-            }
+            answer()?;
             if until(&mut stop, tokio::time::sleep(PAUSE)).await.is_none() {
                 break Ok(None);
             }

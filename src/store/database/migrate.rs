@@ -1,7 +1,8 @@
 //! Creating and migrating the database, and refusing one that is not Bitting's.
 //!
 //! Nothing is changed before it is certain whose database it is. Migrations run under an exclusive
-//! lock, so that of many processes that start at once one migrates and the others wait.
+//! lock, so that of many processes that start at once one migrates and the others wait, and take as
+//! long as they take.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -193,11 +194,21 @@ fn bring_up_to_date(
     if let Some(mark) = mark {
         return Ok(mark);
     }
+    session.take_time();
     session.write(|connection| {
-        AdvisoryLock::Schema.acquire(connection)?;
+        wait_for_turn(connection)?;
         run_migrations(connection)?;
         mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
     })
+}
+
+/// Waits for whoever else migrates the database, however long that takes.
+fn wait_for_turn(connection: &mut AnyConnection) -> Result<()> {
+    if !AdvisoryLock::Schema.try_acquire(connection)? {
+        tracing::warn!("another process is migrating the database; it is waited for");
+        AdvisoryLock::Schema.acquire(connection)?;
+    }
+    Ok(())
 }
 
 /// What is known of a database that was inspected without changing it.

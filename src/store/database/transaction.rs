@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::any_connection::AnyConnection;
 use super::connection::Session;
@@ -185,6 +187,13 @@ impl AdvisoryLock {
             AnyConnection::Postgres(connection) => Ok(connection
                 .batch_execute(&format!("SELECT pg_advisory_xact_lock({})", self.number()))?),
         }
+    }
+
+    /// Takes the lock if nobody holds it, and says whether it did.
+    pub(super) fn try_acquire(self, connection: &mut AnyConnection) -> Result<bool> {
+        let AnyConnection::Postgres(connection) = connection else { return Ok(true) };
+        let taken = format!("pg_try_advisory_xact_lock({})", self.number());
+        Ok(diesel::select(diesel::dsl::sql::<Bool>(&taken)).get_result(connection)?)
     }
 
     /// Both of its numbers, as PostgreSQL takes them.

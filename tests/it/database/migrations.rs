@@ -4,11 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use bitting::config::Options;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use serde_json::json;
 
-use crate::support::{Backend, TestDatabase, TestServer, binary, on_both, rounds, tool};
+use crate::support::{
+    Backend, Binary, TestDatabase, TestServer, binary, eventually, on_both, rounds, tool,
+};
 
 /// The folder with a database's migrations.
 fn folder(backend: Backend) -> PathBuf {
@@ -239,6 +244,54 @@ on_both! {
             assert!(left.iter().all(|name| name == "test.db"), "{left:?}");
         }
     }
+}
+
+/// A database whose last migration is pending, and a connection that holds what migrating needs.
+fn held_up(by: &str) -> (TestDatabase, PgConnection) {
+    let database = TestDatabase::migrated(Backend::Postgres);
+    let last = names(Backend::Postgres).pop().unwrap();
+    database.db_execute(&sql(Backend::Postgres, &last, "down.sql"));
+    database.db_execute(
+        "DELETE FROM __diesel_schema_migrations \
+         WHERE version = (SELECT MAX(version) FROM __diesel_schema_migrations)",
+    );
+    let mut other = PgConnection::establish(&database.url).unwrap();
+    other.batch_execute(&format!("BEGIN; {by}")).unwrap();
+    (database, other)
+}
+
+#[test]
+fn migrating_takes_as_long_as_it_takes() {
+    // Another process that migrates, and a statement that takes longer than any other may.
+    for by in [
+        "SELECT pg_advisory_xact_lock(1651078260, 3)",
+        "LOCK TABLE __diesel_schema_migrations IN EXCLUSIVE MODE",
+    ] {
+        let (database, mut other) = held_up(by);
+        let arguments = ["migrate", "--database-url", &database.url];
+        let mut command = binary::command(&database.folder(), &arguments);
+        let mut migrating = command.stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs(5));
+        assert!(migrating.try_wait().unwrap().is_none(), "{by}");
+        other.batch_execute("COMMIT").unwrap();
+        assert!(migrating.wait().unwrap().success(), "{by}");
+    }
+}
+
+#[test]
+fn a_server_lives_and_can_be_stopped_while_another_migrates() {
+    let (database, mut other) = held_up("SELECT pg_advisory_xact_lock(1651078260, 3)");
+    let server = Binary::serve(&database.folder(), &["--database-url", &database.url]);
+    let status = |path| server.client.send("GET", path, &[], None).status;
+    assert_eq!((status("/healthz"), status("/readyz")), (200, 503));
+    assert!(server.log().contains("another process is migrating"), "{}", server.log());
+    other.batch_execute("COMMIT").unwrap();
+    eventually("the server is ready", || server.is_ready());
+    assert_eq!(server.terminate().0, Some(0));
+
+    let (database, _other) = held_up("SELECT pg_advisory_xact_lock(1651078260, 3)");
+    let server = Binary::serve(&database.folder(), &["--database-url", &database.url]);
+    assert_eq!(server.terminate().0, Some(0));
 }
 
 /// Kills the first start at its every further write, from the first to the last, or at every
