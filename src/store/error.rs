@@ -171,6 +171,46 @@ mod tests {
         assert!(!is_collision(DatabaseErrorKind::ClosedConnection, "server closed the connection"));
     }
 
+    /// A deadlock as a PostgreSQL that speaks German tells of it.
+    struct Verklemmung;
+
+    impl DatabaseErrorInformation for Verklemmung {
+        fn message(&self) -> &str {
+            "Verklemmung (Deadlock) entdeckt"
+        }
+
+        fn details(&self) -> Option<&str> {
+            Some("Prozess 7 wartet auf ShareLock-Sperre; blockiert von Prozess 8.")
+        }
+
+        fn hint(&self) -> Option<&str> {
+            Some("Einzelheiten zur Anfrage finden Sie im Serverlog.")
+        }
+
+        fn table_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn column_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn constraint_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn statement_position(&self) -> Option<i32> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_deadlock_is_known_in_any_language() {
+        let told = |kind| Error::from(Failed::DatabaseError(kind, Box::new(Verklemmung)));
+        assert!(told(DatabaseErrorKind::Unknown).is_collision());
+        assert!(!told(DatabaseErrorKind::CheckViolation).is_collision());
+    }
+
     #[test]
     fn no_word_is_said_twice() {
         let said = |text: &str| {
