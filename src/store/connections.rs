@@ -102,19 +102,22 @@ impl Row {
         })
     }
 
-    /// The kind and the form. Where one cannot be read, another stands for it: the credential is bound to
-    /// both, so that it is locked then and still can be listed, removed, and entered again.
-    fn kind_and_form(&self) -> (Kind, AuthForm) {
-        let kind = Kind::parse(&self.kind).unwrap_or(Kind::Http);
-        let form = self.form.parse();
-        (kind, form.unwrap_or_else(|_| AuthForm::Usual(kind.forms()[0])))
+    /// The kind, the form and the rules; none where one cannot be read.
+    fn readable(&self) -> Option<(Kind, AuthForm, Table)> {
+        let rules = self.rules.iter().flat_map(|rules| rules.lines());
+        let rules: std::result::Result<Table, _> = rules.map(str::parse).collect();
+        Some((Kind::parse(&self.kind)?, self.form.parse().ok()?, rules.ok()?))
     }
 }
 
 impl TryFrom<Row> for Connection {
     type Error = super::Error;
     fn try_from(row: Row) -> Result<Self> {
-        let (test, (kind, form)) = (row.test(), row.kind_and_form());
+        let (test, readable) = (row.test(), row.readable());
+        let damaged = readable.is_none();
+        let (kind, form, rules) = readable.unwrap_or_else(|| {
+            (Kind::Http, AuthForm::Usual(Kind::Http.forms()[0]), Table::default())
+        });
         let number = u8::try_from(row.number);
         let by = rows::actor(&row.created_by_type, row.created_by_id, row.created_by_name)?;
         Ok(Self {
@@ -132,7 +135,7 @@ impl TryFrom<Row> for Connection {
                 recordings: row.recordings,
                 limit: rows::optional_id("rate limit", row.rate_limit)?,
                 key_limit: rows::optional_id("rate limit", row.key_rate_limit)?,
-                rules: table_of(row.rules.as_deref()),
+                rules,
                 test_path: row.test_path,
             },
             sealed: row.sealed.map(SealedCredential::from),
@@ -143,6 +146,7 @@ impl TryFrom<Row> for Connection {
             created_at: row.created_at.and_utc(),
             created_by: by,
             revision: row.revision,
+            damaged,
         })
     }
 }
@@ -151,11 +155,6 @@ impl TryFrom<Row> for Connection {
 fn lines(rules: &Table) -> Option<String> {
     let lines: Vec<String> = rules.rows().iter().map(|row| row.to_string()).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
-/// What cannot be read, as a rule for a method that was allowed once, offers nothing.
-fn table_of(lines: Option<&str>) -> Table {
-    lines.into_iter().flat_map(str::lines).filter_map(|line| line.parse().ok()).collect()
 }
 
 /// What tells this database from others; copies of it share it.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::managing::require_readable;
 use super::probe::{ProbeResult, Subject, probe};
 use super::seal::{Binding, seal};
 use super::testing::tell;
@@ -130,6 +131,7 @@ impl Bitting {
             created_at: now,
             created_by: principal.origin.actor.clone(),
             revision: 0,
+            damaged: false,
         }
     }
 
@@ -220,6 +222,7 @@ impl Bitting {
         untested: bool,
     ) -> Result<Added> {
         let present = self.find_connection(principal, handle)?;
+        require_readable(&present)?;
         self.connections.require_allowed(present.kind, &present.origin).map_err(Error::Locked)?;
         let key = self.connections.keys.writer().map_err(|why| Error::Refused(why.to_owned()))?;
         // A vendor's forms are known, so that the new one may take another.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::common::require_allowed;
 use super::master_keys::MasterKeys;
-use super::seal::{Binding, Locked, open};
+use super::seal::{Locked, open_of};
 use crate::config::ConnectionSettings;
 use crate::domain::Bitting;
 use crate::model::connections::Connection;
@@ -22,6 +22,7 @@ fn remedy(locked: &Locked) -> &'static str {
              credentials again with `bitting connection set-credential`"
         }
         Locked::Elsewhere(_) => "name the address in --connections-hosts, or remove the connection",
+        Locked::Damaged => "mend its row in the database, or remove it and make it anew",
         Locked::Altered => "enter the credential again with `bitting connection set-credential`",
     }
 }
@@ -43,7 +44,7 @@ pub(in crate::domain) fn finding(
         if let Some(Sealed { key, .. }) = sealed.parts() {
             *by_key.entry(key).or_insert(0) += 1;
         }
-        let opened = open(keys.all(), sealed, Binding::of(connection, database)).map(drop);
+        let opened = open_of(keys.all(), connection, database).map(drop);
         let allowed = require_allowed(connection.kind, &connection.origin, &settings.hosts);
         if let Err(why) = opened.and(allowed) {
             faults.push(format!("{}: {why}", connection.handle));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::offered::ReadConnections;
+use super::seal::Locked;
 use crate::domain::Bitting;
 use crate::domain::audit_log::log_change;
 use crate::domain::error::{Error, Result};
@@ -15,6 +16,14 @@ use crate::model::words::Word;
 use crate::store::AnyConnection;
 use crate::store::connections;
 use crate::store::database::transaction::AdvisoryLock;
+
+/// Fails where something else stands for what could not be read of a connection: it would be written.
+pub(super) fn require_readable(connection: &Connection) -> Result<()> {
+    match connection.damaged {
+        true => Err(Error::Refused(format!("{}: {}", connection.handle, Locked::Damaged))),
+        false => Ok(()),
+    }
+}
 
 impl Bitting {
     /// Changes what may be changed of a connection.
@@ -121,6 +130,9 @@ impl Bitting {
             require(self.reload_rights(connection, principal)?.administers())?;
             AdvisoryLock::Keys.acquire(connection)?;
             let mut there = find_present(connection, handle)?;
+            if action != Action::ConnectionRemoved {
+                require_readable(&there)?;
+            }
             let detail = change(connection, &mut there)?;
             if let Some(mut detail) = detail.clone() {
                 detail["connection_id"] = json!(there.id);

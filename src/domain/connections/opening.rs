@@ -1,7 +1,7 @@
 //! Opening the credential of a connection, for one request.
 
 use super::seal;
-use super::seal::{Binding, Locked};
+use super::seal::Locked;
 use crate::domain::Bitting;
 use crate::model::connections::{Connection, ConnectionState, VendorCredential};
 
@@ -21,8 +21,7 @@ impl Bitting {
         connection: &Connection,
         database: &str,
     ) -> Result<VendorCredential, Locked> {
-        let sealed = connection.sealed.as_ref().ok_or(Locked::Altered)?;
-        seal::open(self.connections.keys.all(), sealed, Binding::of(connection, database))
+        seal::open_of(self.connections.keys.all(), connection, database)
     }
 
     /// Whether a connection can be used, and what is wrong if it cannot.

@@ -83,6 +83,12 @@ pub enum Locked {
          damaged; enter it again with `bitting connection set-credential`"
     )]
     Altered,
+    /// What it is bound to, or what it may be used for, cannot be read.
+    #[error(
+        "its kind, form or rules in the database cannot be read; mend that row there, or remove the \
+         connection and make it anew"
+    )]
+    Damaged,
 }
 
 /// Seals a credential.
@@ -104,11 +110,27 @@ pub fn seal(
     Ok(SealedCredential::new(key.id(), &nonce, &ciphertext))
 }
 
+/// Opens the credential of a connection in this database.
+///
+/// # Errors
+/// [`Locked`], which tells nothing of the credential.
+pub fn open_of(
+    keys: Result<&[MasterKey], &str>,
+    connection: &Connection,
+    database: &str,
+) -> Result<VendorCredential, Locked> {
+    if connection.damaged {
+        return Err(Locked::Damaged);
+    }
+    let sealed = connection.sealed.as_ref().ok_or(Locked::Altered)?;
+    open(keys, sealed, Binding::of(connection, database))
+}
+
 /// Opens a credential with the one of these keys that it needs, where there are any.
 ///
 /// # Errors
 /// [`Locked`], which tells nothing of the credential.
-pub fn open(
+fn open(
     keys: Result<&[MasterKey], &str>,
     sealed: &SealedCredential,
     binding: Binding<'_>,

@@ -49,6 +49,9 @@ pub struct Connection {
     pub created_by: Actor,
     /// Id of the audit event of its last change.
     pub revision: i64,
+    /// Whether its kind, its form or its rules could not be read, so that something else stands there. It
+    /// can be removed, and nothing else.
+    pub damaged: bool,
 }
 
 words! {

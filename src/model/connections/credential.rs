@@ -25,6 +25,28 @@ const USER_NAME: &str = "username";
 
 /// What is percent-encoded in URLs: all but the unreserved characters of RFC 3986 §2.3.
 const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What the functions of languages leave besides: Python's, JavaScript's for a part, Go's for a part of a path,
+/// those for a whole path (RFC 3986 §3.3), and JavaScript's for a whole URL.
+static IN_URLS: [AsciiSet; 6] = [
+    ENCODED,
+    ENCODED.remove(b'/'),
+    COMPONENT,
+    ENCODED.remove(b'$').remove(b'&').remove(b'+').remove(b'=').remove(b':').remove(b'@'),
+    PATH,
+    PATH.remove(b'?').remove(b'#'),
+];
+const COMPONENT: AsciiSet =
+    ENCODED.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
+const PATH: AsciiSet = COMPONENT
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/');
 
 type Name = Cow<'static, str>;
 
@@ -168,11 +190,12 @@ impl VendorCredential {
         let fields = self.0.iter().filter(|(name, _)| name != USER_NAME);
         let mut secrets: Vec<_> =
             fields.map(|(_, value)| value.clone()).chain(self.basic()).collect();
-        let in_url = |secret: &Zeroizing<String>| {
-            Zeroizing::new(utf8_percent_encode(secret, &ENCODED).to_string())
-        };
-        let encoded: Vec<_> = secrets.iter().map(in_url).collect();
-        secrets.extend(encoded.into_iter().filter(|encoded| encoded.contains('%')));
+        let encoded: Vec<_> = secrets.iter().flat_map(|secret| in_urls(secret)).collect();
+        for text in encoded {
+            if !secrets.contains(&text) {
+                secrets.push(text);
+            }
+        }
         secrets
     }
 
@@ -226,6 +249,33 @@ impl fmt::Debug for VendorCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VendorCredential(…)")
     }
+}
+
+/// A secret as programs write it in URLs, where that is another text.
+fn in_urls(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
+    let encoded = IN_URLS.iter().flat_map(move |set| {
+        let encoded = Zeroizing::new(utf8_percent_encode(secret, set).to_string());
+        let small = Zeroizing::new(with_small_digits(&encoded));
+        [encoded, small]
+    });
+    encoded.filter(|encoded| encoded.contains('%'))
+}
+
+/// The same with `%2f` in place of `%2F`.
+fn with_small_digits(encoded: &str) -> String {
+    let mut digits = 0;
+    let small = encoded.chars().map(|c| match c {
+        '%' => {
+            digits = 2;
+            c
+        }
+        _ if digits > 0 => {
+            digits -= 1;
+            c.to_ascii_lowercase()
+        }
+        _ => c,
+    });
+    small.collect()
 }
 
 #[cfg(test)]
@@ -299,8 +349,16 @@ mod tests {
         let user = parse(Kind::Http, "admin\nhunter2").unwrap();
         let hidden = user.secrets();
         let hidden: Vec<&str> = hidden.iter().map(|secret| secret.as_str()).collect();
-        let basic = ["YWRtaW46aHVudGVyMg==", "YWRtaW46aHVudGVyMg%3D%3D"];
-        assert_eq!(hidden, ["hunter2", basic[0], basic[1]], "a name may be a common word");
+        let basic = ["==", "%3D%3D", "%3d%3d"].map(|end| format!("YWRtaW46aHVudGVyMg{end}"));
+        let [plain, large, small] = &basic;
+        assert_eq!(hidden, ["hunter2", plain, large, small], "a name may be a common word");
+        let odd = parse(Kind::CallRail, "p@ss!w/rd").unwrap().secrets();
+        let hides = |text: &str| odd.iter().any(|secret| secret.as_str() == text);
+        for text in
+            ["p@ss!w/rd", "p%40ss%21w%2Frd", "p%40ss!w%2Frd", "p%40ss!w%2frd", "p@ss%21w%2Frd"]
+        {
+            assert!(hides(text), "{text}");
+        }
         assert!(user.headers(&form).is_none());
     }
 

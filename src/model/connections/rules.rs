@@ -47,6 +47,9 @@ fn rule(text: &str) -> Result<Row, String> {
         return Err(format!("must have at most {LONGEST} characters"));
     }
     let row: Row = text.parse().map_err(|why: InvalidRow| why.to_string())?;
+    if row.is_unsent() {
+        return Err(format!("{} is never forwarded", row.method()));
+    }
     if row.marks() != Marks::default() {
         return Err("must end with its scope; marks are for the tables of vendors".to_owned());
     }

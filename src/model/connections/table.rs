@@ -133,8 +133,14 @@ impl Row {
         self.segments.iter().map(word).collect::<Vec<_>>().join("/")
     }
 
+    /// Whether requests of its method are never sent on.
+    pub fn is_unsent(&self) -> bool {
+        UNSENT.contains(&self.method())
+    }
+
     fn takes(&self, method: &str) -> bool {
-        self.method() == method || (self.method() == "GET" && method == "HEAD")
+        let same = self.method() == method || (self.method() == "GET" && method == "HEAD");
+        same && !self.is_unsent()
     }
 
     fn fits(&self, path: &str, same: fn(&str, &str) -> bool) -> bool {
@@ -165,9 +171,6 @@ impl FromStr for Row {
             return Err(InvalidRow(why.to_owned()));
         };
         let rule: RequestRule = format!("{method} {path}").parse().map_err(InvalidRow)?;
-        if UNSENT.contains(method) {
-            return Err(InvalidRow(format!("{method} is never forwarded")));
-        }
         if !path.split('/').all(Segment::is_well_formed) {
             let why = "a name in braces stands for one whole segment, perhaps with a format behind it, as \
                        in /things/{id}.json";

@@ -100,10 +100,10 @@ on_both! {
             let said = ours.connection(&["set", "crm", option, value], "").unwrap_err();
             assert!(said.contains(why), "{said}");
         }
-        // Where such a rule was written before, it offers nothing.
-        let rules = format!("{READ}\nTRACE /v1/things/{{id}} things:read");
-        ours.database.db_execute(&format!("UPDATE connections SET rules = '{rules}' WHERE handle = 'crm'"));
-        assert_eq!(ours.connection(&["rules", "crm"], ""), Ok(READ.to_owned()));
+        // Where such a rule was written before, it offers nothing, and keeps its path from wider ones.
+        let rules = format!("{READ}\nTRACE /v1/things/me things:read");
+        ours.database.db_execute(&format!("UPDATE connections SET rules = '{rules}', revision = revision WHERE handle = 'crm'"));
+        assert_eq!(ours.connection(&["rules", "crm"], ""), Ok(rules));
         ours.connection(&["set", "crm", "--rule", "none"], "").unwrap();
         server.pass(std::time::Duration::from_secs(1));
         server.call(&writer, "PUT", "/via/crm/v1/things/7", None).expect(403, "not_offered");
@@ -209,7 +209,7 @@ on_both! {
         server.db_user("ada@example.com", json!({"role": "admin"}));
         let admin = Browser::signed_in(&server.client.base, "ada@example.com");
         for (field, value) in [("name", &pasted), ("description", &pasted), ("rules", &rule), ("test_path", &path)] {
-            let typed = [("name", "CRM"), ("description", ""), ("rules", ""), ("test_path", "")];
+            let typed = [("name", "CRM"), ("description", ""), ("rules", ""), ("test_path", ""), ("recordings", "yes")];
             let typed = typed.map(|(name, text)| (name, if name == field { value } else { text }));
             let refused = admin.submit("/connections/crm/edit", "/connections/crm/edit", &typed);
             assert_eq!((refused.status, attributes(&refused, "#faults a", "href")), (422, vec![format!("#{field}")]));

@@ -80,22 +80,35 @@ on_both! {
             Backend::Sqlite => "sealed = x'02'",
             Backend::Postgres => "sealed = '\\x02'",
         };
-        for (damage, state) in [
-            (sealed, "locked"),
-            ("form = 'nonsense'", "ok"),
-            ("test_result = 'nonsense'", "untested"),
-            ("rules = 'nonsense'", "ok"),
-            ("kind = 'nonsense'", "locked"),
-        ] {
-            ours.database.db_execute(&format!("UPDATE connections SET {damage} WHERE handle = 'calls'"));
-            assert_eq!(ours.shown("calls")["state"], state, "{damage}");
-            assert_eq!(ours.connection(&["list"], "").unwrap().lines().count(), 4, "{damage}");
-            assert_eq!(ours.connection(&["test", "other"], ""), Ok("other ok".to_owned()), "{damage}");
-            if !damage.starts_with("kind") {
-                let set = ours.connection(&["set-credential", "calls"], callrail::KEY);
-                assert_eq!(set, Ok("calls ok".to_owned()), "{damage}");
-            }
+        let damage = |what: &str| ours.database.db_execute(&format!("UPDATE connections SET {what} WHERE handle = 'calls'"));
+        let others_work = |what: &str| {
+            assert_eq!(ours.connection(&["list"], "").unwrap().lines().count(), 4, "{what}");
+            assert_eq!(ours.connection(&["test", "other"], ""), Ok("other ok".to_owned()), "{what}");
+        };
+        for (what, state) in [(sealed, "locked"), ("test_result = 'nonsense'", "untested")] {
+            damage(what);
+            assert_eq!(ours.shown("calls")["state"], state, "{what}");
+            others_work(what);
+            let set = ours.connection(&["set-credential", "calls"], callrail::KEY);
+            assert_eq!(set, Ok("calls ok".to_owned()), "{what}");
         }
+        // What else stands there is not taken for what was there, and not written over it.
+        for (what, before) in [
+            ("kind = 'nonsense'", "kind = 'callrail'"),
+            ("form = 'nonsense'", "form = 'token'"),
+            ("rules = 'nonsense'", "rules = NULL"),
+        ] {
+            damage(what);
+            assert_eq!(ours.shown("calls")["state"], "locked", "{what}");
+            others_work(what);
+            for command in [&["set-credential", "calls"][..], &["set", "calls", "--name", "x"], &["disable", "calls"], &["test", "calls"]] {
+                let said = ours.connection(command, callrail::KEY).unwrap_err();
+                assert!(said.contains("cannot be read"), "{what} {command:?}: {said}");
+            }
+            damage(before);
+            assert_eq!(ours.shown("calls")["state"], "ok", "{what}");
+        }
+        damage("kind = 'nonsense'");
         let server = ours.serve(ConnectionOptions::default());
         let key = server.key("calls:read@other");
         server.call(&key, "GET", "/via/other/v3/a.json", None).expect(200, "");

@@ -42,6 +42,7 @@ fn example() -> Value {
             created_at: example_time(),
             created_by: Actor { kind: ActorKind::Cli, id: None, name: "ops".to_owned() },
             revision: 1,
+            damaged: false,
         })
     });
     connection
