@@ -1,7 +1,7 @@
 //! How recent the index is, and who waits for the next read. The reading itself is not done
 //! here, where no database is known.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ pub struct Freshness {
     ended: watch::Sender<Ended>,
     wanted: Mutex<bool>,
     wake: Condvar,
+    closed: AtomicBool,
 }
 
 /// The last read that ended.
@@ -45,6 +46,7 @@ impl Freshness {
             ended: watch::Sender::new(Ended { number: 0, successful: true }),
             wanted: Mutex::new(false),
             wake: Condvar::new(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -56,7 +58,9 @@ impl Freshness {
     /// Whether the index is recent enough to accept a key by it.
     pub fn is_fresh(&self, uptime: Duration) -> bool {
         let fresh_at = Duration::from_nanos(self.fresh_at.load(Ordering::Acquire));
-        !fresh_at.is_zero() && uptime.saturating_sub(fresh_at) <= self.max_staleness
+        !self.closed.load(Ordering::Acquire)
+            && !fresh_at.is_zero()
+            && uptime.saturating_sub(fresh_at) <= self.max_staleness
     }
 
     /// Records that a read begins; returns its number.
@@ -73,12 +77,14 @@ impl Freshness {
         } else {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
-        self.ended.send_replace(Ended { number, successful: took.is_some() });
+        if !self.closed.load(Ordering::Acquire) {
+            self.ended.send_replace(Ended { number, successful: took.is_some() });
+        }
     }
 
-    /// Accepts no key any more: nobody reads from now on.
+    /// Accepts no key any more: nobody reads from now on, and a read under way changes nothing.
     pub fn close(&self) {
-        self.fresh_at.store(0, Ordering::Release);
+        self.closed.store(true, Ordering::Release);
         self.ended.send_replace(Ended { number: u64::MAX, successful: false });
     }
 

@@ -42,6 +42,7 @@ const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tells the threads to end when it is dropped, also where nobody stops them.
 struct Ending {
+    bitting: Arc<Bitting>,
     stopping: Arc<AtomicBool>,
     /// Those that may sleep.
     threads: Vec<Thread>,
@@ -50,6 +51,7 @@ struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::Release);
+        self.bitting.gate.freshness.close();
         self.threads.iter().for_each(Thread::unpark);
     }
 }
@@ -77,7 +79,8 @@ impl Background {
         bitting.database.keep_connections();
         let stopping = Arc::new(AtomicBool::new(false));
         // From here on a failure ends what was started.
-        let mut ending = Ending { stopping: stopping.clone(), threads: Vec::new() };
+        let mut ending =
+            Ending { bitting: bitting.clone(), stopping: stopping.clone(), threads: Vec::new() };
         fetch_github_keys(&shared, settings, &stopping)?;
         let feed = thread::Builder::new().name("change-feed".to_owned()).spawn({
             let (bitting, stopping) = (bitting.clone(), stopping.clone());
@@ -109,7 +112,6 @@ impl Background {
         self.bitting.gate.freshness.wake();
         // A vendor that keeps the tests waiting is not waited for.
         let written = is_in_time(deadline, || self.feed.is_finished() && self.usage.is_finished());
-        self.bitting.gate.freshness.close();
         // A message that is still on its way then is sent again by whoever takes it next.
         let sent = self.notifier.filter(|notifier| is_in_time(deadline, || notifier.is_finished()));
         if !written {

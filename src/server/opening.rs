@@ -100,7 +100,8 @@ pub(super) fn open_patiently(
     let mut wait = Wait { since: Instant::now(), told: None };
     loop {
         match open(settings, clock.clone(), Missing::Create) {
-            Err(StartError::Store(store::Error::Away(why))) => {
+            Err(StartError::Store(why)) if why.may_pass() => {
+                let why = why.to_string();
                 if wait.since.elapsed() >= settings.database_wait {
                     return Err(wait.is_over(why, settings.database_wait));
                 }
