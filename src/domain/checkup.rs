@@ -61,13 +61,12 @@ pub fn examine(
         }
     }
     let unusable = |why: store::Error| {
-        let why = why.to_string();
+        let remedy = "check that the database is running, reachable, Bitting's own and undamaged; if \
+                      it is damaged, restore a backup";
+        let text = why.to_string();
         // Whoever refuses a database for what it is says what to do.
-        let told = why.split_once("; ").unwrap_or((
-            &why,
-            "check that the database is running, reachable, Bitting's own and undamaged; if it is \
-             damaged, restore a backup",
-        ));
+        let refused = matches!(why, store::Error::Refused(_));
+        let told = refused.then(|| text.split_once("; ")).flatten().unwrap_or((&text, remedy));
         Finding::wrong("database", told.0, told.1)
     };
     let mut inspection = match Inspection::open(target) {

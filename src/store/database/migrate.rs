@@ -8,6 +8,8 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use chrono::NaiveDateTime;
 use diesel::backend::Backend;
@@ -43,6 +45,10 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 const DEFAULT_BRAND: &str = "bt";
+
+/// How long a migration waits for a table that others use, in milliseconds, and when it tries again.
+const LOCK_TIMEOUT: u32 = 2000;
+const LOCK_PAUSE: Duration = Duration::from_secs(3);
 
 /// The smallest SQLite file: one page of 512 bytes. SQLite takes some shorter files for new ones.
 const SMALLEST_FILE: u64 = 512;
@@ -195,11 +201,33 @@ fn bring_up_to_date(
         return Ok(mark);
     }
     session.take_time();
-    session.write(|connection| {
-        wait_for_turn(connection)?;
-        run_migrations(connection)?;
-        mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
-    })
+    loop {
+        let migrated = session.write(|connection| {
+            wait_for_turn(connection)?;
+            run_migrations(connection)?;
+            mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
+        });
+        match migrated {
+            Err(why) if why.is_lock_timeout() => {
+                tracing::warn!(
+                    "a table is in use for long, by a dump for example; it is waited for"
+                );
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(why) => return Err(why),
+            // Whoever was waited for may have made another database of it.
+            Ok(_) => return checked(session, target, brand),
+        }
+    }
+}
+
+/// The mark of a database that is ready, if it is for this program and has this brand.
+fn checked(session: &mut Session, target: &Target, brand: Option<&Brand>) -> Result<DatabaseInfo> {
+    let mark = session.read(|connection| look(connection, target))?.mark;
+    match brand.filter(|given| given.as_str() != mark.brand) {
+        Some(given) => Err(Error::Brand { given: given.to_string(), stored: mark.brand }),
+        None => Ok(mark),
+    }
 }
 
 /// Waits for whoever else migrates the database, however long that takes.
@@ -245,9 +273,10 @@ fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
     match connection {
         AnyConnection::Sqlite(connection) => pending(connection, SQLITE),
         AnyConnection::Postgres(connection) => {
-            // What is new belongs beside what is there already.
+            // Whoever else asks for a table queues behind this: running servers would wait as long for
+            // the change feed. And what is new belongs beside what is there already.
             connection.batch_execute(&format!(
-                "SELECT set_config('search_path', quote_ident(nspname), TRUE) \
+                "SET LOCAL lock_timeout = {LOCK_TIMEOUT}; SELECT set_config('search_path', quote_ident(nspname), TRUE) \
                  FROM pg_catalog.pg_namespace WHERE oid = {OUR_SCHEMA}"
             ))?;
             pending(connection, POSTGRES)

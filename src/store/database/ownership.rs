@@ -98,8 +98,8 @@ pub(super) fn foreign(target: &Target) -> Error {
 pub(super) fn elsewhere(target: &Target, schema: &str) -> Error {
     Error::Refused(format!(
         "{target}: Bitting's tables are in the schema {schema}, where this user does not look for \
-         them; let search_path name it (ALTER ROLE … SET search_path = {schema}) and this user use \
-         it (GRANT USAGE ON SCHEMA {schema} TO …)"
+         them; if they are this installation's, let search_path name it (ALTER ROLE … SET \
+         search_path = {schema}; GRANT USAGE ON SCHEMA {schema} TO …), else use another database"
     ))
 }
 

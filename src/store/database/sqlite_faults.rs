@@ -28,8 +28,9 @@ pub(super) fn explain(error: Error, target: &Target) -> Error {
 /// Whether a failure is one of a full disk: where the file beside the database cannot be made longer,
 /// SQLite only says that reading or writing failed.
 fn has_no_room(why: &diesel::result::Error, path: &Path) -> bool {
+    let said = why.to_string();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let disk = rustix::fs::statvfs(folder.unwrap_or(Path::new(".")));
     let room = disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    why.to_string().contains("disk is full") || room < NO_ROOM
+    said.contains("disk is full") || (said.contains("disk I/O error") && room < NO_ROOM)
 }

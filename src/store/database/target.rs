@@ -79,13 +79,13 @@ fn has_percent_code(path: &str) -> bool {
     })
 }
 
-/// Writes the file, or the server without the password: for people to read.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Target({self})")
     }
 }
 
+/// Writes the file, or the server without the password: for people to read.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

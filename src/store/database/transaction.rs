@@ -17,25 +17,45 @@ use crate::store::error::{Error, Result};
 /// have an earlier end.
 const LONGEST_COMMIT: Duration = Duration::from_secs(20);
 
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Read,
+    Snapshot,
+    Write,
+}
+
+impl Mode {
+    /// How one begins on SQLite and on PostgreSQL. SQLite takes its write lock at once, since a
+    /// transaction that reads first and then writes fails when another wrote in between.
+    fn begin(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Read => ("BEGIN DEFERRED", "BEGIN"),
+            Self::Snapshot => ("BEGIN DEFERRED", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            Self::Write => ("BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL READ COMMITTED"),
+        }
+    }
+}
+
 impl Session {
     /// Runs `f` in a transaction, as long as this thread may wait for the database.
     fn transaction<T, E: From<Error>>(
         &mut self,
-        on_sqlite: &str,
-        on_postgres: &str,
+        mode: Mode,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let begin = match self.connection {
-            AnyConnection::Sqlite(_) => on_sqlite.to_owned(),
-            AnyConnection::Postgres(_) => format!("{on_postgres}; {}", self.limits),
+        let begin = match (&self.connection, mode.begin()) {
+            (AnyConnection::Sqlite(_), (begin, _)) => begin.to_owned(),
+            (AnyConnection::Postgres(_), (_, begin)) => format!("{begin}; {}", self.limits),
         };
-        self.guard(|session| session.run_transaction(&begin, f))
+        self.guard(|session| session.run_transaction(mode, &begin, f))
     }
 
-    /// Runs `f` in a transaction that begins and ends with these statements. The session counts
-    /// as broken, and is thrown away by the pool, while it is inside one.
+    /// Runs `f` in a transaction that begins with this statement. The session counts as broken, and is
+    /// thrown away by the pool, while it is inside one.
     fn run_transaction<T, E: From<Error>>(
         &mut self,
+        mode: Mode,
         begin: &str,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
@@ -47,7 +67,8 @@ impl Session {
             Ok(value)
         });
         let ended = result.is_ok() || self.run("ROLLBACK").is_ok();
-        self.unsure = committing && !ended;
+        // What only read has changed nothing.
+        self.unsure = mode == Mode::Write && committing && !ended;
         self.in_transaction = !ended;
         result
     }
@@ -78,7 +99,7 @@ impl Session {
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         match self.connection {
-            AnyConnection::Postgres(_) if !self.is_limited => self.transaction("", "BEGIN", f),
+            AnyConnection::Postgres(_) if !self.is_limited => self.transaction(Mode::Read, f),
             _ => self.ask(f),
         }
     }
@@ -91,11 +112,10 @@ impl Session {
         &mut self,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        self.transaction("BEGIN DEFERRED", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", f)
+        self.transaction(Mode::Snapshot, f)
     }
 
-    /// Changes the database: all of it or nothing. SQLite takes its write lock at once, since a
-    /// transaction that reads first and then writes fails when another wrote in between.
+    /// Changes the database: all of it or nothing.
     ///
     /// # Errors
     /// Whatever `f` returns, or the database's failure; [`Error::OutcomeUnknown`] when standbys that
@@ -104,8 +124,7 @@ impl Session {
         &mut self,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let begin = ["BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL READ COMMITTED"];
-        let (value, waits) = self.transaction(begin[0], begin[1], |connection| {
+        let (value, waits) = self.transaction(Mode::Write, |connection| {
             let value = f(connection)?;
             Ok::<_, E>((value, replication::waits(connection)?))
         })?;
