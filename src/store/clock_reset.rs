@@ -11,8 +11,8 @@ use super::database::target::Target;
 use super::error::{Error, Result};
 use super::schema::{
     admin_tokens, api_keys, bitting, connections, expiry_scan, idempotency, key_addresses,
-    key_summaries, key_summary_position, login_failures, notifications, one_time_links, scope_uses,
-    sessions, usage_hours, usage_minutes, usage_totals, users,
+    key_errors, key_summaries, key_summary_position, login_failures, notifications, one_time_links,
+    scope_uses, servers as running, sessions, usage_hours, usage_minutes, usage_totals, users,
 };
 use super::servers;
 use super::usage::{journal, rollup};
@@ -50,14 +50,22 @@ pub fn reset(target: &Target, now: Moment) -> Result<ClockReset> {
         return Err(in_use());
     }
     let result = session.write(|connection| {
-        let before = migrate::look(connection, target)?.mark.high_water;
+        let look = migrate::look(connection, target)?;
+        if look.outdated {
+            return Err(Error::Refused(format!(
+                "{target}: an older version's; run `bitting migrate` first"
+            )));
+        }
+        let before = look.mark.high_water;
         diesel::update(bitting::table)
             .set(bitting::high_water.eq(now.naive_utc()))
             .execute(connection)?;
         journal::fold(connection)?;
         rollup::set_back(connection, Minute::of(now).hour())?;
-        set_back_columns(connection, now)?;
         forget_early_warnings(connection, now)?;
+        set_back_columns(connection, now)?;
+        // Those that run note themselves again.
+        diesel::delete(running::table).execute(connection)?;
         let at = now.naive_utc();
         let keys = api_keys::table.filter(api_keys::created_at.gt(at));
         let tokens = admin_tokens::table.filter(admin_tokens::created_at.gt(at));
@@ -89,12 +97,13 @@ fn set_back_columns(connection: &mut AnyConnection, now: Moment) -> Result<()> {
         admin_tokens: last_used_at;
         connections: test_since, tested_at;
         login_failures: last_at;
-        notifications: due_at;
+        notifications: created_at, due_at;
         sessions: created_at, last_seen_at;
         users: last_login_at;
     }
     at_most! { connection, now.timestamp_millis();
         key_addresses: last_at;
+        key_errors: at;
         key_summaries: last_used_at;
         scope_uses: last_at;
         usage_hours: last_at;

@@ -11,6 +11,9 @@ use crate::store::usage;
 /// How many keys are recounted in one step.
 const KEYS_PER_STEP: i64 = 100;
 
+/// How many minutes before this one are looked at for counts that came after the last look.
+const LATE: i64 = 3;
+
 impl Bitting {
     /// Does one small step: adds one minute, or recounts a few keys. Returns whether there are
     /// more minutes to add.
@@ -40,7 +43,9 @@ impl Bitting {
             let from = summaries::position(connection)?;
             let keys = summaries::keys_after(connection, from.key, KEYS_PER_STEP)?;
             let figures = usage::figures(connection, &keys, &windows)?;
-            let to_be_added = summaries::of_minute(connection, &keys, this_minute)?;
+            // Counts of a minute may come late; of longer ago there are hardly any.
+            let minutes = from.minute.0.max(this_minute.0 - LATE)..=this_minute.0;
+            let to_be_added = summaries::of_minutes(connection, &keys, minutes)?;
             store::Result::Ok((from, keys, figures, to_be_added))
         })?;
         let to = SummaryPosition { key: keys.last().map_or(0, |key| key.0.into()), ..from };

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -92,23 +93,23 @@ pub fn keys_after(connection: &mut AnyConnection, key: i64, most: i64) -> Result
     numbers.into_iter().map(|number| rows::row_number(number).map(KeyNumber)).collect()
 }
 
-/// How many requests of some keys stand in a minute.
-pub fn of_minute(
+/// How many requests of some keys stand in these minutes.
+pub fn of_minutes(
     connection: &mut AnyConnection,
     keys: &[KeyNumber],
-    minute: Minute,
+    minutes: RangeInclusive<i64>,
 ) -> Result<HashMap<KeyNumber, i64>> {
     let counts = Statement::<(BigInt, BigInt)>::on(connection)
-        .sql("SELECT key_number, CAST(SUM(n) AS BIGINT) FROM usage_minutes WHERE minute = ")
-        .number(minute.0)
-        .sql(" AND key_number")
+        .sql("SELECT key_number, CAST(SUM(n) AS BIGINT) FROM ")
+        .number_table(minutes)
+        .sql(" CROSS JOIN usage_minutes WHERE minute = number.value AND key_number")
         .among(numbers(keys))
         .sql(" GROUP BY key_number");
     let counts: Vec<(i64, i64)> = counts.load(connection)?;
     counts.into_iter().map(|(key, n)| Ok((key_number(key)?, n))).collect()
 }
 
-/// Replaces the summaries of some keys by recounted ones, without what is counted of a minute that is
+/// Replaces the summaries of some keys by recounted ones, without what is counted of minutes that are
 /// still to be added.
 pub fn replace(
     connection: &mut AnyConnection,
