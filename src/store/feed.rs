@@ -1,6 +1,7 @@
 //! What each read of the change feed asks the database at once: whether it may be believed, whether
 //! it is still the one that was read before, and whether there is anything new.
 
+use diesel::Queryable;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
 
@@ -33,7 +34,7 @@ impl Bookmark {
 }
 
 /// What the database says of itself at one moment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Look {
     oldest_program: i64,
     /// The greatest revision of a key; 0 where there is none.
@@ -63,8 +64,20 @@ impl Look {
     }
 }
 
-type Row =
-    (bool, i64, i64, i64, i64, Option<i64>, Option<MomentColumn>, Option<String>, Option<String>);
+/// The newest revisions, and an event if any that was asked for is there.
+#[derive(Queryable)]
+struct Row {
+    in_recovery: bool,
+    oldest_program: i64,
+    keys: i64,
+    tokens: i64,
+    connections: i64,
+    id: Option<i64>,
+    at: Option<MomentColumn>,
+    action: Option<String>,
+    key_id: Option<String>,
+}
+
 type Columns = (
     Bool,
     BigInt,
@@ -99,16 +112,18 @@ pub fn look(connection: &mut AnyConnection, events: &[i64]) -> Result<Look> {
         )
         .among(events.iter().copied());
     let rows: Vec<Row> = statement.load(connection)?;
-    let (in_recovery, oldest_program, keys, tokens, connections) =
-        rows.first().map_or((false, 0, 0, 0, 0), |row| (row.0, row.1, row.2, row.3, row.4));
-    if in_recovery {
+    if rows.first().is_some_and(|row| row.in_recovery) {
         return Err(standby::refusal());
     }
-    let event = |(_, _, _, _, _, id, at, action, key_id): Row| {
-        Some(Bookmark { id: id?, event: Some((at?.0, action?, key_id)) })
-    };
-    let events = rows.into_iter().filter_map(event).collect();
-    Ok(Look { oldest_program, keys, tokens, connections, events })
+    let mut look = Look::default();
+    for row in rows {
+        let Row { oldest_program, keys, tokens, connections, .. } = row;
+        look = Look { oldest_program, keys, tokens, connections, ..look };
+        if let (Some(id), Some(at), Some(action)) = (row.id, row.at, row.action) {
+            look.events.push(Bookmark { id, event: Some((at.0, action, row.key_id)) });
+        }
+    }
+    Ok(look)
 }
 
 /// Has SQLite read the file itself next. Else a file that was overwritten in place would not show:

@@ -1,6 +1,7 @@
 //! Managing keys by program, with an admin token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -32,6 +33,9 @@ use crate::model::time::Moment;
 use crate::model::usage::{KeySelection, Source, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 
+/// How long a change waits for the figures that are shown with it.
+const LONGEST_FIGURES: Duration = Duration::from_secs(1);
+
 /// What is shown of a key besides the stored record.
 struct Figures {
     usage: Option<(Usage, Vec<Source>)>,
@@ -45,10 +49,11 @@ impl Figures {
         Ok(Self { usage: Some(usage), now: bitting.time.now(), catalog: bitting.catalog.clone() })
     }
 
-    /// The same of a key that is changed whether its figures can be read or not.
+    /// The figures of a key that is changed whether they can be read in time or not.
     fn of_changed(bitting: &Bitting, key: KeyNumber) -> Self {
-        Self::of(bitting, key).unwrap_or_else(|why| {
-            tracing::warn!(%why, "the figures of a key that was changed cannot be read");
+        let read = bitting.within(LONGEST_FIGURES, |bitting| Self::of(bitting, key));
+        read.unwrap_or_else(|why| {
+            tracing::warn!(%why, "the figures of a key cannot be read while it is changed");
             Self { usage: None, now: bitting.time.now(), catalog: bitting.catalog.clone() }
         })
     }

@@ -24,9 +24,9 @@ pub const SHOWN: &str = "shown";
 
 /// The fields that are new in each form, and not kept.
 const OF_ONE_FORM: [&str; 3] = [TOKEN, "nonce", "token"];
-/// How much of a form is kept while somebody signs in, in bytes. It comes back as one field, in which it
+/// How much of a form is kept while somebody signs in, in bytes: it comes back as one field, in which it
 /// is encoded once more, and must fit into a body then.
-const MOST_KEPT: usize = 128 * 1024;
+const MOST_KEPT: usize = 192 * 1024;
 
 /// How much of a value is read, in characters. Every field but [`WHOLE`] has a lower limit, so that
 /// what is cut here is still refused as too long; and a form that is shown again with it stays small.
@@ -97,8 +97,13 @@ impl Form {
     }
 
     /// A page without the keys and admin tokens that were typed into this form.
-    pub fn hidden_in<'a>(&self, page: &'a str) -> Cow<'a, str> {
-        mask_those(page, |secret| self.typed().any(|(_, value)| value.contains(secret)))
+    pub fn hidden_in<'a>(&self, page: &'a str, brand: &Brand) -> Cow<'a, str> {
+        let typed: Vec<&str> = self
+            .typed()
+            .map(|(_, value)| value)
+            .filter(|value| brand.may_occur_in(value))
+            .collect();
+        mask_those(page, |secret| typed.iter().any(|value| value.contains(secret)))
     }
 
     /// What was typed, as one text, without passwords and without anything that holds a key or an
@@ -111,7 +116,8 @@ impl Form {
             !secret && !OF_ONE_FORM.contains(&name.as_str())
         });
         let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(typed).finish();
-        match text.len() {
+        let encoded: usize = form_urlencoded::byte_serialize(text.as_bytes()).map(str::len).sum();
+        match encoded {
             0 => None,
             1..=MOST_KEPT => Some(Kept::Text(text)),
             _ => Some(Kept::TooLong),

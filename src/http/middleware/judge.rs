@@ -126,13 +126,9 @@ where
         let presented = present(request.headers(), &guard.state);
         let address = || client_address(request.head(), &guard.state.settings);
         match guard.state.door.admit(&presented, route, address) {
-            Some(admission) => match guard.apply(request, admission) {
-                Outcome::Accepted(request, caller, count) => {
-                    let count = Some((count, guard.clone()));
-                    JudgeFuture::handling(&*self.service, request, Some((caller, route)), count)
-                }
-                Outcome::Refused(refused) => JudgeFuture::answered(refused),
-            },
+            Some(admission) => {
+                JudgeFuture::after(guard.apply(request, admission), &*self.service, route, guard)
+            }
             None => self.ask_the_database(request, presented, route),
         }
     }
@@ -153,13 +149,7 @@ where
         let asking = Box::pin(async move {
             let address = || client_address(request.head(), &guard.state.settings);
             let admission = guard.state.door.admit_after_feed(&presented, route, address).await;
-            match guard.apply(request, admission) {
-                Outcome::Accepted(request, caller, count) => {
-                    let count = Some((count, guard));
-                    JudgeFuture::handling(&*service, request, Some((caller, route)), count).await
-                }
-                Outcome::Refused(refused) => Ok(refused),
-            }
+            JudgeFuture::after(guard.apply(request, admission), &*service, route, &guard).await
         });
         JudgeFuture { step: Step::Asking { asking } }
     }
@@ -194,6 +184,20 @@ impl<F> JudgeFuture<F>
 where
     F: Future<Output = Result<ServiceResponse, Error>>,
 {
+    /// What follows from the decision about a request.
+    fn after<S>(outcome: Outcome, service: &S, route: Route, guard: &Rc<RouteGuard>) -> Self
+    where
+        S: Service<ServiceRequest, Future = F>,
+    {
+        match outcome {
+            Outcome::Accepted(request, caller, count) => {
+                let count = Some((count, guard.clone()));
+                Self::handling(service, request, Some((caller, route)), count)
+            }
+            Outcome::Refused(refused) => Self::answered(refused),
+        }
+    }
+
     fn answered(response: ServiceResponse) -> Self {
         Self { step: Step::Answered { response: Some(response) } }
     }

@@ -29,6 +29,7 @@ use crate::http::state::State;
 use crate::model::actor::ClientInfo;
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
+use crate::model::secret::Brand;
 use crate::model::secret::mask;
 use crate::model::user::User;
 
@@ -90,7 +91,8 @@ impl Page {
         }
         let form = response.request().extensions().get::<Form>().cloned();
         if let Some(form) = form {
-            response = response.map_body(|_, body| without_keys(&form, body));
+            response =
+                response.map_body(|_, body| without_keys(&form, &self.state.bitting.brand, body));
         }
         if let Some(secret) = fresh {
             let cookie = OwnCookie::visitor(response.request(), &self.state);
@@ -260,9 +262,9 @@ pub async fn recognise(request: &HttpRequest, state: &State) {
 }
 
 /// The answer to a form, in which no key that was typed into it stands.
-fn without_keys(form: &Form, body: BoxBody) -> BoxBody {
+fn without_keys(form: &Form, brand: &Brand, body: BoxBody) -> BoxBody {
     match body.try_into_bytes() {
-        Ok(bytes) => match std::str::from_utf8(&bytes).map(|page| form.hidden_in(page)) {
+        Ok(bytes) => match std::str::from_utf8(&bytes).map(|page| form.hidden_in(page, brand)) {
             Ok(Cow::Owned(page)) => BoxBody::new(page),
             Ok(Cow::Borrowed(_)) | Err(_) => BoxBody::new(bytes),
         },

@@ -233,7 +233,7 @@ fn what_is_not_said_to_be_ours_or_is_too_long_is_not_kept() {
     let typed = [("form_token", &*token), ("name", "n8n")];
     to_login(&stage.browser.post_with("/keys/new", &typed, &[]));
     to_login(&stage.send("/keys/new", "AAAA", &stage.fields("name=n8n")));
-    let long = vec![("scope".to_owned(), "x".repeat(1000)); 140];
+    let long = vec![("scope".to_owned(), "x".repeat(1000)); 200];
     let asked = stage.send("/keys/new", &token, &long);
     assert!(text(&asked, "#notice").contains("too long to be kept"), "{}", text(&asked, "#notice"));
     assert_eq!(attributes(&asked, "input[name=next]", "value"), ["/keys/new"]);

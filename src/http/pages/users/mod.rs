@@ -216,8 +216,15 @@ pub async fn add(
         let added = bitting.add_user_by_form(&principal, &new, &nonce);
         match refusals(added, &NEW_FIELDS)? {
             Ok(FormOutcome::Made(user)) => {
-                let link = bitting.make_password_link(&principal, user.id)?;
-                Ok(Ok(FormOutcome::Made(Box::new((*user, link)))))
+                let link = bitting.make_password_link(&principal, user.id);
+                Ok(Ok(link.map_or_else(
+                    // The user is there: nobody is told that nothing was changed.
+                    |why| {
+                        tracing::warn!(%why, user = %user.id, "a new user has no password link yet");
+                        FormOutcome::Known(user.id)
+                    },
+                    |link| FormOutcome::Made(Box::new((*user.clone(), link))),
+                )))
             }
             Ok(FormOutcome::Known(id)) => Ok(Ok(FormOutcome::Known(id))),
             Err(refused) => Ok(Err((refused, nonce))),
