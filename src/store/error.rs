@@ -87,11 +87,6 @@ impl Error {
         self.said().is_some_and(|(_, said)| said.message().contains("statement timeout"))
     }
 
-    /// Whether a table was waited for too long, in a session where nothing else ends a statement.
-    pub fn is_lock_timeout(&self) -> bool {
-        self.said().is_some_and(|(_, said)| said.message().contains("lock timeout"))
-    }
-
     /// Whether PostgreSQL gave out a number that is taken: its sequence was left behind its column.
     pub fn is_number_taken(&self) -> bool {
         self.said().is_some_and(|(_, said)| is_of_taken_number(said))

@@ -208,7 +208,7 @@ fn bring_up_to_date(
             mark_database(connection, brand.map_or(DEFAULT_BRAND, Brand::as_str), now)
         });
         match migrated {
-            Err(why) if why.is_lock_timeout() => {
+            Err(Error::Busy) if matches!(target, Target::Postgres(_)) => {
                 tracing::warn!(
                     "a table is in use for long, by a dump for example; it is waited for"
                 );
@@ -320,7 +320,11 @@ where
     EmbeddedMigrations: MigrationSource<DB>,
 {
     let refused = |why: Box<dyn std::error::Error + Send + Sync>| {
-        let why = libpq::with_advice(&why.to_string());
+        let why = why.to_string();
+        if why.contains("lock timeout") {
+            return Error::Busy;
+        }
+        let why = libpq::with_advice(&why);
         Error::Refused(format!("migrating the database failed and was undone: {why}"))
     };
     let pending: Vec<Box<dyn Migration<DB>>> =
