@@ -2,6 +2,9 @@
 
 pub mod analytics;
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::model::{Fields, Record, RecordId, Stamp, WriterFilter, Writers};
@@ -199,11 +202,17 @@ fn write<T>(
     })
 }
 
+/// How long the others get to be through: at once, they might not even have woken up.
+const COLLISION_PAUSE: Duration = Duration::from_millis(50);
+
 /// Does once more what the database has ended because it and others waited for each other: by then the
 /// others are through.
 fn again_if_collided<T>(mut change: impl FnMut() -> Result<T>) -> Result<T> {
     match change() {
-        Err(Error::Store(why)) if why.is_collision() => change(),
+        Err(Error::Store(why)) if why.is_collision() => {
+            thread::sleep(COLLISION_PAUSE);
+            change()
+        }
         done => done,
     }
 }
