@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 const USER_TIMEOUT: &str = "tcp_user_timeout";
 
 /// What libpq is told unless the URL says otherwise: a server that is gone without a word is found
@@ -17,6 +19,9 @@ const ADDED: [(&str, &str); 6] = [
 
 /// The variable that names another file than the system's, as for other programs with OpenSSL.
 const TRUSTED_BY: &str = "SSL_CERT_FILE";
+
+/// What is percent-encoded of a file's path in a URL.
+const IN_PATHS: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'_').remove(b'-');
 
 /// Where systems keep the certificates of the authorities that they trust. The OpenSSL that is compiled
 /// in knows none of these places.
@@ -47,16 +52,7 @@ pub(super) fn complete(url: &str) -> String {
 fn trusted() -> Option<String> {
     let named = std::env::var(TRUSTED_BY).ok().filter(|file| !file.is_empty());
     let found = || TRUSTED.into_iter().find(|file| Path::new(file).exists()).map(str::to_owned);
-    Some(percent_encoded(&named.or_else(found)?))
-}
-
-fn percent_encoded(path: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-    let encoded = |byte| match byte {
-        byte if plain(byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    path.bytes().map(encoded).collect()
+    Some(utf8_percent_encode(&named.or_else(found)?, &IN_PATHS).to_string())
 }
 
 /// The URL with the file of trusted authorities in place of `sslrootcert=system`. That goes with
