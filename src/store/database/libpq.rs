@@ -137,7 +137,7 @@ pub(in crate::store) fn may_pass(message: &str) -> bool {
     message.starts_with("connection to server") && attempts(message).any(is_passing)
 }
 
-/// The same of what a server says that was reached.
+/// Whether what a server says that was reached may be otherwise later.
 pub(in crate::store) fn is_passing(said: &str) -> bool {
     !says_standby(said) && !FINAL.iter().any(|words| said.contains(words))
 }

@@ -166,27 +166,19 @@ fn bring_up_to_date(
     now: Moment,
     missing: Missing,
 ) -> Result<DatabaseInfo> {
-    let is_up_to_date = match session.read(ownership::state)? {
+    let mark = match session.read(ownership::state)? {
         State::Empty if missing == Missing::Refuse => {
             return Err(Error::Refused(format!(
                 "{target}: the database is empty; prepare it with `bitting migrate`"
             )));
         }
-        State::Empty => false,
-        State::Foreign => return Err(ownership::foreign(target)),
-        State::Elsewhere { schema } => return Err(ownership::elsewhere(target, &schema)),
-        State::Ours { oldest_program, .. } if oldest_program > GENERATION => {
-            return Err(ownership::too_new(target, oldest_program));
+        State::Empty => None,
+        state => {
+            let look = session.read(|connection| look_at(state, connection, target))?;
+            demand_brand(&look.mark, brand)?;
+            (!look.outdated).then_some(look.mark)
         }
-        State::Ours { brand: stored, .. }
-            if brand.is_some_and(|given| given.as_str() != stored) =>
-        {
-            let given = brand.map(Brand::to_string).unwrap_or_default();
-            return Err(Error::Brand { given, stored });
-        }
-        State::Ours { .. } => !session.read(has_pending)?,
     };
-    let mark = if is_up_to_date { session.read(mark)? } else { None };
     // Who only looks at a database need not be able to change it.
     if let (Some(mark), Missing::Refuse) = (&mark, missing) {
         return Ok(mark.clone());
@@ -215,18 +207,19 @@ fn bring_up_to_date(
                 thread::sleep(LOCK_PAUSE);
             }
             Err(why) => return Err(why),
-            // Whoever was waited for may have made another database of it.
-            Ok(_) => return checked(session, target, brand),
+            Ok(_) => break,
         }
     }
+    // Whoever was waited for may have made another database of it.
+    let mark = session.read(|connection| look(connection, target))?.mark;
+    demand_brand(&mark, brand)?;
+    Ok(mark)
 }
 
-/// The mark of a database that is ready, if it is for this program and has this brand.
-fn checked(session: &mut Session, target: &Target, brand: Option<&Brand>) -> Result<DatabaseInfo> {
-    let mark = session.read(|connection| look(connection, target))?.mark;
+fn demand_brand(mark: &DatabaseInfo, brand: Option<&Brand>) -> Result<()> {
     match brand.filter(|given| given.as_str() != mark.brand) {
-        Some(given) => Err(Error::Brand { given: given.to_string(), stored: mark.brand }),
-        None => Ok(mark),
+        Some(given) => Err(Error::Brand { given: given.to_string(), stored: mark.brand.clone() }),
+        None => Ok(()),
     }
 }
 
@@ -253,11 +246,16 @@ pub struct Look {
 /// # Errors
 /// [`Error::Refused`] with one sentence for people when it is empty, another program's or too new.
 pub fn look(connection: &mut AnyConnection, target: &Target) -> Result<Look> {
-    match ownership::state(connection)? {
+    let state = ownership::state(connection)?;
+    look_at(state, connection, target)
+}
+
+fn look_at(state: State, connection: &mut AnyConnection, target: &Target) -> Result<Look> {
+    match state {
         State::Empty => Err(Error::Refused(format!("{target}: the database is empty"))),
         State::Foreign => Err(ownership::foreign(target)),
         State::Elsewhere { schema } => Err(ownership::elsewhere(target, &schema)),
-        State::Ours { oldest_program, .. } if oldest_program > GENERATION => {
+        State::Ours { oldest_program } if oldest_program > GENERATION => {
             Err(ownership::too_new(target, oldest_program))
         }
         State::Ours { .. } => {
@@ -276,8 +274,8 @@ fn run_migrations(connection: &mut AnyConnection) -> Result<()> {
             // Whoever else asks for a table queues behind this: running servers would wait as long for
             // the change feed. And what is new belongs beside what is there already.
             connection.batch_execute(&format!(
-                "SET LOCAL lock_timeout = {LOCK_TIMEOUT}; SELECT set_config('search_path', quote_ident(nspname), TRUE) \
-                 FROM pg_catalog.pg_namespace WHERE oid = {OUR_SCHEMA}"
+                "SET LOCAL lock_timeout = {LOCK_TIMEOUT}; \
+                 SELECT set_config('search_path', quote_ident(nspname), TRUE) FROM pg_catalog.pg_namespace WHERE oid = {OUR_SCHEMA}"
             ))?;
             pending(connection, POSTGRES)
         }

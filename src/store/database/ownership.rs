@@ -23,7 +23,6 @@ pub(super) enum State {
     },
     Ours {
         oldest_program: i64,
-        brand: String,
     },
 }
 
@@ -73,12 +72,10 @@ pub(super) fn state(connection: &mut AnyConnection) -> Result<State> {
     .get_result(connection)?;
     match (tables, connection) {
         (Tables { mark: 1.., .. }, connection) => {
-            let mark: Option<(i64, String)> = bitting::table
-                .select((bitting::oldest_program, bitting::brand))
-                .first(connection)
-                .optional()?;
-            let ours = |(oldest_program, brand)| State::Ours { oldest_program, brand };
-            Ok(mark.map_or(State::Foreign, ours))
+            let oldest: Option<i64> =
+                bitting::table.select(bitting::oldest_program).first(connection).optional()?;
+            let ours = |oldest_program| State::Ours { oldest_program };
+            Ok(oldest.map_or(State::Foreign, ours))
         }
         (Tables { elsewhere: Some(schema), .. }, _) => Ok(State::Elsewhere { schema }),
         (Tables { all_tables: 0, .. }, _) => Ok(State::Empty),
