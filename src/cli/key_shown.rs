@@ -124,14 +124,12 @@ fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 10] {
 
 /// Prints a key with its usage, as JSON or for people.
 pub(super) fn show_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
-    let usage = (bitting.usage_of_key(key.number)?, bitting.addresses_of_key(key.number)?);
-    show_used_key(bitting, key, Some(&usage), json)
+    show_used_key(bitting, key, Some(&bitting.use_of_key(key.number)?), json)
 }
 
-/// The same of a key that has just been changed, whether its usage can be read or not.
+/// Prints a key that has just been changed, with its usage if that can be read.
 pub(super) fn show_changed_key(bitting: &Bitting, key: &ApiKey, json: bool) -> Result<(), Failure> {
-    let read = || Ok((bitting.usage_of_key(key.number)?, bitting.addresses_of_key(key.number)?));
-    let usage: domain::Result<_> = read();
+    let usage = bitting.use_of_key(key.number);
     if let Err(why) = &usage {
         say(format_args!("{} is changed; how it was used cannot be read: {why}", key.id));
     }

@@ -81,6 +81,11 @@ impl Bitting {
         Ok(self.usage_of(&[key])?.remove(&key).unwrap_or_default())
     }
 
+    /// The usage of a key, with the last addresses it was used from.
+    pub fn use_of_key(&self, key: KeyNumber) -> Result<(Usage, Vec<Source>)> {
+        Ok((self.usage_of_key(key)?, self.addresses_of_key(key)?))
+    }
+
     /// The requests of some keys, or of all, by outcome, resource, access and time.
     pub fn usage_breakdown(&self, keys: KeySelection<'_>) -> Result<PerWindow<Breakdown>> {
         let (ledger, windows, now) = self.usage_rows(keys)?;

@@ -45,7 +45,7 @@ struct Figures {
 
 impl Figures {
     fn of(bitting: &Bitting, key: KeyNumber) -> domain::Result<Self> {
-        let usage = (bitting.usage_of_key(key)?, bitting.addresses_of_key(key)?);
+        let usage = bitting.use_of_key(key)?;
         Ok(Self { usage: Some(usage), now: bitting.time.now(), catalog: bitting.catalog.clone() })
     }
 
