@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use bitting::config::Options;
 use serde_json::json;
 
+use crate::database::cluster_with_key;
 use crate::database::standby::pair;
-use crate::support::postgres::{Cluster, can_start_servers};
+use crate::support::postgres::can_start_servers;
 use crate::support::relay::Relay;
 use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually};
 
@@ -98,14 +99,7 @@ fn a_server_that_stops_leaves_such_a_connection_and_writes_its_counts() {
 
 #[test]
 fn a_frozen_server_is_given_up_however_its_place_is_written() {
-    if !can_start_servers() {
-        return;
-    }
-    let cluster = Cluster::new();
-    cluster.execute("postgres", "CREATE DATABASE bitting");
-    let folder = tempfile::tempdir().unwrap();
-    let create = ["key", "create", "--name", "k", "--scope", "calls:read", "--database-url"];
-    let key = binary::run_ok(folder.path(), &[&create[..], &[&cluster.url("bitting")]].concat());
+    let Some((cluster, folder, key)) = cluster_with_key() else { return };
     let (port, services) = (cluster.port, folder.path().join("services"));
     let service = format!("[x]\nhost=127.0.0.1\nport={port}\nuser=bitting\ndbname=bitting\n");
     std::fs::write(&services, service).unwrap();

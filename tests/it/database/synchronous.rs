@@ -8,8 +8,9 @@ use bitting::config::Options;
 use serde_json::json;
 
 use crate::commands::cli::Shell;
+use crate::database::cluster_with_key;
 use crate::support::postgres::{Cluster, can_start_servers};
-use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, eventually};
+use crate::support::{Backend, Binary, TestDatabase, TestServer, eventually};
 
 #[test]
 fn a_commit_that_is_not_confirmed_says_so_and_keeps_no_reader_out() {
@@ -119,14 +120,7 @@ fn a_commit_whose_wait_was_cancelled_is_not_taken_for_confirmed() {
 
 #[test]
 fn a_server_starts_and_stops_while_the_standby_is_away() {
-    if !can_start_servers() {
-        return;
-    }
-    let cluster = Cluster::new();
-    cluster.execute("postgres", "CREATE DATABASE bitting");
-    let folder = tempfile::tempdir().unwrap();
-    let create = ["key", "create", "--name", "k", "--scope", "calls:read", "--database-url"];
-    let key = binary::run_ok(folder.path(), &[&create[..], &[&cluster.url("bitting")]].concat());
+    let Some((cluster, folder, key)) = cluster_with_key() else { return };
     // One that may see the standbys, and one that may not.
     cluster.execute(
         "bitting",
