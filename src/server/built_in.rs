@@ -21,7 +21,7 @@ pub fn settings(options: Options) -> Result<Settings, BadSetting> {
     options.resolve(records::resources().collect(), None)
 }
 
-/// The same for the program itself, which goes by `DATABASE_URL` too.
+/// The settings of the program itself, which goes by `DATABASE_URL` too.
 ///
 /// # Errors
 /// [`BadSetting`] naming the first that is wrong.

@@ -54,8 +54,8 @@ pub struct Guard {
 
 impl Guard {
     /// Opens the database of these settings, waits for it as long as they say, and makes it or brings it
-    /// up to date where necessary. What the settings say of a server (where to listen, with how many workers, how to log) is
-    /// the application's own business and has no effect.
+    /// up to date where necessary. What the settings say of a server (where to listen, with how many
+    /// workers, how to log) is the application's own business and has no effect.
     ///
     /// # Errors
     /// [`StartError`] with one sentence for people.

@@ -35,8 +35,9 @@ const CLIENTS: usize = 64;
 
 impl Ports {
     /// Opens the database and loads every key; waits for one that is out of reach as long as the
-    /// settings say, and for one that is being migrated to its end. Meanwhile the ports answer that there is none, and `waiting` is called once. There is nothing
-    /// to return when the process is asked to stop before.
+    /// settings say, and for one that is being migrated to its end. Meanwhile the ports answer that
+    /// there is none, and `waiting` is called once. There is nothing to return when the process is
+    /// asked to stop before.
     ///
     /// # Errors
     /// [`StartError`] at once for what waiting does not mend, such as a wrong password; the same

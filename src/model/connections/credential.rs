@@ -25,16 +25,6 @@ const USER_NAME: &str = "username";
 
 /// What is percent-encoded in URLs: all but the unreserved characters of RFC 3986 §2.3.
 const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// What the functions of languages leave besides: Python's, JavaScript's for a part, Go's for a part of a path,
-/// those for a whole path (RFC 3986 §3.3), and JavaScript's for a whole URL.
-static IN_URLS: [AsciiSet; 6] = [
-    ENCODED,
-    ENCODED.remove(b'/'),
-    COMPONENT,
-    ENCODED.remove(b'$').remove(b'&').remove(b'+').remove(b'=').remove(b':').remove(b'@'),
-    PATH,
-    PATH.remove(b'?').remove(b'#'),
-];
 const COMPONENT: AsciiSet =
     ENCODED.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
 const PATH: AsciiSet = COMPONENT
@@ -47,6 +37,16 @@ const PATH: AsciiSet = COMPONENT
     .remove(b':')
     .remove(b'@')
     .remove(b'/');
+/// What the functions of languages leave besides: Python's, JavaScript's for a part, Go's for a part of a path,
+/// those for a whole path (RFC 3986 §3.3), and JavaScript's for a whole URL.
+static IN_URLS: [AsciiSet; 6] = [
+    ENCODED,
+    ENCODED.remove(b'/'),
+    COMPONENT,
+    ENCODED.remove(b'$').remove(b'&').remove(b'+').remove(b'=').remove(b':').remove(b'@'),
+    PATH,
+    PATH.remove(b'?').remove(b'#'),
+];
 
 type Name = Cow<'static, str>;
 

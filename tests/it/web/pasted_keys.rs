@@ -6,8 +6,8 @@ use crate::support::{Backend, Browser, TestServer};
 
 const ADMIN: &str = "ada@example.com";
 
-/// Every form with something to type: its page, what is typed besides, and the fields of which each gets
-/// a key.
+/// Forms with something to type: the page of each, what is typed besides, and the fields of which each
+/// gets a key.
 const FORMS: [(&str, &str, &[&str]); 12] = [
     (
         "/keys/new",
