@@ -146,7 +146,7 @@ fn show_used_key(
     let usage = usage.map(|(usage, _)| usage);
     if json {
         let key = KeyView::new(key, usage, bitting.time.now(), &bitting.catalog);
-        return show_json(&KeyDetailView { key, addresses });
+        return show_json(&KeyDetailView::new(key, addresses));
     }
     let used = usage.map(lines_about_use).into_iter().flatten();
     for (name, value) in lines_about(key, bitting).into_iter().chain(used) {

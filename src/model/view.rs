@@ -2,8 +2,9 @@
 //!
 //! No view has a field for a secret but the two that answer the making of one.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::actor::Actor;
 use super::catalog::Catalog;
@@ -142,16 +143,44 @@ impl Replayable for KeyView<'_> {}
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "KeyDetail")]
 pub struct KeyDetailView<'a> {
-    /// The key.
     #[serde(flatten)]
-    pub key: KeyView<'a>,
+    key: KeyView<'a>,
+    #[serde(flatten)]
+    #[schemars(with = "KeyAddresses")]
+    addresses: Option<KeyAddresses<'a>>,
+}
+
+/// Where a key was used from.
+#[derive(Serialize, JsonSchema)]
+struct KeyAddresses<'a> {
     /// Its last addresses, the newest first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "&'a [Source]")]
-    pub addresses: Option<&'a [Source]>,
+    addresses: &'a [Source],
+}
+
+impl<'a> KeyDetailView<'a> {
+    /// A key with where it was used from, as far as that can be read.
+    pub fn new(key: KeyView<'a>, addresses: Option<&'a [Source]>) -> Self {
+        Self { key, addresses: addresses.map(|addresses| KeyAddresses { addresses }) }
+    }
 }
 
 impl Replayable for KeyDetailView<'_> {}
+
+/// How the answer to a change of a key is described: its figures may be missing.
+#[derive(JsonSchema)]
+#[schemars(rename = "ChangedKey", transform = figures_may_be_missing)]
+pub struct ChangedKey<'a> {
+    /// The key.
+    #[schemars(flatten)]
+    _key: KeyDetailView<'a>,
+}
+
+fn figures_may_be_missing(schema: &mut Schema) {
+    let figures = ["last_used_at", "lifetime_total", "usage", "addresses"];
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.retain(|name| !figures.iter().any(|figure| name == figure));
+    }
+}
 
 /// The answer to the making of a key, and the only one that holds it.
 #[derive(Serialize, JsonSchema)]

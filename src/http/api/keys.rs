@@ -61,7 +61,7 @@ impl Figures {
     fn view<'a>(&'a self, key: &'a ApiKey) -> KeyDetailView<'a> {
         let usage = self.usage.as_ref();
         let key = KeyView::new(key, usage.map(|(usage, _)| usage), self.now, &self.catalog);
-        KeyDetailView { key, addresses: usage.map(|(_, addresses)| &addresses[..]) }
+        KeyDetailView::new(key, usage.map(|(_, addresses)| &addresses[..]))
     }
 }
 

@@ -346,6 +346,16 @@ fn a_change_that_is_committed_is_told_so_without_its_figures() {
     assert!(run(&["key", "set", &keys[2].id, "--scope", "calls:read"]).contains("calls:read"));
     let ended = run(&["key", "revoke", &keys[3].id, "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&ended).unwrap()["status"], "revoked");
+    // The document says so of these two answers, and of no other.
+    let document = server.client.send("GET", "/openapi.json", &[], None).ok();
+    let required = |schema: &str| {
+        document["components"]["schemas"][schema]["required"].as_array().unwrap().clone()
+    };
+    let without: Vec<_> = required("KeyDetail")
+        .into_iter()
+        .filter(|name| !required("ChangedKey").contains(name))
+        .collect();
+    assert_eq!(without, ["last_used_at", "lifetime_total", "usage", "addresses"]);
     lock.batch_execute("ROLLBACK").unwrap();
     let shown = server.manage("GET", &format!("/v1/keys/{}", keys[0].id), None).ok();
     assert_eq!(shown["lifetime_total"], 0);

@@ -22,7 +22,7 @@ use crate::model::rotation::RotateRequest;
 use crate::model::scope::Access;
 use crate::model::secret::Digest;
 use crate::model::usage::{PerWindow, Source, Usage};
-use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
+use crate::model::view::{ChangedKey, KeyDetailView, KeyView, NewKeyView};
 
 const TAG: &str = "keys";
 const RETIRING: &str = "retiring";
@@ -190,7 +190,7 @@ pub fn update(operation: &mut Operation<'_>) {
             &json!({"description": "Workflows", "rate_limit": {"requests": 600, "per": "minute"}}),
         )
         .errors(&[Code::KeyRetired])
-        .response::<KeyDetailView<'_>>(200, "The key was changed.", example_detail(catalog));
+        .response::<ChangedKey<'_>>(200, "The key was changed.", example_detail(catalog));
 }
 
 /// `POST /v1/keys/{id}/rotate`
@@ -242,7 +242,7 @@ pub fn revoke(operation: &mut Operation<'_>) {
             RevokeRequest::read,
             &json!({"reason": "leaked"}),
         )
-        .response::<KeyDetailView<'_>>(200, "The key is revoked.", example_detail(catalog))
+        .response::<ChangedKey<'_>>(200, "The key is revoked.", example_detail(catalog))
         .idempotent(200);
 }
 
