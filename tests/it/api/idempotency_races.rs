@@ -163,15 +163,17 @@ on_both! {
     fn of_64_that_send_it_at_once_one_does_it(backend) {
         let server = TestServer::start(backend);
         let key = server.key("calls:read calls:write");
-        let mut conflicts = 0;
-        for round in 0..rounds(5, 2) as i64 {
+        let (mut round, mut conflicts) = (0, 0);
+        // On a busy machine the first may be done before anybody else comes.
+        while round < rounds(5, 2) as i64 || conflicts == 0 {
+            assert!(round < 100, "nobody comes while the first is still running");
             let name = format!("race-{round}");
             let (answers, refused) = race(&[&server], &key.secret, "/v1/calls", &name, &call("x"));
             assert_done_once(&answers);
-            assert_eq!(calls(&server.database), round + 1);
+            round += 1;
+            assert_eq!(calls(&server.database), round);
             conflicts += refused;
         }
-        assert!(conflicts > 0, "nobody came while the first was still running");
     }
 }
 

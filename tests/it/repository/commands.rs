@@ -44,7 +44,10 @@ fn repository(path: &str) -> PathBuf {
 }
 
 /// Where a page's servers and files are in this run, by what the page calls them.
-struct Places(Vec<(String, String)>);
+struct Places {
+    places: Vec<(String, String)>,
+    _database: Option<TestDatabase>,
+}
 
 impl Places {
     /// The ports that documents name at an address of this run's own, so that nobody else takes
@@ -57,23 +60,22 @@ impl Places {
         let mut places: Vec<_> = [8080, 8081, 8082].map(at).into();
         places.push(("127.0.0.1:3000".into(), format!("127.0.0.1:{}", free_port())));
         let database = "postgres://bitting:PASSWORD@127.0.0.1:5432/bitting";
-        if text.contains(database) {
-            places.push((database.into(), TestDatabase::new(Backend::Postgres).url));
-        }
+        let made = text.contains(database).then(|| TestDatabase::new(Backend::Postgres));
+        places.extend(made.iter().map(|made| (database.into(), made.url.clone())));
         for number in ["1", "2"] {
             places.push((format!("key_0{number}…"), format!("$(key_id {number})")));
         }
-        Self(places)
+        Self { places, _database: made }
     }
 
     fn translate(&self, text: &str) -> String {
         let replace = |text: String, (page, here): &(String, String)| text.replace(page, here);
-        self.0.iter().fold(text.to_owned(), replace)
+        self.places.iter().fold(text.to_owned(), replace)
     }
 
     fn at(&self, port: u16) -> &str {
         let named = format!("127.0.0.1:{port}");
-        &self.0.iter().find(|(page, _)| *page == named).unwrap().1
+        &self.places.iter().find(|(page, _)| *page == named).unwrap().1
     }
 }
 

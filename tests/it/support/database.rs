@@ -21,7 +21,7 @@ pub enum Backend {
     Postgres,
 }
 
-/// A database; its folder goes with it.
+/// A database; it and its folder are gone with this.
 pub struct TestDatabase {
     pub backend: Backend,
     pub url: String,
@@ -29,20 +29,48 @@ pub struct TestDatabase {
     /// Beside the application, to a PostgreSQL: one is kept, since beginning one costs more than most
     /// statements do.
     kept: Mutex<Option<PgConnection>>,
+    on_server: Option<OnServer>,
 }
 
 fn sqlite_url(folder: &TempDir) -> String {
     format!("sqlite://{}", folder.path().join("test.db").display())
 }
 
-/// Makes a database with such options as `ENCODING 'LATIN1'` and gives its URL.
-fn create_on_server(options: &str) -> String {
-    let server = std::env::var("BITTING_TEST_POSTGRES")
-        .expect("no PostgreSQL to test on: run the tests with tests/run");
-    let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-    let mut connection = PgConnection::establish(&format!("{server}/postgres")).unwrap();
-    connection.batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();
-    format!("{server}/{name}")
+/// A database on the PostgreSQL of the tests. It is removed when this is dropped: each is 10 MB, and
+/// those of all tests together are more than a small disk has left.
+struct OnServer {
+    server: String,
+    name: String,
+}
+
+impl OnServer {
+    /// Makes one with such options as `ENCODING 'LATIN1'`.
+    fn create(options: &str) -> Self {
+        let server = std::env::var("BITTING_TEST_POSTGRES")
+            .expect("no PostgreSQL to test on: run the tests with tests/run");
+        let made = Self { server, name: format!("test_{}", uuid::Uuid::now_v7().simple()) };
+        made.execute(&format!("CREATE DATABASE {} {options}", made.name)).unwrap();
+        made
+    }
+
+    fn url(&self) -> String {
+        format!("{}/{}", self.server, self.name)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Box<dyn std::error::Error>> {
+        let mut connection = PgConnection::establish(&format!("{}/postgres", self.server))?;
+        Ok(connection.batch_execute(sql)?)
+    }
+}
+
+impl Drop for OnServer {
+    fn drop(&mut self) {
+        if let Err(why) =
+            self.execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
+        {
+            eprintln!("{} stays behind: {why}", self.name);
+        }
+    }
 }
 
 /// What a migrated SQLite file holds.
@@ -54,24 +82,34 @@ static MIGRATED_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 /// The options that make a copy of a migrated database on PostgreSQL.
 static AS_MIGRATED: LazyLock<String> = LazyLock::new(|| {
-    let model = TestDatabase::new(Backend::Postgres);
+    let mut model = TestDatabase::new(Backend::Postgres);
     model.db_migrate();
     let (_, name) = model.url.rsplit_once('/').unwrap();
     let version = model.db_number("SELECT current_setting('server_version_num')");
     // Before PostgreSQL 15, copying its files is the only way.
     let strategy = if version >= 150_000 { "STRATEGY file_copy" } else { "" };
-    format!("TEMPLATE {name} {strategy}")
+    let options = format!("TEMPLATE {name} {strategy}");
+    std::mem::forget(model.on_server.take());
+    options
 });
 
 impl TestDatabase {
     /// An empty database.
     pub fn new(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let url = sqlite_url(&folder);
+                Self::made(backend, url, folder, None)
+            }
+            Backend::Postgres => Self::on_server(""),
+        }
+    }
+
+    fn on_server(options: &str) -> Self {
+        let database = OnServer::create(options);
         let folder = tempfile::tempdir().unwrap();
-        let url = match backend {
-            Backend::Sqlite => sqlite_url(&folder),
-            Backend::Postgres => create_on_server(""),
-        };
-        Self::made(backend, url, folder)
+        Self::made(Backend::Postgres, database.url(), folder, Some(database))
     }
 
     /// A database as the first start of a server leaves it, at the time when every test begins. It is a
@@ -87,7 +125,7 @@ impl TestDatabase {
                 file.write_all(&MIGRATED_FILE).unwrap();
                 database
             }
-            Backend::Postgres => Self::at(backend, create_on_server(&AS_MIGRATED)),
+            Backend::Postgres => Self::on_server(&AS_MIGRATED),
         }
     }
 
@@ -98,17 +136,16 @@ impl TestDatabase {
 
     /// A database of PostgreSQL's that is made in another way, such as `ENCODING 'LATIN1'`.
     pub fn postgres(options: &str) -> Self {
-        let url = create_on_server(&format!("TEMPLATE template0 {options}"));
-        Self::at(Backend::Postgres, url)
+        Self::on_server(&format!("TEMPLATE template0 {options}"))
     }
 
     /// A database that is there already, or is about to be.
     pub fn at(backend: Backend, url: String) -> Self {
-        Self::made(backend, url, tempfile::tempdir().unwrap())
+        Self::made(backend, url, tempfile::tempdir().unwrap(), None)
     }
 
-    fn made(backend: Backend, url: String, folder: TempDir) -> Self {
-        Self { backend, url, folder, kept: Mutex::default() }
+    fn made(backend: Backend, url: String, folder: TempDir, on_server: Option<OnServer>) -> Self {
+        Self { backend, url, folder, kept: Mutex::default(), on_server }
     }
 
     /// A folder for this test alone; the SQLite file `test.db` lies in it.
