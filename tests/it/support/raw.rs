@@ -24,12 +24,8 @@ pub fn exchange_at(path: &Path, bytes: &[u8]) -> String {
 fn exchange_on(mut stream: impl Read + Write, bytes: &[u8]) -> String {
     stream.write_all(bytes).unwrap();
     let mut answer = Vec::new();
-    let mut buffer = [0u8; 4096];
-    while let Ok(length) = stream.read(&mut buffer) {
-        if length == 0 {
-            break;
-        }
-        answer.extend_from_slice(&buffer[..length]);
+    if let Err(why) = stream.read_to_end(&mut answer) {
+        eprintln!("no more than {} bytes came: {why}", answer.len());
     }
     String::from_utf8_lossy(&answer).into_owned()
 }
