@@ -229,8 +229,8 @@ impl Via<'_> {
         let Answered { answer, silence } = answered;
         let (head, body) = answer.into_parts();
         let handle = self.connection.handle.as_str();
-        let links =
-            Links::new(self.connection.origin.as_str(), &address(self.request, handle, self.state));
+        let here = address(self.request, handle, self.state);
+        let links = Links::new(self.connection.origin.as_str(), &here).in_answer_to(self.target);
         let json = is_json(&head.headers);
         let changes = json || zipped;
         let size = match size_of(self.request, head.status, &head.headers, &body) {

@@ -2,6 +2,7 @@
 //! would send its own key to the vendor.
 
 use memchr::memchr_iter;
+use url::{Position, Url};
 
 /// How links begin; none of these is the beginning of another one.
 const SCHEMES: [&str; 3] = ["https://", "http://", "//"];
@@ -17,6 +18,8 @@ pub(super) struct Links {
     vendor: String,
     /// The address of the connection, without a slash behind it.
     here: String,
+    /// The vendor's path that was asked for, from which links without a host lead on.
+    asked: String,
 }
 
 /// How a text compares with the beginning of a link.
@@ -39,7 +42,13 @@ impl Links {
     pub(super) fn new(origin: &str, here: &str) -> Self {
         let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
         let bare = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
-        Self { vendor: bare.unwrap_or(authority).to_owned(), here: here.to_owned() }
+        let vendor = bare.unwrap_or(authority).to_owned();
+        Self { vendor, here: here.to_owned(), asked: "/".to_owned() }
+    }
+
+    /// The links in an answer to a request for a vendor's path.
+    pub(super) fn in_answer_to(self, path: &str) -> Self {
+        Self { asked: path.to_owned(), ..self }
     }
 
     /// What stands in place of the vendor's origin.
@@ -67,19 +76,39 @@ impl Links {
     /// The value of a header with its links replaced; none where there are none. A path alone is one too
     /// where a target stands, since it would lead to a path of ours.
     pub(super) fn replaced_in(&self, header: &str, value: &[u8]) -> Option<Vec<u8>> {
-        let (pieces, first): (Vec<&[u8]>, usize) = match header {
-            "location" | "content-location" => (vec![value], 0),
-            "link" => (value.split_inclusive(|byte| *byte == b'<').collect(), 1),
+        let pieces: Vec<&[u8]> = match header {
+            "location" | "content-location" => vec![value],
+            "link" => value.split_inclusive(|byte| *byte == b'<').collect(),
             _ => return self.replaced(value),
         };
         let mut out = Vec::with_capacity(value.len());
         for (at, piece) in pieces.into_iter().enumerate() {
-            if at >= first && is_path(piece) {
+            let end = match header {
+                "link" if at == 0 => 0,
+                "link" => piece.iter().position(|byte| *byte == b'>').unwrap_or(piece.len()),
+                _ => piece.len(),
+            };
+            let (target, behind) = piece.split_at(end);
+            let resolved = self.resolved(target);
+            if resolved.is_none() && is_path(target) {
                 out.extend_from_slice(self.here.as_bytes());
             }
-            out.extend(self.replaced(piece).unwrap_or_else(|| piece.to_vec()));
+            let rest = if resolved.is_some() { behind } else { piece };
+            out.extend(resolved.into_iter().flat_map(String::into_bytes));
+            out.extend(self.replaced(rest).unwrap_or_else(|| rest.to_vec()));
         }
         (out != value).then_some(out)
+    }
+
+    /// A target at the vendor that goes up by its dots, without them: a client that went up from the
+    /// connection's address would leave it for a path of ours.
+    fn resolved(&self, target: &[u8]) -> Option<String> {
+        let target = std::str::from_utf8(target).ok().filter(|target| goes_up(target))?;
+        let base = Url::parse(&format!("https://{}{}", self.vendor, self.asked)).ok()?;
+        let found = base.join(target).ok()?;
+        let origin = format!("{}/", &found[..Position::BeforePath]);
+        let is_there = self.compare(origin.as_bytes()) == Match::Whole(b"/");
+        is_there.then(|| format!("{}{}", self.here, &found[Position::BeforePath..]))
     }
 
     /// A text with its links replaced, wherever in it they stand; none where there are none.
@@ -116,6 +145,13 @@ impl<'a> Match<'a> {
     fn then(self, compare: impl FnOnce(&'a [u8]) -> Self) -> Self {
         if let Self::Whole(rest) = self { compare(rest) } else { self }
     }
+}
+
+/// Whether a part of a target's path is two dots, in any spelling that clients take for them (WHATWG URL,
+/// "double-dot URL path segment").
+fn goes_up(target: &str) -> bool {
+    let path = target.split(['?', '#']).next().unwrap_or_default().replace('\t', "");
+    path.split(['/', '\\']).any(|part| part.to_ascii_lowercase().replace("%2e", ".") == "..")
 }
 
 /// Whether a target is a path at the host that it comes from.
@@ -209,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_path_alone_is_a_link_where_a_target_stands() {
-        let links = Links::new("https://a.b", HERE);
+        let links = Links::new("https://a.b", HERE).in_answer_to("/v1/a/b?page=1");
         for (header, value, replaced) in [
             ("location", "/x?page=2", Some(format!("{HERE}/x?page=2"))),
             ("content-location", "/", Some(format!("{HERE}/"))),
@@ -221,6 +257,22 @@ mod tests {
             ("location", "x?page=2", None),
             ("location", "?page=2", None),
             ("location", "//elsewhere/x", None),
+            ("location", "//elsewhere/../x", None),
+            ("location", "https://elsewhere/../x", None),
+            ("location", "mailto:../x", None),
+            ("location", "/..x?to=/../y", Some(format!("{HERE}/..x?to=/../y"))),
+            ("location", "../c?to=../d", Some(format!("{HERE}/v1/c?to=../d"))),
+            ("location", "/x>/.\t./../y", Some(format!("{HERE}/y"))),
+            ("location", "../../../../v1/keys", Some(format!("{HERE}/v1/keys"))),
+            ("location", ".%2E\\..\\..\\v1", Some(format!("{HERE}/v1"))),
+            ("location", "/x/../../v1/keys", Some(format!("{HERE}/v1/keys"))),
+            ("location", "HTTP://A.b:80/../../v1", Some(format!("{HERE}/v1"))),
+            ("location", "//a.b/../../v1", Some(format!("{HERE}/v1"))),
+            (
+                "link",
+                "<../../../x>; rel=\"a\", </../y>",
+                Some(format!("<{HERE}/x>; rel=\"a\", <{HERE}/y>")),
+            ),
             ("location", "", None),
             ("link", "/x", None),
             ("x-path", "/x", None),

@@ -64,6 +64,7 @@ fn paths_alone_lead_through_the_connection_and_what_is_ours_to_say_is_said_once(
             .with("Location", "/v1/users/7?x=1")
             .with("Content-Location", "/v1/teams")
             .with("Link", "</v1/users?page=2>; rel=\"next\", <?page=9>; rel=\"last\"")
+            .with("Link", "<../../../v1/keys>; rel=\"up\", </x/%2E./..\\v1/keys>; rel=\"up\"")
             .with("X-Request-Id", "one")
             .with("X-Request-Id", "theirs")
             .with("X-Vendor-Request-Id", "forged")
@@ -82,6 +83,8 @@ fn paths_alone_lead_through_the_connection_and_what_is_ours_to_say_is_said_once(
     ] {
         assert_eq!(answer.header(name), value, "{name}");
     }
+    let up = format!("<{here}/v1/keys>; rel=\"up\", <{here}/v1/keys>; rel=\"up\"");
+    assert_eq!(answer.headers.get_all("link").iter().nth(1).unwrap(), up.as_str());
 }
 
 #[test]
