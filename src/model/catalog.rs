@@ -216,16 +216,17 @@ impl Catalog {
         self.resources.iter().flat_map(of).flatten().collect()
     }
 
+    /// Whether there is such a scope.
+    pub fn offers(&self, scope: &Scope) -> bool {
+        self.bit_of(scope).is_some() || self.connections.offers(scope)
+    }
+
     /// The scope that a text names.
     ///
     /// # Errors
     /// One sentence that lists the scopes there are.
     pub fn parse_scope(&self, text: &str) -> Result<Scope, String> {
-        let known = |scope: &Scope| match &scope.connection {
-            Some(_) => self.connections.offers(scope),
-            None => self.bit_of(scope).is_some(),
-        };
-        text.parse().ok().filter(known).ok_or_else(|| {
+        text.parse().ok().filter(|scope| self.offers(scope)).ok_or_else(|| {
             let all = self.scopes().to_string().replace(' ', ", ");
             format!("{}; choose from {all}", UnknownScope::of(text))
         })

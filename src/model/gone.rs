@@ -1,23 +1,18 @@
-//! Scopes of resources that have left the configuration: they stay on their keys and open nothing.
+//! Scopes of resources that have left the configuration, and of connections that were removed: they
+//! stay on their keys and open nothing.
 
-use super::catalog::{Catalog, Resource};
+use super::catalog::Catalog;
 use super::scope::{Scope, ScopeSet};
 
 impl Catalog {
-    /// Whether it is a scope of none of the resources.
-    pub fn is_gone(&self, scope: &Scope) -> bool {
-        let offers = |resource: &Resource| resource.offers(scope.access);
-        scope.connection.is_none() && !self.named(scope.resource.as_str()).is_some_and(offers)
-    }
-
     /// Those of the scopes that are gone.
     pub fn gone(&self, scopes: &ScopeSet) -> ScopeSet {
-        scopes.iter().filter(|scope| self.is_gone(scope)).cloned().collect()
+        scopes.iter().filter(|scope| !self.offers(scope)).cloned().collect()
     }
 
     /// Scopes as commands show them: what is gone is marked.
     pub fn marked(&self, scopes: &ScopeSet, separator: &str) -> String {
-        let mark = |scope: &Scope| if self.is_gone(scope) { "(gone)" } else { "" };
+        let mark = |scope: &Scope| if self.offers(scope) { "" } else { "(gone)" };
         let marked = scopes.iter().map(|scope| format!("{scope}{}", mark(scope)));
         marked.collect::<Vec<_>>().join(separator)
     }

@@ -5,9 +5,10 @@ use bitting::config::ConnectionOptions;
 use serde_json::json;
 
 use super::Operator;
+use crate::commands::cli::Shell;
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::callrail;
-use crate::support::{Browser, on_both};
+use crate::support::{Browser, TestDatabase, on_both};
 
 on_both! {
     fn the_use_of_a_scope_at_a_connection_is_its_own(backend) {
@@ -33,11 +34,22 @@ on_both! {
         let in_use = browser.get(&format!("/keys/{}/narrow?in_use=true", key.id)).body;
         assert!(in_use.matches("checked").count() >= 2, "{in_use}");
 
+        let shell = Shell(TestDatabase::at(backend, ours.database.url.clone()));
+        let scopes = "calls:read calls:read@callrail leads:read@callrail\n";
+        let shown = shell.ok(&["key", "show", &key.id]);
+        assert!(shown.contains(scopes), "{shown}");
         ours.connection(&["remove", "callrail", "--yes"], "").unwrap();
         server.pass(std::time::Duration::from_secs(1));
         let form = browser.get(&format!("/keys/{}/narrow", key.id));
         let gone = ["1 request in 30 days", "no longer a resource", "no longer a resource"];
         assert_eq!(texts(&form, "#scope .under"), gone);
+        let here = format!("/keys/{}", key.id);
+        assert_eq!(texts(&browser.get(&here), ".scopes .gone"), ["gone", "gone"]);
+        let gone = json!(["calls:read@callrail", "leads:read@callrail"]);
+        assert_eq!(server.manage("GET", &format!("/v1{here}"), None).ok()["gone_scopes"], gone);
+        let shown = shell.ok(&["key", "show", &key.id]);
+        let marked = "calls:read calls:read@callrail(gone) leads:read@callrail(gone)";
+        assert!(shown.contains(marked), "{shown}");
     }
 }
 

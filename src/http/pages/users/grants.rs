@@ -23,7 +23,7 @@ pub struct Grant {
 impl Grant {
     /// A set of scopes, one entry for each resource.
     pub fn list(scopes: &ScopeSet, catalog: &Catalog) -> Vec<Self> {
-        Self::of(scopes, |scope| catalog.is_gone(scope))
+        Self::of(scopes, |scope| !catalog.offers(scope))
     }
 
     fn of(scopes: &ScopeSet, is_gone: impl Fn(&Scope) -> bool) -> Vec<Self> {
