@@ -186,6 +186,10 @@ fn a_report_that_is_wrong_is_refused_with_every_fault_named() {
     for (body, fields) in [
         (json!({}), &["key"][..]),
         (json!({"key": " "}), &["key"]),
+        (json!({"key": "Authorization: Bearer a"}), &["key"]),
+        (json!({"key": "clé"}), &["key"]),
+        (json!({"key": "Authorization: Bearer a"}), &["key"]),
+        (json!({"key": "clé"}), &["key"]),
         (json!({"key": "a", "source": long}), &["source"]),
         (json!({"key": 1, "source": 1}), &["key", "source"]),
         (json!({"key": "a", "where": "b"}), &["where"]),
