@@ -133,19 +133,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the port, opens the database, loads every key and starts to serve. Must be called
-    /// inside actix's runtime.
-    ///
-    /// # Errors
-    /// [`StartError`] with one sentence for people; the port is tried before the database is
-    /// touched.
-    pub fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let ports = Ports::take(settings)?;
-        let bitting = open(settings, clock, Missing::Create)?;
-        load(&bitting)?;
-        Self::on(ports, bitting, settings)
-    }
-
     /// Starts to serve what [`Ports::open_database`] has opened and loaded. Must be called inside actix's
     /// runtime.
     ///

@@ -1,5 +1,6 @@
 //! The real application on a port of its own, inside this process, with a clock that tests set.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, mpsc};
 use std::thread::JoinHandle;
@@ -16,7 +17,7 @@ use bitting::model::secret::{Secret, SecretKind};
 use bitting::model::time::{Moment, parse_rfc3339};
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, User};
-use bitting::server::Server;
+use bitting::server::{Ports, Server};
 use serde_json::{Value, json};
 
 use super::browser::PASSWORD;
@@ -109,7 +110,9 @@ impl TestServer {
         let server_clock = clock.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = Server::start(&settings, server_clock).unwrap();
+                let ports = Ports::take(&settings).unwrap();
+                let opened = ports.open_database(&settings, server_clock, pending(), || {}).await;
+                let server = Server::on(ports, opened.unwrap().unwrap(), &settings).unwrap();
                 let tcp = |places: &[ListenAddress]| places.iter().find_map(ListenAddress::tcp);
                 let address = tcp(&server.addresses).unwrap();
                 let others = (server.metrics_address, tcp(&server.gateway_addresses));
