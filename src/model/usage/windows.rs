@@ -82,6 +82,11 @@ impl Windows {
     pub fn first_whole_hour(&self) -> Hour {
         Minute(self.day.0 + 59).hour()
     }
+
+    /// The hour before, of which only a part belongs to the 24-hour window, or nothing.
+    pub fn part_hour(&self) -> Hour {
+        Hour(self.first_whole_hour().0 - 1)
+    }
 }
 
 #[cfg(test)]

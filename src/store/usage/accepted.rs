@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use diesel::sql_types::BigInt;
 
-use super::{journal, key_number, minutes, numbers, position};
+use super::{journal, key_number, numbers, open_minutes, position};
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Cell, Hour, KeySelection, Outcome, Windows};
 use crate::model::words::Word;
@@ -38,8 +38,7 @@ pub fn accepted_since(
         sums.insert(key_number(key)?, n);
     }
     let position = position(connection)?;
-    let mut counts = minutes(connection, keys, windows, &position)?;
-    counts.retain(|count| !position.covers(count.key, count.minute));
+    let mut counts = open_minutes(connection, keys, windows, &position)?;
     counts.extend(journal::counts(connection, KeySelection::Only(keys))?);
     for count in counts {
         if count.minute >= from.first_minute() && count.cell.is_accepted() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::sql_types::BigInt;
 
-use super::{key_number, minutes, numbers, position};
+use super::{key_number, numbers, open_minutes, position};
 use crate::model::key::KeyNumber;
 use crate::model::usage::{DAYS, Days, Windows};
 use crate::store::database::any_connection::AnyConnection;
@@ -45,9 +45,8 @@ pub fn days(
         days.entry(key_number(key)?).or_insert([0; DAYS])[day] += n;
     }
     let position = position(connection)?;
-    for count in minutes(connection, keys, windows, &position)? {
-        let day = windows.day_of(count.minute.hour());
-        if let Some(day) = day.filter(|_| !position.covers(count.key, count.minute)) {
+    for count in open_minutes(connection, keys, windows, &position)? {
+        if let Some(day) = windows.day_of(count.minute.hour()) {
             days.entry(count.key).or_insert([0; DAYS])[day] += count.n;
         }
     }

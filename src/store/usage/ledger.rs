@@ -68,7 +68,9 @@ impl UsageRows {
             .sql(" AND key_number <= ")
             .number(position.key)
             .sql(")) AS covered, CAST(SUM(n) AS BIGINT)");
-        let minutes = from_needed_minutes(minutes, keys, windows, &position);
+        let used_then = ledger.hours.iter().any(|(hour, ..)| *hour == windows.part_hour());
+        let in_part_hour = if used_then { keys } else { KeySelection::Only(&[]) };
+        let minutes = from_needed_minutes(minutes, keys, in_part_hour, windows, &position);
         let minutes = minutes.sql(" GROUP BY 1, 2, 3");
         for (minute, cell_number, covered, n) in
             minutes.load::<(i64, i64, bool, i64)>(connection)?

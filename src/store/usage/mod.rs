@@ -13,7 +13,8 @@ pub mod ledger;
 pub mod rollup;
 mod scopes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use diesel::prelude::*;
 use diesel::query_dsl::methods;
@@ -156,13 +157,26 @@ pub fn figures(
     if keys.is_empty() {
         return Ok(figures);
     }
-    for (key, cell_number, day, week, month, lifetime, last_at) in sums(connection, keys, windows)?
-    {
-        let usage: &mut Usage = figures.entry(key_number(key)?).or_default();
-        usage.add(cell(cell_number)?, Share { day, week, month, lifetime }, last_at);
+    let mut in_part_hour = BTreeSet::new();
+    for sum in sums(connection, keys, windows)? {
+        let key = key_number(sum.key)?;
+        let Sum { day, week, month, lifetime, .. } = sum;
+        let usage: &mut Usage = figures.entry(key).or_default();
+        usage.add(cell(sum.cell)?, Share { day, week, month, lifetime }, sum.last_at);
+        if sum.in_part_hour > 0 {
+            in_part_hour.insert(key);
+        }
     }
     let position = position(connection)?;
-    for count in minutes(connection, keys, windows, &position)? {
+    let in_part_hour: Vec<KeyNumber> = in_part_hour.into_iter().collect();
+    let statement = from_needed_minutes(
+        Statement::on(connection).sql(COUNT_COLUMNS),
+        KeySelection::Only(keys),
+        KeySelection::Only(&in_part_hour),
+        windows,
+        &position,
+    );
+    for count in counts(connection, statement)? {
         let usage = figures.entry(count.key).or_default();
         if !position.covers(count.key, count.minute) {
             usage.add_minute(&count, windows);
@@ -174,9 +188,20 @@ pub fn figures(
     Ok(figures)
 }
 
-/// A key, a cell, its counts in three windows and in all, and the last of them.
-type Sum = (i64, i64, i64, i64, i64, i64, i64);
-type SumColumns = (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt);
+/// What is rolled up of a key in one cell: its counts in whole hours of the windows, in all, and in the
+/// hour of which only a part belongs to the 24-hour window.
+#[derive(Queryable)]
+struct Sum {
+    key: i64,
+    cell: i64,
+    day: i64,
+    week: i64,
+    month: i64,
+    in_part_hour: i64,
+    lifetime: i64,
+    last_at: i64,
+}
+type SumColumns = (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt);
 
 /// Adds up what is rolled up of some keys; a cell may occur twice.
 fn sums(connection: &mut AnyConnection, keys: &[KeyNumber], windows: &Windows) -> Result<Vec<Sum>> {
@@ -187,23 +212,25 @@ fn sums(connection: &mut AnyConnection, keys: &[KeyNumber], windows: &Windows) -
     };
     let mut sums = Vec::new();
     for keys in keys.chunks(at_once) {
-        const SINCE: &str = " THEN n ELSE 0 END) AS BIGINT), CAST(SUM(CASE WHEN hour >= ";
-        let statement = Statement::<SumColumns>::on(connection)
-            .sql("SELECT key_number, cell, CAST(SUM(CASE WHEN hour >= ")
-            .number(windows.first_whole_hour().0)
-            .sql(SINCE)
-            .number(windows.week.0)
-            .sql(SINCE)
-            .number(windows.month.0)
-            .sql(
-                " THEN n ELSE 0 END) AS BIGINT), CAST(SUM(n) AS BIGINT), MAX(last_at) \
-                 FROM usage_hours WHERE key_number",
-            )
+        const SINCE: &str = ", CAST(SUM(CASE WHEN hour >= ";
+        const IN: &str = ", CAST(SUM(CASE WHEN hour = ";
+        const END: &str = " THEN n ELSE 0 END) AS BIGINT)";
+        const NONE: &str = "CAST(0 AS BIGINT)";
+        let mut statement = Statement::<SumColumns>::on(connection).sql("SELECT key_number, cell");
+        for (when, hour) in [
+            (SINCE, windows.first_whole_hour()),
+            (SINCE, windows.week),
+            (SINCE, windows.month),
+            (IN, windows.part_hour()),
+        ] {
+            statement = statement.sql(when).number(hour.0).sql(END);
+        }
+        let statement = statement
+            .sql(", CAST(SUM(n) AS BIGINT), MAX(last_at) FROM usage_hours WHERE key_number")
             .among(numbers(keys))
-            .sql(
-                " GROUP BY key_number, cell UNION ALL SELECT key_number, cell, CAST(0 AS BIGINT), \
-                 CAST(0 AS BIGINT), CAST(0 AS BIGINT), n, last_at FROM usage_totals WHERE key_number",
-            )
+            .sql(" GROUP BY key_number, cell UNION ALL SELECT key_number, cell, ")
+            .sql([NONE; 4].join(", "))
+            .sql(", n, last_at FROM usage_totals WHERE key_number")
             .among(numbers(keys));
         sums.extend(statement.load::<Sum>(connection)?);
     }
@@ -216,10 +243,12 @@ pub(super) fn in_first_part_hour(minute: Minute, windows: &Windows) -> bool {
 }
 
 /// Has a statement go on with the minute rows that figures need, of some keys or of all: those of the
-/// part hour that begins the 24-hour window, and all that are not rolled up yet.
+/// part hour that begins the 24-hour window, and all that are not rolled up yet. Each minute costs a
+/// seek, so the part hour is read of those keys alone of which it is rolled up that they were used then.
 pub(super) fn from_needed_minutes<T>(
     mut statement: Statement<T>,
     keys: KeySelection<'_>,
+    in_part_hour: KeySelection<'_>,
     windows: &Windows,
     position: &Position,
 ) -> Statement<T> {
@@ -227,35 +256,47 @@ pub(super) fn from_needed_minutes<T>(
     let open = position.hour.first_minute().0;
     let newest = windows.day.0 + 24 * 60;
     let seek = newest - open <= MINUTES_BY_SEEK;
-    let needed = part_hour.chain(open..=newest).filter(|minute| seek || *minute < open);
     // Minutes ahead of the clock exist where another node's clock is ahead.
     let after = if seek { newest } else { open - 1 };
-    let of_keys = |statement: Statement<T>| match keys {
+    let of_keys = |statement: Statement<T>, keys| match keys {
         KeySelection::Only(keys) => statement.sql(" AND key_number").among(numbers(keys)),
         KeySelection::All => statement,
     };
-    const ROWS: &str = "SELECT minute, key_number, cell, n, last_at FROM ";
-    statement = statement.sql(" FROM (").sql(ROWS).number_table(needed);
-    statement = statement.sql(" CROSS JOIN usage_minutes WHERE minute = number.value");
-    statement = of_keys(statement).sql(" UNION ALL ").sql(ROWS);
-    statement = statement.sql("usage_minutes WHERE minute > ").number(after);
-    of_keys(statement).sql(") AS needed")
+    let sought = |statement: Statement<T>, minutes: Range<i64>, keys| {
+        let statement = statement.sql(COUNT_COLUMNS).sql(" FROM ").number_table(minutes);
+        let statement = statement.sql(" CROSS JOIN usage_minutes WHERE minute = number.value");
+        of_keys(statement, keys).sql(" UNION ALL ")
+    };
+    statement = statement.sql(" FROM (");
+    if !matches!(in_part_hour, KeySelection::Only([])) {
+        statement = sought(statement, part_hour.start..part_hour.end.min(open), in_part_hour);
+    }
+    if seek {
+        statement = sought(statement, open..newest + 1, keys);
+    }
+    statement =
+        statement.sql(COUNT_COLUMNS).sql(" FROM usage_minutes WHERE minute > ").number(after);
+    of_keys(statement, keys).sql(") AS needed")
 }
 
-/// The minute rows of some keys that figures need.
-pub(super) fn minutes(
+/// What is not rolled up yet of some keys, by the minute.
+pub(super) fn open_minutes(
     connection: &mut AnyConnection,
     keys: &[KeyNumber],
     windows: &Windows,
     position: &Position,
 ) -> Result<Vec<Count>> {
-    let statement = Statement::on(connection).sql("SELECT minute, key_number, cell, n, last_at");
-    let keys = KeySelection::Only(keys);
-    counts(connection, from_needed_minutes(statement, keys, windows, position))
+    let (keys, none) = (KeySelection::Only(keys), KeySelection::Only(&[]));
+    let statement = Statement::on(connection).sql(COUNT_COLUMNS);
+    let statement = from_needed_minutes(statement, keys, none, windows, position);
+    let mut counts = counts(connection, statement)?;
+    counts.retain(|count| !position.covers(count.key, count.minute));
+    Ok(counts)
 }
 
 /// The columns of a minute row.
 pub(super) type CountColumns = (BigInt, BigInt, BigInt, BigInt, BigInt);
+const COUNT_COLUMNS: &str = "SELECT minute, key_number, cell, n, last_at";
 
 /// Runs a statement that selects minute rows.
 pub(super) fn counts(
