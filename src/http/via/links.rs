@@ -73,31 +73,39 @@ impl Links {
         self.compare(&[text, b"/"].concat()) == Match::Whole(b"/")
     }
 
-    /// The value of a header with its links replaced; none where there are none. A path alone is one too
-    /// where a target stands, since it would lead to a path of ours.
+    /// The value of a header with its links replaced; none where there are none.
     pub(super) fn replaced_in(&self, header: &str, value: &[u8]) -> Option<Vec<u8>> {
-        let pieces: Vec<&[u8]> = match header {
-            "location" | "content-location" => vec![value],
-            "link" => value.split_inclusive(|byte| *byte == b'<').collect(),
+        let out = match header {
+            "location" | "content-location" => self.target(value),
+            // Each target stands between angle brackets (RFC 8288 §3).
+            "link" => {
+                let mut pieces = value.split_inclusive(|byte| *byte == b'<');
+                let mut out = self.text(pieces.next().unwrap_or_default());
+                for piece in pieces {
+                    let end = piece.iter().position(|byte| *byte == b'>').unwrap_or(piece.len());
+                    let (target, behind) = piece.split_at(end);
+                    out.extend(self.target(target));
+                    out.extend(self.text(behind));
+                }
+                out
+            }
             _ => return self.replaced(value),
         };
-        let mut out = Vec::with_capacity(value.len());
-        for (at, piece) in pieces.into_iter().enumerate() {
-            let end = match header {
-                "link" if at == 0 => 0,
-                "link" => piece.iter().position(|byte| *byte == b'>').unwrap_or(piece.len()),
-                _ => piece.len(),
-            };
-            let (target, behind) = piece.split_at(end);
-            let resolved = self.resolved(target);
-            if resolved.is_none() && is_path(target) {
-                out.extend_from_slice(self.here.as_bytes());
-            }
-            let rest = if resolved.is_some() { behind } else { piece };
-            out.extend(resolved.into_iter().flat_map(String::into_bytes));
-            out.extend(self.replaced(rest).unwrap_or_else(|| rest.to_vec()));
-        }
         (out != value).then_some(out)
+    }
+
+    /// What becomes of a target. A path alone is a link too, since it would lead to a path of ours.
+    fn target(&self, target: &[u8]) -> Vec<u8> {
+        match self.resolved(target) {
+            Some(resolved) => resolved.into_bytes(),
+            None if is_path(target) => [self.here.as_bytes(), &self.text(target)].concat(),
+            None => self.text(target),
+        }
+    }
+
+    /// What becomes of a text.
+    fn text(&self, text: &[u8]) -> Vec<u8> {
+        self.replaced(text).unwrap_or_else(|| text.to_vec())
     }
 
     /// A target at the vendor that goes up by its dots, without them: a client that went up from the
