@@ -170,7 +170,7 @@ pub fn figures(
     let position = position(connection)?;
     let in_part_hour: Vec<KeyNumber> = in_part_hour.into_iter().collect();
     let statement = from_needed_minutes(
-        Statement::on(connection).sql(COUNT_COLUMNS),
+        Statement::on(connection).sql(SELECT_COUNTS),
         KeySelection::Only(keys),
         KeySelection::Only(&in_part_hour),
         windows,
@@ -263,7 +263,7 @@ pub(super) fn from_needed_minutes<T>(
         KeySelection::All => statement,
     };
     let sought = |statement: Statement<T>, minutes: Range<i64>, keys| {
-        let statement = statement.sql(COUNT_COLUMNS).sql(" FROM ").number_table(minutes);
+        let statement = statement.sql(SELECT_COUNTS).sql(" FROM ").number_table(minutes);
         let statement = statement.sql(" CROSS JOIN usage_minutes WHERE minute = number.value");
         of_keys(statement, keys).sql(" UNION ALL ")
     };
@@ -275,7 +275,7 @@ pub(super) fn from_needed_minutes<T>(
         statement = sought(statement, open..newest + 1, keys);
     }
     statement =
-        statement.sql(COUNT_COLUMNS).sql(" FROM usage_minutes WHERE minute > ").number(after);
+        statement.sql(SELECT_COUNTS).sql(" FROM usage_minutes WHERE minute > ").number(after);
     of_keys(statement, keys).sql(") AS needed")
 }
 
@@ -287,7 +287,7 @@ pub(super) fn open_minutes(
     position: &Position,
 ) -> Result<Vec<Count>> {
     let (keys, none) = (KeySelection::Only(keys), KeySelection::Only(&[]));
-    let statement = Statement::on(connection).sql(COUNT_COLUMNS);
+    let statement = Statement::on(connection).sql(SELECT_COUNTS);
     let statement = from_needed_minutes(statement, keys, none, windows, position);
     let mut counts = counts(connection, statement)?;
     counts.retain(|count| !position.covers(count.key, count.minute));
@@ -296,7 +296,7 @@ pub(super) fn open_minutes(
 
 /// The columns of a minute row.
 pub(super) type CountColumns = (BigInt, BigInt, BigInt, BigInt, BigInt);
-const COUNT_COLUMNS: &str = "SELECT minute, key_number, cell, n, last_at";
+const SELECT_COUNTS: &str = "SELECT minute, key_number, cell, n, last_at";
 
 /// Runs a statement that selects minute rows.
 pub(super) fn counts(
