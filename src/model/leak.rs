@@ -32,13 +32,10 @@ impl LeakReport {
     /// Reads the key and where it was found.
     pub fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
         let found = FindRequest::read(reader);
-        // Whoever reports is told nothing of the key: one that cannot be read must not pass for one.
-        if found
-            .as_ref()
-            .is_some_and(|found| !found.key.bytes().all(|byte| byte.is_ascii_graphic()))
-        {
-            reader
-                .complain("key", "must be the key alone, as it was found, without words around it");
+        let is_alone = |found: &FindRequest| found.key.bytes().all(|byte| byte.is_ascii_graphic());
+        // Whoever reports is told nothing of the key: what cannot be one must not pass for one.
+        if !found.as_ref().is_none_or(is_alone) {
+            reader.complain("key", "must be the key alone, without words around it");
         }
         let source = reader.line("source", LONGEST_SOURCE).filter(|source| !source.is_empty());
         Some(Self { key: found?.key, source })
