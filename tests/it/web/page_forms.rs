@@ -15,14 +15,17 @@ use crate::support::browser::{PASSWORD, form_token};
 use crate::support::{Backend, Browser, TestDatabase, TestServer, rounds};
 use crate::warnings::send_to;
 
-const EMAIL: &str = "ada@example.com";
+pub const EMAIL: &str = "ada@example.com";
 
 /// The one form that changes nothing: a key pasted into it must not stand in an address.
 const SEARCH: &str = "/keys/search";
 
-/// Every form there is: the page it stands on, where it is sent, and what it is filled in with so
-/// that it works. `{key}` and its like stand for what the forms are about.
-const FORMS: [(&str, &str, &str); 29] = [
+/// The page that a form stands on, where it is sent, and what it is filled in with so that it works.
+/// `{key}` and its like stand for what the forms are about.
+pub type Form = (&'static str, &'static str, &'static str);
+
+/// Every form there is.
+pub const FORMS: [Form; 31] = [
     ("/login", "/login", "email={email}&password={password}"),
     ("/setup?token={setup}", "/setup", "token={setup}&email=x@example.com&password={password}"),
     ("/password?token={link}", "/password", "token={link}&password={password}"),
@@ -37,7 +40,7 @@ const FORMS: [(&str, &str, &str); 29] = [
     ("/users/new", "/users/new", "email=x@example.com&role=auditor"),
     ("/users/{user}", "/users/{user}", "role=auditor"),
     ("/users/{user}", "/users/{user}/link", ""),
-    ("/users/{user}/disable", "/users/{user}/disable", ""),
+    ("/users/{user}/disable", "/users/{user}/disable", "holdings=revoke"),
     ("/users/{disabled}", "/users/{disabled}/enable", ""),
     ("/tokens/new", "/tokens/new", "name=x&access=read&expires=7d&bounds=all"),
     ("/tokens/{token}/revoke", "/tokens/{token}/revoke", "reason=x"),
@@ -45,6 +48,16 @@ const FORMS: [(&str, &str, &str); 29] = [
         "/connections/new?kind=callrail",
         "/connections/new",
         "kind=callrail&name=x&handle=fresh&credential_api_key=secret&untested=yes",
+    ),
+    (
+        "/connections/new?kind=http",
+        "/connections/new",
+        "kind=http&name=x&handle=fresh&base_url=https://localhost&auth=bearer&credential_api_key=secret&untested=yes",
+    ),
+    (
+        "/connections/{own}/edit",
+        "/connections/{own}/edit",
+        "name=Other&recordings=yes&rules=GET /x things:read",
     ),
     ("/connections/{on}", "/connections/{on}/test", ""),
     ("/connections/{on}/edit", "/connections/{on}/edit", "name=Other&recordings=yes"),
@@ -63,7 +76,7 @@ const FORMS: [(&str, &str, &str); 29] = [
 ];
 
 /// A server with one of everything that forms are about, and their ids.
-fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
+pub fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
     let database = Arc::new(TestDatabase::migrated(Backend::Sqlite));
     let server = TestServer::with_settings(database, Options::default(), |settings| {
         let key = MasterKey::generate().unwrap();
@@ -86,15 +99,22 @@ fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
     let token = server.bitting.list_tokens(&command_line).unwrap()[0].id.to_string();
     let ids = [("user", user.id), ("disabled", disabled.id)];
     things.extend(ids.map(|(name, id)| (name, id.to_string())));
-    for handle in ["on", "off"] {
-        let object = json!({"handle": handle, "kind": "callrail", "base_url": "https://localhost"});
+    for (handle, kind, auth) in
+        [("on", "callrail", None), ("off", "callrail", None), ("own", "http", Some("bearer"))]
+    {
+        let object = json!({
+            "handle": handle, "kind": kind, "base_url": "https://localhost", "auth": auth,
+        });
         let new = NewConnection::from_object(object.as_object().unwrap()).unwrap();
-        let secret = VendorCredential::parse(&new.kind.credential_fields(None), "secret").unwrap();
+        let fields = new.kind.credential_fields(new.form.as_ref());
+        let secret = VendorCredential::parse(&fields, "secret").unwrap();
         server.bitting.add_connection(&command_line, new, &secret, true).unwrap();
         things.push((handle, handle.to_owned()));
     }
     let off = "off".parse().unwrap();
     server.bitting.switch_connection(&command_line, &off, false).unwrap();
+    let held = format!("/v1/keys/{}", server.key("calls:read").id);
+    server.manage("PATCH", &held, Some(&json!({"holder": "bo@example.com"}))).ok();
     things.extend([
         ("link", link.expose()),
         ("token", token),
@@ -104,7 +124,7 @@ fn furnished(path: &str) -> (TestServer, Vec<(&'static str, String)>) {
 }
 
 /// Puts their ids where the names of things stand.
-fn filled_in(text: &str, things: &[(&str, String)]) -> String {
+pub fn filled_in(text: &str, things: &[(&str, String)]) -> String {
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
     things.iter().fold(text.to_owned(), fill)

@@ -1,161 +1,85 @@
-//! Keys that are pasted into forms: none is stored, and no answer repeats one.
+//! Keys that are pasted into forms: none is stored, and no answer repeats one. The fields are those
+//! that the pages have, so that one that is added is tried, too.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use bitting::config::{KeySource, Options};
-use bitting::domain::principal::Principal;
-use bitting::model::connections::{MasterKey, NewConnection, VendorCredential};
-use serde_json::json;
+use super::page_forms::{EMAIL, FORMS, Form, filled_in, furnished};
+use crate::support::Browser;
+use crate::support::html::attributes;
 
-use crate::support::browser::PASSWORD;
-use crate::support::{Backend, Browser, TestDatabase, TestServer};
-
-const ADMIN: &str = "ada@example.com";
-
-/// A form with something to type.
-struct Form {
-    page: &'static str,
-    /// Where it is sent to, below its page.
-    to: &'static str,
-    /// What is typed besides the key.
-    typed: &'static str,
-    /// The fields of which each gets the key.
-    fields: &'static [&'static str],
-}
-
-const fn form(page: &'static str, typed: &'static str, fields: &'static [&'static str]) -> Form {
-    Form { page, to: "", typed, fields }
-}
-
-const FORMS: [Form; 20] = [
-    form(
-        "/keys/new",
-        "name=n8n&expires=7d&scope=calls:read",
-        &[
-            "name",
-            "owner",
-            "description",
-            "expires",
-            "rate_limit",
-            "quota",
-            "allowed_networks",
-            "scope",
-        ],
-    ),
-    form("/keys/new", "name=n8n&expires=date&scope=calls:read", &["expires_on"]),
-    form(
-        "/keys/{key}/edit",
-        "name=x",
-        &["name", "owner", "description", "holder", "rate_limit", "quota", "allowed_networks"],
-    ),
-    form("/keys/{key}/narrow", "scope=calls:read&expires=keep", &["scope"]),
-    form("/keys/{key}/narrow", "scope=calls:read&expires=date", &["expires_on"]),
-    form("/keys/{key}/rotate", "overlap=7d&expires=date", &["overlap", "expires_on"]),
-    form("/keys/{key}/revoke", "", &["reason"]),
-    form("/keys/revoke?key={key}", "key={key}", &["reason"]),
-    form("/users/new", "email=bo@example.com&role=member", &["email", "role", "may_grant"]),
-    form("/users/{user}", "role=member", &["role", "may_grant"]),
-    form("/users/{user}/disable", "holdings=transfer", &["holdings", "transfer_to"]),
-    form(
-        "/tokens/new",
-        "name=ci&access=read&expires=7d&bounds=some",
-        &["name", "access", "may_grant"],
-    ),
-    form("/tokens/{token}/revoke", "", &["reason"]),
-    form(
-        "/connections/new",
-        "kind=http&name=a&handle=a&base_url=https://a.example",
-        &["name", "handle", "description", "base_url", "auth", "rules", "test_path"],
-    ),
-    form(
-        "/connections/of-old/edit",
-        "name=a",
-        &["name", "description", "rules", "test_path", "limit", "key_limit"],
-    ),
-    form("/connections/of-old/credential", "", &["credential_token"]),
-    Form {
-        page: "/account",
-        to: "/password",
-        typed: "password=correct horse battery staple 2",
-        fields: &["current_password"],
-    },
-    form("/login", "password=x", &["email", "next"]),
-    form("/login", "email=x@example.com", &["password"]),
-    form("/keys/{key}/narrow", "scope=calls:read&expires=keep", &["shown"]),
+/// What has to be chosen for a field to count.
+const CHOSEN: [(&str, (&str, &str)); 3] = [
+    ("expires_on", ("expires", "date")),
+    ("may_grant", ("bounds", "some")),
+    ("transfer_to", ("holdings", "transfer")),
 ];
 
-/// A server with a connection, and with a token that is named.
-fn server_with_a_connection() -> TestServer {
-    let mut options = Options::default();
-    options.connections.connections_hosts = Some("https://a.example".to_owned());
-    let database = Arc::new(TestDatabase::migrated(Backend::Sqlite));
-    let server = TestServer::with_settings(database, options, |settings| {
-        let key = MasterKey::generate().unwrap().expose().to_owned();
-        settings.connections.key = Some(KeySource::Text(key.into()));
-    });
-    let connection = json!({
-        "handle": "of-old", "kind": "http", "base_url": "https://a.example", "auth": "bearer",
-    });
-    let new = NewConnection::from_object(connection.as_object().unwrap()).unwrap();
-    let fields = new.kind.credential_fields(new.form.as_ref());
-    let credential = VendorCredential::parse(&fields, "hunter2").unwrap();
-    let cli = Principal::command_line("test");
-    server.bitting.add_connection(&cli, new, &credential, true).unwrap();
-    server
-}
+/// Fields in which any text does, beside those of a vendor's credential: passwords, ticks that any other
+/// text leaves out, and what only tells forms and pages apart.
+const TAKEN: [&str; 7] = ["next", "nonce", "password", "recordings", "shown", "standing", "try"];
 
-#[test]
-fn no_form_is_shown_again_with_a_key() {
-    let server = server_with_a_connection();
-    server.db_user(ADMIN, json!({"role": "admin"}));
-    let user = server.db_user("cy@example.com", json!({})).id.to_string();
-    let token = server.database.db_texts("SELECT id FROM admin_tokens").remove(0);
-    let held = format!("/v1/keys/{}", server.key("calls:read").id);
-    server.manage("PATCH", &held, Some(&json!({"holder": "cy@example.com"}))).ok();
-    let admin = Browser::signed_in(&server.client.base, ADMIN);
-    let (key, pasted) = (server.key("calls:read leads:read"), server.key("calls:read").secret);
-    let here = |text: &str| {
-        text.replace("{key}", &key.id).replace("{user}", &user).replace("{token}", &token)
+/// Pastes a key into each field of a form, from this one on, as long as the form is refused. Returns
+/// which field is to be next; none when each had its turn.
+fn paste(form: Form, from: usize) -> Option<usize> {
+    let (server, mut things) = furnished(form.1);
+    let base = server.client.base.as_str();
+    let browser = match form.1 {
+        "/login" | "/setup" | "/password" => Browser::new(base),
+        _ => Browser::signed_in(base, EMAIL),
     };
-    for Form { page, to, typed, fields } in FORMS {
-        let (page, typed) = (here(page), here(typed));
-        let path = format!("{}{to}", page.split('?').next().unwrap());
-        for field in fields {
-            let typed: Vec<_> = form_urlencoded::parse(typed.as_bytes()).into_owned().collect();
-            let typed = typed.iter().filter(|(name, _)| name != field || name == "scope");
-            let mut all: Vec<(&str, &str)> =
-                typed.map(|(name, value)| (&**name, &**value)).collect();
-            all.push((field, &pasted));
-            let answer = admin.submit(&page, &path, &all);
-            let status = match (*field, path.as_str()) {
-                // What the page had shown is no more than that.
-                ("shown", _) => 303,
-                (_, "/login") => 401,
-                _ => 422,
-            };
-            assert_eq!(answer.status, status, "{path} {field}: {}", answer.body);
-            let part = &pasted[4..24];
-            assert!(!answer.body.contains(part), "{page} {field}: {}", answer.body);
+    let session = server.database.db_texts("SELECT id FROM sessions").pop();
+    things.push(("session", session.unwrap_or_default()));
+    let [page, path, typed] = [form.0, form.1, form.2].map(|text| filled_in(text, &things));
+    let typed: Vec<_> = form_urlencoded::parse(typed.as_bytes()).into_owned().collect();
+    let names = attributes(&browser.get(&page), &format!("form[action='{path}'] [name]"), "name");
+    let names: BTreeSet<String> = names.into_iter().filter(|name| name != "form_token").collect();
+    let pasted = server.key("calls:read").secret;
+    let (_, body) = pasted.split_once('_').unwrap();
+    let mut next = None;
+    for (place, name) in names.iter().enumerate().skip(from) {
+        let chosen = CHOSEN.iter().find(|(field, _)| field == name).map(|(_, chosen)| *chosen);
+        let mut fields: Vec<(&str, &str)> = chosen.into_iter().collect();
+        let others = typed.iter().map(|(name, value)| (&**name, &**value));
+        let stays = |other: &str| other != name && chosen.is_none_or(|(chosen, _)| chosen != other);
+        fields.extend(others.filter(|(other, _)| stays(other)));
+        fields.push((name, &pasted));
+        let answer = browser.submit(&page, &path, &fields);
+        let shown = format!("{answer:?}");
+        assert!(!shown.contains(&body[..20]), "{path} {name}: {shown}");
+        let refused = (400..500).contains(&answer.status);
+        let is_taken = TAKEN.contains(&&**name) || name.starts_with("credential_");
+        assert!(refused || is_taken || path == "/keys/search", "{path} {name}: {shown}");
+        if !refused {
+            next = Some(place + 1);
+            break;
         }
     }
-    // Only what was typed is hidden: the key that a form makes is shown, this once.
-    let made = admin.submit(
-        "/keys/new",
-        "/keys/new",
-        &[("name", "n8n"), ("expires", "7d"), ("scope", "calls:read"), ("remark", &pasted)],
-    );
-    assert!(made.status == 200 && made.body.contains(">btk_"), "{}", made.body);
+    for file in ["test.db", "test.db-wal"] {
+        let stored = std::fs::read(server.database.folder().join(file)).unwrap();
+        let stored = String::from_utf8_lossy(&stored);
+        assert!(!stored.contains(body), "{path}: {file} holds the key");
+    }
+    next
 }
 
 #[test]
-fn the_form_for_the_first_administrator_is_not_shown_again_with_a_key() {
-    let server = TestServer::start(Backend::Sqlite);
-    let (key, link) =
-        (server.key("calls:read"), server.bitting.make_setup_link().unwrap().unwrap());
+fn no_form_keeps_a_key_or_is_shown_again_with_one() {
+    for form in FORMS {
+        let mut next = Some(0);
+        // What was taken may have changed what the form is about.
+        while let Some(field) = next {
+            next = paste(form, field);
+        }
+    }
+}
+
+#[test]
+fn the_key_that_a_form_makes_is_shown_this_once() {
+    let (server, _) = furnished("/keys/new");
+    let (browser, pasted) =
+        (Browser::signed_in(&server.client.base, EMAIL), server.key("calls:read").secret);
     let fields =
-        [("token", &*link.expose()), ("email", key.secret.as_str()), ("password", PASSWORD)];
-    let page = format!("/setup?token={}", link.expose());
-    let answer = Browser::new(&server.client.base).submit(&page, "/setup", &fields);
-    assert_eq!(answer.status, 422, "{}", answer.body);
-    assert!(!answer.body.contains(&key.secret[4..24]), "{}", answer.body);
+        [("name", "n8n"), ("expires", "7d"), ("scope", "calls:read"), ("remark", &*pasted)];
+    let made = browser.submit("/keys/new", "/keys/new", &fields);
+    assert!(made.status == 200 && made.body.contains(">btk_"), "{}", made.body);
 }
