@@ -2,12 +2,12 @@
 //! cannot do without, and give the others back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::prelude::*;
 
 use crate::support::postgres::{Cluster, can_start_servers};
-use crate::support::{Binary, SetAtEnd, binary, eventually};
+use crate::support::{Binary, SetAtEnd, binary, eventually, eventually_within};
 
 /// How long an idle connection may be kept; the pools are looked over every 30 s.
 const GIVEN_BACK: Duration = Duration::from_secs(60);
@@ -81,11 +81,7 @@ fn three_servers_share_twelve_connections_and_give_back_what_they_do_not_need() 
     let mut watch = PgConnection::establish(&cluster.url("postgres")).unwrap();
     assert!(taken(&mut watch) > 6);
     // Those that read changes and write counts are kept.
-    let deadline = Instant::now() + GIVEN_BACK;
-    while taken(&mut watch) > 6 {
-        assert!(Instant::now() < deadline, "{} are kept", taken(&mut watch));
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    eventually_within(GIVEN_BACK, "the others are given back", || taken(&mut watch) <= 6);
     assert_eq!(taken(&mut watch), 6);
 }
 
