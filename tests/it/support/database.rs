@@ -89,6 +89,7 @@ static AS_MIGRATED: LazyLock<String> = LazyLock::new(|| {
     // Before PostgreSQL 15, copying its files is the only way.
     let strategy = if version >= 150_000 { "STRATEGY file_copy" } else { "" };
     let options = format!("TEMPLATE {name} {strategy}");
+    // The copies are made of it until the last test has ended.
     std::mem::forget(model.on_server.take());
     options
 });
