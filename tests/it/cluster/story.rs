@@ -100,9 +100,11 @@ pub fn story(what: &str, site: &Site, fail: impl FnOnce(&Load) -> TestDatabase) 
         }
         load.wait_for_the_bound();
     });
+    let mut logs = Vec::new();
     for server in servers {
         let (code, log) = server.terminate();
         assert_eq!(code, Some(0), "{log}");
+        logs.push(log);
     }
     let (after, took) = after.unwrap();
     let show = site.run(&after.url, &["key", "show", id, "--json"]);
@@ -115,7 +117,7 @@ pub fn story(what: &str, site: &Site, fail: impl FnOnce(&Load) -> TestDatabase) 
         load.accepted_late().into_iter().filter(|id| !lost.contains(id)).collect();
     assert!(accepted.is_empty(), "revoked and accepted beyond the bound: {accepted:?}");
     if lost.is_empty() {
-        assert_eq!(counted, load.accepted(), "requests that were counted");
+        assert_eq!(counted, load.accepted(), "requests that were counted: {}", logs.join("\n"));
     }
     Outcome { database: after, lost: lost.len(), unavailable: load.unavailable() }
 }
