@@ -232,8 +232,12 @@ fn settings(folder: &Path, name: &str, store: &str, postgres: u16, rest: u16) ->
         "etcd3": {"host": store},
         "restapi": {"listen": rest, "connect_address": rest},
         "bootstrap": {
-            // The least that Patroni allows.
-            "dcs": {"ttl": 20, "loop_wait": 1, "retry_timeout": 3, "synchronous_mode": true},
+            "dcs": {
+                // The least that Patroni allows.
+                "ttl": 20, "loop_wait": 1, "retry_timeout": 3,
+                // Strict, or who has just been promoted confirms what nobody else has yet.
+                "synchronous_mode": true, "synchronous_mode_strict": true,
+            },
             "initdb": [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "no-sync"],
             "pg_hba": ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"],
         },
