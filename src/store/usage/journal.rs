@@ -20,13 +20,18 @@ use crate::store::schema::usage_journal;
 
 /// The length of one counter in bytes.
 const WIDTH: usize = 18;
-/// Rows that a large batch is divided into, by the number of the key.
-const PARTS: u32 = 16;
 /// The part number of a batch that is not divided.
-const WHOLE: u32 = PARTS;
+const WHOLE: i64 = 16;
+/// Rows that a large batch is divided into. One that fits a page of SQLite's is read at once.
+const PARTS: u32 = 64;
 /// How many counters make a batch large enough to be divided, so that one key's are found without
 /// reading them all.
 const LARGE: usize = 1_000;
+
+/// The number of the part of a large batch that a key's counts are in.
+fn part_of(key: KeyNumber) -> i64 {
+    WHOLE + 1 + i64::from(key.0 % PARTS)
+}
 
 /// Appends a process's batch; its counts are in order ([`Count::merge`]).
 pub fn append(
@@ -35,14 +40,14 @@ pub fn append(
     sequence: i64,
     counts: &[Count],
 ) -> Result<()> {
-    let mut parts = BTreeMap::<u32, Part>::new();
+    let mut parts = BTreeMap::<i64, Part>::new();
     for count in counts {
-        let part = if counts.len() < LARGE { WHOLE } else { count.key.0 % PARTS };
+        let part = if counts.len() < LARGE { WHOLE } else { part_of(count.key) };
         parts.entry(part).or_default().add(count);
     }
     for (part, Part { n, bytes }) in parts {
         let row = (
-            usage_journal::part.eq(i64::from(part)),
+            usage_journal::part.eq(part),
             usage_journal::process.eq(process),
             usage_journal::sequence.eq(sequence),
             usage_journal::n.eq(n),
@@ -65,11 +70,10 @@ pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<
     let statement = match keys {
         KeySelection::All => statement.sql("SELECT part, counts FROM usage_journal"),
         KeySelection::Only(keys) => {
-            let parts: BTreeSet<u32> =
-                keys.iter().map(|key| key.0 % PARTS).chain([WHOLE]).collect();
+            let parts: BTreeSet<i64> = keys.iter().copied().map(part_of).chain([WHOLE]).collect();
             statement
                 .sql("SELECT part, counts FROM ")
-                .number_table(parts.into_iter().map(i64::from))
+                .number_table(parts)
                 .sql(" CROSS JOIN usage_journal WHERE part = number.value")
         }
     };
@@ -79,7 +83,7 @@ pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<
         match keys {
             KeySelection::All => decode(batch, keys, &mut counts)?,
             KeySelection::Only(keys) => {
-                let here = |key: &KeyNumber| [WHOLE, key.0 % PARTS].map(i64::from).contains(part);
+                let here = |key: &KeyNumber| [WHOLE, part_of(*key)].contains(part);
                 let keys: Vec<KeyNumber> = keys.iter().copied().filter(here).collect();
                 decode(batch, KeySelection::Only(&keys), &mut counts)?;
             }

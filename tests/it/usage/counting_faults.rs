@@ -198,7 +198,14 @@ on_both! {
         };
         server.db_flush();
         let rows = |table: &str| server.database.db_number(&format!("SELECT COUNT(*) FROM {table}"));
-        assert_eq!((rows("usage_journal"), rows("usage_minutes")), (16, 0));
+        assert_eq!((rows("usage_journal"), rows("usage_minutes")), (64, 0));
+        check();
+        // As an earlier program has left it.
+        let former = "UPDATE usage_journal SET process = process || part, part = (part - 17) % 16";
+        server.database.db_execute(former);
+        server.database.db_execute(include_str!(
+            "../../../migrations/sqlite/2026-11-30-000030_journal_parts/up.sql"
+        ));
         check();
         bitting.fold_journal().unwrap();
         assert_eq!(rows("usage_journal"), 0);
