@@ -6,18 +6,20 @@ use chrono::{Duration, Timelike};
 
 use super::meter::Unwritten;
 use crate::domain::Bitting;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::principal::Principal;
+use crate::gate::caller::KeyCaller;
+use crate::gate::row_numbers::Table;
 use crate::model::breakdown::Breakdown;
 use crate::model::catalog::{Catalog, ResourceNumber};
 use crate::model::connections::Handle;
 use crate::model::failed_request::FailedRequest;
-use crate::model::key::KeyNumber;
+use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort};
 use crate::model::time::Moment;
 use crate::model::usage::{Cell, Count, KeySelection, PerWindow, Source, Usage, Windows};
 use crate::store;
-use crate::store::keys::errors;
+use crate::store::keys::{self, errors};
 use crate::store::usage::ledger::UsageRows;
 use crate::store::usage::{addresses, journal};
 use crate::store::{AnyConnection, usage};
@@ -74,6 +76,25 @@ impl Bitting {
         let in_memory = unwritten.into_iter().filter(|(sequence, _)| *sequence > mark);
         counts.extend(in_memory.map(|(_, count)| count));
         Ok(counts)
+    }
+
+    /// A key as it may know itself, with its usage.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the database does not know it any more.
+    pub fn own_key_with_usage(&self, caller: &KeyCaller) -> Result<(ApiKey, Usage)> {
+        let windows = Windows::ending(self.time.now());
+        let row = self.gate.index.numbers.row(Table::Keys, caller.number().0);
+        let row = row.map(KeyNumber).ok_or(Error::NotFound)?;
+        let mut unwritten = self.meter.unwritten(KeySelection::Only(&[row]));
+        self.database.snapshot(|connection| {
+            let key = keys::find(connection, caller.id())?.ok_or(Error::NotFound)?;
+            // Another key's, if the database was set back just now.
+            unwritten.retain(|(_, count)| count.key == key.number);
+            let mut figures = self.figures(connection, &[key.number], &windows, unwritten)?;
+            let usage = figures.remove(&key.number).unwrap_or_default();
+            Ok((key, usage))
+        })
     }
 
     /// The usage of one key.

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::domain::Bitting;
 use crate::gate::caller::KeyCaller;
 use crate::gate::key_use::{Left, Remaining};
 use crate::http::error::Problem;
@@ -94,12 +95,8 @@ pub async fn whoami(
     query: QueryReader,
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
-    let found = state.run_for(&caller, Effort::Little, move |bitting| {
-        let key = bitting.find_own_key(caller.id())?;
-        let usage = bitting.usage_of_key(key.number)?;
-        Ok((key, usage))
-    });
-    let (key, usage) = found.await?;
+    let look_up = move |bitting: &Bitting| bitting.own_key_with_usage(&caller);
+    let (key, usage) = state.run_for(&caller, Effort::Little, look_up).await?;
     Ok(HttpResponse::Ok().json(WhoAmIView::new(&key, &usage, &state.bitting.catalog)))
 }
 
@@ -125,9 +122,9 @@ pub async fn limits(
 ) -> Result<HttpResponse, Problem> {
     query.finish()?;
     let found = state.run_for(&caller, Effort::Little, move |bitting| {
-        let key = bitting.find_own_key(caller.id())?;
         let limits = bitting.limits_of(&caller);
-        Ok((bitting.usage_of_key(key.number)?, limits))
+        let (_, usage) = bitting.own_key_with_usage(&caller)?;
+        Ok((usage, limits))
     });
     let (usage, (limits, remaining)) = found.await?;
     let limits = Limits::new(&limits, remaining);
