@@ -1,5 +1,6 @@
 //! The three ways to use the database: one read, one snapshot, one write transaction.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -11,6 +12,7 @@ use super::connection::Session;
 use super::lifeline;
 use super::pool::Database;
 use super::replication;
+use super::statement::Statement;
 use crate::store::error::{Error, Result};
 
 /// How long a commit may take. PostgreSQL sets no limit to its wait for standbys; a server's requests
@@ -45,10 +47,10 @@ impl Session {
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let begin = match (&self.connection, mode.begin()) {
-            (AnyConnection::Sqlite(_), (begin, _)) => begin.to_owned(),
-            (AnyConnection::Postgres(_), (_, begin)) => format!("{begin}; {}", self.limits),
+            (AnyConnection::Sqlite(_), (begin, _)) => Cow::Borrowed(begin),
+            (AnyConnection::Postgres(_), (_, begin)) => format!("{begin}; {}", self.limits).into(),
         };
-        self.guard(|session| session.run_transaction(mode, &begin, f))
+        self.guard(|session| session.run_transaction(mode, begin, f))
     }
 
     /// Runs `f` in a transaction that begins with this statement. The session counts as broken, and is
@@ -56,7 +58,7 @@ impl Session {
     fn run_transaction<T, E: From<Error>>(
         &mut self,
         mode: Mode,
-        begin: &str,
+        begin: Cow<'static, str>,
         f: impl FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         self.in_transaction = true;
@@ -73,8 +75,18 @@ impl Session {
         result
     }
 
-    fn run(&mut self, statement: &str) -> Result<()> {
-        Ok(self.connection.batch_execute(statement)?)
+    fn run(&mut self, statement: impl Into<Cow<'static, str>>) -> Result<()> {
+        let statement = statement.into();
+        match &mut self.connection {
+            // Those few are prepared once; what begins a transaction on PostgreSQL is several statements.
+            AnyConnection::Sqlite(_) => {
+                Statement::<()>::on(&self.connection)
+                    .sql(statement)
+                    .execute(&mut self.connection)?;
+            }
+            AnyConnection::Postgres(connection) => connection.batch_execute(&statement)?,
+        }
+        Ok(())
     }
 
     /// Runs what needs no transaction and no time limit of the database's, because whoever waits for
