@@ -312,6 +312,13 @@ impl KeyUse {
         }
     }
 
+    /// Begins to count for a quota: what was accepted before there was one is learnt from the database,
+    /// whichever server it was.
+    pub(super) fn begin_quota(&self) {
+        self.used.store(0, Ordering::Relaxed);
+        *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = Reading::default();
+    }
+
     /// Notes that a request this process accepted in a minute is written, `n` times.
     pub(super) fn note_written(&self, limits: &KeyLimits, minute: Minute, n: i64) {
         let window = Window::of(limits.quota, minute.start());

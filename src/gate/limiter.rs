@@ -129,10 +129,17 @@ impl Limiter {
                 &self.uses[place]
             }
         };
-        let counts = self.limits(limits).is_some_and(|limits| limits.quota.is_some());
-        if used.current.swap(limits.0, Ordering::Relaxed) != limits.0 && counts {
+        let before = LimitsNumber(used.current.swap(limits.0, Ordering::Relaxed));
+        if before != limits && self.have_quota(limits) {
+            if !self.have_quota(before) {
+                used.begin_quota();
+            }
             lock(&self.due).new.insert(key);
         }
+    }
+
+    fn have_quota(&self, number: LimitsNumber) -> bool {
+        self.limits(number).is_some_and(|limits| limits.quota.is_some())
     }
 
     fn find(&self, key: u32) -> Option<&KeyUse> {

@@ -181,6 +181,29 @@ on_both! {
 }
 
 on_both! {
+    fn a_quota_counts_what_a_key_used_that_day_before_it_had_one(backend) {
+        let server = TestServer::start(backend);
+        let key = server.key_with("calls:read", json!({"rate_limit": "1000/second"}));
+        let mut used = 0;
+        for quota in [json!("10/day"), json!("20/day")] {
+            assert_eq!(accepted(&server, &key, 6), 6);
+            used += 6;
+            server.db_flush();
+            server.bitting.share_limits().unwrap();
+            let most = quota.as_str().unwrap().trim_end_matches("/day").parse::<usize>().unwrap();
+            assert_eq!(patch(&server, &key, json!({"quota": quota})).status, 200);
+            server.bitting.share_limits().unwrap();
+            assert_eq!(accepted(&server, &key, 9), most - used);
+            used = most;
+            server.db_flush();
+            server.bitting.share_limits().unwrap();
+            get(&server, &key, "/v1/ping").expect(429, "quota_exceeded");
+            assert_eq!(patch(&server, &key, json!({"quota": null})).status, 200);
+        }
+    }
+}
+
+on_both! {
     fn a_rate_limit_is_for_all_servers_together(backend) {
         let database = Arc::new(TestDatabase::migrated(backend));
         let clock = Arc::new(ManualClock::at(start_of_time()));
