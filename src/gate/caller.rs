@@ -34,7 +34,7 @@ impl KeyCaller {
 
     /// The key as a credential that a use case checks again in its transaction.
     pub fn credential(&self) -> Credential {
-        Credential::Key(self.number, self.id)
+        Credential::Key(self.id)
     }
 
     /// Whether the key may read this resource, besides what it requests now.

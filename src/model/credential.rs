@@ -1,13 +1,12 @@
 //! What a request proves who asks by.
 
 use super::id::{KeyId, SessionId, TokenId};
-use super::key::KeyNumber;
 
 /// An API key, an admin token or a session, as it is found in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
-    /// An API key, by its row number and its public id.
-    Key(KeyNumber, KeyId),
+    /// An API key, by its public id: row numbers are given out again where a database is set back.
+    Key(KeyId),
     /// An admin token, by its public id.
     Token(TokenId),
     /// A user's session, by its public id.
@@ -18,7 +17,7 @@ impl Credential {
     /// The public id of an API key.
     pub fn key_id(self) -> Option<KeyId> {
         match self {
-            Self::Key(_, id) => Some(id),
+            Self::Key(id) => Some(id),
             Self::Token(_) | Self::Session(_) => None,
         }
     }

@@ -213,14 +213,10 @@ pub fn find_by_digest(connection: &mut AnyConnection, digest: &Digest) -> Result
     key_of(connection, row)
 }
 
-/// The state of the key with this row number at a moment.
-pub fn status(
-    connection: &mut AnyConnection,
-    number: KeyNumber,
-    now: Moment,
-) -> Result<Option<Status>> {
+/// The state of the key with this id at a moment.
+pub fn status(connection: &mut AnyConnection, id: KeyId, now: Moment) -> Result<Option<Status>> {
     let found: Option<(bool, Option<MomentColumn>)> = table::table
-        .filter(table::number.eq(i64::from(number.0)))
+        .filter(table::id.eq(id.to_string()))
         .select((table::revoked_at.is_not_null(), table::expires_at))
         .first(connection)
         .optional()?;

@@ -97,7 +97,7 @@ impl Story {
     fn check_that_life_goes_on(&self) {
         for (here, there) in [(0, 1), (1, 0)] {
             let (here, there) = (&self.servers[here], &self.servers[there]);
-            let new = here.key("calls:read");
+            let new = here.key("calls:read calls:write");
             let number = here
                 .database
                 .db_number(&format!("SELECT number FROM api_keys WHERE id = '{}'", new.id));
@@ -108,6 +108,10 @@ impl Story {
             }
             self.servers.iter().for_each(TestServer::db_flush);
             assert_eq!(here.total(&new), 6);
+            for server in [here, there] {
+                let call = json!({"direction": "inbound", "caller": "+14155550100"});
+                server.call(&new, "POST", "/v1/calls", Some(&call)).expect(201, "");
+            }
             here.revoke(&new);
             here.call(&new, "GET", "/v1/ping", None).expect(401, "key_revoked");
             eventually("the revocation is known", || {
