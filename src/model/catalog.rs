@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::connections::scopes::{Asked, ConnectionScopes, SetNumber};
 use super::counted::CountedNames;
 pub use super::counted::ResourceNumber;
-use super::request_path::{read_loosely, reads_loosely};
+use super::request_path::{may_begin, read_loosely, reads_loosely};
 use super::request_rule::RequestRule;
 pub use super::scope::OTHER;
 use super::scope::{Access, ResourceName, Scope, ScopeSet, UnknownScope, scope_schema};
@@ -90,7 +90,7 @@ pub struct Catalog {
     /// The place of the resource at each prefix of paths.
     by_path: foldhash::HashMap<String, u8>,
     /// The prefixes, read loosely.
-    loose_paths: foldhash::HashSet<String>,
+    loose_paths: Vec<String>,
     /// Whether that differs for one.
     has_loose_paths: bool,
     /// The most segments that a prefix has.
@@ -122,7 +122,7 @@ impl Catalog {
             catalog.by_name.insert(resource.name.clone(), place);
             for path in &resource.requests.paths {
                 catalog.by_path.entry(path.clone()).or_insert(place);
-                catalog.loose_paths.insert(read_loosely(path).into_owned());
+                catalog.loose_paths.push(read_loosely(path).into_owned());
                 catalog.has_loose_paths |= reads_loosely(path);
                 catalog.deepest = catalog.deepest.max(path.matches('/').count());
             }
@@ -183,15 +183,14 @@ impl Catalog {
     /// prefix in it.
     pub fn depends_on_spelling(&self, path: &str) -> bool {
         // Otherwise both look-ups are the same.
-        if !self.has_loose_paths && !reads_loosely(path) {
+        if !self.has_loose_paths && !reads_loosely(path) && !path.contains(['.', '%']) {
             return false;
         }
-        let longest = |path: &str, known: &dyn Fn(&str) -> bool| {
-            let prefixes = self.prefixes(path).enumerate();
-            prefixes.filter(|(_, prefix)| known(prefix)).map(|(depth, _)| depth).last()
-        };
-        longest(&read_loosely(path), &|prefix| self.loose_paths.contains(prefix))
-            > longest(path, &|prefix| self.by_path.contains_key(prefix))
+        let depth = |path: &str| path.split('/').count();
+        let loose = read_loosely(path);
+        let may_lead = self.loose_paths.iter().filter(|prefix| may_begin(prefix, &loose));
+        let leads = self.prefixes(path).filter(|prefix| self.by_path.contains_key(*prefix));
+        may_lead.map(|prefix| depth(prefix)).max() > leads.map(depth).max()
     }
 
     /// What a prefix may be of a path.

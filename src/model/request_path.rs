@@ -49,6 +49,29 @@ pub(super) fn read_loosely(path: &str) -> Cow<'_, str> {
     loose.into()
 }
 
+/// Whether a server that reads a path loosely may find a prefix in it; both are read loosely already.
+pub(super) fn may_begin(prefix: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let mut next_is = |literal| segments.next().is_some_and(|next| may_be_taken_for(next, literal));
+    prefix.split('/').all(&mut next_is)
+}
+
+/// Whether such a server may take a segment of a path for this one. Many take `refunds.json` for
+/// `refunds` in another format, and some drop dots and spaces at the end.
+pub(super) fn may_be_taken_for(segment: &str, literal: &str) -> bool {
+    // `v1.2` is no `v1` in another format.
+    let is_name = |format: &str| format.starts_with(|first: char| first.is_ascii_alphabetic());
+    let short = before_dot(segment, |_| true).trim_end_matches("%20");
+    literal == segment || literal == short || before_dot(literal, is_name) == short
+}
+
+/// What stands before the first dot after which this holds; a dot at the beginning is none.
+fn before_dot(segment: &str, holds: impl Fn(&str) -> bool) -> &str {
+    let mut dots = segment.match_indices('.').filter(|(at, _)| *at > 0);
+    let dot = dots.find(|(at, _)| holds(&segment[at + 1..]));
+    dot.map_or(segment, |(at, _)| &segment[..at])
+}
+
 /// Visible ASCII, without what ends a path, what Windows takes for a slash, and what Java takes for
 /// the beginning of a parameter.
 fn is_plain(byte: u8) -> bool {

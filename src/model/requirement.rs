@@ -141,6 +141,14 @@ mod tests {
             ("GET /orders/Lines", "Ambiguous"),
             ("GET /orders/LINES/7", "Ambiguous"),
             ("GET /orders/linesX", "orders:read"),
+            ("GET /orders/lines.json", "Ambiguous"),
+            ("GET /orders/Lines.tar.gz", "Ambiguous"),
+            ("GET /orders/lines./7", "Ambiguous"),
+            ("GET /orders/lines%20", "Ambiguous"),
+            ("GET /orders/7.json", "orders:read"),
+            ("GET /orders/.lines", "orders:read"),
+            ("GET /orders.json", "UnknownResource"),
+            ("POST /orders:purge.json", "UnknownResource"),
             ("GET /orders/7/Lines", "orders:read"),
             ("GET /orders/7/a%40b", "orders:read"),
             ("POST /orders%3Apurge", "UnknownResource"),
@@ -168,6 +176,9 @@ mod tests {
             ("POST /x/Y", "all:write"),
             ("GET /leads/7", "leads:read"),
             ("GET /Leads", "Ambiguous"),
+            ("GET /leads.json", "Ambiguous"),
+            ("GET /leads.json/x", "Ambiguous"),
+            ("GET /img/leads.png", "all:read"),
         ] {
             assert_eq!(asked(&catalog, request), wanted, "{request}");
         }

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::segment::Segment;
 use super::vendor_target::is_clear;
-use crate::model::request_path::read_loosely;
+use crate::model::request_path::{may_be_taken_for, read_loosely};
 use crate::model::request_rule::RequestRule;
 use crate::model::scope::Scope;
 
@@ -254,7 +254,7 @@ fn closest<'a>(
 }
 
 fn closest_of_all<'a>(rows: &'a [Arc<Row>], loose_path: &str) -> Option<&'a Arc<Row>> {
-    closest(rows.iter(), loose_path, |literal, text| read_loosely(literal) == text)
+    closest(rows.iter(), loose_path, |literal, text| may_be_taken_for(text, &read_loosely(literal)))
 }
 
 impl FromIterator<Row> for Table {
@@ -312,6 +312,7 @@ mod tests {
             ("GET /calls/Summary.json", "nothing"),
             ("GET /calls/summar%79.json", "nothing"),
             ("GET /calls/summary..json", "nothing"),
+            ("GET /calls/summary", "nothing"),
             ("GET /calls/7.xml.json", "nothing"),
             ("GET /calls/7.JSON", "nothing"),
             ("GET /calls/.json", "nothing"),
@@ -328,6 +329,9 @@ mod tests {
             ("POST /notes/a:purge", "POST /notes/a:purge admin:write"),
             ("POST /notes/a%3Apurge", "nothing"),
             ("POST /notes/a%3apurg", "POST /notes/{id} notes:write"),
+            ("POST /notes/a:purge.json", "nothing"),
+            ("POST /notes/a:purge.", "nothing"),
+            ("POST /notes/b.json", "POST /notes/{id} notes:write"),
             ("GET /v10/jobs", "nothing"),
             ("GET /articles/", "GET /articles/ knowledge_base:read"),
             ("GET /articles", "nothing"),
