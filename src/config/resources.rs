@@ -187,8 +187,14 @@ impl Reader<'_> {
     }
 
     fn rules(&self, key: &str, texts: &[Spanned<String>]) -> Result<Vec<RequestRule>, BadSetting> {
+        let parse = |text: String| {
+            if has_variable(&text) {
+                return Err("a variable is written as *, as in /orders/*/lines".to_owned());
+            }
+            text.parse()
+        };
         let rule = |text: &Spanned<String>| {
-            self.value(key, text)?.parse().map_err(|why: String| self.refuse(key, text, why))
+            parse(self.value(key, text)?).map_err(|why: String| self.refuse(key, text, why))
         };
         texts.iter().map(rule).collect()
     }
@@ -208,13 +214,18 @@ fn demand_own(rule: &RequestRule, own: &Resource, catalog: &Catalog) -> Result<(
     ))
 }
 
+/// Whether a segment is written as a variable is elsewhere: it would be taken by the letter here.
+fn has_variable(path: &str) -> bool {
+    path.contains(['{', '}', '<', '>']) || path.contains("/:")
+}
+
 /// A prefix of paths as it is kept: normal, without a slash at its end.
 fn prefix(text: &str) -> Result<String, String> {
     let refused =
         || format!("{text:?} is not the beginning of a path as it is sent, such as \"/orders\"");
-    if text.contains('*') {
+    if text.contains('*') || has_variable(text) {
         return Err(format!(
-            "{text:?}: a path is a prefix and takes no *; give the part before it"
+            "{text:?}: a path is a prefix and takes no * and no variables; give the part before it"
         ));
     }
     if text.contains('?') {

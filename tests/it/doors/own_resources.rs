@@ -36,6 +36,8 @@ fn a_wrong_file_names_line_key_and_remedy_and_nothing_is_touched() {
         ("name = \"o\"\npaths = [\"/a/../b\"]", 6, "paths", "as it is sent"),
         ("name = \"o\"\npaths = [\"/a?b\"]", 6, "paths", "as it is sent"),
         ("name = \"o\"\npaths = [\"/a/*\"]", 6, "paths", "takes no *"),
+        ("name = \"o\"\npaths = [\"/a/{id}/b\"]", 6, "paths", "no variables"),
+        ("name = \"o\"\npaths = [\"/a/:id\"]", 6, "paths", "no variables"),
         ("name = \"o\"\npaths = [\"/a\", \"/orders\"]", 6, "paths", "a path of \"orders\" already"),
         ("name = \"o\"\npaths = [\"/orders/\"]", 6, "paths", "a path of \"orders\" already"),
         ("name = \"o\"\npaths = [\"/v1/calls\"]", 6, "paths", "builtin_api = false"),
