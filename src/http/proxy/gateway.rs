@@ -9,6 +9,7 @@ use actix_web::http::header::UPGRADE;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::forward::Forwarder;
+use super::headers::keep_private;
 use crate::config::GatewaySettings;
 use crate::gate::caller::KeyCaller;
 use crate::gate::identities::IdentityHeaders;
@@ -103,7 +104,13 @@ impl Gateway {
             record(&count, (status, code), request, state, asked(request), route);
         }
         finish(count, request, state, status);
-        let mut response = answered.unwrap_or_else(|problem| problem.error_response());
+        let mut response = match answered {
+            Ok(mut response) => {
+                keep_private(response.headers_mut());
+                response
+            }
+            Err(problem) => problem.error_response(),
+        };
         announce(response.headers_mut(), standing, state);
         response
     }

@@ -29,13 +29,20 @@ const X_BITTING: &str = "x-bitting-";
 
 /// What some frameworks take for the method or the path of the request. They would serve another
 /// request than the one that was judged.
-const OVERRIDES: [&str; 5] = [
+const OVERRIDES: [&str; 9] = [
+    "x-forwarded-method",
+    "x-forwarded-uri",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-original-method",
+    "x-original-uri",
     "x-original-url",
     "x-rewrite-url",
 ];
+
+/// What tells one family of shared caches more than `Cache-Control` does.
+const FOR_SHARED_CACHES: [&str; 3] = ["cdn-cache-control", "surrogate-control", "x-accel-expires"];
 
 /// What of a client's headers goes on, and what is said beside them.
 pub(super) struct Outgoing<'a> {
@@ -66,12 +73,13 @@ impl Outgoing<'_> {
         headers
     }
 
-    /// Whether a header of this name goes on. Some servers take an underscore for a hyphen, so a name
-    /// that has one could stand for any of those that do not.
+    /// Whether a header of this name goes on. Some servers take an underscore for a hyphen, and some
+    /// every other sign, so a name that has one could stand for any of those that do not.
     fn goes_on(&self, name: &str, trusted: bool) -> bool {
         let tells_where_from =
             name.starts_with(X_FORWARDED) || name == X_REAL_IP || name == "forwarded";
-        !(name.contains('_')
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !(!name.bytes().all(plain)
             || name.starts_with(X_BITTING)
             || HOP_BY_HOP.contains(&name)
             || OVERRIDES.contains(&name)
@@ -136,6 +144,27 @@ fn extend_list(headers: &mut HeaderMap, name: &HeaderName, element: &[u8]) {
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
     if let Ok(value) = HeaderValue::from_bytes(value) {
         headers.insert(name, value);
+    }
+}
+
+/// Keeps an answer to a key out of caches that several clients share: who has no key would get it
+/// there, and whose key was revoked. Of themselves they leave out answers to `Authorization` alone
+/// (RFC 9111 §3.5), and the upstream knows of no keys.
+pub(super) fn keep_private(headers: &mut received::HeaderMap) {
+    FOR_SHARED_CACHES.iter().for_each(|name| drop(headers.remove(*name)));
+    let lines = headers.get_all(received::CACHE_CONTROL).filter_map(|line| line.to_str().ok());
+    let said: Vec<String> = lines.flat_map(|line| line.split(',')).map(str::to_owned).collect();
+    let is = |directive: &str, name| directive.trim().eq_ignore_ascii_case(name);
+    let shared = |directive: &&str| {
+        is(directive, "public") || is(directive.split('=').next().unwrap_or_default(), "s-maxage")
+    };
+    let mut kept: Vec<&str> = said.iter().map(|said| said.trim()).filter(|d| !shared(d)).collect();
+    if !kept.iter().any(|directive| is(directive, "private") || is(directive, "no-store")) {
+        kept.push("private");
+    }
+    kept.retain(|directive| !directive.is_empty());
+    if let Ok(value) = received::HeaderValue::from_str(&kept.join(", ")) {
+        headers.insert(received::CACHE_CONTROL, value);
     }
 }
 

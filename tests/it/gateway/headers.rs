@@ -161,7 +161,7 @@ fn what_belongs_to_one_connection_stays_on_it() {
         "www-authenticate: basic realm=\"theirs\"",
         "server: them",
         "x-bitting-own: theirs",
-        "cache-control: max-age=60",
+        "cache-control: max-age=60, private",
         "x_theirs: kept",
     ] {
         assert!(answer.contains(&format!("\n{kept}\r\n")), "{kept}: {answer}");
@@ -266,8 +266,44 @@ fn no_header_makes_another_request_of_the_one_that_was_judged() {
     let upstream = Origin::polite();
     let (server, key) = start(&upstream);
     let overrides = "X-HTTP-Method: DELETE\r\nx-http-method-override: DELETE\r\n\
-         X-Method-Override: DELETE\r\nX-Original-URL: /v1/leads\r\nX-Rewrite-URL: /v1/leads\r\n";
+         X-Method-Override: DELETE\r\nX-Original-URL: /v1/leads\r\nX-Rewrite-URL: /v1/leads\r\n\
+         X-Original-Method: DELETE\r\nX-Original-URI: /v1/leads\r\n\
+         X-Forwarded-Method: DELETE\r\nX-Forwarded-Uri: /v1/leads\r\n\
+         X-HTTP.Method-Override: DELETE\r\nX-Bitting.Owner: delete\r\nX!Bitting-Scopes: delete\r\n";
     ask(&server, "GET /v1/calls", &key, overrides);
     let text = upstream.last().text().to_lowercase();
     assert!(!text.contains("delete") && !text.contains("/v1/leads"), "{text}");
+}
+
+#[test]
+fn an_answer_to_a_key_is_for_no_cache_that_others_share() {
+    for (said, kept) in [
+        ("", "private"),
+        ("Cache-Control: max-age=60\r\n", "max-age=60, private"),
+        (
+            "Cache-Control: Public, max-age=60\r\ncache-control: s-maxage=90\r\n",
+            "max-age=60, private",
+        ),
+        ("Cache-Control: no-store\r\n", "no-store"),
+        ("Cache-Control: Private, max-age=5, S-MaxAge = 9\r\n", "Private, max-age=5"),
+        (
+            "Cache-Control: private=\"x, public\", max-age=5\r\n",
+            "private=\"x, public\", max-age=5, private",
+        ),
+        (
+            "X-Accel-Expires: 60\r\nSurrogate-Control: max-age=60\r\nCDN-Cache-Control: max-age=9\r\n",
+            "private",
+        ),
+    ] {
+        let upstream = Origin::answering(move |_| {
+            format!("HTTP/1.1 200 OK\r\n{said}Content-Length: 2\r\n\r\nhi")
+        });
+        let (server, key) = start(&upstream);
+        let answer = ask(&server, "GET /v1/calls", &key, "").to_lowercase();
+        let lines: Vec<&str> =
+            answer.lines().filter_map(|line| line.strip_prefix("cache-control: ")).collect();
+        assert_eq!(lines, [kept.to_lowercase()], "{said}");
+        assert!(!answer.contains("expires") && !answer.contains("surrogate"), "{answer}");
+        assert!(!answer.contains("cdn-"), "{answer}");
+    }
 }
