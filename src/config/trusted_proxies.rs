@@ -62,6 +62,7 @@ mod tests {
         for (text, expected) in [
             ("", [false, false, false]),
             ("10.0.0.0/8", [true, false, false]),
+            ("::ffff:10.1.2.3", [true, false, false]),
             ("unix", [false, false, true]),
             ("unix, 10.0.0.0/8", [true, false, true]),
             ("0.0.0.0/0,::/0", [true, true, false]),

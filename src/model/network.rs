@@ -4,30 +4,27 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Reads a network (`10.0.0.0/8`), or a single address.
+/// Reads a network (`10.0.0.0/8`), or a single address. One of IPv4 addresses that are mapped to IPv6
+/// becomes that of the IPv4 addresses, as which clients are known.
 ///
 /// # Errors
 /// The complaint.
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let expected = || format!("must be networks such as 10.0.0.0/8 or 2001:db8::/32, not {text:?}");
-    text.parse().ok().or_else(single).ok_or_else(expected)
+    text.parse().ok().or_else(single).map(unmapped).ok_or_else(expected)
 }
 
-/// Reads a network whose address has no bits beyond its length. One of IPv4 addresses that are
-/// mapped to IPv6 becomes that of the IPv4 addresses, as which clients are known.
+/// Reads a network whose address has no bits beyond its length.
 ///
 /// # Errors
 /// The complaint.
 pub(super) fn parse_exact_network(text: &str) -> Result<IpNet, String> {
     let network = parse_network(text)?;
     if network.trunc() != network {
-        return Err(format!(
-            "{network} has bits set beyond its length; write {}",
-            unmapped(network.trunc())
-        ));
+        return Err(format!("{network} has bits set beyond its length; write {}", network.trunc()));
     }
-    Ok(unmapped(network))
+    Ok(network)
 }
 
 fn unmapped(network: IpNet) -> IpNet {
