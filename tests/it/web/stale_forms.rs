@@ -86,6 +86,28 @@ on_both! {
     }
 }
 
+#[test]
+fn a_text_with_any_line_breaks_is_changed_by_nobody_who_did_not_change_it() {
+    let (server, browser) = start(Backend::Sqlite);
+    for text in ["first\r\nsecond", "first\rsecond", "\nsecond", "\r\n\r\nsecond"] {
+        let key = server.key_with("calls:read", json!({"description": text}));
+        let stored = shown(&server, &key)["description"].clone();
+        let path = format!("/keys/{}/edit", key.id);
+        let form = OpenForm::open(&browser, &path);
+        // The first line break after the tag is none of the text.
+        let page = browser.get(&path).body;
+        let typed =
+            page.split_once("rows=\"3\">\n").unwrap().1.split_once("</textarea>").unwrap().0;
+        let typed = typed.replace("\r\n", "\n").replace(['\r', '\n'], "\r\n");
+        let fields = |name| [("name", name), ("description", typed.as_str())];
+        assert_eq!(form.save(&browser, &fields("renamed")).status, 303);
+        assert_eq!(shown(&server, &key)["description"], stored, "{text:?}");
+        patch(&server, &key, &json!({"description": "by somebody else"}));
+        assert_eq!(form.save(&browser, &fields("again")).status, 303);
+        assert_eq!(shown(&server, &key)["description"], "by somebody else", "{text:?}");
+    }
+}
+
 on_both! {
     fn a_key_loses_what_either_form_takes_away(backend) {
         let (server, browser) = start(backend);

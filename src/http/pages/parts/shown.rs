@@ -23,10 +23,24 @@ impl Shown {
         Self(serde_json::from_str(form.text(SHOWN)).unwrap_or_default())
     }
 
-    /// What was changed in the form, which holds these fields by now.
+    /// What was changed in the form, which holds these fields by now. Browsers give back every line break
+    /// in one form, and spaces at the ends are no change.
     pub fn edit(&self, typed: Map<String, Value>) -> Edit {
-        Edit::of_seen(self.0.clone(), typed)
+        let mut seen = self.0.clone();
+        for (name, value) in &mut seen {
+            if let (Some(shown), Some(text @ Value::String(typed))) =
+                (value.as_str(), typed.get(name))
+                && in_one_form(shown) == in_one_form(typed)
+            {
+                *value = text.clone();
+            }
+        }
+        Edit::of_seen(seen, typed)
     }
+}
+
+fn in_one_form(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").trim().to_owned()
 }
 
 /// The hidden field's value.
