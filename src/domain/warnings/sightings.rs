@@ -1,10 +1,10 @@
 //! What requests show of keys, taken from the counts when they are written: so no request waits for
 //! it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use chrono::NaiveDate;
+use chrono::{Duration, NaiveDate};
 
 use crate::model::catalog::Catalog;
 use crate::model::key::{ApiKey, KeyNumber, Status};
@@ -17,6 +17,9 @@ use crate::model::warnings::Warning;
 const MOST: usize = 10_000;
 /// How many are looked into in one transaction.
 const AT_ONCE: usize = 100;
+/// After how long something is looked into again of which there was nothing to tell: the key may have
+/// been changed since.
+const PAUSE: Duration = Duration::seconds(10);
 
 /// Something that a request has shown of a key: it was refused what this cell's resource and access
 /// offer, or was used after its end.
@@ -61,9 +64,11 @@ pub(super) struct Sightings(Mutex<Seen>);
 #[derive(Debug, Default)]
 struct Seen {
     waiting: BTreeSet<Sighting>,
-    /// What was looked into on this day: the same is not looked into again.
+    /// What was told on this day: it is not told again.
     day: NaiveDate,
-    done: HashSet<Sighting>,
+    told: HashSet<Sighting>,
+    /// When something was looked into last of which there was nothing to tell.
+    looked: HashMap<Sighting, Moment>,
 }
 
 impl Sightings {
@@ -71,30 +76,37 @@ impl Sightings {
     pub(super) fn note(&self, counts: &[Count], now: Moment) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.day != now.date_naive() {
-            (seen.day, seen.done) = (now.date_naive(), HashSet::new());
+            (seen.day, seen.told) = (now.date_naive(), HashSet::new());
         }
         for sighting in counts.iter().filter_map(Sighting::of) {
-            if seen.waiting.len() < MOST && !seen.done.contains(&sighting) {
+            if seen.waiting.len() < MOST && !seen.told.contains(&sighting) {
                 seen.waiting.insert(sighting);
             }
         }
     }
 
-    /// Some of what nobody was told of.
-    pub(super) fn next(&self) -> Vec<Sighting> {
+    /// Some of what is to be looked into by now.
+    pub(super) fn next(&self, now: Moment) -> Vec<Sighting> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.waiting.iter().take(AT_ONCE).copied().collect()
+        let is_due =
+            |sighting: &&Sighting| seen.looked.get(sighting).is_none_or(|at| now >= *at + PAUSE);
+        seen.waiting.iter().filter(is_due).take(AT_ONCE).copied().collect()
     }
 
-    /// Notes that these were looked into.
-    pub(super) fn done(&self, sightings: &[Sighting]) {
+    /// Notes that these were looked into, and whether there was something to tell of each.
+    pub(super) fn done(&self, looked_into: impl Iterator<Item = (Sighting, bool)>, now: Moment) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.done.len() > MOST {
-            seen.done.clear();
+        if seen.told.len() > MOST {
+            seen.told.clear();
         }
-        for sighting in sightings {
-            seen.waiting.remove(sighting);
-            seen.done.insert(*sighting);
+        seen.looked.retain(|_, at| now < *at + PAUSE);
+        for (sighting, told) in looked_into {
+            seen.waiting.remove(&sighting);
+            if told {
+                seen.told.insert(sighting);
+            } else {
+                seen.looked.insert(sighting, now);
+            }
         }
     }
 }

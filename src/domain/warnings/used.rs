@@ -15,11 +15,11 @@ impl Bitting {
     /// # Errors
     /// When the database fails; it is tried again.
     pub fn warn_of_sightings(&self) -> store::Result<bool> {
-        let sightings = self.warnings.sightings.next();
+        let now = self.time.now();
+        let sightings = self.warnings.sightings.next(now);
         if sightings.is_empty() || self.too_many_wait()? {
             return Ok(false);
         }
-        let now = self.time.now();
         let mut numbers: Vec<KeyNumber> = sightings.iter().map(|sighting| sighting.0).collect();
         numbers.dedup();
         let found = self.background.read(|connection| keys::find_all(connection, &numbers))?;
@@ -27,15 +27,16 @@ impl Bitting {
             found.into_iter().map(|key| (key.number, key)).collect();
         let warning =
             |sighting: &Sighting| sighting.warning(found.get(&sighting.0)?, &self.catalog, now);
-        let warnings: Vec<Warning> = sightings.iter().filter_map(warning).collect();
-        if !warnings.is_empty() {
+        let looked_into: Vec<(Sighting, Option<Warning>)> =
+            sightings.into_iter().map(|sighting| (sighting, warning(&sighting))).collect();
+        let warnings = || looked_into.iter().filter_map(|(_, warning)| warning.as_ref());
+        if warnings().next().is_some() {
             self.background.write(|connection| {
-                warnings
-                    .iter()
-                    .try_for_each(|warning| self.store_messages(connection, warning, now))
+                warnings().try_for_each(|warning| self.store_messages(connection, warning))
             })?;
         }
-        self.warnings.sightings.done(&sightings);
+        let told = looked_into.iter().map(|(sighting, warning)| (*sighting, warning.is_some()));
+        self.warnings.sightings.done(told, now);
         Ok(true)
     }
 }

@@ -75,6 +75,25 @@ on_both! {
 }
 
 on_both! {
+    fn a_refusal_for_another_reason_keeps_nothing_from_being_told_later(backend) {
+        let webhook = Upstream::start();
+        let cluster = Cluster::start(backend, 1, send_to(webhook.address));
+        let server = &cluster.servers[0];
+        let elsewhere = json!({"name": "reader", "allowed_networks": ["192.0.2.0/24"]});
+        let key = server.key_with("calls:read leads:read", elsewhere);
+        server.call(&key, "GET", "/v1/calls", None).expect(403, "address_not_allowed");
+        cluster.wait_for_told(0);
+        let narrower = json!({"allowed_networks": null, "scopes": ["leads:read"]});
+        server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(&narrower)).ok();
+        server.call(&key, "GET", "/v1/calls", None).expect(403, "insufficient_scope");
+        server.db_flush();
+        cluster.pass(Duration::from_secs(10));
+        cluster.wait_for_told(1);
+        assert_eq!(told(&received(&webhook)), ["key.scope_refused reader calls:read"]);
+    }
+}
+
+on_both! {
     fn a_key_that_is_used_after_its_end_is_told_of_once(backend) {
         let webhook = Upstream::start();
         let cluster = Cluster::start(backend, 2, send_to(webhook.address));
