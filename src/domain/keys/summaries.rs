@@ -4,6 +4,7 @@
 use crate::domain::Bitting;
 use crate::model::usage::{Minute, Windows};
 use crate::store;
+use crate::store::database::transaction::AdvisoryLock;
 use crate::store::keys::summaries;
 use crate::store::keys::summaries::SummaryPosition;
 use crate::store::usage;
@@ -24,6 +25,8 @@ impl Bitting {
         let windows = Windows::ending(self.time.believed());
         let this_minute = Minute(windows.day.0 + 24 * 60);
         let more = self.background.write(|connection| {
+            // Counts that are folded meanwhile are either in the minute or late for it.
+            AdvisoryLock::Usage.acquire(connection)?;
             let from = summaries::position(connection)?;
             let next = summaries::next_minute(connection, from.minute)?;
             let Some(minute) = next.filter(|minute| *minute < this_minute) else {

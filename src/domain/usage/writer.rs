@@ -12,7 +12,7 @@ use crate::store;
 use crate::store::database::high_water;
 use crate::store::database::transaction::AdvisoryLock;
 use crate::store::feed::Bookmark;
-use crate::store::keys::errors;
+use crate::store::keys::{errors, summaries};
 use crate::store::usage::{addresses, journal, rollup};
 use crate::store::{tokens, usage};
 
@@ -96,7 +96,8 @@ impl Bitting {
     pub fn fold_journal(&self) -> store::Result<()> {
         self.background.write(|connection| {
             AdvisoryLock::Usage.acquire(connection)?;
-            journal::fold(connection)
+            let counts = journal::fold(connection)?;
+            summaries::add_late(connection, &counts)
         })?;
         self.flushes.journaled.store(0, Ordering::Relaxed);
         Ok(())

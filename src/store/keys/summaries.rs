@@ -3,7 +3,7 @@
 //! They are a minute behind and nearly right; what is shown is always counted from the usage
 //! tables themselves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
@@ -11,13 +11,16 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::model::key::KeyNumber;
-use crate::model::usage::{Minute, Outcome, Usage};
+use crate::model::usage::{Count, Minute, Outcome, Usage};
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::database::statement::Statement;
 use crate::store::error::Result;
 use crate::store::rows;
 use crate::store::schema::{api_keys, key_summary_position as position, usage_minutes};
 use crate::store::usage::{key_number, numbers};
+
+/// How many rows one statement inserts.
+const MOST_ROWS: usize = 500;
 
 /// Up to where the summaries have been computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,12 @@ pub fn next_minute(connection: &mut AnyConnection, from: Minute) -> Result<Optio
     Ok(minute.map(Minute))
 }
 
+/// What becomes of a summary to which something is added.
+const ADDED: &str = " ON CONFLICT (key_number) DO UPDATE SET \
+    month = key_summaries.month + excluded.month, last_used_at = CASE \
+    WHEN key_summaries.last_used_at > excluded.last_used_at OR excluded.last_used_at IS NULL \
+    THEN key_summaries.last_used_at ELSE excluded.last_used_at END";
+
 /// Adds the rows of a minute to the summaries.
 pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> {
     Statement::<()>::on(connection)
@@ -71,14 +80,46 @@ pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> 
         .number(Outcome::Retired as i64)
         .sql(" THEN last_at END) FROM usage_minutes WHERE minute = ")
         .number(minute.0)
-        .sql(
-            " GROUP BY key_number ON CONFLICT (key_number) DO UPDATE SET \
-             month = key_summaries.month + excluded.month, last_used_at = CASE \
-             WHEN key_summaries.last_used_at > excluded.last_used_at \
-             OR excluded.last_used_at IS NULL \
-             THEN key_summaries.last_used_at ELSE excluded.last_used_at END",
-        )
+        .sql(" GROUP BY key_number")
+        .sql(ADDED)
         .execute(connection)?;
+    Ok(())
+}
+
+/// Adds those of these counts whose minute was added before they came.
+pub fn add_late(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+    let from = position(connection)?.minute;
+    let mut late: BTreeMap<KeyNumber, (i64, Option<i64>)> = BTreeMap::new();
+    for count in counts.iter().filter(|count| count.minute < from) {
+        let (month, last_used_at) = late.entry(count.key).or_default();
+        *month += count.n;
+        let used = (count.cell.outcome() != Outcome::Retired).then_some(count.last_at);
+        *last_used_at = used.max(*last_used_at);
+    }
+    let rows: Vec<_> = late.into_iter().map(|(key, (month, used))| (key, month, used)).collect();
+    for rows in rows.chunks(MOST_ROWS) {
+        insert(connection, rows, ADDED)?;
+    }
+    Ok(())
+}
+
+/// Inserts rows of a key's number, its requests of 30 days and its last use.
+fn insert(
+    connection: &mut AnyConnection,
+    rows: &[(KeyNumber, i64, Option<i64>)],
+    on_conflict: &str,
+) -> Result<()> {
+    let mut statement =
+        "INSERT INTO key_summaries (key_number, month, last_used_at) VALUES ".to_owned();
+    for (place, (key, month, used)) in rows.iter().enumerate() {
+        let separator = if place == 0 { "" } else { "," };
+        let used = used.map(|at| at.to_string());
+        let used = used.as_deref().unwrap_or("NULL");
+        // Writing to a String cannot fail.
+        let _ = write!(statement, "{separator}({},{month},{used})", key.0);
+    }
+    statement.push_str(on_conflict);
+    diesel::sql_query(statement).execute(connection)?;
     Ok(())
 }
 
@@ -109,6 +150,12 @@ pub fn of_minutes(
     counts.into_iter().map(|(key, n)| Ok((key_number(key)?, n))).collect()
 }
 
+/// What becomes of a summary that was recounted. What came late meanwhile has raised the last use.
+const REPLACED: &str = " ON CONFLICT (key_number) DO UPDATE SET month = excluded.month, \
+    last_used_at = CASE \
+    WHEN key_summaries.last_used_at > excluded.last_used_at OR excluded.last_used_at IS NULL \
+    THEN key_summaries.last_used_at ELSE excluded.last_used_at END";
+
 /// Replaces the summaries of some keys by recounted ones, without what is counted of minutes that are
 /// still to be added.
 pub fn replace(
@@ -116,23 +163,13 @@ pub fn replace(
     figures: &HashMap<KeyNumber, Usage>,
     to_be_added: &HashMap<KeyNumber, i64>,
 ) -> Result<()> {
-    if figures.is_empty() {
+    let row = |(key, usage): (&KeyNumber, &Usage)| {
+        let month = usage.windows.month.total() - to_be_added.get(key).unwrap_or(&0);
+        (*key, month, usage.last_used_at().map(|at| at.timestamp_millis()))
+    };
+    let rows: Vec<_> = figures.iter().map(row).collect();
+    if rows.is_empty() {
         return Ok(());
     }
-    let mut statement =
-        "INSERT INTO key_summaries (key_number, month, last_used_at) VALUES ".to_owned();
-    for (place, (key, usage)) in figures.iter().enumerate() {
-        let separator = if place == 0 { "" } else { "," };
-        let month = usage.windows.month.total() - to_be_added.get(key).unwrap_or(&0);
-        let used = usage.last_used_at().map(|at| at.timestamp_millis().to_string());
-        let used = used.as_deref().unwrap_or("NULL");
-        // Writing to a String cannot fail.
-        let _ = write!(statement, "{separator}({},{month},{used})", key.0);
-    }
-    statement.push_str(
-        " ON CONFLICT (key_number) DO UPDATE SET month = excluded.month, \
-         last_used_at = excluded.last_used_at",
-    );
-    diesel::sql_query(statement).execute(connection)?;
-    Ok(())
+    insert(connection, &rows, REPLACED)
 }

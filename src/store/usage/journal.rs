@@ -92,16 +92,18 @@ pub fn counts(connection: &mut AnyConnection, keys: KeySelection<'_>) -> Result<
     Ok(counts)
 }
 
-/// Moves everything from the journal into the usage rows, whichever process wrote it.
-pub fn fold(connection: &mut AnyConnection) -> Result<()> {
+/// Moves everything from the journal into the usage rows, whichever process wrote it. Returns what
+/// that was.
+pub fn fold(connection: &mut AnyConnection) -> Result<Vec<Count>> {
     let mut counts = take(connection)?;
     Count::merge(&mut counts);
     let position = position(connection)?;
     // Rolled-up hours are not read from the minute rows again.
     let late = counts.iter().filter(|count| position.covers(count.key, count.minute));
     add_to_hours(connection, &late.copied().collect::<Vec<_>>())?;
-    counts.retain(|count| count.minute >= position.minutes_from);
-    add_to_minutes(connection, &counts)
+    let kept = counts.iter().filter(|count| count.minute >= position.minutes_from);
+    add_to_minutes(connection, &kept.copied().collect::<Vec<_>>())?;
+    Ok(counts)
 }
 
 /// Takes everything out of the journal.

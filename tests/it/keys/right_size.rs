@@ -3,15 +3,19 @@
 
 use std::time::Duration;
 
+use bitting::config::Options;
 use bitting::domain::principal::Principal;
+use bitting::model::key::KeyNumber;
 use bitting::model::key_filter::{KeyFilter, KeyOrder, KeySort};
+use bitting::model::scope::Access;
+use bitting::model::usage::{Cell, Outcome};
 use bitting::records::model::resources;
 use serde_json::{Value, json};
 
 use crate::commands::cli::Shell;
 use crate::support::html::{attributes, text, texts};
 use crate::support::plans::{db_plans, note_statements, noted};
-use crate::support::{Backend, Browser, TestServer, on_both};
+use crate::support::{Backend, Browser, TestDatabase, TestServer, on_both};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const ADMIN: &str = "ada@example.com";
@@ -111,6 +115,35 @@ on_both! {
                 assert_eq!(texts(&page, "a.name"), named, "{query}");
             }
         }
+    }
+}
+
+on_both! {
+    /// As where a server stands still, or its database is out of its reach.
+    fn a_use_whose_count_comes_late_is_a_use(backend) {
+        let options = Options { usage_flush: Some("10s".to_owned()), ..Options::default() };
+        let server = TestServer::on(TestDatabase::migrated(backend).into(), options);
+        let make = |name: &str| server.key_with("calls:read", json!({"name": name}));
+        let (late, others) = (make("late"), make("others"));
+        server.pass(100 * DAY);
+        let bitting = &server.bitting;
+        let used_at = bitting.time.now();
+        server.pass(Duration::from_secs(150));
+        server.call(&others, "GET", "/v1/calls", None).ok();
+        let fold = || {
+            server.db_flush();
+            bitting.fold_journal().unwrap();
+        };
+        fold();
+        server.pass(Duration::from_secs(60));
+        while bitting.summarize_keys().unwrap() {}
+        assert_eq!(listed(&server, "unused_for=90d"), ["late"]);
+        let number = format!("SELECT number FROM api_keys WHERE id = '{}'", late.id);
+        let number = KeyNumber(server.database.db_number(&number).try_into().unwrap());
+        let cell = Cell::new(None, Access::Read, Outcome::Ok);
+        bitting.meter.worker().count(number, cell, used_at, None, || None);
+        fold();
+        assert_eq!(listed(&server, "unused_for=90d"), [""; 0]);
     }
 }
 
