@@ -9,6 +9,7 @@ use super::catalog::Catalog;
 use super::fields::{FieldReader, describe};
 use super::id::{KeyId, PublicId};
 use super::idempotency::Replayable;
+use super::key::KeyNumber;
 use super::key_filter::{KeyFilter, StatusFilter};
 use super::schema;
 
@@ -29,6 +30,8 @@ pub enum KeyChoice {
         /// How many there must be.
         confirm: usize,
     },
+    /// Those that a filter found and somebody was shown, by their row numbers.
+    Shown(Vec<KeyNumber>),
 }
 
 /// `1 key`, `2 keys`

@@ -123,11 +123,12 @@ impl Bitting {
                 if found != *confirm {
                     return Err(Error::NotConfirmed { confirmed: *confirm, found });
                 }
-                if found > MOST_FOUND {
-                    let message = format!("finds {found} keys; narrow it to at most {MOST_FOUND}");
-                    return Err(FieldErrors::one("filter", message).into());
-                }
+                demand_few(found)?;
                 Ok(numbers)
+            }
+            KeyChoice::Shown(numbers) => {
+                demand_few(numbers.len())?;
+                Ok(numbers.clone())
             }
         }
     }
@@ -154,4 +155,12 @@ impl Bitting {
         known.sort_by_key(|key| ids.iter().position(|id| *id == key.id));
         Ok(known)
     }
+}
+
+fn demand_few(found: usize) -> Result<()> {
+    if found > MOST_FOUND {
+        let message = format!("finds {found} keys; narrow it to at most {MOST_FOUND}");
+        return Err(FieldErrors::one("filter", message).into());
+    }
+    Ok(())
 }

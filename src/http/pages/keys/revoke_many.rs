@@ -239,7 +239,7 @@ fn revoke_shown(
         if mark_of(&numbers) != mark {
             return Ok(Some(Refusal::Changed));
         }
-        KeyChoice::Found { filter: chosen.filter.clone(), confirm: numbers.len() }
+        KeyChoice::Shown(numbers)
     } else {
         KeyChoice::Ids(chosen.ids.clone())
     };
@@ -247,7 +247,6 @@ fn revoke_shown(
     match validation_errors(bitting.revoke_keys(&request, principal, None)) {
         Ok(Ok(_)) => Ok(None),
         Ok(Err(errors)) => Ok(Some(Refusal::Reason(reason_errors(errors)?))),
-        Err(domain::Error::NotConfirmed { .. }) => Ok(Some(Refusal::Changed)),
         Err(other) => Err(other),
     }
 }
