@@ -21,11 +21,11 @@ impl Bitting {
     ) -> Result<()> {
         let now = self.time.now();
         let status = match credential {
-            Credential::Key(number, _) => keys::status(connection, number, now)?,
+            Credential::Key(id) => keys::status(connection, id, now)?,
             Credential::Token(id) => tokens::find(connection, id)?.map(|token| token.status(now)),
             Credential::Session(id) => {
                 let session = sessions::find_by_id(connection, id)?;
-                let live = session.is_some_and(|session| session.is_live(now));
+                let live = session.is_some_and(|session| session.is_live(self.time.believed()));
                 return if live { Ok(()) } else { Err(Ended::SignedOut.into()) };
             }
         };

@@ -56,7 +56,7 @@ impl Bitting {
     ) -> Result<Idempotent<T>> {
         let Some(attempt) = attempt else { return use_case(None).map(Idempotent::Fresh) };
         let turn = IdempotencyLock::take(&self.running, attempt)?;
-        let now = self.time.now();
+        let now = self.time.believed();
         let kept = self.database.read(|connection| {
             let kept = idempotency::find(connection, &attempt.identity, now)?;
             if kept.is_some() {
@@ -81,7 +81,7 @@ impl Bitting {
     ) -> Result<T> {
         self.database.write(|connection| {
             let Some(SaveResponse { attempt, answer }) = keep else { return change(connection) };
-            let (identity, now) = (&attempt.identity, self.time.now());
+            let (identity, now) = (&attempt.identity, self.time.believed());
             // Another process has it, or had it since this one looked.
             if !idempotency::try_lock(connection, identity)?
                 || idempotency::find(connection, identity, now)?.is_some()

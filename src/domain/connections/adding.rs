@@ -125,7 +125,9 @@ impl Bitting {
             profile: new.profile,
             sealed: None,
             hint,
-            test: tried.finding.map(|found| found.into_test(self.time.now(), &principal.origin)),
+            test: tried
+                .finding
+                .map(|found| found.into_test(self.time.believed(), &principal.origin)),
             disabled_at: None,
             removed_at: None,
             created_at: now,
@@ -249,7 +251,8 @@ impl Bitting {
             recovered = was_rejected && tried.finding.is_some();
             // Without a test nobody knows that this one is accepted.
             if !was_rejected || recovered {
-                there.test = tried.finding.map(|found| found.into_test(self.time.now(), origin));
+                there.test =
+                    tried.finding.map(|found| found.into_test(self.time.believed(), origin));
             }
             if recovered {
                 self.record_result(connection, Action::ConnectionRecovered, origin, there)?;

@@ -40,7 +40,7 @@ impl Bitting {
     /// # Errors
     /// When the credential cannot be opened, or the database fails.
     pub fn test_suspected(&self, connection: &Connection) -> Result<Option<TestResult>> {
-        let (now, number) = (self.time.now(), connection.number);
+        let (now, number) = (self.time.believed(), connection.number);
         let has_test = connection.profile.test_target(connection.kind).is_some();
         if !has_test || !self.claim(number, now - SUSPICION)? {
             return Ok(None);
@@ -55,7 +55,7 @@ impl Bitting {
     /// When the database fails.
     pub fn test_due_connection(&self) -> Result<bool> {
         let every = Duration::from_std(self.connections.test_every).unwrap_or(Duration::MAX);
-        let due = self.time.now() - every;
+        let due = self.time.believed() - every;
         let all = self.background.read(connections::list)?;
         let state = |each: &Connection| (each.handle.clone(), each.kind, self.state_of(each).0);
         self.connections.set_states(all.iter().map(state).collect());
@@ -84,10 +84,12 @@ impl Bitting {
         if last.is_some_and(|last| last > not_since) {
             return Ok(false);
         }
-        let now = self.time.now();
-        Ok(self
-            .background
-            .write(|connection| connections::claim_for_test(connection, number, not_since, now))?)
+        let now = self.time.believed();
+        Ok(self.background.write(|connection| {
+            // Who changes a connection writes down all of what they read of it.
+            AdvisoryLock::Keys.acquire(connection)?;
+            connections::claim_for_test(connection, number, not_since, now)
+        })?)
     }
 
     fn test_and_record(&self, connection: &Connection, by: &Origin) -> Result<Connection> {
@@ -120,7 +122,7 @@ impl Bitting {
                 return Ok(there);
             }
             let before = there.test.as_ref().map(|test| test.result);
-            let found = found.into_test(self.time.now(), by);
+            let found = found.into_test(self.time.believed(), by);
             there.test = Some(after(there.test.take(), found));
             let result = there.test.as_ref().map(|test| test.result);
             event = match (before, result) {
@@ -135,9 +137,8 @@ impl Bitting {
                 there.revision = self.record_result(connection, action, by, &there)?;
             }
             if event == Some(Action::ConnectionRejected) {
-                let now = self.time.now();
-                let warning = Warning::connection_rejected(&there, now);
-                self.store_messages(connection, &warning, now)?;
+                let warning = Warning::connection_rejected(&there, self.time.now());
+                self.store_messages(connection, &warning)?;
             }
             connections::update(connection, &there)?;
             Result::Ok(there)

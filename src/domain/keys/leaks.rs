@@ -98,7 +98,7 @@ impl Bitting {
             self.revoke_in(connection, origin, &mut key, Some(REASON.to_owned()))?;
         }
         if first {
-            self.store_messages(connection, &Warning::key_leaked(&key, source, now), now)?;
+            self.store_messages(connection, &Warning::key_leaked(&key, source, now))?;
         }
         Ok((key, revoke))
     }
@@ -116,8 +116,8 @@ impl Bitting {
             let revoke = token.revocation.is_none();
             if revoke {
                 self.revoke_token_in(connection, origin, &mut token, Some(REASON.to_owned()))?;
-                let now = self.time.now();
-                self.store_messages(connection, &Warning::token_leaked(&token, source, now), now)?;
+                let warning = Warning::token_leaked(&token, source, self.time.now());
+                self.store_messages(connection, &warning)?;
             }
             Result::Ok(Some((token, revoke)))
         })?;

@@ -134,23 +134,23 @@ impl Bitting {
         secret: RandomSecret,
         client: &ClientInfo,
     ) -> Result<SignedIn> {
-        let now = self.time.now();
+        let (now, begins) = (self.time.now(), self.time.believed());
         // A secret that was sent as a user agent must not be stored.
         let agent = client.user_agent.as_ref().filter(|agent| !self.brand.may_occur_in(agent));
         let session = Session {
             id: SessionId::from_number(self.next_id(now)),
             user: user.id,
-            created_at: now,
-            last_seen_at: now,
+            created_at: begins,
+            last_seen_at: begins,
             address: client.address.map(|address| address.to_string()),
             user_agent: agent.map(|agent| agent.chars().take(LONGEST_AGENT).collect()),
         };
         sessions::insert(connection, &session, &secret.digest())?;
-        users::set_last_login(connection, user.id, now)?;
+        users::set_last_login(connection, user.id, begins)?;
         let detail = json!({"session_id": session.id});
         let origin = client.origin(user.actor());
         audit::insert(connection, now, Action::LoginSucceeded, &origin, None, &detail)?;
-        for oldest in sessions::live_beyond(connection, user.id, MOST_SESSIONS, now)? {
+        for oldest in sessions::live_beyond(connection, user.id, MOST_SESSIONS, begins)? {
             self.end(connection, user.id, oldest, &origin, Some("too_many"))?;
         }
         Ok(SignedIn { user: user.clone(), session, secret })
@@ -164,7 +164,7 @@ impl Bitting {
         client: &ClientInfo,
     ) -> Result<()> {
         let found = sessions::find(connection, &secret.digest())?;
-        let live = found.filter(|(session, _)| session.is_live(self.time.now()));
+        let live = found.filter(|(session, _)| session.is_live(self.time.believed()));
         let Some((session, user)) = live else { return Ok(()) };
         let origin = client.origin(user.actor());
         self.end(connection, user.id, session.id, &origin, Some("replaced")).map(|_| ())
@@ -212,7 +212,7 @@ impl Bitting {
 
     /// The session with this secret, and its user as they are now.
     pub fn find_session(&self, secret: &RandomSecret) -> Result<Option<(Session, User)>> {
-        let (digest, now) = (secret.digest(), self.time.now());
+        let (digest, now) = (secret.digest(), self.time.believed());
         let found = self.database.read(|connection| sessions::find(connection, &digest))?;
         let found =
             found.filter(|(session, user)| session.is_live(now) && user.disabled_at.is_none());
@@ -232,7 +232,7 @@ impl Bitting {
     /// A page of a user's valid sessions, the newest first. A number beyond the last page gives the
     /// last one.
     pub fn session_table(&self, user: UserId, page: usize) -> Result<NumberedPage<Session>> {
-        let now = self.time.now();
+        let now = self.time.believed();
         Ok(self.database.read(|connection| sessions::page(connection, user, now, page))?)
     }
 

@@ -40,7 +40,7 @@ impl Bitting {
             return Ok(None);
         }
         let secret = self.random_secret()?;
-        let expires_at = self.time.now() + SETUP_LINK;
+        let expires_at = self.time.believed() + SETUP_LINK;
         self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
             if users::count(connection)? > 0 {
@@ -53,7 +53,7 @@ impl Bitting {
 
     /// Whether a setup link is still valid.
     pub fn is_setup_link(&self, secret: &RandomSecret) -> Result<bool> {
-        let (digest, now) = (secret.digest(), self.time.now());
+        let (digest, now) = (secret.digest(), self.time.believed());
         let found = self.database.read(|connection| one_time_links::find(connection, &digest, now));
         Ok(found? == Some(None))
     }
@@ -81,7 +81,7 @@ impl Bitting {
         let principal = Principal::visitor(client.origin(actor));
         self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
-            let link = one_time_links::find(connection, &secret.digest(), self.time.now())?;
+            let link = one_time_links::find(connection, &secret.digest(), self.time.believed())?;
             if link != Some(None) || users::count(connection)? > 0 {
                 return Err(Error::NotFound);
             }
@@ -130,7 +130,7 @@ impl Bitting {
                 return Err(Error::Refused(why.to_owned()));
             }
             one_time_links::delete_all_of(connection, Some(id))?;
-            let expires_at = self.time.now() + PASSWORD_LINK;
+            let expires_at = self.time.believed() + PASSWORD_LINK;
             one_time_links::insert(connection, &secret.digest(), Some(id), expires_at)?;
             let detail = json!({"user_id": id, "email": user.email});
             self.record_user(connection, principal, Action::UserLinkMade, &detail)?;
@@ -146,7 +146,7 @@ impl Bitting {
     ///
     /// [`Error::NotFound`].
     pub fn user_of_password_link(&self, secret: &RandomSecret) -> Result<User> {
-        let (digest, now) = (secret.digest(), self.time.now());
+        let (digest, now) = (secret.digest(), self.time.believed());
         self.database.read(|connection| {
             let link = one_time_links::find(connection, &digest, now)?.flatten();
             users::find(connection, link.ok_or(Error::NotFound)?)?.ok_or(Error::NotFound)
@@ -169,7 +169,7 @@ impl Bitting {
         let hash = self.hasher.hash(&choose_password(password, &user.email)?)?;
         let (user, origin) = self.database.write(|connection| {
             AdvisoryLock::Users.acquire(connection)?;
-            let link = one_time_links::find(connection, &secret.digest(), self.time.now())?;
+            let link = one_time_links::find(connection, &secret.digest(), self.time.believed())?;
             let id = link.flatten().ok_or(Error::NotFound)?;
             let user = users::find(connection, id)?.ok_or(Error::NotFound)?;
             let principal = Principal::user(user.clone(), client);

@@ -115,7 +115,7 @@ impl Bitting {
             for key in &keys {
                 if due_warning(key, now) == Some(days) {
                     let warning = Warning::key_expiring(key, days, now);
-                    self.store_messages(connection, &warning, now)?;
+                    self.store_messages(connection, &warning)?;
                 }
             }
             Ok(more)

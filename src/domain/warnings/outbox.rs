@@ -38,8 +38,9 @@ impl Bitting {
         &self,
         connection: &mut AnyConnection,
         warning: &Warning,
-        now: Moment,
     ) -> store::Result<()> {
+        // They are sent by it too: of a jump of the clock, nothing would be left to tell later.
+        let now = self.time.believed();
         for channel in self.warnings.channels.iter() {
             let addressees = self.warnings.channels.addressees(channel, warning.holder.as_deref());
             for (place, recipients) in addressees.into_iter().enumerate() {
@@ -72,7 +73,7 @@ impl Bitting {
         let warning = Warning::test(NotificationId::from_number(self.next_id(now)), now);
         self.database.write(|connection| {
             require(self.reload_rights(connection, principal)?.administers())?;
-            Ok(self.store_messages(connection, &warning, now)?)
+            Ok(self.store_messages(connection, &warning)?)
         })
     }
 

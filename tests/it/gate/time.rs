@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bitting::clock::ManualClock;
 use bitting::config::Options;
+use bitting::domain::principal::Principal;
 use bitting::gate::timekeeper::Timekeeper;
 use bitting::model::time::{Moment, format, parse_rfc3339};
 use bitting::store::{Target, clock_reset};
@@ -100,6 +101,34 @@ on_both! {
         server.pass(Duration::from_secs(25 * 3600));
         ping().ok();
         assert_eq!(server.usage(&key, "24h")["total"], 1);
+    }
+}
+
+on_both! {
+    fn what_begins_while_the_clock_is_far_ahead_ends_no_later_for_that(backend) {
+        let server = TestServer::start(backend);
+        let ada = server.db_user("ada@example.com", json!({"role": "admin"}));
+        let make = || {
+            let headers = [("authorization", format!("Bearer {}", server.admin)), ("idempotency-key", "once".to_owned()), ("content-type", "application/json".to_owned())];
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let made = server.client.send("POST", "/v1/keys", &headers, Some(r#"{"name": "k", "scopes": ["calls:read"]}"#));
+            made.ok()["id"].clone()
+        };
+        server.clock.set_wall(start_of_time() + TimeDelta::days(20));
+        server.bitting.time.tick();
+        let session = Browser::signed_in(&server.client.base, "ada@example.com");
+        assert_eq!(session.get("/keys").status, 200);
+        let link = server.bitting.make_password_link(&Principal::command_line("test"), ada.id).unwrap();
+        server.bitting.user_of_password_link(&link).unwrap();
+        let made = make();
+        assert_eq!(make(), made);
+        server.clock.set_wall(start_of_time());
+        server.bitting.time.tick();
+        assert_eq!((session.get("/keys").status, make()), (200, made.clone()));
+        server.pass(Duration::from_secs(8 * 86_400));
+        assert_eq!(session.get("/keys").status, 303);
+        assert!(server.bitting.user_of_password_link(&link).is_err());
+        assert_ne!(make(), made);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Warnings about credentials that were reported as leaked.
 
 use bitting::model::secret::SecretKind;
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::mail::{header, mailing};
@@ -46,6 +47,19 @@ on_both! {
         assert_eq!((&of_key["key"]["id"], &of_key["key"]["status"]), (&json!(key.id), &json!("revoked")));
         assert_eq!((&of_token["token"]["name"], &of_token["token"]["status"]), (&json!("admin"), &json!("revoked")));
         assert!(of_key["source"].as_str().unwrap().starts_with("a gist with "), "{of_key}");
+    }
+}
+
+on_both! {
+    fn a_leak_is_told_of_though_the_clock_was_far_ahead(backend) {
+        let webhook = Upstream::start();
+        let cluster = Cluster::start(backend, 1, send_to(webhook.address));
+        let key = cluster.servers[0].key_with("calls:read", json!({"name": "loose"}));
+        let right = cluster.servers[0].bitting.time.now();
+        cluster.clock.set_wall(right + TimeDelta::days(400));
+        report(&cluster.servers[0], &key.secret, "a chat");
+        cluster.clock.set_wall(right);
+        eventually("it is told of", || !received(&webhook).is_empty());
     }
 }
 
