@@ -35,8 +35,10 @@ const NOTABLE: Duration = Duration::seconds(2);
 const TOO_FAR: Duration = Duration::seconds(60);
 
 const RESTORE: &str = "stop the server, keep the file for investigation, and restore a backup";
-const UNREACHABLE: &str = "look at the server, at what lies between, and at --database-url; nothing of \
-                           what is stored was read";
+const UNREACHABLE: &str = "look at the server, at what lies between, and at --database-url, and check \
+                           again; this says nothing of what is stored";
+const AGAIN: &str = "check again; if that says the same, stop the server, keep what is stored for \
+                     investigation, and restore a backup";
 const REPORT: &str = "restore an earlier backup, or report this line as a bug";
 
 /// Runs all checks, up to the first that makes the rest impossible.
@@ -87,10 +89,10 @@ pub fn examine(
                 findings.push(resources(&mut inspection, configured, preflight, clock.wall()));
                 findings.push(match inspection.connections() {
                     Ok((all, id)) => inspecting::finding(&all, &id, connections),
-                    Err(why) => Finding::wrong("connections", why.to_string(), RESTORE),
+                    Err(why) => not_read("connections", &why),
                 });
             }
-            contents(&mut inspection, clock, &mut findings);
+            contents(&mut inspection, look.outdated, clock, &mut findings);
         }
         Err(why) => {
             findings.push(unusable(why));
@@ -219,50 +221,111 @@ fn resources(
             format!("configured otherwise in running servers of this database: {others}"),
             "give all servers the same [[resources]] and preflight, then restart them",
         ),
-        Err(why) => Finding::wrong("resources", why.to_string(), RESTORE),
+        Err(why) => not_read("resources", &why),
     }
 }
 
-fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<Finding>) {
-    match inspection.server() {
-        Ok(Some(server)) => {
-            findings.extend(server_findings(&server, clock.wall()));
-            findings.push(match inspection.sequences() {
-                Ok(None) => Finding::ok("sequences", "go on after the numbers that are taken"),
-                Ok(Some(behind)) => behind,
-                Err(why) => Finding::wrong("sequences", why.to_string(), REPORT),
-            });
+/// That something could not be looked at. What may pass, or is about rights, is no reason to restore a
+/// backup, which revives keys that were revoked since.
+fn not_read(subject: &'static str, why: &store::Error) -> Finding {
+    let text = why.to_string();
+    // Many failures come with what to do.
+    let (message, remedy) = match why {
+        why if why.may_pass() => (&*text, UNREACHABLE),
+        store::Error::Unreadable(_) => (&*text, RESTORE),
+        _ => text.split_once("; ").unwrap_or((&*text, AGAIN)),
+    };
+    Finding::wrong(subject, message, remedy)
+}
+
+/// Something that is looked at in what is stored.
+type Look = fn(&mut Inspection, &dyn Clock) -> store::Result<Vec<Finding>>;
+
+fn contents(
+    inspection: &mut Inspection,
+    outdated: bool,
+    clock: &dyn Clock,
+    findings: &mut Vec<Finding>,
+) {
+    let looks: [(&'static str, Look); 7] = [
+        ("server", server),
+        ("structure", structure),
+        ("sequences", sequences),
+        ("journal", journal),
+        ("pages", pages),
+        ("credentials", credentials),
+        ("records", records),
+    ];
+    for (subject, look) in looks {
+        // What a pending migration makes is not missing.
+        if subject == "structure" && outdated {
+            continue;
         }
-        Ok(None) => {}
-        Err(why) => findings.push(Finding::wrong("server", why.to_string(), REPORT)),
+        match look(inspection, clock) {
+            Ok(found) => findings.extend(found),
+            Err(why) => {
+                findings.push(not_read(subject, &why));
+                if why.may_pass() {
+                    return;
+                }
+            }
+        }
     }
-    findings.push(match inspection.writes_ahead() {
-        Ok(true) => Finding::ok("journal", "writes ahead"),
-        Ok(false) => Finding::warning(
+}
+
+fn server(inspection: &mut Inspection, clock: &dyn Clock) -> store::Result<Vec<Finding>> {
+    let server = inspection.server()?;
+    Ok(server.map(|server| server_findings(&server, clock.wall())).unwrap_or_default())
+}
+
+fn structure(inspection: &mut Inspection, _: &dyn Clock) -> store::Result<Vec<Finding>> {
+    let whole = || Finding::ok("structure", "nothing of it is missing");
+    Ok(vec![inspection.structure()?.unwrap_or_else(whole)])
+}
+
+fn sequences(inspection: &mut Inspection, _: &dyn Clock) -> store::Result<Vec<Finding>> {
+    if inspection.server()?.is_none() {
+        return Ok(Vec::new());
+    }
+    let right = || Finding::ok("sequences", "go on after the numbers that are taken");
+    Ok(vec![inspection.sequences()?.unwrap_or_else(right)])
+}
+
+fn journal(inspection: &mut Inspection, _: &dyn Clock) -> store::Result<Vec<Finding>> {
+    Ok(vec![if inspection.writes_ahead()? {
+        Finding::ok("journal", "writes ahead")
+    } else {
+        Finding::warning(
             "journal",
             "the file is not in WAL mode, so readers and the writer block each other",
             "start the server once, which sets it",
-        ),
-        Err(why) => Finding::wrong("journal", why.to_string(), RESTORE),
-    });
-    findings.push(match inspection.damages() {
-        Ok(damages) if damages.is_empty() => Finding::ok("pages", "all pages can be read"),
-        Ok(damages) => Finding::wrong("pages", damages.join("; ").replace('\n', " "), RESTORE),
-        Err(why) => Finding::wrong("pages", why.to_string(), RESTORE),
-    });
-    findings.push(match inspection.credentials() {
-        Ok(number) => Finding::ok("credentials", format!("all {number} can be read")),
-        Err(why) => Finding::wrong("credentials", why.to_string(), RESTORE),
-    });
-    match inspection.broken_invariants() {
-        Ok(broken) if broken.is_empty() => {
-            findings.push(Finding::ok("records", "keys, events and counts agree"));
-        }
-        Ok(broken) => findings.extend(broken.into_iter().map(|(invariant, rows)| {
-            Finding::wrong("records", format!("violated by {rows}: {invariant}"), REPORT)
-        })),
-        Err(why) => findings.push(Finding::wrong("records", why.to_string(), RESTORE)),
+        )
+    }])
+}
+
+fn pages(inspection: &mut Inspection, _: &dyn Clock) -> store::Result<Vec<Finding>> {
+    let damages = inspection.damages()?;
+    Ok(vec![if damages.is_empty() {
+        Finding::ok("pages", "all pages can be read")
+    } else {
+        Finding::wrong("pages", damages.join("; ").replace('\n', " "), RESTORE)
+    }])
+}
+
+fn credentials(inspection: &mut Inspection, _: &dyn Clock) -> store::Result<Vec<Finding>> {
+    let number = inspection.credentials()?;
+    Ok(vec![Finding::ok("credentials", format!("all {number} can be read"))])
+}
+
+fn records(inspection: &mut Inspection, _: &dyn Clock) -> store::Result<Vec<Finding>> {
+    let broken = inspection.broken_invariants()?;
+    if broken.is_empty() {
+        return Ok(vec![Finding::ok("records", "keys, events and counts agree")]);
     }
+    let violated = |(invariant, rows)| {
+        Finding::wrong("records", format!("violated by {rows}: {invariant}"), REPORT)
+    };
+    Ok(broken.into_iter().map(violated).collect())
 }
 
 fn server_findings(server: &ServerFacts, now: Moment) -> Vec<Finding> {

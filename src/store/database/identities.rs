@@ -11,8 +11,9 @@ use super::transaction::AdvisoryLock;
 use crate::model::finding::Finding;
 use crate::store::error::Result;
 
-const REPAIR: &str = "run `bitting check --repair`, which sets the sequences: moving a database by \
-                      logical replication leaves them behind";
+const REPAIR: &str = "if the database was moved by logical replication, which leaves them behind, run \
+                      `bitting check --repair`, which sets them; if it was restored, restore it again, \
+                      into an empty database";
 
 /// A column whose next number is in its table already.
 struct Behind {

@@ -14,6 +14,7 @@ use super::migrate;
 use super::migrate::Look;
 use super::ownership::OUR_SCHEMA;
 use super::preconditions::ServerFacts;
+use super::structure;
 use super::target::Target;
 use crate::model::connections::Connection;
 use crate::model::finding::Finding;
@@ -276,6 +277,11 @@ impl Inspection {
             }
             AnyConnection::Postgres(_) => Ok(true),
         }
+    }
+
+    /// What is missing of the database, if anything is.
+    pub fn structure(&mut self) -> Result<Option<Finding>> {
+        self.0.read(structure::finding)
     }
 
     /// What is wrong with the numbers that PostgreSQL gives out next, if anything is.

@@ -114,8 +114,9 @@ pub(in crate::store) const NO_CHANGES: [&str; 2] = [
 /// The problem with a user that has no rights to the tables, and its remedy.
 pub(in crate::store) const NOT_OWNER: [&str; 2] = [
     "this user may not make or change the tables",
-    "let the URL name the user that owns them, or make this one the owner (ALTER DATABASE … OWNER \
-     TO …)",
+    "let the URL name the user that owns them; where there are none yet, make this one the owner of the \
+     database (ALTER DATABASE … OWNER TO …), and where there are, GRANT SELECT, INSERT, UPDATE, DELETE \
+     ON ALL TABLES and USAGE, SELECT ON ALL SEQUENCES IN SCHEMA … TO it",
 ];
 
 /// Whether libpq or the server says that the server is a standby.

@@ -33,6 +33,7 @@ use super::pool::Database;
 use super::preconditions;
 use super::preconditions::ServerFacts;
 use super::sqlite_faults;
+use super::structure;
 use super::target::Target;
 use super::transaction::AdvisoryLock;
 use crate::model::secret::Brand;
@@ -97,6 +98,7 @@ pub fn open(
         .and_then(|mut session| {
             let mark = bring_up_to_date(&mut session, target, brand, now, missing)?;
             if missing == Missing::Create {
+                preconditions::demand(target, session.read(structure::finding)?)?;
                 preconditions::demand(target, session.read(identities::finding)?)?;
             }
             Ok(mark)

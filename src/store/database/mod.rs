@@ -23,5 +23,6 @@ mod replication;
 mod sqlite_faults;
 pub mod standby;
 pub(in crate::store) mod statement;
+pub mod structure;
 pub mod target;
 pub mod transaction;

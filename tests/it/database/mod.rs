@@ -19,6 +19,7 @@ mod restoring;
 mod schemas;
 mod set_back;
 mod standby;
+mod structure;
 mod synchronous;
 mod tls;
 mod waiting;

@@ -17,7 +17,7 @@ fn output(mut command: Command, url: &str) -> Output {
 
 /// Fails unless `check` finds this, and all that makes a database ready is refused in these words.
 #[track_caller]
-fn refused_by_all(folder: &Path, url: &str, check: &str, message: &str) {
+pub(super) fn refused_by_all(folder: &Path, url: &str, check: &str, message: &str) {
     let found = output(binary::unprivileged(folder, &["check", "--json"]), url);
     let found = String::from_utf8(found.stdout).unwrap();
     let mut findings =
