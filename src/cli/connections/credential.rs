@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
 
 use super::super::failure::Failure;
-use super::super::output::{say, show_once};
+use super::super::output::{say, show};
 use crate::model::connections::credential::FieldGroups;
 use crate::model::connections::{MasterKey, VendorCredential};
 
@@ -60,5 +60,5 @@ pub(super) fn new_key() -> Result<(), Failure> {
         "master key {}: keep a copy of it apart from the database, which is of no use without it",
         key.id()
     ));
-    show_once(key.id(), format_args!("{}", key.expose()))
+    show(format_args!("{}", key.expose()))
 }

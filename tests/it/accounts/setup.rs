@@ -25,6 +25,8 @@ on_both! {
         let page = page_of(&link);
         let token = link.expose();
         let browser = Browser::new(&server.client.base);
+        let policy = browser.get(&page).header("referrer-policy").to_owned();
+        assert_eq!(policy, "strict-origin", "its address goes nowhere");
         for (email, password, complaint) in [
             ("ada", PASSWORD, "email must be"),
             (EMAIL, "too short", "password must be 15"),

@@ -5,7 +5,7 @@ pub mod password;
 pub mod setup;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{HeaderValue, REFERRER_POLICY, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -29,6 +29,14 @@ use crate::model::id::SessionId;
 use crate::model::session::Session;
 use crate::model::time::Moment;
 use crate::model::user::Role;
+
+/// A page whose address is secret: not even our own files are asked for with it.
+fn page_of_link(status: StatusCode, template: &impl Template) -> Result<HttpResponse, Problem> {
+    let mut answer = page(status, template)?;
+    let policy = HeaderValue::from_static("strict-origin");
+    answer.headers_mut().insert(REFERRER_POLICY, policy);
+    Ok(answer)
+}
 
 const PASSWORD_FIELDS: [Field; 2] = [
     ("current_password", "current_password", "The current password"),

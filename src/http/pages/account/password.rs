@@ -1,15 +1,15 @@
 //! `/password`: setting a password, by a link that is good once.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, REFERRER_POLICY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::login::PASSWORD_CHOSEN;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken};
+use crate::http::pages::account::page_of_link;
 use crate::http::pages::parts::form_error::{Field, FormErrors, validation_errors};
-use crate::http::pages::{page, see_other};
+use crate::http::pages::see_other;
 use crate::http::state::State;
 use crate::model::actor::ClientInfo;
 use crate::model::random_secret::RandomSecret;
@@ -59,11 +59,7 @@ fn show(
     errors: FormErrors,
 ) -> Result<HttpResponse, Problem> {
     let email = &user.email.to_string();
-    let mut answer = page(status, &SetPassword { form_token: &token.0, link, email, errors })?;
-    // The address of this page is secret: not even our own files are asked for with it.
-    let policy = HeaderValue::from_static("strict-origin");
-    answer.headers_mut().insert(REFERRER_POLICY, policy);
-    Ok(answer)
+    page_of_link(status, &SetPassword { form_token: &token.0, link, email, errors })
 }
 
 /// `POST /password`: sets the password; the link is used up.

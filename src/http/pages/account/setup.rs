@@ -8,7 +8,8 @@ use crate::domain::Error;
 use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken};
-use crate::http::pages::{page, see_other};
+use crate::http::pages::account::page_of_link;
+use crate::http::pages::see_other;
 use crate::http::state::State;
 use crate::model::actor::ClientInfo;
 use crate::model::random_secret::RandomSecret;
@@ -55,7 +56,7 @@ pub async fn form(
         return Err(no_good(&state).await);
     }
     let setup = Setup { form_token: &token.0, link: &link, email: "", complaint: "" };
-    page(StatusCode::OK, &setup)
+    page_of_link(StatusCode::OK, &setup)
 }
 
 /// `POST /setup`: makes the first administrator and signs them in; the link is used up.
@@ -88,7 +89,7 @@ pub async fn set_up(
                 email: form.text("email"),
                 complaint: &errors.summary(),
             };
-            page(StatusCode::UNPROCESSABLE_ENTITY, &again)
+            page_of_link(StatusCode::UNPROCESSABLE_ENTITY, &again)
         }
         Err(problem) if problem.code() == Code::NotFound => Err(no_good(&state).await),
         Err(problem) => Err(problem),
