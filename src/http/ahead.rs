@@ -17,6 +17,8 @@ enum Share {
     Body(u64),
     /// Its body to the last of its chunks.
     Chunks(Chunks),
+    /// Nothing more: what came is no chunk, and where the next request begins is not known.
+    Broken,
 }
 
 /// Where a body ends (RFC 9112 §6.3).
@@ -73,15 +75,22 @@ impl Head {
     }
 }
 
-/// How much of a chunked body has come (RFC 9112 §7.1), as far as it tells where it ends.
+/// How much of a chunked body has come (RFC 9112 §7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Chunks {
-    /// A line with a size, so far.
+    /// The beginning of a line with a size, which has one digit at least.
+    Start,
+    /// A size, so far.
     Size(u64),
+    /// Space behind it.
+    Space(u64),
     /// What may follow the size on its line.
     Extension(u64),
-    /// So many bytes of data, with the end of its line.
+    /// That line, but for a line feed.
+    SizeReturn(u64),
+    /// So many bytes of data, and the end of its line.
     Data(u64),
+    DataReturn,
     /// The beginning of a line behind the last chunk.
     Last,
     /// The end of the body, but for a line feed.
@@ -89,39 +98,66 @@ enum Chunks {
     /// A trailer, and its end but for a line feed.
     Trailer,
     TrailerReturn,
+    /// The last byte of the body.
+    End,
+}
+
+/// What some bytes are to a body of chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of them are some of it.
+    Middle,
+    /// So many are the rest of it.
+    Rest(usize),
+    /// So many are some of it, and what follows is no chunk.
+    Broken(usize),
 }
 
 impl Chunks {
-    /// How many of these bytes belong to them, if they bring their end. What is no chunk at all is
-    /// refused where it is read.
-    fn end_in(&mut self, bytes: &[u8]) -> Option<usize> {
+    /// What these bytes are to it, which follow what has come.
+    fn part_in(&mut self, bytes: &[u8]) -> Part {
         let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
+        while at < bytes.len() {
+            if let Self::Data(left @ 1..) = *self {
+                let here = left.min((bytes.len() - at) as u64);
+                *self = Self::Data(left - here);
+                at += here as usize;
+                continue;
+            }
+            let Some(next) = self.followed_by(bytes[at]) else { return Part::Broken(at) };
             at += 1;
-            *self = match (*self, byte) {
-                (Self::Data(left), _) => {
-                    let here = (bytes.len() - at) as u64;
-                    let skipped = here.min(left - 1);
-                    at += skipped as usize;
-                    if skipped + 1 == left { Self::Size(0) } else { Self::Data(left - 1 - skipped) }
-                }
-                (Self::Size(0) | Self::Extension(0), b'\n') => Self::Last,
-                (Self::Size(size) | Self::Extension(size), b'\n') => {
-                    Self::Data(size.saturating_add(2))
-                }
-                (Self::Extension(size), _) => Self::Extension(size),
-                (Self::Size(size), _) => match char::from(byte).to_digit(16) {
-                    Some(digit) => Self::Size(size.saturating_mul(16).saturating_add(digit.into())),
-                    None => Self::Extension(size),
-                },
-                (Self::LastReturn, _) => return Some(at),
-                (Self::TrailerReturn, _) => Self::Last,
-                (Self::Last, b'\r') => Self::LastReturn,
-                (Self::Trailer, b'\r') => Self::TrailerReturn,
-                (Self::Last | Self::Trailer, _) => Self::Trailer,
-            };
+            if next == Self::End {
+                return Part::Rest(at);
+            }
+            *self = next;
         }
-        None
+        Part::Middle
+    }
+
+    fn followed_by(self, byte: u8) -> Option<Self> {
+        let digit = char::from(byte).to_digit(16).map(u64::from);
+        Some(match (self, byte) {
+            (Self::Start, _) => Self::Size(digit?),
+            (Self::Size(size) | Self::Extension(size) | Self::Space(size), b'\r') => {
+                Self::SizeReturn(size)
+            }
+            (Self::Size(size) | Self::Space(size), b' ' | b'\t') => Self::Space(size),
+            (Self::Size(size) | Self::Space(size), b';') => Self::Extension(size),
+            (Self::Size(size), _) => Self::Size(size.checked_mul(16)? + digit?),
+            (Self::Space(_), _) => return None,
+            (Self::Extension(_), byte) if byte.is_ascii_control() && byte != b'\t' => return None,
+            (Self::Extension(size), _) => Self::Extension(size),
+            (Self::SizeReturn(0), b'\n') => Self::Last,
+            (Self::SizeReturn(size), b'\n') => Self::Data(size),
+            (Self::Data(_), b'\r') => Self::DataReturn,
+            (Self::DataReturn, b'\n') => Self::Start,
+            (Self::SizeReturn(_) | Self::Data(_) | Self::DataReturn, _) => return None,
+            (Self::LastReturn | Self::End, _) => Self::End,
+            (Self::TrailerReturn, _) => Self::Last,
+            (Self::Last, b'\r') => Self::LastReturn,
+            (Self::Trailer, b'\r') => Self::TrailerReturn,
+            (Self::Last | Self::Trailer, _) => Self::Trailer,
+        })
     }
 }
 
@@ -148,6 +184,12 @@ impl Ahead {
         let share = self.share_of(read);
         self.held.borrow_mut().extend_from_slice(&read[share..]);
         buffer.set_filled(before + share);
+    }
+
+    /// Whether the body at hand has turned out to be none: nothing more is read, as if the client had
+    /// sent no more, so that it is answered.
+    pub fn is_broken(&self) -> bool {
+        self.share.get() == Share::Broken
     }
 
     /// Whether something is held back: it comes before what is read next.
@@ -183,7 +225,7 @@ impl Ahead {
     pub(super) fn expect_body(&self, end: BodyEnd) {
         self.share.set(match end {
             BodyEnd::After(length) => Share::Body(length),
-            BodyEnd::Chunks => Share::Chunks(Chunks::Size(0)),
+            BodyEnd::Chunks => Share::Chunks(Chunks::Start),
         });
     }
 
@@ -205,10 +247,12 @@ impl Ahead {
                 Some(end) => (end, Share::Body(0)),
                 None => (bytes.len(), Share::Head(head)),
             },
-            Share::Chunks(mut chunks) => match chunks.end_in(bytes) {
-                Some(end) => (end, Share::Body(0)),
-                None => (bytes.len(), Share::Chunks(chunks)),
+            Share::Chunks(mut chunks) => match chunks.part_in(bytes) {
+                Part::Middle => (bytes.len(), Share::Chunks(chunks)),
+                Part::Rest(end) => (end, Share::Body(0)),
+                Part::Broken(end) => (end, Share::Broken),
             },
+            Share::Broken => (0, Share::Broken),
         };
         self.share.set(next);
         share

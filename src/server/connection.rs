@@ -109,6 +109,9 @@ impl<S: Stream> Connection<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let (ahead, before) = (self.exchange.ahead(), buffer.filled().len());
+        if ahead.is_broken() {
+            return Poll::Ready(Ok(()));
+        }
         if ahead.holds() {
             ahead.hand_on(buffer);
         } else if !self.has_ended {
@@ -117,7 +120,8 @@ impl<S: Stream> Connection<S> {
             self.has_ended = !read;
             ahead.hold_back(buffer, before);
         }
-        if buffer.filled().len() > before || !self.exchange.ahead().holds() {
+        let ahead = self.exchange.ahead();
+        if buffer.filled().len() > before || !ahead.holds() || ahead.is_broken() {
             return Poll::Ready(Ok(()));
         }
         // The task is woken when it is the turn of what is held.
@@ -180,7 +184,10 @@ impl<S: Stream> AsyncRead for Connection<S> {
                 this.others.keep(&this.exchange);
             }
             this.exchange.received();
-        } else if matches!(read, Poll::Ready(Ok(()))) && this.exchange.hangs_up() {
+        } else if matches!(read, Poll::Ready(Ok(())))
+            && !this.exchange.ahead().is_broken()
+            && this.exchange.hangs_up()
+        {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         read

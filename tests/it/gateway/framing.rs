@@ -138,15 +138,29 @@ fn what_a_lenient_reader_accepts_is_forwarded_in_one_strict_form() {
         let text = upstream.last().text();
         assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
     }
-    for broken in
-        ["3\r\nabcd\r\n0\r\n\r\n", "3\nabc\n0\n\n", "-1\r\n", "zz\r\n", "3\r\nabc0\r\n\r\n"]
-    {
-        let (before, mut stream) = (upstream.seen().len(), connect(server.gateway()));
-        stream.write_all(head("POST /v1/calls", &key, chunked).as_bytes()).unwrap();
-        stream.write_all(format!("{broken}{SMUGGLED}").as_bytes()).unwrap();
-        let answer = String::from_utf8(rest(&mut stream)).unwrap();
-        // What breaks off while it is forwarded ends its connection.
-        assert!([0, 400].contains(&raw::status(&answer)), "{broken:?}: {answer}");
+    for broken in [
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "3\nabc\n0\n\n",
+        "-1\r\n",
+        "zz\r\n",
+        "3\r\nabc0\r\n\r\n",
+        "3x\r\nabc\r\n",
+        "\r\n",
+        ";\r\n",
+        "11111111111111111\r\n",
+        "3;\u{1}\r\nabc\r\n",
+        "3\rabc",
+    ] {
+        let before = upstream.seen().len();
+        for address in [server.gateway(), server.address] {
+            let mut stream = connect(address);
+            let json = "Content-Type: application/json\r\n";
+            let head = head("POST /v1/calls", &key, &format!("{chunked}{json}"));
+            stream.write_all(format!("{head}{broken}{SMUGGLED}").as_bytes()).unwrap();
+            let answer = String::from_utf8(rest(&mut stream)).unwrap();
+            assert_eq!(raw::status(&answer), 400, "{broken:?}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{broken:?}: {answer}");
+        }
         assert_eq!(upstream.seen().len(), before, "{broken:?} was whole to the upstream");
     }
 }
