@@ -21,6 +21,19 @@ async fn ping_with_headers() -> HttpResponse {
         .body(PONG)
 }
 
+/// What Bitting tells a proxy of a key, likewise.
+async fn yes_with_headers() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(("x-bitting-key-id", "key_01k5rwq9p8e4t9v6c2m3n4b5x6"))
+        .insert_header(("x-bitting-key-name", "key%201234"))
+        .insert_header(("x-bitting-owner", "customer%20234"))
+        .insert_header(("x-bitting-scopes", "calls:read calls:write"))
+        .insert_header(("x-request-id", "01978f3a4be27c6d9a40000000000001"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .finish()
+}
+
 /// Listens with one worker on the port given first; a second argument asks for the headers.
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
@@ -28,9 +41,12 @@ async fn main() -> std::io::Result<()> {
     let port = arguments.next().and_then(|port| port.parse().ok()).unwrap_or(0);
     let with_headers = arguments.next().is_some();
     HttpServer::new(move || {
-        let ping =
-            if with_headers { web::get().to(ping_with_headers) } else { web::get().to(ping) };
-        App::new().route("/v1/ping", ping).default_service(web::to(HttpResponse::Ok))
+        let (ping, yes) = if with_headers {
+            (web::get().to(ping_with_headers), web::to(yes_with_headers))
+        } else {
+            (web::get().to(ping), web::to(HttpResponse::Ok))
+        };
+        App::new().route("/v1/ping", ping).default_service(yes)
     })
     .workers(1)
     .bind(("127.0.0.1", port))?

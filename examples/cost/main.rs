@@ -178,7 +178,9 @@ fn judging(place: &Place, seeds: &[Seed], limited: &Seed) -> Result<Vec<Contende
         // Another spelling, which the fast path leaves to the router.
         bitting("routed as every other endpoint is".to_owned(), first)?.at("/v1/ping?"),
         bitting("`/authz/nginx`".to_owned(), first)?.at("/authz/nginx").asking(CALLS),
-        bare("bare, asked as `/authz/nginx` is", false)?.at("/authz/nginx").asking(CALLS),
+        bare("bare, asked as `/authz/nginx` is, with the headers of its answers", true)?
+            .at("/authz/nginx")
+            .asking(CALLS),
         bare("bare again (control)", false)?,
     ]);
     Ok(contenders)

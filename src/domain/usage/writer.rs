@@ -26,8 +26,8 @@ const HOURS_KEPT: Duration = Duration::days(31);
 /// How many counters the journal holds before it is folded: more would be slow to read for a list
 /// of many keys.
 const LONG_JOURNAL: usize = 100_000;
-/// How long a short journal goes unfolded.
-const JOURNAL_KEPT: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a short journal goes unfolded: whoever reads a key's figures reads all of its batches.
+const JOURNAL_KEPT: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Bitting {
     /// Writes what has been counted, exactly once. Returns whether there was anything to write.

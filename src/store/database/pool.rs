@@ -269,7 +269,7 @@ impl Database {
     }
 
     pub(in crate::store) fn reader(&self) -> Result<PooledConnection<Connector>> {
-        self.check_file()?;
+        self.file.as_ref().map_or(Ok(()), FileIdentity::check_lately)?;
         self.waited(0, || Ok(self.readers.get_timeout(lifeline::left_of(PATIENCE))?))
     }
 
