@@ -11,7 +11,7 @@ use crate::model::audit::Action;
 use crate::model::email::Email;
 use crate::model::holder::KeyHolder;
 use crate::model::id::UserId;
-use crate::model::key::ApiKey;
+use crate::model::key::{ApiKey, Status};
 use crate::model::key_filter::KeyFilter;
 use crate::model::page::{Limit, Page};
 use crate::model::user::{Role, User};
@@ -90,9 +90,13 @@ impl Bitting {
             Some(why) => refused(format!("must be a user who can hold keys, and {email} {why}")),
             None => {
                 if user.role == Role::Member {
-                    // What was rotated already counts as the key that it became.
-                    let more = usize::from(key.replaced_by.is_none());
-                    self.require_room(connection, user.id, more, "holder")?;
+                    // What was rotated counts as the key that it became, if they hold that.
+                    let next = key.replaced_by.map(|id| keys::find(connection, id)).transpose()?;
+                    let counts = next.flatten().is_some_and(|next| {
+                        let theirs = next.holder.as_ref().is_some_and(|h| h.id == user.id);
+                        theirs && next.status(self.time.now()) == Status::Active
+                    });
+                    self.require_room(connection, user.id, usize::from(!counts), "holder")?;
                 }
                 Ok(Some(user.as_holder()))
             }

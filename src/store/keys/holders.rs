@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Timestamp};
 
 use crate::model::holder::KeyHolder;
 use crate::model::id::UserId;
@@ -32,15 +34,24 @@ pub(super) fn of_ids(
     found.into_iter().map(holder).collect()
 }
 
-/// How many active keys a user holds, without those that were rotated: they end by themselves.
+/// How many active keys a user holds. One that was rotated counts as the key that it became, as long as
+/// that one is active and theirs.
 pub fn count_held(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<usize> {
     let unexpired =
         table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
     let held: i64 = table::table
         .filter(table::user_id.eq(user.to_string()))
         .filter(table::revoked_at.is_null())
-        .filter(table::replaced_by.is_null())
         .filter(unexpired)
+        .filter(
+            sql::<Bool>(
+                "NOT EXISTS (SELECT 1 FROM api_keys AS next WHERE next.id = api_keys.replaced_by \
+                 AND next.user_id = api_keys.user_id AND next.revoked_at IS NULL \
+                 AND (next.expires_at IS NULL OR next.expires_at > ",
+            )
+            .bind::<Timestamp, _>(now.naive_utc())
+            .sql("))"),
+        )
         .count()
         .get_result(connection)?;
     Ok(usize::try_from(held).unwrap_or_default())

@@ -244,3 +244,28 @@ fn the_command_line_and_imports_keep_to_the_policy() {
     }
     assert_eq!(binary::run_ok(folder.path(), &["key", "list", "--json"]).lines().count(), 1);
 }
+
+on_both! {
+    fn a_rotated_key_counts_where_the_one_that_it_became_is_gone(backend) {
+        let server = TestServer::with_settings(Arc::new(TestDatabase::migrated(backend)), Options::default(), strict);
+        server.db_user(ADMIN, json!({"role": "admin"}));
+        server.db_user(MEMBER, json!({"may_grant": ["calls:read"]}));
+        let ends = json!({"owner": "acme", "expires_at": "2027-02-19T12:00:00Z"});
+        let keys = [(); 3].map(|()| server.key_with("calls:read", ends.clone()));
+        let assign = |id: &str| {
+            server.manage("PATCH", &format!("/v1/keys/{id}"), Some(&json!({"holder": MEMBER})))
+        };
+        assign(&keys[0].id).ok();
+        assign(&keys[1].id).ok();
+        let rotate = format!("/v1/keys/{}/rotate", keys[0].id);
+        let next = server.manage("POST", &rotate, Some(&json!({"overlap": "30d"}))).ok();
+        let next = next["id"].as_str().unwrap();
+        assign(&keys[2].id).expect(422, "validation_failed");
+        server.manage("POST", &format!("/v1/keys/{next}/revoke"), None).ok();
+        // The first one is still good.
+        server.call(&keys[0], "GET", "/v1/ping", None).ok();
+        assign(&keys[2].id).expect(422, "validation_failed");
+        server.revoke(&keys[0]);
+        assign(&keys[2].id).ok();
+    }
+}
