@@ -1,5 +1,6 @@
 //! The settings of warnings: the webhook, the mail server, and whom to tell.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use clap::{Args, ValueHint};
@@ -176,7 +177,12 @@ fn mail(
 ) -> Result<Option<MailSettings>, BadSetting> {
     let addresses = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<Email>, _>>();
     let given = (server.parse(parse_smtp)?, from.parse(str::parse::<Email>)?);
-    let told = notify.parse(addresses)?;
+    let mut told = notify.parse(addresses)?;
+    if let Some(told) = &mut told {
+        // Each has every mail once.
+        let mut seen = HashSet::new();
+        told.retain(|address| seen.insert(address.as_str().to_owned()));
+    }
     match given {
         (Some(server), Some(from)) => {
             Ok(Some(MailSettings { server, from, notify: told.unwrap_or_default() }))

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use http::header::{ACCEPT_ENCODING, HOST, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::runtime::Builder;
@@ -54,23 +54,43 @@ pub fn ask(
     request: Request<String>,
     limit: Duration,
 ) -> Result<Answer, Fault> {
+    within(limit, async {
+        let (head, body) = send(connector, request).await?.into_parts();
+        Ok(Response::from_parts(head, whole(body).await?))
+    })
+}
+
+/// The same for whoever needs its status alone: nothing of a body is waited for.
+///
+/// # Errors
+/// Why there is no answer within `limit`.
+pub fn ask_for_status(
+    connector: &Connector,
+    request: Request<String>,
+    limit: Duration,
+) -> Result<StatusCode, Fault> {
+    within(limit, async { Ok(send(connector, request).await?.status()) })
+}
+
+fn within<T>(limit: Duration, asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let failed = |why: io::Error| Fault::Invalid(why.to_string());
     let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let asked = runtime.block_on(async { timeout(limit, exchange(connector, request)).await });
+    let asked = runtime.block_on(async { timeout(limit, asking).await });
     // A resolver that hangs must not be waited for.
     runtime.shutdown_background();
     asked.unwrap_or(Err(Fault::Late(limit)))
 }
 
-async fn exchange(connector: &Connector, mut request: Request<String>) -> Result<Answer, Fault> {
+async fn send(
+    connector: &Connector,
+    mut request: Request<String>,
+) -> Result<Response<Incoming>, Fault> {
     let host = request.uri().authority().map(|authority| authority.as_str());
     if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
         request.headers_mut().insert(HOST, host);
     }
     request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let answer = pool(connector.clone()).request(request).await.map_err(|why| fault(&why))?;
-    let (head, body) = answer.into_parts();
-    Ok(Response::from_parts(head, whole(body).await?))
+    pool(connector.clone()).request(request).await.map_err(|why| fault(&why))
 }
 
 fn fault(why: &(dyn Error + 'static)) -> Fault {

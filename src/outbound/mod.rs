@@ -14,7 +14,7 @@ mod stream;
 mod unreachable;
 
 pub use addresses::written_out;
-pub use ask::{Answer, Fault, ask, chain, plain_body};
+pub use ask::{Answer, Fault, ask, ask_for_status, chain, plain_body};
 pub use connector::{Connector, Resolver};
 pub use encoding::{Encoded, is_zipped};
 pub use pool::pool;

@@ -24,7 +24,7 @@ const KEYS_PER_STEP: i64 = 100;
 
 /// Which warning of a key is due: the last one of its kinds that it is near enough to its end for, in
 /// days. Those before are left to it.
-fn due_warning(key: &ApiKey, now: Moment) -> Option<i64> {
+pub(super) fn due_warning(key: &ApiKey, now: Moment) -> Option<i64> {
     let end = key.expires_at?;
     let is_due = |days: &i64| {
         end <= now + Duration::days(*days) && is_warned_of(end - key.created_at, *days)
@@ -85,9 +85,7 @@ impl Bitting {
         now: Moment,
     ) -> store::Result<()> {
         let Some(expires_at) = key.expires_at else { return Ok(()) };
-        let due =
-            DAYS_AHEAD.into_iter().rev().find(|days| expires_at <= now + Duration::days(*days));
-        let Some(days) = due else { return Ok(()) };
+        let Some(days) = due_warning(key, now) else { return Ok(()) };
         expiring::step_back(connection, days, ScanPosition { expires_at, key: key.number })
     }
 

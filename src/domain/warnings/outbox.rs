@@ -4,12 +4,14 @@
 use std::sync::atomic::Ordering;
 
 use chrono::Duration;
+use serde_json::Value;
 
+use super::expiring::due_warning;
 use crate::domain::principal::{Principal, require};
 use crate::domain::{Bitting, Result};
 use crate::model::id::{NotificationId, PublicId};
 use crate::model::key::{ApiKey, Status};
-use crate::model::time::Moment;
+use crate::model::time::{Moment, parse_rfc3339};
 use crate::model::warnings::{
     Channel, Delivery, GIVEN_UP_AFTER, Warning, WarningKind, pause_after,
 };
@@ -98,19 +100,40 @@ impl Bitting {
         {
             let claimed = self.background.write(|connection| {
                 if !notifications::claim(connection, &due, now + lease(channel))? {
-                    return Ok(false);
+                    return Ok(None);
                 }
-                if is_moot(connection, &due, now)? {
+                let key = due.key.map(|id| keys::find(connection, id)).transpose()?.flatten();
+                if is_moot(&due, key.as_ref(), now) {
                     notifications::delete(connection, due.id)?;
-                    return Ok(false);
+                    // Of another end there is something else to tell.
+                    if let Some(key) = key.filter(|key| is_about_to_expire(key, now))
+                        && let Some(days) = due_warning(&key, now)
+                    {
+                        let warning = Warning::key_expiring(&key, days, now);
+                        self.store_messages(connection, &warning)?;
+                    }
+                    return Ok(None);
                 }
-                store::Result::Ok(true)
+                store::Result::Ok(Some(self.recipients_now(&due, key.as_ref())))
             })?;
-            if claimed {
-                return Ok(Some(Delivery { attempts: due.attempts + 1, ..due }));
+            if let Some(recipients) = claimed {
+                return Ok(Some(Delivery { recipients, attempts: due.attempts + 1, ..due }));
             }
         }
         Ok(None)
+    }
+
+    /// Whom a message goes to. A mail to whoever was responsible for a key goes to who is by now.
+    fn recipients_now(&self, delivery: &Delivery, key: Option<&ApiKey>) -> Vec<String> {
+        let configured = &self.warnings.channels.notify;
+        let was_holders = delivery.recipients.iter().any(|each| !configured.contains(each));
+        let Some(key) = key.filter(|_| delivery.channel == Channel::Mail && was_holders) else {
+            return delivery.recipients.clone();
+        };
+        match key.holder.as_ref().filter(|holder| !holder.disabled) {
+            Some(holder) => vec![holder.email.as_str().to_owned()],
+            None => configured.clone(),
+        }
     }
 
     /// Notes that a message has arrived.
@@ -151,20 +174,17 @@ impl Bitting {
     }
 }
 
-/// Whether a message has waited so long that there is nothing left to tell: the key that was about to
-/// expire has been revoked or rotated meanwhile, or has expired.
-fn is_moot(
-    connection: &mut AnyConnection,
-    delivery: &Delivery,
-    now: Moment,
-) -> store::Result<bool> {
-    match (delivery.kind, delivery.key) {
-        (WarningKind::KeyExpiring, Some(id)) => {
-            let key = keys::find(connection, id)?;
-            let ends =
-                |key: &ApiKey| key.replaced_by.is_none() && key.status(now) == Status::Active;
-            Ok(!key.as_ref().is_some_and(ends))
-        }
-        _ => Ok(false),
+/// Whether a message has waited so long that it is true no more: the key that was about to expire has
+/// been revoked or rotated meanwhile, or has expired, or has another end by now.
+fn is_moot(delivery: &Delivery, key: Option<&ApiKey>, now: Moment) -> bool {
+    if delivery.kind != WarningKind::KeyExpiring || delivery.key.is_none() {
+        return false;
     }
+    let body: Value = serde_json::from_str(&delivery.body).unwrap_or_default();
+    let told = body["data"]["key"]["expires_at"].as_str().and_then(parse_rfc3339);
+    !key.is_some_and(|key| is_about_to_expire(key, now) && told == key.expires_at)
+}
+
+fn is_about_to_expire(key: &ApiKey, now: Moment) -> bool {
+    key.replaced_by.is_none() && key.status(now) == Status::Active
 }

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::config::WebhookSettings;
 use crate::model::warnings::Delivery;
-use crate::outbound::{Connector, ask, written_out};
+use crate::outbound::{Connector, ask_for_status, written_out};
 
 /// The receiver, and the way to it.
 pub(super) struct Webhook {
@@ -39,8 +39,8 @@ impl Webhook {
     /// followed, since the operator has named the address.
     pub(super) fn send(&self, delivery: &Delivery, second: i64) -> Result<(), String> {
         let request = self.request(delivery, second).map_err(|why| why.to_string())?;
-        let answer = ask(&self.connector, request, self.patience).map_err(|why| why.to_string())?;
-        match answer.status() {
+        let answered = ask_for_status(&self.connector, request, self.patience);
+        match answered.map_err(|why| why.to_string())? {
             status if status.is_success() => Ok(()),
             status => Err(format!("the receiver answered {status}")),
         }

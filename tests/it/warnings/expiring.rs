@@ -130,6 +130,26 @@ on_both! {
 }
 
 on_both! {
+    /// Of one whose whole life has become short, another warning is the only one.
+    fn a_young_key_whose_end_is_brought_forward_is_told_of_too(backend) {
+        let webhook = Upstream::start();
+        let cluster = Cluster::start(backend, 1, send_to(webhook.address));
+        cluster.db_key("other", 7 * 24 + 1);
+        let young = cluster.db_key("young", 60 * 24);
+        cluster.pass(HOUR * 24 * 5);
+        cluster.wait_for(1);
+        assert_eq!(warned(&received(&webhook)), BTreeMap::from([("other", vec![3])]));
+        let nearer = json!({"expires_at": format(start_of_time() + TimeDelta::hours(5 * 24 + 12))});
+        cluster.servers[0].manage("PATCH", &format!("/v1/keys/{}", young.id), Some(&nearer)).ok();
+        for _ in 0..3 {
+            cluster.pass(Duration::from_secs(60));
+        }
+        cluster.wait_for(2);
+        assert_eq!(warned(&received(&webhook)), BTreeMap::from([("young", vec![3])]));
+    }
+}
+
+on_both! {
     fn what_could_not_be_told_for_an_hour_arrives_once(backend) {
         let gone = Upstream::start();
         let address = gone.address;
@@ -225,13 +245,16 @@ on_both! {
         let webhook = Upstream::start();
         webhook.answer_with(503);
         let cluster = Cluster::start(backend, 2, send_to(webhook.address));
-        let keys = ["kept", "revoked", "rotated"].map(|name| cluster.db_key(name, 20 * 24));
+        let keys = ["kept", "revoked", "rotated", "nearer"].map(|name| cluster.db_key(name, 20 * 24));
         cluster.db_key("expired", 7 * 24 + 1);
         // Of a key with a short life, less is told.
         let of_old = "UPDATE api_keys SET created_at = '2026-01-01 00:00:00' WHERE name = 'expired'";
         cluster.database.db_execute(of_old);
         cluster.pass(HOUR * 24 * 7);
-        eventually("all were tried", || cluster.db_count("error IS NOT NULL") == 4);
+        eventually("all were tried", || cluster.db_count("error IS NOT NULL") == 5);
+        let end = format(cluster.servers[0].bitting.time.now() + TimeDelta::days(2));
+        let nearer = json!({"expires_at": end});
+        cluster.servers[0].manage("PATCH", &format!("/v1/keys/{}", keys[3].id), Some(&nearer)).ok();
         cluster.servers[0].revoke(&keys[1]);
         let later = format(start_of_time() + TimeDelta::days(300));
         let path = format!("/v1/keys/{}/rotate", keys[2].id);
@@ -239,7 +262,10 @@ on_both! {
         webhook.take();
         webhook.answer_with(200);
         cluster.pass(HOUR);
-        cluster.wait_for(1);
-        assert_eq!(warned(&received(&webhook)), BTreeMap::from([("kept", vec![14])]));
+        cluster.wait_for(2);
+        let told = received(&webhook);
+        assert_eq!(warned(&told), BTreeMap::from([("kept", vec![14]), ("nearer", vec![3])]));
+        let of_nearer = told.iter().find(|message| message.key_name() == "nearer").unwrap();
+        assert_eq!(of_nearer.body["data"]["key"]["expires_at"], end);
     }
 }
