@@ -98,7 +98,8 @@ impl Bitting {
         match done {
             Ok(Some(done)) => Ok(done),
             Ok(None) => {
-                self.note_failure(name, admitted.failures(), client)?;
+                let who = email.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.note_failure(&who, admitted.failures(), client)?;
                 Err(Error::WrongPassword)
             }
             Err(undecided) => {
