@@ -76,7 +76,9 @@ fn by_expiry(query: Query, filter: &KeyFilter, now: Moment) -> Query {
     };
     match filter.expiry {
         None => query,
-        Some(ExpiryFilter::Soon) => query.filter(table::expires_at.le((now + SOON).naive_utc())),
+        Some(ExpiryFilter::Soon) => query
+            .filter(table::expires_at.le((now + SOON).naive_utc()))
+            .filter(table::expires_at.gt(now.naive_utc())),
         Some(ExpiryFilter::Never) => query.filter(table::expires_at.is_null()),
         Some(ExpiryFilter::Dated) => query.filter(table::expires_at.is_not_null()),
     }
