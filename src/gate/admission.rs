@@ -156,6 +156,18 @@ impl PendingCount {
         self.counted = false;
     }
 
+    /// Gives back what the request has taken from its key's rate limit: it is refused for another limit.
+    pub fn give_back_rate(&mut self) {
+        if let (Some(key), Some(standing)) = (self.key, &mut self.standing)
+            && standing.taken
+        {
+            self.door.gate.index.limiter.give_back_rate(key, standing.limits);
+            if let Some(left) = &mut standing.remaining.rate {
+                left.requests = left.requests.saturating_add(1);
+            }
+        }
+    }
+
     /// Counts the request as one of a credential that had ended already: it did so while the
     /// request was still coming in.
     pub fn ended_meanwhile(&mut self) {

@@ -263,7 +263,7 @@ impl KeyUse {
         self.give_back_quota(limits, moment);
     }
 
-    fn give_back_to_bucket(&self, limits: &KeyLimits) {
+    pub(super) fn give_back_to_bucket(&self, limits: &KeyLimits) {
         if let Some(limit) = limits.rate_limit {
             self.full_at.fetch_sub(Bucket::of(limit).cost, Ordering::Relaxed);
         }

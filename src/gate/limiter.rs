@@ -181,6 +181,13 @@ impl Limiter {
         }
     }
 
+    /// Gives back to the rate limit alone what a request has taken that another limit refuses.
+    pub(super) fn give_back_rate(&self, key: KeyNumber, number: LimitsNumber) {
+        if let Some((used, limits)) = self.account(key, number) {
+            used.give_back_to_bucket(limits);
+        }
+    }
+
     /// Gives back to the quota what a request has taken that is not counted as accepted: the figures,
     /// from which the quota is read anew, hold none for it.
     pub(super) fn give_back_quota(&self, key: KeyNumber, number: LimitsNumber, moment: Moment) {

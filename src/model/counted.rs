@@ -1,5 +1,6 @@
 //! What requests are counted under besides the resources of a catalog: resources that have left the
-//! configuration, and those of connections. Names are added while a server runs, and never taken away.
+//! configuration, and those of connections. Names are added while a server runs, and the last one that a
+//! number was given to stands.
 
 use super::scope::{Access, OTHER, ResourceName, Scope};
 
@@ -13,21 +14,23 @@ pub struct ResourceNumber(pub u16);
 pub struct CountedNames(boxcar::Vec<(ResourceNumber, ResourceName)>);
 
 impl CountedNames {
-    /// Learns what is counted under a number.
+    /// Learns what is counted under a number: another thing than before only where the database was set
+    /// back, and gives its numbers out again.
     pub fn learn(&self, number: ResourceNumber, name: ResourceName) {
-        if self.name_of(number).is_none() {
+        if self.name_of(number) != Some(&name) {
             self.0.push((number, name));
         }
     }
 
     /// What is counted under a number.
     pub fn name_of(&self, number: ResourceNumber) -> Option<&ResourceName> {
-        self.all().find(|(known, _)| *known == number).map(|(_, name)| name)
+        self.all().filter(|(known, _)| *known == number).last().map(|(_, name)| name)
     }
 
     /// The number that requests of this name are counted under.
     pub fn number_of(&self, name: &ResourceName) -> Option<ResourceNumber> {
-        self.all().find(|(_, known)| known == name).map(|(number, _)| *number)
+        let numbers = self.all().filter(|(_, known)| known == name).map(|(number, _)| *number);
+        numbers.filter(|number| self.name_of(*number) == Some(name)).last()
     }
 
     /// The scope at a connection whose requests are counted under a number, if they are one's.

@@ -138,9 +138,15 @@ fn judge(kind: Kind, answer: Result<Answer, Fault>) -> Judged {
     if body.is_ok() && answer.status().is_success() && is_proof(kind, &json) {
         return (TestResult::Ok, None, accounts(kind, &json));
     }
-    if matches!(status, 401 | 403) || is_refusal(kind, status, &json) {
+    // What stands before a vendor's API refuses with a page of its own.
+    let is_vendors = kind == Kind::Http || !json.is_null();
+    if status == 401 || (status == 403 && is_vendors) || is_refusal(kind, status, &json) {
         let why = format!("the vendor does not accept the credential (status {status})");
         return (TestResult::Rejected, Some(why), Vec::new());
+    }
+    if status == 429 || status >= 500 {
+        let why = format!("the vendor answers status {status} for now, so it cannot be tested");
+        return (TestResult::Unexpected, Some(why), Vec::new());
     }
     if let Err(why) = body {
         return (TestResult::Unexpected, Some(format!("status {status}: {why}")), Vec::new());

@@ -21,6 +21,8 @@ use crate::store::database::transaction::AdvisoryLock;
 
 /// How often a connection is tested at most because of what its vendor has answered.
 const SUSPICION: Duration = Duration::seconds(60);
+/// How long after one that said nothing of the credential there is another test.
+const AGAIN: Duration = Duration::minutes(5);
 
 impl Bitting {
     /// Tests a connection now.
@@ -65,6 +67,11 @@ impl Bitting {
         };
         for connection in all.iter().filter(usable) {
             let last = connection.test.as_ref().map_or(connection.created_at, |test| test.at);
+            // What may be otherwise in a moment is looked at again sooner.
+            let passing = connection.test.as_ref().is_some_and(|test| {
+                matches!(test.result, TestResult::Unreachable | TestResult::Unexpected)
+            });
+            let due = if passing { due.max(self.time.believed() - AGAIN) } else { due };
             let is_due = last <= due;
             if !is_due || !self.claim(connection.number, due)? {
                 continue;

@@ -19,8 +19,8 @@ const KEPT: Duration = Duration::days(90);
 pub struct ViaWrite {
     /// The key it was made with.
     pub key: KeyId,
-    /// The scope that it made use of.
-    pub scope: Scope,
+    /// The scope that it made use of; none where any opens it.
+    pub scope: Option<Scope>,
     /// The row of the connection's table that it belongs to.
     pub row: String,
     /// The status the vendor answered with, if it did.
@@ -37,7 +37,8 @@ impl Bitting {
     pub fn note_via_write(&self, written: &ViaWrite) -> Result<()> {
         let ViaWrite { key, scope, row, status, client } = written;
         let origin = Origin { client: client.clone(), ..Origin::server() };
-        let detail = json!({"scope": scope.to_string(), "row": row, "status": status});
+        let detail =
+            json!({"scope": scope.as_ref().map(Scope::to_string), "row": row, "status": status});
         let (now, key) = (self.time.now(), Some(key.to_string()));
         self.database.write(|database| {
             audit::insert(database, now, Action::ViaWrite, &origin, key, &detail)

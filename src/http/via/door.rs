@@ -25,7 +25,6 @@ pub async fn via(
 ) -> HttpResponse {
     let state = SharedState::new(state);
     let (asked, route, Judged { verdict, mut count }) = judged(&request, &state).await;
-    let standing = count.standing();
     let answered = match (verdict, &asked.connection, &asked.found) {
         (Ok(key), Some(connection), Found::Row(row)) => {
             let via =
@@ -35,6 +34,10 @@ pub async fn via(
             let status =
                 answered.as_ref().map_or_else(ResponseError::status_code, HttpResponse::status);
             count.answered_elsewhere(status.as_u16());
+            let code = answered.as_ref().err().map(Problem::code);
+            if matches!(code, Some(Code::RateLimited | Code::ConnectionBusy)) {
+                count.give_back_rate();
+            }
             answered
         }
         (Ok(_), _, _) => Err(Problem::new(Code::NotFound, "There is no such connection.")),
@@ -44,6 +47,7 @@ pub async fn via(
         Ok(response) => (response.status(), VENDOR),
         Err(problem) => (problem.status_code(), problem.code().as_str()),
     };
+    let standing = count.standing();
     if status.is_client_error() || status.is_server_error() {
         let method = known_method(request.method().as_str());
         let address = client_address(request.head(), &state.settings);

@@ -99,7 +99,12 @@ impl Via<'_> {
         }
         let whole = demand_whole(answered.answer.status());
         let encoded = |why: Encoded| Fault::Invalid(why.to_string());
-        let zipped = whole.and_then(|()| is_zipped(answered.answer.headers()).map_err(encoded));
+        let bodiless =
+            matches!(answered.answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let zipped = whole.and_then(|()| match bodiless {
+            true => Ok(false),
+            false => is_zipped(answered.answer.headers()).map_err(encoded),
+        });
         let zipped = zipped.map_err(|fault| self.failed(&fault))?;
         self.look_after_credential(answered.answer.status()).await?;
         Ok(self.give(answered, zipped, secrets, place))
@@ -179,13 +184,17 @@ impl Via<'_> {
     /// The record of what this request may change at the vendor's, so that there is an answer to who
     /// did it; none of what only reads.
     fn pending_write(&self, key: KeyCaller) -> Option<PendingWrite> {
-        let scope = self.row.scope().filter(|scope| scope.access == Access::Write)?;
+        let scope = self.row.scope();
+        let of_method = || Access::of_method(self.request.method().as_str());
+        if scope.map_or_else(of_method, |scope| scope.access) == Access::Read {
+            return None;
+        }
         let id = RequestId::of(self.request, self.state);
         let address = client_address(self.request.head(), &self.state.settings);
         let request_id = Some(id.as_str().to_owned());
         let written = ViaWrite {
             key: key.id(),
-            scope: scope.at(&self.connection.handle),
+            scope: scope.map(|scope| scope.at(&self.connection.handle)),
             row: self.row.to_string(),
             status: None,
             client: ClientInfo { address, user_agent: None, request_id },
@@ -231,7 +240,9 @@ impl Via<'_> {
         let handle = self.connection.handle.as_str();
         let here = address(self.request, handle, self.state);
         let links = Links::new(self.connection.origin.as_str(), &here).in_answer_to(self.target);
-        let json = is_json(&head.headers);
+        let hidden = self.hidden();
+        // What is to be hidden is looked for whatever the vendor calls its answer.
+        let json = is_json(&head.headers) || !hidden.is_empty();
         let changes = json || zipped;
         let size = match size_of(self.request, head.status, &head.headers, &body) {
             // Its length changes with its links, or with its encoding.
@@ -250,7 +261,7 @@ impl Via<'_> {
         let now = self.state.bitting.time.now().timestamp();
         returned.give(&head, now, response.headers_mut());
         let rewriting = if json {
-            Rewriting::of_json(secrets, links, self.hidden())
+            Rewriting::of_json(secrets, links, hidden)
         } else {
             Rewriting::of_bytes(secrets)
         };

@@ -13,30 +13,42 @@ use super::mask::masked;
 use crate::http::forwarding::headers::{HOP_BY_HOP, among, named_by_connection};
 use crate::http::request_id::RequestId;
 
-/// What is about the vendor's own pages and connections, and no part of an answer; and the encoding,
-/// which is undone.
-const KEPT_BACK: [&str; 17] = [
+/// What is about the vendor's own pages, connections, proxies and limits, and no part of an answer; the
+/// encoding, which is undone; and digests, which do not fit what was changed.
+const KEPT_BACK: [&str; 27] = [
+    "accept-ranges",
     "alt-svc",
     "clear-site-data",
+    "content-digest",
     "content-encoding",
+    "content-md5",
     "content-security-policy",
     "content-security-policy-report-only",
+    "digest",
     "nel",
     "proxy-authentication-info",
     "proxy-status",
+    "ratelimit",
+    "ratelimit-policy",
     "refresh",
     "report-to",
     "reporting-endpoints",
+    "repr-digest",
     "server",
     "set-cookie",
     "set-cookie2",
     "strict-transport-security",
     "www-authenticate",
+    "x-lighttpd-send-file",
     "x-powered-by",
+    "x-reproxy-url",
+    "x-sendfile",
 ];
 
 /// The beginning of headers with which a vendor lets browsers in: they are not to go by these.
 const CORS: &str = "access-control-";
+/// The beginning of headers by which a server commands nginx.
+const ACCEL: &str = "x-accel-";
 /// What is ours to say.
 const OURS: &str = "x-bitting-";
 
@@ -102,6 +114,7 @@ fn goes_on(name: &str) -> bool {
     !(HOP_BY_HOP.contains(&name)
         || KEPT_BACK.contains(&name)
         || name.starts_with(CORS)
+        || name.starts_with(ACCEL)
         || name.starts_with(OURS)
         || [VENDOR_STATUS, VENDOR_REQUEST_ID].iter().any(|ours| name == ours.as_str())
         || *name == *CONTENT_LENGTH.as_str())

@@ -17,6 +17,11 @@ use super::kind::Kind;
 const LONGEST: usize = 1000;
 /// From this length on, the end of a secret tells which it is without telling what it is.
 const LONG_ENOUGH: usize = 20;
+/// Fewer characters stand in much that has nothing to do with a credential, so that they are hidden only
+/// where there are no more.
+const TELLING: usize = 8;
+/// A password of fewer characters is none: the name of the user is the secret then.
+const LEAST: usize = 4;
 /// How many characters of its end are shown.
 const SHOWN: usize = 4;
 
@@ -184,12 +189,19 @@ impl VendorCredential {
         Some((name.into(), Zeroizing::new(value)))
     }
 
-    /// Everything that must never be seen in an answer: each field but the name of a user, which may
-    /// be a common word, and what Basic makes of a pair; all of it also as it stands in URLs.
+    /// Everything that must never be seen in an answer: each field that is the secret or some of it, and
+    /// what Basic makes of a pair; all of it also as it stands in URLs. The name of a user may be a common
+    /// word, unless the password is none; and a few characters stand in much that is no secret.
     pub fn secrets(&self) -> Vec<Zeroizing<String>> {
-        let fields = self.0.iter().filter(|(name, _)| name != USER_NAME);
-        let mut secrets: Vec<_> =
-            fields.map(|(_, value)| value.clone()).chain(self.basic()).collect();
+        let (users, others): (Vec<_>, Vec<_>) =
+            self.0.iter().partition(|(name, _)| name == USER_NAME);
+        let longest = others.iter().map(|(_, value)| value.len()).max().unwrap_or_default();
+        let user_is_secret = longest < LEAST && users.iter().any(|(_, v)| v.len() >= TELLING);
+        let least = if user_is_secret { TELLING } else { TELLING.min(longest) };
+        let fields = if user_is_secret { users } else { others };
+        let fields = fields.into_iter().map(|(_, value)| value.clone());
+        let mut secrets: Vec<_> = fields.filter(|value| value.len() >= least).collect();
+        secrets.extend(self.basic());
         let encoded: Vec<_> = secrets.iter().flat_map(|secret| in_urls(secret)).collect();
         for text in encoded {
             if !secrets.contains(&text) {
@@ -352,6 +364,15 @@ mod tests {
         let basic = ["==", "%3D%3D", "%3d%3d"].map(|end| format!("YWRtaW46aHVudGVyMg{end}"));
         let [plain, large, small] = &basic;
         assert_eq!(hidden, ["hunter2", plain, large, small], "a name may be a common word");
+        let hides = |credential: VendorCredential, text: &str| {
+            credential.secrets().iter().any(|secret| secret.as_str() == text)
+        };
+        let keyed = || parse(Kind::Http, "realkey-1234567890\nx").unwrap();
+        assert!(hides(keyed(), "realkey-1234567890") && !hides(keyed(), "x"));
+        let named = || parse(Kind::Http, "ada@example.com\nhunter2").unwrap();
+        assert!(hides(named(), "hunter2") && !hides(named(), "ada@example.com"));
+        let numbered = || VendorCredential::parse(&fields, "12345\nlong-secret").unwrap();
+        assert!(hides(numbered(), "long-secret") && !hides(numbered(), "12345"));
         let odd = parse(Kind::CallRail, "p@ss!w/rd").unwrap().secrets();
         let hides = |text: &str| odd.iter().any(|secret| secret.as_str() == text);
         for text in

@@ -1,5 +1,16 @@
 //! What a part of a path's pattern stands for.
 
+use crate::model::request_path::{may_be_taken_for, read_loosely};
+
+/// How a path is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// As it is written.
+    Exact,
+    /// As some servers may read it; it is read loosely already.
+    Loose,
+}
+
 /// A part of a pattern between slashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Segment {
@@ -37,8 +48,12 @@ impl Segment {
         }
     }
 
-    /// Whether a part of a path is one of these; `same` compares texts.
-    pub(super) fn fits(&self, text: &str, same: fn(&str, &str) -> bool) -> bool {
+    /// Whether a part of a path is one of these.
+    pub(super) fn fits(&self, text: &str, reading: Reading) -> bool {
+        let same = |literal: &str, text: &str| match reading {
+            Reading::Exact => literal == text,
+            Reading::Loose => may_be_taken_for(text, &read_loosely(literal)),
+        };
         match self {
             Self::Literal(literal) => same(literal, text),
             Self::Variable { name, suffix } => {
@@ -46,7 +61,8 @@ impl Segment {
                 let parts = end.and_then(|end| text.split_at_checked(end));
                 // Before a format such as `.json`, a dot might begin another one.
                 parts.is_some_and(|(value, end)| {
-                    let plain = suffix.is_empty() || !value.contains('.');
+                    let loose = reading == Reading::Loose;
+                    let plain = suffix.is_empty() || !value.contains('.') || loose;
                     let of_kind = name != "version" || is_version(value);
                     same(suffix, end) && !value.is_empty() && plain && of_kind
                 })

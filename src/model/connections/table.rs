@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::segment::Segment;
+use super::segment::{Reading, Segment};
 use super::vendor_target::is_clear;
-use crate::model::request_path::{may_be_taken_for, read_loosely};
+use crate::model::request_path::read_loosely;
 use crate::model::request_rule::RequestRule;
 use crate::model::scope::Scope;
 
@@ -143,15 +143,20 @@ impl Row {
         same && !self.is_unsent()
     }
 
-    fn fits(&self, path: &str, same: fn(&str, &str) -> bool) -> bool {
+    fn fits(&self, path: &str, reading: Reading) -> bool {
         let mut texts = path.split('/');
-        let fits = |segment: &Segment| texts.next().is_some_and(|text| segment.fits(text, same));
+        let fits = |segment: &Segment| texts.next().is_some_and(|text| segment.fits(text, reading));
         self.segments.iter().all(fits) && texts.next().is_none()
     }
 
-    /// What makes one pattern closer to a path than another: the earlier segment that is literal.
-    fn closeness(&self) -> impl Iterator<Item = bool> {
-        self.segments.iter().map(|segment| matches!(segment, Segment::Variable { .. }))
+    /// What makes one pattern closer to a path than another: the earlier segment that is literal, or has
+    /// a format where the other has none.
+    fn closeness(&self) -> impl Iterator<Item = u8> {
+        self.segments.iter().map(|segment| match segment {
+            Segment::Literal(_) => 0,
+            Segment::Variable { suffix, .. } if !suffix.is_empty() => 1,
+            Segment::Variable { .. } => 2,
+        })
     }
 }
 
@@ -230,14 +235,14 @@ impl Table {
             return Err(NoRow::Path);
         }
         let offered = || self.0.iter().filter(|row| offers.standing || !row.marks.standing);
-        let closest = closest(offered(), path, |a, b| a == b).ok_or(NoRow::Path)?;
         // A server that reads it loosely would serve another row.
-        let of_any_spelling = closest_of_all(&self.0, &read_loosely(path));
+        let of_any_spelling = closest(self.0.iter(), &read_loosely(path), Reading::Loose);
+        let closest = closest(offered(), path, Reading::Exact).ok_or(NoRow::Path)?;
         if of_any_spelling.is_some_and(|other| !other.closeness().eq(closest.closeness())) {
             return Err(NoRow::Path);
         }
         let there = || {
-            let same = |row: &&Arc<Row>| row.fits(path, |a, b| a == b);
+            let same = |row: &&Arc<Row>| row.fits(path, Reading::Exact);
             offered().filter(same).filter(|row| row.closeness().eq(closest.closeness()))
         };
         let methods = || there().map(|row| row.method().to_owned()).collect();
@@ -248,13 +253,9 @@ impl Table {
 fn closest<'a>(
     rows: impl Iterator<Item = &'a Arc<Row>>,
     path: &str,
-    same: fn(&str, &str) -> bool,
+    reading: Reading,
 ) -> Option<&'a Arc<Row>> {
-    rows.filter(|row| row.fits(path, same)).min_by(|a, b| a.closeness().cmp(b.closeness()))
-}
-
-fn closest_of_all<'a>(rows: &'a [Arc<Row>], loose_path: &str) -> Option<&'a Arc<Row>> {
-    closest(rows.iter(), loose_path, |literal, text| may_be_taken_for(text, &read_loosely(literal)))
+    rows.filter(|row| row.fits(path, reading)).min_by(|a, b| a.closeness().cmp(b.closeness()))
 }
 
 impl FromIterator<Row> for Table {
@@ -299,6 +300,7 @@ mod tests {
             "DELETE /users agents:write",
             "GET /{version}/jobs any",
             "POST /notes/{id} notes:write",
+            "POST /notes/{id}.csv export:write",
             "POST /notes/a:purge admin:write",
             "GET /articles/ knowledge_base:read",
         ]);
@@ -332,6 +334,8 @@ mod tests {
             ("POST /notes/a:purge.json", "nothing"),
             ("POST /notes/a:purge.", "nothing"),
             ("POST /notes/b.json", "POST /notes/{id} notes:write"),
+            ("POST /notes/b.csv", "POST /notes/{id}.csv export:write"),
+            ("POST /notes/b.csv.csv", "nothing"),
             ("GET /v10/jobs", "nothing"),
             ("GET /articles/", "GET /articles/ knowledge_base:read"),
             ("GET /articles", "nothing"),

@@ -374,3 +374,28 @@ on_both! {
         assert!(!shown.body.contains("<dt>Offers"), "it offers what its rules say");
     }
 }
+
+on_both! {
+    fn a_write_that_any_scope_opens_is_recorded_and_commands_to_proxies_are_kept(backend) {
+        let vendor = Vendor::start(|_, _| {
+            Reply::json(200, &json!({}))
+                .with("X-Accel-Redirect", "/internal")
+                .with("RateLimit", "\"theirs\";r=3;t=1")
+                .with("Content-Digest", "sha-256=:AA==:")
+        });
+        let ours = Operator::new(backend, &[&vendor]);
+        let rules = ["--untested", "--rule", "DELETE /v1/gone/{id} any", "--rule", READ];
+        add(&ours, &vendor, &rules).unwrap();
+        let server = ours.serve(ConnectionOptions::default());
+        let key = server.key("things:read@crm");
+        let answer = server.call(&key, "DELETE", "/via/crm/v1/gone/7", None);
+        answer.expect(200, "");
+        for name in ["x-accel-redirect", "ratelimit", "content-digest"] {
+            assert_eq!(answer.header(name), "", "{answer:#?}");
+        }
+        let events = || server.manage("GET", "/v1/audit?action=via.write", None).ok()["data"].clone();
+        crate::support::eventually("it is recorded", || !events().as_array().unwrap().is_empty());
+        let detail = &events()[0]["detail"];
+        assert_eq!((&detail["scope"], &detail["status"]), (&json!(null), &json!(200)));
+    }
+}

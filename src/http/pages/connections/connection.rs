@@ -51,6 +51,7 @@ struct Shown {
     state: StatePill,
     disabled: bool,
     locked: bool,
+    has_test: bool,
     /// What is wrong with it, in a sentence.
     fault: Option<String>,
     tested: Option<(When, String, i64)>,
@@ -69,6 +70,7 @@ impl Shown {
         };
         let now = bitting.time.now();
         let (state, fault) = bitting.state_of(&connection);
+        let has_test = connection.profile.test_target(connection.kind).is_some();
         let Connection { profile, test, .. } = connection;
         let limit = |words: &str, limit: Option<_>| {
             limit.map(|limit: RateLimit| format!("{limit} {words}"))
@@ -96,6 +98,7 @@ impl Shown {
             test_path: profile.test_path,
             disabled: state == ConnectionState::Disabled,
             locked: state == ConnectionState::Locked,
+            has_test,
             state: StatePill::of(state),
             fault,
             tested: test

@@ -54,7 +54,7 @@ fn label(field: &str) -> String {
 pub fn read(groups: &FieldGroups, form: &Form) -> Result<VendorCredential, FieldErrors> {
     let typed = fields_of(groups);
     let given = typed.iter().map(|field| {
-        let name = field.name.trim_start_matches("credential_");
+        let name = field.name.strip_prefix("credential_").unwrap_or(&field.name);
         (name, Some(form.text(&field.name).trim()))
     });
     VendorCredential::of(groups, given).map_err(|why| FieldErrors::one("credential", why))

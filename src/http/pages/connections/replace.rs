@@ -24,6 +24,7 @@ struct CredentialPage {
     handle: String,
     kind_words: &'static str,
     fields: Vec<CredentialField>,
+    untested: bool,
     errors: FormErrors,
 }
 
@@ -34,13 +35,14 @@ pub async fn form(
     handle: Id<Handle>,
 ) -> Result<HttpResponse, Problem> {
     let nothing = Refused { status: StatusCode::OK, errors: FormErrors::default() };
-    show(&viewer, &state, handle.0, nothing).await
+    show(&viewer, &state, handle.0, false, nothing).await
 }
 
 async fn show(
     viewer: &Viewer,
     state: &State,
     handle: Handle,
+    untested: bool,
     refused: Refused,
 ) -> Result<HttpResponse, Problem> {
     let principal = viewer.principal.clone();
@@ -50,6 +52,7 @@ async fn show(
         handle: found.handle.to_string(),
         kind_words: kind_words(found.kind),
         fields: fields_of(&found.credential_fields()),
+        untested,
         errors: refused.errors,
     };
     page(refused.status, &template)
@@ -63,9 +66,9 @@ pub async fn replace(
     sent: Form,
 ) -> Result<HttpResponse, Problem> {
     let (principal, at) = (viewer.principal.clone(), handle.0.clone());
+    let untested = sent.text("untested") == "yes";
     let set = state.run_with_vendor(move |bitting| {
         let present = bitting.find_connection(&principal, &handle.0)?;
-        let untested = sent.text("untested") == "yes";
         match read(&present.credential_fields(), &sent) {
             Ok(credential) => {
                 let set =
@@ -77,6 +80,6 @@ pub async fn replace(
     });
     match set.await? {
         Ok(_) => Ok(see_other(&format!("/connections/{at}"))),
-        Err(refused) => show(&viewer, &state, at, refused).await,
+        Err(refused) => show(&viewer, &state, at, untested, refused).await,
     }
 }
