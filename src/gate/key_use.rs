@@ -189,7 +189,7 @@ pub struct KeyUse {
     limits: AtomicU32,
     /// The uptime at which the bucket is full, in nanoseconds.
     full_at: AtomicI64,
-    /// How many requests were accepted in a window, and its number.
+    /// How many requests were accepted in a window, and its number; in a day's without a quota.
     used: AtomicU64,
     reading: Mutex<Reading>,
 }
@@ -210,15 +210,21 @@ impl KeyUse {
     /// Takes one request from what is left.
     pub(super) fn take(&self, limits: &KeyLimits, now: Now) -> Result<Remaining, Exhausted> {
         // Looked at first, so that a request that is over the quota takes nothing from the bucket.
-        let window = limits.quota.map(|quota| (quota, Window::of(Some(quota), now.moment)));
-        if let Some((quota, window)) = &window
-            && counted(self.used.load(Ordering::Relaxed), window) >= quota.requests.into()
+        let window = Window::of(limits.quota, now.moment);
+        if let Some(quota) = limits.quota
+            && counted(self.used.load(Ordering::Relaxed), &window) >= quota.requests.into()
         {
             return Err(Exhausted::Quota { seconds: window.seconds_left(now.moment) });
         }
         let rate = limits.rate_limit.map(|limit| self.take_from_bucket(limit, now.uptime));
         let rate = rate.transpose()?;
-        let quota = window.map(|(quota, window)| self.take_from_quota(quota, &window, now.moment));
+        let quota = limits.quota.map(|quota| self.take_from_quota(quota, &window, now.moment));
+        if limits.quota.is_none() {
+            // A quota that it gets later that day begins with these.
+            let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
+                Some(pack(counted(packed, &window) + 1, &window))
+            });
+        }
         // Another worker may have taken the last one meanwhile.
         let quota = quota.transpose().inspect_err(|_| self.give_back_to_bucket(limits))?;
         Ok(Remaining { rate, quota })
@@ -271,12 +277,10 @@ impl KeyUse {
 
     /// Gives one request back to the quota alone.
     pub(super) fn give_back_quota(&self, limits: &KeyLimits, moment: Moment) {
-        if let Some(quota) = limits.quota {
-            let window = Window::of(Some(quota), moment);
-            let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
-                counted(packed, &window).checked_sub(1).map(|count| pack(count, &window))
-            });
-        }
+        let window = Window::of(limits.quota, moment);
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
+            counted(packed, &window).checked_sub(1).map(|count| pack(count, &window))
+        });
     }
 
     /// What is left, without taking anything.
@@ -299,7 +303,8 @@ impl KeyUse {
     /// Goes over to other limits: as many requests as were missing from the old bucket are missing
     /// from the new one, as far as it holds so many.
     pub(super) fn change(&self, number: u32, old: Option<&KeyLimits>, new: &KeyLimits, now: i64) {
-        if self.limits.swap(number, Ordering::Relaxed) == number {
+        // Without a rate limit in between, the bucket stays what it was under the one before.
+        if new.rate_limit.is_none() || self.limits.swap(number, Ordering::Relaxed) == number {
             return;
         }
         let old = old.and_then(|limits| limits.rate_limit).map(Bucket::of);
@@ -310,13 +315,6 @@ impl KeyUse {
                 Some(now + missing.saturating_mul(new.cost).min(new.size))
             });
         }
-    }
-
-    /// Begins to count for a quota: what was accepted before there was one is learnt from the database,
-    /// whichever server it was.
-    pub(super) fn begin_quota(&self) {
-        self.used.store(0, Ordering::Relaxed);
-        *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = Reading::default();
     }
 
     /// Notes that a request this process accepted in a minute is written, `n` times.

@@ -129,17 +129,10 @@ impl Limiter {
                 &self.uses[place]
             }
         };
-        let before = LimitsNumber(used.current.swap(limits.0, Ordering::Relaxed));
-        if before != limits && self.have_quota(limits) {
-            if !self.have_quota(before) {
-                used.begin_quota();
-            }
+        let counts = self.limits(limits).is_some_and(|limits| limits.quota.is_some());
+        if used.current.swap(limits.0, Ordering::Relaxed) != limits.0 && counts {
             lock(&self.due).new.insert(key);
         }
-    }
-
-    fn have_quota(&self, number: LimitsNumber) -> bool {
-        self.limits(number).is_some_and(|limits| limits.quota.is_some())
     }
 
     fn find(&self, key: u32) -> Option<&KeyUse> {
@@ -167,11 +160,15 @@ impl Limiter {
         let Some((used, limits)) = self.account(key, number) else {
             return Ok(Remaining::default());
         };
+        self.go_over(used, number, limits, now);
+        used.take(limits, now).map_err(|why| (why, used.remaining(limits, now)))
+    }
+
+    fn go_over(&self, used: &KeyUse, number: LimitsNumber, limits: &KeyLimits, now: Now) {
         let before = used.used_under();
         if before != number.0 {
             used.change(number.0, self.limits(LimitsNumber(before)), limits, now.uptime);
         }
-        used.take(limits, now).map_err(|why| (why, used.remaining(limits, now)))
     }
 
     /// Gives back what a request has taken that is judged once more.
@@ -198,8 +195,11 @@ impl Limiter {
 
     /// What is left of a key's limits.
     pub fn remaining(&self, key: KeyNumber, number: LimitsNumber, now: Now) -> Remaining {
-        let account = self.account(key, number);
-        account.map(|(used, limits)| used.remaining(limits, now)).unwrap_or_default()
+        let Some((used, limits)) = self.account(key, number) else {
+            return Remaining::default();
+        };
+        self.go_over(used, number, limits, now);
+        used.remaining(limits, now)
     }
 
     /// The limits that a key has now, if they are on the number of requests.

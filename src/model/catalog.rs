@@ -90,7 +90,7 @@ pub struct Catalog {
     /// The place of the resource at each prefix of paths.
     by_path: foldhash::HashMap<String, u8>,
     /// The prefixes, read loosely.
-    loose_paths: Vec<String>,
+    loose_paths: Vec<(String, u8)>,
     /// Whether that differs for one.
     has_loose_paths: bool,
     /// The most segments that a prefix has.
@@ -122,7 +122,7 @@ impl Catalog {
             catalog.by_name.insert(resource.name.clone(), place);
             for path in &resource.requests.paths {
                 catalog.by_path.entry(path.clone()).or_insert(place);
-                catalog.loose_paths.push(read_loosely(path).into_owned());
+                catalog.loose_paths.push((read_loosely(path).into_owned(), place));
                 catalog.has_loose_paths |= reads_loosely(path);
                 catalog.deepest = catalog.deepest.max(path.matches('/').count());
             }
@@ -180,17 +180,19 @@ impl Catalog {
     }
 
     /// Whether a server that reads a path loosely (`read_loosely`), as many do, would find a longer
-    /// prefix in it.
+    /// prefix in it, of another resource.
     pub fn depends_on_spelling(&self, path: &str) -> bool {
         // Otherwise both look-ups are the same.
-        if !self.has_loose_paths && !reads_loosely(path) && !path.contains(['.', '%']) {
+        if !self.has_loose_paths && !reads_loosely(path) && !path.contains('.') {
             return false;
         }
         let depth = |path: &str| path.split('/').count();
+        let known = |prefix| Some((depth(prefix), *self.by_path.get(prefix)?));
+        let (found, place) = self.prefixes(path).filter_map(known).last().unwrap_or((0, u8::MAX));
         let loose = read_loosely(path);
-        let may_lead = self.loose_paths.iter().filter(|prefix| may_begin(prefix, &loose));
-        let leads = self.prefixes(path).filter(|prefix| self.by_path.contains_key(*prefix));
-        may_lead.map(|prefix| depth(prefix)).max() > leads.map(depth).max()
+        self.loose_paths.iter().any(|(prefix, other)| {
+            *other != place && depth(prefix) > found && may_begin(prefix, &loose)
+        })
     }
 
     /// What a prefix may be of a path.

@@ -147,6 +147,7 @@ mod tests {
             ("GET /orders/lines%20", "Ambiguous"),
             ("GET /orders/7.json", "orders:read"),
             ("GET /orders/.lines", "orders:read"),
+            ("GET /api/v2/orders.json", "UnknownResource"),
             ("GET /orders.json", "UnknownResource"),
             ("POST /orders:purge.json", "UnknownResource"),
             ("GET /orders/7/Lines", "orders:read"),
@@ -161,6 +162,41 @@ mod tests {
             (" /orders", "Ambiguous"),
             ("GET, POST /orders", "Ambiguous"),
             ("GET orders", "Ambiguous"),
+        ] {
+            assert_eq!(asked(&catalog, request), wanted, "{request}");
+        }
+    }
+
+    #[test]
+    fn a_spelling_matters_only_where_another_resource_is_found() {
+        let resource = |number, name: &str, paths: &[&str]| {
+            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+            Resource {
+                requests: Requests { paths, ..Requests::default() },
+                ..sample::resource(number, name)
+            }
+        };
+        let catalog = Catalog::new([
+            resource(1, "api", &["/api", "/api/archive"]),
+            resource(2, "schema", &["/api/v1.json", "/api/report.csv"]),
+            resource(4, "cafe", &["/api/caf%C3%A9"]),
+            resource(5, "shop", &["/Shop"]),
+        ]);
+        for (request, wanted) in [
+            ("GET /api/archive.zip", "api:read"),
+            ("GET /api/Archive/1", "api:read"),
+            ("GET /api/v1/orders/9", "api:read"),
+            ("GET /api/v1/orders/9.pdf", "api:read"),
+            ("GET /api/v1/orders/A%20b", "api:read"),
+            ("GET /api/report", "api:read"),
+            ("GET /api/v1.json/x", "schema:read"),
+            ("GET /api/v1.xml", "Ambiguous"),
+            ("GET /api/report.pdf", "Ambiguous"),
+            ("GET /api/caf%C3%A9", "cafe:read"),
+            ("GET /api/caf%C3%89", "Ambiguous"),
+            ("GET /api/CAF%C3%89.html", "Ambiguous"),
+            ("GET /api/caf%C3%A8", "api:read"),
+            ("GET /shop", "UnknownResource"),
         ] {
             assert_eq!(asked(&catalog, request), wanted, "{request}");
         }

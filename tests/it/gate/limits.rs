@@ -181,6 +181,21 @@ on_both! {
 }
 
 on_both! {
+    fn a_rate_limit_that_is_taken_off_and_set_again_locks_nobody_out(backend) {
+        let server = TestServer::start(backend);
+        let key = server.key_with("calls:read", json!({"rate_limit": "3/hour", "quota": "1000/day"}));
+        assert_eq!(accepted(&server, &key, 5), 3);
+        assert_eq!(patch(&server, &key, json!({"rate_limit": null})).status, 200);
+        assert_eq!(accepted(&server, &key, 2), 2);
+        assert_eq!(patch(&server, &key, json!({"rate_limit": "100/minute"})).status, 200);
+        // Also what is refused for another reason says what is left.
+        let refused = get(&server, &key, "/v1/leads");
+        assert!(refused.header("ratelimit").starts_with("\"rate\";r=97;"), "{refused:#?}");
+        assert_eq!(accepted(&server, &key, 5), 5);
+    }
+}
+
+on_both! {
     fn a_quota_counts_what_a_key_used_that_day_before_it_had_one(backend) {
         let server = TestServer::start(backend);
         let key = server.key_with("calls:read", json!({"rate_limit": "1000/second"}));
