@@ -198,8 +198,8 @@ pub fn read_expiry(
     longest.check(expires_at, now).map_err(|message| reader.complain("expires_at", message)).ok()
 }
 
-/// The most scopes one list names.
-const MOST_SCOPES: usize = 100;
+/// The most scopes one list names: more than the resources of any configuration have.
+const MOST_SCOPES: usize = 500;
 
 /// Reads a field that is a list of scopes and not empty.
 pub fn read_scopes_field(

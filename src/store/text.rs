@@ -17,9 +17,11 @@ diesel::define_sql_function! {
 }
 
 /// SQLite's own `lower` knows only the letters of ASCII; this gives the connection one that knows
-/// them all.
+/// them all, and makes one letter of each, as PostgreSQL's does.
 pub(super) fn register_unicode_lower(connection: &mut SqliteConnection) -> Result<()> {
-    let lower = |text: Option<String>| text.map(|text| text.to_lowercase());
+    let of_text =
+        |text: String| text.chars().filter_map(|letter| letter.to_lowercase().next()).collect();
+    let lower = move |text: Option<String>| -> Option<String> { text.map(of_text) };
     Ok(lower_utils::register_impl(connection, lower)?)
 }
 
