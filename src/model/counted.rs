@@ -56,3 +56,25 @@ impl CountedNames {
         self.0.iter().map(|(_, counted)| counted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_given_out_again_is_the_last_ones() {
+        let names = CountedNames::default();
+        let name = |text: &str| text.parse::<ResourceName>().unwrap();
+        let learn = |number, text| names.learn(ResourceNumber(number), name(text));
+        learn(127, "alpha");
+        learn(127, "alpha");
+        assert_eq!(names.names().count(), 1);
+        // The database was set back, and both were made anew in another order.
+        learn(127, "beta");
+        learn(128, "alpha");
+        assert_eq!(names.name_of(ResourceNumber(127)), Some(&name("beta")));
+        assert_eq!(names.number_of(&name("beta")), Some(ResourceNumber(127)));
+        assert_eq!(names.number_of(&name("alpha")), Some(ResourceNumber(128)));
+        assert_eq!(names.number_of(&name("gamma")), None);
+    }
+}

@@ -73,6 +73,7 @@ on_both! {
         let settings = Options { database_url: Some(database.url.clone()), ..Options::default() };
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let bitting = server::open(&server::settings(settings).unwrap(), clock, Missing::Create).unwrap();
+        eventually("there is a connection", || bitting.has_users().is_ok());
         let taken = |process: &str, sequence| {
             let now = bitting.time.now();
             let write = |connection: &mut _| usage::raise_mark(connection, process, sequence, now);

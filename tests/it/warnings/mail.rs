@@ -82,6 +82,28 @@ on_both! {
     }
 }
 
+on_both! {
+    fn a_mail_that_has_waited_goes_to_who_is_responsible_by_then(backend) {
+        let Some(mail) = MailServer::start() else { return };
+        let cluster = mailing(backend, &mail);
+        let server = &cluster.servers[0];
+        let end = format(server.bitting.time.now() + TimeDelta::days(20));
+        let key = server.key_with("calls:read", json!({"expires_at": end}));
+        let assign = |email: &str| {
+            server.db_user(email, json!({}));
+            let path = format!("/v1/keys/{}", key.id);
+            server.manage("PATCH", &path, Some(&json!({"holder": email}))).ok();
+        };
+        // Whom the mail server does not know.
+        assign("nobody@example.com");
+        cluster.pass(Duration::from_secs(7 * 86_400));
+        eventually("it was tried", || cluster.db_count("error IS NOT NULL") == 1);
+        assign("ada@example.com");
+        cluster.pass(Duration::from_secs(7200));
+        assert_eq!(mail.wait_for_mails(1)[0]["to"], json!(["ada@example.com"]));
+    }
+}
+
 #[test]
 fn who_is_not_known_to_the_mail_server_keeps_it_from_nobody() {
     let Some(mail) = MailServer::start() else { return };
