@@ -54,9 +54,9 @@ fn model(resources: &[Resource], method: &str, target: &str) -> Result<Requireme
         .filter(|(_, prefix)| below(&path, prefix))
         .max_by_key(|(_, prefix)| prefix.len());
     let (resource, prefix) = longest.ok_or(Unmapped::UnknownResource)?;
-    let lower = path.to_ascii_lowercase();
-    let of_any_case = prefixes().filter(|(_, prefix)| below(&lower, &prefix.to_ascii_lowercase()));
-    if of_any_case.map(|(_, prefix)| prefix.len()).max() > Some(prefix.len()) {
+    let depth = |prefix: &str| prefix.split('/').count();
+    let mut of_others = prefixes().filter(|(other, _)| other.number != resource.number);
+    if of_others.any(|(_, other)| depth(other) > depth(prefix) && may_lead(&path, other)) {
         return Err(Unmapped::Ambiguous);
     }
     let covered = |rules: &[RequestRule]| rules.iter().any(|rule| covers(rule, method, &path));
@@ -65,6 +65,38 @@ fn model(resources: &[Resource], method: &str, target: &str) -> Result<Requireme
     let open = covered(&resource.requests.open);
     let offered = open || reads || resource.writable;
     Ok(Requirement { resource: resource.number, access, open, offered })
+}
+
+/// Whether a server may find a prefix in a path that decodes both, takes letters of either case for the
+/// same, and what follows a dot for a format.
+fn may_lead(path: &str, prefix: &str) -> bool {
+    let read = |segment: &str| {
+        let decoded = percent_decode_str(segment).decode_utf8_lossy();
+        decoded.chars().flat_map(char::to_lowercase).collect::<String>()
+    };
+    let (path, prefix): (Vec<&str>, Vec<&str>) =
+        (path.split('/').collect(), prefix.split('/').collect());
+    let fits = |(there, wanted): (&&str, &&str)| {
+        let (there, wanted) = (read(there), read(wanted));
+        let name = name_of(&there, |_| true).trim_end_matches(' ').to_owned();
+        let of_format = name_of(&wanted, |first| first.is_ascii_alphabetic());
+        wanted == there || (name != there && (wanted == name || of_format == name))
+    };
+    path.len() >= prefix.len() && path.iter().zip(&prefix).all(fits)
+}
+
+/// What stands before the first format that begins so; a dot at the beginning is none.
+fn name_of(segment: &str, begins: impl Fn(char) -> bool) -> String {
+    let mut parts = segment.split('.');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let first = part.chars().next();
+        if !name.is_empty() && first.map_or(begins('.'), &begins) {
+            break;
+        }
+        name = format!("{name}.{part}");
+    }
+    name
 }
 
 fn covers(rule: &RequestRule, method: &str, path: &str) -> bool {

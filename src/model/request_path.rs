@@ -46,7 +46,8 @@ pub(super) fn read_loosely(path: &str) -> Cow<'_, str> {
             }
         }
     }
-    String::from_utf8_lossy(&loose).to_lowercase().into()
+    // Each letter by itself: a sigma is the same at the end of a word.
+    String::from_utf8_lossy(&loose).chars().flat_map(char::to_lowercase).collect::<String>().into()
 }
 
 /// Whether a server that reads a path loosely may find a prefix in it; both are read loosely already.
