@@ -58,8 +58,8 @@ fn model<'a>(rows: &'a [Row], method: &str, path: &str, standing: bool) -> Resul
         return Err(NoRow::Path);
     }
     let offered = || rows.iter().filter(|row| standing || !row.marks().standing);
-    let exactly = |row: &&Row| fits(row, path, |a, b| a == b);
-    let roughly = |row: &&Row| fits(row, path, |a, b| a.eq_ignore_ascii_case(b));
+    let exactly = |row: &&Row| fits(row, path, false);
+    let roughly = |row: &&Row| fits(row, path, true);
     let closest = offered().filter(exactly).map(variables).min().ok_or(NoRow::Path)?;
     if rows.iter().filter(roughly).map(variables).min().is_some_and(|other| other != closest) {
         return Err(NoRow::Path);
@@ -71,9 +71,30 @@ fn model<'a>(rows: &'a [Row], method: &str, path: &str, standing: bool) -> Resul
     there.iter().find(takes).copied().ok_or_else(|| NoRow::Method(methods()))
 }
 
-/// Which segments of a row's pattern may be several things.
-fn variables(row: &Row) -> Vec<bool> {
-    row.path().split('/').map(|segment| parts(segment).is_some()).collect()
+/// How many things the segments of a row's pattern may be: one, those of a format, or all.
+fn variables(row: &Row) -> Vec<u8> {
+    let kind =
+        |segment| parts(segment).map_or(0, |(_, suffix)| if suffix.is_empty() { 2 } else { 1 });
+    row.path().split('/').map(kind).collect()
+}
+
+/// Whether a server may take a segment for this one that decodes both, takes letters of either case
+/// for the same, and what follows a dot for a format.
+fn may_be(wanted: &str, there: &str) -> bool {
+    let read = |segment: &str| {
+        let decoded = percent_decode_str(segment).decode_utf8_lossy();
+        decoded.chars().flat_map(char::to_lowercase).collect::<String>()
+    };
+    let name = |text: &str, begins: fn(char) -> bool| {
+        let dots = text.char_indices().filter(|(at, c)| *c == '.' && *at > 0);
+        let mut formats =
+            dots.filter(|(at, _)| text[at + 1..].chars().next().map_or(begins('.'), begins));
+        formats.next().map_or(text, |(at, _)| &text[..at]).to_owned()
+    };
+    let (wanted, there) = (read(wanted), read(there));
+    let short = name(&there, |_| true).trim_end_matches(' ').to_owned();
+    let of_format = name(&wanted, |first| first.is_ascii_alphabetic());
+    wanted == there || (short != there && [&wanted, &of_format].contains(&&short))
 }
 
 /// The name and the rest of a segment that may be several things.
@@ -84,7 +105,9 @@ fn parts(segment: &str) -> Option<(&str, &str)> {
     segment.strip_prefix('{')?.split_once('}')
 }
 
-fn fits(row: &Row, path: &str, same: fn(&str, &str) -> bool) -> bool {
+fn fits(row: &Row, path: &str, roughly: bool) -> bool {
+    let same =
+        |wanted: &str, there: &str| if roughly { may_be(wanted, there) } else { wanted == there };
     let (wanted, there): (Vec<&str>, Vec<&str>) =
         (row.path().split('/').collect(), path.split('/').collect());
     let segment = |(wanted, there): (&&str, &&str)| match parts(wanted) {
@@ -96,7 +119,7 @@ fn fits(row: &Row, path: &str, same: fn(&str, &str) -> bool) -> bool {
                     && value.starts_with('v')
                     && ('1'..='9').contains(&value.chars().nth(1).unwrap_or('0'));
                 same(suffix, end)
-                    && (suffix.is_empty() || !value.contains('.'))
+                    && (suffix.is_empty() || roughly || !value.contains('.'))
                     && (name != "version" || version)
             })
         }
