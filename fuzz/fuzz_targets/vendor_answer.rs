@@ -118,7 +118,18 @@ fn plain(text: &str) -> String {
     let begins = |link: &String| {
         text.get(..link.len()).is_some_and(|start| start.eq_ignore_ascii_case(link))
     };
-    match origins.into_iter().find(begins) {
+    // A link may have no path, and end with what ends links in texts.
+    let bare = |link: &String| {
+        let origin = link.trim_end_matches('/');
+        let (start, rest) = text.split_at_checked(origin.len())?;
+        let ends = rest.is_empty() || rest.starts_with(['?', '#', '>', ',', ';', '"', '\'', ' ']);
+        (ends && start.eq_ignore_ascii_case(origin)).then(|| format!("{HERE}{rest}"))
+    };
+    let mut origins = origins.collect::<Vec<_>>().into_iter();
+    if let Some(link) = origins.clone().find_map(|link| bare(&link)) {
+        return link;
+    }
+    match origins.find(begins) {
         Some(link) => format!("{HERE}/{}", &text[link.len()..]),
         None => text,
     }
