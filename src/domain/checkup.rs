@@ -91,8 +91,13 @@ pub fn examine(
                     Ok((all, id)) => inspecting::finding(&all, &id, connections),
                     Err(why) => not_read("connections", &why),
                 });
+                findings.push(match inspection.structure() {
+                    Ok(missing) => missing
+                        .unwrap_or_else(|| Finding::ok("structure", "nothing of it is missing")),
+                    Err(why) => not_read("structure", &why),
+                });
             }
-            contents(&mut inspection, look.outdated, clock, &mut findings);
+            contents(&mut inspection, clock, &mut findings);
         }
         Err(why) => {
             findings.push(unusable(why));
@@ -241,15 +246,9 @@ fn not_read(subject: &'static str, why: &store::Error) -> Finding {
 /// Something that is looked at in what is stored.
 type Look = fn(&mut Inspection, &dyn Clock) -> store::Result<Vec<Finding>>;
 
-fn contents(
-    inspection: &mut Inspection,
-    outdated: bool,
-    clock: &dyn Clock,
-    findings: &mut Vec<Finding>,
-) {
-    let looks: [(&'static str, Look); 7] = [
+fn contents(inspection: &mut Inspection, clock: &dyn Clock, findings: &mut Vec<Finding>) {
+    let looks: [(&'static str, Look); 6] = [
         ("server", server),
-        ("structure", structure),
         ("sequences", sequences),
         ("journal", journal),
         ("pages", pages),
@@ -257,10 +256,6 @@ fn contents(
         ("records", records),
     ];
     for (subject, look) in looks {
-        // What a pending migration makes is not missing.
-        if subject == "structure" && outdated {
-            continue;
-        }
         match look(inspection, clock) {
             Ok(found) => findings.extend(found),
             Err(why) => {
@@ -276,11 +271,6 @@ fn contents(
 fn server(inspection: &mut Inspection, clock: &dyn Clock) -> store::Result<Vec<Finding>> {
     let server = inspection.server()?;
     Ok(server.map(|server| server_findings(&server, clock.wall())).unwrap_or_default())
-}
-
-fn structure(inspection: &mut Inspection, _: &dyn Clock) -> store::Result<Vec<Finding>> {
-    let whole = || Finding::ok("structure", "nothing of it is missing");
-    Ok(vec![inspection.structure()?.unwrap_or_else(whole)])
 }
 
 fn sequences(inspection: &mut Inspection, _: &dyn Clock) -> store::Result<Vec<Finding>> {
