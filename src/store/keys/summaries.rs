@@ -64,11 +64,18 @@ pub fn next_minute(connection: &mut AnyConnection, from: Minute) -> Result<Optio
     Ok(minute.map(Minute))
 }
 
-/// What becomes of a summary to which something is added.
-const ADDED: &str = " ON CONFLICT (key_number) DO UPDATE SET \
-    month = key_summaries.month + excluded.month, last_used_at = CASE \
-    WHEN key_summaries.last_used_at > excluded.last_used_at OR excluded.last_used_at IS NULL \
-    THEN key_summaries.last_used_at ELSE excluded.last_used_at END";
+/// What becomes of the requests of a summary that is there already.
+const ADDED: &str = "key_summaries.month + excluded.month";
+const REPLACED: &str = "excluded.month";
+
+/// What becomes of such a summary. Its last use is never an earlier one.
+fn on_conflict(month: &str) -> String {
+    format!(
+        " ON CONFLICT (key_number) DO UPDATE SET month = {month}, last_used_at = CASE \
+         WHEN key_summaries.last_used_at > excluded.last_used_at OR excluded.last_used_at IS NULL \
+         THEN key_summaries.last_used_at ELSE excluded.last_used_at END"
+    )
+}
 
 /// Adds the rows of a minute to the summaries.
 pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> {
@@ -81,7 +88,7 @@ pub fn add_minute(connection: &mut AnyConnection, minute: Minute) -> Result<()> 
         .sql(" THEN last_at END) FROM usage_minutes WHERE minute = ")
         .number(minute.0)
         .sql(" GROUP BY key_number")
-        .sql(ADDED)
+        .sql(on_conflict(ADDED))
         .execute(connection)?;
     Ok(())
 }
@@ -107,7 +114,7 @@ pub fn add_late(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> 
 fn insert(
     connection: &mut AnyConnection,
     rows: &[(KeyNumber, i64, Option<i64>)],
-    on_conflict: &str,
+    month_there: &str,
 ) -> Result<()> {
     let mut statement =
         "INSERT INTO key_summaries (key_number, month, last_used_at) VALUES ".to_owned();
@@ -118,7 +125,7 @@ fn insert(
         // Writing to a String cannot fail.
         let _ = write!(statement, "{separator}({},{month},{used})", key.0);
     }
-    statement.push_str(on_conflict);
+    statement.push_str(&on_conflict(month_there));
     diesel::sql_query(statement).execute(connection)?;
     Ok(())
 }
@@ -150,14 +157,8 @@ pub fn of_minutes(
     counts.into_iter().map(|(key, n)| Ok((key_number(key)?, n))).collect()
 }
 
-/// What becomes of a summary that was recounted. What came late meanwhile has raised the last use.
-const REPLACED: &str = " ON CONFLICT (key_number) DO UPDATE SET month = excluded.month, \
-    last_used_at = CASE \
-    WHEN key_summaries.last_used_at > excluded.last_used_at OR excluded.last_used_at IS NULL \
-    THEN key_summaries.last_used_at ELSE excluded.last_used_at END";
-
 /// Replaces the summaries of some keys by recounted ones, without what is counted of minutes that are
-/// still to be added.
+/// still to be added. What came late meanwhile has raised the last use.
 pub fn replace(
     connection: &mut AnyConnection,
     figures: &HashMap<KeyNumber, Usage>,
