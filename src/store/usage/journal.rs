@@ -102,7 +102,7 @@ pub fn fold(connection: &mut AnyConnection) -> Result<Vec<Count>> {
     let late = counts.iter().filter(|count| position.covers(count.key, count.minute));
     add_to_hours(connection, &late.copied().collect::<Vec<_>>())?;
     let kept = counts.iter().filter(|count| count.minute >= position.minutes_from);
-    add_to_minutes(connection, &kept.copied().collect::<Vec<_>>())?;
+    add_to_minutes(connection, kept)?;
     Ok(counts)
 }
 

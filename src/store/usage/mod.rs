@@ -63,9 +63,12 @@ pub fn position(connection: &mut AnyConnection) -> Result<Position> {
 }
 
 /// Adds counts to the minute rows; each (minute, key, cell) may occur once.
-pub fn add_to_minutes(connection: &mut AnyConnection, counts: &[Count]) -> Result<()> {
+pub fn add_to_minutes<'a>(
+    connection: &mut AnyConnection,
+    counts: impl Iterator<Item = &'a Count>,
+) -> Result<()> {
     let row = |c: &Count| [c.minute.0, c.key.0.into(), c.cell.number(), c.n, c.last_at];
-    let rows: Vec<Row> = counts.iter().map(row).collect();
+    let rows: Vec<Row> = counts.map(row).collect();
     counter_rows::add::<Minutes>(connection, &rows)
 }
 
