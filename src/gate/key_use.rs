@@ -218,15 +218,9 @@ impl KeyUse {
         }
         let rate = limits.rate_limit.map(|limit| self.take_from_bucket(limit, now.uptime));
         let rate = rate.transpose()?;
-        let quota = limits.quota.map(|quota| self.take_from_quota(quota, &window, now.moment));
-        if limits.quota.is_none() {
-            // A quota that it gets later that day begins with these.
-            let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
-                Some(pack(counted(packed, &window) + 1, &window))
-            });
-        }
         // Another worker may have taken the last one meanwhile.
-        let quota = quota.transpose().inspect_err(|_| self.give_back_to_bucket(limits))?;
+        let quota = self.take_from_quota(limits.quota, &window, now.moment);
+        let quota = quota.inspect_err(|_| self.give_back_to_bucket(limits))?;
         Ok(Remaining { rate, quota })
     }
 
@@ -245,20 +239,23 @@ impl KeyUse {
         }
     }
 
+    /// Also counts where there is no quota: one that the key gets later that day begins with these.
     fn take_from_quota(
         &self,
-        quota: Quota,
+        quota: Option<Quota>,
         window: &Window,
         now: Moment,
-    ) -> Result<Left, Exhausted> {
-        let most = u64::from(quota.requests);
+    ) -> Result<Option<Left>, Exhausted> {
+        let most = quota.map_or(COUNT_MASK, |quota| quota.requests.into());
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
             let count = counted(packed, window);
             (count < most).then(|| pack(count + 1, window))
         });
         let seconds = window.seconds_left(now);
         match taken {
-            Ok(before) => Ok(left_of(quota, counted(before, window) + 1, seconds)),
+            Ok(before) => {
+                Ok(quota.map(|quota| left_of(quota, counted(before, window) + 1, seconds)))
+            }
             Err(_) => Err(Exhausted::Quota { seconds }),
         }
     }
