@@ -89,7 +89,7 @@ pub struct Catalog {
     by_name: HashMap<ResourceName, u8>,
     /// The place of the resource at each prefix of paths.
     by_path: foldhash::HashMap<String, u8>,
-    /// The prefixes, read loosely.
+    /// The prefixes, read loosely, each with the place of its resource.
     loose_paths: Vec<(String, u8)>,
     /// Whether that differs for one.
     has_loose_paths: bool,

@@ -57,7 +57,7 @@ impl Bitting {
     /// When the database fails.
     pub fn test_due_connection(&self) -> Result<bool> {
         let every = Duration::from_std(self.connections.test_every).unwrap_or(Duration::MAX);
-        let due = self.time.believed() - every;
+        let now = self.time.believed();
         let all = self.background.read(connections::list)?;
         let state = |each: &Connection| (each.handle.clone(), each.kind, self.state_of(each).0);
         self.connections.set_states(all.iter().map(state).collect());
@@ -71,9 +71,8 @@ impl Bitting {
             let passing = connection.test.as_ref().is_some_and(|test| {
                 matches!(test.result, TestResult::Unreachable | TestResult::Unexpected)
             });
-            let due = if passing { due.max(self.time.believed() - AGAIN) } else { due };
-            let is_due = last <= due;
-            if !is_due || !self.claim(connection.number, due)? {
+            let due = now - if passing { every.min(AGAIN) } else { every };
+            if last > due || !self.claim(connection.number, due)? {
                 continue;
             }
             return match self.test_and_record(connection, &Origin::server()) {

@@ -154,15 +154,15 @@ pub(super) fn keep_private(headers: &mut received::HeaderMap) {
     FOR_SHARED_CACHES.iter().for_each(|name| drop(headers.remove(*name)));
     let lines = headers.get_all(received::CACHE_CONTROL).filter_map(|line| line.to_str().ok());
     let said: Vec<String> = lines.flat_map(|line| line.split(',')).map(str::to_owned).collect();
-    let is = |directive: &str, name| directive.trim().eq_ignore_ascii_case(name);
-    let shared = |directive: &&str| {
-        is(directive, "public") || is(directive.split('=').next().unwrap_or_default(), "s-maxage")
+    let is = |directive: &str, name| directive.eq_ignore_ascii_case(name);
+    let is_kept = |directive: &&str| {
+        let name = directive.split('=').next().unwrap_or_default().trim_end();
+        !directive.is_empty() && !is(directive, "public") && !is(name, "s-maxage")
     };
-    let mut kept: Vec<&str> = said.iter().map(|said| said.trim()).filter(|d| !shared(d)).collect();
+    let mut kept: Vec<&str> = said.iter().map(|said| said.trim()).filter(is_kept).collect();
     if !kept.iter().any(|directive| is(directive, "private") || is(directive, "no-store")) {
         kept.push("private");
     }
-    kept.retain(|directive| !directive.is_empty());
     if let Ok(value) = received::HeaderValue::from_str(&kept.join(", ")) {
         headers.insert(received::CACHE_CONTROL, value);
     }

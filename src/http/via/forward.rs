@@ -99,11 +99,11 @@ impl Via<'_> {
         }
         let whole = demand_whole(answered.answer.status());
         let encoded = |why: Encoded| Fault::Invalid(why.to_string());
-        let bodiless =
+        let has_no_body =
             matches!(answered.answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let zipped = whole.and_then(|()| match bodiless {
-            true => Ok(false),
-            false => is_zipped(answered.answer.headers()).map_err(encoded),
+        let zipped = whole.and_then(|()| {
+            let zipped = is_zipped(answered.answer.headers());
+            if has_no_body { Ok(false) } else { zipped.map_err(encoded) }
         });
         let zipped = zipped.map_err(|fault| self.failed(&fault))?;
         self.look_after_credential(answered.answer.status()).await?;

@@ -195,10 +195,12 @@ impl VendorCredential {
     pub fn secrets(&self) -> Vec<Zeroizing<String>> {
         let (users, others): (Vec<_>, Vec<_>) =
             self.0.iter().partition(|(name, _)| name == USER_NAME);
-        let longest = others.iter().map(|(_, value)| value.len()).max().unwrap_or_default();
-        let user_is_secret = longest < LEAST && users.iter().any(|(_, v)| v.len() >= TELLING);
-        let least = if user_is_secret { TELLING } else { TELLING.min(longest) };
+        let longest = |fields: &[&(Name, Zeroizing<String>)]| {
+            fields.iter().map(|(_, v)| v.len()).max().unwrap_or(0)
+        };
+        let user_is_secret = longest(&others) < LEAST && longest(&users) >= TELLING;
         let fields = if user_is_secret { users } else { others };
+        let least = TELLING.min(longest(&fields));
         let fields = fields.into_iter().map(|(_, value)| value.clone());
         let mut secrets: Vec<_> = fields.filter(|value| value.len() >= least).collect();
         secrets.extend(self.basic());

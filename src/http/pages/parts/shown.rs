@@ -25,17 +25,13 @@ impl Shown {
 
     /// What was changed in the form, which holds these fields by now. Browsers give back every line break
     /// in one form, and spaces at the ends are no change.
-    pub fn edit(&self, typed: Map<String, Value>) -> Edit {
-        let mut seen = self.0.clone();
-        for (name, value) in &mut seen {
-            if let (Some(shown), Some(text @ Value::String(typed))) =
-                (value.as_str(), typed.get(name))
-                && in_one_form(shown) == in_one_form(typed)
-            {
-                *value = text.clone();
-            }
-        }
-        Edit::of_seen(seen, typed)
+    pub fn edit(&self, mut typed: Map<String, Value>) -> Edit {
+        let is_same = |name: &str, typed: &Value| {
+            let shown = self.0.get(name).and_then(Value::as_str);
+            shown.zip(typed.as_str()).is_some_and(|(a, b)| in_one_form(a) == in_one_form(b))
+        };
+        typed.retain(|name, value| !is_same(name, value));
+        Edit::of_seen(self.0.clone(), typed)
     }
 }
 
