@@ -21,6 +21,7 @@ pub mod fast_path;
 mod forwarding;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod giving_way;
 mod leftover;
 mod limit_headers;
 pub mod middleware;

@@ -13,6 +13,7 @@ use actix_web::{HttpRequest, web};
 use super::constant::Constant;
 use super::document::Document;
 use super::error::Problem;
+use super::giving_way::give_way_to_workers;
 use super::turns::{Effort, Turns};
 use super::via::at_once::AtOnce;
 use super::via::client::VendorClient;
@@ -55,6 +56,8 @@ pub struct HttpSettings {
     pub at_once: Arc<AtOnce>,
     /// The public keys that GitHub signs its reports of leaks with, if those are taken.
     pub github_keys: Option<Arc<KnownGithubKeys>>,
+    /// Whether the threads of this process are the server's own.
+    pub owns_threads: bool,
 }
 
 impl HttpSettings {
@@ -175,7 +178,13 @@ impl State {
         use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,
     ) -> Result<T, Problem> {
         let bitting = self.bitting.clone();
-        let in_time = move || bitting.within(limit, use_case);
+        let owns_thread = self.settings.owns_threads;
+        let in_time = move || {
+            if owns_thread {
+                give_way_to_workers();
+            }
+            bitting.within(limit, use_case)
+        };
         match web::block(in_time).await {
             Ok(result) => result.map_err(Problem::from),
             Err(_) => Err(Problem::internal("a use case was cut off")),

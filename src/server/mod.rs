@@ -99,6 +99,7 @@ fn http_settings(settings: &Settings, bitting: &Bitting, watch: Watch) -> HttpSe
         via: settings.connections.via,
         at_once: Arc::default(),
         github_keys: settings.github_keys.as_ref().map(github_keys::known).map(Arc::new),
+        owns_threads: true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The programs in `examples/` that have their keys judged, each started as its reader would: the
 //! guarded one judges itself, the others ask a server.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 use crate::support::binary::{Binary, run_ok};
 use crate::support::client::Client;
 use crate::support::ports::free_port;
+use crate::support::threads::{BATCH, scheduled_by};
 use crate::support::{
     Answer, Backend, TestDatabase, eventually, fetched, not_granted, on_both, raw, tool,
 };
@@ -334,6 +336,8 @@ on_both! {
         for _request in 0..5 {
             program.send(&key, "GET").ok();
         }
+        // Its threads are its own.
+        assert_eq!(scheduled_by(BATCH, program.process.id()), BTreeSet::new());
         assert_eq!(program.terminate(), Some(0), "{}", program.said());
         let shop = Shop { id, ..shop };
         assert_eq!(shop.counted(), (json!(5), json!(0)));

@@ -12,6 +12,7 @@ mod settings;
 pub mod slow_clients;
 pub mod startup;
 mod stopping;
+mod threads;
 mod unix_socket_files;
 mod unix_sockets;
 mod vanished_clients;

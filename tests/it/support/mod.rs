@@ -27,6 +27,7 @@ pub mod relay;
 pub mod restore;
 pub mod rules;
 pub mod server;
+pub mod threads;
 pub mod tools;
 pub mod upstream;
 pub mod vendors;
