@@ -247,6 +247,7 @@ diesel::table! {
     }
 }
 
+diesel::allow_tables_to_appear_in_same_query!(usage_rollup, usage_marks);
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);
 diesel::allow_tables_to_appear_in_same_query!(api_keys, audit_events);
 diesel::allow_tables_to_appear_in_same_query!(api_keys, users);

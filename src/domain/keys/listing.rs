@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use crate::domain::Bitting;
 use crate::domain::error::Result;
 use crate::domain::principal::Principal;
+use crate::domain::usage::report::pending;
 use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::key_filter::{KeyFilter, KeyOrder, KeySort, StatusFilter};
 use crate::model::table::{NumberedPage, PagePosition, ROWS_PER_PAGE};
@@ -110,9 +111,10 @@ impl Bitting {
         let unwritten = self.meter.unwritten(KeySelection::Only(numbers));
         let read = |connection: &mut AnyConnection| {
             let keys = keys::find_all(connection, numbers)?;
-            let figures = usage::figures(connection, numbers, &windows)?;
-            let days = days::days(connection, numbers, &windows)?;
-            let pending = self.pending(connection, KeySelection::Only(numbers), unwritten)?;
+            let progress = self.progress(connection)?;
+            let figures = usage::figures(connection, numbers, &windows, &progress.position)?;
+            let days = days::days(connection, numbers, &windows, &progress.position)?;
+            let pending = pending(connection, KeySelection::Only(numbers), unwritten, progress)?;
             Result::Ok((keys, figures, days, pending))
         };
         let (keys, mut figures, mut days, pending) = self.database.snapshot(read)?;

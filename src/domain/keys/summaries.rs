@@ -45,7 +45,8 @@ impl Bitting {
         let (from, keys, figures, to_be_added) = self.background.snapshot(|connection| {
             let from = summaries::position(connection)?;
             let keys = summaries::keys_after(connection, from.key, KEYS_PER_STEP)?;
-            let figures = usage::figures(connection, &keys, &windows)?;
+            let rolled_up = usage::position(connection)?;
+            let figures = usage::figures(connection, &keys, &windows, &rolled_up)?;
             // Counts of a minute may come late; of longer ago there are hardly any.
             let minutes = from.minute.0.max(this_minute.0 - LATE)..=this_minute.0;
             let to_be_added = summaries::of_minutes(connection, &keys, minutes)?;

@@ -21,7 +21,7 @@ use crate::model::usage::{Cell, Count, KeySelection, PerWindow, Source, Usage, W
 use crate::store;
 use crate::store::keys::{self, errors};
 use crate::store::usage::ledger::UsageRows;
-use crate::store::usage::{addresses, journal};
+use crate::store::usage::{Progress, addresses, journal};
 use crate::store::{AnyConnection, usage};
 
 /// The requests of all keys that somebody may know of.
@@ -53,8 +53,9 @@ impl Bitting {
         windows: &Windows,
         unwritten: Unwritten,
     ) -> store::Result<HashMap<KeyNumber, Usage>> {
-        let mut figures = usage::figures(connection, keys, windows)?;
-        for count in self.pending(connection, KeySelection::Only(keys), unwritten)? {
+        let progress = self.progress(connection)?;
+        let mut figures = usage::figures(connection, keys, windows, &progress.position)?;
+        for count in pending(connection, KeySelection::Only(keys), unwritten, progress)? {
             figures.entry(count.key).or_default().add_minute(&count, windows);
         }
         for key in keys {
@@ -63,19 +64,12 @@ impl Bitting {
         Ok(figures)
     }
 
-    /// The counts that are in no usage row yet: those in the journal, and those copied from memory
-    /// before that are not in the journal. To be read in the same snapshot as the rows.
-    pub(in crate::domain) fn pending(
+    /// How far usage is written, to be read in the same snapshot as what depends on it.
+    pub(in crate::domain) fn progress(
         &self,
         connection: &mut AnyConnection,
-        keys: KeySelection<'_>,
-        unwritten: Unwritten,
-    ) -> store::Result<Vec<Count>> {
-        let mark = usage::mark(connection, self.meter.process())?;
-        let mut counts = journal::counts(connection, keys)?;
-        let in_memory = unwritten.into_iter().filter(|(sequence, _)| *sequence > mark);
-        counts.extend(in_memory.map(|(_, count)| count));
-        Ok(counts)
+    ) -> store::Result<Progress> {
+        usage::progress(connection, self.meter.process())
     }
 
     /// A key as it may know itself, with its usage.
@@ -119,8 +113,9 @@ impl Bitting {
         let windows = Windows::ending(now);
         let unwritten = self.meter.unwritten(keys);
         let (mut ledger, pending) = self.database.snapshot(|connection| {
-            let ledger = UsageRows::read(connection, keys, &windows)?;
-            Result::Ok((ledger, self.pending(connection, keys, unwritten)?))
+            let progress = self.progress(connection)?;
+            let ledger = UsageRows::read(connection, keys, &windows, &progress.position)?;
+            Result::Ok((ledger, pending(connection, keys, unwritten, progress)?))
         })?;
         ledger.minutes.extend(pending.iter().map(|count| (count.minute, count.cell, count.n)));
         Ok((ledger, windows, now))
@@ -163,6 +158,20 @@ impl Bitting {
     pub fn errors_of_key(&self, key: KeyNumber) -> Result<Vec<FailedRequest>> {
         Ok(self.database.read(|connection| errors::list(connection, key))?)
     }
+}
+
+/// The counts that are in no usage row yet: those in the journal, and those copied from memory before
+/// that are not in the journal. To be read in the same snapshot as the rows.
+pub(in crate::domain) fn pending(
+    connection: &mut AnyConnection,
+    keys: KeySelection<'_>,
+    unwritten: Unwritten,
+    progress: Progress,
+) -> store::Result<Vec<Count>> {
+    let mut counts = journal::counts(connection, keys)?;
+    let in_memory = unwritten.into_iter().filter(|(sequence, _)| *sequence > progress.mark);
+    counts.extend(in_memory.map(|(_, count)| count));
+    Ok(counts)
 }
 
 fn add_up(

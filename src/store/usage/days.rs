@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::sql_types::BigInt;
 
-use super::{key_number, numbers, open_minutes, position};
+use super::{Position, key_number, numbers, open_minutes};
 use crate::model::key::KeyNumber;
 use crate::model::usage::{DAYS, Days, Windows};
 use crate::store::database::any_connection::AnyConnection;
@@ -17,6 +17,7 @@ pub fn days(
     connection: &mut AnyConnection,
     keys: &[KeyNumber],
     windows: &Windows,
+    position: &Position,
 ) -> Result<HashMap<KeyNumber, Days>> {
     let mut days: HashMap<KeyNumber, Days> = keys.iter().map(|key| (*key, [0; DAYS])).collect();
     let first = windows.month.0;
@@ -44,8 +45,7 @@ pub fn days(
         let day = usize::try_from(day).unwrap_or(0).min(DAYS - 1);
         days.entry(key_number(key)?).or_insert([0; DAYS])[day] += n;
     }
-    let position = position(connection)?;
-    for count in open_minutes(connection, keys, windows, &position)? {
+    for count in open_minutes(connection, keys, windows, position)? {
         if let Some(day) = windows.day_of(count.minute.hour()) {
             days.entry(count.key).or_insert([0; DAYS])[day] += count.n;
         }

@@ -2,7 +2,7 @@
 
 use diesel::sql_types::{BigInt, Bool};
 
-use super::{cell, from_needed_minutes, in_first_part_hour, numbers, position};
+use super::{Position, cell, from_needed_minutes, in_first_part_hour, numbers};
 use crate::model::usage::{Cell, Hour, KeySelection, Minute, Windows};
 use crate::store::database::any_connection::AnyConnection;
 use crate::store::database::statement::Statement;
@@ -39,6 +39,7 @@ impl UsageRows {
         connection: &mut AnyConnection,
         keys: KeySelection<'_>,
         windows: &Windows,
+        position: &Position,
     ) -> Result<Self> {
         let mut ledger = Self::default();
         let hours = Statement::<(BigInt, BigInt, BigInt)>::on(connection);
@@ -57,7 +58,6 @@ impl UsageRows {
         for (hour, cell_number, n) in hours.load::<(i64, i64, i64)>(connection)? {
             ledger.hours.push((Hour(hour), cell(cell_number)?, n));
         }
-        let position = position(connection)?;
         let open = position.hour.first_minute().0;
         // The same as `Position::covers`.
         let minutes = Statement::<(BigInt, BigInt, Bool, BigInt)>::on(connection)
@@ -70,7 +70,7 @@ impl UsageRows {
             .sql(")) AS covered, CAST(SUM(n) AS BIGINT)");
         let used_then = ledger.hours.iter().any(|(hour, ..)| *hour == windows.part_hour());
         let in_part_hour = if used_then { keys } else { KeySelection::Only(&[]) };
-        let minutes = from_needed_minutes(minutes, keys, in_part_hour, windows, &position);
+        let minutes = from_needed_minutes(minutes, keys, in_part_hour, windows, position);
         let minutes = minutes.sql(" GROUP BY 1, 2, 3");
         for (minute, cell_number, covered, n) in
             minutes.load::<(i64, i64, bool, i64)>(connection)?

@@ -46,6 +46,10 @@ pub struct Position {
 }
 
 impl Position {
+    fn of((hour, key, minutes_from): (i64, i64, i64)) -> Self {
+        Self { hour: Hour(hour), key, minutes_from: Minute(minutes_from) }
+    }
+
     /// Whether a minute of this key has been rolled up.
     pub fn covers(&self, key: KeyNumber, minute: Minute) -> bool {
         let hour = minute.hour();
@@ -53,13 +57,32 @@ impl Position {
     }
 }
 
+type PositionColumns = (usage_rollup::hour, usage_rollup::key_number, usage_rollup::minutes_from);
+
 /// Reads up to where usage has been rolled up.
 pub fn position(connection: &mut AnyConnection) -> Result<Position> {
-    let position = (usage_rollup::hour, usage_rollup::key_number, usage_rollup::minutes_from);
-    let position = usage_rollup::table.select(position);
-    let (hour, key, minutes_from): (i64, i64, i64) =
-        on_either!(connection => position.first(connection)?);
-    Ok(Position { hour: Hour(hour), key, minutes_from: Minute(minutes_from) })
+    let position = usage_rollup::table.select(PositionColumns::default());
+    let row: (i64, i64, i64) = on_either!(connection => position.first(connection)?);
+    Ok(Position::of(row))
+}
+
+/// How far usage is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Up to where it has been rolled up.
+    pub position: Position,
+    /// The last batch that a process has written; 0 before the first.
+    pub mark: i64,
+}
+
+/// Reads how far usage is written, with the mark of this process.
+pub fn progress(connection: &mut AnyConnection, process: &str) -> Result<Progress> {
+    let own = usage_marks::process.eq(process);
+    let progress = usage_rollup::table.left_join(usage_marks::table.on(own));
+    let progress = progress.select((PositionColumns::default(), usage_marks::sequence.nullable()));
+    let (position, mark): ((i64, i64, i64), Option<i64>) =
+        on_either!(connection => progress.first(connection)?);
+    Ok(Progress { position: Position::of(position), mark: mark.unwrap_or(0) })
 }
 
 /// Adds counts to the minute rows; each (minute, key, cell) may occur once.
@@ -135,14 +158,6 @@ pub fn raise_mark(
     Ok(raised > 0)
 }
 
-/// The last batch this process has written; 0 before the first.
-pub fn mark(connection: &mut AnyConnection, process: &str) -> Result<i64> {
-    let mark = usage_marks::table.filter(usage_marks::process.eq(process));
-    let mark = mark.select(usage_marks::sequence);
-    let sequence: Option<i64> = on_either!(connection => mark.first(connection).optional()?);
-    Ok(sequence.unwrap_or(0))
-}
-
 /// Drops the marks of processes that have written nothing since `before`.
 pub fn forget_marks(connection: &mut AnyConnection, before: Moment) -> Result<()> {
     diesel::delete(usage_marks::table.filter(usage_marks::at.lt(before.naive_utc())))
@@ -155,6 +170,7 @@ pub fn figures(
     connection: &mut AnyConnection,
     keys: &[KeyNumber],
     windows: &Windows,
+    position: &Position,
 ) -> Result<HashMap<KeyNumber, Usage>> {
     let mut figures = HashMap::with_capacity(keys.len());
     if keys.is_empty() {
@@ -170,14 +186,13 @@ pub fn figures(
             in_part_hour.insert(key);
         }
     }
-    let position = position(connection)?;
     let in_part_hour: Vec<KeyNumber> = in_part_hour.into_iter().collect();
     let statement = from_needed_minutes(
         Statement::on(connection).sql(SELECT_COUNTS),
         KeySelection::Only(keys),
         KeySelection::Only(&in_part_hour),
         windows,
-        &position,
+        position,
     );
     for count in counts(connection, statement)? {
         let usage = figures.entry(count.key).or_default();

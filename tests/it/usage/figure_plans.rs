@@ -70,13 +70,14 @@ fn figures_are_read_by_seeks_and_never_by_scans() {
         application.pass(Duration::from_secs(hours * 3600));
         let windows = Windows::ending(application.bitting.time.now());
         let plans = db_plans(&application, |connection| {
-            let figures = usage::figures(connection, &KEYS, &windows).unwrap();
+            let position = usage::position(connection).unwrap();
+            let figures = usage::figures(connection, &KEYS, &windows, &position).unwrap();
             assert_eq!(
                 figures.values().map(|usage: &Usage| usage.lifetime.total()).sum::<i64>(),
                 1
             );
             for keys in [KeySelection::Only(&KEYS[..1]), KeySelection::All] {
-                UsageRows::read(connection, keys, &windows).unwrap();
+                UsageRows::read(connection, keys, &windows, &position).unwrap();
             }
         });
         for table in ["usage_minutes", "usage_hours", "usage_totals", "usage_sums"] {
