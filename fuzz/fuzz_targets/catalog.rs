@@ -10,7 +10,7 @@ use bitting::model::request_path::normal;
 use bitting::model::request_rule::{RequestRule, is_method};
 use bitting::model::requirement::{Requirement, Unmapped};
 use bitting::model::scope::Access;
-use bitting_fuzz::halves;
+use bitting_fuzz::{halves, in_one_case};
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode_str;
 
@@ -72,7 +72,7 @@ fn model(resources: &[Resource], method: &str, target: &str) -> Result<Requireme
 fn may_lead(path: &str, prefix: &str) -> bool {
     let read = |segment: &str| {
         let decoded = percent_decode_str(segment).decode_utf8_lossy();
-        decoded.chars().flat_map(char::to_lowercase).collect::<String>()
+        decoded.chars().map(in_one_case).collect::<String>()
     };
     let (path, prefix): (Vec<&str>, Vec<&str>) =
         (path.split('/').collect(), prefix.split('/').collect());

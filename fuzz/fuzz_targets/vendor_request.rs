@@ -6,7 +6,7 @@
 
 use bitting::model::connections::table::{NoRow, Offers, Row, Table};
 use bitting::model::connections::vendor_target::{forbidden_parameter, is_clear};
-use bitting_fuzz::halves;
+use bitting_fuzz::{halves, in_one_case};
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode_str;
 
@@ -83,7 +83,7 @@ fn variables(row: &Row) -> Vec<u8> {
 fn may_be(wanted: &str, there: &str) -> bool {
     let read = |segment: &str| {
         let decoded = percent_decode_str(segment).decode_utf8_lossy();
-        decoded.chars().flat_map(char::to_lowercase).collect::<String>()
+        decoded.chars().map(in_one_case).collect::<String>()
     };
     let name = |text: &str, begins: fn(char) -> bool| {
         let dots = text.char_indices().filter(|(at, c)| *c == '.' && *at > 0);

@@ -50,3 +50,10 @@ pub fn pieces<'a>(text: &'a [u8], lengths: &'a [u8]) -> impl Iterator<Item = &'a
 pub fn halves(text: &str) -> (&str, &str) {
     text.split_once("\n\n").unwrap_or((text, ""))
 }
+
+/// A letter as programs compare it that take those of either case for the same.
+pub fn in_one_case(letter: char) -> char {
+    let one = |case: &str| (case.chars().count() == 1).then(|| case.chars().next()).flatten();
+    let upper = one(&letter.to_uppercase().to_string()).unwrap_or(letter);
+    if upper == 'İ' { 'i' } else { one(&upper.to_lowercase().to_string()).unwrap_or(upper) }
+}

@@ -46,8 +46,17 @@ pub(super) fn read_loosely(path: &str) -> Cow<'_, str> {
             }
         }
     }
-    // Each letter by itself: a sigma is the same at the end of a word.
-    String::from_utf8_lossy(&loose).chars().flat_map(char::to_lowercase).collect::<String>().into()
+    String::from_utf8_lossy(&loose).chars().map(in_one_case).collect::<String>().into()
+}
+
+/// A letter as programs compare it that take those of either case for the same. Some go by the upper case
+/// and some by the lower, so that ı and İ are an i for one of them, ſ is an s, and ς a σ.
+fn in_one_case(letter: char) -> char {
+    let mut upper = letter.to_uppercase();
+    // That of ß is two letters, for which nobody takes it who compares letter by letter.
+    let upper = upper.next().filter(|_| upper.len() == 0).unwrap_or(letter);
+    // That of İ is an i, and a dot that most leave out.
+    upper.to_lowercase().next().unwrap_or(upper)
 }
 
 /// Whether a server that reads a path loosely may find a prefix in it; both are read loosely already.
@@ -192,6 +201,8 @@ mod tests {
             ("/orders%3Apurge/%40all", "/orders:purge/@all"),
             ("/a%21%24%26%27%28%29%2A%2B%2C%3D%7C", "/a!$&'()*+,=|"),
             ("/caf%C3%89/100%25/%20%3B%3F%23", "/caf\u{e9}/100%25/%20%3b%3f%23"),
+            ("/adm%C4%B0n/adm%C4%B1n/u%C5%BFer%CF%82/%E2%84%AA", "/admin/admin/user\u{3c3}/k"),
+            ("/Stra%C3%9Fe/STRA%E1%BA%9EE", "/stra\u{df}e/stra\u{df}e"),
         ] {
             assert_eq!(read_loosely(path), loose, "{path}");
         }

@@ -303,6 +303,8 @@ mod tests {
             "POST /notes/{id}.csv export:write",
             "POST /notes/a:purge admin:write",
             "GET /articles/ knowledge_base:read",
+            "GET /things/{id} things:read",
+            "GET /things/admin secrets:read",
         ]);
         for (request, wanted) in [
             ("GET /calls/7.json", "GET /calls/{id}.json calls:read"),
@@ -314,6 +316,9 @@ mod tests {
             ("GET /calls/Summary.json", "nothing"),
             ("GET /calls/summar%79.json", "nothing"),
             ("GET /calls/summary..json", "nothing"),
+            ("GET /things/adm%C3%ADn", "GET /things/{id} things:read"),
+            ("GET /things/adm%C4%B0n", "nothing"),
+            ("GET /things/adm%C4%B1n", "nothing"),
             ("GET /calls/summary", "nothing"),
             ("GET /calls/7.xml.json", "nothing"),
             ("GET /calls/7.JSON", "nothing"),
