@@ -171,13 +171,13 @@ pub(super) fn register(
 ) {
     // The router tries one path after the other: a pattern costs more than a plain path, what is
     // answered from memory is asked most often, and programs ask more often than people.
-    endpoints.sort_by_key(|endpoint| {
-        let rank = match endpoint.guard() {
-            Guard::Door => 0,
-            Guard::Key(_) => 1,
-            Guard::Public | Guard::Page(_) => 2,
-        };
-        (endpoint.path().contains('{'), rank)
+    endpoints.sort_by_key(|endpoint| match (endpoint.guard(), endpoint.path().contains('{')) {
+        (Guard::Door, false) => 0,
+        (Guard::Key(_), false) => 1,
+        (Guard::Door, true) => 2,
+        (Guard::Key(_), true) => 3,
+        (Guard::Public | Guard::Page(_), false) => 4,
+        (Guard::Public | Guard::Page(_), true) => 5,
     });
     for endpoint in endpoints {
         endpoint.serve(config, state);

@@ -46,7 +46,8 @@ impl<'a> Binding<'a> {
         let id = self.connection.to_string();
         let (kind, origin, form) =
             (self.kind.as_str(), self.origin.as_str(), self.form.to_string());
-        let mut bytes = b"bitting connection".to_vec();
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend(b"bitting connection");
         for part in [self.database, &id, kind, origin, &form] {
             bytes.extend((part.len() as u64).to_le_bytes());
             bytes.extend(part.as_bytes());

@@ -39,8 +39,8 @@ pub(super) fn headers(request: &RequestHead, host: &str, mark: &str) -> HeaderMa
 /// Whether a request has come through this installation before: it would go round for ever.
 pub(super) fn comes_back(request: &RequestHead, mark: &str) -> bool {
     let vias = request.headers().get_all(received::VIA);
-    let ours = format!("bitting ({mark})");
-    vias.filter_map(|value| value.to_str().ok()).any(|value| value.contains(&ours))
+    let ours = || format!("bitting ({mark})");
+    vias.filter_map(|value| value.to_str().ok()).any(|value| value.contains(&ours()))
 }
 
 #[cfg(test)]
