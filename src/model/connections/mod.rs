@@ -12,6 +12,7 @@ pub mod rules;
 pub mod scopes;
 pub mod sealed;
 mod segment;
+mod spellings;
 pub mod table;
 pub mod tables;
 pub mod vendor_target;
