@@ -41,8 +41,12 @@ const OVERRIDES: [&str; 9] = [
     "x-rewrite-url",
 ];
 
-/// What tells one family of shared caches more than `Cache-Control` does.
-const FOR_SHARED_CACHES: [&str; 3] = ["cdn-cache-control", "surrogate-control", "x-accel-expires"];
+/// What tells one family of shared caches more than `Cache-Control` does, besides those whose name ends
+/// with [`OF_A_CDN`].
+const FOR_SHARED_CACHES: [&str; 4] =
+    ["akamai-cache-control", "edge-control", "surrogate-control", "x-accel-expires"];
+/// `CDN-Cache-Control` for all (RFC 9213), and `Cloudflare-CDN-Cache-Control` for one.
+const OF_A_CDN: &str = "cdn-cache-control";
 
 /// What of a client's headers goes on, and what is said beside them.
 pub(super) struct Outgoing<'a> {
@@ -151,7 +155,10 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
 /// there, and whose key was revoked. Of themselves they leave out answers to `Authorization` alone
 /// (RFC 9111 §3.5), and the upstream knows of no keys.
 pub(super) fn keep_private(headers: &mut received::HeaderMap) {
-    FOR_SHARED_CACHES.iter().for_each(|name| drop(headers.remove(*name)));
+    headers.retain(|name, _| {
+        let name = name.as_str();
+        !(FOR_SHARED_CACHES.contains(&name) || name.ends_with(OF_A_CDN))
+    });
     let lines = headers.get_all(received::CACHE_CONTROL).filter_map(|line| line.to_str().ok());
     let said: Vec<String> = lines.flat_map(|line| line.split(',')).map(str::to_owned).collect();
     let is = |directive: &str, name| directive.eq_ignore_ascii_case(name);
