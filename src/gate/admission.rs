@@ -9,7 +9,8 @@ use super::Gate;
 use super::caller::Caller;
 use super::decision::{Decision, Refusal};
 use super::indexed_credential::Holder;
-use super::limiter::Standing;
+use super::key_use::Remaining;
+use super::limiter::{LimitsNumber, Standing};
 use super::presented_key::{Presented, Unusable};
 use super::route::Route;
 use super::worker_tally::WorkerTally;
@@ -92,6 +93,10 @@ impl Door {
         self.admission(decision, route)
     }
 
+    fn remaining(&self, key: KeyNumber, limits: LimitsNumber, at: Moment) -> Remaining {
+        self.gate.index.limiter.remaining(key, limits, self.gate.both_clocks(at))
+    }
+
     fn admission(self: &Rc<Self>, mut decision: Decision, route: Route) -> Admission {
         let at = self.gate.time.believed();
         let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, at) };
@@ -146,11 +151,6 @@ fn key_of(holder: Option<Holder>) -> Option<KeyNumber> {
 }
 
 impl PendingCount {
-    /// What is left of the key's limits on its requests, if it has any.
-    pub fn standing(&self) -> Option<Standing> {
-        self.standing
-    }
-
     /// Only notes its key as used, whatever becomes of the request.
     pub fn leave_uncounted(&mut self) {
         self.counted = false;
@@ -162,9 +162,7 @@ impl PendingCount {
             && standing.taken
         {
             self.door.gate.index.limiter.give_back_rate(key, standing.limits);
-            if let Some(left) = &mut standing.remaining.rate {
-                left.requests = left.requests.saturating_add(1);
-            }
+            standing.remaining = self.door.remaining(key, standing.limits, self.at);
         }
     }
 
@@ -202,24 +200,27 @@ impl PendingCount {
     }
 
     /// Counts the request by the status of its answer. What the client calls itself is asked for
-    /// when its address may have to be recorded.
+    /// when its address may have to be recorded. Returns what is left of the key's limits on its
+    /// requests, if it has any.
     pub fn finish<'a>(
         mut self,
         status: u16,
         address: Option<IpAddr>,
         user_agent: impl FnOnce() -> Option<&'a str>,
-    ) {
-        let Some(key) = self.key.take() else { return };
+    ) -> Option<Standing> {
+        let Some(key) = self.key.take() else { return self.standing };
         let is_told = status != SERVICE_UNAVAILABLE || self.outcome.is_some();
         let cell = self.cell(self.outcome.unwrap_or_else(|| Outcome::of_status(status)));
         if is_told {
             let n = u32::from(self.counted);
             self.door.tally.add(n, (key, cell), self.at, address, user_agent);
         }
-        let taken = self.standing.filter(|standing| standing.taken);
-        if let Some(standing) = taken.filter(|_| !is_told || !cell.outcome().is_accepted()) {
+        let standing = self.standing.as_mut().filter(|standing| standing.taken);
+        if let Some(standing) = standing.filter(|_| !is_told || !cell.outcome().is_accepted()) {
             self.door.gate.index.limiter.give_back_quota(key, standing.limits, self.at);
+            standing.remaining = self.door.remaining(key, standing.limits, self.at);
         }
+        self.standing
     }
 
     fn cell(&self, outcome: Outcome) -> Cell {

@@ -314,7 +314,8 @@ impl KeyUse {
         }
     }
 
-    /// Notes that a request this process accepted in a minute is written, `n` times.
+    /// Notes that a request this process accepted in a minute is written, `n` times. What it accepted
+    /// before there was an account of the window is learnt like what others have.
     pub(super) fn note_written(&self, limits: &KeyLimits, minute: Minute, n: i64) {
         let window = Window::of(limits.quota, minute.start());
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
@@ -322,7 +323,8 @@ impl KeyUse {
             reading.turn_to(&window);
         }
         if reading.window == window.number {
-            reading.own += n;
+            let taken = counted(self.used.load(Ordering::Relaxed), &window) as i64 - reading.others;
+            reading.own = (reading.own + n).min(taken.max(0));
         }
     }
 

@@ -144,12 +144,15 @@ impl Gate {
         let now = self.time.now();
         let mut decision = self.judge(presented, route, now, address)?;
         let now = self.time.believed();
-        let standing = self.limit(&mut decision, now);
-        if let (Some(Holder::ApiKey { number, .. }), Some(standing)) = (decision.holder, standing)
+        let mut standing = self.limit(&mut decision, now);
+        if let (Some(Holder::ApiKey { number, .. }), Some(standing)) =
+            (decision.holder, &mut standing)
             && standing.taken
             && !takes
         {
-            self.index.limiter.give_back(number, standing.limits, now);
+            let limiter = &self.index.limiter;
+            limiter.give_back(number, standing.limits, now);
+            standing.remaining = limiter.remaining(number, standing.limits, self.both_clocks(now));
         }
         Some((decision, standing))
     }

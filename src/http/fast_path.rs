@@ -153,8 +153,8 @@ impl<A> FastPath<A> {
         };
         state.note_accepted();
         let head = request.head();
-        let standing = count.standing();
-        count.finish(StatusCode::OK.as_u16(), address(), || user_agent_of(head, state));
+        let status = StatusCode::OK.as_u16();
+        let standing = count.finish(status, address(), || user_agent_of(head, state));
         announce(response.headers_mut(), standing, state);
         let id = RequestId::choose(request.head().headers(), state);
         frame(response.headers_mut(), &id, state);

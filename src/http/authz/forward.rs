@@ -59,17 +59,16 @@ async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpRes
         return response;
     };
     let Judged { verdict, count } = judge(request, state, route).await;
-    let standing = count.standing();
     let identity = match verdict {
         Ok(key) => identify(state, key.id()).await,
         Err(problem) => Err(problem),
     };
-    let mut response = match identity {
+    let (mut response, standing) = match identity {
         Ok(identity) => {
-            finish(count, request, state, StatusCode::OK);
+            let standing = finish(count, request, state, StatusCode::OK);
             let mut response = HttpResponse::Ok().finish();
             introduce(response.headers_mut(), &identity.headers);
-            response
+            (response, standing)
         }
         Err(problem) => {
             record(
@@ -80,8 +79,8 @@ async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpRes
                 asked,
                 route,
             );
-            finish(count, request, state, problem.status_code());
-            refuse(problem, family)
+            let standing = finish(count, request, state, problem.status_code());
+            (refuse(problem, family), standing)
         }
     };
     announce(response.headers_mut(), standing, state);

@@ -12,6 +12,7 @@ use crate::gate::advice::advise;
 use crate::gate::caller::{Caller, KeyCaller};
 use crate::gate::decision::Refusal;
 use crate::gate::identities::KeyIdentity;
+use crate::gate::limiter::Standing;
 use crate::gate::route::Route;
 use crate::http::client_address::client_address;
 use crate::http::error::Problem;
@@ -133,8 +134,13 @@ pub fn record_of(
     });
 }
 
-/// Counts a request by the status of its answer.
-pub fn finish(count: PendingCount, request: &HttpRequest, state: &State, status: StatusCode) {
+/// Counts a request by the status of its answer; returns what is left of its key's limits.
+pub fn finish(
+    count: PendingCount,
+    request: &HttpRequest,
+    state: &State,
+    status: StatusCode,
+) -> Option<Standing> {
     let address = client_address(request.head(), &state.settings);
-    count.finish(status.as_u16(), address, || user_agent_of(request.head(), state));
+    count.finish(status.as_u16(), address, || user_agent_of(request.head(), state))
 }

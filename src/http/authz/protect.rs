@@ -22,6 +22,7 @@ use super::forward::Judgement;
 use super::judging::{Judged, finish, identify, judge, record, record_of};
 use crate::domain::Bitting;
 use crate::gate::admission::PendingCount;
+use crate::gate::limiter::Standing;
 use crate::gate::route::Route;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
@@ -125,9 +126,8 @@ fn refuse(
     count: PendingCount,
 ) -> ServiceResponse {
     let told = (problem.status_code(), problem.code().as_str());
-    let standing = count.standing();
     record(&count, told, request.request(), state, asked(&request), route);
-    finish(count, request.request(), state, told.0);
+    let standing = finish(count, request.request(), state, told.0);
     let id = RequestId::of(request.request(), state);
     let mut response = tell(problem, &id, state);
     announce(response.headers_mut(), standing, state);
@@ -164,34 +164,29 @@ impl Counting {
         handled: std::thread::Result<Result<ServiceResponse<B>, Error>>,
         state: &State,
     ) -> Result<ServiceResponse, Error> {
-        let standing = self.count.standing();
-        let (answer, status) = match handled {
-            Ok(Ok(response)) => {
-                let mut response = response.map_into_boxed_body();
+        let (error, mut response) = match handled {
+            Ok(Ok(mut response)) => {
+                let standing = self.finish(response.status(), state);
                 announce(response.headers_mut(), standing, state);
-                let status = response.status();
-                (Ok(response), status)
+                return Ok(response.map_into_boxed_body());
             }
             // An error is asked for its response once alone: some give it away.
             Ok(Err(error)) => {
-                let mut response = error.error_response();
-                announce(response.headers_mut(), standing, state);
-                let status = response.status();
-                (Err(InternalError::from_response(error, response).into()), status)
+                let response = error.error_response();
+                (error, response)
             }
             Err(_panic) => {
                 let problem = Problem::internal("a handler panicked");
-                let mut response = tell(&problem, &self.id, state);
-                announce(response.headers_mut(), standing, state);
-                let status = response.status();
-                (Err(InternalError::from_response(problem, response).into()), status)
+                let response = tell(&problem, &self.id, state);
+                (problem.into(), response)
             }
         };
-        self.finish(status, state);
-        answer
+        let standing = self.finish(response.status(), state);
+        announce(response.headers_mut(), standing, state);
+        Err(InternalError::from_response(error, response).into())
     }
 
-    fn finish(self, status: StatusCode, state: &State) {
+    fn finish(self, status: StatusCode, state: &State) -> Option<Standing> {
         let Self { method, address, user_agent, route, mut count, .. } = self;
         // A 503 is the application's own, and not about the key.
         count.answered_elsewhere(status.as_u16());
@@ -199,6 +194,6 @@ impl Counting {
             let told = (status, Code::of_status(status).as_str());
             record_of(&count, told, (method, address), state, route);
         }
-        count.finish(status.as_u16(), address, || recordable(user_agent.as_ref()?, state));
+        count.finish(status.as_u16(), address, || recordable(user_agent.as_ref()?, state))
     }
 }

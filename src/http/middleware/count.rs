@@ -6,6 +6,7 @@ use actix_web::http::header::{HeaderValue, USER_AGENT};
 use actix_web::http::{Method, StatusCode};
 
 use crate::gate::admission::PendingCount;
+use crate::gate::limiter::Standing;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::state::State;
@@ -25,13 +26,14 @@ static METHODS: [Method; 7] = [
     Method::OPTIONS,
 ];
 
-/// Counts a request by its answer. `has_route`: whether there is something at its path.
+/// Counts a request by its answer; returns what is left of its key's limits. `has_route`: whether there
+/// is something at its path.
 pub(super) fn count(
     count: PendingCount,
     response: &ServiceResponse,
     state: &State,
     has_route: bool,
-) {
+) -> Option<Standing> {
     let status = response.status();
     // A verdict about another request is an answer as good as any, and says why it is refused.
     let says_why = response.response().extensions().contains::<Problem>();
@@ -40,7 +42,7 @@ pub(super) fn count(
     }
     let head = response.request().head();
     let address = client_address(head, &state.settings);
-    count.finish(status.as_u16(), address, || user_agent_of(head, state));
+    count.finish(status.as_u16(), address, || user_agent_of(head, state))
 }
 
 /// The code of the refusal when the credential, which was good at the request's head, had ended by

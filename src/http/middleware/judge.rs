@@ -319,8 +319,8 @@ impl RouteGuard {
             }
             Err(refusal) => {
                 let mut refused = self.refuse(request, refusal);
-                announce(refused.headers_mut(), count.standing(), &self.state);
-                count::count(count, &refused, &self.state, self.has_route());
+                let standing = count::count(count, &refused, &self.state, self.has_route());
+                announce(refused.headers_mut(), standing, &self.state);
                 Outcome::Refused(refused)
             }
         }
@@ -328,7 +328,6 @@ impl RouteGuard {
 
     /// Counts a request that was let through by its answer, which tells what is left of the limits.
     fn count(&self, mut count: PendingCount, response: &mut ServiceResponse) {
-        announce(response.headers_mut(), count.standing(), &self.state);
         if let Some(code) = ended_meanwhile(response) {
             if matches!(code, Code::KeyRevoked | Code::KeyExpired) {
                 count.ended_meanwhile();
@@ -338,7 +337,8 @@ impl RouteGuard {
         if let Some(other) = response.response().extensions().get::<CountedAs>() {
             count.count_as(*other);
         }
-        count::count(count, response, &self.state, self.has_route());
+        let standing = count::count(count, response, &self.state, self.has_route());
+        announce(response.headers_mut(), standing, &self.state);
     }
 
     fn has_route(&self) -> bool {

@@ -88,7 +88,6 @@ impl Gateway {
     async fn judge(&self, request: &HttpRequest, payload: Payload, route: Route) -> HttpResponse {
         let state = &self.state;
         let Judged { verdict, mut count } = judge(request, state, route).await;
-        let standing = count.standing();
         let answered = match verdict {
             Ok(key) => self.serve(request, payload, key).await,
             Err(problem) => Err(problem),
@@ -103,7 +102,7 @@ impl Gateway {
         if status.is_client_error() || status.is_server_error() {
             record(&count, (status, code), request, state, asked(request), route);
         }
-        finish(count, request, state, status);
+        let standing = finish(count, request, state, status);
         let mut response = match answered {
             Ok(mut response) => {
                 keep_private(response.headers_mut());

@@ -47,13 +47,12 @@ pub async fn via(
         Ok(response) => (response.status(), VENDOR),
         Err(problem) => (problem.status_code(), problem.code().as_str()),
     };
-    let standing = count.standing();
     if status.is_client_error() || status.is_server_error() {
         let method = known_method(request.method().as_str());
         let address = client_address(request.head(), &state.settings);
         record_of(&count, (status, code), (method, address), &state, route);
     }
-    finish(count, &request, &state, status);
+    let standing = finish(count, &request, &state, status);
     let mut response = answered.unwrap_or_else(|problem| problem.error_response());
     announce(response.headers_mut(), standing, &state);
     response

@@ -282,6 +282,13 @@ fn limits_hold_for_the_connection_and_each_key_and_bodies_are_bounded() {
         assert!(answer.body.contains(said), "{answer:?}");
         assert_eq!(answer.header("retry-after").is_empty(), status == 200);
     }
+    // What another limit refuses takes nothing of the key's own, and the headers say so.
+    let limits = json!({"rate_limit": "6/hour", "quota": "5/day"});
+    let limited = server.key_with("calls:read@callrail", limits);
+    let refused = server.call(&limited, "GET", CALLS, None);
+    refused.expect(429, "rate_limited");
+    assert_eq!(refused.header("ratelimit").split(", ").collect::<Vec<_>>()[0], "\"rate\";r=6;t=0");
+    assert!(refused.header("ratelimit").contains("\"quota\";r=5;"), "{refused:?}");
     server.pass(std::time::Duration::from_secs(3600));
     vendor.take();
     let writer = server.key("calls:write@callrail");

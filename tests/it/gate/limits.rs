@@ -219,6 +219,22 @@ on_both! {
 }
 
 on_both! {
+    fn a_quota_counts_what_was_not_written_yet_when_it_was_set(backend) {
+        let server = TestServer::start(backend);
+        let key = server.key("calls:read");
+        assert_eq!(accepted(&server, &key, 4), 4);
+        for (quota, left) in [("6/day", 2), ("9/month", 3)] {
+            assert_eq!(patch(&server, &key, json!({"quota": quota})).status, 200);
+            for _ in 0..2 {
+                server.db_flush();
+                server.bitting.share_limits().unwrap();
+            }
+            assert_eq!(accepted(&server, &key, 9), left, "{quota}");
+        }
+    }
+}
+
+on_both! {
     fn a_rate_limit_is_for_all_servers_together(backend) {
         let database = Arc::new(TestDatabase::migrated(backend));
         let clock = Arc::new(ManualClock::at(start_of_time()));
