@@ -148,7 +148,11 @@ fn parse_object(line: &[u8]) -> Result<Map<String, Value>, FieldErrors> {
     match strict_json::parse(line.trim_ascii_end()) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(refused("must be a JSON object")),
-        Err(Fault::Twice(member)) => Err(FieldErrors::one(&member, "must not be given twice")),
+        // What is no column may be a key.
+        Err(Fault::Twice(member)) => Err(match COLUMNS.iter().find(|column| **column == member) {
+            Some(column) => FieldErrors::one(column, "must not be given twice"),
+            None => refused("must not name a member twice"),
+        }),
         Err(Fault::Malformed { column, .. }) => {
             Err(refused(format!("must be a JSON object: see column {column}")))
         }

@@ -167,7 +167,9 @@ impl Bitting {
     ) -> Result<()> {
         let mut errors = FieldErrors::default();
         for (field, text) in texts {
-            if self.brand.may_occur_in(text.as_ref()) {
+            let text = text.as_ref();
+            let is_imported = || text.split_whitespace().any(|word| self.is_imported_key(word));
+            if self.brand.may_occur_in(text) || is_imported() {
                 errors.add(field.as_ref(), "must not contain a key");
             }
         }

@@ -27,8 +27,10 @@ const WRONG_PASSWORD: &str = "The e-mail address or the password is wrong. Try a
 
 impl Problem {
     fn already_rotated(new: KeyId) -> Self {
-        let detail =
-            format!("This key was rotated already: {new} takes its place. Rotate that one.");
+        let detail = format!(
+            "This key was rotated already: {new} takes its place. Rotate that one, or make a new key if \
+             it has ended."
+        );
         Self::new(Code::AlreadyRotated, detail).with_member("replaced_by", json!(new))
     }
 

@@ -23,7 +23,7 @@ const KEPT_BY: &str = "kept_by";
 pub const PASSWORD_CHOSEN: &str = "/login?password=chosen";
 
 const ENDED: &str = "Your session has ended. Sign in to continue.";
-const ENDED_AND_KEPT: &str = "Your session has ended. Sign in to continue; what you typed has been kept, and nothing has been sent yet.";
+const ENDED_AND_KEPT: &str = "Your session has ended. Sign in to continue; what you typed, but for passwords and credentials, has been kept, and nothing has been sent yet.";
 const ENDED_AND_LOST: &str = "Your session has ended, and what you typed is too long to be kept; nothing has been sent. To keep it, go back and copy it before you sign in.";
 const CHOSEN: &str = "Your password has been set. Sign in with it.";
 

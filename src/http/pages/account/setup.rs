@@ -9,10 +9,14 @@ use crate::http::cookies::OwnCookie;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::{Form, FormToken};
 use crate::http::pages::account::page_of_link;
+use crate::http::pages::parts::form_error::{Field, FormErrors};
 use crate::http::pages::see_other;
 use crate::http::state::State;
 use crate::model::actor::ClientInfo;
 use crate::model::random_secret::RandomSecret;
+
+const FIELDS: [Field; 2] =
+    [("email", "email", "The e-mail address"), ("password", "password", "The password")];
 
 #[derive(Template)]
 #[template(path = "setup.html")]
@@ -87,7 +91,7 @@ pub async fn set_up(
                 form_token: &token.0,
                 link: form.text("token"),
                 email: form.text("email"),
-                complaint: &errors.summary(),
+                complaint: &FormErrors::new(errors, &FIELDS).in_one_line(),
             };
             page_of_link(StatusCode::UNPROCESSABLE_ENTITY, &again)
         }

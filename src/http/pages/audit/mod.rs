@@ -219,7 +219,12 @@ pub async fn show(
         actor_kinds: query.actor_kinds(),
         actor: query.actor.clone().unwrap_or_default(),
         pager: Pager {
-            summary: format!("{shown}, the newest first"),
+            summary: match (&query.cursor, &found.next) {
+                (None, None) => format!("{shown}, the newest first"),
+                (None, Some(_)) => format!("the newest {shown}"),
+                (Some(_), _) => format!("{shown} from before"),
+            },
+            back: "Newest",
             previous: query.cursor.is_some().then(|| query.address("/audit", None)),
             next: found.next.as_ref().map(|next| query.address("/audit", Some(next))),
         },

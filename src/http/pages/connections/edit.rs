@@ -22,7 +22,7 @@ const FIELDS: [Field; 7] = [
     ("limit", "limit", "The limit"),
     ("key_limit", "key_limit", "The limit of each key"),
     ("rules", "rules", "The rules"),
-    ("test_path", "test_path", "The test"),
+    ("test_path", "test_path", "The path it is tested with"),
 ];
 
 /// The texts of the form, of which a kind may lack some.

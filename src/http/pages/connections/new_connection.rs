@@ -24,9 +24,9 @@ const FIELDS: [Field; 8] = [
     ("description", "description", "The description"),
     ("credential", "credential", "The credential"),
     ("base_url", "base_url", "The address"),
-    ("auth", "auth", "The form"),
+    ("auth", "auth", "What it is sent as"),
     ("rules", "rules", "The rules"),
-    ("test_path", "test_path", "The test"),
+    ("test_path", "test_path", "The path it is tested with"),
 ];
 
 /// The kind that the address asks for.

@@ -14,8 +14,10 @@ use crate::http::pages::{page, see_other};
 use crate::http::state::State;
 use crate::model::connections::Handle;
 
-const FIELDS: [Field; 2] =
-    [("credential", "credential", "The credential"), ("test_path", "credential", "The test")];
+const FIELDS: [Field; 2] = [
+    ("credential", "credential", "The credential"),
+    ("test_path", "credential", "The path it is tested with"),
+];
 
 #[derive(Template)]
 #[template(path = "connection_credential.html")]

@@ -10,7 +10,9 @@ use crate::http::extract::{Id, PageQuery};
 use crate::http::pages::audit::events::{Event, Names};
 use crate::http::pages::page;
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
-use crate::http::pages::parts::text::{AGENT, When, counted, day, exact, number, shortened};
+use crate::http::pages::parts::text::{
+    AGENT, When, counted, day, exact, last_day, number, shortened,
+};
 use crate::http::pages::usage::chart::Chart;
 use crate::http::pages::usage::figures::{Sum, Tab, Window, asked};
 use crate::http::pages::users::grants::Grant;
@@ -84,7 +86,7 @@ impl Facts {
             status: key.status(now).as_str(),
             grants: Grant::list(&key.scopes, catalog),
             expires: key.expires_at.map(|end| When::relative(end, now)),
-            expires_day: key.expires_at.map(day).unwrap_or_default(),
+            expires_day: key.expires_at.map(|end| day(last_day(end))).unwrap_or_default(),
             expires_exact: key.expires_at.map(exact).unwrap_or_default(),
             soon: active && key.expires_at.is_some_and(|end| end <= now + SOON),
             limits: Limit::list(&key.limits),
@@ -335,7 +337,11 @@ fn remark(key: &ApiKey, usage: &Usage, now: Moment) -> Option<String> {
 
 /// What revoking a key does, in words.
 pub(in crate::http::pages) fn consequence(key: &ApiKey, usage: &Usage, now: Moment) -> String {
-    let recent = usage.windows.day.total();
+    // Attempts after its end are no use of it.
+    let recent = match key.status(now) {
+        Status::Active => usage.windows.day.total(),
+        Status::Expired | Status::Revoked => 0,
+    };
     let last = usage.last_used_at().map(|at| When::ago(at, now).words);
     let in_use = match (last, recent) {
         (None, _) => "It has never been used.".to_owned(),

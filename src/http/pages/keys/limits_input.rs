@@ -10,7 +10,7 @@ use crate::model::limits::KeyLimits;
 pub const LIMIT_FIELDS: [Field; 3] = [
     ("rate_limit", "rate_limit", "The rate limit"),
     ("quota", "quota", "The quota"),
-    ("allowed_networks", "allowed_networks", "The list of networks"),
+    ("allowed_networks", "allowed_networks", "The allowed networks"),
 ];
 
 /// What is typed; empty where there is no limit.

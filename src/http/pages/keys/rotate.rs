@@ -29,7 +29,7 @@ use crate::model::rotation::RotateRequest;
 use crate::model::time::Moment;
 
 const FIELDS: [Field; 3] = [
-    ("overlap", "overlap", "How long both work"),
+    ("overlap", "overlap", "How long both keys work"),
     ("expires_at", "expires", "The expiry"),
     ("expires_on", "expires_on", "The last day"),
 ];

@@ -3,7 +3,7 @@
 use chrono::{Days, Duration};
 use serde_json::{Map, Value, json};
 
-use super::text::{counted, day, long_day};
+use super::text::{counted, day, last_day, long_day};
 use crate::http::extract::Form;
 use crate::model::FieldErrors;
 use crate::model::key::ApiKey;
@@ -69,8 +69,9 @@ pub const KEEP: &str = "keep";
 
 /// The lifetimes to choose from for what may only end sooner than it would.
 pub fn earlier_lives(now: Moment, before: Option<Moment>) -> Vec<Life> {
-    let until = before.map(|end| format!("until {}", long_day(end))).unwrap_or_default();
-    let words = before.map_or("Never, as now".to_owned(), |end| format!("{}, as now", day(end)));
+    let before_then = before.map(last_day);
+    let until = before_then.map(|day| format!("until {}", long_day(day))).unwrap_or_default();
+    let words = before_then.map_or("Never, as now".to_owned(), |at| format!("{}, as now", day(at)));
     let sooner = |(value, _, days): &(&str, &str, Option<u64>)| {
         let end = days.map(|days| now + Days::new(days));
         *value == "date" || end.is_some_and(|end| before.is_none_or(|before| end < before))

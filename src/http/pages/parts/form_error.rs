@@ -49,6 +49,12 @@ impl FormErrors {
         Self(vec![FormError { id, sentence }])
     }
 
+    /// All of them, for a form that has one place for them.
+    pub fn in_one_line(&self) -> String {
+        let sentences: Vec<&str> = self.iter().map(|error| &*error.sentence).collect();
+        sentences.join(" ")
+    }
+
     /// The first error at the field with this id.
     pub fn of(&self, id: &str) -> Option<&FormError> {
         self.iter().find(|error| error.id == id)

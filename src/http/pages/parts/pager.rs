@@ -64,8 +64,10 @@ impl Choice {
 pub struct Pager {
     /// `7 keys`, or `1 to 50 of 10,042`
     pub summary: String,
-    /// The address of the previous page.
+    /// The address of the way back.
     pub previous: Option<String>,
+    /// Where that leads, in a word.
+    pub back: &'static str,
     /// The address of the next page.
     pub next: Option<String>,
 }
@@ -89,6 +91,7 @@ impl Pager {
         };
         Self {
             summary,
+            back: "Previous",
             previous: (place.page > 1).then(|| address(place.page - 1)),
             next: (place.page < place.pages).then(|| address(place.page + 1)),
         }

@@ -13,7 +13,7 @@ use crate::http::pages::keys::permissions::Row;
 use crate::http::pages::parts::expiry::{Life, finite_lives};
 use crate::http::pages::parts::form_error::{FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
-use crate::http::pages::parts::text::day;
+use crate::http::pages::parts::text::{day, last_day};
 use crate::http::pages::{page, public_address, see_other};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
@@ -129,7 +129,7 @@ fn made(
         name: token.name.clone(),
         secret: issued.secret.expose().to_owned(),
         bounds: Bounds::of(token, &viewer.catalog),
-        expires: day(token.expires_at),
+        expires: day(last_day(token.expires_at)),
         sample: format!(
             "read -rs TOKEN\ncurl -H \"Authorization: Bearer $TOKEN\" \\\n  {address}/v1/keys"
         ),

@@ -18,8 +18,8 @@ pub const FIELDS: [Field; 6] = [
     ("access", "access", "What the token may do"),
     ("expires_at", "expires", "The expiry"),
     ("expires_on", "expires_on", "The last day"),
-    ("bounds", "bounds", "What the token may grant"),
-    ("may_grant", "may_grant", "What the token may grant"),
+    ("bounds", "bounds", "The scopes it may give to keys"),
+    ("may_grant", "may_grant", "The scopes it may give to keys"),
 ];
 
 /// The choices of what a token may do: the value and its words.

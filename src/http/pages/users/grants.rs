@@ -1,8 +1,8 @@
 //! Scopes as the pages show them: by resource, and as a sentence.
 
-use chrono::{Duration, NaiveTime};
+use chrono::NaiveTime;
 
-use crate::http::pages::parts::text::{listed, long_day};
+use crate::http::pages::parts::text::{last_day, listed, long_day};
 use crate::model::catalog::Catalog;
 use crate::model::scope::{Access, Scope, ScopeSet};
 use crate::model::time::Moment;
@@ -73,7 +73,7 @@ fn abilities(scopes: &ScopeSet, expires_at: Option<Moment>) -> String {
     let parts: Vec<String> = Grant::of(scopes, |_| false).iter().map(Grant::words).collect();
     let until = match expires_at {
         Some(end) if end.time() == NaiveTime::MIN => {
-            format!("until the end of {}", long_day(end - Duration::days(1)))
+            format!("until the end of {}", long_day(last_day(end)))
         }
         Some(end) => format!("until {}", long_day(end)),
         None => "until somebody revokes it".to_owned(),

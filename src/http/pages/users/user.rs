@@ -29,8 +29,8 @@ use crate::model::user::{Role, User};
 use crate::model::words::Word;
 
 const DISABLE_FIELDS: [Field; 2] = [
-    ("holdings", "holdings", "What happens to what they have"),
-    ("transfer_to", "transfer_to", "The new holder"),
+    ("holdings", "holdings", "What should happen to these"),
+    ("transfer_to", "transfer_to", "Whom to hand them over to"),
 ];
 
 #[derive(Template)]
