@@ -122,11 +122,17 @@ impl File {
 
 /// What is wrong with the value at this byte, with its key and in words that say what belongs there.
 fn explained(text: &str, at: usize, why: &str) -> String {
-    let typed = why.strip_prefix("invalid type: ").and_then(|why| why.split_once(", expected "));
-    let Some((_, expected)) = typed else { return why.to_owned() };
     let before = text.get(..at).unwrap_or_default();
     let line = before.rsplit('\n').next().unwrap_or_default();
-    let Some((key, _)) = line.split_once('=') else { return why.to_owned() };
+    // In a list over several lines, what stands before a sign may be anything.
+    let is_key = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    let key = line.split_once('=').map(|(key, _)| key.trim()).filter(|key| is_key(key));
+    let Some(key) = key else { return why.to_owned() };
+    let typed = why.strip_prefix("invalid type: ").and_then(|why| why.split_once(", expected "));
+    let one_or_many = (why == NEITHER).then_some(("", "a string or a list of strings"));
+    let Some((_, expected)) = typed.or(one_or_many) else {
+        return format!("{key}: {why}; text stands in quotation marks");
+    };
     let wanted = match expected {
         "a sequence" => "a list in brackets, such as [\"…\"]",
         "a boolean" => "true or false, without quotation marks",
@@ -134,7 +140,7 @@ fn explained(text: &str, at: usize, why: &str) -> String {
         "a string" => "text in quotation marks",
         other => other,
     };
-    format!("{}: must be {wanted}", key.trim())
+    format!("{key}: must be {wanted}")
 }
 
 fn plain_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
@@ -143,6 +149,9 @@ fn plain_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, 
         other => other.to_string(),
     }))
 }
+
+/// What serde says of a value that is neither.
+const NEITHER: &str = "expected a string or a list of strings";
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a string or a list of strings")]

@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 
 use actix_server::{Server as Listening, ServerBuilder, ServerHandle};
 use actix_web::web;
+use procfs::process::Process;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
 use crate::config::{ListenAddress, Settings};
@@ -198,12 +200,18 @@ impl Server {
     /// When serving fails, or the last counts could not be written.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         let handle: ServerHandle = self.service.handle();
-        let serving = actix_web::rt::spawn(self.service);
+        let mut serving = actix_web::rt::spawn(self.service);
         let metrics = self.metrics.map(|service| {
             let handle = service.handle();
             (handle, actix_web::rt::spawn(service))
         });
-        stop.await;
+        tokio::select! {
+            () = stop => {}
+            ended = &mut serving => {
+                let why = ended.map_err(io::Error::other).flatten().err();
+                return Err(StartError::Workers(why.unwrap_or_else(|| io::Error::other("they ended"))));
+            }
+        }
         // From here on another process may take their places.
         drop(self.socket_files);
         let deadline = Instant::now() + STOP_LIMIT;
@@ -254,20 +262,33 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// Done when the operating system asks the process to stop: by SIGTERM, Ctrl-C, or SIGHUP, which a
-/// terminal sends when it is closed.
+/// terminal sends when it is closed and from which `nohup` keeps a process.
 ///
 /// # Errors
 /// When signals cannot be listened for.
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+    let hang_up = SignalKind::hangup();
+    let mut hang_up = if is_ignored(hang_up) { None } else { Some(signal(hang_up)?) };
     Ok(async move {
+        let hung_up = async {
+            match &mut hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            _ = hang_up.recv() => {}
+            _ = hung_up => {}
         }
     })
+}
+
+/// Whether whoever has started this process has it ignore a signal.
+fn is_ignored(signal: SignalKind) -> bool {
+    let ignored =
+        Process::myself().and_then(|process| process.status()).map(|status| status.sigign);
+    ignored.is_ok_and(|ignored| ignored >> (signal.as_raw_value() - 1) & 1 == 1)
 }

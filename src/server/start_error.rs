@@ -35,6 +35,12 @@ pub enum StartError {
         /// What keeps the demo from being made.
         why: &'static str,
     },
+    /// No worker answers.
+    #[error(
+        "the threads that answer requests could not be started, or have ended: {0}; let the process have \
+         more threads and open files (ulimit -u and -n, TasksMax= and LimitNOFILE= in a unit)"
+    )]
+    Workers(io::Error),
     /// The operating system refuses something else.
     #[error("{0}")]
     Io(#[from] io::Error),

@@ -97,7 +97,12 @@ fn a_wrong_file_says_where_it_is_wrong() {
         ("listen = \n", &["bitting.toml: line 1: "]),
         ("listen = \"127.0.0.1:0\"\nlisten = \"127.0.0.1:1\"\n", &["bitting.toml: line 2: "]),
         ("\n\n[database]\nurl = \"x\"\n", &["bitting.toml: line 3: ", "database"]),
-        ("listen = 8080\n", &["bitting.toml: line 1: ", "a string or a list of strings"]),
+        (
+            "listen = 8080\n",
+            &["bitting.toml: line 1: listen: must be a string or a list of strings"],
+        ),
+        ("log_level = info\n", &["bitting.toml: line 1: log_level: ", "in quotation marks"]),
+        ("listen = [\n\"hunter2=x\", 5]\n", &["bitting.toml: line "]),
         ("database_url = [\"postgres://me:hunter2@host/db\"]\n", &["bitting.toml: line 1: "]),
         ("brand = \"\"\"a\nb\"\"\"\n", &["--brand"]),
     ] {
@@ -235,4 +240,33 @@ fn listening_to_the_network_without_https_warns() {
         assert_eq!(code, Some(0), "{log}");
         assert_eq!(log.contains(warning), warned, "{listen} {public_url:?}: {log}");
     }
+}
+
+#[test]
+fn a_server_whose_workers_cannot_be_started_ends() {
+    let folder = folder();
+    let mut command = Command::new("sh");
+    let script = "ulimit -n 24; exec \"$0\" serve --listen 127.0.0.1:0 --workers 16";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_bitting")]);
+    let output = binary::ended({
+        command.current_dir(folder.path()).env_clear();
+        command
+    });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("error: the threads that answer requests"), "{errors}");
+}
+
+#[test]
+fn who_is_kept_from_hanging_up_goes_on() {
+    let folder = folder();
+    let mut command = Command::new("sh");
+    let script = "trap '' HUP; exec \"$0\" serve --listen 127.0.0.1:0";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_bitting")]);
+    command.current_dir(folder.path()).env_clear();
+    let server = Binary::start(command);
+    server.signal("HUP");
+    assert_eq!(server.client.send("GET", "/healthz", &[], None).status, 200);
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0), "{log}");
 }
