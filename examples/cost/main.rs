@@ -13,6 +13,7 @@ mod machine;
 mod process;
 mod proxies;
 mod seed;
+mod vendor;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -102,6 +103,8 @@ fn main() -> Result<()> {
     report += &compare(&options, authorizers)?;
     report += "\nWhat stands in front of an API; its own CPU time, without that of the API.\n\n";
     report += &compare(&options, proxies::gateways(&place, first, folder.path(), behind.port)?)?;
+    report += "\nA vendor's API, whose credential is sealed, with one key; likewise.\n\n";
+    report += &compare(&options, vendor::connections(&place, folder.path(), behind.port)?)?;
     behind.stop()?;
     report += "\n| keys | import | of that, CPU | start-up | of that, CPU | resident memory | of that, each key |\n";
     report += "| --- | --- | --- | --- | --- | --- | --- |\n";

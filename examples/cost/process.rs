@@ -59,7 +59,7 @@ impl Server {
 
     /// Bitting, and how long it took until it accepted a key.
     pub fn bitting(place: &Place, seed: &Seed) -> Result<(Self, Duration)> {
-        Self::start_bitting(place, seed, &[])
+        Self::bitting_with(place, seed, &[])
     }
 
     /// Bitting in front of an API, with its gateway at the port of the server.
@@ -69,13 +69,18 @@ impl Server {
             format!("--gateway-listen=127.0.0.1:{gateway}"),
             format!("--upstream=http://127.0.0.1:{upstream}"),
         ];
-        let (mut server, _) = Self::start_bitting(place, seed, &options)?;
+        let (mut server, _) = Self::bitting_with(place, seed, &options)?;
         server.port = gateway;
         server.wait_until(CALLS, &seed.last_key, 200)?;
         Ok(server)
     }
 
-    fn start_bitting(place: &Place, seed: &Seed, options: &[String]) -> Result<(Self, Duration)> {
+    /// The same with more options.
+    pub fn bitting_with(
+        place: &Place,
+        seed: &Seed,
+        options: &[String],
+    ) -> Result<(Self, Duration)> {
         let port = free_port()?;
         let mut command = Command::new(place.programs.join("bitting"));
         command.args(["serve", "--workers", "1", "--log-level", "warn"]);

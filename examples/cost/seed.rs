@@ -73,6 +73,12 @@ impl Seed {
         if import.success() { Ok(seed) } else { Err("the import failed".into()) }
     }
 
+    /// A database in which this one key has been made.
+    pub fn of_one_key(folder: &Path, key: String) -> Self {
+        let (folder, took) = (folder.to_owned(), Duration::ZERO);
+        Self { folder, used: vec![key.clone()], count: 1, took, cpu: 0.0, last_key: key }
+    }
+
     pub fn database_url(&self) -> String {
         format!("sqlite://{}", self.folder.join("bench.db").display())
     }
