@@ -13,7 +13,8 @@ use bitting::model::user::{NewUser, UserChange};
 use bitting::records::model::resources;
 use serde_json::{Map, Value, json};
 
-use crate::support::{TestServer, on_both};
+use crate::support::browser::PASSWORD;
+use crate::support::{Browser, TestServer, on_both};
 
 fn operator() -> Principal {
     Principal::command_line("test")
@@ -137,6 +138,15 @@ on_both! {
         };
         assert_eq!(read(&member), ["key.revoked", "access.denied", "key.created"]);
         assert_eq!(read(&admin).len(), 7);
+        // Of what was handed on the page names the events, and leads to no key that is not theirs.
+        let handed = issue(&server, &member, &["calls:read"]).unwrap();
+        server.bitting.edit_key(handed.id, object(json!({"holder": ada.email})), &operator()).unwrap();
+        let browser = Browser::new(&server.client.base);
+        browser.log_in(bo.email.as_str(), PASSWORD);
+        let log = browser.get("/audit").body;
+        let links = |key: &ApiKey| log.matches(&format!("href=\"/keys/{}\"", key.id)).count();
+        assert_eq!([&own, &handed, &foreign].map(links), [2, 0, 0], "{log}");
+        assert!(log.contains("Made a key"), "{log}");
     }
 }
 

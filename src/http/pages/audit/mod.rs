@@ -199,11 +199,12 @@ pub async fn show(
     });
     let (found, names, now) = found.await?;
     let own = viewer.principal.restricted_to().is_some();
-    // A key that somebody was refused may be another's: a link to it would only be refused again.
+    // A key that is somebody else's, or has become that, is not opened to a member, who is told the
+    // names of their own keys alone.
     let line = |event: AuditEvent| {
-        let foreign = own && event.action == Action::AccessDenied.as_str();
         let event = Event::new(event, &names, now);
-        if foreign { Event { key_id: None, ..event } } else { event }
+        let is_known = |id: &String| !own || names.contains_key(id);
+        Event { key_id: event.key_id.filter(is_known), ..event }
     };
     let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
     let shown = counted(found.items.len() as i64, "event");
