@@ -172,12 +172,11 @@ pub(super) fn register(
     // The router tries one path after the other: a pattern costs more than a plain path, what is
     // answered from memory is asked most often, and programs ask more often than people.
     endpoints.sort_by_key(|endpoint| match (endpoint.guard(), endpoint.path().contains('{')) {
-        (Guard::Door, false) => 0,
+        (Guard::Door, _) => 0,
         (Guard::Key(_), false) => 1,
-        (Guard::Door, true) => 2,
-        (Guard::Key(_), true) => 3,
-        (Guard::Public | Guard::Page(_), false) => 4,
-        (Guard::Public | Guard::Page(_), true) => 5,
+        (Guard::Key(_), true) => 2,
+        (Guard::Public | Guard::Page(_), false) => 3,
+        (Guard::Public | Guard::Page(_), true) => 4,
     });
     for endpoint in endpoints {
         endpoint.serve(config, state);
