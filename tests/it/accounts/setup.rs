@@ -28,9 +28,9 @@ on_both! {
         let policy = browser.get(&page).header("referrer-policy").to_owned();
         assert_eq!(policy, "strict-origin", "its address goes nowhere");
         for (email, password, complaint) in [
-            ("ada", PASSWORD, "email must be"),
-            (EMAIL, "too short", "password must be 15"),
-            (EMAIL, "passwordpassword", "password is too common"),
+            ("ada", PASSWORD, "The e-mail address must be"),
+            (EMAIL, "too short", "The password must be 15"),
+            (EMAIL, "passwordpassword", "The password is too common"),
         ] {
             let fields = [("token", &*token), ("email", email), ("password", password)];
             let answer = browser.submit(&page, "/setup", &fields);
