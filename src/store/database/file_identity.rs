@@ -1,12 +1,14 @@
 //! Whether the SQLite file is still the one that was opened.
 //!
 //! An open connection goes on working on a file that has been deleted or replaced: keys would be
-//! accepted by a database that nobody can change any longer, and what is written would be lost.
+//! accepted by a database that nobody can change any longer, and what is written would be lost. So it
+//! is with the two files beside it, by which connections find what others have written.
 
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::store::error::{Error, Result};
@@ -15,11 +17,18 @@ use crate::store::error::{Error, Result};
 /// little a twentieth of its time.
 const BELIEVED: u64 = 20;
 
+/// What the names of the files beside it end with.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+type DeviceAndInode = (u64, u64);
+
 /// A file identified by device and inode, not by its name.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct FileIdentity {
     path: PathBuf,
-    device_and_inode: Option<(u64, u64)>,
+    device_and_inode: Option<DeviceAndInode>,
+    /// The files beside it, as far as they are known.
+    beside: Arc<Mutex<[Option<DeviceAndInode>; BESIDE.len()]>>,
     known_since: Instant,
     /// Until when it is believed to be there, in milliseconds after that.
     believed_until: Arc<AtomicU64>,
@@ -29,8 +38,8 @@ impl FileIdentity {
     /// Identifies the file that has this name now.
     pub(in crate::store) fn of(path: &Path) -> Self {
         let (device_and_inode, known_since) = (look_up(path), Instant::now());
-        let believed_until = Arc::default();
-        Self { path: path.to_owned(), device_and_inode, known_since, believed_until }
+        let (beside, believed_until) = (Arc::default(), Arc::default());
+        Self { path: path.to_owned(), device_and_inode, beside, known_since, believed_until }
     }
 
     /// The file's path, as it was given.
@@ -48,19 +57,45 @@ impl FileIdentity {
         Ok(())
     }
 
-    /// Fails if the path now names another file, or none.
+    /// Fails if the path now names another file, or none, or if one of those beside it is another.
     pub(in crate::store) fn check(&self) -> Result<()> {
         let now = look_up(&self.path);
-        if now.is_some() && now == self.device_and_inode {
-            return Ok(());
+        if now.is_none() || now != self.device_and_inode {
+            return Err(refused(
+                &self.path,
+                "put it back, or restart the server to use the one that is there",
+            ));
         }
-        Err(Error::Refused(format!(
-            "{}: the file was deleted or replaced while it was in use; put it back, or restart the server to use the one that is there",
-            self.path.display()
-        )))
+        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        for (suffix, known) in BESIDE.iter().zip(beside.iter_mut()) {
+            let mut name = OsString::from(&self.path);
+            name.push(suffix);
+            let now = look_up(Path::new(&name));
+            // Whoever closes the last connection deletes both, and the next one makes them anew.
+            if known.is_some_and(|known| now != Some(known) && is_open(known)) {
+                let remedy =
+                    "restart the server before anything else is changed, which would be lost";
+                return Err(refused(Path::new(&name), remedy));
+            }
+            *known = now;
+        }
+        Ok(())
     }
 }
 
-fn look_up(path: &Path) -> Option<(u64, u64)> {
+fn refused(path: &Path, remedy: &str) -> Error {
+    let path = path.display();
+    Error::Refused(format!(
+        "{path}: the file was deleted or replaced while it was in use; {remedy}"
+    ))
+}
+
+fn look_up(path: &Path) -> Option<DeviceAndInode> {
     std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// Whether this process has a file open, whatever has become of its name.
+fn is_open(file: DeviceAndInode) -> bool {
+    let descriptors = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    descriptors.into_iter().any(|descriptor| look_up(&descriptor.path()) == Some(file))
 }

@@ -15,8 +15,9 @@ use bitting::http::endpoint::Endpoint;
 use bitting::server;
 use diesel::connection::SimpleConnection;
 use serde_json::json;
+use tempfile::TempDir;
 
-use crate::support::binary::run;
+use crate::support::binary::{Binary, run, run_ok};
 use crate::support::client::Client;
 use crate::support::front_door::{front_door, worker_state};
 use crate::support::{Backend, TestDatabase, TestServer, eventually, on_both};
@@ -228,4 +229,24 @@ fn a_deleted_file_is_noticed_and_no_key_outlives_the_staleness_bound() {
     std::fs::rename(&aside, &file).unwrap();
     eventually("the file is back", || server.call(&key, "GET", "/v1/ping", None).status == 200);
     server.call(&key, "POST", "/v1/calls", Some(&call)).expect(201, "");
+}
+
+/// By them connections find what others have written: on two of one, each overwrites what the other does.
+#[test]
+fn a_file_beside_the_database_that_is_deleted_is_noticed() {
+    for suffix in ["-wal", "-shm"] {
+        let folder = TempDir::new().unwrap();
+        let create = ["key", "create", "--name", "k", "--scope", "calls:read"];
+        let key = run_ok(folder.path(), &create);
+        let server = Binary::serve(folder.path(), &[]);
+        let ping = |server: &Binary| server.client.with_key(&key, "GET", "/v1/ping", None).status;
+        assert_eq!((ping(&server), server.is_ready()), (200, true));
+        std::fs::remove_file(folder.path().join(format!("bitting.db{suffix}"))).unwrap();
+        eventually("it is noticed", || !server.is_ready());
+        assert!(server.log().contains(&format!("bitting.db{suffix}")), "{}", server.log());
+        server.terminate();
+        // What it had written is there.
+        let server = Binary::serve(folder.path(), &[]);
+        assert_eq!((ping(&server), server.is_ready()), (200, true), "{suffix}");
+    }
 }
