@@ -8,6 +8,7 @@ mod bounded;
 mod confirm;
 mod connections;
 mod failure;
+mod file_start;
 mod find_key;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

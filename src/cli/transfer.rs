@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::application::{open, principal};
 use super::failure::Failure;
+use super::file_start::{Format, Unreadable};
 use super::key_filters::Filters;
 use super::output::{plain, say, show, show_json};
-use super::transfer_lines::{Format, Lines, Unreadable};
+use super::transfer_lines::Lines;
 use crate::config::Settings;
 use crate::domain::Bitting;
 use crate::domain::keys::transfer::Intake;

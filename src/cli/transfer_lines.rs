@@ -2,31 +2,18 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
-use clap::ValueEnum;
 use serde_json::{Map, Value};
 
 use super::bounded::{Bounded, LONGEST_LINE, to_io, too_long};
+use super::file_start::{BUFFER, FileStart, Format, Source, Unreadable};
 use crate::model::FieldErrors;
 use crate::model::exported_key::COLUMNS;
 use crate::model::spreadsheet::unguard;
 use crate::model::strict_json::{self, Fault};
 
-/// How a file of keys is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// Comma-separated values, with a header; `;` and tab are recognised too
-    Csv,
-    /// One JSON object a line
-    Jsonl,
-}
-
-/// Bytes that the readers ask for at once.
-const BUFFER: usize = 64 * 1024;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const NOT_UTF8: &str = "is not UTF-8; save the file as UTF-8";
 /// The columns whose cells may have several lines.
 const MAY_BREAK: [&str; 2] = ["description", "scopes"];
@@ -43,65 +30,15 @@ pub(super) enum Lines<R: Read> {
     Json(JsonLines<R>),
 }
 
-/// Why a file is not read at all.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
-    #[error(transparent)]
-    Failed(#[from] io::Error),
-    /// The file is not one of keys, or not in a format that is read.
-    #[error("{0}")]
-    Foreign(String),
-}
-
-/// What was read to learn what it is, and the rest.
-type Source<R> = io::Chain<io::Cursor<Vec<u8>>, BufReader<R>>;
-
 impl<R: Read> Lines<R> {
     /// Begins to read; what begins with a brace is JSON, unless the format is known.
     pub(super) fn of(source: R, format: Option<Format>) -> Result<Self, Unreadable> {
-        let mut source = BufReader::with_capacity(BUFFER, source);
-        let (mut start, mut blank) = (Vec::new(), true);
-        while blank && start.len() < LONGEST_LINE {
-            let read = (&mut source).take(LONGEST_LINE as u64).read_until(b'\n', &mut start)?;
-            blank = read > 0 && start.trim_ascii().is_empty();
-        }
-        if start.starts_with(BYTE_ORDER_MARK) {
-            start.drain(..BYTE_ORDER_MARK.len());
-        }
-        refuse_foreign(&start)?;
-        let json = start.trim_ascii_start().starts_with(b"{");
-        let seen = if json { Format::Jsonl } else { Format::Csv };
-        let delimiter = delimiter_of(&start);
-        let source = io::Cursor::new(start).chain(source);
+        let FileStart { source, seen, delimiter } = FileStart::read(source)?;
         Ok(match format.unwrap_or(seen) {
             Format::Csv => Self::Csv(Box::new(CsvLines::of(source, delimiter)?)),
             Format::Jsonl => Self::Json(JsonLines { source, number: 0, buffer: Vec::new() }),
         })
     }
-}
-
-/// Names the kinds of files that people have instead of those that are read.
-fn refuse_foreign(start: &[u8]) -> Result<(), Unreadable> {
-    let foreign = |what: &str| Err(Unreadable::Foreign(what.to_owned()));
-    match start.trim_ascii_start() {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => foreign(
-            "this is UTF-16: save it as \"CSV UTF-8\", or convert it with iconv -f UTF-16 -t UTF-8",
-        ),
-        [b'P', b'K', 3, 4, ..] => {
-            foreign("this is a spreadsheet or another ZIP file: save it as \"CSV UTF-8\"")
-        }
-        [b'[', ..] => foreign(
-            "this is a JSON array: give one object a line, as jq -c '.[]' makes of an array",
-        ),
-        _ => Ok(()),
-    }
-}
-
-/// What stands between the headings: no heading has one of these in it.
-fn delimiter_of(start: &[u8]) -> u8 {
-    let headings = start.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: &u8| headings.iter().filter(|byte| *byte == delimiter).count();
-    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
 impl<R: Read> Iterator for Lines<R> {
@@ -320,10 +257,11 @@ mod tests {
     #[test]
     fn a_json_line_is_read_as_strictly_as_a_body() {
         let doubled = br#"{"name":"a","scopes":["calls:read"],"scopes":["calls:write"]}"#;
-        assert_eq!(lines(doubled)[0].1, "scopes must not be given twice");
-        assert_eq!(lines(br#"{"sk_live":1,"sk_live":2}"#)[0].1, "a member must not be given twice");
-        let early = br#"{"name":"a""#;
-        assert_eq!(lines(early)[0].1, "line must be a JSON object: see column 11");
+        assert_eq!(lines(doubled), [(1, "scopes must not be given twice".to_owned())]);
+        let key = br#"{"sk_live":1,"sk_live":2}"#;
+        assert_eq!(lines(key), [(1, "a member must not be given twice".to_owned())]);
+        let early = lines(b"{\"name\":\"a\"\n");
+        assert_eq!(early, [(1, "line must be a JSON object: see column 11".to_owned())]);
     }
 
     #[test]
