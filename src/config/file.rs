@@ -1,7 +1,9 @@
 //! `bitting.toml`: which keys it may have, and where in it something is wrong.
 
+use std::fmt;
 use std::path::Path;
 
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
@@ -129,8 +131,7 @@ fn explained(text: &str, at: usize, why: &str) -> String {
     let key = line.split_once('=').map(|(key, _)| key.trim()).filter(|key| is_key(key));
     let Some(key) = key else { return why.to_owned() };
     let typed = why.strip_prefix("invalid type: ").and_then(|why| why.split_once(", expected "));
-    let one_or_many = (why == NEITHER).then_some(("", "a string or a list of strings"));
-    let Some((_, expected)) = typed.or(one_or_many) else {
+    let Some((_, expected)) = typed else {
         return format!("{key}: {why}; text stands in quotation marks");
     };
     let wanted = match expected {
@@ -150,19 +151,29 @@ fn plain_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, 
     }))
 }
 
-/// What serde says of a value that is neither.
-const NEITHER: &str = "expected a string or a list of strings";
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a string or a list of strings")]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
+/// A string, or several that are joined by commas.
 fn text_or_list<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
-    Ok(Some(match OneOrMany::deserialize(value)? {
-        OneOrMany::One(text) => text,
-        OneOrMany::Many(list) => list.iter().map(|text| text.trim()).collect::<Vec<_>>().join(","),
-    }))
+    struct TextOrList;
+
+    impl<'de> Visitor<'de> for TextOrList {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string or a list of strings")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<String, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element::<String>()? {
+                texts.push(text.trim().to_owned());
+            }
+            Ok(texts.join(","))
+        }
+    }
+
+    value.deserialize_any(TextOrList).map(Some)
 }

@@ -37,32 +37,22 @@ static IN_URLS: [AsciiSet; 9] = [
 /// What a text has in place of some characters.
 type Escapes = &'static [(char, &'static str)];
 
+const JSON: Escapes = &[('"', "\\\""), ('\\', "\\\\")];
+const HTML: Escapes = &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;")];
+const DECIMAL_APOSTROPHE: Escapes = &[('\'', "&#39;")];
+const HEXADECIMAL_APOSTROPHE: Escapes = &[('\'', "&#x27;")];
+/// What opens or ends an attribute without quotation marks.
+const ATTRIBUTE: Escapes = &[('`', "&#x60;"), ('=', "&#x3D;")];
+
 /// JSON in a text that is not called so, or in a string: as PHP writes it, and as others do. Then HTML: as
 /// most languages write it, Python, Handlebars, and Mustache.
-const IN_TEXTS: [Escapes; 6] = [
-    &[('"', "\\\""), ('\\', "\\\\"), ('/', "\\/")],
-    &[('"', "\\\""), ('\\', "\\\\")],
-    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")],
-    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;")],
-    &[
-        ('&', "&amp;"),
-        ('<', "&lt;"),
-        ('>', "&gt;"),
-        ('"', "&quot;"),
-        ('\'', "&#x27;"),
-        ('`', "&#x60;"),
-        ('=', "&#x3D;"),
-    ],
-    &[
-        ('&', "&amp;"),
-        ('<', "&lt;"),
-        ('>', "&gt;"),
-        ('"', "&quot;"),
-        ('\'', "&#39;"),
-        ('/', "&#x2F;"),
-        ('`', "&#x60;"),
-        ('=', "&#x3D;"),
-    ],
+static IN_TEXTS: [&[Escapes]; 6] = [
+    &[JSON, &[('/', "\\/")]],
+    &[JSON],
+    &[HTML, DECIMAL_APOSTROPHE],
+    &[HTML, HEXADECIMAL_APOSTROPHE],
+    &[HTML, HEXADECIMAL_APOSTROPHE, ATTRIBUTE],
+    &[HTML, DECIMAL_APOSTROPHE, ATTRIBUTE, &[('/', "&#x2F;")]],
 ];
 
 /// A secret as it is written in URLs, in JSON and in HTML, where that is another text; some of them more
@@ -102,8 +92,10 @@ fn with_small_digits(encoded: &str) -> String {
 }
 
 /// A secret with these escapes; none where it needs none of them.
-fn escaped(secret: &str, escapes: Escapes) -> Option<Zeroizing<String>> {
-    let escape = |c| escapes.iter().find(|(escaped, _)| *escaped == c).map(|(_, text)| *text);
+fn escaped(secret: &str, escapes: &[Escapes]) -> Option<Zeroizing<String>> {
+    let escape = |c| {
+        escapes.iter().copied().flatten().find(|(escaped, _)| *escaped == c).map(|(_, text)| *text)
+    };
     secret.contains(|c| escape(c).is_some()).then(|| {
         // Room for all of it: what is outgrown would stay in memory.
         let mut text = Zeroizing::new(String::with_capacity(secret.len() * 6));
