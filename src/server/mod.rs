@@ -205,20 +205,22 @@ impl Server {
             let handle = service.handle();
             (handle, actix_web::rt::spawn(service))
         });
-        tokio::select! {
-            () = stop => {}
+        let failed = tokio::select! {
+            () = stop => None,
             ended = &mut serving => {
                 let why = ended.map_err(io::Error::other).flatten().err();
-                return Err(StartError::Workers(why.unwrap_or_else(|| io::Error::other("they ended"))));
+                Some(why.unwrap_or_else(|| io::Error::other("they ended")))
             }
-        }
+        };
         // From here on another process may take their places.
         drop(self.socket_files);
         let deadline = Instant::now() + STOP_LIMIT;
-        tracing::info!("stopping: finishing running requests, then writing the last counts");
         self.stopping.store(true, Ordering::Relaxed);
-        handle.stop(true).await;
-        serving.await.map_err(io::Error::other)??;
+        if failed.is_none() {
+            tracing::info!("stopping: finishing running requests, then writing the last counts");
+            handle.stop(true).await;
+            serving.await.map_err(io::Error::other)??;
+        }
         if let Some((handle, serving)) = metrics {
             handle.stop(false).await;
             serving.await.map_err(io::Error::other)??;
@@ -227,7 +229,7 @@ impl Server {
         let flushed = actix_web::rt::task::spawn_blocking(move || background.stop(deadline)).await;
         flushed.map_err(io::Error::other)??;
         tracing::info!("stopped: all counts are written");
-        Ok(())
+        failed.map_or(Ok(()), |why| Err(StartError::Workers(why)))
     }
 }
 
