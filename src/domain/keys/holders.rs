@@ -90,17 +90,31 @@ impl Bitting {
             Some(why) => refused(format!("must be a user who can hold keys, and {email} {why}")),
             None => {
                 if user.role == Role::Member {
-                    // What was rotated counts as the key that it became, if they hold that.
-                    let next = key.replaced_by.map(|id| keys::find(connection, id)).transpose()?;
-                    let counts = next.flatten().is_some_and(|next| {
-                        let theirs = next.holder.as_ref().is_some_and(|h| h.id == user.id);
-                        theirs && next.status(self.time.now()) == Status::Active
-                    });
-                    self.require_room(connection, user.id, usize::from(!counts), "holder")?;
+                    let more = usize::from(!self.holds_other_half(connection, key, user.id)?);
+                    self.require_room(connection, user.id, more, "holder")?;
                 }
                 Ok(Some(user.as_holder()))
             }
         }
+    }
+
+    /// Whether a user holds what a key was rotated to or from, which counts as one with it.
+    fn holds_other_half(
+        &self,
+        connection: &mut AnyConnection,
+        key: &ApiKey,
+        user: UserId,
+    ) -> Result<bool> {
+        for id in [key.replaced_by, key.replaces].into_iter().flatten() {
+            let other = keys::find(connection, id)?;
+            let theirs = |other: &ApiKey| other.holder.as_ref().is_some_and(|h| h.id == user);
+            if other.is_some_and(|other| {
+                theirs(&other) && other.status(self.time.now()) == Status::Active
+            }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Refuses more keys to a member than the policy allows; names the field that asks for them.
