@@ -3,7 +3,6 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -227,11 +226,8 @@ fn slow_connections_do_not_keep_others_out() {
         [unread.clone(), unread],
     ];
     for [some, others] in slow {
-        let mut command = Command::new("sh");
-        let script = "ulimit -n 400; exec \"$0\" serve --listen 127.0.0.1:0 --workers 2";
-        command.args(["-c", script, env!("CARGO_BIN_EXE_bitting")]);
-        command.current_dir(folder.path()).env_clear();
-        let server = Binary::start(command);
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--workers", "2"];
+        let server = Binary::start(binary::in_script(folder.path(), "ulimit -n 400", &arguments));
         let address = server.client.base.trim_start_matches("http://").parse().unwrap();
         // Whoever left must not count among those who are there the second time.
         for _ in 0..2 {

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -188,11 +187,8 @@ fn ten_thousand_idle_connections_are_no_burden() {
 fn more_connections_than_descriptors_wait_their_turn() {
     let folder = tempfile::tempdir().unwrap();
     let key = make_key(folder.path());
-    let mut command = Command::new("sh");
-    let script = "ulimit -n 200; exec \"$0\" serve --listen 127.0.0.1:0 --workers 1";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_bitting")]);
-    command.current_dir(folder.path()).env_clear();
-    let server = Binary::start(command);
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--workers", "1"];
+    let server = Binary::start(binary::in_script(folder.path(), "ulimit -n 200", &arguments));
     let wanted = [request(&key, "GET", "/v1/ping")];
     raise_limit();
     let mut lines: Vec<_> = (0..240)

@@ -245,13 +245,8 @@ fn listening_to_the_network_without_https_warns() {
 #[test]
 fn a_server_whose_workers_cannot_be_started_ends() {
     let folder = folder();
-    let mut command = Command::new("sh");
-    let script = "ulimit -n 24; exec \"$0\" serve --listen 127.0.0.1:0 --workers 16";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_bitting")]);
-    let output = binary::ended({
-        command.current_dir(folder.path()).env_clear();
-        command
-    });
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--workers", "16"];
+    let output = binary::ended(binary::in_script(folder.path(), "ulimit -n 24", &arguments));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("error: the threads that answer requests"), "{errors}");
@@ -260,11 +255,8 @@ fn a_server_whose_workers_cannot_be_started_ends() {
 #[test]
 fn who_is_kept_from_hanging_up_goes_on() {
     let folder = folder();
-    let mut command = Command::new("sh");
-    let script = "trap '' HUP; exec \"$0\" serve --listen 127.0.0.1:0";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_bitting")]);
-    command.current_dir(folder.path()).env_clear();
-    let server = Binary::start(command);
+    let arguments = ["serve", "--listen", "127.0.0.1:0"];
+    let server = Binary::start(binary::in_script(folder.path(), "trap '' HUP", &arguments));
     server.signal("HUP");
     assert_eq!(server.client.send("GET", "/healthz", &[], None).status, 200);
     let (code, log) = server.terminate();

@@ -45,11 +45,9 @@ fn owner_and_group_may_connect_whatever_the_mask() {
         let path = folder.path().join("b.sock");
         // The database has to be readable all the same.
         binary::run_ok(folder.path(), &["migrate"]);
-        let mut command = Command::new("sh");
-        let script = format!("umask {mask}; exec \"$0\" serve --listen {}", listen(&path));
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_bitting")]);
-        command.current_dir(folder.path()).env_clear();
-        let server = Binary::start(command);
+        let (mask_first, listen) = (format!("umask {mask}"), listen(&path));
+        let arguments = ["serve", "--listen", &*listen];
+        let server = Binary::start(binary::in_script(folder.path(), &mask_first, &arguments));
         let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o660, "umask {mask}");
         assert_serves(&path);

@@ -4,7 +4,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -226,14 +225,9 @@ fn slow_connections_do_not_keep_others_out() {
     let unread = head("GET", "/openapi.json", "", "X: y").repeat(12);
     let begun = head("POST", "/v1/calls", &key, CHUNKED);
     for sent in [begun, first.clone(), "GET".to_owned(), unread] {
-        let mut command = Command::new("sh");
-        let script = format!(
-            "ulimit -n 400; exec \"$0\" serve --listen unix:{} --workers 2",
-            path.display()
-        );
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_bitting")]);
-        command.current_dir(folder.path()).env_clear();
-        let server = Binary::start(command);
+        let listen = format!("unix:{}", path.display());
+        let arguments = ["serve", "--listen", &*listen, "--workers", "2"];
+        let server = Binary::start(binary::in_script(folder.path(), "ulimit -n 400", &arguments));
         let slow: Vec<UnixStream> = (0..320)
             .map(|_| {
                 let mut stream = connect(&path);

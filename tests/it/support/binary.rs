@@ -29,6 +29,14 @@ pub fn unprivileged(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The program, started by a shell that has said something before, such as `ulimit -n 200`.
+pub fn in_script(folder: &Path, before: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{before}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_bitting")]);
+    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
+    command
+}
+
 /// Runs a command to its end.
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
