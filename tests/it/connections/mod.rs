@@ -8,6 +8,7 @@ mod hostile;
 mod keeping;
 mod kinds;
 mod other_apis;
+mod other_apis_pages;
 mod outbound;
 mod pages;
 mod restored;

@@ -7,6 +7,7 @@ pub mod feed;
 mod late_requests;
 mod limits;
 mod limits_model;
+mod quotas;
 mod revocation;
 mod slow_reads;
 mod time;
