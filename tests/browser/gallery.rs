@@ -96,6 +96,10 @@ impl Gallery {
             if are_pictures_wanted() {
                 self.picture(&format!("{}-{page}-{look}.png", self.name), width, &size[1]);
             }
+            let opened = self.width_with_tables();
+            if opened > width.into() {
+                complain(format!("{look} is {opened} wide with the tables of its charts"));
+            }
             for cut in self.window.run(include_str!("cut.js")).as_array().unwrap() {
                 complain(format!("{look} {}", cut.as_str().unwrap()));
             }
@@ -119,6 +123,18 @@ impl Gallery {
                 complain(format!("asks for {url}"));
             }
         }
+    }
+
+    /// How wide the page is while its charts are shown as tables too.
+    fn width_with_tables(&self) -> u64 {
+        let width = self.window.run(
+            "const tables = [...document.querySelectorAll('.chart details')]; \
+             tables.forEach((table) => { table.open = true; }); \
+             const width = document.documentElement.scrollWidth; \
+             tables.forEach((table) => { table.open = false; }); \
+             return width",
+        );
+        width.as_u64().unwrap()
     }
 
     pub fn picture(&self, file: &str, width: u32, height: &Value) {

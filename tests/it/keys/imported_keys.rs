@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bitting::config::Options;
 use bitting::model::secret::{Secret, SecretKind};
+use serde_json::{Value, json};
 
 use crate::commands::cli::Shell;
 use crate::keys::transfer::{import_all, line};
@@ -119,5 +120,37 @@ on_both! {
             server.client.with_key(SECRET, "GET", "/v1/calls", None).status == 200
         });
         assert!(server.bitting.gate.index.holds_imported());
+    }
+}
+
+on_both! {
+    fn no_text_may_be_an_imported_key(backend) {
+        let (database, id) = imported(backend, SECRET);
+        let server = TestServer::on(database, Options::default());
+        let refused = |method: &str, path: &str, body: Value, field: &str| {
+            let answer = server.manage(method, path, Some(&body));
+            answer.expect(422, "validation_failed");
+            assert!(!answer.body.contains(SECRET), "{}", answer.body);
+            let errors = answer.json()["errors"].clone();
+            let about = json!({"field": field, "message": "must not contain a key"});
+            assert_eq!(errors, json!([about]), "{method} {path}");
+        };
+        let pasted = format!("it is {SECRET}\nnow");
+        let path = format!("/v1/keys/{id}");
+        let new = |field: &str, text: &str| {
+            let mut new = json!({"name": "new", "scopes": ["calls:read"]});
+            new[field] = text.into();
+            new
+        };
+        refused("POST", "/v1/keys", new("name", SECRET), "name");
+        for field in ["description", "owner"] {
+            refused("POST", "/v1/keys", new(field, SECRET), field);
+            refused("PATCH", &path, json!({field: SECRET}), field);
+        }
+        refused("PATCH", &path, json!({"description": pasted}), "description");
+        refused("POST", &format!("{path}/revoke"), json!({"reason": format!("leaked: {SECRET}")}), "reason");
+        assert_eq!(server.manage("GET", &path, None).ok()["status"], "active");
+        // What only begins so is somebody's words.
+        server.manage("POST", "/v1/keys", Some(&new("name", &SECRET[..12]))).expect(201, "");
     }
 }

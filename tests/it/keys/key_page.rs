@@ -1,5 +1,7 @@
 //! The page of one key: its figures, its chart, what it used of its scopes, and changing it.
 
+use std::time::Duration;
+
 use scraper::{Html, Selector};
 use serde_json::json;
 
@@ -85,5 +87,41 @@ on_both! {
         let wrong = browser.submit(&revoke, &revoke, &[("reason", &reason)]);
         assert_eq!((wrong.status, texts(&wrong.body, "#reason-error").len()), (422, 1));
         server.call(&key, "GET", "/v1/calls", None).ok();
+    }
+}
+
+on_both! {
+    fn a_key_that_ends_at_midnight_is_shown_with_its_last_day(backend) {
+        let (server, browser) = start(backend);
+        for (end, last) in [
+            ("2027-01-01T00:00:00Z", "31 Dec 2026"),
+            ("2027-01-01T00:00:01Z", "1 Jan 2027"),
+            ("2026-12-31T23:59:59.999Z", "31 Dec 2026"),
+        ] {
+            let key = server.key_with("calls:read", json!({"expires_at": end}));
+            let page = browser.get(&format!("/keys/{}", key.id)).body;
+            assert_eq!(texts(&page, "dd .day"), [last], "{end}");
+            let narrow = browser.get(&format!("/keys/{}/narrow", key.id)).body;
+            assert!(narrow.contains(&format!("{last}, as now")), "{end}: {narrow}");
+        }
+    }
+}
+
+on_both! {
+    fn what_revoking_does_is_said_of_the_key_as_it_is(backend) {
+        let (server, browser) = start(backend);
+        let key = server.key_with("calls:read", json!({"expires_at": "2026-11-21T14:00:00Z"}));
+        let said = || browser.get(&format!("/keys/{}/revoke", key.id)).body;
+        assert!(said().contains("It has never been used."), "{}", said());
+        server.call(&key, "GET", "/v1/calls", None).ok();
+        server.db_flush();
+        assert!(said().contains("It is in use: 1 request in the last 24 hours"), "{}", said());
+        server.pass(Duration::from_secs(3 * 3600));
+        server.call(&key, "GET", "/v1/calls", None).expect(401, "key_expired");
+        server.db_flush();
+        let expired = said();
+        assert!(expired.contains("The key has expired and is refused already."), "{expired}");
+        assert!(expired.contains("It was last used 3 hours ago."), "{expired}");
+        assert!(!expired.contains("in use"), "{expired}");
     }
 }

@@ -199,10 +199,12 @@ fn a_long_log_is_walked_page_by_page_and_exported_whole() {
     }
     let admin = Browser::signed_in(&server.client.base, ADMIN);
     let (mut path, mut walked) = ("/audit?action=key.created".to_owned(), Vec::new());
-    let mut sizes = Vec::new();
+    let (mut sizes, mut said, mut ways) = (Vec::new(), Vec::new(), Vec::new());
     while !path.is_empty() {
         let page = admin.get(&path).body;
         sizes.push(what(&page).len());
+        said.extend(texts(&page, "nav.pages span"));
+        ways.push(texts(&page, "nav.pages a"));
         walked.extend(texts(&page, "a.name"));
         let page = Html::parse_document(&page);
         let next = Selector::parse("a[rel=next]").unwrap();
@@ -214,6 +216,8 @@ fn a_long_log_is_walked_page_by_page_and_exported_whole() {
             .to_owned();
     }
     assert_eq!(sizes, [50, 50, 3]);
+    assert_eq!(said, ["the newest 50 events", "50 events from before", "3 events from before"]);
+    assert_eq!(ways, [vec!["Next"], vec!["Newest", "Next"], vec!["Newest"]]);
     assert_eq!(walked, (0..103).rev().map(|n| format!("key {n:03}")).collect::<Vec<_>>());
     assert_eq!(admin.get("/audit/export?action=key.created").body.lines().count(), 104);
 }
