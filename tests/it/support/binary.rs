@@ -83,7 +83,11 @@ impl Binary {
     pub fn serve(folder: &Path, arguments: &[&str]) -> Self {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
-        Self::start(command(folder, &all))
+        // Who has started the tests may have kept them from hanging up.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_bitting")]);
+        command.args(all).current_dir(folder).env_clear().stdin(Stdio::null());
+        Self::start(command)
     }
 
     /// Starts a command that serves.
