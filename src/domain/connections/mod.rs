@@ -6,6 +6,7 @@
 //! `inspecting` looks whether everything can be opened.
 
 pub mod adding;
+mod cipher;
 mod common;
 pub(in crate::domain) mod inspecting;
 mod managing;

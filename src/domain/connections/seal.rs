@@ -2,12 +2,11 @@
 //! master key, bound to the connection, its origin and its form. A row that was copied, or whose
 //! origin was changed, does not open.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use zeroize::Zeroizing;
 
+use super::cipher;
 use crate::model::connections::sealed::Sealed;
 use crate::model::connections::{
     ApiOrigin, AuthForm, Connection, Kind, MasterKey, MasterKeyId, SealedCredential,
@@ -103,12 +102,11 @@ pub fn seal(
 ) -> Result<SealedCredential, SysError> {
     let mut nonce = [0; 24];
     SysRng.try_fill_bytes(&mut nonce)?;
-    let json = credential.to_json();
-    let padded = Zeroizing::new(pad(json.as_bytes()));
-    let payload = Payload { msg: &padded, aad: &binding.to_bytes() };
+    let mut text = pad(credential.to_json().as_bytes());
     // It only fails for messages of 256 GiB, and then seals nothing.
-    let ciphertext = cipher(key).encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
-    Ok(SealedCredential::new(key.id(), &nonce, &ciphertext))
+    let sealed = cipher::seal(key.sealing_key(), &nonce, &binding.to_bytes(), &mut text);
+    let ciphertext = sealed.map(|()| &**text).unwrap_or_default();
+    Ok(SealedCredential::new(key.id(), &nonce, ciphertext))
 }
 
 /// Opens the credential of a connection in this database.
@@ -142,23 +140,20 @@ fn open(
         let has: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
         Locked::OtherKey { needs, has: has.join(", ") }
     })?;
-    let payload = Payload { msg: ciphertext, aad: &binding.to_bytes() };
-    let opened = cipher(key).decrypt(&XNonce::from(nonce), payload);
-    let opened = Zeroizing::new(opened.map_err(|_| Locked::Altered)?);
-    let text = str::from_utf8(&opened).map_err(|_| Locked::Altered)?;
+    let mut text = Zeroizing::new(ciphertext.to_vec());
+    let opened = cipher::open(key.sealing_key(), &nonce, &binding.to_bytes(), &mut text);
+    let text = str::from_utf8(opened.map_err(|_| Locked::Altered)?).map_err(|_| Locked::Altered)?;
     let fields = binding.kind.credential_fields(Some(binding.form));
     VendorCredential::parse(&fields, text).map_err(|_| Locked::Altered)
 }
 
-fn cipher(key: &MasterKey) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(key.sealing_key().into())
-}
-
-/// Fills a text up with spaces, which JSON does not mind.
-fn pad(text: &[u8]) -> Vec<u8> {
-    let mut padded = Vec::with_capacity(text.len().next_multiple_of(BLOCK));
+/// Fills a text up with spaces, which JSON does not mind. There is room for the tag: what is outgrown
+/// would stay in memory.
+fn pad(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let length = text.len().next_multiple_of(BLOCK);
+    let mut padded = Zeroizing::new(Vec::with_capacity(length + cipher::TAG));
     padded.extend_from_slice(text);
-    padded.resize(text.len().next_multiple_of(BLOCK), b' ');
+    padded.resize(length, b' ');
     padded
 }
 
@@ -240,7 +235,7 @@ mod tests {
                 seal(&key[0], &credential(&text), binding("one", &home)).unwrap(),
             );
             prop_assert_ne!(sealed.as_bytes(), again.as_bytes());
-            prop_assert_eq!((sealed.parts().unwrap().ciphertext.len() - 16) % BLOCK, 0);
+            prop_assert_eq!((sealed.parts().unwrap().ciphertext.len() - cipher::TAG) % BLOCK, 0);
             let opened = open(Ok(&key), &sealed, binding("one", &home)).unwrap();
             prop_assert_eq!(sent(&opened), text);
         }
