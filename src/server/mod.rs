@@ -216,10 +216,17 @@ impl Server {
         drop(self.socket_files);
         let deadline = Instant::now() + STOP_LIMIT;
         self.stopping.store(true, Ordering::Relaxed);
-        if failed.is_none() {
-            tracing::info!("stopping: finishing running requests, then writing the last counts");
-            handle.stop(true).await;
-            serving.await.map_err(io::Error::other)??;
+        match &failed {
+            None => {
+                tracing::info!(
+                    "stopping: finishing running requests, then writing the last counts"
+                );
+                handle.stop(true).await;
+                serving.await.map_err(io::Error::other)??;
+            }
+            Some(why) => {
+                tracing::error!(%why, "nothing answers requests any more: writing the last counts");
+            }
         }
         if let Some((handle, serving)) = metrics {
             handle.stop(false).await;
