@@ -161,6 +161,8 @@ pub fn numbers(
     now: Moment,
 ) -> Result<Vec<KeyNumber>> {
     let query = matching(filter, user, now);
+    // What neither was retired nor ends comes last, in both kinds of database.
+    let never = table::revoked_at.is_null().and(table::expires_at.is_null());
     let retired_at =
         || sql::<Nullable<Timestamp>>("COALESCE(api_keys.revoked_at, api_keys.expires_at)");
     let query = match order.sort {
@@ -173,7 +175,7 @@ pub fn numbers(
             .order(summaries::last_used_at.is_null())
             .then_order_by(summaries::last_used_at.desc()),
         KeySort::MostUsed => query.order(sql::<BigInt>("COALESCE(key_summaries.month, 0)").desc()),
-        KeySort::Retired => query.order(retired_at().desc()),
+        KeySort::Retired => query.order(never).then_order_by(retired_at().desc()),
     };
     let mut numbers: Vec<i64> =
         query.then_order_by(table::number.desc()).select(table::number).load(connection)?;

@@ -234,6 +234,10 @@ on_both! {
         for wrong in ["sort=digest", "sort=name&sort=name", "page=0", "page=-1", "scope=%2A", "expiry=x", "limit=5"] {
             assert_eq!(admin.get(&format!("/keys?{wrong}")).status, 422, "{wrong}");
         }
+        // What does not end comes last, wherever it is asked for among the others.
+        let all = admin.get("/keys/export?status=all&sort=retired").body;
+        let exported: Vec<&str> = all.lines().skip(1).map(|line| line.split('"').nth(3).unwrap()).collect();
+        assert_eq!(exported, ["b", "a", "C"]);
         let sorted = page(&admin.get("/keys?sort=expiry"));
         assert_eq!(texts(&sorted, "th[aria-sort=ascending]"), ["Expires"]);
         let none = page(&admin.get("/keys/retired?q=%C3%BCn%C3%AFcode"));
