@@ -21,19 +21,21 @@ pub fn unprivileged(folder: &Path, arguments: &[&str]) -> Command {
     if !rustix::process::geteuid().is_root() {
         return command(folder, arguments);
     }
-    let mut command = Command::new("setpriv");
     let capabilities = "-dac_override,-dac_read_search";
-    command.args(["--bounding-set", capabilities, "--inh-caps", capabilities]);
-    command.arg(env!("CARGO_BIN_EXE_bitting")).args(arguments);
-    command.current_dir(folder).env_clear().stdin(Stdio::null());
-    command
+    let dropping = ["--bounding-set", capabilities, "--inh-caps", capabilities];
+    started_by("setpriv", &dropping, folder, arguments)
 }
 
 /// The program, started by a shell that has said something before, such as `ulimit -n 200`.
 pub fn in_script(folder: &Path, before: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{before}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_bitting")]);
-    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
+    started_by("sh", &["-c", &format!("{before}; exec \"$0\" \"$@\"")], folder, arguments)
+}
+
+/// The program, started by another one with these arguments of its own.
+fn started_by(starter: &str, own: &[&str], folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(starter);
+    command.args(own).arg(env!("CARGO_BIN_EXE_bitting")).args(arguments);
+    command.current_dir(folder).env_clear().stdin(Stdio::null());
     command
 }
 
@@ -84,10 +86,7 @@ impl Binary {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         // Who has started the tests may have kept them from hanging up.
-        let mut command = Command::new("env");
-        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_bitting")]);
-        command.args(all).current_dir(folder).env_clear().stdin(Stdio::null());
-        Self::start(command)
+        Self::start(started_by("env", &["--default-signal=HUP"], folder, &all))
     }
 
     /// Starts a command that serves.
