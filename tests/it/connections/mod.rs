@@ -32,7 +32,7 @@ use serde_json::json;
 use crate::support::binary::command;
 use crate::support::server::MadeKey;
 use crate::support::vendors::{AUTHORITY, Vendor, callrail};
-use crate::support::{Backend, TestDatabase, TestServer};
+use crate::support::{Backend, Browser, TestDatabase, TestServer};
 
 /// A master key, as `bitting connection new-key` prints one.
 fn new_key() -> String {
@@ -58,6 +58,14 @@ fn server(backend: Backend, vendor: &Vendor) -> TestServer {
             settings.connections.key = Some(key);
         },
     )
+}
+
+const ADMIN: &str = "ada@example.com";
+
+/// An administrator who has signed in to the pages.
+fn admin_of(server: &TestServer) -> Browser {
+    server.db_user(ADMIN, json!({"role": "admin"}));
+    Browser::signed_in(&server.client.base, ADMIN)
 }
 
 fn operator() -> Principal {

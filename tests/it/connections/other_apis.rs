@@ -4,10 +4,10 @@ use bitting::config::ConnectionOptions;
 use bitting::model::merge_patch::Edit;
 use serde_json::json;
 
-use super::{Operator, key_now, operator};
+use super::{Operator, admin_of, key_now, operator};
 use crate::support::html::{attributes, texts};
 use crate::support::vendors::{Reply, Vendor, header, path};
-use crate::support::{Backend, Browser, on_both};
+use crate::support::{Backend, on_both};
 
 pub(super) const KEY: &str = "crm-0123456789abcdef";
 
@@ -70,8 +70,7 @@ on_both! {
         assert_eq!(by_resource["things@crm"], json!({"read": 2, "write": 0}));
         // One that each scope at the connection opens, and three that it does not offer.
         assert_eq!(by_resource["other@crm"], json!({"read": 4, "write": 0}));
-        server.db_user("ada@example.com", json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = admin_of(&server);
         for page in ["/connections/crm", "/usage?connection=crm"] {
             let sums = texts(&admin.get(page), ".sums dd:not(.small)");
             assert_eq!(sums, ["6", "6", "6"], "{page}");
@@ -150,8 +149,7 @@ on_both! {
             is_refused(ours.connection(&[&["set", "crm"], &text[..]].concat(), ""));
         }
         let server = ours.serve(ConnectionOptions::default());
-        server.db_user("ada@example.com", json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = admin_of(&server);
         for (field, value) in [("name", &pasted), ("description", &pasted), ("rules", &rule), ("test_path", &path)] {
             let typed = [("name", "CRM"), ("description", ""), ("rules", ""), ("test_path", ""), ("recordings", "yes")];
             let typed = typed.map(|(name, text)| (name, if name == field { value } else { text }));

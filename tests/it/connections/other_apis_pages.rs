@@ -4,11 +4,11 @@ use bitting::config::ConnectionOptions;
 use serde_json::json;
 
 use super::other_apis::{KEY, READ, add, crm};
-use super::{Operator, server};
+use super::{Operator, admin_of, server};
 use crate::support::browser::{PASSWORD, form_token};
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::{Reply, Vendor, header};
-use crate::support::{Answer, Browser, on_both};
+use crate::support::{Answer, on_both};
 
 on_both! {
     fn a_page_saves_all_the_rules_there_may_be(backend) {
@@ -21,8 +21,7 @@ on_both! {
         let options = ["--auth", "header:X-Api-Key", "--untested", "--rules", file.to_str().unwrap()];
         add(&ours, &vendor, &options).unwrap();
         let server = ours.serve(ConnectionOptions::default());
-        server.db_user("ada@example.com", json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = admin_of(&server);
         let edit = "/connections/crm/edit";
         let page = admin.get(edit);
         let (shown, typed) = (attributes(&page, "input[name=shown]", "value"), text(&page, "#rules"));
@@ -69,8 +68,7 @@ on_both! {
     fn another_api_is_added_on_a_page(backend) {
         let vendor = crm();
         let server = server(backend, &vendor);
-        server.db_user("ada@example.com", json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = admin_of(&server);
         let page = "/connections/new?kind=http";
         let add = |rules: &str| {
             let fields = [
@@ -110,8 +108,7 @@ on_both! {
             Reply::json(if right { 200 } else { 401 }, &json!({}))
         });
         let server = server(backend, &vendor);
-        server.db_user("ada@example.com", json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = admin_of(&server);
         let add = |more: &[(&'static str, &'static str)]| {
             let fields = [
                 ("kind", "http"),

@@ -3,21 +3,19 @@
 use bitting::model::connections::{NewConnection, VendorCredential};
 use serde_json::json;
 
-use super::{db_add, key_now, operator, server};
+use super::{ADMIN, admin_of, db_add, key_now, operator, server};
 use crate::support::browser::form_token;
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::{aircall, callrail};
 use crate::support::{Answer, Backend, Browser, on_both};
 
-const ADMIN: &str = "ada@example.com";
 const CALLS: &str = "/via/calls/v3/a/ACC8154748ae6bd4e278a7cddd38a662f4f/calls.json";
 
 on_both! {
     fn a_connection_is_added_tested_and_removed_on_pages(backend) {
         let vendor = callrail::start();
         let server = server(backend, &vendor);
-        server.db_user(ADMIN, json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = admin_of(&server);
         assert_eq!(text(&admin.get("/connections"), "#empty h2"), "There are no connections");
         let kinds = ["CallRail", "Aircall", "Customerly", "Clari", "HTTP API"];
         assert_eq!(texts(&admin.get("/connections/new"), "#kinds a"), kinds);
@@ -134,8 +132,7 @@ on_both! {
         let vendor = callrail::start();
         let server = server(backend, &vendor);
         db_add(&server, &vendor);
-        server.db_user(ADMIN, json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = admin_of(&server);
         let edit = "/connections/calls/edit";
         let shown = admin.get(edit);
         assert_eq!(attributes(&shown, "#name", "value"), ["calls"]);
@@ -164,8 +161,7 @@ on_both! {
 fn a_pair_is_typed_into_two_fields_and_another_credential_into_one() {
     let vendor = aircall::start();
     let server = server(Backend::Sqlite, &vendor);
-    server.db_user(ADMIN, json!({"role": "admin"}));
-    let admin = Browser::signed_in(&server.client.base, ADMIN);
+    let admin = admin_of(&server);
     let page = "/connections/new?kind=aircall";
     let labels = ["API ID", "API token", "Access token instead of the others"];
     assert_eq!(texts(&admin.get(page), "#credential label"), labels);

@@ -4,11 +4,11 @@
 use bitting::config::ConnectionOptions;
 use serde_json::json;
 
-use super::Operator;
+use super::{Operator, admin_of};
 use crate::commands::cli::Shell;
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::callrail;
-use crate::support::{Browser, TestDatabase, on_both};
+use crate::support::{TestDatabase, on_both};
 
 on_both! {
     fn the_use_of_a_scope_at_a_connection_is_its_own(backend) {
@@ -23,8 +23,7 @@ on_both! {
             server.call(&key, "GET", &through, None).ok();
         }
         server.db_flush();
-        server.db_user("ada@example.com", json!({"role": "admin"}));
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = admin_of(&server);
         let page = browser.get(&format!("/keys/{}", key.id));
         let used = text(&page, "#granted-used");
         assert!(used.starts_with("granted 3, used 2 in 30 days"), "{used}");
@@ -59,8 +58,7 @@ on_both! {
         let ours = Operator::new(backend, &[&vendor]);
         ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
         let server = ours.serve(ConnectionOptions::default());
-        server.db_user("ada@example.com", json!({"role": "admin"}));
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = admin_of(&server);
         for (scope, wanted) in [
             ("calls:read", "/v1/calls"),
             ("calls:read@callrail", "/via/callrail/v3/a/ACCOUNT/calls.json"),

@@ -8,10 +8,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use super::Operator;
+use super::{Operator, admin_of};
 use crate::support::upstream::Seen;
 use crate::support::vendors::{Reply, Vendor, aircall, callrail, clari, path};
-use crate::support::{Backend, Browser, TestServer, eventually, raw};
+use crate::support::{Backend, TestServer, eventually, raw};
 
 /// An Aircall that answers the test of a connection, and the rest in this way.
 fn phones(
@@ -197,8 +197,7 @@ fn each_row_is_opened_by_its_own_scope() {
 #[test]
 fn a_key_that_reads_at_a_connection_for_30_days_is_one_click_away() {
     let (_vendor, _ours, server) = phones(|_, _| Reply::json(200, &json!({})), Default::default());
-    server.db_user("ada@example.com", json!({"role": "admin"}));
-    let ada = Browser::signed_in(&server.client.base, "ada@example.com");
+    let ada = admin_of(&server);
     let plain = ada.get("/keys/new").body;
     assert!(plain.contains("href=\"/keys/new?connection=phones\""), "{plain}");
     let form = ada.get("/keys/new?connection=phones").body;

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bitting::config::KeySource;
 use serde_json::{Value, json};
 
-use super::{db_add, handle, key_now, new_key, operator, options};
+use super::{admin_of, db_add, handle, key_now, new_key, operator, options};
 use crate::support::html::text;
 use crate::support::receivers::received;
 use crate::support::upstream::Upstream;
 use crate::support::vendors::{Reply, Vendor, callrail};
-use crate::support::{Backend, Browser, TestDatabase, TestServer, eventually, on_both};
+use crate::support::{Backend, TestDatabase, TestServer, eventually, on_both};
 use crate::warnings::send_to;
 
 /// CallRail, as long as this is true; then it accepts no credential.
@@ -42,8 +42,7 @@ on_both! {
         let server = server(backend, &vendor, &webhook);
         db_add(&server, &vendor);
         let key = key_now(&server, "leads:read@calls");
-        server.db_user("ada@example.com", json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = admin_of(&server);
         let page = || admin.get(&format!("/keys/{}", key.id));
         assert!(!page().body.contains("id=\"rejected\""));
         let test = || server.bitting.test_connection(&operator(), &handle()).unwrap();
