@@ -44,6 +44,10 @@ pub(super) struct FileStart<R: Read> {
 }
 
 impl<R: Read> FileStart<R> {
+    /// Reads up to that line.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is of a kind that people have instead.
     pub(super) fn read(source: R) -> Result<Self, Unreadable> {
         let mut source = BufReader::with_capacity(BUFFER, source);
         let (mut start, mut blank) = (Vec::new(), true);

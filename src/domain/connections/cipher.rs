@@ -39,11 +39,12 @@ pub(super) fn open<'a>(
 /// The key and the nonce for one message: the key out of the first 16 bytes of the long nonce, and the
 /// nonce out of the rest.
 fn key_of_message(key: &[u8; 32], nonce: &[u8; 24]) -> Result<(LessSafeKey, Nonce), Unspecified> {
-    let (first, rest) = nonce.split_at(16);
-    let first: &[u8; 16] = first.try_into().map_err(|_| Unspecified)?;
-    let key = hchacha::<R20>(key.into(), first.into());
+    let (mut first, mut rest) = ([0; 16], [0; 12]);
+    first.copy_from_slice(&nonce[..16]);
+    rest[4..].copy_from_slice(&nonce[16..]);
+    let key = hchacha::<R20>(key.into(), &first.into());
     let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key)?);
-    Ok((key, Nonce::try_assume_unique_for_key(&[&[0; 4], rest].concat())?))
+    Ok((key, Nonce::assume_unique_for_key(rest)))
 }
 
 #[cfg(test)]

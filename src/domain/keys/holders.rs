@@ -105,12 +105,12 @@ impl Bitting {
         key: &ApiKey,
         user: UserId,
     ) -> Result<bool> {
+        let held = |other: ApiKey| {
+            other.holder.as_ref().is_some_and(|holder| holder.id == user)
+                && other.status(self.time.now()) == Status::Active
+        };
         for id in [key.replaced_by, key.replaces].into_iter().flatten() {
-            let other = keys::find(connection, id)?;
-            let theirs = |other: &ApiKey| other.holder.as_ref().is_some_and(|h| h.id == user);
-            if other.is_some_and(|other| {
-                theirs(&other) && other.status(self.time.now()) == Status::Active
-            }) {
+            if keys::find(connection, id)?.is_some_and(held) {
                 return Ok(true);
             }
         }

@@ -57,7 +57,7 @@ on_both! {
     fn a_good_database_passes_while_a_server_runs_and_is_not_changed(backend) {
         let shell = used(backend);
         let file = || std::fs::read(shell.0.folder().join("test.db")).ok();
-        // On a busy machine a server may leave its write-ahead log, which who comes next folds in.
+        // On a busy machine a server may leave its write-ahead log; whoever opens the file next folds it in.
         assert!(check(&shell, &[]).0);
         let before = file();
         let (passed, findings) = check(&shell, &[]);
