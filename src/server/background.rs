@@ -36,9 +36,9 @@ const STOP_POLL: Duration = Duration::from_millis(10);
 const SHARE_PAUSE: u32 = 5;
 /// How long one piece of work may wait once the server stops: less, since stopping has an end.
 const LAST_WORK: Duration = Duration::from_secs(3);
-/// How often, and with which pause, writing the last counts is tried.
-const LAST_FLUSHES: u32 = 20;
-const LAST_FLUSH_PAUSE: Duration = Duration::from_millis(100);
+/// How often more, and after which pause, the last writing is tried that fails.
+const LAST_TRIES: u32 = 20;
+const LAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tells the threads to end when it is dropped, also where nobody stops them.
 struct Ending {
@@ -203,6 +203,7 @@ fn write_usage(
     let mut share = Health::of("reading how much of the keys' limits is used");
     let mut record = Health::of("recording that the database was set back");
     let mut keep = Health::of("opening the connection that counts are written by");
+    let mut late = Health::of("recording writes at vendors");
     let mut share_at = Instant::now();
     let (mut cared_at, mut folded_at) = (Instant::now(), Instant::now());
     while !stopping.load(Ordering::Acquire) {
@@ -216,6 +217,7 @@ fn write_usage(
             share_at = Instant::now() + began.elapsed() * SHARE_PAUSE;
         }
         record.note(bitting.within(LONGEST_WORK, Bitting::record_set_backs));
+        late.note(bitting.within(LONGEST_WORK, Bitting::record_late_via_writes));
         if is_due {
             folded_at = Instant::now();
         }
@@ -243,21 +245,17 @@ fn write_counts(bitting: &Bitting, fold: bool) -> store::Result<()> {
 
 /// Writes everything that is still in memory, before the process ends.
 fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
-    let lost = |what: &str, why: store::Error| Err(io::Error::other(format!("{what}: {why}")));
-    let mut tries = 0;
-    loop {
-        match bitting.within(LAST_WORK, Bitting::flush_usage) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(why) if tries == LAST_FLUSHES => {
-                return lost("the last counts could not be written and are lost", why);
-            }
-            Err(_) => {
-                tries += 1;
-                thread::sleep(LAST_FLUSH_PAUSE);
-            }
-        }
-    }
+    let flush = |bitting: &Bitting| {
+        while bitting.flush_usage()? {}
+        Ok(())
+    };
+    let counts = insist(bitting, "the last counts could not be written and are lost", flush);
+    let writes = insist(
+        bitting,
+        "the last writes at vendors are missing from the audit log",
+        Bitting::record_late_via_writes,
+    );
+    counts.and(writes)?;
     if let Err(why) = bitting.within(LAST_WORK, Bitting::fold_journal) {
         tracing::debug!(%why, "the journal is left for the next server to fold");
     }
@@ -265,33 +263,67 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
         tracing::debug!(%why, "others take this server for running a little longer");
     }
     let saved = bitting.within(LAST_WORK, Bitting::save_high_water);
-    saved.or_else(|why| lost("the highest time seen could not be saved", why))
+    saved.map_err(|why| lost("the highest time seen could not be saved", &why))
+}
+
+/// Does something until it succeeds, as often as there is time for.
+fn insist(
+    bitting: &Bitting,
+    otherwise: &str,
+    task: impl Fn(&Bitting) -> store::Result<()>,
+) -> io::Result<()> {
+    let mut result = bitting.within(LAST_WORK, &task);
+    for _ in 0..LAST_TRIES {
+        if result.is_ok() {
+            break;
+        }
+        thread::sleep(LAST_PAUSE);
+        result = bitting.within(LAST_WORK, &task);
+    }
+    result.map_err(|why| lost(otherwise, &why))
+}
+
+fn lost(what: &str, why: &store::Error) -> io::Error {
+    io::Error::other(format!("{what}: {why}"))
 }
 
 /// Saves the highest time, rolls counts up, and drops old answers, messages, records of writes at vendors
-/// and sessions.
+/// and sessions. Returns the first failure; what does not depend on it is done all the same.
 fn housekeeping(bitting: &Bitting, stopping: &AtomicBool, interval: Duration) -> store::Result<()> {
-    bitting.within(LONGEST_WORK, Bitting::save_high_water)?;
-    bitting.within(LONGEST_WORK, Bitting::fold_journal)?;
-    repeat(Bitting::roll_up, bitting, stopping, interval)?;
-    repeat(Bitting::summarize_keys, bitting, stopping, interval)?;
-    bitting.within(LONGEST_WORK, Bitting::compare_resources)?;
-    repeat(Bitting::drop_answers, bitting, stopping, interval)?;
-    repeat(Bitting::drop_messages, bitting, stopping, interval)?;
-    repeat(Bitting::drop_via_writes, bitting, stopping, interval)?;
-    bitting.within(LONGEST_WORK, Bitting::count_warnings)?;
-    repeat(Bitting::sweep_accounts, bitting, stopping, interval)
+    let once = |step: fn(&Bitting) -> store::Result<()>| bitting.within(LONGEST_WORK, step);
+    let all = |step: fn(&Bitting) -> store::Result<bool>| repeat(step, bitting, stopping, interval);
+    let tasks: [&dyn Fn() -> store::Result<()>; 10] = [
+        &|| once(Bitting::save_high_water),
+        &|| once(Bitting::fold_journal),
+        &|| all(Bitting::roll_up),
+        &|| all(Bitting::summarize_keys),
+        &|| once(Bitting::compare_resources),
+        &|| all(Bitting::drop_answers),
+        &|| all(Bitting::drop_messages),
+        &|| all(Bitting::drop_via_writes),
+        &|| once(Bitting::count_warnings),
+        &|| all(Bitting::sweep_accounts),
+    ];
+    let mut done = Ok(());
+    for task in tasks {
+        match task() {
+            // Every other one would wait for the database as long.
+            Err(why) if why.may_pass() => return Err(why),
+            result => done = done.and(result),
+        }
+    }
+    done
 }
 
 /// Takes step after step while there is more to do, and writes counts in between.
 fn repeat(
-    step: impl Fn(&Bitting) -> store::Result<bool>,
+    step: fn(&Bitting) -> store::Result<bool>,
     bitting: &Bitting,
     stopping: &AtomicBool,
     interval: Duration,
 ) -> store::Result<()> {
     let mut flushed_at = Instant::now();
-    while !stopping.load(Ordering::Acquire) && bitting.within(LONGEST_WORK, &step)? {
+    while !stopping.load(Ordering::Acquire) && bitting.within(LONGEST_WORK, step)? {
         thread::sleep(STEP_PAUSE);
         if flushed_at.elapsed() >= interval {
             flushed_at = Instant::now();

@@ -60,6 +60,9 @@ const METRICS_CONNECTIONS: usize = 16;
 const LONGEST_NOTE: Duration = Duration::from_secs(2);
 /// How long stopping may take in all: requests, then the last counts.
 const STOP_LIMIT: Duration = Duration::from_millis(9500);
+/// How long workers that have stopped are given to drop what they were doing.
+const LAST_DROP: Duration = Duration::from_millis(500);
+const DROP_POLL: Duration = Duration::from_millis(5);
 
 /// Opens the database for one of the front doors, and puts the application together.
 ///
@@ -216,26 +219,36 @@ impl Server {
         drop(self.socket_files);
         let deadline = Instant::now() + STOP_LIMIT;
         self.stopping.store(true, Ordering::Relaxed);
-        match &failed {
+        let served = match &failed {
             None => {
                 tracing::info!(
                     "stopping: finishing running requests, then writing the last counts"
                 );
                 handle.stop(true).await;
-                serving.await.map_err(io::Error::other)??;
+                serving.await.map_err(io::Error::other).flatten()
             }
             Some(why) => {
                 tracing::error!(%why, "nothing answers requests any more: writing the last counts");
+                Ok(())
             }
-        }
-        if let Some((handle, serving)) = metrics {
-            handle.stop(false).await;
-            serving.await.map_err(io::Error::other)??;
+        };
+        let measured = match metrics {
+            Some((handle, serving)) => {
+                handle.stop(false).await;
+                serving.await.map_err(io::Error::other).flatten()
+            }
+            None => Ok(()),
+        };
+        // A request that was cut off is counted when its worker drops it.
+        let last_drop = deadline.min(Instant::now() + LAST_DROP);
+        while self.bitting.meter.has_workers() && Instant::now() < last_drop {
+            tokio::time::sleep(DROP_POLL).await;
         }
         let background = self.background;
         let flushed = actix_web::rt::task::spawn_blocking(move || background.stop(deadline)).await;
         flushed.map_err(io::Error::other)??;
         tracing::info!("stopped: all counts are written");
+        served.and(measured)?;
         failed.map_or(Ok(()), |why| Err(StartError::Workers(why)))
     }
 }

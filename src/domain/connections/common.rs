@@ -7,6 +7,7 @@ use super::master_keys::MasterKeys;
 use super::registry::Registry;
 use super::seal::Locked;
 use super::test_counts::TestCounts;
+use super::via_writes::LateViaWrites;
 use crate::config::ConnectionSettings;
 use crate::model::connections::{ApiOrigin, ConnectionState, Handle, Kind};
 use crate::outbound::Connector;
@@ -25,6 +26,8 @@ pub struct Connections {
     pub connector: Connector,
     /// What tests have found.
     pub tests: TestCounts,
+    /// The writes at vendors that wait to be recorded.
+    pub(super) late: LateViaWrites,
     /// The state of each connection when the database was last asked for those whose test is due.
     states: Mutex<Arc<[StateOfConnection]>>,
     pub(super) hosts: Vec<ApiOrigin>,
@@ -44,6 +47,7 @@ impl Connections {
             keys: MasterKeys::new(settings.key.clone()),
             connector: connector.map_err(refused)?,
             tests: TestCounts::default(),
+            late: LateViaWrites::default(),
             states: Mutex::default(),
             hosts: settings.hosts.clone(),
             test_every: settings.test_every,

@@ -57,6 +57,11 @@ impl UsageMeter {
         tally
     }
 
+    /// Whether any worker is left that may still count.
+    pub fn has_workers(&self) -> bool {
+        lock(&self.workers).iter().any(|worker| Arc::strong_count(worker) > 1)
+    }
+
     /// The batch to write now: the one that is still waiting, or else all that has been counted
     /// since; `None` when there is nothing. With it comes what `beside` returns: in between nothing
     /// is replaced.

@@ -95,7 +95,7 @@ impl Via<'_> {
             }
         };
         if let Some(write) = write {
-            write.answered(answered.answer.status().as_u16()).await;
+            write.answered(answered.answer.status().as_u16(), self.state).await;
         }
         let whole = demand_whole(answered.answer.status());
         let encoded = |why: Encoded| Fault::Invalid(why.to_string());
@@ -193,6 +193,7 @@ impl Via<'_> {
         let address = client_address(self.request.head(), &self.state.settings);
         let request_id = Some(id.as_str().to_owned());
         let written = ViaWrite {
+            at: self.state.bitting.time.believed(),
             key: key.id(),
             scope: scope.map(|scope| scope.at(&self.connection.handle)),
             row: self.row.to_string(),

@@ -15,6 +15,7 @@ mod restored;
 mod scopes_on_pages;
 mod sealing;
 mod testing;
+mod under_way;
 mod via;
 mod via_answers;
 mod watching;

@@ -1,0 +1,123 @@
+//! Requests that are at a vendor when the server stops, while the database is away, or with as many
+//! others as there may be.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bitting::config::ConnectionOptions;
+use serde_json::{Value, json};
+
+use super::Operator;
+use crate::support::vendors::{Reply, Vendor, callrail};
+use crate::support::{Backend, TestServer, eventually, on_both};
+
+const CALLS: &str = "/via/callrail/v3/a/ACC8154748ae6bd4e278a7cddd38a662f4f/calls.json";
+/// How many requests a connection takes at once.
+const AT_ONCE: u32 = 32;
+
+/// A vendor who answers once it is let go, and how many requests have reached it.
+struct Slow {
+    vendor: Vendor,
+    arrived: Arc<AtomicU32>,
+    let_go: Arc<AtomicU32>,
+}
+
+impl Slow {
+    fn start() -> Self {
+        let (arrived, let_go) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+        let (of_vendor, until) = (arrived.clone(), let_go.clone());
+        let vendor = Vendor::start(move |seen, _| {
+            if seen.target().contains("/calls.json") {
+                of_vendor.fetch_add(1, Ordering::SeqCst);
+                while until.load(Ordering::SeqCst) == 0 {
+                    thread::sleep(Duration::from_millis(5));
+                }
+            }
+            Reply::json(200, &json!({"accounts": [], "calls": []}))
+        });
+        Self { vendor, arrived, let_go }
+    }
+
+    fn serve(&self, backend: Backend) -> TestServer {
+        let ours = Operator::new(backend, &[&self.vendor]);
+        ours.add("callrail", "callrail", &self.vendor, callrail::KEY).unwrap();
+        ours.serve(ConnectionOptions::default())
+    }
+
+    fn wait_for(&self, requests: u32) {
+        eventually("they are there", || self.arrived.load(Ordering::SeqCst) == requests);
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.let_go.store(1, Ordering::SeqCst);
+    }
+}
+
+on_both! {
+    fn a_write_that_a_stop_cuts_off_is_counted_and_in_the_audit_log(backend) {
+        let slow = Slow::start();
+        let server = slow.serve(backend);
+        let key = server.key("calls:write@callrail");
+        let mut client = TcpStream::connect(server.address).unwrap();
+        let head = format!("POST {CALLS} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {}", key.secret);
+        let json = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+        client.write_all(format!("{head}\r\n{json}").as_bytes()).unwrap();
+        slow.wait_for(1);
+        let database = server.stop();
+        let events = "SELECT detail FROM audit_events WHERE action = 'via.write'";
+        let [event] = &database.db_texts(events)[..] else { panic!("it is recorded once") };
+        let event: Value = serde_json::from_str(event).unwrap();
+        assert_eq!(event["status"], Value::Null, "{event}");
+        assert_eq!(database.db_counted(), 1);
+    }
+}
+
+on_both! {
+    fn a_write_that_cannot_be_recorded_is_recorded_once_it_can(backend) {
+        let vendor = callrail::start();
+        let ours = Operator::new(backend, &[&vendor]);
+        ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
+        let server = ours.serve(ConnectionOptions::default());
+        let key = server.key("calls:write@callrail");
+        server.database.db_execute("ALTER TABLE audit_events RENAME TO elsewhere");
+        let body = json!({"customer_phone_number": "+15550100"});
+        let answer = server.call(&key, "POST", CALLS, Some(&body));
+        server.database.db_execute("ALTER TABLE elsewhere RENAME TO audit_events");
+        answer.expect(201, "");
+        let log = || server.manage("GET", "/v1/audit?action=via.write", None).ok()["data"].clone();
+        eventually("it is recorded", || !log().as_array().unwrap().is_empty());
+        assert_eq!((&log()[0]["detail"]["status"], &log()[1]), (&json!(201), &Value::Null));
+    }
+}
+
+#[test]
+fn one_request_too_many_at_a_vendor_takes_nothing_of_its_keys_limits() {
+    let slow = Slow::start();
+    let server = slow.serve(Backend::Sqlite);
+    let key = server.key("calls:read@callrail");
+    let limits = json!({"rate_limit": "6/hour", "quota": "5/day"});
+    let limited = server.key_with("calls:read@callrail", limits);
+    thread::scope(|scope| {
+        let busy: Vec<_> =
+            (0..AT_ONCE).map(|_| scope.spawn(|| server.call(&key, "GET", CALLS, None))).collect();
+        slow.wait_for(AT_ONCE);
+        let refused = server.call(&limited, "GET", CALLS, None);
+        slow.let_go.store(1, Ordering::SeqCst);
+        refused.expect(503, "connection_busy");
+        assert_eq!(refused.header("retry-after"), "1");
+        let left = refused.header("ratelimit");
+        assert!(left.contains("\"rate\";r=6;") && left.contains("\"quota\";r=5;"), "{left}");
+        for busy in busy {
+            busy.join().unwrap().expect(200, "");
+        }
+    });
+    let counted = server.usage(&limited, "24h");
+    assert_eq!((&counted["total"], &counted["rate_limited"]), (&json!(1), &json!(1)), "{counted}");
+    server.call(&limited, "GET", CALLS, None).expect(200, "");
+}
