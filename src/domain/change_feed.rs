@@ -51,10 +51,11 @@ struct Bookmarks {
     /// The last event that was read.
     read: Option<Bookmark>,
     /// Events that this process wrote and no read has seen yet.
-    written: BTreeMap<i64, Statement>,
+    written: BTreeMap<i64, OwnEvent>,
 }
 
-struct Statement {
+/// An event that this process wrote.
+struct OwnEvent {
     bookmark: Bookmark,
     committed: bool,
     /// The uptime at which the event was written.
@@ -73,7 +74,7 @@ impl ChangeFeed {
 
     /// Records an event of a key or token that this process is about to commit.
     pub(super) fn announce(&self, bookmark: Bookmark, uptime: Duration) {
-        let written = Statement { bookmark, committed: false, at: uptime };
+        let written = OwnEvent { bookmark, committed: false, at: uptime };
         lock(&self.bookmarks).written.insert(written.bookmark.id, written);
     }
 

@@ -12,11 +12,11 @@ const WRITTEN_A_MINUTE: u32 = 60;
 /// What was written in this minute, by subject: whoever causes the events, or one for all of them where
 /// strangers could make up subjects without end.
 #[derive(Default)]
-pub(super) struct EventLimit(Mutex<HashMap<String, Statement>>);
+pub(super) struct EventLimit(Mutex<HashMap<String, Minute>>);
 
 #[derive(Default)]
-struct Statement {
-    minute: i64,
+struct Minute {
+    number: i64,
     written: u32,
     left_out: u64,
 }
@@ -29,11 +29,11 @@ impl EventLimit {
         let minute = now.timestamp() / 60;
         if !subjects.contains_key(subject) {
             // Only what still has something to say is kept beyond its minute.
-            subjects.retain(|_, written| written.minute == minute || written.left_out > 0);
+            subjects.retain(|_, of| of.number == minute || of.left_out > 0);
         }
         let of = subjects.entry(subject.to_owned()).or_default();
-        if of.minute != minute {
-            (of.minute, of.written) = (minute, 0);
+        if of.number != minute {
+            (of.number, of.written) = (minute, 0);
         }
         if of.written == WRITTEN_A_MINUTE {
             of.left_out += 1;
@@ -41,6 +41,13 @@ impl EventLimit {
         }
         of.written += 1;
         Some(std::mem::take(&mut of.left_out))
+    }
+
+    /// Has the next event tell of one that was admitted and could not be written, and of those that it
+    /// was to tell of.
+    pub(super) fn put_back(&self, subject: &str, left_out: u64) {
+        let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        subjects.entry(subject.to_owned()).or_default().left_out += left_out + 1;
     }
 }
 
@@ -60,6 +67,8 @@ mod tests {
         assert_eq!(limit.admit("cy", later), Some(0));
         assert_eq!(limit.admit("ada", later), Some(940));
         assert_eq!(limit.admit("ada", later), Some(0));
+        limit.put_back("ada", 940);
+        assert_eq!(limit.admit("ada", later), Some(941));
         assert_eq!(limit.0.lock().unwrap().len(), 2, "bo has nothing left to say");
     }
 }

@@ -252,9 +252,10 @@ impl Bitting {
         if left_out > 0 {
             detail["others_not_noted"] = json!(left_out);
         }
-        self.database.write(|connection| {
+        let written = self.database.write(|connection| {
             audit::insert(connection, at, Action::AccessDenied, &principal.origin, key, &detail)
-        })?;
+        });
+        written.inspect_err(|_| self.denials.put_back(subject, left_out))?;
         Ok(())
     }
 }

@@ -156,8 +156,9 @@ impl PendingCount {
         self.counted = false;
     }
 
-    /// Gives back what the request has taken from its key's rate limit: it is refused for another limit.
-    pub fn give_back_rate(&mut self) {
+    /// Counts the request as refused for a limit that is not its key's, of which it takes nothing.
+    pub fn refused_for_another_limit(&mut self) {
+        self.outcome = Some(Outcome::RateLimited);
         if let (Some(key), Some(standing)) = (self.key, &mut self.standing)
             && standing.taken
         {

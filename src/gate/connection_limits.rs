@@ -8,16 +8,21 @@ use super::key_use::{Exhausted, KeyUse, Now};
 use crate::model::key::KeyNumber;
 use crate::model::limits::{KeyLimits, RateLimit};
 
-/// Keys that are kept at most: a full table is emptied, which only forgets what is owed.
+/// What is used up by this many keys is kept at most.
 const MOST: usize = 65_536;
-
-/// What a limit is of: a connection's number, the key's if it is of one, and which limit it is, since one
-/// that is changed begins anew.
-type Account = (u8, Option<KeyNumber>, RateLimit);
 
 /// What is used up of the limits of connections.
 #[derive(Default)]
-pub struct ConnectionLimits(Mutex<HashMap<Account, KeyUse>>);
+pub struct ConnectionLimits(Mutex<Uses>);
+
+/// A limit is a part of what its use is found by, since one that is changed begins anew.
+#[derive(Default)]
+struct Uses {
+    /// By all keys together, for each connection.
+    all: HashMap<(u8, RateLimit), KeyUse>,
+    /// By each key.
+    each: HashMap<(u8, RateLimit, KeyNumber), KeyUse>,
+}
 
 /// The limits of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -50,28 +55,49 @@ impl ConnectionLimits {
             return Ok(());
         }
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if uses.len() >= MOST {
-            uses.clear();
+        let Uses { all: by_all, each: by_each } = &mut *uses;
+        let of_key = each.map(|limit| {
+            make_room(by_each, now);
+            let used = by_each.entry((connection, limit, key)).or_insert_with(|| KeyUse::new(0));
+            (&*used, alone(limit))
+        });
+        if let Some((used, limits)) = &of_key {
+            used.take(limits, now).map_err(|why| UsedUp::ByKey(seconds(why)))?;
         }
-        let alone = |limit| KeyLimits { rate_limit: Some(limit), ..KeyLimits::default() };
-        let mut take = |limit: Option<RateLimit>, key: Option<KeyNumber>| {
-            let Some(limit) = limit else { return Ok(()) };
-            let used = uses.entry((connection, key, limit)).or_insert_with(|| KeyUse::new(0));
-            match used.take(&alone(limit), now) {
-                Ok(_) => Ok(()),
-                Err(Exhausted::Rate { seconds } | Exhausted::Quota { seconds }) => Err(seconds),
+        let Some(limit) = all else { return Ok(()) };
+        by_all.retain(|(other, kept), _| *other != connection || *kept == limit);
+        let used = by_all.entry((connection, limit)).or_insert_with(|| KeyUse::new(0));
+        used.take(&alone(limit), now).map(drop).map_err(|why| {
+            // What others have used up costs the key nothing of its own.
+            if let Some((used, limits)) = &of_key {
+                used.give_back(limits, now.moment);
             }
-        };
-        take(each, Some(key)).map_err(UsedUp::ByKey)?;
-        let taken = take(all, None).map_err(UsedUp::ByAll);
-        // What others have used up costs the key nothing of its own.
-        if taken.is_err()
-            && let Some(limit) = each
-            && let Some(used) = uses.get(&(connection, Some(key), limit))
-        {
-            used.give_back(&alone(limit), now.moment);
-        }
-        taken
+            UsedUp::ByAll(seconds(why))
+        })
+    }
+}
+
+/// A limit on the rate, and no other.
+fn alone(limit: RateLimit) -> KeyLimits {
+    KeyLimits { rate_limit: Some(limit), ..KeyLimits::default() }
+}
+
+fn seconds(why: Exhausted) -> u32 {
+    match why {
+        Exhausted::Rate { seconds } | Exhausted::Quota { seconds } => seconds,
+    }
+}
+
+/// Forgets the keys that have their whole limit again; where that is none of so many, all of them.
+fn make_room(uses: &mut HashMap<(u8, RateLimit, KeyNumber), KeyUse>, now: Now) {
+    if uses.len() < MOST {
+        return;
+    }
+    uses.retain(|(_, limit, _), used| {
+        used.remaining(&alone(*limit), now).rate.is_some_and(|left| left.reset > 0)
+    });
+    if uses.len() >= MOST {
+        uses.clear();
     }
 }
 
@@ -105,5 +131,25 @@ mod tests {
         assert_eq!((take(1, 1, at(30)), take(1, 1, at(30))), (Ok(()), Err(UsedUp::ByKey(30))));
         let none = LimitsOf { connection: 1, all: None, each: None };
         assert_eq!(limits.take(none, KeyNumber(1), at(30)), Ok(()));
+    }
+
+    #[test]
+    fn however_many_keys_there_are_what_is_meant_for_all_stays_used_up() {
+        let limits = ConnectionLimits::default();
+        let all = format!("{}/hour", MOST + 1).parse().unwrap();
+        let of = LimitsOf { connection: 1, all: Some(all), each: Some("1/hour".parse().unwrap()) };
+        let now = Now { moment: Moment::default(), uptime: 0 };
+        let keys = (0..).take(MOST + 1).map(KeyNumber);
+        assert!(keys.clone().all(|key| limits.take(of, key, now).is_ok()));
+        assert!(matches!(limits.take(of, KeyNumber(u32::MAX), now), Err(UsedUp::ByAll(_))));
+        // There was no room for what they owe, but for the last one's.
+        assert!(limits.0.lock().unwrap().each.len() <= 2);
+        let later = Now { uptime: 2 * 3_600 * 1_000_000_000, ..now };
+        for key in keys {
+            limits.take(LimitsOf { all: None, ..of }, key, now).ok();
+        }
+        assert!(limits.0.lock().unwrap().each.len() < MOST);
+        limits.take(of, KeyNumber(0), later).unwrap();
+        assert_eq!(limits.take(of, KeyNumber(0), later), Err(UsedUp::ByKey(3_600)));
     }
 }

@@ -48,7 +48,8 @@ impl Slot {
     }
 
     pub(super) fn policy(&self, policies: &Policies) -> Policy {
-        policies.get(PolicyNumber(self.policy.load(Ordering::Relaxed)))
+        // Whoever sees the number is to see the policy that was added under it.
+        policies.get(PolicyNumber(self.policy.load(Ordering::Acquire)))
     }
 
     /// Replaces expiry, policy and state; returns the previous state. The state goes last, so that
@@ -56,7 +57,7 @@ impl Slot {
     /// are committed.
     pub(super) fn update(&self, entry: &IndexedCredential, policy: PolicyNumber) -> i64 {
         self.expires_ms.store(entry.expires_ms, Ordering::Relaxed);
-        self.policy.store(policy.0, Ordering::Relaxed);
+        self.policy.store(policy.0, Ordering::Release);
         self.state.swap(state(entry), Ordering::AcqRel)
     }
 }

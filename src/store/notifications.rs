@@ -118,16 +118,19 @@ pub fn set_delivered(connection: &mut AnyConnection, id: NotificationId, at: Mom
     Ok(())
 }
 
-/// Notes that an attempt failed, and when the next one is due: never, if there is to be none.
+/// Notes that the attempt which a message was claimed for failed, and when the next one is due: never, if there is to be none.
 pub fn set_failed(
     connection: &mut AnyConnection,
-    id: NotificationId,
+    delivery: &Delivery,
     due_at: Option<Moment>,
     error: &str,
 ) -> Result<()> {
-    let undelivered =
-        table::table.filter(table::id.eq(id.to_string())).filter(table::delivered_at.is_null());
-    diesel::update(undelivered)
+    // Whoever took so long that another server has taken the message has nothing to say of it.
+    let own = table::table
+        .filter(table::id.eq(delivery.id.to_string()))
+        .filter(table::attempts.eq(delivery.attempts))
+        .filter(table::delivered_at.is_null());
+    diesel::update(own)
         .set((table::due_at.eq(due_at.map(|at| at.naive_utc())), table::error.eq(error)))
         .execute(connection)?;
     Ok(())

@@ -23,8 +23,8 @@ const KEYS_PER_TRANSACTION: usize = 100;
 
 impl Bitting {
     /// Revokes several keys for good, each with an event of its own. Those that are revoked already stay
-    /// as they are. When the database fails on the way, some are revoked and some not, and doing it
-    /// again does the rest.
+    /// as they are. When the database fails on the way, some are revoked and some not; the same ids do the
+    /// rest, and a filter then finds fewer to confirm.
     ///
     /// # Errors
     ///

@@ -103,7 +103,9 @@ impl Bitting {
                 Err(Error::WrongPassword)
             }
             Err(undecided) => {
-                self.undo_failure(&admitted)?;
+                if let Err(why) = self.undo_failure(&admitted) {
+                    tracing::warn!(%why, "a sign-in that could not be decided counts as failed");
+                }
                 Err(undecided)
             }
         }
@@ -204,10 +206,11 @@ impl Bitting {
         if left_out > 0 {
             detail["others_not_noted"] = json!(left_out);
         }
-        self.database.write(|connection| {
+        let written = self.database.write(|connection| {
             let origin = client.origin(actor);
             audit::insert(connection, now, Action::LoginFailed, &origin, None, &detail)
-        })?;
+        });
+        written.inspect_err(|_| self.failed_logins.put_back("", left_out))?;
         Ok(())
     }
 

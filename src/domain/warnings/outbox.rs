@@ -157,7 +157,7 @@ impl Bitting {
         let next = self.time.believed() + pause_after(delivery.attempts);
         let next = Some(next).filter(|at| *at < delivery.created_at + GIVEN_UP_AFTER);
         self.background
-            .write(|connection| notifications::set_failed(connection, delivery.id, next, why))?;
+            .write(|connection| notifications::set_failed(connection, delivery, next, why))?;
         if next.is_none() {
             self.warnings.given_up.fetch_add(1, Ordering::Relaxed);
         }

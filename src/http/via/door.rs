@@ -30,13 +30,15 @@ pub async fn via(
             let via =
                 Via { request: &request, state: &state, connection, row, target: asked.target };
             let answered = via.serve(key, payload.into_inner()).await;
-            // A 503 of a connection says something about the request, unlike one of this server.
-            let status =
-                answered.as_ref().map_or_else(ResponseError::status_code, HttpResponse::status);
-            count.answered_elsewhere(status.as_u16());
-            let code = answered.as_ref().err().map(Problem::code);
-            if matches!(code, Some(Code::RateLimited | Code::ConnectionBusy)) {
-                count.give_back_rate();
+            match &answered {
+                Err(problem)
+                    if matches!(problem.code(), Code::RateLimited | Code::ConnectionBusy) =>
+                {
+                    count.refused_for_another_limit();
+                }
+                // A 503 of a connection says something about the request, unlike one of this server.
+                Err(problem) => count.answered_elsewhere(problem.status_code().as_u16()),
+                Ok(response) => count.answered_elsewhere(response.status().as_u16()),
             }
             answered
         }

@@ -168,9 +168,11 @@ pub fn replace(
         let month = usage.windows.month.total() - to_be_added.get(key).unwrap_or(&0);
         (*key, month, usage.last_used_at().map(|at| at.timestamp_millis()))
     };
-    let rows: Vec<_> = figures.iter().map(row).collect();
+    let mut rows: Vec<_> = figures.iter().map(row).collect();
     if rows.is_empty() {
         return Ok(());
     }
+    // In the order that late counts are added in, so that two servers never wait for each other.
+    rows.sort_unstable_by_key(|(key, ..)| key.0);
     insert(connection, &rows, REPLACED)
 }
