@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::store::database::connection::Session;
 use crate::store::feed::Bookmark;
@@ -62,10 +63,6 @@ struct OwnEvent {
     at: Duration,
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl ChangeFeed {
     /// Whether the database's file was gone at the last read.
     pub(super) fn has_lost_its_file(&self) -> bool {
@@ -75,27 +72,27 @@ impl ChangeFeed {
     /// Records an event of a key or token that this process is about to commit.
     pub(super) fn announce(&self, bookmark: Bookmark, uptime: Duration) {
         let written = OwnEvent { bookmark, committed: false, at: uptime };
-        lock(&self.bookmarks).written.insert(written.bookmark.id, written);
+        self.bookmarks.lock().written.insert(written.bookmark.id, written);
     }
 
     /// Records that an announced event was committed. To be called before the change is in the
     /// index.
     pub(super) fn committed(&self, event: i64) {
-        if let Some(written) = lock(&self.bookmarks).written.get_mut(&event) {
+        if let Some(written) = self.bookmarks.lock().written.get_mut(&event) {
             written.committed = true;
         }
     }
 
     /// The events that the database must still hold.
     pub(super) fn bookmarks(&self) -> Vec<Bookmark> {
-        let bookmarks = lock(&self.bookmarks);
+        let bookmarks = self.bookmarks.lock();
         let written = bookmarks.written.values().filter(|written| written.committed);
         bookmarks.read.iter().chain(written.map(|written| &written.bookmark)).cloned().collect()
     }
 
     /// Moves the bookmarks on after a read that asked for some of them.
     pub(super) fn turn_to(&self, read: Option<Bookmark>, asked: &[Bookmark], uptime: Duration) {
-        let mut bookmarks = lock(&self.bookmarks);
+        let mut bookmarks = self.bookmarks.lock();
         bookmarks.read = read.or(bookmarks.read.take());
         bookmarks.written.retain(|_, written| match written.committed {
             true => !asked.contains(&written.bookmark),

@@ -2,7 +2,8 @@
 //! one by one, and the next one says how many there were besides.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::model::time::Moment;
 
@@ -25,7 +26,7 @@ impl EventLimit {
     /// How many events were left out since the last one that was written; none if this one is left
     /// out too.
     pub(super) fn admit(&self, subject: &str, now: Moment) -> Option<u64> {
-        let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subjects = self.0.lock();
         let minute = now.timestamp() / 60;
         if !subjects.contains_key(subject) {
             // Only what still has something to say is kept beyond its minute.
@@ -46,7 +47,7 @@ impl EventLimit {
     /// Has the next event tell of one that was admitted and could not be written, and of those that it
     /// was to tell of.
     pub(super) fn put_back(&self, subject: &str, left_out: u64) {
-        let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subjects = self.0.lock();
         subjects.entry(subject.to_owned()).or_default().left_out += left_out + 1;
     }
 }
@@ -69,6 +70,6 @@ mod tests {
         assert_eq!(limit.admit("ada", later), Some(0));
         limit.put_back("ada", 940);
         assert_eq!(limit.admit("ada", later), Some(941));
-        assert_eq!(limit.0.lock().unwrap().len(), 2, "bo has nothing left to say");
+        assert_eq!(limit.0.lock().len(), 2, "bo has nothing left to say");
     }
 }

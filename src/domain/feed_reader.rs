@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Bitting;
-use super::change_feed::{Position, Reader, lock};
+use super::change_feed::{Position, Reader};
 use super::connections::offered::ReadConnections;
 use super::set_back::SetBack;
 use crate::gate::key_index::{CredentialRow, IndexedCredential, KeyIndex};
@@ -47,7 +47,7 @@ impl Bitting {
     /// # Errors
     /// When the database fails or cannot be believed; what was read before that is applied.
     pub fn read_feed(&self) -> store::Result<()> {
-        let mut reader = lock(&self.feed.reader);
+        let mut reader = self.feed.reader.lock();
         let number = self.gate.freshness.begin();
         let began = self.time.uptime();
         let result = self.read_to_the_end(&mut reader);
@@ -139,9 +139,9 @@ impl Bitting {
     fn start_anew(&self, session: &mut Session, asked: &[Bookmark]) -> store::Result<Position> {
         self.database.renew();
         self.gate.index.begin_to_replace();
-        let present = std::sync::Mutex::new(Vec::new());
+        let present = parking_lot::Mutex::new(Vec::new());
         let read = session.snapshot(|connection| {
-            let take_in = |mut changes: Vec<_>| lock(&present).append(&mut changes);
+            let take_in = |mut changes: Vec<_>| present.lock().append(&mut changes);
             let all = ReadConnections::all(connection)?;
             let last = all.changed.last().map_or(0, |last| last.revision);
             let from = Position { connections: last, ..Position::default() };
@@ -149,7 +149,7 @@ impl Bitting {
         });
         let (all, read) = read.inspect_err(|_| self.gate.index.give_up_replacing())?;
         self.replace_connections(all);
-        let present = std::mem::take(&mut *lock(&present));
+        let present = std::mem::take(&mut *present.lock());
         let now = self.time.now();
         let (replaced, requests) = self.meter.while_replacing(|| {
             let replaced = self.gate.index.replace(present, now);

@@ -1,7 +1,8 @@
 //! Which requests with an `Idempotency-Key` are being carried out, so that none is begun twice.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::error::{Error, Result};
 use crate::model::idempotency::{Attempt, Identity};
@@ -18,7 +19,7 @@ pub struct IdempotencyLock<'a> {
 
 impl<'a> IdempotencyLock<'a> {
     pub(super) fn take(running: &'a Running, attempt: Attempt) -> Result<Self> {
-        let mut identities = running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut identities = running.lock();
         if identities.insert(attempt.identity) {
             Ok(Self { running, attempt })
         } else {
@@ -29,7 +30,7 @@ impl<'a> IdempotencyLock<'a> {
 
 impl Drop for IdempotencyLock<'_> {
     fn drop(&mut self) {
-        let mut identities = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut identities = self.running.lock();
         identities.remove(&self.attempt.identity);
     }
 }

@@ -23,10 +23,11 @@ pub mod usage;
 pub mod users;
 pub mod warnings;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::clock::Clock;
@@ -178,7 +179,7 @@ impl Bitting {
 
     /// A new UUIDv7: greater than every one this process made before, and dated `now`.
     pub(crate) fn next_id(&self, now: Moment) -> u128 {
-        let context = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = self.ids.lock();
         let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
         let timestamp = Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos());
         Uuid::new_v7(timestamp).as_u128()

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::error::{Error, Result};
 use crate::model::network::client_network;
@@ -24,7 +25,7 @@ struct Reports {
 impl ReportLimit {
     /// Counts a report, or refuses it until the next minute. Unknown addresses count as one.
     pub(super) fn admit(&self, address: Option<IpAddr>, now: Moment) -> Result<()> {
-        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reports = self.0.lock();
         let minute = now.timestamp() / 60;
         if reports.minute != minute {
             *reports = Reports { minute, from: HashMap::new() };

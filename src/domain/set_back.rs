@@ -1,13 +1,12 @@
 //! A database that was set back under running servers: a backup was restored, or a standby took over
 //! that lacked the last commits. What was lost is named, since nobody else knows it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::Duration;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::change_feed::lock;
 use crate::gate::key_index::{Holder, IndexedCredential, Replaced};
 use crate::model::audit::AuditEvent;
 use crate::model::key::Status;
@@ -50,7 +49,7 @@ impl SetBacks {
              was accepted until now and is refused; what is revived had ended, is accepted again, \
              and is to be revoked"
         );
-        let mut unrecorded = lock(&self.unrecorded);
+        let mut unrecorded = self.unrecorded.lock();
         unrecorded.truncate(MOST_WAITING - 1);
         unrecorded.push(set_back);
     }
@@ -124,10 +123,10 @@ impl SetBack {
 
 impl SetBacks {
     pub(super) fn next(&self) -> Option<SetBack> {
-        lock(&self.unrecorded).first().cloned()
+        self.unrecorded.lock().first().cloned()
     }
 
     pub(super) fn recorded(&self) {
-        lock(&self.unrecorded).remove(0);
+        self.unrecorded.lock().remove(0);
     }
 }

@@ -2,7 +2,8 @@
 //! account, so that one key could use up what is meant for all. Each server counts its own.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::key_use::{Exhausted, KeyUse, Now};
 use crate::model::key::KeyNumber;
@@ -54,7 +55,7 @@ impl ConnectionLimits {
         if all.is_none() && each.is_none() {
             return Ok(());
         }
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uses = self.0.lock();
         let Uses { all: by_all, each: by_each } = &mut *uses;
         let of_key = each.map(|limit| {
             make_room(by_each, now);
@@ -143,12 +144,12 @@ mod tests {
         assert!(keys.clone().all(|key| limits.take(of, key, now).is_ok()));
         assert!(matches!(limits.take(of, KeyNumber(u32::MAX), now), Err(UsedUp::ByAll(_))));
         // There was no room for what they owe, but for the last one's.
-        assert!(limits.0.lock().unwrap().each.len() <= 2);
+        assert!(limits.0.lock().each.len() <= 2);
         let later = Now { uptime: 2 * 3_600 * 1_000_000_000, ..now };
         for key in keys {
             limits.take(LimitsOf { all: None, ..of }, key, now).ok();
         }
-        assert!(limits.0.lock().unwrap().each.len() < MOST);
+        assert!(limits.0.lock().each.len() < MOST);
         limits.take(of, KeyNumber(0), later).unwrap();
         assert_eq!(limits.take(of, KeyNumber(0), later), Err(UsedUp::ByKey(3_600)));
     }

@@ -2,9 +2,9 @@
 //! here, where no database is known.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
 /// The database could not be asked.
@@ -115,7 +115,7 @@ impl Freshness {
     pub async fn next_read(&self) -> Result<(), Unavailable> {
         let target = self.begun.load(Ordering::SeqCst) + 1;
         let mut ended = self.ended.subscribe();
-        *self.lock() = true;
+        *self.wanted.lock() = true;
         self.wake.notify_one();
         let wait = ended.wait_for(|ended| ended.number >= target);
         match tokio::time::timeout(self.max_staleness, wait).await {
@@ -126,18 +126,14 @@ impl Freshness {
 
     /// Blocks until somebody waits for a read, or the time has passed.
     pub fn wait(&self, longest: Duration) {
-        let wanted = self.lock();
-        let waited = self.wake.wait_timeout_while(wanted, longest, |wanted| !*wanted);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut wanted = self.wanted.lock();
+        self.wake.wait_while_for(&mut wanted, |wanted| !*wanted, longest);
+        *wanted = false;
     }
 
     /// Wakes who is blocked in [`Self::wait`].
     pub fn wake(&self) {
-        *self.lock() = true;
+        *self.wanted.lock() = true;
         self.wake.notify_one();
     }
 }

@@ -1,9 +1,10 @@
 //! Who a key is to the servers behind a proxy: its name, its owner and its scopes. The index has no
 //! room for names, so the identities of keys that are in use are kept here.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smallvec::SmallVec;
 
@@ -121,24 +122,24 @@ impl Identities {
 
     /// The identity of a key, if it is known.
     pub fn find(&self, id: KeyId) -> Option<Arc<KeyIdentity>> {
-        let shard = self.shard(id).read().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shard(id).read();
         shard.identities.get(&id).map(|known| known.identity.clone())
     }
 
     /// The headers of a key's identity, if it is known.
     pub fn headers(&self, id: KeyId) -> Option<IdentityHeaders> {
-        let shard = self.shard(id).read().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shard(id).read();
         shard.identities.get(&id).map(|known| known.headers.clone())
     }
 
     /// To be called before the identity is read from the database.
     pub fn begin(&self, id: KeyId) -> Before {
-        Before(self.shard(id).read().unwrap_or_else(PoisonError::into_inner).changes)
+        Before(self.shard(id).read().changes)
     }
 
     /// Takes in what was read, unless a key has changed meanwhile: it may have been this one.
     pub fn insert(&self, id: KeyId, identity: Arc<KeyIdentity>, before: Before) {
-        let mut shard = self.shard(id).write().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(id).write();
         if shard.changes != before.0 {
             return;
         }
@@ -151,7 +152,7 @@ impl Identities {
     /// Forgets the identity of a key that changes.
     pub fn forget(&self, holder: Holder) {
         let Holder::ApiKey { id, .. } = holder else { return };
-        let mut shard = self.shard(id).write().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(id).write();
         shard.changes += 1;
         shard.identities.remove(&id);
     }
@@ -159,7 +160,7 @@ impl Identities {
     /// Forgets all identities.
     pub fn clear(&self) {
         for shard in &self.shards {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = shard.write();
             shard.changes += 1;
             shard.identities.clear();
         }
@@ -222,8 +223,7 @@ mod tests {
             identities.insert(id, identity(""), identities.begin(id));
             assert!(identities.find(id).is_some());
         }
-        let kept: usize =
-            identities.shards.iter().map(|shard| shard.read().unwrap().identities.len()).sum();
+        let kept: usize = identities.shards.iter().map(|shard| shard.read().identities.len()).sum();
         assert!(kept <= SHARDS * MOST_IN_SHARD, "{kept}");
     }
 }

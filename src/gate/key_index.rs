@@ -6,8 +6,10 @@
 //! [`KeyIndex::replace`], for a database that was set back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::identities::Identities;
 pub use super::indexed_credential::{CredentialRow, Holder, IndexedCredential};
@@ -69,7 +71,7 @@ impl KeyIndex {
     }
 
     fn write(&self) -> MutexGuard<'_, Writing> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writing.lock()
     }
 
     /// Reserves room for this many more credentials, so that a bulk load grows the table once.

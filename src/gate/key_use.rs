@@ -5,9 +5,9 @@
 //! beyond a limit and none waits for another.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use chrono::{Datelike, Days, Months, NaiveDate};
+use parking_lot::Mutex;
 
 use crate::model::limits::{KeyLimits, Quota, QuotaPeriod, RateLimit};
 use crate::model::time::Moment;
@@ -318,7 +318,7 @@ impl KeyUse {
     /// before there was an account of the window is learnt like what others have.
     pub(super) fn note_written(&self, limits: &KeyLimits, minute: Minute, n: i64) {
         let window = Window::of(limits.quota, minute.start());
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.reading.lock();
         if reading.window < window.number || (reading.window ^ window.number) & 1 == 1 {
             reading.turn_to(&window);
         }
@@ -331,7 +331,7 @@ impl KeyUse {
     /// Learns how many requests the database holds of a window, whoever accepted them: what others
     /// have accepted since the last time is taken from what is left.
     pub(super) fn learn(&self, limits: &KeyLimits, window: &Window, total: i64, now: i64) {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.reading.lock();
         reading.turn_to(window);
         let more = total - reading.own - reading.others;
         reading.others += more;

@@ -8,9 +8,9 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::key_use::{Exhausted, KeyUse, Now, Remaining, Window};
 use super::slots::SlotTable;
@@ -71,10 +71,6 @@ struct Due {
     warm: HashMap<u32, i64>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Row numbers follow each other, and the table wants hashes that do not.
 fn hash(key: u32) -> u64 {
     let mixed = u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -87,7 +83,7 @@ impl Limiter {
         if limits.is_empty() {
             return LimitsNumber::default();
         }
-        match lock(&self.numbers).entry(limits.clone()) {
+        match self.numbers.lock().entry(limits.clone()) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
                 let interned = Interned { limits: limits.clone(), policy: policy(limits).into() };
@@ -117,7 +113,7 @@ impl Limiter {
         if !limits.is_some() && self.uses.is_empty() {
             return;
         }
-        let _adding = lock(&self.adding);
+        let _adding = self.adding.lock();
         let used = match self.find(key) {
             Some(used) => used,
             None if !limits.is_some() => return,
@@ -131,7 +127,7 @@ impl Limiter {
         };
         let counts = self.limits(limits).is_some_and(|limits| limits.quota.is_some());
         if used.current.swap(limits.0, Ordering::Relaxed) != limits.0 && counts {
-            lock(&self.due).new.insert(key);
+            self.due.lock().new.insert(key);
         }
     }
 
@@ -215,7 +211,7 @@ impl Limiter {
         }
         for count in counts {
             let Some((used, limits)) = self.counted(count.key.0) else { continue };
-            lock(&self.due).warm.insert(count.key.0, uptime);
+            self.due.lock().warm.insert(count.key.0, uptime);
             if count.cell.is_accepted() {
                 used.note_written(limits, count.minute, count.n);
             }
@@ -225,7 +221,7 @@ impl Limiter {
     /// The keys that the database is to be asked about, with the time it is to be asked about: those
     /// whose limits are new here, and those that were used a short while ago.
     pub fn due(&self, now: Now) -> Vec<(KeyNumber, Window)> {
-        let mut due = lock(&self.due);
+        let mut due = self.due.lock();
         due.warm.retain(|_, used_at| now.uptime - *used_at < WARM);
         let keys: HashSet<u32> = due.new.iter().chain(due.warm.keys()).copied().collect();
         drop(due);
@@ -241,7 +237,7 @@ impl Limiter {
         if let Some((used, limits)) = self.counted(key.0) {
             used.learn(limits, window, total, uptime);
         }
-        lock(&self.due).new.remove(&key.0);
+        self.due.lock().new.remove(&key.0);
     }
 }
 

@@ -2,7 +2,8 @@
 //! narrowing a key is one atomic store and a million keys with equal scopes share one value.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::limiter::LimitsNumber;
 use super::row_numbers::Table;
@@ -62,7 +63,7 @@ pub struct Policies {
 impl Policies {
     /// The number of a policy, which is added if it is new.
     pub fn intern(&self, policy: Policy) -> PolicyNumber {
-        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut numbers = self.numbers.lock();
         let add = || u32::try_from(self.policies.push(policy)).unwrap_or(u32::MAX);
         PolicyNumber(*numbers.entry(policy).or_insert_with(add))
     }

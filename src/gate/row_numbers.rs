@@ -5,7 +5,8 @@
 //! known in memory by a stand-in.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::model::key::KeyNumber;
 use crate::model::usage::Count;
@@ -43,11 +44,11 @@ impl Numbers {
 
 impl RowNumbers {
     fn read(&self) -> RwLockReadGuard<'_, Numbers> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Numbers> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.write()
     }
 
     /// The row that a number stands for, or stood for.

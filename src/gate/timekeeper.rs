@@ -4,9 +4,11 @@
 //! must not expire every key for good: such a jump is believed while it lasts, but not remembered
 //! until it has lasted ten minutes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::model::time::Moment;
@@ -97,7 +99,7 @@ impl Timekeeper {
     /// Compares both clocks at regular intervals: notices jumps, logs each once, and decides what may
     /// be remembered.
     pub fn tick(&self) {
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watch = self.watch.lock();
         let (wall_ms, uptime) = (self.clock.wall_ms(), self.clock.uptime());
         let passed = uptime.saturating_sub(watch.uptime).as_millis();
         let expected = watch.wall_ms + i64::try_from(passed).unwrap_or(i64::MAX / 2);

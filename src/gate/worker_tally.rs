@@ -3,10 +3,10 @@
 use std::collections::{HashMap, hash_map};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use parking_lot::Mutex;
 
 use super::last_errors::LastErrors;
 use crate::model::failed_request::FailedRequest;
@@ -173,7 +173,7 @@ impl WorkerTally {
     ) {
         let minute = Minute::of(at);
         let since = u16::try_from(at.timestamp_millis() - minute.start_ms()).unwrap_or_default();
-        let mut tally = self.lock();
+        let mut tally = self.0.lock();
         let other = tally.counters.add(n, key, cell, (minute, since), address);
         if other && let Some(address) = address {
             tally.note(key, address, user_agent(), at);
@@ -182,18 +182,18 @@ impl WorkerTally {
 
     /// Records that a request of a key was refused or failed.
     pub fn note_error(&self, key: KeyNumber, failed: FailedRequest) {
-        self.lock().errors.note(key, failed);
+        self.0.lock().errors.note(key, failed);
     }
 
     /// Records that an admin token was accepted.
     pub fn note_token(&self, number: u32, at: Moment) {
-        self.lock().tokens.insert(number, at);
+        self.0.lock().tokens.insert(number, at);
     }
 
     /// Takes everything, and leaves the worker empty counters. Its lock is held only while maps
     /// change hands.
     pub fn take(&self, empty: Counters) -> Taken {
-        let mut tally = self.lock();
+        let mut tally = self.0.lock();
         Taken {
             counters: std::mem::replace(&mut tally.counters, empty),
             sources: std::mem::take(&mut tally.sources),
@@ -204,13 +204,9 @@ impl WorkerTally {
 
     /// Copies the counters of some keys.
     pub fn copy(&self, keys: &[KeyNumber]) -> Vec<Count> {
-        let tally = self.lock();
+        let tally = self.0.lock();
         let of_key = |key: &KeyNumber| tally.counters.of_key(*key).map(Counter::count);
         keys.iter().flat_map(of_key).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Tally> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,9 +4,10 @@
 //! Whoever waits for a turn holds neither a thread nor a connection.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{Code, Problem};
@@ -88,7 +89,7 @@ impl Turns {
     }
 
     fn own(&self, key: KeyNumber) -> Arc<Semaphore> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         own.retain(|_, turn| Arc::strong_count(turn) > 1);
         own.entry(key).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
     }
@@ -142,6 +143,6 @@ mod tests {
         drop((changes, reads));
         // What is kept of keys goes with their searches.
         taken(&turns, std::iter::once((11, Effort::Search)));
-        assert_eq!(turns.own.lock().unwrap().len(), 1);
+        assert_eq!(turns.own.lock().len(), 1);
     }
 }

@@ -1,7 +1,9 @@
 //! What all use cases of connections share.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::master_keys::MasterKeys;
 use super::registry::Registry;
@@ -56,12 +58,12 @@ impl Connections {
 
     /// Takes in the state of each connection.
     pub(super) fn set_states(&self, states: Arc<[StateOfConnection]>) {
-        *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
+        *self.states.lock() = states;
     }
 
     /// The state of each connection, as read every half minute.
     pub fn states(&self) -> Arc<[StateOfConnection]> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.states.lock().clone()
     }
 
     /// Fails where a connection of this kind may not lead there.

@@ -1,9 +1,8 @@
 //! What keys change at vendors, so that there is an answer to who did it. The record is made before
 //! the vendor's answer is passed on; what cannot be recorded then, or has no answer, waits in memory.
 
-use std::sync::{Mutex, PoisonError};
-
 use chrono::Duration;
+use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::domain::Bitting;
@@ -56,12 +55,12 @@ pub struct LateViaWrites(Mutex<Vec<ViaWrite>>);
 
 impl LateViaWrites {
     fn first(&self) -> Vec<ViaWrite> {
-        let late = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = self.0.lock();
         late.iter().take(AT_ONCE).cloned().collect()
     }
 
     fn drop_first(&self, number: usize) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..number);
+        self.0.lock().drain(..number);
     }
 }
 
@@ -76,7 +75,7 @@ impl Bitting {
 
     /// Records such a request in the audit log a moment later, without waiting for the database.
     pub fn note_via_write_late(&self, written: ViaWrite) {
-        let mut late = self.connections.late.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut late = self.connections.late.0.lock();
         if late.len() < MOST_LATE {
             late.push(written);
         } else {

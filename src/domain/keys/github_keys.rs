@@ -2,7 +2,8 @@
 //! them is elsewhere.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+
+use parking_lot::RwLock;
 
 use crate::model::github_keys::GithubKeys;
 
@@ -21,12 +22,12 @@ impl KnownGithubKeys {
 
     /// Whether none were fetched yet.
     pub fn is_empty(&self) -> bool {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.keys.read().is_empty()
     }
 
     /// Whether this signature of a message, in base64, was made with the key of this name.
     pub fn verify(&self, id: &str, signature: &str, message: &[u8]) -> bool {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read();
         if !keys.has(id) {
             self.missed.store(true, Ordering::Relaxed);
         }
@@ -40,7 +41,7 @@ impl KnownGithubKeys {
 
     /// Knows these keys from now on, and no others.
     pub fn replace(&self, keys: GithubKeys) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.keys.write() = keys;
         self.missed.store(false, Ordering::Relaxed);
     }
 }

@@ -1,7 +1,8 @@
 //! How writing the counts has gone, for readiness and metrics.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// How writing the counts has gone so far, for readiness and metrics.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ pub struct Flushes {
 impl Flushes {
     /// Lets one thread write counts or read them for the limits.
     pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turn.lock()
     }
 
     pub(super) fn note(&self, took: std::time::Duration, successful: bool) {

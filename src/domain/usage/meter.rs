@@ -5,7 +5,9 @@
 //! knows which of the counts it copied from memory it will also find in the database.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 pub use super::batch::Batch;
 use super::batch::{Collected, Gone};
@@ -14,10 +16,6 @@ use crate::gate::row_numbers::RowNumbers;
 use crate::gate::worker_tally::WorkerTally;
 use crate::model::key::KeyNumber;
 use crate::model::usage::{Count, KeySelection};
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[derive(Default)]
 struct Batches {
@@ -53,13 +51,13 @@ impl UsageMeter {
     /// A tally for one more worker.
     pub fn worker(&self) -> Arc<WorkerTally> {
         let tally = Arc::new(WorkerTally::default());
-        lock(&self.workers).push(tally.clone());
+        self.workers.lock().push(tally.clone());
         tally
     }
 
     /// Whether any worker is left that may still count.
     pub fn has_workers(&self) -> bool {
-        lock(&self.workers).iter().any(|worker| Arc::strong_count(worker) > 1)
+        self.workers.lock().iter().any(|worker| Arc::strong_count(worker) > 1)
     }
 
     /// The batch to write now: the one that is still waiting, or else all that has been counted
@@ -67,8 +65,8 @@ impl UsageMeter {
     /// is replaced.
     pub fn freeze<T>(&self, beside: impl FnOnce() -> T) -> Option<(Arc<Batch>, T)> {
         // Locks are always taken in this order: batches, workers, a worker's tally.
-        let mut batches = lock(&self.batches);
-        batches.collected.take_from(&lock(&self.workers), &self.numbers);
+        let mut batches = self.batches.lock();
+        batches.collected.take_from(&self.workers.lock(), &self.numbers);
         if batches.frozen.is_none() && !batches.collected.is_empty() {
             batches.sequence += 1;
             let sequence = batches.sequence;
@@ -81,9 +79,9 @@ impl UsageMeter {
     /// Runs what replaces the index, and sets aside what is not written yet of keys that are gone.
     /// Returns how many requests that were, too.
     pub fn while_replacing(&self, replace: impl FnOnce() -> Replaced) -> (Replaced, i64) {
-        let mut batches = lock(&self.batches);
+        let mut batches = self.batches.lock();
         // First, while the numbers still stand for the rows that were counted.
-        batches.collected.take_from(&lock(&self.workers), &self.numbers);
+        batches.collected.take_from(&self.workers.lock(), &self.numbers);
         let replaced = replace();
         let gone = Gone::of(&replaced);
         let mut set_aside = batches.collected.set_aside(&gone);
@@ -95,13 +93,13 @@ impl UsageMeter {
 
     /// Drops the frozen batch, which is in the database now.
     pub fn written(&self, sequence: i64) {
-        let mut batches = lock(&self.batches);
+        let mut batches = self.batches.lock();
         batches.frozen.take_if(|batch| batch.sequence == sequence);
     }
 
     /// Counters that wait to be written, without those that workers still hold.
     pub fn backlog(&self) -> usize {
-        let batches = lock(&self.batches);
+        let batches = self.batches.lock();
         let frozen = batches.frozen.as_ref().map_or(0, |batch| batch.counts.len());
         frozen + batches.collected.counts.len()
     }
@@ -110,8 +108,8 @@ impl UsageMeter {
     /// what the process's mark there covers must then be left out.
     pub fn unwritten(&self, keys: KeySelection<'_>) -> Unwritten {
         // While this lock is held nothing moves from a worker into a batch.
-        let mut batches = lock(&self.batches);
-        let workers = lock(&self.workers);
+        let mut batches = self.batches.lock();
+        let workers = self.workers.lock();
         let only: HashSet<KeyNumber>;
         let wanted: &dyn Fn(&KeyNumber) -> bool = match keys {
             KeySelection::Only(keys) => {
@@ -336,7 +334,7 @@ mod tests {
             meter.freeze(|| ());
         }
         assert_eq!(sum(meter.unwritten(KeySelection::Only(&[KEY]))), 40);
-        assert!(lock(&meter.batches).collected.counts.len() <= FINE_COUNTERS);
+        assert!(meter.batches.lock().collected.counts.len() <= FINE_COUNTERS);
     }
 
     proptest! {

@@ -5,10 +5,10 @@
 //! finds them all taken waits, or is sent away when too many wait already.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
@@ -88,7 +88,7 @@ impl Hasher {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     /// Waits for a slot, unless too many wait already.
@@ -98,9 +98,7 @@ impl Hasher {
             return Err(Error::Busy);
         }
         queue.waiting += 1;
-        let none_free = |queue: &mut Queue| queue.free.is_empty();
-        let waited = self.freed.wait_while(queue, none_free);
-        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+        self.freed.wait_while(&mut queue, |queue| queue.free.is_empty());
         queue.waiting -= 1;
         let memory = queue.free.pop().unwrap_or_default();
         Ok(Slot { hasher: self, memory })

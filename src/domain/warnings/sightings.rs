@@ -2,9 +2,9 @@
 //! it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 
 use chrono::{Duration, NaiveDate};
+use parking_lot::Mutex;
 
 use crate::model::catalog::Catalog;
 use crate::model::key::{ApiKey, KeyNumber, Status};
@@ -74,7 +74,7 @@ struct Seen {
 impl Sightings {
     /// Notes what these counts show.
     pub(super) fn note(&self, counts: &[Count], now: Moment) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.lock();
         if seen.day != now.date_naive() {
             (seen.day, seen.told) = (now.date_naive(), HashSet::new());
         }
@@ -87,7 +87,7 @@ impl Sightings {
 
     /// Some of what is to be looked into by now.
     pub(super) fn next(&self, now: Moment) -> Vec<Sighting> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.0.lock();
         let is_due =
             |sighting: &&Sighting| seen.looked.get(sighting).is_none_or(|at| now >= *at + PAUSE);
         seen.waiting.iter().filter(is_due).take(AT_ONCE).copied().collect()
@@ -95,7 +95,7 @@ impl Sightings {
 
     /// Notes that these were looked into, and whether there was something to tell of each.
     pub(super) fn done(&self, looked_into: impl Iterator<Item = (Sighting, bool)>, now: Moment) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.lock();
         if seen.told.len() > MOST {
             seen.told.clear();
         }

@@ -1,7 +1,9 @@
 //! How many requests each connection is answering at once, on all workers of this server.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// The most at one connection.
 const MOST: u32 = 32;
@@ -19,7 +21,7 @@ pub(super) struct Place {
 impl AtOnce {
     /// Takes a place at a connection, if there is one.
     pub(super) fn enter(self: &Arc<Self>, connection: u8) -> Option<Place> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.0.lock();
         let here = taken.entry(connection).or_default();
         if *here >= MOST {
             return None;
@@ -31,7 +33,7 @@ impl AtOnce {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.all.0.lock();
         if let Some(here) = taken.get_mut(&self.connection) {
             *here -= 1;
         }

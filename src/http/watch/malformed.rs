@@ -55,8 +55,9 @@ impl Visit for Message {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
+    use parking_lot::Mutex;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
@@ -66,7 +67,7 @@ mod tests {
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -86,7 +87,7 @@ mod tests {
             tracing::error!("stream error: request parse error");
             tracing::warn!(target: TARGET, "stream error: request parse error");
         });
-        let told = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let told = String::from_utf8(lines.0.lock().clone()).unwrap();
         assert_eq!((told.lines().count(), count() - before), (4, 1), "{told}");
         assert!(told.contains("internal error") && told.contains("write zero"), "{told}");
     }

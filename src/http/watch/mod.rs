@@ -9,8 +9,9 @@ pub mod requests;
 pub mod vendors;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::error::Code;
 use crate::model::words::Word;
@@ -27,7 +28,7 @@ pub(super) struct OncePerMinute(Mutex<Option<(Instant, u64)>>);
 impl OncePerMinute {
     /// Whether to log it now: if so, how often it happened without being logged.
     pub(super) fn admit(&self) -> Option<u64> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.lock();
         match &mut *last {
             Some((told, untold)) if told.elapsed() < Duration::from_secs(60) => {
                 *untold += 1;

@@ -3,9 +3,11 @@
 //! Each worker counts into memory of its own, allotted once; a scrape adds the workers up. A request
 //! costs two looks at the clock and three additions.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::model::scope::Access;
 
@@ -118,7 +120,7 @@ impl Requests {
     pub fn worker(&self) -> Arc<WorkerRequests> {
         let routes = self.routes.iter().map(|_| RouteRequests::new()).collect();
         let worker = Arc::new(WorkerRequests { accepted: AtomicU64::new(0), routes });
-        self.lock().push(worker.clone());
+        self.workers.lock().push(worker.clone());
         worker
     }
 
@@ -127,12 +129,8 @@ impl Requests {
         self.routes.iter().position(|known| known == route).unwrap_or(self.routes.len() - 1)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerRequests>>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn sum(&self, counter: impl Fn(&WorkerRequests) -> &AtomicU64) -> u64 {
-        self.lock().iter().map(|worker| counter(worker).load(Ordering::Relaxed)).sum()
+        self.workers.lock().iter().map(|worker| counter(worker).load(Ordering::Relaxed)).sum()
     }
 
     /// Credentials accepted so far.

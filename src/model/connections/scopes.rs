@@ -5,7 +5,9 @@
 //! granted is never looked up among the connections there are. Readers of what is granted take no lock.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
 
 use super::handle::Handle;
 use crate::model::scope::{Scope, ScopeSet};
@@ -65,7 +67,7 @@ impl ConnectionScopes {
             scopes.iter().filter(|scope| scope.connection.is_some()).cloned().collect();
         let mut sorted: Vec<Scope> = set.iter().cloned().collect();
         sorted.sort();
-        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut numbers = self.numbers.lock();
         let add = || SetNumber(next(self.sets.push(set)));
         *numbers.sets.entry(sorted).or_insert_with(add)
     }
@@ -79,7 +81,7 @@ impl ConnectionScopes {
 
     /// The number of what a request asks for.
     pub fn ask(&self, ask: Ask) -> Asked {
-        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut numbers = self.numbers.lock();
         if let Some(known) = numbers.asks.get(&ask) {
             return *known;
         }
@@ -107,12 +109,12 @@ impl ConnectionScopes {
 
     /// Takes in which connections there are, and the scopes that each of them offers.
     pub fn set_offered(&self, offered: BTreeMap<Handle, ScopeSet>) {
-        *self.offered.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(offered);
+        *self.offered.write() = Arc::new(offered);
     }
 
     /// The connections there are, and the scopes at each of them.
     pub fn by_connection(&self) -> Offered {
-        self.offered.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.offered.read().clone()
     }
 
     /// Every scope at a connection that there is.

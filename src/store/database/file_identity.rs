@@ -7,9 +7,11 @@
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::store::error::{Error, Result};
 
@@ -66,7 +68,7 @@ impl FileIdentity {
                 "put it back, or restart the server to use the one that is there",
             ));
         }
-        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut beside = self.beside.lock();
         for (suffix, known) in BESIDE.iter().zip(beside.iter_mut()) {
             let mut name = OsString::from(&self.path);
             name.push(suffix);

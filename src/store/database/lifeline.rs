@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Once, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use procfs::process::{FDInfo, FDTarget, Process};
 use rustix::net::sockopt::tcp_user_timeout;
 use rustix::net::{Shutdown, SocketAddrUnix, getpeername, getsockname, shutdown};
@@ -49,7 +50,7 @@ fn set(deadline: Option<Instant>) {
     DEADLINE.set(deadline);
     IN_USE.with_borrow(|line| {
         if let Some(line) = line {
-            *lock(&line.until) = deadline;
+            *line.until.lock() = deadline;
         }
     });
 }
@@ -119,17 +120,17 @@ impl Lifeline {
             fn drop(&mut self) {
                 let line = IN_USE.replace(self.0.take());
                 if let Some(line) = line {
-                    *lock(&line.until) = None;
+                    *line.until.lock() = None;
                 }
             }
         }
         let _over = Over(IN_USE.replace(Some(self.clone())));
-        *lock(&self.until) = DEADLINE.get();
+        *self.until.lock() = DEADLINE.get();
         f()
     }
 
     fn cut_if_overdue(&self) {
-        let until = lock(&self.until);
+        let until = self.until.lock();
         if until.is_some_and(|until| until <= Instant::now())
             && let Some(socket) = &self.socket
             && !self.cut.swap(true, Ordering::AcqRel)
@@ -150,10 +151,6 @@ fn tell_once() {
     });
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The lifelines of all connections to one database.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Lifelines(Mutex<Vec<Weak<Lifeline>>>);
@@ -161,7 +158,7 @@ pub(in crate::store) struct Lifelines(Mutex<Vec<Weak<Lifeline>>>);
 impl Lifelines {
     /// Ends every connection that is waited for longer than whoever waits wants to.
     pub(super) fn cut_overdue(&self) {
-        let mut lines = lock(&self.0);
+        let mut lines = self.0.lock();
         lines.retain(|line| {
             line.upgrade().is_some_and(|line| {
                 line.cut_if_overdue();
@@ -172,8 +169,8 @@ impl Lifelines {
 
     /// Has nobody who waits wait longer than until then.
     pub(super) fn hurry(&self, at: Instant) {
-        for line in lock(&self.0).iter().filter_map(Weak::upgrade) {
-            let mut until = lock(&line.until);
+        for line in self.0.lock().iter().filter_map(Weak::upgrade) {
+            let mut until = line.until.lock();
             *until = until.map(|until| until.min(at));
         }
     }
@@ -186,7 +183,7 @@ impl Lifelines {
     ) -> Result<(C, Arc<Lifeline>), E> {
         // One after the other, so that what is new is the one that was made.
         static CONNECTING: Mutex<()> = Mutex::new(());
-        let _one_at_a_time = lock(&CONNECTING);
+        let _one_at_a_time = CONNECTING.lock();
         let before = sockets();
         let connection = connect()?;
         let user_timeout = parameters::user_timeout(url);
@@ -200,7 +197,7 @@ impl Lifelines {
         }
         let (until, cut) = (Mutex::new(None), AtomicBool::new(false));
         let line = Arc::new(Lifeline { socket, until, cut });
-        lock(&self.0).push(Arc::downgrade(&line));
+        self.0.lock().push(Arc::downgrade(&line));
         Ok((connection, line))
     }
 }

@@ -1,7 +1,9 @@
 //! A counting semaphore for threads.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// How many may do something at once.
 #[derive(Debug)]
@@ -24,9 +26,8 @@ impl Permits {
 
     /// Waits for a permit; there is none if that takes longer.
     pub(super) fn take(&self, patience: Duration) -> Option<Permit> {
-        let free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.0.returned.wait_timeout_while(free, patience, |free| *free == 0);
-        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.0.free.lock();
+        self.0.returned.wait_while_for(&mut free, |free| *free == 0, patience);
         *free = free.checked_sub(1)?;
         Some(Permit(self.0.clone()))
     }
@@ -34,7 +35,7 @@ impl Permits {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *self.0.free.lock() += 1;
         self.0.returned.notify_one();
     }
 }
