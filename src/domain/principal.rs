@@ -110,14 +110,15 @@ impl Principal {
         }
     }
 
-    /// Those of some scopes that they may not give to keys. Whoever may grant everything there is may
-    /// also pass on what a key has of resources that have left the configuration.
+    /// Those of some scopes that they may not give to keys. Whoever has no bounds may also pass on what a
+    /// key has of resources that have left the configuration, others only what they were allowed by name:
+    /// it may come back.
     pub fn may_not_grant(&self, catalog: &Catalog, wanted: &ScopeSet) -> ScopeSet {
-        let may_grant = self.may_grant(catalog);
-        let everything = may_grant.includes(&catalog.scopes());
-        let granted = |scope: &Scope| {
-            may_grant.contains(scope) || everything && !catalog.scopes().contains(scope)
-        };
+        let (may_grant, known) = (self.may_grant(catalog), catalog.scopes());
+        let unbounded =
+            matches!(self.rights, Rights::CommandLine) || self.role() == Some(Role::Admin);
+        let granted =
+            |scope: &Scope| may_grant.contains(scope) || unbounded && !known.contains(scope);
         wanted.iter().filter(|scope| !granted(scope)).cloned().collect()
     }
 

@@ -7,7 +7,8 @@ use super::audit_log::log_change;
 use super::error::{Error, Result};
 use super::keys::keyring::require_future;
 use super::principal::{Principal, require};
-use crate::model::actor::{Actor, ActorKind, Origin};
+use crate::gate::caller::TokenCaller;
+use crate::model::actor::{Actor, ActorKind, ClientInfo, Origin};
 use crate::model::audit::Action;
 use crate::model::id::{PublicId, TokenId};
 use crate::model::key::Revocation;
@@ -98,15 +99,26 @@ impl Bitting {
         self.record_change(connection, action, origin, None, detail)
     }
 
-    /// A token as the actor of what it does.
+    /// Whoever sent an accepted token, as the principal of what it does.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
-    pub fn token_as_actor(&self, id: TokenId) -> Result<Actor> {
+    pub fn token_as_principal(
+        &self,
+        caller: &TokenCaller,
+        client: ClientInfo,
+    ) -> Result<Principal> {
+        let id = caller.id();
         let token = self.database.read(|connection| tokens::find(connection, id))?;
-        let name = token.ok_or(Error::NotFound)?.name;
-        Ok(Actor { kind: ActorKind::Token, id: Some(id.to_string()), name })
+        let AdminToken { name, may_grant, .. } = token.ok_or(Error::NotFound)?;
+        let actor = Actor { kind: ActorKind::Token, id: Some(id.to_string()), name };
+        // The gate knows nothing of what has left the configuration.
+        let known = self.catalog.scopes();
+        let gone = may_grant.iter().filter(|scope| !known.contains(scope)).cloned();
+        let granted = self.catalog.scopes_of(caller.may_grant());
+        let granted = granted.iter().cloned().chain(gone).collect();
+        Ok(Principal::token(id, Origin { actor, client }, granted))
     }
 
     /// The token with this id.

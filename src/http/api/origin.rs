@@ -10,7 +10,7 @@ use crate::domain::Bitting;
 use crate::domain::principal::Principal;
 use crate::gate::caller::TokenCaller;
 use crate::http::error::Problem;
-use crate::model::actor::{ClientInfo, Origin};
+use crate::model::actor::ClientInfo;
 use crate::model::credential::Credential;
 
 /// An accepted admin token, with the client that sent it.
@@ -27,10 +27,7 @@ impl Manager {
 
     /// The principal for which use cases are called. Asks the database for the token's name.
     pub fn principal(self, bitting: &Bitting) -> domain::Result<Principal> {
-        let actor = bitting.token_as_actor(self.caller.id())?;
-        let origin = Origin { actor, client: self.client };
-        let granted = bitting.catalog.scopes_of(self.caller.may_grant());
-        Ok(Principal::token(self.caller.id(), origin, granted))
+        bitting.token_as_principal(&self.caller, self.client)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::commands::cli::Shell;
 use crate::doors::{TEAM, server_on, server_with};
-use crate::support::html::texts;
+use crate::support::html::{text, texts};
 use crate::support::{Browser, TestDatabase, on_both};
 
 on_both! {
@@ -42,5 +42,36 @@ on_both! {
         assert_eq!(ended[0]["revoked"], json!([key.id]));
         let shown: Value = shell.json(&["key", "show", &plain.id]).remove(0);
         assert!(shown["gone_scopes"].is_null());
+    }
+}
+
+on_both! {
+    fn one_is_passed_on_by_who_may_grant_it_by_name(backend) {
+        let server = server_with(backend, TEAM);
+        let token = |may_grant: &[&str]| {
+            server.db_token(&json!({"name": "t", "access": "write", "may_grant": may_grant}))
+        };
+        let (without, with) = (token(&["calls:read", "reports:read"]), token(&["calls:read", "orders:read"]));
+        let keys = [server.key("orders:read"), server.key("orders:read"), server.key("orders:read")];
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let all = ["calls:read", "reports:read"];
+        server.db_user("bo@example.com", json!({"may_grant": all}));
+        let holder = json!({"holder": "bo@example.com"});
+        server.manage("PATCH", &format!("/v1/keys/{}", keys[2].id), Some(&holder)).ok();
+        // All that is left is granted by name.
+        let server = server_on(server.stop(), "builtin_api = false\n[[resources]]\nname = \"reports\"\npaths = [\"/reports\"]");
+        let rotate = |token: &str, key: usize| {
+            server.client.with_key(token, "POST", &format!("/v1/keys/{}/rotate", keys[key].id), None)
+        };
+        let refused = rotate(&without, 0);
+        refused.expect(403, "insufficient_scope");
+        assert!(refused.body.contains("orders:read"), "{refused:?}");
+        rotate(&with, 0).expect(201, "");
+        let form = |who: &str, key: usize| {
+            Browser::signed_in(&server.client.base, who).get(&format!("/keys/{}/rotate", keys[key].id))
+        };
+        assert!(text(&form("bo@example.com", 2), "#no-grants").contains("may not grant orders:read"));
+        assert!(texts(&form("ada@example.com", 2), "#no-grants").is_empty());
+        server.manage("POST", &format!("/v1/keys/{}/rotate", keys[1].id), None).expect(403, "insufficient_scope");
     }
 }
