@@ -192,7 +192,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { command, options } = arguments;
     let settings = || server::settings_of_program(options);
     match command.unwrap_or(Command::Serve { demo: false }) {
-        Command::Serve { demo } => serve::run(&Settings { demo, ..settings()? }),
+        Command::Serve { demo } => {
+            let settings = settings()?;
+            settings.warnings.demand_complete()?;
+            serve::run(&Settings { demo, ..settings })
+        }
         Command::Migrate => {
             let settings = settings()?;
             open(&settings, Missing::Create)?;

@@ -27,6 +27,7 @@ pub(super) fn run(command: NotifyCommand, settings: &Settings) -> Result<(), Fai
 }
 
 fn test(settings: &Settings) -> Result<(), Failure> {
+    settings.warnings.demand_complete()?;
     let channels = settings.warnings.channels();
     if channels.is_empty() {
         let why = "no channel for warnings is configured; set --webhook-url or --smtp-url";

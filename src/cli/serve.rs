@@ -43,7 +43,8 @@ fn start_logging(settings: &Settings) {
     let level = settings.log_level;
     let filter = EnvFilter::new(format!("warn,bitting={level}"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let lines = lines.with_ansi(io::stderr().is_terminal());
+    // A line that cannot be written is lost. To say so would end the thread that had something to say.
+    let lines = lines.with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
     // Fails only where logging has been started before.
     let _ = match settings.log_format {
         LogFormat::Text => lines.with_target(false).finish().with(Malformed).try_init(),

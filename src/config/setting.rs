@@ -6,7 +6,7 @@ use std::fmt::Display;
 pub(super) const DEFAULT_FILE: &str = "bitting.toml";
 
 /// A setting that cannot be used; one line that names it.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadSetting(pub(super) String);
 

@@ -52,6 +52,8 @@ pub struct WarningSettings {
     /// Authorities that may vouch for them, and for the address of GitHub's keys, besides the public
     /// ones.
     pub authorities: Vec<CertificateDer<'static>>,
+    channels: Channels,
+    lacking: Option<BadSetting>,
 }
 
 /// A program of the operator's that is told of warnings.
@@ -63,16 +65,9 @@ pub struct WebhookSettings {
     pub secret: WebhookSecret,
 }
 
-/// The address without what stands behind the host: a path may be a secret.
-impl fmt::Display for WebhookSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.url[..Position::BeforePath])
-    }
-}
-
 impl fmt::Debug for WebhookSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebhookSettings({self})")
+        write!(f, "WebhookSettings({})", without_path(&self.url))
     }
 }
 
@@ -127,14 +122,18 @@ impl fmt::Display for SmtpServer {
 }
 
 impl WarningSettings {
-    /// The channels that are configured.
-    pub fn channels(&self) -> Channels {
-        let notify = self.mail.iter().flat_map(|mail| &mail.notify);
-        Channels {
-            webhook: self.webhook.as_ref().map(ToString::to_string),
-            mail: self.mail.as_ref().map(|mail| mail.server.to_string()),
-            notify: notify.map(|email| email.as_str().to_owned()).collect(),
-        }
+    /// The channels that are configured, also those that something is lacking of.
+    pub fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
+    /// Whether warnings can be sent as they are configured. Secrets are kept for the server alone, so
+    /// that others go without.
+    ///
+    /// # Errors
+    /// The first setting that needs another one.
+    pub fn demand_complete(&self) -> Result<(), BadSetting> {
+        self.lacking.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -146,35 +145,46 @@ impl WarningOptions {
         let from = Setting::new("mail-from", self.mail_from, file.mail_from.clone());
         let notify = Setting::new("notify", self.notify, file.notify.clone());
         let authorities = Setting::new("notify-ca", self.notify_ca, file.notify_ca.clone());
-        Ok(WarningSettings {
-            webhook: webhook(&url)?,
-            mail: mail(&server, &from, &notify)?,
+        let mut found = WarningSettings {
             authorities: authorities.parse(read_authorities)?.unwrap_or_default(),
-        })
+            ..WarningSettings::default()
+        };
+        webhook(&url, &mut found)?;
+        mail(&server, &from, &notify, &mut found)?;
+        Ok(found)
     }
 }
 
-fn webhook(url: &Setting) -> Result<Option<WebhookSettings>, BadSetting> {
+fn webhook(url: &Setting, found: &mut WarningSettings) -> Result<(), BadSetting> {
     let secret = variable(SECRET)?.map(|text| text.trim().parse::<WebhookSecret>()).transpose();
     let secret = secret.map_err(|why| BadSetting(format!("{SECRET}: {why}")))?;
-    match (url.parse(parse_webhook)?, secret) {
-        (Some(url), Some(secret)) => Ok(Some(WebhookSettings { url, secret })),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(url.refuse(format!(
-            "needs {SECRET} too, by which the receiver knows our messages; make one with \
-             echo \"whsec_$(openssl rand -base64 32)\""
-        ))),
-        (None, Some(_)) => Err(BadSetting(format!(
-            "{SECRET}: needs --webhook-url too, the address that warnings are sent to"
-        ))),
+    let given = url.parse(parse_webhook)?;
+    found.channels.webhook = given.as_ref().map(without_path);
+    match (given, secret) {
+        (Some(url), Some(secret)) => found.webhook = Some(WebhookSettings { url, secret }),
+        (None, None) => {}
+        (Some(_), None) => {
+            found.lacking = Some(url.refuse(format!(
+                "needs {SECRET} too, by which the receiver knows our messages; make one with \
+                 echo \"whsec_$(openssl rand -base64 32)\""
+            )));
+        }
+        (None, Some(_)) => {
+            found.lacking = Some(BadSetting(format!(
+                "{SECRET}: needs --webhook-url too, the address that warnings are sent to"
+            )));
+        }
     }
+    Ok(())
 }
 
 fn mail(
     server: &Setting,
     from: &Setting,
     notify: &Setting,
-) -> Result<Option<MailSettings>, BadSetting> {
+    found: &mut WarningSettings,
+) -> Result<(), BadSetting> {
+    const NO_SERVER: &str = "needs --smtp-url too, the mail server";
     let addresses = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<Email>, _>>();
     let given = (server.parse(parse_smtp)?, from.parse(str::parse::<Email>)?);
     let mut told = notify.parse(addresses)?;
@@ -183,17 +193,28 @@ fn mail(
         let mut seen = HashSet::new();
         told.retain(|address| seen.insert(address.as_str().to_owned()));
     }
-    match given {
-        (Some(server), Some(from)) => {
-            Ok(Some(MailSettings { server, from, notify: told.unwrap_or_default() }))
-        }
-        (Some(_), None) => Err(server.refuse("needs --mail-from too, the sender of the mails")),
-        (None, Some(_)) => Err(from.refuse("needs --smtp-url too, the mail server")),
-        (None, None) if told.is_some() => {
-            Err(notify.refuse("needs --smtp-url too, the mail server"))
-        }
-        (None, None) => Ok(None),
+    let lacking = match &given {
+        (Some(_), None) => Some(server.refuse("needs --mail-from too, the sender of the mails")),
+        (None, Some(_)) => Some(from.refuse(NO_SERVER)),
+        (None, None) if told.is_some() => Some(notify.refuse(NO_SERVER)),
+        (None, None) | (Some(_), Some(_)) => None,
+    };
+    let told = told.unwrap_or_default();
+    found.channels.notify = told.iter().map(|email| email.as_str().to_owned()).collect();
+    found.channels.mail = match &given.0 {
+        Some(server) => Some(server.to_string()),
+        None => lacking.as_ref().map(|_| "a mail server".to_owned()),
+    };
+    found.lacking = found.lacking.take().or(lacking);
+    if let (Some(server), Some(from)) = given {
+        found.mail = Some(MailSettings { server, from, notify: told });
     }
+    Ok(())
+}
+
+/// An address without what stands behind the host: a path may be a secret.
+fn without_path(url: &Url) -> String {
+    url[..Position::BeforePath].to_owned()
 }
 
 fn parse_webhook(text: &str) -> Result<Url, &'static str> {

@@ -155,9 +155,7 @@ fn space(folder: &Path) -> Finding {
 }
 
 fn log_size(path: &Path) -> Finding {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let length = std::fs::metadata(&log).map_or(0, |file| file.len());
+    let length = std::fs::metadata(preconditions::log_of(path)).map_or(0, |file| file.len());
     let text = format!("{} MiB", length.div_ceil(1 << 20));
     if length <= LARGE_LOG {
         return Finding::ok("write-ahead log", text);

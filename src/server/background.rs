@@ -30,8 +30,10 @@ const LONGEST_WORK: Duration = Duration::from_secs(10);
 const CARE_INTERVAL: Duration = store::servers::NOTE_INTERVAL;
 /// A pause between two small steps, so that others get the writer.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
-/// How often it is checked whether the threads have ended.
+/// How often it is checked whether the threads have ended, as they are told to.
 const STOP_POLL: Duration = Duration::from_millis(10);
+/// The same for a thread that nobody has told to.
+const END_POLL: Duration = Duration::from_secs(1);
 /// Reading what others have used takes at most one part of the time in so many.
 const SHARE_PAUSE: u32 = 5;
 /// How long one piece of work may wait once the server stops: less, since stopping has an end.
@@ -102,6 +104,17 @@ impl Background {
         Ok(Self { bitting, ending, feed, usage, notifier })
     }
 
+    /// Waits until one of the threads has ended that nobody has told to.
+    pub(super) async fn ended(&self) {
+        let has_ended = |thread: &JoinHandle<_>| thread.is_finished();
+        while !has_ended(&self.feed)
+            && !self.usage.is_finished()
+            && !self.notifier.as_ref().is_some_and(has_ended)
+        {
+            tokio::time::sleep(END_POLL).await;
+        }
+    }
+
     /// Ends the threads; the last thing one of them does is to write what is left.
     ///
     /// # Errors
@@ -119,11 +132,13 @@ impl Background {
                 "the database did not answer in time; the last counts may be lost",
             ));
         }
+        // What a thread that panicked has left is written in its place.
+        self.usage.join().unwrap_or_else(|_panic| write_the_rest(&self.bitting))?;
+        let panicked = |who: &str| Err(io::Error::other(format!("the thread that {who} panicked")));
         if sent.is_some_and(|notifier| notifier.join().is_err()) {
-            return Err(io::Error::other("the thread that sends warnings panicked"));
+            return panicked("sends warnings");
         }
-        let ended = self.feed.join().and_then(|()| self.usage.join());
-        ended.unwrap_or_else(|_panic| Err(io::Error::other("a background thread panicked")))
+        self.feed.join().or_else(|_panic| panicked("reads changes to keys"))
     }
 }
 

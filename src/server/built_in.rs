@@ -18,10 +18,13 @@ use super::start_error::StartError;
 /// # Errors
 /// [`BadSetting`] naming the first that is wrong.
 pub fn settings(options: Options) -> Result<Settings, BadSetting> {
-    options.resolve(records::resources().collect(), None)
+    let settings = options.resolve(records::resources().collect(), None)?;
+    settings.warnings.demand_complete()?;
+    Ok(settings)
 }
 
-/// The settings of the program itself, which goes by `DATABASE_URL` too.
+/// The settings of the program itself, which goes by `DATABASE_URL` too. Whether warnings can be sent
+/// matters to those of its commands that send them.
 ///
 /// # Errors
 /// [`BadSetting`] naming the first that is wrong.

@@ -80,7 +80,7 @@ pub fn open(
     let connections = Connections::new(&settings.connections)?;
     let staleness = settings.max_staleness;
     let mut bitting = Bitting::new(database, &mark, catalog, clock, staleness, connections)?;
-    bitting.warnings = Warnings::on(settings.warnings.channels());
+    bitting.warnings = Warnings::on(settings.warnings.channels().clone());
     bitting.policy = settings.policy.clone();
     bitting.preflight = settings.preflight;
     Ok(bitting)
@@ -212,25 +212,26 @@ impl Server {
             () = stop => None,
             ended = &mut serving => {
                 let why = ended.map_err(io::Error::other).flatten().err();
-                Some(why.unwrap_or_else(|| io::Error::other("they ended")))
+                let why = why.unwrap_or_else(|| io::Error::other("they ended"));
+                tracing::error!(%why, "nothing answers requests any more: writing the last counts");
+                Some(StartError::Workers(why))
+            }
+            () = self.background.ended() => {
+                tracing::error!("a background thread has ended: stopping, since keys and counts \
+                                 are no longer kept");
+                Some(StartError::Background)
             }
         };
         // From here on another process may take their places.
         drop(self.socket_files);
         let deadline = Instant::now() + STOP_LIMIT;
         self.stopping.store(true, Ordering::Relaxed);
-        let served = match &failed {
-            None => {
-                tracing::info!(
-                    "stopping: finishing running requests, then writing the last counts"
-                );
-                handle.stop(true).await;
-                serving.await.map_err(io::Error::other).flatten()
-            }
-            Some(why) => {
-                tracing::error!(%why, "nothing answers requests any more: writing the last counts");
-                Ok(())
-            }
+        let served = if matches!(failed, Some(StartError::Workers(_))) {
+            Ok(())
+        } else {
+            tracing::info!("stopping: finishing running requests, then writing the last counts");
+            handle.stop(true).await;
+            serving.await.map_err(io::Error::other).flatten()
         };
         let measured = match metrics {
             Some((handle, serving)) => {
@@ -249,7 +250,7 @@ impl Server {
         flushed.map_err(io::Error::other)??;
         tracing::info!("stopped: all counts are written");
         served.and(measured)?;
-        failed.map_or(Ok(()), |why| Err(StartError::Workers(why)))
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -70,7 +70,10 @@ impl Ports {
             };
             let why = match tried {
                 None => break Ok(None),
-                Some(Err(StartError::Store(why))) if why.may_pass() => why.to_string(),
+                // Whoever holds a lock on a table gives it back some time.
+                Some(Err(StartError::Store(why))) if why.may_pass() || why.is_timeout() => {
+                    why.to_string()
+                }
                 Some(opened) => break opened.map(Some),
             };
             if wait.since.elapsed() >= settings.database_wait {
@@ -101,7 +104,7 @@ pub(super) fn open_patiently(
     let mut wait = Wait { since: Instant::now(), told: None };
     loop {
         match open(settings, clock.clone(), Missing::Create) {
-            Err(StartError::Store(why)) if why.may_pass() => {
+            Err(StartError::Store(why)) if why.may_pass() || why.is_timeout() => {
                 let why = why.to_string();
                 if wait.since.elapsed() >= settings.database_wait {
                     return Err(wait.is_over(why, settings.database_wait));

@@ -41,6 +41,9 @@ pub enum StartError {
          more threads and open files (ulimit -u and -n, TasksMax= and LimitNOFILE= in a unit)"
     )]
     Workers(io::Error),
+    /// A thread has panicked without which the server would go on by what it knew.
+    #[error("a background thread panicked")]
+    Background,
     /// The operating system refuses something else.
     #[error("{0}")]
     Io(#[from] io::Error),

@@ -25,7 +25,7 @@ impl Courier {
     /// # Errors
     /// When the operating system or TLS does not provide what is needed.
     pub fn new(settings: &Settings) -> std::io::Result<Self> {
-        let WarningSettings { webhook, mail, authorities } = &settings.warnings;
+        let WarningSettings { webhook, mail, authorities, .. } = &settings.warnings;
         let webhook = webhook.clone().map(|to| Webhook::new(to, authorities, PATIENCE));
         let mailer = mail.as_ref().map(|by| Mailer::new(by, authorities, PATIENCE));
         Ok(Self {

@@ -19,8 +19,22 @@ use crate::store::error::{Error, Result};
 /// little a twentieth of its time.
 const BELIEVED: u64 = 20;
 
-/// What the names of the files beside it end with.
-const BESIDE: [&str; 2] = ["-wal", "-shm"];
+/// What the names of the files beside it end with: the write-ahead log, and its index.
+pub(super) const WAL: &str = "-wal";
+pub(super) const SHM: &str = "-shm";
+const BESIDE: [&str; 2] = [WAL, SHM];
+
+/// The file that a path leads to over symbolic links, beside which SQLite keeps the others.
+pub(super) fn behind_links(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The file beside this one whose name ends so.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
 
 type DeviceAndInode = (u64, u64);
 
@@ -28,6 +42,7 @@ type DeviceAndInode = (u64, u64);
 #[derive(Debug, Clone)]
 pub(in crate::store) struct FileIdentity {
     path: PathBuf,
+    behind_links: PathBuf,
     device_and_inode: Option<DeviceAndInode>,
     /// The files beside it, as far as they are known.
     beside: Arc<Mutex<[Option<DeviceAndInode>; BESIDE.len()]>>,
@@ -41,7 +56,14 @@ impl FileIdentity {
     pub(in crate::store) fn of(path: &Path) -> Self {
         let (device_and_inode, known_since) = (look_up(path), Instant::now());
         let (beside, believed_until) = (Arc::default(), Arc::default());
-        Self { path: path.to_owned(), device_and_inode, beside, known_since, believed_until }
+        Self {
+            path: path.to_owned(),
+            behind_links: behind_links(path),
+            device_and_inode,
+            beside,
+            known_since,
+            believed_until,
+        }
     }
 
     /// The file's path, as it was given.
@@ -68,16 +90,15 @@ impl FileIdentity {
                 "put it back, or restart the server to use the one that is there",
             ));
         }
-        let mut beside = self.beside.lock();
-        for (suffix, known) in BESIDE.iter().zip(beside.iter_mut()) {
-            let mut name = OsString::from(&self.path);
-            name.push(suffix);
-            let now = look_up(Path::new(&name));
+        let mut files = self.beside.lock();
+        for (ending, known) in BESIDE.iter().zip(files.iter_mut()) {
+            let name = beside(&self.behind_links, ending);
+            let now = look_up(&name);
             // Whoever closes the last connection deletes both, and the next one makes them anew.
             if known.is_some_and(|known| now != Some(known) && is_open(known)) {
                 let remedy =
                     "restart the server before anything else is changed, which would be lost";
-                return Err(refused(Path::new(&name), remedy));
+                return Err(refused(&name, remedy));
             }
             *known = now;
         }

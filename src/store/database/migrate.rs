@@ -132,6 +132,12 @@ fn prepare_file(path: &Path, missing: Missing) -> Result<()> {
 /// under another name first: nobody ever meets half of it, and of many processes that start at
 /// once the first one's stays.
 fn create_file(path: &Path) -> Result<()> {
+    if path.is_symlink() {
+        return Err(Error::Refused(format!(
+            "{}: is a link to a file that is not there; put that file back, or remove the link",
+            path.display()
+        )));
+    }
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".new-{}", Uuid::now_v7().simple()));
     let draft = Path::new(&draft);

@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Bool, Double, Text};
 use rustix::fs::{Access, access};
 
 use super::any_connection::AnyConnection;
+use super::file_identity::{SHM, WAL, behind_links, beside};
 use super::libpq;
 use super::ownership::OUR_SCHEMA;
 use super::structure;
@@ -21,6 +22,7 @@ use crate::store::error::{Error, Result};
 /// The system is asked by name and nothing is opened: closing a file of SQLite's would drop the
 /// locks that this process has on it.
 pub fn of_file(path: &Path) -> Option<Finding> {
+    let path = &behind_links(path);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).to_owned();
     let denied = |place: PathBuf| {
@@ -41,12 +43,14 @@ pub fn of_file(path: &Path) -> Option<Finding> {
 
 /// The database's files, as far as they are there: SQLite keeps two more beside it while it is open.
 pub fn files_of(path: &Path) -> Vec<PathBuf> {
-    let named = |ending| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    ["", "-wal", "-shm"].map(named).into_iter().filter(|file| file.exists()).collect()
+    let path = behind_links(path);
+    let files = ["", WAL, SHM].map(|ending| beside(&path, ending));
+    files.into_iter().filter(|file| file.exists()).collect()
+}
+
+/// The write-ahead log of a database.
+pub fn log_of(path: &Path) -> PathBuf {
+    beside(&behind_links(path), WAL)
 }
 
 /// What a PostgreSQL server says of itself.

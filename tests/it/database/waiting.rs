@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+
 use crate::server::slow_clients::dawdling;
 use crate::support::ports::NOBODY;
 use crate::support::postgres::{Cluster, can_start_servers};
@@ -146,4 +149,16 @@ fn what_waiting_does_not_mend_is_refused_at_once() {
         assert_eq!(output.status.code(), Some(1), "{log}");
         assert!(log.contains(said) && !log.contains("waited for"), "{log}");
     }
+}
+
+/// As a `VACUUM FULL` of somebody's holds it.
+#[test]
+fn a_table_that_is_locked_is_waited_for() {
+    let database = TestDatabase::migrated(Backend::Postgres);
+    let mut lock = PgConnection::establish(&database.url).unwrap();
+    lock.batch_execute("BEGIN; LOCK TABLE bitting, api_keys IN ACCESS EXCLUSIVE MODE").unwrap();
+    let server = Binary::start(serve(&database, &database.url, &[]));
+    assert!(!server.is_ready());
+    lock.batch_execute("COMMIT").unwrap();
+    eventually("the server is ready", || server.is_ready());
 }

@@ -234,11 +234,16 @@ fn a_deleted_file_is_noticed_and_no_key_outlives_the_staleness_bound() {
 /// By them connections find what others have written: on two of one, each overwrites what the other does.
 #[test]
 fn a_file_beside_the_database_that_is_deleted_is_noticed() {
-    for suffix in ["-wal", "-shm"] {
+    for (database, suffix) in
+        [("bitting.db", "-wal"), ("bitting.db", "-shm"), ("link.db", "-wal"), ("link.db", "-shm")]
+    {
         let folder = TempDir::new().unwrap();
         let create = ["key", "create", "--name", "k", "--scope", "calls:read"];
         let key = run_ok(folder.path(), &create);
-        let server = Binary::serve(folder.path(), &[]);
+        // SQLite keeps them where a link leads to.
+        std::os::unix::fs::symlink("bitting.db", folder.path().join("link.db")).unwrap();
+        let url = format!("sqlite://{database}");
+        let server = Binary::serve(folder.path(), &["--database-url", &url]);
         let ping = |server: &Binary| server.client.with_key(&key, "GET", "/v1/ping", None).status;
         assert_eq!((ping(&server), server.is_ready()), (200, true));
         std::fs::remove_file(folder.path().join(format!("bitting.db{suffix}"))).unwrap();

@@ -289,3 +289,33 @@ on_both! {
         assert_whole(&database);
     }
 }
+
+/// The reader of the log is gone, or its disk is full.
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let database = TestDatabase::new(Backend::Sqlite);
+    let key = make_key(&database, &["calls:read"]);
+    let token =
+        ["token", "create", "--name", "t", "--access", "write", "--database-url", &database.url];
+    let token = binary::run_ok(&database.folder(), &token);
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--database-url",
+        &database.url,
+        "--log-level",
+        "debug",
+    ];
+    let server =
+        Binary::start(binary::in_script(&database.folder(), "exec 2>/dev/full", &arguments));
+    for wrong in [false, true, false] {
+        let secret = if wrong { key.mistyped() } else { key.secret.clone() };
+        let answer = server.client.with_key(&secret, "GET", "/v1/ping", None);
+        assert_eq!(answer.status, if wrong { 401 } else { 200 });
+    }
+    let new = serde_json::json!({"name": "n", "scopes": ["calls:read"]});
+    server.client.with_key(&token, "POST", "/v1/keys", Some(&new)).expect(201, "");
+    assert_eq!(server.terminate().0, Some(0));
+    assert_eq!(stored_total(&database, &key), 2);
+}
