@@ -1,35 +1,17 @@
-//! The two bodies on their way: what a client may send at most, and what a vendor answers, rewritten.
+//! A vendor's body on its way to the client, rewritten.
 
 use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
 use flate2::write::MultiGzDecoder;
-use futures_util::{Stream, StreamExt};
 
 use super::at_once::Place;
 use super::rewriting::Rewriting;
 use crate::http::forwarding::download::Download;
 use crate::http::forwarding::fault::Fault;
-
-/// A client's body, which ends with an error beyond this many bytes.
-pub(super) fn at_most(most: u64, payload: Payload) -> Payload {
-    if matches!(payload, Payload::None) {
-        return payload;
-    }
-    let mut left = most;
-    let limited = payload.map(move |piece| {
-        let piece = piece?;
-        left = left.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
-        Ok(piece)
-    });
-    let limited: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(limited);
-    Payload::Stream { payload: limited }
-}
 
 /// So many bytes of gzip are undone at once, which may become a thousand times as many.
 const STEP: usize = 1024;

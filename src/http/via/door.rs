@@ -27,14 +27,24 @@ pub async fn via(
     let (asked, route, Judged { verdict, mut count }) = judged(&request, &state).await;
     let answered = match (verdict, &asked.connection, &asked.found) {
         (Ok(key), Some(connection), Found::Row(row)) => {
-            let via =
-                Via { request: &request, state: &state, connection, row, target: asked.target };
+            let via = Via {
+                request: &request,
+                state: &state,
+                connection,
+                row,
+                target: asked.target,
+                route,
+            };
             let answered = via.serve(key, payload.into_inner()).await;
             match &answered {
                 Err(problem)
                     if matches!(problem.code(), Code::RateLimited | Code::ConnectionBusy) =>
                 {
                     count.refused_for_another_limit();
+                }
+                // What was judged again while its body came.
+                Err(problem) if matches!(problem.code(), Code::KeyRevoked | Code::KeyExpired) => {
+                    count.ended_meanwhile();
                 }
                 // A 503 of a connection says something about the request, unlike one of this server.
                 Err(problem) => count.answered_elsewhere(problem.status_code().as_u16()),

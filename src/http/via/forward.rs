@@ -14,16 +14,18 @@ use zeroize::Zeroizing;
 
 use super::PREFIX;
 use super::at_once::Place;
-use super::body::{Rewritten, at_most};
+use super::body::Rewritten;
 use super::fault::problem;
 use super::links::Links;
 use super::outgoing::{comes_back, headers};
 use super::pending_write::PendingWrite;
 use super::returned::{Returned, is_json};
 use super::rewriting::Rewriting;
+use super::upload::guarded;
 use crate::domain::connections::via_writes::ViaWrite;
 use crate::gate::caller::KeyCaller;
 use crate::gate::connection_limits::{LimitsOf, UsedUp};
+use crate::gate::route::Route;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::extract::body::broken_off;
@@ -45,6 +47,7 @@ pub(super) struct Via<'a> {
     pub(super) connection: &'a Arc<Connection>,
     pub(super) row: &'a Arc<Row>,
     pub(super) target: &'a str,
+    pub(super) route: Route,
 }
 
 impl Via<'_> {
@@ -73,7 +76,7 @@ impl Via<'_> {
         let secrets = credential.secrets();
         drop(credential);
         let (client, patience) = (self.state.vendors(), self.state.settings.via.timeout);
-        let payload = at_most(most, payload);
+        let (payload, ended) = guarded(payload, most, self.request, self.route, self.state);
         let write = self.pending_write(key);
         let (began, kind) = (Instant::now(), self.connection.kind);
         let watched = &self.state.settings.watch.vendors;
@@ -82,9 +85,12 @@ impl Via<'_> {
                 watched.answered(kind, answered.answer.status().as_u16(), began.elapsed());
                 answered
             }
-            Err(Failed::Body(PayloadError::Overflow)) => return Err(too_large(most)),
             Err(Failed::Body(why)) => {
-                return Err(broken_off(&why, self.state.settings.patience.body));
+                return Err(match (ended.why(), why) {
+                    (Some(refusal), _) => Problem::of_refusal(refusal, ""),
+                    (None, PayloadError::Overflow) => too_large(most),
+                    (None, why) => broken_off(&why, self.state.settings.patience.body),
+                });
             }
             Err(Failed::Answer(fault)) => {
                 watched.not_answered(kind);

@@ -25,6 +25,7 @@ mod returned;
 mod rewriting;
 mod strings;
 mod units;
+mod upload;
 
 /// Where the paths of connections begin.
 pub const PREFIX: &str = "/via/";

@@ -12,6 +12,7 @@ use bitting::config::ConnectionOptions;
 use serde_json::{Value, json};
 
 use super::Operator;
+use crate::support::held::Held;
 use crate::support::vendors::{Reply, Vendor, callrail};
 use crate::support::{Backend, TestServer, eventually, on_both};
 
@@ -120,4 +121,37 @@ fn one_request_too_many_at_a_vendor_takes_nothing_of_its_keys_limits() {
     let counted = server.usage(&limited, "24h");
     assert_eq!((&counted["total"], &counted["rate_limited"]), (&json!(1), &json!(1)), "{counted}");
     server.call(&limited, "GET", CALLS, None).expect(200, "");
+}
+
+on_both! {
+    fn a_body_that_is_still_coming_is_cut_off_with_its_key(backend) {
+        let vendor = callrail::start();
+        let ours = Operator::new(backend, &[&vendor]);
+        ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
+        let server = ours.serve(ConnectionOptions::default());
+        vendor.take();
+        let limited = |scopes| server.key_with(scopes, json!({"rate_limit": "1000/hour"}));
+        let revoked = limited("calls:write@callrail");
+        let narrowed = limited("calls:read@callrail calls:write@callrail");
+        let body = json!({"customer_phone_number": "+15550100"}).to_string();
+        let request = format!("POST {CALLS}");
+        let held = [&revoked, &narrowed].map(|key| Held::with_key(server.address, &key.secret, &request, &body));
+        for key in [&revoked, &narrowed] {
+            let mut left = 1000;
+            eventually("it has been judged", || {
+                left -= 1;
+                let told = server.call(key, "GET", "/v1/ping", None);
+                told.header("ratelimit").contains(&format!("r={};", left - 1))
+            });
+        }
+        server.revoke(&revoked);
+        let less = json!({"scopes": ["calls:read@callrail"]});
+        server.manage("PATCH", &format!("/v1/keys/{}", narrowed.id), Some(&less)).ok();
+        let [of_revoked, of_narrowed] = held.map(Held::finish);
+        assert!(of_revoked.contains(" 401 ") && of_revoked.contains("key_revoked"), "{of_revoked}");
+        assert!(of_narrowed.contains(" 403 ") && of_narrowed.contains("insufficient_scope"), "{of_narrowed}");
+        assert!(vendor.take().iter().all(|seen| seen.body != body.as_bytes()));
+        assert_eq!(server.usage(&revoked, "24h")["retired"], 1);
+        assert_eq!(server.usage(&narrowed, "24h")["forbidden"], 1);
+    }
 }
