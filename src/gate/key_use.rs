@@ -91,6 +91,13 @@ fn seconds(nanoseconds: i64) -> u32 {
     u32::try_from((nanoseconds.max(0) as u64).div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
 }
 
+/// The bit of a window's number that tells a month from a day.
+const MONTH: u32 = 1;
+
+fn period_of_window(number: u32) -> QuotaPeriod {
+    if number & MONTH == 0 { QuotaPeriod::Day } else { QuotaPeriod::Month }
+}
+
 /// A day or a month of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -105,14 +112,18 @@ pub struct Window {
 impl Window {
     /// That of a quota, or a day where there is none.
     pub fn of(quota: Option<Quota>, moment: Moment) -> Self {
+        Self::of_period(quota.map_or(QuotaPeriod::Day, |quota| quota.per), moment)
+    }
+
+    fn of_period(period: QuotaPeriod, moment: Moment) -> Self {
         let today = moment.date_naive();
-        let (number, first, next) = match quota.map(|quota| quota.per) {
-            None | Some(QuotaPeriod::Day) => {
+        let (number, first, next) = match period {
+            QuotaPeriod::Day => {
                 let number = today.num_days_from_ce().unsigned_abs() << 1;
                 (number, Some(today), today.checked_add_days(Days::new(1)))
             }
-            Some(QuotaPeriod::Month) => {
-                let number = (today.year().unsigned_abs() * 12 + today.month0()) << 1 | 1;
+            QuotaPeriod::Month => {
+                let number = (today.year().unsigned_abs() * 12 + today.month0()) << 1 | MONTH;
                 let first = today.with_day(1);
                 let next = first.and_then(|first| first.checked_add_months(Months::new(1)));
                 (number, first, next)
@@ -171,7 +182,7 @@ impl Reading {
     fn turn_to(&mut self, window: &Window) {
         if self.window != window.number {
             // From one kind of window to another, what is new is not what was used since.
-            let same_kind = (self.window ^ window.number) & 1 == 0;
+            let same_kind = period_of_window(self.window) == period_of_window(window.number);
             let at = self.at.filter(|_| same_kind);
             *self = Self { window: window.number, at, ..Self::default() };
         }
@@ -314,16 +325,20 @@ impl KeyUse {
         }
     }
 
-    /// Notes that a request this process accepted in a minute is written, `n` times. What it accepted
-    /// before there was an account of the window is learnt like what others have.
-    pub(super) fn note_written(&self, limits: &KeyLimits, minute: Minute, n: i64) {
-        let window = Window::of(limits.quota, minute.start());
+    /// Notes that a request this process accepted in a minute is written, `n` times: also while there is
+    /// no quota, since there may have been one when it was accepted. What it accepted before there was an
+    /// account of the window is learnt like what others have.
+    pub(super) fn note_written(&self, quota: Option<Quota>, minute: Minute, n: i64) {
         let mut reading = self.reading.lock();
-        if reading.window < window.number || (reading.window ^ window.number) & 1 == 1 {
+        let used = self.used.load(Ordering::Relaxed);
+        let used_in = || period_of_window((used >> COUNT_BITS) as u32);
+        let period = quota.map_or_else(used_in, |quota| quota.per);
+        let window = Window::of_period(period, minute.start());
+        if reading.window < window.number || period_of_window(reading.window) != period {
             reading.turn_to(&window);
         }
         if reading.window == window.number {
-            let taken = counted(self.used.load(Ordering::Relaxed), &window) as i64 - reading.others;
+            let taken = counted(used, &window) as i64 - reading.others;
             reading.own = (reading.own + n).min(taken.max(0));
         }
     }

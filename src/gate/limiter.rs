@@ -210,10 +210,14 @@ impl Limiter {
             return;
         }
         for count in counts {
-            let Some((used, limits)) = self.counted(count.key.0) else { continue };
-            self.due.lock().warm.insert(count.key.0, uptime);
+            let Some(used) = self.find(count.key.0) else { continue };
+            let current = LimitsNumber(used.current.load(Ordering::Relaxed));
+            if self.account(count.key, current).is_some() {
+                self.due.lock().warm.insert(count.key.0, uptime);
+            }
             if count.cell.is_accepted() {
-                used.note_written(limits, count.minute, count.n);
+                let quota = self.limits(current).and_then(|limits| limits.quota);
+                used.note_written(quota, count.minute, count.n);
             }
         }
     }

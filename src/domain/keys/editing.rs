@@ -61,6 +61,9 @@ impl Bitting {
         let attempt = json!({"attempt": "key.updated"});
         let (key, changed) = self.audit_denial(principal, Some(id), &attempt, edited)?;
         self.took_effect(key.digest, &key);
+        if changed && key.limits.quota.is_some() {
+            self.count_what_was_used_before(&key);
+        }
         if changed {
             log_change(Action::KeyUpdated, id, origin);
         }

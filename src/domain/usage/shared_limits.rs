@@ -7,7 +7,7 @@ use crate::domain::Bitting;
 use crate::gate::caller::KeyCaller;
 use crate::gate::key_use::{Remaining, Window};
 use crate::gate::row_numbers::Table;
-use crate::model::key::KeyNumber;
+use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::limits::KeyLimits;
 use crate::model::usage::{Hour, Windows};
 use crate::store;
@@ -23,6 +23,15 @@ impl Bitting {
         let now = self.gate.both_clocks(self.time.believed());
         let limits = limiter.limits(caller.limits()).cloned().unwrap_or_default();
         (limits, limiter.remaining(caller.number(), caller.limits(), now))
+    }
+
+    /// Has a quota that is new begin with what was used before. Where the database cannot be asked just
+    /// now, it is a moment later.
+    pub(in crate::domain) fn count_what_was_used_before(&self, key: &ApiKey) {
+        let learnt = self.flush_usage().and_then(|_| self.share_limits());
+        if let Err(why) = learnt {
+            tracing::debug!(%why, key = %key.id, "what was used before counts a moment later");
+        }
     }
 
     /// Reads how much of their limits the keys have used that were used here a short while ago, or

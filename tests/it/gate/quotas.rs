@@ -113,3 +113,41 @@ on_both! {
         }
     }
 }
+
+on_both! {
+    fn a_quota_holds_at_once_for_what_was_used_before(backend) {
+        let server = TestServer::start(backend);
+        let networks = json!({"allowed_networks": ["127.0.0.0/8"]});
+        for (key, first, quota, left) in [
+            (server.key("calls:read"), "", "6/day", 2),
+            (server.key_with("calls:read", networks), "", "6/day", 2),
+            (server.key_with("calls:read", json!({"quota": "100/day"})), "q=100", "6/month", 2),
+        ] {
+            let answer = get(&server, &key, "/v1/ping");
+            assert!(told(&answer).0.contains(first));
+            assert_eq!(accepted(&server, &key, 3), 3);
+            assert_eq!(patch(&server, &key, json!({"quota": quota})).status, 200);
+            assert_eq!(accepted(&server, &key, 9), left, "{quota}");
+        }
+    }
+}
+
+on_both! {
+    fn what_was_taken_from_a_quota_that_was_lifted_counts_once_under_the_next(backend) {
+        let server = TestServer::start(backend);
+        for period in ["day", "month"] {
+            let quota = json!({"quota": format!("10/{period}")});
+            let key = server.key_with("calls:read", quota.clone());
+            assert_eq!(accepted(&server, &key, 3), 3);
+            // They are written while there is no quota.
+            assert_eq!(patch(&server, &key, json!({"quota": null})).status, 200);
+            assert_eq!(accepted(&server, &key, 2), 2);
+            server.db_flush();
+            for _ in 0..2 {
+                assert_eq!(patch(&server, &key, quota.clone()).status, 200);
+                server.bitting.share_limits().unwrap();
+            }
+            assert_eq!(accepted(&server, &key, 9), 5, "{period}");
+        }
+    }
+}
