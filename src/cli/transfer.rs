@@ -240,6 +240,16 @@ impl Taking {
 
     fn take_batch(&mut self) -> Result<(), Failure> {
         let (lines, keys): (Vec<u64>, Vec<ImportedKey>) = self.batch.drain(..).unzip();
+        let held = self.bitting.keys_in_texts(&keys)?;
+        let mut fit = Vec::with_capacity(keys.len());
+        for ((line, key), errors) in lines.into_iter().zip(keys).zip(held) {
+            if errors.is_empty() {
+                fit.push((line, key));
+            } else {
+                self.report.note(line, Outcome::Refused { errors: &errors });
+            }
+        }
+        let (lines, keys): (Vec<u64>, Vec<ImportedKey>) = fit.into_iter().unzip();
         let intake = if self.report.counts.dry_run {
             self.bitting.preview_import(&keys)?
         } else {

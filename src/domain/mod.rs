@@ -55,6 +55,9 @@ use usage::meter::UsageMeter;
 use users::passwords::Hasher;
 use warnings::Warnings;
 
+/// What is said of a text that is stored and shown, and has a key in it.
+const HOLDS_KEY: &str = "must not contain a key";
+
 /// The application behind every front door: the database, and what is kept of it in memory.
 pub struct Bitting {
     /// The database in which everything is stored.
@@ -169,9 +172,8 @@ impl Bitting {
         let mut errors = FieldErrors::default();
         for (field, text) in texts {
             let text = text.as_ref();
-            let is_imported = || text.split_whitespace().any(|word| self.is_imported_key(word));
-            if self.brand.may_occur_in(text) || is_imported() {
-                errors.add(field.as_ref(), "must not contain a key");
+            if self.brand.may_occur_in(text) || self.holds_imported_key(text)? {
+                errors.add(field.as_ref(), HOLDS_KEY);
             }
         }
         Ok(errors.into_result()?)

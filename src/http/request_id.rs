@@ -34,7 +34,7 @@ impl RequestId {
             let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
             (1..=LONGEST_ID).contains(&text.len())
                 && text.iter().all(plain)
-                && !value.to_str().is_ok_and(|text| state.bitting.brand.may_occur_in(text))
+                && !value.to_str().is_ok_and(|text| state.bitting.may_hold_secret(text))
         });
         match given {
             Some(given) => Self::new(given.as_bytes()),

@@ -139,6 +139,17 @@ pub struct KeyLabel {
 }
 
 impl KeyLabel {
+    /// Its texts, by field.
+    pub fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let Self { name, description, owner } = self;
+        let texts = [
+            ("name", Some(name)),
+            ("description", description.as_ref()),
+            ("owner", owner.as_ref()),
+        ];
+        texts.into_iter().filter_map(|(field, text)| Some((field, text?.as_str())))
+    }
+
     /// Reads the label's fields.
     pub fn read(reader: &mut FieldReader<'_>) -> Option<Self> {
         let name = reader.line("name", 100);

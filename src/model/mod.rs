@@ -18,6 +18,7 @@ pub mod field_errors;
 pub mod fields;
 pub mod find_request;
 pub mod finding;
+pub mod foreign_key;
 pub mod formats;
 pub mod github_keys;
 mod gone;

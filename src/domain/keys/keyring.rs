@@ -183,13 +183,7 @@ impl Bitting {
 
     /// Refuses a secret pasted into a label.
     pub(super) fn refuse_secrets_in_label(&self, label: &KeyLabel) -> Result<()> {
-        let KeyLabel { name, description, owner } = label;
-        let texts = [
-            ("name", Some(name)),
-            ("description", description.as_ref()),
-            ("owner", owner.as_ref()),
-        ];
-        self.refuse_secrets_in(texts.into_iter().filter_map(|(field, text)| Some((field, text?))))
+        self.refuse_secrets_in(label.texts())
     }
 
     /// The key with this id.

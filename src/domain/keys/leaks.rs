@@ -60,6 +60,7 @@ impl Bitting {
         }
         let actor = Actor { kind: ActorKind::Server, id: None, name: "server".to_owned() };
         let (origin, source) = (client.origin(actor), report.source_without_keys());
+        let source = source.map(|source| self.without_known_keys(&source));
         let found = self.database.write(|connection| {
             AdvisoryLock::Keys.acquire(connection)?;
             let key = keys::find_by_digest(connection, &digest)?;

@@ -7,10 +7,13 @@ use serde_json::json;
 
 use super::keyring::NewKeyDetail;
 use crate::domain::Bitting;
+use crate::domain::HOLDS_KEY;
 use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
 use crate::domain::usage::meter::Unwritten;
+use crate::model::FieldErrors;
 use crate::model::audit::Action;
+use crate::model::foreign_key::candidates;
 use crate::model::id::{KeyId, PublicId};
 use crate::model::imported_key::ImportedKey;
 use crate::model::key::{ApiKey, KeyNumber};
@@ -100,6 +103,34 @@ impl Bitting {
             transfer::insert_many(connection, &new)?;
             Ok(intake)
         })
+    }
+
+    /// For each of some keys that are to be imported, which of its texts hold a key that was imported
+    /// before, or is to be.
+    pub fn keys_in_texts(&self, batch: &[ImportedKey]) -> Result<Vec<FieldErrors>> {
+        let digests_in = |text: &str| -> Vec<Digest> {
+            candidates(text).map(|text| Digest::of(text.as_bytes())).collect()
+        };
+        let in_texts: Vec<Vec<(&str, Vec<Digest>)>> = batch
+            .iter()
+            .map(|key| key.label.texts().map(|(field, text)| (field, digests_in(text))).collect())
+            .collect();
+        let all: HashSet<Digest> =
+            in_texts.iter().flatten().flat_map(|(_, digests)| digests).copied().collect();
+        let all: Vec<Digest> = all.into_iter().collect();
+        let known = self.database.read(|connection| transfer::ids_of_digests(connection, &all))?;
+        let mut known: HashSet<Digest> = known.into_iter().map(|(digest, _)| digest).collect();
+        known.extend(batch.iter().map(|key| key.digest));
+        let errors = |texts: Vec<(&str, Vec<Digest>)>| {
+            let mut errors = FieldErrors::default();
+            for (field, digests) in texts {
+                if digests.iter().any(|digest| known.contains(digest)) {
+                    errors.add(field, HOLDS_KEY);
+                }
+            }
+            errors
+        };
+        Ok(in_texts.into_iter().map(errors).collect())
     }
 
     /// Says what [`Self::import_keys`] would do.

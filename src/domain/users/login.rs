@@ -139,7 +139,7 @@ impl Bitting {
     ) -> Result<SignedIn> {
         let (now, begins) = (self.time.now(), self.time.believed());
         // A secret that was sent as a user agent must not be stored.
-        let agent = client.user_agent.as_ref().filter(|agent| !self.brand.may_occur_in(agent));
+        let agent = client.user_agent.as_ref().filter(|agent| !self.may_hold_secret(agent));
         let session = Session {
             id: SessionId::from_number(self.next_id(now)),
             user: user.id,

@@ -9,6 +9,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::body::read;
+use crate::domain::Bitting;
 use crate::http::error::{Code, Problem};
 use crate::model::id::UserId;
 use crate::model::random_secret::RandomSecret;
@@ -108,11 +109,11 @@ impl Form {
 
     /// What was typed, as one text, without passwords and without anything that holds a key or an
     /// admin token. None if there is nothing to keep.
-    pub fn to_keep(&self, brand: &Brand) -> Option<Kept> {
+    pub fn to_keep(&self, bitting: &Bitting) -> Option<Kept> {
         let typed = self.0.iter().filter(|(name, value)| {
             let secret = name.contains("password")
                 || name.starts_with("credential_")
-                || brand.may_occur_in(value);
+                || bitting.may_hold_secret(value);
             !secret && !OF_ONE_FORM.contains(&name.as_str())
         });
         let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(typed).finish();

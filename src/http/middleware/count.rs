@@ -87,5 +87,5 @@ pub(in crate::http) fn user_agent_of<'a>(
 
 /// A `User-Agent` as text, unless it holds what may be a secret: that must not be stored.
 pub(in crate::http) fn recordable<'a>(value: &'a HeaderValue, state: &State) -> Option<&'a str> {
-    value.to_str().ok().filter(|agent| !state.bitting.brand.may_occur_in(agent))
+    value.to_str().ok().filter(|agent| !state.bitting.may_hold_secret(agent))
 }

@@ -225,7 +225,7 @@ impl Page {
         let headers = request.headers();
         let said = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
         let shown = self.methods.contains(&Method::GET);
-        if said && shown { form.to_keep(&self.state.bitting.brand) } else { None }
+        if said && shown { form.to_keep(&self.state.bitting) } else { None }
     }
 
     /// Sends the browser to the login page; what was to be read is opened after it, and what was

@@ -8,9 +8,9 @@ use bitting::config::Options;
 use bitting::model::secret::{Secret, SecretKind};
 use serde_json::{Value, json};
 
-use crate::commands::cli::Shell;
-use crate::keys::transfer::{import_all, line};
-use crate::support::{Answer, Backend, TestDatabase, TestServer, eventually, on_both};
+use crate::commands::cli::{Shell, errors};
+use crate::keys::transfer::{import, import_all, line};
+use crate::support::{Answer, Backend, Browser, TestDatabase, TestServer, eventually, on_both};
 
 const SECRET: &str = "sk_live:4eC39HqLyjWDarjtT1zdp7dc+/=";
 
@@ -152,5 +152,71 @@ on_both! {
         assert_eq!(server.manage("GET", &path, None).ok()["status"], "active");
         // What only begins so is somebody's words.
         server.manage("POST", "/v1/keys", Some(&new("name", &SECRET[..12]))).expect(201, "");
+    }
+}
+
+on_both! {
+    fn one_among_other_text_is_refused_found_or_hidden(backend) {
+        let (database, id) = imported(backend, SECRET);
+        let server = TestServer::on(database, Options::default());
+        server.db_user("ada@example.com", json!({"role": "admin"}));
+        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        for (before, behind) in [("(", ")"), ("old_key=", ""), ("\"", "\","), ("is it ", "?"), ("Bearer ", ".")] {
+            let text = format!("{before}{SECRET}{behind}");
+            let new = json!({"name": "new", "scopes": ["calls:read"], "description": text});
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", &text).finish();
+            for refused in [
+                server.manage("POST", "/v1/keys", Some(&new)),
+                server.manage("GET", &format!("/v1/keys?{query}"), None),
+            ] {
+                refused.expect(422, "validation_failed");
+                assert!(!refused.body.contains(SECRET), "{refused:?}");
+            }
+            let found = browser.submit("/keys", "/keys/search", &[("q", &text)]);
+            assert_eq!(found.header("location"), format!("/keys/{id}"), "{found:?}");
+        }
+        let other = server.key("calls:read");
+        let leak = json!({"key": other.secret, "source": format!("mail with {SECRET}")});
+        assert_eq!(server.client.send("POST", "/v1/leaks", &[("content-type", "application/json")], Some(&leak.to_string())).status, 202);
+        let plain = "shop_live_4f6e0c1b2a3d4e5f";
+        import_all(&server.database, &[line(plain)]);
+        server.bitting.read_feed().unwrap();
+        let bearer = format!("Bearer {}", server.key("calls:read").secret);
+        let headers = [("authorization", bearer.as_str()), ("user-agent", plain), ("x-request-id", plain)];
+        let answer = server.client.send("GET", "/v1/ping", &headers, None);
+        assert_eq!((answer.status, answer.header("x-request-id") == plain), (200, false));
+        server.db_flush();
+        assert_eq!(server.database.db_texts("SELECT detail FROM audit_events WHERE action = 'key.leaked'").len(), 1);
+        for (table, column) in [("audit_events", "detail"), ("key_addresses", "user_agent")] {
+            let rows = server.database.db_texts(&format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL"));
+            assert!(!rows.iter().any(|row| row.contains(SECRET) || row.contains(plain)), "{table}: {rows:?}");
+        }
+    }
+}
+
+on_both! {
+    fn commands_and_imports_take_none_in_a_text_either(backend) {
+        let (database, id) = imported(backend, SECRET);
+        let url = database.url.clone();
+        let shell = Shell(TestDatabase::at(backend, url));
+        let text = format!("use {SECRET}.");
+        for arguments in [
+            &["key", "create", "--name", "k", "--scope", "calls:read", "--description", &text][..],
+            &["key", "set", &id, "--owner", SECRET],
+            &["key", "revoke", &id, "--reason", &text],
+            &["token", "create", "--name", &text, "--access", "read"],
+        ] {
+            shell.refused(arguments, 2, &["must not contain a key"]);
+        }
+        let mut with_itself = line("another-key-of-a-shop");
+        with_itself["name"] = "the key is another-key-of-a-shop".into();
+        let mut with_another = line("a-third-key-of-a-shop");
+        with_another["owner"] = text.as_str().into();
+        let text = format!("{with_itself}\n{with_another}\n{}\n", line("good-key-of-a-shop"));
+        let output = import(&shell, "texts.jsonl", text, &[]);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), errors(&output));
+        assert_eq!(said.matches("must not contain a key").count(), 2, "{said}");
+        assert!(!said.contains(SECRET) && !said.contains("another-key"), "{said}");
+        assert_eq!(shell.json(&["key", "list"]).len(), 2);
     }
 }

@@ -39,12 +39,12 @@ pub async fn search(
 ) -> Result<HttpResponse, Problem> {
     // Whichever field it was pasted into: it must not get into the list's address.
     let mut typed = form.typed().map(|(_, text)| text);
-    let key = typed.find(|text| state.bitting.is_secret(text));
-    let text = key.unwrap_or(form.text("q").trim()).to_owned();
+    let key = typed.find(|text| state.bitting.holds_secret(text));
+    let text = key.unwrap_or(form.text("q")).trim().to_owned();
     let principal = viewer.principal.clone();
-    let searched = state.run(move |bitting| match bitting.find_key_by_secret(&principal, &text) {
+    let searched = state.run(move |bitting| match bitting.find_key_in(&principal, &text) {
         Ok(key) => Ok(Searched::Key(key.id)),
-        Err(domain::Error::NotFound) if bitting.is_secret(&text) => {
+        Err(domain::Error::NotFound) if bitting.holds_secret(&text) => {
             Ok(Searched::UnknownKey(bitting.why_not_found(&text)))
         }
         Err(domain::Error::NotFound) => Ok(Searched::Text),
