@@ -91,7 +91,7 @@ impl Bitting {
             None => {
                 if user.role == Role::Member {
                     let more = usize::from(!self.holds_other_half(connection, key, user.id)?);
-                    self.require_room(connection, user.id, more, "holder")?;
+                    self.require_room(connection, &[user.id], more, "holder")?;
                 }
                 Ok(Some(user.as_holder()))
             }
@@ -117,18 +117,19 @@ impl Bitting {
         Ok(false)
     }
 
-    /// Refuses more keys to a member than the policy allows; names the field that asks for them.
+    /// Refuses more keys to a member than the policy allows: those that some hold together, and some more.
+    /// Names the field that asks for them.
     pub(in crate::domain) fn require_room(
         &self,
         connection: &mut AnyConnection,
-        member: UserId,
+        holders: &[UserId],
         more: usize,
         field: &'static str,
     ) -> Result<()> {
         if self.policy.max_keys_per_member.is_none() {
             return Ok(());
         }
-        let held = keys::holders::count_held(connection, member, self.time.now())?;
+        let held = keys::holders::count_held(connection, holders, self.time.now())?;
         let refused = |message| FieldErrors::one(field, message).into();
         self.policy.check_count(held.saturating_add(more)).map_err(refused)
     }

@@ -75,7 +75,7 @@ impl Bitting {
         let made = self.write_once(keep, |connection| {
             self.require_grants(connection, principal, &key.scopes)?;
             if let Some(member) = principal.restricted_to() {
-                self.require_room(connection, member, 1, "holder")?;
+                self.require_room(connection, &[member], 1, "holder")?;
             }
             first(connection, key.id)?;
             self.insert_key(connection, &principal.origin, &mut key)?;

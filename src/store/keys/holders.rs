@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::sql;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamp};
 
 use crate::model::holder::KeyHolder;
 use crate::model::id::UserId;
@@ -34,24 +33,29 @@ pub(super) fn of_ids(
     found.into_iter().map(holder).collect()
 }
 
-/// How many active keys a user holds. One that was rotated counts as the key that it became, as long as
-/// that one is active and theirs.
-pub fn count_held(connection: &mut AnyConnection, user: UserId, now: Moment) -> Result<usize> {
-    let unexpired =
-        table::expires_at.is_null().or(table::expires_at.gt(now.naive_utc()).assume_not_null());
+/// How many active keys some users hold together. One that was rotated counts as the key that it became, as
+/// long as that one is active and one of them holds it.
+pub fn count_held(connection: &mut AnyConnection, users: &[UserId], now: Moment) -> Result<usize> {
+    let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+    let now = now.naive_utc();
+    let next = diesel::alias!(table as next);
+    let successor = next.filter(
+        next.field(table::id)
+            .nullable()
+            .eq(table::replaced_by)
+            .and(next.field(table::user_id).eq_any(users.clone()))
+            .and(next.field(table::revoked_at).is_null())
+            .and(
+                next.field(table::expires_at)
+                    .is_null()
+                    .or(next.field(table::expires_at).gt(now).assume_not_null()),
+            ),
+    );
     let held: i64 = table::table
-        .filter(table::user_id.eq(user.to_string()))
+        .filter(table::user_id.eq_any(users))
         .filter(table::revoked_at.is_null())
-        .filter(unexpired)
-        .filter(
-            sql::<Bool>(
-                "NOT EXISTS (SELECT 1 FROM api_keys AS next WHERE next.id = api_keys.replaced_by \
-                 AND next.user_id = api_keys.user_id AND next.revoked_at IS NULL \
-                 AND (next.expires_at IS NULL OR next.expires_at > ",
-            )
-            .bind::<Timestamp, _>(now.naive_utc())
-            .sql("))"),
-        )
+        .filter(table::expires_at.is_null().or(table::expires_at.gt(now).assume_not_null()))
+        .filter(not(exists(successor)))
         .count()
         .get_result(connection)?;
     Ok(usize::try_from(held).unwrap_or_default())

@@ -180,6 +180,10 @@ on_both! {
         assert_full(assign(&keys[3], MEMBER));
         server.revoke(&keys[1]);
         assign(&keys[3], MEMBER).ok();
+        // Also where one half was the heir's already: cy holds keys[2], and gets a half of the other.
+        assign(&keys[3], ADMIN).ok();
+        assign(&next, "cy@example.com").ok();
+        server.bitting.disable_user(&operator, other.id, Some(member.id)).unwrap();
     }
 }
 
