@@ -80,6 +80,14 @@ impl RevokeMany {
         reader.demand_one_of(&[&["ids"], &["filter", "confirm"]]);
         let keys = match (ids, filter, confirm) {
             (Some(ids), None, None) => KeyChoice::Ids(ids),
+            (None, Some(filter), Some(_)) if !filter.narrows() => {
+                // A script may have had no value for its only parameter.
+                reader.complain(
+                    "filter",
+                    "must say which keys; {\"status\": \"active\"} means all that are active",
+                );
+                return None;
+            }
             (None, Some(filter), Some(confirm)) => {
                 KeyChoice::Found { filter, confirm: usize::try_from(confirm).ok()? }
             }

@@ -217,6 +217,11 @@ impl KeyFilter {
         reader.finish(Some(filter))
     }
 
+    /// Whether it says anything of the keys it finds.
+    pub fn narrows(&self) -> bool {
+        self.parameters().iter().any(|(_, given)| given.is_some())
+    }
+
     /// The parameters that were given, as [`Self::read`] reads them from a query string.
     pub fn parameters(&self) -> [(&'static str, Option<String>); 9] {
         [

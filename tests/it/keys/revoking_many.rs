@@ -128,6 +128,8 @@ fn a_request_that_is_wrong_is_refused_with_every_fault_named() {
         (json!({"filter": "all", "confirm": 1}), &["filter"]),
         (json!({"filter": {}, "confirm": -1}), &["confirm"]),
         (json!({"filter": {}, "confirm": "1"}), &["confirm"]),
+        (json!({"filter": {}, "confirm": 1}), &["filter"]),
+        (json!({"filter": {"owner": null}, "confirm": 1}), &["filter"]),
         (
             json!({"filter": {"unused_for": "90", "over_scoped": "true", "x": 1}, "confirm": 1}),
             &["filter.unused_for", "filter.over_scoped", "filter.x"],
