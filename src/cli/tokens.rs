@@ -109,10 +109,15 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     if !arguments.may_grant.is_empty() {
         object.insert("may_grant".to_owned(), json!(arguments.may_grant));
     }
-    let catalog = catalog_for(&arguments.may_grant, settings)?;
-    let new = NewToken::from_object(&object, &catalog, now)?;
-
-    let bitting = open(settings, Missing::Create)?;
+    let bitting = if arguments.may_grant.is_empty() {
+        // Every scope is meant, those at connections too, which the database knows.
+        open(settings, Missing::Create)?
+    } else {
+        let catalog = catalog_for(&arguments.may_grant, settings)?;
+        NewToken::from_object(&object, &catalog, now)?;
+        open(settings, Missing::Create)?
+    };
+    let new = NewToken::from_object(&object, &bitting.catalog, now)?;
     let issued = bitting.issue_token(new, &principal())?;
     if arguments.json {
         let view = TokenView::new(&issued.token, bitting.time.now());

@@ -199,6 +199,9 @@ on_both! {
         let token = ["token", "create", "--name", "t", "--access", "write"];
         let (done, said) = made(&[&token[..], &granted].concat());
         assert!(done, "{said}");
+        let every = ours.run_with(&[&token[..], &["--json"]].concat(), "").stdout;
+        let every = String::from_utf8(every).unwrap();
+        assert!(every.contains("calls:read@callrail") && every.contains("agents:write"), "{every}");
         assert!(made(&["user", "add", "ada@example.com", "--role", "admin"]).0);
         let bob = ["user", "add", "bob@example.com", "--role", "member"];
         let (done, said) = made(&[&bob[..], &granted].concat());
