@@ -237,3 +237,18 @@ each_proxy! {
         }
     }
 }
+
+each_proxy! {
+    fn a_key_with_a_long_name_and_many_scopes_passes(kind) {
+        let name = |n: usize| format!("customer_support_ticket_archive_{n:02}");
+        let more: String = (0..50)
+            .map(|n| format!("[[resources]]\nname = \"{0}\"\npaths = [\"/{0}\"]\n", name(n)))
+            .collect();
+        let Some(scene) = Scene::set(kind, Backend::Sqlite, &more) else { return };
+        let scopes: Vec<String> = (0..50).map(|n| format!("{0}:read {0}:write", name(n))).collect();
+        let long = json!({"name": "\u{1f511}".repeat(100), "owner": "\u{1f464}".repeat(200)});
+        let key = scene.server.key_with(&format!("orders:read {}", scopes.join(" ")), long);
+        let told = scene.ask_with("GET /orders/7", &bearer(&key));
+        assert_eq!(told.verdict(), "allowed", "{kind:?}: {}", told.text);
+    }
+}
