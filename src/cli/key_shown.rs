@@ -11,7 +11,7 @@ use crate::model::key::ApiKey;
 use crate::model::key_filter::KeyFilter;
 use crate::model::page::{Limit, PageRequest};
 use crate::model::secret::{Secret, mask};
-use crate::model::time::format as format_time;
+use crate::model::time::{format as format_time, last_day};
 use crate::model::usage::{Outcome, Source, Tally, Usage};
 use crate::model::view::{KeyDetailView, KeyView, NewKeyView};
 use crate::model::words::Word;
@@ -114,7 +114,7 @@ fn row(bitting: &Bitting, key: &ApiKey, usage: &Usage) -> [String; 10] {
         key.display.clone(),
         format!("{}{}", key.status(bitting.time.now()).as_str(), leaked.unwrap_or_default()),
         bitting.catalog.marked(&key.scopes, ","),
-        day(key.expires_at, "never"),
+        day(key.expires_at.map(last_day), "never"),
         day(usage.last_used_at(), "never"),
         usage.windows.day.total().to_string(),
         usage.windows.month.total().to_string(),

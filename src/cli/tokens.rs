@@ -9,7 +9,7 @@ use super::output::{plain, say, show, show_json, show_once, show_table};
 use crate::config::Settings;
 use crate::domain::Error;
 use crate::model::id::TokenId;
-use crate::model::time::{format as format_time, parse_expiry};
+use crate::model::time::{format as format_time, last_day, parse_expiry};
 use crate::model::token::NewToken;
 use crate::model::view::{NewTokenView, TokenView};
 use crate::model::words::Word;
@@ -76,6 +76,10 @@ pub(super) fn run(command: TokenCommand, settings: &Settings) -> Result<(), Fail
             };
             let id: TokenId = id.trim().parse().map_err(|_| refused())?;
             let bitting = open(settings, Missing::Refuse)?;
+            let before = bitting.find_token(&principal(), id);
+            if before.is_ok_and(|token| token.revocation.is_some()) {
+                say(format_args!("it was already revoked; nothing was changed"));
+            }
             let token = match bitting.revoke_token(id, reason.as_deref(), &principal()) {
                 Err(Error::NotFound) => {
                     return Err(Failure::Failed(format!(
@@ -109,14 +113,10 @@ fn create(arguments: Create, settings: &Settings) -> Result<(), Failure> {
     if !arguments.may_grant.is_empty() {
         object.insert("may_grant".to_owned(), json!(arguments.may_grant));
     }
-    let bitting = if arguments.may_grant.is_empty() {
-        // Every scope is meant, those at connections too, which the database knows.
-        open(settings, Missing::Create)?
-    } else {
-        let catalog = catalog_for(&arguments.may_grant, settings)?;
-        NewToken::from_object(&object, &catalog, now)?;
-        open(settings, Missing::Create)?
-    };
+    // Before the database is opened: a mistake must not make a new one.
+    NewToken::from_object(&object, &*catalog_for(&arguments.may_grant, settings)?, now)?;
+    let bitting = open(settings, Missing::Create)?;
+    // Once more, since every scope means those at connections too, which the database knows.
     let new = NewToken::from_object(&object, &bitting.catalog, now)?;
     let issued = bitting.issue_token(new, &principal())?;
     if arguments.json {
@@ -148,7 +148,7 @@ fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
             token.display.clone(),
             token.status(now).as_str().to_owned(),
             token.access.as_str().to_owned(),
-            format_time(token.expires_at)[..10].to_owned(),
+            format_time(last_day(token.expires_at))[..10].to_owned(),
             last,
         ]
     };

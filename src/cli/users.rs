@@ -107,7 +107,11 @@ pub(super) fn run(command: UserCommand, settings: &Settings) -> Result<(), Failu
             let catalog = catalog_for(&may_grant, settings)?;
             let change = UserChange::from_object(&rights(role, &may_grant), &catalog)?;
             let (bitting, user) = find(settings, &email)?;
+            let before = (user.role, user.may_grant.clone());
             let user = bitting.change_user(&principal(), user.id, &change)?;
+            if before == (user.role, user.may_grant.clone()) {
+                say_unchanged();
+            }
             tell(&user, &bitting, "changed", json)
         }
         UserCommand::SetPassword { email } => {
@@ -121,6 +125,9 @@ pub(super) fn run(command: UserCommand, settings: &Settings) -> Result<(), Failu
         }
         UserCommand::Enable { email } => {
             let (bitting, user) = find(settings, &email)?;
+            if user.disabled_at.is_none() {
+                say_unchanged();
+            }
             let user = bitting.enable_user(&principal(), user.id)?;
             tell(&user, &bitting, "enabled", false)
         }
@@ -215,6 +222,10 @@ fn in_words(holdings: CredentialCounts) -> String {
     let plural = |n: usize| if n == 1 { "" } else { "s" };
     let CredentialCounts { keys, tokens } = holdings;
     format!("{keys} key{} and {tokens} admin token{}", plural(keys), plural(tokens))
+}
+
+fn say_unchanged() {
+    say(format_args!("so it was already; nothing was changed"));
 }
 
 fn tell(user: &User, bitting: &Bitting, what: &str, json: bool) -> Result<(), Failure> {

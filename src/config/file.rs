@@ -129,6 +129,18 @@ fn explained(text: &str, at: usize, why: &str) -> String {
     // In a list over several lines, what stands before a sign may be anything.
     let is_key = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
     let key = line.split_once('=').map(|(key, _)| key.trim()).filter(|key| is_key(key));
+    let whole = text.get(at - line.len()..).unwrap_or_default().lines().next().unwrap_or_default();
+    let table = whole.trim().strip_prefix('[').and_then(|line| line.split(']').next());
+    let table = table.map(|name| name.trim_start_matches('[').trim()).filter(|name| is_key(name));
+    if let (None, Some(name)) = (key, table) {
+        return if why.contains("map, expected a sequence") {
+            format!("{name}: must be a list of tables, each of which begins with [[{name}]]")
+        } else if why.starts_with("invalid type") {
+            format!("{name}: must be one table, which begins with [{name}]")
+        } else {
+            why.to_owned()
+        };
+    }
     let Some(key) = key else { return why.to_owned() };
     let typed = why.strip_prefix("invalid type: ").and_then(|why| why.split_once(", expected "));
     let Some((_, expected)) = typed else {
@@ -139,6 +151,9 @@ fn explained(text: &str, at: usize, why: &str) -> String {
         "a boolean" => "true or false, without quotation marks",
         "i64" | "u64" | "u32" | "usize" => "a whole number, without quotation marks",
         "a string" => "text in quotation marks",
+        table if table.starts_with("struct ") => {
+            return format!("{key}: must be a table, which begins with [{key}]");
+        }
         other => other,
     };
     format!("{key}: must be {wanted}")

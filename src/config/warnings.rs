@@ -52,7 +52,8 @@ pub struct WarningSettings {
     /// Authorities that may vouch for them, and for the address of GitHub's keys, besides the public
     /// ones.
     pub authorities: Vec<CertificateDer<'static>>,
-    channels: Channels,
+    /// The channels that something is lacking of, and what.
+    half: Channels,
     lacking: Option<BadSetting>,
 }
 
@@ -123,8 +124,16 @@ impl fmt::Display for SmtpServer {
 
 impl WarningSettings {
     /// The channels that are configured, also those that something is lacking of.
-    pub fn channels(&self) -> &Channels {
-        &self.channels
+    pub fn channels(&self) -> Channels {
+        let notify = self.mail.iter().flat_map(|mail| &mail.notify);
+        let notify: Vec<String> = notify.map(|email| email.as_str().to_owned()).collect();
+        let webhook = self.webhook.as_ref().map(|webhook| without_path(&webhook.url));
+        let mail = self.mail.as_ref().map(|mail| mail.server.to_string());
+        Channels {
+            webhook: webhook.or_else(|| self.half.webhook.clone()),
+            mail: mail.or_else(|| self.half.mail.clone()),
+            notify: if notify.is_empty() { self.half.notify.clone() } else { notify },
+        }
     }
 
     /// Whether warnings can be sent as they are configured. Secrets are kept for the server alone, so
@@ -159,7 +168,7 @@ fn webhook(url: &Setting, found: &mut WarningSettings) -> Result<(), BadSetting>
     let secret = variable(SECRET)?.map(|text| text.trim().parse::<WebhookSecret>()).transpose();
     let secret = secret.map_err(|why| BadSetting(format!("{SECRET}: {why}")))?;
     let given = url.parse(parse_webhook)?;
-    found.channels.webhook = given.as_ref().map(without_path);
+    found.half.webhook = given.as_ref().map(without_path);
     match (given, secret) {
         (Some(url), Some(secret)) => found.webhook = Some(WebhookSettings { url, secret }),
         (None, None) => {}
@@ -200,8 +209,8 @@ fn mail(
         (None, None) | (Some(_), Some(_)) => None,
     };
     let told = told.unwrap_or_default();
-    found.channels.notify = told.iter().map(|email| email.as_str().to_owned()).collect();
-    found.channels.mail = match &given.0 {
+    found.half.notify = told.iter().map(|email| email.as_str().to_owned()).collect();
+    found.half.mail = match &given.0 {
         Some(server) => Some(server.to_string()),
         None => lacking.as_ref().map(|_| "a mail server".to_owned()),
     };

@@ -44,6 +44,16 @@ impl EventLimit {
         Some(std::mem::take(&mut of.left_out))
     }
 
+    /// Whether no more events of a subject are written in this minute; then this one is left out too.
+    pub(super) fn leaves_out(&self, subject: &str, now: Moment) -> bool {
+        let mut subjects = self.0.lock();
+        let minute = now.timestamp() / 60;
+        let is_full = |of: &&mut Minute| of.number == minute && of.written == WRITTEN_A_MINUTE;
+        let Some(of) = subjects.get_mut(subject).filter(is_full) else { return false };
+        of.left_out += 1;
+        true
+    }
+
     /// Has the next event tell of one that was admitted and could not be written, and of those that it
     /// was to tell of.
     pub(super) fn put_back(&self, subject: &str, left_out: u64) {

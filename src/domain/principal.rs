@@ -238,6 +238,26 @@ impl Bitting {
         Err(refusal)
     }
 
+    /// Whether so many attempts of a token have been recorded in this minute that this one is left out.
+    pub fn leaves_out_denial_of(&self, token: TokenId) -> bool {
+        self.denials.leaves_out(&token.to_string(), self.time.now())
+    }
+
+    /// Records that a token was sent to do what it may not: one that only reads, to change something.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn note_denied_token(
+        &self,
+        token: TokenId,
+        client: ClientInfo,
+        attempt: &str,
+    ) -> Result<()> {
+        let actor = self.token_as_actor(token)?;
+        let principal = Principal::token(token, client.origin(actor), ScopeSet::EMPTY);
+        self.note_denial(&principal, None, json!({"attempt": attempt}))
+    }
+
     /// Records in the audit log that somebody known tried what they may not do, but only a number
     /// of times a minute for each of them.
     pub fn note_denial(

@@ -99,6 +99,13 @@ impl Bitting {
         self.record_change(connection, action, origin, None, detail)
     }
 
+    /// A token as the actor of what it does.
+    pub(super) fn token_as_actor(&self, id: TokenId) -> Result<Actor> {
+        let token = self.database.read(|connection| tokens::find(connection, id))?;
+        let name = token.ok_or(Error::NotFound)?.name;
+        Ok(Actor { kind: ActorKind::Token, id: Some(id.to_string()), name })
+    }
+
     /// Whoever sent an accepted token, as the principal of what it does.
     ///
     /// # Errors

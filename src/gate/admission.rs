@@ -16,6 +16,7 @@ use super::route::Route;
 use super::worker_tally::WorkerTally;
 use crate::model::catalog::ResourceNumber;
 use crate::model::failed_request::FailedRequest;
+use crate::model::id::TokenId;
 use crate::model::key::KeyNumber;
 use crate::model::scope::Access;
 use crate::model::time::Moment;
@@ -34,6 +35,8 @@ pub struct Door {
 pub struct Admission {
     /// The caller, or why the request is refused.
     pub verdict: Result<Caller, Refusal>,
+    /// The admin token that may only read, and was sent to change something.
+    pub overreaching: Option<TokenId>,
     /// Counts the request, once [`PendingCount::finish`] is given its status.
     pub count: PendingCount,
 }
@@ -101,6 +104,12 @@ impl Door {
         let at = self.gate.time.believed();
         let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, at) };
         let Decision { holder, verdict } = decision;
+        let overreaching = match (&verdict, holder) {
+            (Err(Refusal::InsufficientScope { .. }), Some(Holder::AdminToken { id, .. })) => {
+                Some(id)
+            }
+            _ => None,
+        };
         let (key, outcome) = match &verdict {
             Err(Refusal::Unavailable) => (None, None),
             Err(Refusal::KeyRevoked | Refusal::KeyExpired) => {
@@ -129,6 +138,7 @@ impl Door {
         let (door, resource, access) = (self.clone(), route.counted_under(), route.access());
         Admission {
             verdict,
+            overreaching,
             count: PendingCount {
                 door,
                 key,

@@ -145,7 +145,7 @@ impl<A> FastPath<A> {
         let route = quick.route(request, state)?;
         let presented = present(request.head().headers(), state);
         let address = || client_address(request.head(), &state.settings);
-        let Admission { verdict, count } = state.door.admit(&presented, route, address)?;
+        let Admission { verdict, count, .. } = state.door.admit(&presented, route, address)?;
         let Some(mut response) = verdict.ok().and_then(|caller| quick.response(caller, state))
         else {
             count.discard();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::FieldErrors;
 use super::actor::Actor;
 use super::catalog::Catalog;
-use super::fields::{FieldReader, as_text};
+use super::fields::FieldReader;
 use super::holder::KeyHolder;
 use super::id::{KeyId, UserId};
 use super::limits::KeyLimits;
@@ -245,14 +245,15 @@ pub(super) fn read_scopes_with(
     value: &Value,
     parse: impl Fn(&str) -> Result<Scope, String>,
 ) -> Result<ScopeSet, String> {
-    let items = value.as_array().ok_or("must be a list of scopes, such as [\"calls:read\"]")?;
+    const EXPECTED: &str = "must be a list of scopes, such as [\"calls:read\"]";
+    let items = value.as_array().ok_or(EXPECTED)?;
     if items.is_empty() {
         return Err("must contain at least one scope".to_owned());
     }
     if items.len() > MOST_SCOPES {
         return Err(format!("must contain at most {MOST_SCOPES} scopes"));
     }
-    items.iter().map(|item| parse(as_text(item)?)).collect()
+    items.iter().map(|item| parse(item.as_str().ok_or(EXPECTED)?)).collect()
 }
 
 /// What the key index takes of a key.

@@ -62,7 +62,8 @@ pub struct RevokeManyFields {
     /// The ids of the keys. An id that is given twice counts once; if there is no key with one of them,
     /// nothing is revoked.
     pub ids: Vec<KeyId>,
-    /// Which keys, as the parameters of `GET /v1/keys` say it. Without `status`, active ones alone.
+    /// Which keys, as the parameters of `GET /v1/keys` say it: at least one. Without `status`, active ones
+    /// alone.
     pub filter: Value,
     /// How many keys the filter must find; otherwise nothing is revoked.
     pub confirm: i64,

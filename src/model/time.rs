@@ -12,6 +12,11 @@ pub fn to_millisecond(moment: Moment) -> Moment {
     moment.trunc_subsecs(3)
 }
 
+/// The last day of what ends then: at midnight that is the day before.
+pub fn last_day(end: Moment) -> Moment {
+    if end.time() == NaiveTime::MIN { end - Duration::days(1) } else { end }
+}
+
 /// RFC 3339 in UTC with three decimals, as every answer has it.
 pub fn format(moment: Moment) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)

@@ -80,7 +80,7 @@ pub fn open(
     let connections = Connections::new(&settings.connections)?;
     let staleness = settings.max_staleness;
     let mut bitting = Bitting::new(database, &mark, catalog, clock, staleness, connections)?;
-    bitting.warnings = Warnings::on(settings.warnings.channels().clone());
+    bitting.warnings = Warnings::on(settings.warnings.channels());
     bitting.policy = settings.policy.clone();
     bitting.preflight = settings.preflight;
     Ok(bitting)

@@ -200,7 +200,9 @@ impl Bitting {
         let now = self.time.now();
         // Strangers make up addresses: there is one bound for all of them.
         let Some(left_out) = self.failed_logins.admit("", now) else { return Ok(()) };
-        let name = if name.is_empty() { "unknown" } else { name };
+        // A key that was pasted into the wrong field must not be stored.
+        let is_a_name = !name.is_empty() && !self.may_hold_secret(name);
+        let name = if is_a_name { name } else { "unknown" };
         let actor = Actor { kind: ActorKind::User, id: None, name: name.to_owned() };
         let mut detail = json!({"failures": failures});
         if left_out > 0 {

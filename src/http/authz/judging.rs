@@ -49,7 +49,7 @@ pub async fn judge_among<'a, I: Iterator<Item = (&'a str, &'a [u8])>>(
         Some(admission) => admission,
         None => state.door.admit_after_feed(&presented, route, address).await,
     };
-    let Admission { verdict, count } = admission;
+    let Admission { verdict, count, .. } = admission;
     let verdict = match verdict {
         Ok(caller) => {
             state.note_accepted();

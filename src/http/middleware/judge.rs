@@ -13,7 +13,9 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, rt, web,
+};
 use futures_util::FutureExt;
 use futures_util::future::{CatchUnwind, LocalBoxFuture};
 use pin_project_lite::pin_project;
@@ -32,6 +34,8 @@ use crate::http::error::{Code, Problem};
 use crate::http::extract::caller::{Accepted, OnBehalf, by_name, on_behalf_of, present};
 use crate::http::limit_headers::announce;
 use crate::http::state::{SharedState, State};
+use crate::model::actor::ClientInfo;
+use crate::model::id::TokenId;
 use crate::model::scope::Access;
 
 const KEY_IN_URL: &str = "A key in a URL is ignored, since URLs end up in logs and histories. Send it in a header; if it is a real key, revoke it.";
@@ -304,7 +308,7 @@ impl RouteGuard {
 
     /// Applies the verdict: the request with its caller, or the refusal, which is counted.
     fn apply(&self, request: ServiceRequest, admission: Admission) -> Outcome {
-        let Admission { verdict, mut count } = admission;
+        let Admission { verdict, overreaching, mut count } = admission;
         let is_question = matches!(self.target, Target::Needs(Need::Question));
         if is_question && leaves_uncounted(request.query_string()) {
             count.leave_uncounted();
@@ -318,6 +322,9 @@ impl RouteGuard {
                 Outcome::Accepted(request, caller, count)
             }
             Err(refusal) => {
+                if let Some(token) = overreaching {
+                    self.note_denied(&request, token);
+                }
                 let mut refused = self.refuse(request, refusal);
                 let standing = count::count(count, &refused, &self.state, self.has_route());
                 announce(refused.headers_mut(), standing, &self.state);
@@ -339,6 +346,25 @@ impl RouteGuard {
         }
         let standing = count::count(count, response, &self.state, self.has_route());
         announce(response.headers_mut(), standing, &self.state);
+    }
+
+    /// Has it recorded that a token was sent to do what it may not. Nobody waits for that.
+    fn note_denied(&self, request: &ServiceRequest, token: TokenId) {
+        let state = self.state.clone();
+        if state.bitting.leaves_out_denial_of(token) {
+            return;
+        }
+        let Ok(client) = ClientInfo::extract(request.request()).into_inner() else { return };
+        let path = request.match_pattern().unwrap_or_default();
+        let attempt = format!("{} {path}", request.method());
+        rt::spawn(async move {
+            let noted =
+                state.run(move |bitting| bitting.note_denied_token(token, client, &attempt));
+            if let Err(problem) = noted.await {
+                let cause = problem.cause().unwrap_or_default();
+                tracing::debug!(cause, "what a token may not do is missing from the audit log");
+            }
+        });
     }
 
     fn has_route(&self) -> bool {

@@ -303,3 +303,24 @@ fn who_starts_a_server_is_told_of_a_scope_that_there_is() {
         eventually("it is told", || server.log().contains(told));
     }
 }
+
+#[test]
+fn a_table_of_the_wrong_kind_is_named_with_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, line, said) in [
+        (
+            "\n\n[resources]\nname = \"o\"\n",
+            3,
+            "resources: must be a list of tables, each of which begins with [[resources]]",
+        ),
+        ("policy = 1\n", 1, "policy: must be a table, which begins with [policy]"),
+        (
+            "\n[[policy]]\nrequire_expiry = true\n",
+            2,
+            "policy: must be one table, which begins with [policy]",
+        ),
+    ] {
+        let refused = refused(folder.path(), file, &["resources"]);
+        assert!(refused.contains(&format!("line {line}: {said}")), "{file}: {refused}");
+    }
+}

@@ -10,9 +10,7 @@ use crate::http::extract::{Id, PageQuery};
 use crate::http::pages::audit::events::{Event, Names};
 use crate::http::pages::page;
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
-use crate::http::pages::parts::text::{
-    AGENT, When, counted, day, exact, last_day, number, shortened,
-};
+use crate::http::pages::parts::text::{AGENT, When, counted, day, exact, number, shortened};
 use crate::http::pages::usage::chart::Chart;
 use crate::http::pages::usage::figures::{Sum, Tab, Window, asked};
 use crate::http::pages::users::grants::Grant;
@@ -28,7 +26,7 @@ use crate::model::key_filter::SOON;
 use crate::model::limits::KeyLimits;
 use crate::model::page::PageRequest;
 use crate::model::scope::Access;
-use crate::model::time::Moment;
+use crate::model::time::{Moment, last_day};
 use crate::model::usage::{KeySelection, Outcome, PerWindow, Source, Tally, Usage};
 use crate::model::words::Word;
 
@@ -76,6 +74,7 @@ struct Facts {
     lifetime: String,
     created: When,
     created_by: String,
+    was_rotated: bool,
 }
 
 impl Facts {
@@ -92,6 +91,7 @@ impl Facts {
             limits: Limit::list(&key.limits),
             used: usage.last_used_at().map(|at| When::ago(at, now)),
             lifetime: number(usage.lifetime.total()),
+            was_rotated: key.replaced_by.is_some(),
             created: When::ago(key.created_at, now),
             created_by: key.created_by.name,
             name: key.label.name,

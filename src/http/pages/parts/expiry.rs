@@ -3,12 +3,12 @@
 use chrono::{Days, Duration};
 use serde_json::{Map, Value, json};
 
-use super::text::{counted, day, last_day, long_day};
+use super::text::{counted, day, long_day};
 use crate::http::extract::Form;
 use crate::model::FieldErrors;
 use crate::model::key::ApiKey;
 use crate::model::policy::Policy;
-use crate::model::time::{Moment, end_of_day, format, parse_day};
+use crate::model::time::{Moment, end_of_day, format, last_day, parse_day};
 
 /// The lifetimes to choose from: the value, its words, and its days.
 const LIVES: [(&str, &str, Option<u64>); 7] = [

@@ -1,6 +1,6 @@
 //! Figures and times in the words of the pages.
 
-use chrono::{Duration, NaiveTime};
+use chrono::Duration;
 
 use crate::model::time::{Moment, format};
 
@@ -78,11 +78,6 @@ impl When {
     pub fn relative(at: Moment, now: Moment) -> Self {
         Self::new(at, if at > now { ahead(at, now) } else { ago(at, now) })
     }
-}
-
-/// The last day of what ends then: at midnight that is the day before.
-pub fn last_day(end: Moment) -> Moment {
-    if end.time() == NaiveTime::MIN { end - Duration::days(1) } else { end }
 }
 
 /// `4 Dec 2026`

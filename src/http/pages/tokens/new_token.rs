@@ -13,11 +13,11 @@ use crate::http::pages::keys::permissions::Row;
 use crate::http::pages::parts::expiry::{Life, finite_lives};
 use crate::http::pages::parts::form_error::{FormErrors, validation_errors};
 use crate::http::pages::parts::frame::{Frame, Section, Viewer};
-use crate::http::pages::parts::text::{day, last_day};
+use crate::http::pages::parts::text::day;
 use crate::http::pages::{page, public_address, see_other};
 use crate::http::state::State;
 use crate::model::random_secret::RandomSecret;
-use crate::model::time::Moment;
+use crate::model::time::{Moment, last_day};
 
 #[derive(Template)]
 #[template(path = "token_new.html")]

@@ -2,10 +2,10 @@
 
 use chrono::NaiveTime;
 
-use crate::http::pages::parts::text::{last_day, listed, long_day};
+use crate::http::pages::parts::text::{listed, long_day};
 use crate::model::catalog::Catalog;
 use crate::model::scope::{Access, Scope, ScopeSet};
-use crate::model::time::Moment;
+use crate::model::time::{Moment, last_day};
 
 /// What is granted of one resource, or of one at a connection.
 #[derive(Debug, Clone)]
