@@ -104,12 +104,8 @@ impl Door {
         let at = self.gate.time.believed();
         let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, at) };
         let Decision { holder, verdict } = decision;
-        let overreaching = match (&verdict, holder) {
-            (Err(Refusal::InsufficientScope { .. }), Some(Holder::AdminToken { id, .. })) => {
-                Some(id)
-            }
-            _ => None,
-        };
+        let lacks_scope = matches!(verdict, Err(Refusal::InsufficientScope { .. }));
+        let overreaching = token_of(holder).filter(|_| lacks_scope);
         let (key, outcome) = match &verdict {
             Err(Refusal::Unavailable) => (None, None),
             Err(Refusal::KeyRevoked | Refusal::KeyExpired) => {
@@ -150,6 +146,13 @@ impl Door {
                 standing,
             },
         }
+    }
+}
+
+fn token_of(holder: Option<Holder>) -> Option<TokenId> {
+    match holder {
+        Some(Holder::AdminToken { id, .. }) => Some(id),
+        Some(Holder::ApiKey { .. }) | None => None,
     }
 }
 

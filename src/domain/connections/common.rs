@@ -9,7 +9,7 @@ use super::master_keys::MasterKeys;
 use super::registry::Registry;
 use super::seal::Locked;
 use super::test_counts::TestCounts;
-use super::via_writes::LateViaWrites;
+use super::via_write::LateViaWrites;
 use crate::config::ConnectionSettings;
 use crate::model::connections::{ApiOrigin, ConnectionState, Handle, Kind};
 use crate::outbound::Connector;

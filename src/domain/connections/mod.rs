@@ -18,6 +18,7 @@ pub mod registry;
 pub mod seal;
 pub mod test_counts;
 mod testing;
-pub mod via_writes;
+pub mod via_write;
+mod via_writes;
 
 pub use common::Connections;

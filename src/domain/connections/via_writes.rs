@@ -2,67 +2,15 @@
 //! the vendor's answer is passed on; what cannot be recorded then, or has no answer, waits in memory.
 
 use chrono::Duration;
-use parking_lot::Mutex;
-use serde_json::json;
 
+use super::via_write::ViaWrite;
 use crate::domain::Bitting;
-use crate::model::actor::{ClientInfo, Origin};
 use crate::model::audit::Action;
-use crate::model::id::KeyId;
-use crate::model::scope::Scope;
-use crate::model::time::Moment;
 use crate::store;
-use crate::store::{AnyConnection, audit};
+use crate::store::audit;
 
 /// How long such requests are kept.
 const KEPT: Duration = Duration::days(90);
-/// How many wait in memory at most.
-const MOST_LATE: usize = 65_536;
-/// How many of them are recorded in one transaction.
-const AT_ONCE: usize = 500;
-
-/// A request that may have changed something at a vendor's.
-#[derive(Clone)]
-pub struct ViaWrite {
-    /// When it was forwarded, as far as the clock is believed.
-    pub at: Moment,
-    /// The key it was made with.
-    pub key: KeyId,
-    /// The scope that it made use of; none where any opens it.
-    pub scope: Option<Scope>,
-    /// The row of the connection's table that it belongs to.
-    pub row: String,
-    /// The status the vendor answered with, if it did.
-    pub status: Option<u16>,
-    /// Where it came from.
-    pub client: ClientInfo,
-}
-
-impl ViaWrite {
-    fn insert(&self, connection: &mut AnyConnection) -> store::Result<()> {
-        let Self { at, key, scope, row, status, client } = self;
-        let origin = Origin { client: client.clone(), ..Origin::server() };
-        let detail =
-            json!({"scope": scope.as_ref().map(Scope::to_string), "row": row, "status": status});
-        let key = Some(key.to_string());
-        audit::insert(connection, *at, Action::ViaWrite, &origin, key, &detail).map(drop)
-    }
-}
-
-/// Those that wait to be recorded, the oldest first.
-#[derive(Default)]
-pub struct LateViaWrites(Mutex<Vec<ViaWrite>>);
-
-impl LateViaWrites {
-    fn first(&self) -> Vec<ViaWrite> {
-        let late = self.0.lock();
-        late.iter().take(AT_ONCE).cloned().collect()
-    }
-
-    fn drop_first(&self, number: usize) {
-        self.0.lock().drain(..number);
-    }
-}
 
 impl Bitting {
     /// Records such a request in the audit log: now, or as soon as the database can be written.
@@ -75,11 +23,8 @@ impl Bitting {
 
     /// Records such a request in the audit log a moment later, without waiting for the database.
     pub fn note_via_write_late(&self, written: ViaWrite) {
-        let mut late = self.connections.late.0.lock();
-        if late.len() < MOST_LATE {
-            late.push(written);
-        } else {
-            let request_id = written.client.request_id;
+        let request_id = written.client.request_id.clone();
+        if !self.connections.late.push(written) {
             tracing::warn!(request_id, "a write at a vendor is missing from the audit log");
         }
     }

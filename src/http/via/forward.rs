@@ -22,7 +22,7 @@ use super::pending_write::PendingWrite;
 use super::returned::{Returned, is_json};
 use super::rewriting::Rewriting;
 use super::upload::guarded;
-use crate::domain::connections::via_writes::ViaWrite;
+use crate::domain::connections::via_write::ViaWrite;
 use crate::gate::caller::KeyCaller;
 use crate::gate::connection_limits::{LimitsOf, UsedUp};
 use crate::gate::route::Route;

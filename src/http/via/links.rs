@@ -195,7 +195,7 @@ fn end_of_host(text: &[u8]) -> Match<'_> {
     }
 }
 
-/// The same with several, of which none is the beginning of another one.
+/// How a text compares with several beginnings, of which none is the beginning of another one.
 fn compare_with_any<'a>(text: &'a [u8], beginnings: &[&str]) -> Match<'a> {
     let compared = beginnings.iter().map(|beginning| compare(text, beginning));
     compared.reduce(|one, other| if one == Match::No { other } else { one }).unwrap_or(Match::No)

@@ -29,5 +29,5 @@ mod upload;
 
 /// Where the paths of connections begin.
 pub const PREFIX: &str = "/via/";
-/// The same as the router's pattern, with what follows.
+/// The router's pattern of every path there.
 pub const PATTERN: &str = "/via/{handle}{path:.*}";

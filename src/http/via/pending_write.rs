@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::Bitting;
-use crate::domain::connections::via_writes::ViaWrite;
+use crate::domain::connections::via_write::ViaWrite;
 use crate::http::state::State;
 
 /// A write that has been forwarded, and may have been carried out.

@@ -49,7 +49,7 @@ impl Unit {
         Self { written, length: text.len() as u8, meant, place }
     }
 
-    /// The same, written as a star.
+    /// This unit, written as a star.
     pub(super) fn covered(&self) -> Self {
         Self::new(b"*", self.meant, self.place)
     }
