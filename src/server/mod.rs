@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use actix_server::{Server as Listening, ServerBuilder, ServerHandle};
 use actix_web::web;
 use procfs::process::Process;
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
@@ -292,6 +293,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Whoever writes a file that may not grow is told so, as where a disk is full, and nothing ends.
+    let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
     let hang_up = SignalKind::hangup();
     let mut hang_up = if is_ignored(hang_up) { None } else { Some(signal(hang_up)?) };
     Ok(async move {

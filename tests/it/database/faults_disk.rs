@@ -119,3 +119,21 @@ fn a_stop_that_cannot_write_the_last_counts_says_that_they_are_lost() {
     assert!(log.contains("the last counts could not be written and are lost"), "{log}");
     assert!(!log.contains("counts are written"), "{log}");
 }
+
+/// As by `LimitFSIZE=` in a unit.
+#[test]
+fn a_file_that_may_grow_no_more_puts_writes_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let create =
+        ["key", "create", "--name", "k", "--scope", "calls:read", "--scope", "calls:write"];
+    let key = binary::run_ok(folder.path(), &create);
+    let arguments = ["serve", "--listen", "127.0.0.1:0"];
+    // In units of 512 bytes, and more than the database has by now.
+    let server = Binary::start(binary::in_script(folder.path(), "ulimit -f 3000", &arguments));
+    let summary = "a".repeat(10_000);
+    let call = json!({"direction": "inbound", "caller": "+14155550100", "summary": summary});
+    eventually("the file is full", || {
+        server.client.with_key(&key, "POST", "/v1/calls", Some(&call)).status == 503
+    });
+    assert_eq!(server.client.with_key(&key, "GET", "/v1/ping", None).status, 200);
+}
