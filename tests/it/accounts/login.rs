@@ -3,22 +3,18 @@
 use std::time::Duration;
 
 use bitting::domain::Error;
-use bitting::domain::principal::Principal;
 use bitting::model::actor::ClientInfo;
 use bitting::model::password::Password;
 use bitting::model::user::{Role, UserChange};
 use serde_json::{Value, json};
 
 use crate::support::browser::PASSWORD;
+use crate::support::server::operator;
 use crate::support::{Backend, Browser, TestServer, on_both};
 
 const EMAIL: &str = "ada@example.com";
 const OTHER_PASSWORD: &str = "another long password";
 const HOUR: Duration = Duration::from_secs(3600);
-
-fn operator() -> Principal {
-    Principal::command_line("test")
-}
 
 fn actions(server: &TestServer) -> Vec<Value> {
     let found = server.manage("GET", "/v1/audit?limit=100", None).ok();

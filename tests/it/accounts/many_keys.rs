@@ -1,16 +1,12 @@
 //! Users with very many keys are disabled a hundred keys at a time.
 
-use bitting::domain::principal::Principal;
 use bitting::domain::users::disabling::CredentialCounts;
 use bitting::model::key::NewKey;
 use bitting::model::user::User;
 use serde_json::json;
 
+use crate::support::server::operator;
 use crate::support::{Backend, Browser, TestServer, on_both};
-
-fn operator() -> Principal {
-    Principal::command_line("test")
-}
 
 fn db_keys_of(server: &TestServer, user: &User, many: usize) {
     let body = json!({"name": "theirs", "scopes": ["calls:read"]});

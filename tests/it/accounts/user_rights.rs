@@ -14,11 +14,8 @@ use bitting::records::model::resources;
 use serde_json::{Map, Value, json};
 
 use crate::support::browser::PASSWORD;
+use crate::support::server::operator;
 use crate::support::{Browser, TestServer, on_both};
-
-fn operator() -> Principal {
-    Principal::command_line("test")
-}
 
 fn object(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()

@@ -13,12 +13,8 @@ use bitting::records::model::resources;
 use serde_json::{Value, json};
 
 use crate::support::browser::PASSWORD;
-use crate::support::server::MadeKey;
+use crate::support::server::{MadeKey, operator};
 use crate::support::{Answer, TestServer, eventually, on_both, rounds};
-
-fn operator() -> Principal {
-    Principal::command_line("test")
-}
 
 /// A key that a user makes.
 fn db_key_of(server: &TestServer, user: &User, scopes: &[&str]) -> MadeKey {

@@ -26,12 +26,11 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 
 use bitting::config::{ConnectionOptions, KeySource, Options};
-use bitting::domain::principal::Principal;
 use bitting::model::connections::{Connection, Handle, NewConnection, VendorCredential};
 use serde_json::json;
 
 use crate::support::binary::command;
-use crate::support::server::MadeKey;
+use crate::support::server::{MadeKey, operator};
 use crate::support::vendors::{AUTHORITY, Vendor, callrail};
 use crate::support::{Backend, Browser, TestDatabase, TestServer};
 
@@ -67,10 +66,6 @@ const ADMIN: &str = "ada@example.com";
 fn admin_of(server: &TestServer) -> Browser {
     server.db_user(ADMIN, json!({"role": "admin"}));
     Browser::signed_in(&server.client.base, ADMIN)
-}
-
-fn operator() -> Principal {
-    Principal::command_line("test")
 }
 
 fn handle() -> Handle {

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::support::browser::{PASSWORD, form_token};
 use crate::support::held::Held;
 use crate::support::raw::status;
-use crate::support::server::MadeKey;
+use crate::support::server::{MadeKey, operator};
 use crate::support::{Backend, Browser, TestDatabase, TestServer, eventually, on_both};
 
 const OTHER_PASSWORD: &str = "another long password";
@@ -30,10 +30,6 @@ const NEW_KEY: &str = r#"{"name":"late","scopes":["calls:read"]}"#;
 fn start(backend: Backend) -> TestServer {
     let options = Options { metrics_listen: Some("127.0.0.1:0".into()), ..Options::default() };
     TestServer::on(TestDatabase::migrated(backend).into(), options)
-}
-
-fn operator() -> Principal {
-    Principal::command_line("test")
 }
 
 fn object(value: Value) -> Map<String, Value> {

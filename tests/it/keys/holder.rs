@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::commands::cli::Shell;
 use crate::support::html::{attributes, text, texts};
-use crate::support::server::MadeKey;
+use crate::support::server::{MadeKey, operator};
 use crate::support::{Answer, Backend, Browser, TestDatabase, TestServer, on_both};
 
 /// A server with somebody in every role, and somebody who is disabled.
@@ -20,10 +20,6 @@ fn start(backend: Backend) -> TestServer {
     let gone = user("gone@example.com", json!({}));
     server.bitting.disable_user(&operator(), gone.id, None).unwrap();
     server
-}
-
-fn operator() -> bitting::domain::principal::Principal {
-    bitting::domain::principal::Principal::command_line("test")
 }
 
 fn signed_in(server: &TestServer, email: &str) -> Browser {
@@ -40,11 +36,6 @@ fn assign(server: &TestServer, key: &MadeKey, holder: &Value) -> Answer {
 
 fn holder(server: &TestServer, key: &MadeKey) -> Value {
     server.manage("GET", &path(key), None).ok()["holder"].clone()
-}
-
-fn events(server: &TestServer, action: &str) -> Vec<Value> {
-    let found = server.manage("GET", &format!("/v1/audit?limit=100&action={action}"), None).ok();
-    found["data"].as_array().unwrap().clone()
 }
 
 /// Edits a key on its page as a form does, with its own settings but for these.
@@ -86,12 +77,12 @@ on_both! {
         let history = texts(&page, "section:has(#history) td .under");
         assert!(history.contains(&"holder from nothing to “bob@example.com”".to_owned()), "{history:?}");
         assign(&server, &key, &json!("bob@example.com")).ok();
-        let changes = events(&server, "key.updated");
+        let changes = server.events("key.updated");
         assert_eq!(changes.len(), 1, "what is so already is no change");
         assert_eq!(changes[0]["detail"]["before"]["holder"], Value::Null);
         assert_eq!(changes[0]["detail"]["after"]["holder"], "bob@example.com");
         assert_eq!(assign(&server, &key, &Value::Null).ok()["holder"], Value::Null);
-        assert_eq!(events(&server, "key.updated").len(), 2);
+        assert_eq!(server.events("key.updated").len(), 2);
         server.call(&key, "GET", "/v1/calls", None).ok();
     }
 }
@@ -120,7 +111,7 @@ on_both! {
         }
         let shown = server.manage("GET", &path(&key), None).ok();
         assert_eq!((&shown["holder"], &shown["name"]), (&json!("bob@example.com"), &json!("test")));
-        assert_eq!(events(&server, "key.updated").len(), 1);
+        assert_eq!(server.events("key.updated").len(), 1);
 
         server.revoke(&key);
         assign(&server, &key, &json!("ada@example.com")).expect(409, "key_retired");
@@ -179,7 +170,7 @@ on_both! {
         let revoke = format!("/keys/{}/revoke", key.id);
         assert_eq!(cy.submit(&revoke, &revoke, &[("reason", "over")]).status, 303);
         server.call(&key, "GET", "/v1/calls", None).expect(401, "key_revoked");
-        assert_eq!(events(&server, "key.revoked")[0]["actor"]["name"], "cy@example.com");
+        assert_eq!(server.events("key.revoked")[0]["actor"]["name"], "cy@example.com");
     }
 }
 
@@ -249,7 +240,7 @@ on_both! {
         assert_eq!(json["holder"], Value::Null);
         shell.refused(&["key", "assign", &key.id, "--to", "bob"], 2, &["--to must be an e-mail address"]);
         assert!(shell.ok(&["key", "export"]).lines().next().unwrap().contains("\"holder\""));
-        assert_eq!(events(&server, "key.updated").len(), 2);
+        assert_eq!(server.events("key.updated").len(), 2);
     }
 }
 

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::commands::cli::Shell;
 use crate::gate::feed::db_out_of_reach;
 use crate::support::html::{text, texts};
-use crate::support::server::MadeKey;
 use crate::support::{Answer, Backend, Browser, TestDatabase, TestServer, eventually, on_both};
 
 const ADMIN: &str = "ada@example.com";
@@ -33,15 +32,6 @@ fn flagging(backend: Backend) -> TestServer {
     TestServer::with_settings(Arc::new(TestDatabase::migrated(backend)), Options::default(), flag)
 }
 
-fn events(server: &TestServer, action: &str) -> Vec<Value> {
-    let found = server.manage("GET", &format!("/v1/audit?action={action}"), None).ok();
-    found["data"].as_array().unwrap().clone()
-}
-
-fn shown(server: &TestServer, key: &MadeKey) -> Value {
-    server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok()
-}
-
 on_both! {
     fn whoever_holds_a_key_can_have_it_revoked_everywhere(backend) {
         let server = TestServer::start(backend);
@@ -56,12 +46,12 @@ on_both! {
         eventually("the other server refuses it", || other.call(&key, "GET", "/v1/ping", None).status == 401);
         server.call(&kept, "GET", "/v1/ping", None).ok();
         // The event says from whom and where, without the key.
-        let event = events(&server, "key.leaked").remove(0);
+        let event = server.events("key.leaked").remove(0);
         assert_eq!((&event["key_id"], &event["address"]), (&json!(key.id), &json!("127.0.0.1")));
         assert!(event["detail"]["source"].as_str().unwrap().starts_with("https://example.com/?key="));
         assert!(!event.to_string().contains(&key.secret), "{event}");
-        assert_eq!(events(&server, "key.revoked")[0]["detail"]["reason"], "leaked");
-        let now = shown(&server, &key);
+        assert_eq!(server.events("key.revoked")[0]["detail"]["reason"], "leaked");
+        let now = server.shown(&key);
         assert_eq!((&now["leaked_at"], &now["revoke_reason"]), (&now["revoked_at"], &json!("leaked")));
         let browser = Browser::signed_in(&server.client.base, ADMIN);
         let page = browser.get(&format!("/keys/{}", key.id));
@@ -71,8 +61,8 @@ on_both! {
         assert!(browser.get("/audit").body.contains("Was told of a leaked key"));
         // Another report of a key that has ended is recorded, and changes nothing.
         assert_eq!(report(&server, &format!(" {} ", key.secret), "").status, 202);
-        assert_eq!((events(&server, "key.leaked").len(), events(&server, "key.revoked").len()), (2, 1));
-        assert_eq!(shown(&server, &key)["leaked_at"], now["leaked_at"]);
+        assert_eq!((server.events("key.leaked").len(), server.events("key.revoked").len()), (2, 1));
+        assert_eq!(server.shown(&key)["leaked_at"], now["leaked_at"]);
     }
 }
 
@@ -83,7 +73,7 @@ on_both! {
         for _ in 0..5 {
             let key = other.key("calls:read");
             assert_eq!(report(&server, &key.secret, "a chat").status, 202);
-            assert_eq!(shown(&server, &key)["revoke_reason"], "leaked");
+            assert_eq!(server.shown(&key)["revoke_reason"], "leaked");
         }
     }
 }
@@ -136,13 +126,13 @@ on_both! {
         server.key("calls:read");
         assert_eq!(report(&server, &key.secret, "a chat").status, 202);
         server.call(&key, "GET", "/v1/ping", None).ok();
-        assert!(events(&server, "key.revoked").is_empty());
-        let first = shown(&server, &key)["leaked_at"].clone();
+        assert!(server.events("key.revoked").is_empty());
+        let first = server.shown(&key)["leaked_at"].clone();
         assert!(first.is_string());
         server.pass(Duration::from_secs(3600));
         assert_eq!(report(&server, &key.secret, "another chat").status, 202);
-        assert_eq!(shown(&server, &key)["leaked_at"], first);
-        assert_eq!(events(&server, "key.leaked").len(), 2);
+        assert_eq!(server.shown(&key)["leaked_at"], first);
+        assert_eq!(server.events("key.leaked").len(), 2);
         let browser = Browser::signed_in(&server.client.base, ADMIN);
         assert_eq!(texts(&browser.get("/keys"), "tbody .pill"), ["Leaked"]);
         let page = browser.get(&format!("/keys/{}", key.id));
@@ -205,7 +195,7 @@ on_both! {
         server.db_user(ADMIN, json!({"role": "admin"}));
         let (key, kept) = (server.key("calls:read"), server.key("calls:read"));
         assert_eq!(report(&server, &key.secret, "").status, 202);
-        let at = shown(&server, &key)["leaked_at"].as_str().unwrap().to_owned();
+        let at = server.shown(&key)["leaked_at"].as_str().unwrap().to_owned();
         let shell = Shell(TestDatabase::at(backend, server.database.url.clone()));
         let told = shell.ok(&["key", "show", &key.id]);
         assert!(told.contains(&format!("reported {at}")), "{told}");

@@ -25,6 +25,11 @@ use super::client::{Answer, Client};
 use super::database::{Backend, TestDatabase};
 use super::log_watch;
 
+/// Whoever has the database, as commands do.
+pub fn operator() -> Principal {
+    Principal::command_line("test")
+}
+
 /// When every test begins.
 pub fn start_of_time() -> Moment {
     parse_rfc3339("2026-11-21T12:00:00Z").unwrap()
@@ -257,10 +262,20 @@ impl TestServer {
         self.manage("POST", &format!("/v1/keys/{}/revoke", key.id), None).ok()
     }
 
+    /// A key as the administrator sees it.
+    pub fn shown(&self, key: &MadeKey) -> Value {
+        self.manage("GET", &format!("/v1/keys/{}", key.id), None).ok()
+    }
+
+    /// The newest hundred events of one kind, the newest first.
+    pub fn events(&self, action: &str) -> Vec<Value> {
+        let found = self.manage("GET", &format!("/v1/audit?limit=100&action={action}"), None).ok();
+        found["data"].as_array().unwrap().clone()
+    }
+
     /// A key's figures in one window, such as `24h`, as the administrator sees them.
     pub fn usage(&self, key: &MadeKey, window: &str) -> Value {
-        let shown = self.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
-        shown["usage"][window].clone()
+        self.shown(key)["usage"][window].clone()
     }
 
     /// How often a key was used in the last 24 hours.

@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use bitting::domain::principal::Principal;
 use bitting::model::imported_key::ImportedKey;
 use bitting::model::key::KeyLabel;
 use bitting::model::limits::KeyLimits;
@@ -13,11 +12,8 @@ use bitting::model::secret::Digest;
 use bitting::model::user::{Role, User, UserChange};
 use serde_json::json;
 
+use crate::support::server::operator;
 use crate::support::{Backend, Browser, TestServer, on_both};
-
-fn operator() -> Principal {
-    Principal::command_line("test")
-}
 
 /// Makes both files far larger than what lies in sockets between server and client.
 fn db_fill(server: &TestServer) {

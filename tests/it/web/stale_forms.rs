@@ -46,15 +46,6 @@ fn patch(server: &TestServer, key: &MadeKey, body: &Value) {
     server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(body)).ok();
 }
 
-fn shown(server: &TestServer, key: &MadeKey) -> Value {
-    server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok()
-}
-
-fn events(server: &TestServer, action: &str) -> usize {
-    let found = server.manage("GET", &format!("/v1/audit?action={action}"), None).ok();
-    found["data"].as_array().unwrap().len()
-}
-
 on_both! {
     fn a_key_keeps_what_the_form_did_not_change(backend) {
         let (server, browser) = start(backend);
@@ -71,17 +62,17 @@ on_both! {
         assert_eq!(refused.status, 422);
         assert_eq!(attributes(&refused, "input[name=shown]", "value").concat(), form.shown);
         assert_eq!(form.save(&browser, &renamed).status, 303);
-        let now = shown(&server, &key);
+        let now = server.shown(&key);
         assert_eq!((&now["name"], &now["holder"]), (&json!("other"), &json!("bob@example.com")));
         assert_eq!((&now["rate_limit"]["requests"], &now["owner"]), (&json!(5), &json!("acme")));
         // A form in which nothing was changed changes nothing.
-        let before = events(&server, "key.updated");
+        let before = server.events("key.updated").len();
         assert_eq!(form.save(&browser, &unchanged).status, 303);
-        assert_eq!((events(&server, "key.updated"), &shown(&server, &key)["name"]), (before, &json!("other")));
+        assert_eq!((server.events("key.updated").len(), &server.shown(&key)["name"]), (before, &json!("other")));
         // What was changed in both is what was saved last.
         let cleared = [("name", "test"), ("owner", ""), ("description", "a \"b\"\n<c>"), ("holder", "ada@example.com")];
         assert_eq!(form.save(&browser, &cleared).status, 303);
-        let now = shown(&server, &key);
+        let now = server.shown(&key);
         assert_eq!((&now["owner"], &now["holder"]), (&Value::Null, &json!(ADMIN)));
     }
 }
@@ -91,7 +82,7 @@ fn a_text_with_any_line_breaks_is_changed_by_nobody_who_did_not_change_it() {
     let (server, browser) = start(Backend::Sqlite);
     for text in ["first\r\nsecond", "first\rsecond", "\nsecond", "\r\n\r\nsecond"] {
         let key = server.key_with("calls:read", json!({"description": text}));
-        let stored = shown(&server, &key)["description"].clone();
+        let stored = server.shown(&key)["description"].clone();
         let path = format!("/keys/{}/edit", key.id);
         let form = OpenForm::open(&browser, &path);
         // The first line break after the tag is none of the text.
@@ -101,10 +92,10 @@ fn a_text_with_any_line_breaks_is_changed_by_nobody_who_did_not_change_it() {
         let typed = typed.replace("\r\n", "\n").replace(['\r', '\n'], "\r\n");
         let fields = |name| [("name", name), ("description", typed.as_str())];
         assert_eq!(form.save(&browser, &fields("renamed")).status, 303);
-        assert_eq!(shown(&server, &key)["description"], stored, "{text:?}");
+        assert_eq!(server.shown(&key)["description"], stored, "{text:?}");
         patch(&server, &key, &json!({"description": "by somebody else"}));
         assert_eq!(form.save(&browser, &fields("again")).status, 303);
-        assert_eq!(shown(&server, &key)["description"], "by somebody else", "{text:?}");
+        assert_eq!(server.shown(&key)["description"], "by somebody else", "{text:?}");
     }
 }
 
@@ -117,13 +108,13 @@ on_both! {
         let all = ["calls:read", "calls:write", "leads:read", "leads:write"].map(|scope| ("scope", scope));
         // The expiry alone.
         assert_eq!(form.save(&browser, &[&all[..], &[("expires", "30d")]].concat()).status, 303);
-        let now = shown(&server, &key);
+        let now = server.shown(&key);
         assert_eq!(now["scopes"], json!(["calls:read", "calls:write", "leads:read"]));
         assert_eq!(now["expires_at"], "2026-12-21T12:00:00.000Z");
         // Another scope.
         let fewer = [all[0], all[2], all[3], ("expires", "keep")];
         assert_eq!(form.save(&browser, &fewer).status, 303);
-        assert_eq!(shown(&server, &key)["scopes"], json!(["calls:read", "leads:read"]));
+        assert_eq!(server.shown(&key)["scopes"], json!(["calls:read", "leads:read"]));
     }
 }
 
@@ -198,7 +189,7 @@ on_both! {
                 (&form, &browser, kept(&["calls:read", "leads:read"])),
                 (&form, &other, kept(&["agents:read", "leads:read"])),
             ]);
-            assert_eq!(shown(&server, &key)["scopes"], json!(["leads:read"]));
+            assert_eq!(server.shown(&key)["scopes"], json!(["leads:read"]));
         }
     }
 }
