@@ -219,7 +219,7 @@ impl Bitting {
         self.change_user_by(principal, id, |_| Ok(change.clone()))
     }
 
-    /// The same as a form says it, which its author has filled in some time ago.
+    /// Changes a user as a form says it, which its author has filled in some time ago.
     ///
     /// # Errors
     ///

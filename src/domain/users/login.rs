@@ -173,8 +173,7 @@ impl Bitting {
         self.end(connection, user.id, session.id, &origin, Some("replaced")).map(|_| ())
     }
 
-    /// Ends a session of a user, and says whether there was such a one; the caller holds
-    /// [`AdvisoryLock::Users`].
+    /// Ends a session of a user, and says whether it was live; the caller holds [`AdvisoryLock::Users`].
     fn end(
         &self,
         connection: &mut AnyConnection,
@@ -183,7 +182,10 @@ impl Bitting {
         origin: &Origin,
         reason: Option<&str>,
     ) -> Result<bool> {
-        if !sessions::delete(connection, user, session)? {
+        let found = sessions::find_by_id(connection, session)?;
+        let is_live = found.is_some_and(|session| session.is_live(self.time.believed()));
+        // One that has ended by its time may be there still.
+        if !sessions::delete(connection, user, session)? || !is_live {
             return Ok(false);
         }
         let mut detail = json!({"session_id": session});

@@ -118,6 +118,18 @@ on_both! {
 }
 
 on_both! {
+    fn sessions_that_have_ended_by_their_time_are_ended_without_a_word(backend) {
+        let (server, browser) = start(backend);
+        let _old = Browser::signed_in(&server.client.base, EMAIL);
+        server.pass(std::time::Duration::from_secs(60 * 86_400));
+        assert!(!browser.is_signed_in());
+        let new = Browser::signed_in(&server.client.base, EMAIL);
+        assert_eq!(new.submit("/account", "/account/sessions/end-others", &[]).status, 303);
+        assert!(new.is_signed_in() && server.events("login.ended").is_empty());
+    }
+}
+
+on_both! {
     fn whoever_types_wrong_passwords_too_often_is_told_so_in_the_form(backend) {
         let (_server, browser) = start(backend);
         let fields = [("current_password", "wrong"), ("password", OTHER)];
