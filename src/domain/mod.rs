@@ -62,7 +62,7 @@ const HOLDS_KEY: &str = "must not contain a key";
 pub struct Bitting {
     /// The database in which everything is stored.
     pub database: Database,
-    /// The same for what runs in the background, which keeps a connection of its own.
+    /// The database for what runs in the background, which keeps a connection of its own.
     pub background: Database,
     /// The prefix of every secret.
     pub brand: Brand,

@@ -34,7 +34,7 @@ pub struct KeyIdentity {
     pub expires_at: Option<Moment>,
     /// What it may do, of what can be done.
     pub scopes: ScopeSet,
-    /// The same as it is told in headers.
+    /// The identity as it is told in headers.
     pub headers: IdentityHeaders,
 }
 

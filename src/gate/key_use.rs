@@ -62,8 +62,8 @@ pub enum Exhausted {
 /// A rate limit in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    /// What one request takes: rounded up, so that a limit is never exceeded. A limit that no server
-    /// can serve (over a million a second) loses up to a thousandth or more by it.
+    /// What one request takes: rounded up, so that a limit is never exceeded. Over a million requests a
+    /// second, which no server serves, a limit grants less than it says by that.
     cost: i64,
     /// What it holds: so many requests as the limit names.
     size: i64,

@@ -30,7 +30,8 @@ use crate::outbound;
 
 /// How long a request waits for the database, all in all.
 const LONGEST: Duration = Duration::from_millis(9500);
-/// The same where a vendor is asked, who may take 10 s for each form of a credential.
+/// How long a request waits for the database and a vendor, who may take 10 s for each form of a
+/// credential.
 const LONGEST_WITH_VENDOR: Duration = Duration::from_secs(60);
 
 /// What all workers share: the settings of the HTTP side, and the server's counters.
@@ -164,7 +165,7 @@ impl State {
     /// Runs a use case that asks a vendor too.
     ///
     /// # Errors
-    /// The same.
+    /// The use case's error, as clients are answered.
     pub async fn run_with_vendor<T: Send + 'static>(
         &self,
         use_case: impl FnOnce(&Bitting) -> domain::Result<T> + Send + 'static,
@@ -194,7 +195,7 @@ impl State {
     /// Runs a use case on behalf of a key, when its turn has come.
     ///
     /// # Errors
-    /// The same, or 503 when its turn does not come in time.
+    /// The use case's error, as clients are answered, or 503 when its turn does not come in time.
     pub async fn run_for<T: Send + 'static>(
         &self,
         key: &KeyCaller,

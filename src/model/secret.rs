@@ -236,7 +236,7 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     mask_those(text, |_| true)
 }
 
-/// The same for those secrets alone of which `is_meant` holds; it is given what follows their prefix.
+/// A text whose secrets are stars where `is_meant` holds of what follows their prefix.
 pub fn mask_those(text: &str, is_meant: impl Fn(&str) -> bool) -> Cow<'_, str> {
     let mut masked = String::new();
     let mut done = 0;

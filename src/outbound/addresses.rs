@@ -33,7 +33,7 @@ const SPECIAL_V4: [Ipv4Net; 15] = [
     v4(240, 0, 0, 4),
 ];
 
-/// The same for IPv6. The first holds `::`, `::1` and the IPv4-compatible addresses of old.
+/// The networks of IPv6 that are not public. The first holds `::`, `::1` and the IPv4-compatible addresses of old.
 const SPECIAL_V6: [Ipv6Net; 11] = [
     v6([0, 0, 0, 0], 96),
     v6([0x64, 0xff9b, 1, 0], 48),

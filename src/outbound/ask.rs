@@ -60,7 +60,7 @@ pub fn ask(
     })
 }
 
-/// The same for whoever needs its status alone: nothing of a body is waited for.
+/// Sends a request of which the status alone is needed: nothing of a body is waited for.
 ///
 /// # Errors
 /// Why there is no answer within `limit`.

@@ -68,13 +68,13 @@ impl Connector {
         Ok(Self { private: private.into(), tls, resolver, patience: CONNECT })
     }
 
-    /// The same with another way to resolve names.
+    /// This connector with another way to resolve names.
     #[must_use]
     pub fn with_resolver(self, resolver: Resolver) -> Self {
         Self { resolver, ..self }
     }
 
-    /// The same for whoever waits no longer than this for a connection.
+    /// This connector for whoever waits no longer than this for a connection.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }

@@ -32,7 +32,7 @@ const CARE_INTERVAL: Duration = store::servers::NOTE_INTERVAL;
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 /// How often it is checked whether the threads have ended, as they are told to.
 const STOP_POLL: Duration = Duration::from_millis(10);
-/// The same for a thread that nobody has told to.
+/// How often it is checked whether a thread has ended that nobody has told to.
 const END_POLL: Duration = Duration::from_secs(1);
 /// Reading what others have used takes at most one part of the time in so many.
 const SHARE_PAUSE: u32 = 5;

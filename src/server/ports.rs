@@ -60,7 +60,7 @@ pub(super) enum Listener {
 }
 
 impl Listener {
-    /// The same under another descriptor.
+    /// The same port under another descriptor.
     pub(super) fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),

@@ -76,7 +76,8 @@ impl Bitting {
         self.gate.index.find(&Digest::of(text.as_bytes())).is_some()
     }
 
-    /// The same, as the database knows, where memory does not: a command reads no keys when it begins.
+    /// Whether a text holds a key that was imported: as the database knows where memory does not, since a
+    /// command reads no keys when it begins.
     pub(in crate::domain) fn holds_imported_key(&self, text: &str) -> store::Result<bool> {
         if self.gate.freshness.is_fresh(self.time.uptime()) {
             return Ok(self.holds_known_key(text));

@@ -36,7 +36,7 @@ pub async fn judge(request: &HttpRequest, state: &State, route: Route) -> Judged
     judge_among(request, || by_name(request.headers()), state, route).await
 }
 
-/// The same, where the key is among these headers, each with its name in lower case.
+/// Judges the key of a request that is among these headers, each with its name in lower case.
 pub async fn judge_among<'a, I: Iterator<Item = (&'a str, &'a [u8])>>(
     request: &HttpRequest,
     headers: impl Fn() -> I,
@@ -115,7 +115,8 @@ pub fn record(
     record_of(count, told, (method, address), state, route);
 }
 
-/// The same for a request that has been handed on, by its method and its client's address.
+/// Records a request that has been handed on and was refused or failed, by its method and its client's
+/// address.
 pub fn record_of(
     count: &PendingCount,
     (status, code): (StatusCode, &str),

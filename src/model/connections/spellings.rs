@@ -83,7 +83,7 @@ fn in_urls(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
     })
 }
 
-/// The same with `%2f` in place of `%2F`.
+/// A percent-encoded text with `%2f` in place of `%2F`.
 fn with_small_digits(encoded: &str) -> String {
     let mut digits = 0;
     let small = encoded.chars().map(|c| match c {

@@ -35,7 +35,7 @@ impl Courier {
         })
     }
 
-    /// The same with another way to the webhook, for who resolves names or trusts authorities
+    /// This courier with another way to the webhook, for whoever resolves names or trusts authorities
     /// otherwise.
     #[must_use]
     pub fn by(self, change: impl FnOnce(Connector) -> Connector) -> Self {

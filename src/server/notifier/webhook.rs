@@ -30,7 +30,7 @@ impl Webhook {
         Ok(Self { settings, connector, patience })
     }
 
-    /// The same by another way.
+    /// This webhook, reached by another connector.
     pub(super) fn by(self, change: impl FnOnce(Connector) -> Connector) -> Self {
         Self { connector: change(self.connector), ..self }
     }

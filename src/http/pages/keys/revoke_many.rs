@@ -48,7 +48,7 @@ impl ReadQuery for Chosen {
 }
 
 impl Chosen {
-    /// The same out of a form: its fields are those of the address.
+    /// What is chosen by a form, whose fields are those of the address.
     fn of_form(form: &Form, catalog: &Arc<Catalog>) -> Result<Self, Problem> {
         let mut asked = form_urlencoded::Serializer::new(String::new());
         asked.extend_pairs(form.values("key").map(|id| ("key", id)));
