@@ -148,6 +148,9 @@ fn a_running_server_follows() {
     assert!(said.contains("hands 1 key and 0 admin tokens to ada@example.com"), "{said}");
     assert!(!browser.is_signed_in());
     run_ok(place, &["user", "enable", "bo@example.com"]);
+    let again = run(place, &["user", "enable", "bo@example.com"]);
+    assert!(again.status.success());
+    assert!(String::from_utf8(again.stderr).unwrap().contains("nothing was changed"));
     assert!(!browser.is_signed_in());
     server.client.with_key(&key, "GET", "/v1/ping", None).ok();
 

@@ -176,3 +176,20 @@ on_both! {
         assert!(!attributes(&form, "input[name=expires]", "value").contains(&"90d".to_owned()));
     }
 }
+
+on_both! {
+    fn the_page_of_a_rotated_key_says_so_where_its_successor_is_somebody_elses(backend) {
+        let (server, _admin) = start(backend);
+        server.db_user("bob@example.com", json!({"may_grant": ["calls:read"]}));
+        server.db_user("cy@example.com", json!({"may_grant": ["calls:read"]}));
+        let key = server.key("calls:read");
+        let here = format!("/v1/keys/{}", key.id);
+        server.manage("PATCH", &here, Some(&json!({"holder": "bob@example.com"}))).ok();
+        let new = server.manage("POST", &format!("{here}/rotate"), None).json();
+        let there = format!("/v1/keys/{}", new["id"].as_str().unwrap());
+        server.manage("PATCH", &there, Some(&json!({"holder": "cy@example.com"}))).ok();
+        let page = Browser::signed_in(&server.client.base, "bob@example.com").get(&format!("/keys/{}", key.id));
+        assert_eq!(text(&page, "#replaced-by"), "Rotated: a key of somebody else's takes its place.");
+        assert!(!page.body.contains("/rotate\"") && !page.body.contains(new["id"].as_str().unwrap()));
+    }
+}
