@@ -16,11 +16,11 @@ const MOST: usize = 65_536;
 #[derive(Default)]
 pub struct ConnectionLimits(Mutex<Uses>);
 
-/// A limit is a part of what its use is found by, since one that is changed begins anew.
+/// A limit that is changed begins anew.
 #[derive(Default)]
 struct Uses {
-    /// By all keys together, for each connection.
-    all: HashMap<(u8, RateLimit), KeyUse>,
+    /// By all keys together, for each connection, under its limit.
+    all: HashMap<u8, (RateLimit, KeyUse)>,
     /// By each key.
     each: HashMap<(u8, RateLimit, KeyNumber), KeyUse>,
 }
@@ -66,8 +66,10 @@ impl ConnectionLimits {
             used.take(limits, now).map_err(|why| UsedUp::ByKey(seconds(why)))?;
         }
         let Some(limit) = all else { return Ok(()) };
-        by_all.retain(|(other, kept), _| *other != connection || *kept == limit);
-        let used = by_all.entry((connection, limit)).or_insert_with(|| KeyUse::new(0));
+        let (kept, used) = by_all.entry(connection).or_insert_with(|| (limit, KeyUse::new(0)));
+        if *kept != limit {
+            (*kept, *used) = (limit, KeyUse::new(0));
+        }
         used.take(&alone(limit), now).map(drop).map_err(|why| {
             // What others have used up costs the key nothing of its own.
             if let Some((used, limits)) = &of_key {
