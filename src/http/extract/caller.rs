@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest};
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::gate::caller::{Caller, KeyCaller, TokenCaller};
-use crate::gate::decision::Decision;
+use crate::gate::decision::{Decision, Refusal};
 use crate::gate::presented_key::{Presented, Unusable};
 use crate::gate::route::Route;
 use crate::http::client_address::client_address;
@@ -53,11 +53,22 @@ pub fn by_name(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
 /// The refusal, as that of any later request.
 pub fn judge_again(request: &HttpRequest, state: &State) -> Result<(), Problem> {
     let Some((_, route)) = accepted() else { return Ok(()) };
-    let (bitting, presented) = (&state.bitting, present(request.headers(), state));
+    let presented = present(request.headers(), state);
+    let refusal = refused_by_now(request, &presented, route, state);
+    refusal.map_or(Ok(()), |refusal| Err(Problem::of_refusal(refusal, "")))
+}
+
+/// Why a credential that was accepted for a request is refused by now, if it is.
+pub fn refused_by_now(
+    request: &HttpRequest,
+    presented: &Result<Presented, Unusable>,
+    route: Route,
+    state: &State,
+) -> Option<Refusal> {
     let address = || client_address(request.head(), &state.settings);
-    match bitting.gate.judge(&presented, route, bitting.time.now(), address) {
-        Some(Decision { verdict: Err(refusal), .. }) => Err(Problem::of_refusal(refusal, "")),
-        Some(Decision { verdict: Ok(_), .. }) | None => Ok(()),
+    match state.bitting.gate.judge(presented, route, state.bitting.time.now(), address) {
+        Some(Decision { verdict: Err(refusal), .. }) => Some(refusal),
+        Some(Decision { verdict: Ok(_), .. }) | None => None,
     }
 }
 

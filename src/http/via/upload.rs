@@ -12,9 +12,9 @@ use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use super::carriers;
-use crate::gate::decision::{Decision, Refusal};
+use crate::gate::decision::Refusal;
 use crate::gate::route::Route;
-use crate::http::client_address::client_address;
+use crate::http::extract::caller::refused_by_now;
 use crate::http::state::SharedState;
 
 /// Why a body was cut off that its key was allowed to send when it began, if it was.
@@ -40,12 +40,13 @@ pub(super) fn guarded(
     if matches!(payload, Payload::None) {
         return (payload, ended);
     }
+    let presented = state.bitting.gate.read(carriers::headers(request.headers()));
     let (request, state, cell) = (request.clone(), state.clone(), ended.0.clone());
     let mut left = most;
     let passed_on = payload.map(move |piece| {
         let piece = piece?;
         left = left.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
-        if let Some(refusal) = refused(&request, route, &state) {
+        if let Some(refusal) = refused_by_now(&request, &presented, route, &state) {
             let _ = cell.set(refusal);
             return Err(PayloadError::Incomplete(None));
         }
@@ -53,15 +54,4 @@ pub(super) fn guarded(
     });
     let payload: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(passed_on);
     (Payload::Stream { payload }, ended)
-}
-
-/// Why the key of a request is refused by now, if it is.
-fn refused(request: &HttpRequest, route: Route, state: &SharedState) -> Option<Refusal> {
-    let gate = &state.bitting.gate;
-    let presented = gate.read(carriers::headers(request.headers()));
-    let address = || client_address(request.head(), &state.settings);
-    match gate.judge(&presented, route, state.bitting.time.now(), address) {
-        Some(Decision { verdict: Err(refusal), .. }) => Some(refusal),
-        Some(Decision { verdict: Ok(_), .. }) | None => None,
-    }
 }
