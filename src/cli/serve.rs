@@ -53,6 +53,7 @@ fn start_logging(settings: &Settings) {
 }
 
 async fn serve(settings: &Settings) -> Result<(), Failure> {
+    server::outlive_file_limits()?;
     let mut stop = std::pin::pin!(server::stop_signal()?);
     let ports = Ports::take(settings)?;
     let here: Vec<ListenAddress> = ports.addresses().iter().map(reachable).collect();

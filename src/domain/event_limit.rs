@@ -13,10 +13,10 @@ const WRITTEN_A_MINUTE: u32 = 60;
 /// What was written in this minute, by subject: whoever causes the events, or one for all of them where
 /// strangers could make up subjects without end.
 #[derive(Default)]
-pub(super) struct EventLimit(Mutex<HashMap<String, Minute>>);
+pub(super) struct EventLimit(Mutex<HashMap<String, ThisMinute>>);
 
 #[derive(Default)]
-struct Minute {
+struct ThisMinute {
     number: i64,
     written: u32,
     left_out: u64,
@@ -48,7 +48,7 @@ impl EventLimit {
     pub(super) fn leaves_out(&self, subject: &str, now: Moment) -> bool {
         let mut subjects = self.0.lock();
         let minute = now.timestamp() / 60;
-        let is_full = |of: &&mut Minute| of.number == minute && of.written == WRITTEN_A_MINUTE;
+        let is_full = |of: &&mut ThisMinute| of.number == minute && of.written == WRITTEN_A_MINUTE;
         let Some(of) = subjects.get_mut(subject).filter(is_full) else { return false };
         of.left_out += 1;
         true

@@ -33,6 +33,7 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use crate::clock::Clock;
 use crate::model::FieldErrors;
 use crate::model::catalog::Catalog;
+use crate::model::foreign_key::HOLDS_KEY;
 use crate::model::policy::Policy;
 use crate::model::secret::Brand;
 use crate::model::time::Moment;
@@ -54,9 +55,6 @@ use usage::flushes::Flushes;
 use usage::meter::UsageMeter;
 use users::passwords::Hasher;
 use warnings::Warnings;
-
-/// What is said of a text that is stored and shown, and has a key in it.
-const HOLDS_KEY: &str = "must not contain a key";
 
 /// The application behind every front door: the database, and what is kept of it in memory.
 pub struct Bitting {

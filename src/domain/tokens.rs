@@ -102,8 +102,7 @@ impl Bitting {
     /// A token as the actor of what it does.
     pub(super) fn token_as_actor(&self, id: TokenId) -> Result<Actor> {
         let token = self.database.read(|connection| tokens::find(connection, id))?;
-        let name = token.ok_or(Error::NotFound)?.name;
-        Ok(Actor { kind: ActorKind::Token, id: Some(id.to_string()), name })
+        Ok(actor_of(&token.ok_or(Error::NotFound)?))
     }
 
     /// Whoever sent an accepted token, as the principal of what it does.
@@ -118,14 +117,13 @@ impl Bitting {
     ) -> Result<Principal> {
         let id = caller.id();
         let token = self.database.read(|connection| tokens::find(connection, id))?;
-        let AdminToken { name, may_grant, .. } = token.ok_or(Error::NotFound)?;
-        let actor = Actor { kind: ActorKind::Token, id: Some(id.to_string()), name };
+        let token = token.ok_or(Error::NotFound)?;
         // The gate knows nothing of what has left the configuration.
         let known = self.catalog.scopes();
-        let gone = may_grant.iter().filter(|scope| !known.contains(scope)).cloned();
+        let gone = token.may_grant.iter().filter(|scope| !known.contains(scope)).cloned();
         let granted = self.catalog.scopes_of(caller.may_grant());
         let granted = granted.iter().cloned().chain(gone).collect();
-        Ok(Principal::token(id, Origin { actor, client }, granted))
+        Ok(Principal::token(id, client.origin(actor_of(&token)), granted))
     }
 
     /// The token with this id.
@@ -227,4 +225,8 @@ impl Bitting {
         token.revocation = Some(revocation);
         Ok(())
     }
+}
+
+fn actor_of(token: &AdminToken) -> Actor {
+    Actor { kind: ActorKind::Token, id: Some(token.id.to_string()), name: token.name.clone() }
 }

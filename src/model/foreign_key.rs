@@ -8,6 +8,9 @@ const BEFORE: &[char] = &['=', ':'];
 /// What ends a sentence.
 const BEHIND: &[char] = &['.', '!', ':', '…'];
 
+/// What is said of a text that is stored and shown, and has a key in it.
+pub const HOLDS_KEY: &str = "must not contain a key";
+
 /// A shorter key would be guessed.
 const SHORTEST: usize = 8;
 

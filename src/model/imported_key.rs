@@ -9,6 +9,7 @@ use super::FieldErrors;
 use super::catalog::Catalog;
 use super::exported_key::COLUMNS;
 use super::fields::{FieldReader, as_text, check_line};
+use super::foreign_key::HOLDS_KEY;
 use super::key::{KeyLabel, Status, read_scopes};
 use super::limits::{KeyLimits, Networks, Quota, RateLimit};
 use super::scope::ScopeSet;
@@ -125,7 +126,7 @@ fn refuse_secrets(object: &Map<String, Value>, brand: &Brand) -> Result<(), Fiel
             _ => brand.may_occur_in(text) || mask(text) != text,
         });
         if secret {
-            errors.add(field, "must not contain a key");
+            errors.add(field, HOLDS_KEY);
         }
     }
     errors.into_result()

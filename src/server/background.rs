@@ -106,11 +106,13 @@ impl Background {
 
     /// Waits until one of the threads has ended that nobody has told to.
     pub(super) async fn ended(&self) {
-        let has_ended = |thread: &JoinHandle<_>| thread.is_finished();
-        while !has_ended(&self.feed)
-            && !self.usage.is_finished()
-            && !self.notifier.as_ref().is_some_and(has_ended)
-        {
+        let one_has = || {
+            let notifier = self.notifier.as_ref();
+            self.feed.is_finished()
+                || self.usage.is_finished()
+                || notifier.is_some_and(JoinHandle::is_finished)
+        };
+        while !one_has() {
             tokio::time::sleep(END_POLL).await;
         }
     }
@@ -232,7 +234,7 @@ fn write_usage(
             share_at = Instant::now() + began.elapsed() * SHARE_PAUSE;
         }
         record.note(bitting.within(LONGEST_WORK, Bitting::record_set_backs));
-        late.note(bitting.within(LONGEST_WORK, Bitting::record_late_via_writes));
+        late.note(repeat(Bitting::record_late_via_writes, bitting, stopping, interval));
         if is_due {
             folded_at = Instant::now();
         }
@@ -260,16 +262,10 @@ fn write_counts(bitting: &Bitting, fold: bool) -> store::Result<()> {
 
 /// Writes everything that is still in memory, before the process ends.
 fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
-    let flush = |bitting: &Bitting| {
-        while bitting.flush_usage()? {}
-        Ok(())
-    };
-    let counts = insist(bitting, "the last counts could not be written and are lost", flush);
-    let writes = insist(
-        bitting,
-        "the last writes at vendors are missing from the audit log",
-        Bitting::record_late_via_writes,
-    );
+    let counts = insist(Bitting::flush_usage, bitting)
+        .map_err(|why| lost("the last counts could not be written and are lost", &why));
+    let writes = insist(Bitting::record_late_via_writes, bitting)
+        .map_err(|why| lost("the last writes at vendors are missing from the audit log", &why));
     counts.and(writes)?;
     if let Err(why) = bitting.within(LAST_WORK, Bitting::fold_journal) {
         tracing::debug!(%why, "the journal is left for the next server to fold");
@@ -281,21 +277,21 @@ fn write_the_rest(bitting: &Bitting) -> io::Result<()> {
     saved.map_err(|why| lost("the highest time seen could not be saved", &why))
 }
 
-/// Does something until it succeeds, as often as there is time for.
-fn insist(
-    bitting: &Bitting,
-    otherwise: &str,
-    task: impl Fn(&Bitting) -> store::Result<()>,
-) -> io::Result<()> {
-    let mut result = bitting.within(LAST_WORK, &task);
-    for _ in 0..LAST_TRIES {
-        if result.is_ok() {
-            break;
+/// Takes step after step while there is more to do; one that fails is tried again, as often as there is
+/// time for.
+fn insist(step: fn(&Bitting) -> store::Result<bool>, bitting: &Bitting) -> store::Result<()> {
+    let mut tries = 0;
+    loop {
+        match bitting.within(LAST_WORK, step) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(why) if tries == LAST_TRIES => return Err(why),
+            Err(_) => {
+                tries += 1;
+                thread::sleep(LAST_PAUSE);
+            }
         }
-        thread::sleep(LAST_PAUSE);
-        result = bitting.within(LAST_WORK, &task);
     }
-    result.map_err(|why| lost(otherwise, &why))
 }
 
 fn lost(what: &str, why: &store::Error) -> io::Error {

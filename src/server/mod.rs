@@ -285,6 +285,15 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     actix_web::rt::System::new().block_on(future)
 }
 
+/// Has whoever writes a file that may grow no more (`ulimit -f`) be told so, as where a disk is full,
+/// instead of ending the process.
+///
+/// # Errors
+/// When the signal cannot be listened for.
+pub fn outlive_file_limits() -> io::Result<()> {
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
 /// Done when the operating system asks the process to stop: by SIGTERM, Ctrl-C, or SIGHUP, which a
 /// terminal sends when it is closed and from which `nohup` keeps a process.
 ///
@@ -293,8 +302,6 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // Whoever writes a file that may not grow is told so, as where a disk is full, and nothing ends.
-    let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
     let hang_up = SignalKind::hangup();
     let mut hang_up = if is_ignored(hang_up) { None } else { Some(signal(hang_up)?) };
     Ok(async move {

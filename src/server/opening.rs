@@ -70,10 +70,7 @@ impl Ports {
             };
             let why = match tried {
                 None => break Ok(None),
-                // Whoever holds a lock on a table gives it back some time.
-                Some(Err(StartError::Store(why))) if why.may_pass() || why.is_timeout() => {
-                    why.to_string()
-                }
+                Some(Err(StartError::Store(why))) if is_waited_for(&why) => why.to_string(),
                 Some(opened) => break opened.map(Some),
             };
             if wait.since.elapsed() >= settings.database_wait {
@@ -92,6 +89,12 @@ impl Ports {
     }
 }
 
+/// Whether a start waits for a database that fails so. Whoever holds a lock on a table, which is noticed by
+/// the time that a statement takes, gives it back some time.
+fn is_waited_for(why: &store::Error) -> bool {
+    why.may_pass() || why.is_timeout()
+}
+
 /// Opens the database, and waits for one that is out of reach as long as the settings say, where there
 /// are no ports to answer on in the meantime.
 ///
@@ -104,7 +107,7 @@ pub(super) fn open_patiently(
     let mut wait = Wait { since: Instant::now(), told: None };
     loop {
         match open(settings, clock.clone(), Missing::Create) {
-            Err(StartError::Store(why)) if why.may_pass() || why.is_timeout() => {
+            Err(StartError::Store(why)) if is_waited_for(&why) => {
                 let why = why.to_string();
                 if wait.since.elapsed() >= settings.database_wait {
                     return Err(wait.is_over(why, settings.database_wait));

@@ -2,8 +2,9 @@
 //!
 //! `seal` keeps the credentials, under the keys of `master_keys`, and `opening` opens one for a
 //! request. `adding` makes connections and `managing` changes them; `probe` asks a vendor whether it
-//! accepts a credential, `testing` records what it said, and `test_counts` counts that. `registry` is what requests see, and
-//! `inspecting` looks whether everything can be opened.
+//! accepts a credential, `testing` records what it said, and `test_counts` counts that. `registry` is
+//! what requests see, `via_writes` records what they change at vendors, and `inspecting` looks whether
+//! everything can be opened.
 
 pub mod adding;
 mod cipher;

@@ -29,21 +29,19 @@ impl Bitting {
         }
     }
 
-    /// Records those that wait.
+    /// Records some of those that wait. Returns whether there are more.
     ///
     /// # Errors
     /// When the database fails; they wait on. One whose commit has no known outcome may be recorded twice.
-    pub fn record_late_via_writes(&self) -> store::Result<()> {
-        loop {
-            let first = self.connections.late.first();
-            if first.is_empty() {
-                return Ok(());
-            }
-            self.background.write(|connection| {
-                first.iter().try_for_each(|written| written.insert(connection))
-            })?;
-            self.connections.late.drop_first(first.len());
+    pub fn record_late_via_writes(&self) -> store::Result<bool> {
+        let first = self.connections.late.first();
+        if first.is_empty() {
+            return Ok(false);
         }
+        self.background
+            .write(|connection| first.iter().try_for_each(|written| written.insert(connection)))?;
+        self.connections.late.drop_first(first.len());
+        Ok(true)
     }
 
     /// Drops some old records of such requests. Returns whether there are more. Servers never look for one

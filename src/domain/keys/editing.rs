@@ -56,12 +56,14 @@ impl Bitting {
                     Self::look_again_at(connection, &key, now)?;
                 }
             }
-            Ok((key, changed))
+            let has_new_quota = key.limits.quota.is_some() && before.limits != key.limits;
+            Ok((key, changed, has_new_quota))
         });
         let attempt = json!({"attempt": "key.updated"});
-        let (key, changed) = self.audit_denial(principal, Some(id), &attempt, edited)?;
+        let (key, changed, has_new_quota) =
+            self.audit_denial(principal, Some(id), &attempt, edited)?;
         self.took_effect(key.digest, &key);
-        if changed && key.limits.quota.is_some() {
+        if has_new_quota {
             self.count_what_was_used_before(&key);
         }
         if changed {

@@ -7,13 +7,12 @@ use serde_json::json;
 
 use super::keyring::NewKeyDetail;
 use crate::domain::Bitting;
-use crate::domain::HOLDS_KEY;
 use crate::domain::error::{Error, Result};
 use crate::domain::principal::{Principal, require};
 use crate::domain::usage::meter::Unwritten;
 use crate::model::FieldErrors;
 use crate::model::audit::Action;
-use crate::model::foreign_key::candidates;
+use crate::model::foreign_key::{HOLDS_KEY, candidates};
 use crate::model::id::{KeyId, PublicId};
 use crate::model::imported_key::ImportedKey;
 use crate::model::key::{ApiKey, KeyNumber};
