@@ -127,21 +127,11 @@ fn explained(text: &str, at: usize, why: &str) -> String {
     let before = text.get(..at).unwrap_or_default();
     let line = before.rsplit('\n').next().unwrap_or_default();
     // In a list over several lines, what stands before a sign may be anything.
-    let is_key = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
     let key = line.split_once('=').map(|(key, _)| key.trim()).filter(|key| is_key(key));
-    let whole = text.get(at - line.len()..).unwrap_or_default().lines().next().unwrap_or_default();
-    let table = whole.trim().strip_prefix('[').and_then(|line| line.split(']').next());
-    let table = table.map(|name| name.trim_start_matches('[').trim()).filter(|name| is_key(name));
-    if let (None, Some(name)) = (key, table) {
-        return if why.contains("map, expected a sequence") {
-            format!("{name}: must be a list of tables, each of which begins with [[{name}]]")
-        } else if why.starts_with("invalid type") {
-            format!("{name}: must be one table, which begins with [{name}]")
-        } else {
-            why.to_owned()
-        };
-    }
-    let Some(key) = key else { return why.to_owned() };
+    let Some(key) = key else {
+        let start = text.get(at - line.len()..).unwrap_or_default();
+        return table_explained(start, why).unwrap_or_else(|| why.to_owned());
+    };
     let typed = why.strip_prefix("invalid type: ").and_then(|why| why.split_once(", expected "));
     let Some((_, expected)) = typed else {
         return format!("{key}: {why}; text stands in quotation marks");
@@ -157,6 +147,22 @@ fn explained(text: &str, at: usize, why: &str) -> String {
         other => other,
     };
     format!("{key}: must be {wanted}")
+}
+
+/// What is wrong with a table that begins here, if it is one of another kind than belongs there.
+fn table_explained(start: &str, why: &str) -> Option<String> {
+    let name = start.trim_start().strip_prefix('[')?.split(']').next()?;
+    let name = Some(name.trim_start_matches('[').trim()).filter(|name| is_key(name))?;
+    if why.contains("map, expected a sequence") {
+        Some(format!("{name}: must be a list of tables, each of which begins with [[{name}]]"))
+    } else {
+        let other = why.starts_with("invalid type");
+        other.then(|| format!("{name}: must be one table, which begins with [{name}]"))
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
 
 fn plain_or_text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {

@@ -52,8 +52,9 @@ pub struct WarningSettings {
     /// Authorities that may vouch for them, and for the address of GitHub's keys, besides the public
     /// ones.
     pub authorities: Vec<CertificateDer<'static>>,
-    /// The channels that something is lacking of, and what.
+    /// The channels that something is lacking of.
     half: Channels,
+    /// What is lacking.
     lacking: Option<BadSetting>,
 }
 
@@ -125,14 +126,13 @@ impl fmt::Display for SmtpServer {
 impl WarningSettings {
     /// The channels that are configured, also those that something is lacking of.
     pub fn channels(&self) -> Channels {
-        let notify = self.mail.iter().flat_map(|mail| &mail.notify);
-        let notify: Vec<String> = notify.map(|email| email.as_str().to_owned()).collect();
+        let notify = self.mail.as_ref().map(|mail| names_of(&mail.notify));
         let webhook = self.webhook.as_ref().map(|webhook| without_path(&webhook.url));
         let mail = self.mail.as_ref().map(|mail| mail.server.to_string());
         Channels {
             webhook: webhook.or_else(|| self.half.webhook.clone()),
             mail: mail.or_else(|| self.half.mail.clone()),
-            notify: if notify.is_empty() { self.half.notify.clone() } else { notify },
+            notify: notify.unwrap_or_else(|| self.half.notify.clone()),
         }
     }
 
@@ -167,12 +167,11 @@ impl WarningOptions {
 fn webhook(url: &Setting, found: &mut WarningSettings) -> Result<(), BadSetting> {
     let secret = variable(SECRET)?.map(|text| text.trim().parse::<WebhookSecret>()).transpose();
     let secret = secret.map_err(|why| BadSetting(format!("{SECRET}: {why}")))?;
-    let given = url.parse(parse_webhook)?;
-    found.half.webhook = given.as_ref().map(without_path);
-    match (given, secret) {
+    match (url.parse(parse_webhook)?, secret) {
         (Some(url), Some(secret)) => found.webhook = Some(WebhookSettings { url, secret }),
         (None, None) => {}
-        (Some(_), None) => {
+        (Some(there), None) => {
+            found.half.webhook = Some(without_path(&there));
             found.lacking = Some(url.refuse(format!(
                 "needs {SECRET} too, by which the receiver knows our messages; make one with \
                  echo \"whsec_$(openssl rand -base64 32)\""
@@ -194,6 +193,7 @@ fn mail(
     found: &mut WarningSettings,
 ) -> Result<(), BadSetting> {
     const NO_SERVER: &str = "needs --smtp-url too, the mail server";
+    const UNNAMED_SERVER: &str = "a mail server";
     let addresses = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<Email>, _>>();
     let given = (server.parse(parse_smtp)?, from.parse(str::parse::<Email>)?);
     let mut told = notify.parse(addresses)?;
@@ -202,23 +202,26 @@ fn mail(
         let mut seen = HashSet::new();
         told.retain(|address| seen.insert(address.as_str().to_owned()));
     }
-    let lacking = match &given {
-        (Some(_), None) => Some(server.refuse("needs --mail-from too, the sender of the mails")),
-        (None, Some(_)) => Some(from.refuse(NO_SERVER)),
-        (None, None) if told.is_some() => Some(notify.refuse(NO_SERVER)),
-        (None, None) | (Some(_), Some(_)) => None,
+    let (by, lacking) = match given {
+        (Some(server), Some(from)) => {
+            found.mail = Some(MailSettings { server, from, notify: told.unwrap_or_default() });
+            return Ok(());
+        }
+        (Some(by), None) => {
+            (by.to_string(), server.refuse("needs --mail-from too, the sender of the mails"))
+        }
+        (None, Some(_)) => (UNNAMED_SERVER.to_owned(), from.refuse(NO_SERVER)),
+        (None, None) if told.is_some() => (UNNAMED_SERVER.to_owned(), notify.refuse(NO_SERVER)),
+        (None, None) => return Ok(()),
     };
-    let told = told.unwrap_or_default();
-    found.half.notify = told.iter().map(|email| email.as_str().to_owned()).collect();
-    found.half.mail = match &given.0 {
-        Some(server) => Some(server.to_string()),
-        None => lacking.as_ref().map(|_| "a mail server".to_owned()),
-    };
-    found.lacking = found.lacking.take().or(lacking);
-    if let (Some(server), Some(from)) = given {
-        found.mail = Some(MailSettings { server, from, notify: told });
-    }
+    found.half.mail = Some(by);
+    found.half.notify = names_of(&told.unwrap_or_default());
+    found.lacking.get_or_insert(lacking);
     Ok(())
+}
+
+fn names_of(addresses: &[Email]) -> Vec<String> {
+    addresses.iter().map(|address| address.as_str().to_owned()).collect()
 }
 
 /// An address without what stands behind the host: a path may be a secret.
