@@ -81,6 +81,16 @@ fn db_add(server: &TestServer, vendor: &Vendor) -> Connection {
     server.bitting.add_connection(&operator(), new, &credential, false).unwrap().connection
 }
 
+/// CallRail behind a server, as the connection `callrail`.
+fn behind_a_server(backend: Backend) -> (Vendor, Operator, TestServer) {
+    let vendor = callrail::start();
+    let ours = Operator::new(backend, &[&vendor]);
+    ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
+    let server = ours.serve(ConnectionOptions::default());
+    vendor.take();
+    (vendor, ours, server)
+}
+
 /// A key that a token of this moment makes: one of before may not grant the scopes of connections that came
 /// later.
 fn key_now(server: &TestServer, scopes: &str) -> MadeKey {

@@ -1,10 +1,9 @@
 //! What pages say of a key that reaches a connection: its use there is told from that of a resource of
 //! our own with the same name.
 
-use bitting::config::ConnectionOptions;
 use serde_json::json;
 
-use super::{Operator, admin_of};
+use super::{admin_of, behind_a_server};
 use crate::commands::cli::Shell;
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::callrail;
@@ -12,10 +11,7 @@ use crate::support::{TestDatabase, on_both};
 
 on_both! {
     fn the_use_of_a_scope_at_a_connection_is_its_own(backend) {
-        let vendor = callrail::start();
-        let ours = Operator::new(backend, &[&vendor]);
-        ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
-        let server = ours.serve(ConnectionOptions::default());
+        let (_vendor, ours, server) = behind_a_server(backend);
         let key = server.key("calls:read calls:read@callrail leads:read@callrail");
         server.call(&key, "GET", "/v1/calls", None).ok();
         let through = format!("/via/callrail/v3/a/{}/calls.json", callrail::ACCOUNT);
@@ -54,10 +50,7 @@ on_both! {
 
 on_both! {
     fn a_new_key_is_shown_with_a_request_that_it_may_make(backend) {
-        let vendor = callrail::start();
-        let ours = Operator::new(backend, &[&vendor]);
-        ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
-        let server = ours.serve(ConnectionOptions::default());
+        let (_vendor, _ours, server) = behind_a_server(backend);
         let browser = admin_of(&server);
         for (scope, wanted) in [
             ("calls:read", "/v1/calls"),

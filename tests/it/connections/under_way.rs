@@ -3,16 +3,15 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use bitting::config::ConnectionOptions;
 use serde_json::{Value, json};
 
-use super::Operator;
-use crate::support::held::Held;
+use super::{Operator, behind_a_server};
+use crate::support::held;
 use crate::support::vendors::{Reply, Vendor, callrail};
 use crate::support::{Backend, TestServer, eventually, on_both};
 
@@ -20,27 +19,44 @@ const CALLS: &str = "/via/callrail/v3/a/ACC8154748ae6bd4e278a7cddd38a662f4f/call
 /// How many requests a connection takes at once.
 const AT_ONCE: u32 = 32;
 
-/// A vendor who answers once it is let go, and how many requests have reached it.
+/// A vendor who answers once it is let go.
 struct Slow {
     vendor: Vendor,
-    arrived: Arc<AtomicU32>,
-    let_go: Arc<AtomicU32>,
+    held: Arc<Held>,
+}
+
+/// The requests that it keeps waiting.
+#[derive(Default)]
+struct Held {
+    arrived: AtomicU32,
+    let_go: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Held {
+    fn wait(&self) {
+        self.arrived.fetch_add(1, Ordering::SeqCst);
+        let kept = self.let_go.lock().unwrap();
+        drop(self.changed.wait_while(kept, |let_go| !*let_go).unwrap());
+    }
+
+    fn let_go(&self) {
+        *self.let_go.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
 }
 
 impl Slow {
     fn start() -> Self {
-        let (arrived, let_go) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
-        let (of_vendor, until) = (arrived.clone(), let_go.clone());
+        let held = Arc::<Held>::default();
+        let of_vendor = held.clone();
         let vendor = Vendor::start(move |seen, _| {
             if seen.target().contains("/calls.json") {
-                of_vendor.fetch_add(1, Ordering::SeqCst);
-                while until.load(Ordering::SeqCst) == 0 {
-                    thread::sleep(Duration::from_millis(5));
-                }
+                of_vendor.wait();
             }
             Reply::json(200, &json!({"accounts": [], "calls": []}))
         });
-        Self { vendor, arrived, let_go }
+        Self { vendor, held }
     }
 
     fn serve(&self, backend: Backend) -> TestServer {
@@ -50,13 +66,13 @@ impl Slow {
     }
 
     fn wait_for(&self, requests: u32) {
-        eventually("they are there", || self.arrived.load(Ordering::SeqCst) == requests);
+        eventually("they are there", || self.held.arrived.load(Ordering::SeqCst) == requests);
     }
 }
 
 impl Drop for Slow {
     fn drop(&mut self) {
-        self.let_go.store(1, Ordering::SeqCst);
+        self.held.let_go();
     }
 }
 
@@ -81,10 +97,7 @@ on_both! {
 
 on_both! {
     fn a_write_that_cannot_be_recorded_is_recorded_once_it_can(backend) {
-        let vendor = callrail::start();
-        let ours = Operator::new(backend, &[&vendor]);
-        ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
-        let server = ours.serve(ConnectionOptions::default());
+        let (_vendor, _ours, server) = behind_a_server(backend);
         let key = server.key("calls:write@callrail");
         server.database.db_execute("ALTER TABLE audit_events RENAME TO elsewhere");
         let body = json!({"customer_phone_number": "+15550100"});
@@ -109,7 +122,7 @@ fn one_request_too_many_at_a_vendor_takes_nothing_of_its_keys_limits() {
             (0..AT_ONCE).map(|_| scope.spawn(|| server.call(&key, "GET", CALLS, None))).collect();
         slow.wait_for(AT_ONCE);
         let refused = server.call(&limited, "GET", CALLS, None);
-        slow.let_go.store(1, Ordering::SeqCst);
+        slow.held.let_go();
         refused.expect(503, "connection_busy");
         assert_eq!(refused.header("retry-after"), "1");
         let left = refused.header("ratelimit");
@@ -125,17 +138,13 @@ fn one_request_too_many_at_a_vendor_takes_nothing_of_its_keys_limits() {
 
 on_both! {
     fn a_body_that_is_still_coming_is_cut_off_with_its_key(backend) {
-        let vendor = callrail::start();
-        let ours = Operator::new(backend, &[&vendor]);
-        ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
-        let server = ours.serve(ConnectionOptions::default());
-        vendor.take();
+        let (vendor, _ours, server) = behind_a_server(backend);
         let limited = |scopes| server.key_with(scopes, json!({"rate_limit": "1000/hour"}));
         let revoked = limited("calls:write@callrail");
         let narrowed = limited("calls:read@callrail calls:write@callrail");
         let body = json!({"customer_phone_number": "+15550100"}).to_string();
         let request = format!("POST {CALLS}");
-        let held = [&revoked, &narrowed].map(|key| Held::with_key(server.address, &key.secret, &request, &body));
+        let unfinished = [&revoked, &narrowed].map(|key| held::Held::with_key(server.address, &key.secret, &request, &body));
         for key in [&revoked, &narrowed] {
             let mut left = 1000;
             eventually("it has been judged", || {
@@ -147,7 +156,7 @@ on_both! {
         server.revoke(&revoked);
         let less = json!({"scopes": ["calls:read@callrail"]});
         server.manage("PATCH", &format!("/v1/keys/{}", narrowed.id), Some(&less)).ok();
-        let [of_revoked, of_narrowed] = held.map(Held::finish);
+        let [of_revoked, of_narrowed] = unfinished.map(held::Held::finish);
         assert!(of_revoked.contains(" 401 ") && of_revoked.contains("key_revoked"), "{of_revoked}");
         assert!(of_narrowed.contains(" 403 ") && of_narrowed.contains("insufficient_scope"), "{of_narrowed}");
         assert!(vendor.take().iter().all(|seen| seen.body != body.as_bytes()));

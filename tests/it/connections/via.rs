@@ -7,27 +7,17 @@ use bitting::config::ConnectionOptions;
 use bitting::model::connections::{NewConnection, VendorCredential};
 use serde_json::json;
 
-use super::{Operator, operator};
+use super::{Operator, behind_a_server, operator};
 use crate::support::server::start_of_time;
 use crate::support::vendors::{Reply, Vendor, aircall, callrail, header};
-use crate::support::{Backend, TestServer, on_both};
+use crate::support::{Backend, on_both};
 
 /// Where the calls of the account are.
 const CALLS: &str = "/via/callrail/v3/a/ACC8154748ae6bd4e278a7cddd38a662f4f/calls.json";
 
-/// CallRail behind a server.
-fn callrail(backend: Backend) -> (Vendor, Operator, TestServer) {
-    let vendor = callrail::start();
-    let ours = Operator::new(backend, &[&vendor]);
-    ours.add("callrail", "callrail", &vendor, callrail::KEY).unwrap();
-    let server = ours.serve(ConnectionOptions::default());
-    vendor.take();
-    (vendor, ours, server)
-}
-
 on_both! {
     fn a_key_reads_page_after_page_through_a_connection(backend) {
-        let (vendor, _ours, server) = callrail(backend);
+        let (vendor, _ours, server) = behind_a_server(backend);
         let key = server.key("calls:read@callrail");
         let mut path = format!("{CALLS}?relative_pagination=true&per_page=2");
         let mut calls = 0;
@@ -57,7 +47,7 @@ on_both! {
 
 on_both! {
     fn a_scope_opens_its_connection_alone_and_what_is_not_offered_is_refused(backend) {
-        let (vendor, ours, server) = callrail(backend);
+        let (vendor, ours, server) = behind_a_server(backend);
         let reader = server.key("calls:read@callrail");
         let own = server.key("calls:read");
         let call = |key, method, path: &str| server.call(key, method, path, None);
@@ -142,7 +132,7 @@ on_both! {
 
 #[test]
 fn only_scopes_of_connections_that_are_there_can_be_granted() {
-    let (_vendor, _ours, server) = callrail(Backend::Sqlite);
+    let (_vendor, _ours, server) = behind_a_server(Backend::Sqlite);
     for scope in ["calls:read@callrial", "contacts:read@callrail", "agents:write@callrail"] {
         let body = json!({"name": "x", "scopes": [scope]});
         let refused = server.manage("POST", "/v1/keys", Some(&body));
@@ -161,7 +151,7 @@ fn only_scopes_of_connections_that_are_there_can_be_granted() {
 
 on_both! {
     fn a_write_is_in_the_audit_log_and_sent_once(backend) {
-        let (vendor, _ours, server) = callrail(backend);
+        let (vendor, _ours, server) = behind_a_server(backend);
         let key = server.key("calls:write@callrail");
         let body = json!({"customer_phone_number": "+15550100"});
         let answer = server.call(&key, "POST", CALLS, Some(&body));
@@ -178,7 +168,7 @@ on_both! {
 
 on_both! {
     fn a_write_is_in_the_audit_log_for_ninety_days(backend) {
-        let (_vendor, _ours, server) = callrail(backend);
+        let (_vendor, _ours, server) = behind_a_server(backend);
         let key = server.key("calls:write@callrail");
         for _ in 0..3 {
             assert_eq!(server.call(&key, "POST", CALLS, Some(&json!({}))).status, 201);
@@ -203,7 +193,7 @@ on_both! {
 
 #[test]
 fn a_credential_that_comes_back_is_masked_and_recordings_are_hidden_on_demand() {
-    let (_vendor, ours, server) = callrail(Backend::Sqlite);
+    let (_vendor, ours, server) = behind_a_server(Backend::Sqlite);
     let key = server.key("calls:read@callrail");
     let one = CALLS.replace("calls.json", "calls/CAL1.json");
     let shown = server.call(&key, "GET", &one, None).ok();
