@@ -13,11 +13,14 @@ pub struct Patience {
     pub answer: Duration,
     /// How long a client may be silent before the system asks for a sign of life.
     pub silence: Duration,
+    /// How long a connection is kept on which nothing is asked: longer than proxies keep theirs, so
+    /// that they close first.
+    pub idle: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        let [headers, body, answer, silence] = [5, 30, 60, 60].map(Duration::from_secs);
-        Self { headers, body, answer, silence }
+        let [headers, body, answer, silence, idle] = [5, 30, 60, 60, 75].map(Duration::from_secs);
+        Self { headers, body, answer, silence, idle }
     }
 }

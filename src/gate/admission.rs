@@ -101,7 +101,8 @@ impl Door {
     }
 
     fn admission(self: &Rc<Self>, mut decision: Decision, route: Route) -> Admission {
-        let at = self.gate.time.believed();
+        // What time it is was asked when the request was judged.
+        let at = self.gate.time.high_water();
         let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, at) };
         let Decision { holder, verdict } = decision;
         let lacks_scope = matches!(verdict, Err(Refusal::InsufficientScope { .. }));

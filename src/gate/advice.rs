@@ -48,7 +48,7 @@ const CHECKSUM: &str = "Its checksum is wrong: a character was mistyped or left 
 /// What languages write for a value that is missing.
 const NOTHING: [&str; 5] = ["undefined", "null", "none", "nil", "[object object]"];
 
-/// A sentence about the one credential among a request's headers, whose names are in lower case.
+/// A sentence about the one credential among a request's headers.
 pub fn advise<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     brand: &Brand,

@@ -9,7 +9,6 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::key_use::{Exhausted, KeyUse, Now, Remaining, Window};
@@ -47,7 +46,7 @@ pub struct Standing {
 /// Limits, and how they are announced.
 struct Interned {
     limits: KeyLimits,
-    policy: Bytes,
+    policy: String,
 }
 
 /// The limits of all keys.
@@ -86,7 +85,7 @@ impl Limiter {
         match self.numbers.lock().entry(limits.clone()) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
-                let interned = Interned { limits: limits.clone(), policy: policy(limits).into() };
+                let interned = Interned { limits: limits.clone(), policy: policy(limits) };
                 let place = self.limits.push(interned);
                 *new.insert(LimitsNumber(u32::try_from(place + 1).unwrap_or(u32::MAX)))
             }
@@ -103,8 +102,8 @@ impl Limiter {
     }
 
     /// How limits on the number of requests are announced, in the words of the IETF's draft.
-    pub fn policy(&self, number: LimitsNumber) -> Option<&Bytes> {
-        self.interned(number).map(|interned| &interned.policy)
+    pub fn policy(&self, number: LimitsNumber) -> Option<&str> {
+        self.interned(number).map(|interned| &*interned.policy)
     }
 
     /// Keeps account of a key that has limits, or had some.

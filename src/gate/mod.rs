@@ -73,7 +73,7 @@ impl Gate {
         Self { index, connection_limits, freshness, catalog, brand, time }
     }
 
-    /// The credential among the headers of a request, each with its name in lower case.
+    /// The credential among the headers of a request.
     ///
     /// # Errors
     /// Why there is not exactly one that can be looked up.

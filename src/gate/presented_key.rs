@@ -56,21 +56,23 @@ pub(super) enum Carrier {
 
 impl Carrier {
     fn named(header: &str) -> Option<Self> {
-        match header {
-            "authorization" => Some(Self::Authorization),
-            "authentication" => Some(Self::Authentication),
-            "apikey" | "x-api-key" => Some(Self::Plain),
-            _ => None,
-        }
+        let (name, carrier) = match header.len() {
+            13 => ("authorization", Self::Authorization),
+            14 => ("authentication", Self::Authentication),
+            6 => ("apikey", Self::Plain),
+            9 => ("x-api-key", Self::Plain),
+            _ => return None,
+        };
+        header.eq_ignore_ascii_case(name).then_some(carrier)
     }
 }
 
-/// Whether a credential may stand in a header of this name, which is in lower case.
+/// Whether a credential may stand in a header of this name.
 pub fn carries_credential(header: &str) -> bool {
     Carrier::named(header).is_some()
 }
 
-/// Finds the one credential among a request's headers, whose names are in lower case.
+/// Finds the one credential among a request's headers.
 ///
 /// # Errors
 /// [`Unusable`] when there is none, more than one, or one that cannot be right.

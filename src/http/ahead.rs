@@ -192,6 +192,11 @@ impl Ahead {
         self.share.get() == Share::Broken
     }
 
+    /// Whether all of the request at hand has come, as far as it is known where that ends.
+    pub fn is_whole(&self) -> bool {
+        self.share.get() == Share::Body(0)
+    }
+
     /// Whether something is held back: it comes before what is read next.
     pub fn holds(&self) -> bool {
         !self.held.borrow().is_empty()

@@ -4,8 +4,9 @@
 use std::net::IpAddr;
 
 use actix_web::dev::RequestHead;
-use actix_web::http::header::{FORWARDED, HeaderMap, X_FORWARDED_FOR};
+use actix_web::http::header::{FORWARDED, X_FORWARDED_FOR};
 
+use super::fields::RequestFields;
 use super::state::HttpSettings;
 use crate::config::TrustedProxies;
 use crate::model::secret::mask;
@@ -17,16 +18,24 @@ const LONGEST_QUOTE: usize = 200;
 /// to the right is a trusted proxy's. Where a proxy names none, it is that proxy's own. A peer on a Unix
 /// socket has none.
 pub fn client_address(request: &RequestHead, settings: &HttpSettings) -> Option<IpAddr> {
-    let peer = request.peer_addr.map(|peer| peer.ip().to_canonical());
+    address_behind(request.peer_addr.map(|peer| peer.ip()), request.headers(), settings)
+}
+
+/// The address that a request with these fields comes from, by way of this peer.
+pub(super) fn address_behind(
+    peer: Option<IpAddr>,
+    fields: &impl RequestFields,
+    settings: &HttpSettings,
+) -> Option<IpAddr> {
+    let peer = peer.map(|address| address.to_canonical());
     let trusted = &settings.trusted_proxies;
     if !trusted.include(peer) {
         return peer;
     }
-    let headers = request.headers();
-    let found = if headers.contains_key(X_FORWARDED_FOR) {
-        last_untrusted(peer, forwarded_for(headers), trusted)
+    let found = if fields.all(X_FORWARDED_FOR).next().is_some() {
+        last_untrusted(peer, forwarded_for(fields), trusted)
     } else {
-        last_untrusted(peer, forwarded(headers), trusted)
+        last_untrusted(peer, forwarded(fields), trusted)
     };
     found.unwrap_or_else(|unnamed| {
         unnamed.tell(settings);
@@ -76,17 +85,17 @@ fn last_untrusted<'a>(
 }
 
 /// The hops of `X-Forwarded-For`, from the right.
-fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Hop<'_>> {
-    let lines = headers.get_all(X_FORWARDED_FOR).rev();
-    let items = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+fn forwarded_for(fields: &impl RequestFields) -> impl Iterator<Item = Hop<'_>> {
+    let lines = fields.all(X_FORWARDED_FOR).rev();
+    let items = lines.flat_map(|line| line.rsplit(|byte| *byte == b','));
     let items = items.map(<[u8]>::trim_ascii).filter(|item| !item.is_empty());
     items.map(|item| (item, address(item)))
 }
 
 /// The hops of `Forwarded`, from the right.
-fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Hop<'_>> {
-    let lines = headers.get_all(FORWARDED).rev();
-    let elements = lines.flat_map(|line| split_from_the_right(line.as_bytes(), b','));
+fn forwarded(fields: &impl RequestFields) -> impl Iterator<Item = Hop<'_>> {
+    let lines = fields.all(FORWARDED).rev();
+    let elements = lines.flat_map(|line| split_from_the_right(line, b','));
     let elements = elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty());
     elements.map(|element| {
         let value = split_from_the_right(element, b';').find_map(|pair| {
@@ -144,7 +153,7 @@ fn is_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
     fn client(name: HeaderName, lines: &[&str]) -> Result<String, String> {
         let trusted = "127.0.0.0/8,10.0.0.0/8".parse().unwrap();

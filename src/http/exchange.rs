@@ -68,6 +68,8 @@ pub struct Exchange {
     blocked: Cell<Option<Instant>>,
     /// The body of the current request, when its handler has left the rest of it unread.
     unread: RefCell<Option<Payload>>,
+    /// Whether a request of this connection has been answered.
+    has_answered: Cell<bool>,
     /// Whether an answer has said that it is the last one.
     ended: Cell<bool>,
     /// Whether the connection was told to make room.
@@ -208,7 +210,8 @@ impl Exchange {
         }
     }
 
-    fn wake(&self) {
+    /// Wakes the connection's task, if it sleeps.
+    pub fn wake(&self) {
         if let Some(task) = &*self.task.borrow() {
             task.wake_by_ref();
         }
@@ -233,11 +236,23 @@ impl Exchange {
         }
     }
 
+    /// Whether the client is to begin a request, and nothing else is going on.
+    pub fn is_idle(&self) -> bool {
+        self.phase.get() == Phase::Idle
+    }
+
+    /// Called when a request was answered that the application has not seen.
+    pub fn answered_at_once(&self) {
+        self.has_answered.set(true);
+        self.ahead.go_on();
+        self.await_head(Phase::Idle);
+    }
+
     /// Called when everything that was to be sent has been; `wrote` if that was anything. What came
     /// after the request that was answered begins another one. A streamed answer may go on.
     pub fn sent(&self, wrote: bool) {
         let answered = match self.phase.get() {
-            // By the fast path, without a word.
+            // By an application that says nothing of its requests.
             Phase::Head => wrote,
             Phase::Answering => self.answered.get(),
             Phase::Idle | Phase::Body | Phase::Closing | Phase::Leaving => false,
@@ -246,6 +261,7 @@ impl Exchange {
             self.blocked.set(None);
         }
         if answered {
+            self.has_answered.set(true);
             self.ahead.go_on();
             self.await_head(if self.given_up.get() { Phase::Leaving } else { Phase::Idle });
         }
@@ -265,11 +281,12 @@ impl Exchange {
         self.body_wanted.set(false);
     }
 
-    /// How long the rest of a head or body is waited for. For a head, the time starts with the
-    /// first call: most heads come in one piece and need no clock.
+    /// How long a head, or the rest of it or of a body, is waited for. For a head, the time starts
+    /// with the first call: most heads come in one piece and need no clock.
     pub fn deadline(&self) -> Option<Instant> {
         let patience = match self.phase.get() {
-            Phase::Head => self.patience.headers,
+            Phase::Idle if self.has_answered.get() => self.patience.idle,
+            Phase::Idle | Phase::Head => self.patience.headers,
             Phase::Body if self.pace.get() == Pace::Pieces => return self.deadline.get(),
             Phase::Body => self.patience.body,
             _ => return None,
@@ -279,10 +296,11 @@ impl Exchange {
         Some(deadline)
     }
 
-    /// Called when the deadline has passed: nothing more is read.
-    pub fn expire(&self) {
+    /// Called when the deadline has passed: nothing more is read. Returns whether the client has
+    /// begun a head and takes what it is sent, so that it is told.
+    pub fn expire(&self) -> bool {
         self.late.set(true);
-        self.phase.set(Phase::Closing);
+        self.phase.replace(Phase::Closing) == Phase::Head && self.blocked.get().is_none()
     }
 
     /// Whether nothing more is read.

@@ -1,37 +1,30 @@
 //! The fast path: `GET /v1/ping` and what proxies ask, with a key that memory accepts, answered before
-//! actix-web makes a request, a route and a boxed future of it. It never refuses: whatever it does not
-//! answer goes on to the application, which decides for itself.
+//! actix makes a map of its header fields, a route and a boxed future of it. It never refuses: whatever
+//! it does not answer goes on to the application, which decides for itself.
 
-use std::rc::Rc;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use actix_http::{Payload, Request};
-use actix_web::Error;
-use actix_web::body::BoxBody;
-use actix_web::dev::{
-    AppConfig, Response, Service, ServiceFactory, ServiceResponse, forward_ready,
-};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web;
-use futures_util::TryFutureExt;
-use futures_util::future::{Either, LocalBoxFuture, MapOk, Ready, ready};
 
-use super::api::this_key::pong;
+use super::api::this_key::PONG;
 use super::authz::answer::introduce;
 use super::authz::family::Family;
 use super::authz::forward::Judgement;
-use super::client_address::client_address;
-use super::exchange::{Exchange, Pace};
-use super::extract::caller::present;
+use super::client_address::address_behind;
+use super::fields::AnswerFields;
 use super::limit_headers::announce;
 use super::middleware::count::user_agent_of;
 use super::middleware::measure::Measure;
-use super::middleware::observe::{are_logged, frame, is_kept_alive};
+use super::middleware::observe::{are_logged, frame_data};
+use super::raw_answer::{Dates, RawAnswer};
+use super::raw_head::{RawHead, room};
 use super::request_id::RequestId;
 use super::routes::PING;
-use super::state::{SharedState, State};
-use super::{request_body, via};
+use super::state::State;
 use crate::gate::admission::Admission;
 use crate::gate::caller::Caller;
 use crate::gate::route::{Need, Route};
@@ -40,14 +33,11 @@ use crate::model::scope::Access;
 /// The route of a ping, as the URL table has it.
 const PING_ROUTE: Route = Route::Known { need: Need::AnyKey, access: Access::Read, offered: true };
 
-/// Makes what leaves the server of what leaves the application.
-type Finish = fn(ServiceResponse) -> Response<BoxBody>;
-
-/// The fast path, and the application behind it.
-pub struct FastPath<A> {
-    state: SharedState,
-    measures: Rc<Measures>,
-    app: A,
+/// The fast path of one worker.
+pub struct FastPath {
+    state: web::Data<State>,
+    measures: Measures,
+    dates: Dates,
 }
 
 /// What measures each route that is answered here, where there are metrics.
@@ -65,104 +55,64 @@ enum Quick {
     Door(Family),
 }
 
-impl<A> FastPath<A> {
-    /// A fast path before the application of the same state.
-    pub fn before(app: A, state: web::Data<State>) -> Self {
+impl FastPath {
+    /// The fast path before the application of the same state.
+    pub fn new(state: web::Data<State>) -> Self {
         let ping = Measure::of(&state, PING);
         let doors = Family::ALL.map(|family| Measure::of(&state, family.pattern()));
-        Self { measures: Rc::new(Measures { ping, doors }), state: SharedState::new(state), app }
+        Self { measures: Measures { ping, doors }, dates: Dates::default(), state }
     }
-}
 
-impl<A> ServiceFactory<Request> for FastPath<A>
-where
-    A: ServiceFactory<
-            Request,
-            Config = AppConfig,
-            Response = ServiceResponse,
-            Error = Error,
-            InitError = (),
-        >,
-    A::Future: 'static,
-{
-    type Response = Response<BoxBody>;
-    type Error = Error;
-    type Config = AppConfig;
-    type Service = FastPath<A::Service>;
-    type InitError = ();
-    type Future = LocalBoxFuture<'static, Result<Self::Service, ()>>;
-
-    fn new_service(&self, config: AppConfig) -> Self::Future {
-        let (state, measures) = (self.state.clone(), self.measures.clone());
-        let app = self.app.new_service(config);
-        Box::pin(async move { Ok(FastPath { state, measures, app: app.await? }) })
-    }
-}
-
-impl<A> Service<Request> for FastPath<A>
-where
-    A: Service<Request, Response = ServiceResponse, Error = Error>,
-{
-    type Response = Response<BoxBody>;
-    type Error = Error;
-    type Future = Either<Ready<Result<Response<BoxBody>, Error>>, MapOk<A::Future, Finish>>;
-
-    forward_ready!(app);
-
-    fn call(&self, mut request: Request) -> Self::Future {
-        // A body has to be watched, even where nobody reads it.
-        let has_body = !matches!(request.payload(), Payload::None);
-        let exchange = request.conn_data::<Rc<Exchange>>();
-        let has_ended = exchange.is_some_and(|exchange| exchange.has_ended());
-        if !has_body
-            && !has_ended
-            && let Some(response) = self.answer(&request)
-        {
-            return Either::Left(ready(Ok(response)));
-        }
-        if let Some(exchange) = exchange.cloned() {
-            // What is forwarded is taken as it comes.
-            let forwarded = request.path().starts_with(via::PREFIX);
-            let pace = if forwarded { Pace::Pieces } else { Pace::Whole };
-            let end = request_body::end_of_body(request.head());
-            request_body::begin(exchange, request.payload(), end, pace);
-        }
-        Either::Right(self.app.call(request).map_ok(ServiceResponse::into))
-    }
-}
-
-impl<A> FastPath<A> {
-    fn answer(&self, request: &Request) -> Option<Response<BoxBody>> {
-        let state = &self.state;
-        let quick = Quick::of(request)?;
-        // What is to be logged is known further on, and so is how a connection is ended.
-        let ends = state.stopping.load(Ordering::Relaxed) || !is_kept_alive(request.head());
-        if ends || are_logged() {
+    /// Writes the answer to the request that these bytes begin with, which have come from this address,
+    /// and counts the request; says how many of the bytes it is. Or does neither.
+    pub fn answer(
+        &self,
+        bytes: &[u8],
+        peer: Option<IpAddr>,
+        answer: &mut Vec<u8>,
+    ) -> Option<usize> {
+        if !may_be_quick(bytes) {
             return None;
         }
+        let state = self.state.get_ref();
+        // What is to be logged is known further on, and so is how a connection is ended.
+        if state.stopping.load(Ordering::Relaxed) || are_logged() {
+            return None;
+        }
+        let mut room = room();
+        let (head, length) = RawHead::read(bytes, &mut room)?;
+        let quick = Quick::of(&head)?;
         let measure = self.measures.of(quick);
         let began = measure.map(|_| Instant::now());
-        let route = quick.route(request, state)?;
-        let presented = present(request.head().headers(), state);
-        let address = || client_address(request.head(), &state.settings);
+        let route = quick.route(&head, state)?;
+        let presented = state.bitting.gate.read(head.by_name());
+        let address = || address_behind(peer, &head, &state.settings);
         let Admission { verdict, count, .. } = state.door.admit(&presented, route, address)?;
-        let Some(mut response) = verdict.ok().and_then(|caller| quick.response(caller, state))
-        else {
+        let body = quick.body();
+        let mut answer = RawAnswer::begin(answer, body.len(), &self.dates);
+        let told = verdict.ok().and_then(|caller| quick.tell(caller, state, &mut answer));
+        if told.is_none() {
             count.discard();
+            answer.take_back();
             return None;
-        };
-        state.note_accepted();
-        let head = request.head();
-        let status = StatusCode::OK.as_u16();
-        let standing = count.finish(status, address(), || user_agent_of(head, state));
-        announce(response.headers_mut(), standing, state);
-        let id = RequestId::choose(request.head().headers(), state);
-        frame(response.headers_mut(), &id, state);
-        if let (Some(measure), Some(began)) = (measure, began) {
-            measure.answered(quick.access(request), StatusCode::OK, began);
         }
-        Some(response)
+        state.note_accepted();
+        let status = StatusCode::OK;
+        let standing = count.finish(status.as_u16(), address(), || user_agent_of(&head, state));
+        announce(&mut answer, standing, state);
+        frame_data(&mut answer, &RequestId::choose(&head, state), false);
+        answer.end(body);
+        if let (Some(measure), Some(began)) = (measure, began) {
+            measure.answered(quick.access(&head), status, began);
+        }
+        Some(length)
     }
+}
+
+/// Whether a head is worth a closer look: most are not, and are not read twice for it.
+fn may_be_quick(head: &[u8]) -> bool {
+    let target = head.iter().position(|byte| *byte == b' ').map(|space| &head[space + 1..]);
+    target.is_some_and(|target| target.starts_with(b"/authz/") || target.starts_with(b"/v1/ping "))
 }
 
 impl Measures {
@@ -176,46 +126,57 @@ impl Measures {
 
 impl Quick {
     /// What the request is, in the one spelling that is answered here; the router knows the others.
-    fn of(request: &Request) -> Option<Self> {
-        let uri = request.uri();
-        if uri.path() == PING {
-            let plain = request.method() == Method::GET && uri.query().is_none();
-            return plain.then_some(Self::Ping);
+    fn of(head: &RawHead<'_>) -> Option<Self> {
+        if head.target == PING {
+            return (head.method == "GET").then_some(Self::Ping);
         }
-        Family::of_path(uri.path()).map(Self::Door)
+        // What actix, too, reads as it was sent.
+        let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%?=&+,:@".contains(&byte);
+        let family = Family::of_path(head.target)?;
+        head.target.bytes().all(is_usual).then_some(Self::Door(family))
     }
 
     /// What it asks of its caller; none where the answer depends on no caller.
-    fn route(self, request: &Request, state: &State) -> Option<Route> {
+    fn route(self, head: &RawHead<'_>, state: &State) -> Option<Route> {
         let Self::Door(family) = self else { return Some(PING_ROUTE) };
-        let asked = family.asked(request.head());
+        let asked = family.asked(head.method, head.target, head);
         match Judgement::of(asked, &state.bitting) {
             Judgement::Key(route) => Some(route),
             Judgement::Preflight => None,
         }
     }
 
-    /// The answer to an accepted caller, if it is in memory.
-    fn response(self, caller: Caller, state: &State) -> Option<Response<BoxBody>> {
-        let Self::Door(_) = self else { return Some(pong()) };
+    /// Says what an accepted caller is told, if it is in memory.
+    fn tell(self, caller: Caller, state: &State, answer: &mut RawAnswer<'_>) -> Option<()> {
+        let Self::Door(_) = self else {
+            answer.put(&CONTENT_TYPE, b"application/json");
+            return Some(());
+        };
         let Caller::Key(key) = caller else { return None };
-        let identity = state.bitting.gate.index.identities.headers(key.id())?;
-        let mut response = Response::with_body(StatusCode::OK, BoxBody::new(()));
-        introduce(response.headers_mut(), &identity);
-        Some(response)
+        let identities = &state.bitting.gate.index.identities;
+        identities.with_headers(key.id(), |identity| introduce(answer, identity))
+    }
+
+    fn body(self) -> &'static [u8] {
+        match self {
+            Self::Ping => PONG.as_bytes(),
+            Self::Door(_) => b"",
+        }
     }
 
     /// What the request itself does, as its route is measured.
-    fn access(self, request: &Request) -> Access {
+    fn access(self, head: &RawHead<'_>) -> Access {
         match self {
             Self::Ping => Access::Read,
-            Self::Door(_) => Access::of_method(request.method().as_str()),
+            Self::Door(_) => Access::of_method(head.method),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::Method;
+
     use super::*;
     use crate::http::routes::endpoints;
 

@@ -1,8 +1,9 @@
 //! The id of a request, by which logs, answers and the audit log name it.
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::HeaderName;
 use actix_web::{HttpMessage, HttpRequest};
 
+use super::fields::RequestFields;
 use super::state::State;
 
 /// The longest id that is accepted from a client, in bytes.
@@ -28,13 +29,12 @@ impl RequestId {
     }
 
     /// The client's own id if it is plain and does not look like a key; else a new one.
-    pub(super) fn choose(headers: &HeaderMap, state: &State) -> Self {
-        let given = headers.get(X_REQUEST_ID).filter(|value| {
-            let text = value.as_bytes();
-            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    pub(super) fn choose(fields: &impl RequestFields, state: &State) -> Self {
+        let given = fields.first(X_REQUEST_ID).filter(|text| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
             (1..=LONGEST_ID).contains(&text.len())
-                && text.iter().all(plain)
-                && !value.to_str().is_ok_and(|text| state.bitting.may_hold_secret(text))
+                && text.bytes().all(plain)
+                && !state.bitting.may_hold_secret(text)
         });
         match given {
             Some(given) => Self::new(given.as_bytes()),

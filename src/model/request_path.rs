@@ -11,12 +11,20 @@ use percent_encoding::percent_decode_str;
 /// digits of percent-encodings in upper case (RFC 3986 §6.2.2.1). `None` when its spelling is not
 /// the normal one.
 pub fn normal(target: &str) -> Option<Cow<'_, str>> {
-    let path = target.split_once('?').map_or(target, |(path, _)| path);
-    let dots = path.split('/').any(|segment| segment == "." || segment == "..");
-    if !path.starts_with('/') || path.contains("//") || dots || !path.bytes().all(is_plain) {
-        return None;
+    let end = target.bytes().position(|byte| byte == b'?').unwrap_or(target.len());
+    let path = &target[..end];
+    let mut segments = path.as_bytes().strip_prefix(b"/")?.split(|byte| *byte == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_doubled = segment.is_empty() && segments.peek().is_some();
+        if is_doubled || matches!(segment, b"." | b"..") || !segment.iter().copied().all(is_plain) {
+            return None;
+        }
     }
-    if path.contains('%') { upper_case_encodings(path).map(Cow::Owned) } else { Some(path.into()) }
+    if path.as_bytes().contains(&b'%') {
+        upper_case_encodings(path).map(Cow::Owned)
+    } else {
+        Some(path.into())
+    }
 }
 
 /// Whether some server may read a path otherwise than it is written.

@@ -2,22 +2,29 @@
 //! such a way that the client can read its last answer.
 
 use std::io;
+use std::mem::MaybeUninit;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep, sleep_until};
+use tokio::time::{Sleep, sleep};
 
+use super::alarm::Alarm;
 use super::limits::LINGER;
 use super::stream::Stream;
 use super::worker_connections::WorkerConnections;
 use crate::http::exchange::{BrokenOff, Exchange};
+use crate::http::fast_path::FastPath;
 
 /// What actix writes for `Expect: 100-continue`, before the application has seen the request.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// How much is read at once while actix reads nothing, in bytes: more than most heads have.
+const AT_ONCE: usize = 8192;
+
 /// How far a connection has got with ending.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -32,9 +39,17 @@ enum End {
 /// The stream of one connection, as actix reads and writes it.
 pub(super) struct Connection<S> {
     stream: S,
+    /// The address that it comes from; none by a Unix socket.
+    peer: Option<IpAddr>,
+    /// What answers requests before actix has seen them, if anything does.
+    fast_path: Option<Rc<FastPath>>,
+    /// What its client has not taken yet of such an answer.
+    unsent: Vec<u8>,
     exchange: Rc<Exchange>,
     others: Rc<WorkerConnections>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
+    /// How long the client may read its last answer, once we have closed our side.
+    linger: Option<Pin<Box<Sleep>>>,
     /// Until when the client has to take something of what is to be sent, while it takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     /// The part of [`CONTINUE`] that is held back until the handler asks for the body.
@@ -50,12 +65,21 @@ pub(super) struct Connection<S> {
 
 impl<S> Connection<S> {
     /// A new connection among these others.
-    pub(super) fn new(stream: S, others: Rc<WorkerConnections>) -> Self {
+    pub(super) fn new(
+        stream: S,
+        peer: Option<IpAddr>,
+        fast_path: Option<Rc<FastPath>>,
+        others: Rc<WorkerConnections>,
+    ) -> Self {
         Self {
             stream,
+            peer,
+            fast_path,
+            unsent: Vec::new(),
             exchange: others.admit(),
             others,
-            timer: None,
+            alarm: Alarm::default(),
+            linger: None,
             stalled: None,
             held: &[],
             answered: false,
@@ -69,39 +93,136 @@ impl<S> Connection<S> {
     pub(super) fn exchange(&self) -> Rc<Exchange> {
         self.exchange.clone()
     }
+}
 
-    /// Whether the client is too late with what it has begun. The timer is set in `poll_flush`,
-    /// where actix goes by when it has looked at everything that was read.
+impl<S: Stream> Connection<S> {
+    /// Whether the client is too late with what it has begun, or is to begin. The alarm is set in
+    /// `poll_flush`, where actix goes by when it has looked at everything that was read.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(timer) = &mut self.timer else { return false };
-        let late = self.exchange.deadline() == Some(timer.deadline())
-            && timer.as_mut().poll(context).is_ready();
-        if late {
-            self.exchange.expire();
+        let late = self.alarm.is_over(|| self.exchange.deadline());
+        if late && self.exchange.expire() {
+            self.tell_too_late(context);
         }
         late
     }
 
+    /// Tells the client that its head has not come to its end in time (RFC 9110 §15.5.9), as far as
+    /// there is room for that: it may be gone.
+    fn tell_too_late(&mut self, context: &mut Context<'_>) {
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        let answer = format!(
+            "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\
+             date: {date}\r\n\r\n"
+        );
+        let sent = Pin::new(&mut self.stream).poll_write(context, answer.as_bytes());
+        self.answered |= matches!(sent, Poll::Ready(Ok(_)));
+    }
+
     /// Makes sure that the task is woken when the client is too late, and when reading is over.
-    fn set_timer(&mut self, context: &mut Context<'_>) {
+    fn set_alarm(&mut self, context: &mut Context<'_>) {
         if let Some(deadline) = self.exchange.deadline() {
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            if timer.deadline() != deadline {
-                timer.as_mut().reset(deadline);
-            }
+            self.alarm.set(deadline, context);
             if !self.is_late(context) {
                 return;
             }
         }
-        self.timer = None;
         if self.exchange.is_closing() && self.end == End::Open {
             self.end = End::Told;
             context.waker().wake_by_ref();
         }
     }
-}
 
-impl<S: Stream> Connection<S> {
+    /// Answers by the fast path until there is something for actix: another request, a client that is
+    /// late or gone, or the end of the server.
+    pub(super) fn poll_needed(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(fast_path) = self.fast_path.clone() else { return Poll::Ready(()) };
+        let mut space = [MaybeUninit::uninit(); AT_ONCE];
+        loop {
+            // An error is met again by whoever reads or writes next.
+            let is_sent = ready!(self.send_rest(context)).is_ok();
+            if !is_sent || self.others.is_stopping() || self.is_late(context) {
+                return Poll::Ready(());
+            }
+            let mut buffer = ReadBuf::uninit(&mut space);
+            let read = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
+            if read.is_pending() {
+                self.answered = false;
+                if self.exchange.leave() {
+                    return Poll::Ready(());
+                }
+                self.rest(context);
+                return Poll::Pending;
+            }
+            let mut bytes = buffer.filled();
+            self.has_ended = bytes.is_empty();
+            while self.exchange.is_idle()
+                && let Some(length) = fast_path.answer(bytes, self.peer, &mut self.unsent)
+            {
+                self.exchange.answered_at_once();
+                bytes = &bytes[length..];
+            }
+            if !bytes.is_empty() || self.has_ended {
+                self.exchange.ahead().hold(bytes);
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Makes sure that the task is woken when it has to be, as it goes to sleep.
+    fn rest(&mut self, context: &mut Context<'_>) {
+        self.set_alarm(context);
+        self.others.make_room_if_full();
+        self.exchange.rests(context.waker());
+    }
+
+    /// Answers what has been read behind `before`, if that is a request for the fast path.
+    fn answer_at_once(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
+        let Some(fast_path) = &self.fast_path else { return false };
+        let head = &buffer.filled()[before..];
+        if !self.exchange.ahead().is_whole()
+            || fast_path.answer(head, self.peer, &mut self.unsent).is_none()
+        {
+            return false;
+        }
+        buffer.set_filled(before);
+        self.exchange.answered_at_once();
+        true
+    }
+
+    /// Sends what the client has not taken yet of an answer of the fast path.
+    fn send_rest(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let answer = std::mem::take(&mut self.unsent);
+            let sent = self.send(context, &answer);
+            self.unsent = answer;
+            match ready!(sent)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => drop(self.unsent.drain(..sent)),
+            }
+            self.exchange.sent(true);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what the client takes of some bytes.
+    fn send(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if sent.is_ready() {
+            self.stalled = None;
+            self.answered = true;
+            return sent;
+        }
+        if self.exchange.is_given_up() {
+            // Nobody reads what is left, and the place is needed.
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if self.is_stalled(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.exchange.is_blocked(context.waker());
+        Poll::Pending
+    }
+
     /// Reads on in the request at hand, and no further.
     fn read_request(
         &mut self,
@@ -169,11 +290,19 @@ impl<S: Stream> AsyncRead for Connection<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        ready!(this.send_rest(context))?;
         if this.exchange.is_closing() || this.is_late(context) {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = this.read_request(context, buffer);
+        let read = loop {
+            let was_idle = this.exchange.is_idle();
+            let read = this.read_request(context, buffer);
+            if !was_idle || !this.answer_at_once(buffer, before) {
+                break read;
+            }
+            ready!(this.send_rest(context))?;
+        };
         if read.is_pending() {
             this.answered = false;
             if this.exchange.leave() {
@@ -208,26 +337,14 @@ impl<S: Stream> AsyncWrite for Connection<S> {
             return Poll::Ready(Ok(CONTINUE.len()));
         }
         this.held = &[];
-        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        if written.is_pending() {
-            if this.exchange.is_given_up() {
-                // Nobody reads what is left, and the place is needed.
-                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-            }
-            if this.is_stalled(context) {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-            this.exchange.is_blocked(context.waker());
-        } else {
-            this.stalled = None;
-            this.answered = true;
-            this.unflushed = true;
-        }
-        written
+        let sent = this.send(context, bytes);
+        this.unflushed |= matches!(sent, Poll::Ready(Ok(_)));
+        sent
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        ready!(this.send_rest(context))?;
         if !this.held.is_empty() && this.exchange.is_body_wanted() {
             let written = ready!(Pin::new(&mut this.stream).poll_write(context, this.held))?;
             this.held = &this.held[written..];
@@ -241,9 +358,7 @@ impl<S: Stream> AsyncWrite for Connection<S> {
         }
         this.exchange.sent(std::mem::take(&mut this.unflushed));
         if this.end != End::HalfClosed {
-            this.set_timer(context);
-            this.others.make_room_if_full();
-            this.exchange.rests(context.waker());
+            this.rest(context);
             if this.exchange.ahead().is_due() && !this.exchange.is_closing() {
                 context.waker().wake_by_ref();
             }
@@ -253,14 +368,15 @@ impl<S: Stream> AsyncWrite for Connection<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        ready!(this.send_rest(context))?;
         if this.end != End::HalfClosed {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
             this.end = End::HalfClosed;
             let lingers = this.answered && !this.exchange.is_given_up();
-            this.timer = lingers.then(|| Box::pin(sleep(LINGER)));
+            this.linger = lingers.then(|| Box::pin(sleep(LINGER)));
         }
-        if let Some(timer) = &mut this.timer
-            && timer.as_mut().poll(context).is_ready()
+        if let Some(linger) = &mut this.linger
+            && linger.as_mut().poll(context).is_ready()
         {
             return Poll::Ready(Ok(()));
         }
@@ -269,7 +385,7 @@ impl<S: Stream> AsyncWrite for Connection<S> {
             let mut buffer = ReadBuf::new(&mut waste);
             match Pin::new(&mut this.stream).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Pending if this.timer.is_some() => return Poll::Pending,
+                Poll::Pending if this.linger.is_some() => return Poll::Pending,
                 Poll::Pending | Poll::Ready(_) => return Poll::Ready(Ok(())),
             }
         }

@@ -7,7 +7,7 @@ use actix_server::{Server as Listening, ServerBuilder};
 
 use super::built_in::endpoints;
 use super::ports::Port;
-use super::serving::{KEEP_ALIVE, Serving};
+use super::serving::Serving;
 use crate::config::GatewaySettings;
 use crate::http;
 use crate::http::proxy;
@@ -41,7 +41,7 @@ impl Doors {
             .disable_signals();
         let serving = Serving {
             most: self.per_worker,
-            keep_alive: KEEP_ALIVE,
+            keeps_alive: true,
             stop: builder.graceful_shutdown_signal(),
             patience: shared.patience,
             watched: Some(shared),
@@ -51,7 +51,8 @@ impl Doors {
             builder = serving.open(builder, port.listener, move || {
                 let state = state();
                 let endpoints = endpoints(state.settings.builtin_api);
-                http::service(state, endpoints)
+                let (fast_path, application) = http::service(state, endpoints);
+                (Some(fast_path), application)
             })?;
         }
         if let Some((ports, gateway)) = self.gateway {
@@ -59,7 +60,8 @@ impl Doors {
             for port in ports {
                 let (state, gateway) = (state.clone(), gateway.clone());
                 let connector = connector.clone();
-                let service = move || proxy::service(state(), gateway.clone(), connector.clone());
+                let service =
+                    move || (None, proxy::service(state(), gateway.clone(), connector.clone()));
                 builder = serving.open(builder, port.listener, service)?;
             }
         }

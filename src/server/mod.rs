@@ -1,5 +1,6 @@
 //! The server: built from settings, listening, stopped gracefully.
 
+mod alarm;
 mod background;
 mod built_in;
 mod connection;
@@ -50,7 +51,7 @@ pub use built_in::{catalog, endpoints, settings, settings_of_program};
 use doors::Doors;
 use ports::Listener;
 pub use ports::Ports;
-use serving::{KEEP_ALIVE, Serving, few_routes};
+use serving::{Serving, few_routes};
 pub use start_error::StartError;
 use unix_socket::SocketFile;
 pub use unix_socket::connect as connect_to_unix_socket;
@@ -269,13 +270,14 @@ fn serve_metrics(
         .max_concurrent_connections(METRICS_CONNECTIONS)
         .disable_signals();
     let stop = builder.graceful_shutdown_signal();
-    let (most, keep_alive) = (METRICS_CONNECTIONS, KEEP_ALIVE);
-    let serving = Serving { most, keep_alive, stop, patience, watched: None };
+    let serving =
+        Serving { most: METRICS_CONNECTIONS, keeps_alive: true, stop, patience, watched: None };
     let page = move || {
         let registry = registry.clone();
-        few_routes(|routes| {
+        let application = few_routes(|routes| {
             routes.app_data(registry).route("/metrics", web::get().to(exposition::metrics));
-        })
+        });
+        (None, application)
     };
     Ok(serving.open(builder, Listener::Tcp(listener), page)?.run())
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use actix_http::KeepAlive;
 use actix_server::{ServerBuilder, ServerHandle};
 use actix_web::rt::task::JoinHandle;
 use actix_web::{rt, web};
@@ -220,10 +219,9 @@ fn answer(
         .disable_signals();
     let stop = builder.graceful_shutdown_signal();
     // The next request of a client may be for the real server.
-    let (most, keep_alive) = (CLIENTS, KeepAlive::Disabled);
-    let serving = Serving { most, keep_alive, stop, patience, watched: None };
+    let serving = Serving { most: CLIENTS, keeps_alive: false, stop, patience, watched: None };
     for listener in listeners {
-        builder = serving.open(builder, listener, move || few_routes(answers))?;
+        builder = serving.open(builder, listener, move || (None, few_routes(answers)))?;
     }
     let service = builder.run();
     Ok((service.handle(), rt::spawn(service)))

@@ -1,7 +1,9 @@
 //! How connections are served, whatever port they come in by: none of their clients may hold up others.
 //! This is what actix-web's `HttpServer` does, but for the streams, which are ours.
 
+use std::future::poll_fn;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,6 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Response, ServiceResponse};
 use actix_web::rt::net::{TcpStream, UnixStream};
 use actix_web::{App, Error, web};
-use futures_util::future::ready;
 
 use super::connection::Connection;
 use super::limits::LINGER;
@@ -23,17 +24,16 @@ use super::ports::Listener;
 use super::stream::Stream;
 use super::worker_connections::WorkerConnections;
 use crate::config::Patience;
+use crate::http::fast_path::FastPath;
 use crate::http::state::HttpSettings;
-
-/// How long an idle connection is kept: longer than proxies keep theirs, so that they close first.
-pub(super) const KEEP_ALIVE: KeepAlive = KeepAlive::Timeout(Duration::from_secs(75));
 
 /// How connections are served.
 #[derive(Clone)]
 pub(super) struct Serving {
     /// How many connections a worker has at once.
     pub(super) most: usize,
-    pub(super) keep_alive: KeepAlive,
+    /// Whether a connection may bring more than one request.
+    pub(super) keeps_alive: bool,
     pub(super) stop: GracefulShutdownSignal,
     pub(super) patience: Patience,
     /// Where they are counted, if they are.
@@ -41,12 +41,13 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// Adds a port, at which each worker serves what this makes.
+    /// Adds a port, at which each worker serves what this makes: an application, and what answers some
+    /// requests before it.
     pub(super) fn open<S: Application>(
         &self,
         builder: ServerBuilder,
         listener: Listener,
-        service: impl Fn() -> S + Clone + Send + 'static,
+        service: impl Fn() -> (Option<FastPath>, S) + Clone + Send + 'static,
     ) -> io::Result<ServerBuilder>
     where
         S::Service: 'static,
@@ -64,18 +65,26 @@ impl Serving {
     /// What one worker does with the connections of a port.
     fn serve<T: Stream, S: Application>(
         &self,
-        service: S,
+        (fast_path, application): (Option<FastPath>, S),
     ) -> impl ServiceFactory<T, Config = (), Response = (), Error = DispatchError, InitError = ()>
     + use<T, S>
     where
         S::Service: 'static,
     {
         let stop = self.stop.clone();
-        let others =
-            WorkerConnections::of_this_worker(self.watched.clone(), self.patience, self.most);
+        let others = WorkerConnections::of_this_worker(
+            self.watched.clone(),
+            self.patience,
+            self.most,
+            stop.clone(),
+        );
+        let fast_path = fast_path.map(Rc::new);
+        // What clients are waited for is known to the connection alone: actix does not see what the
+        // fast path answers.
+        let keep_alive = if self.keeps_alive { KeepAlive::Os } else { KeepAlive::Disabled };
         let http = HttpService::build()
-            .keep_alive(self.keep_alive)
-            .client_request_timeout(self.patience.headers)
+            .keep_alive(keep_alive)
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|connection: &Connection<T>, extensions| {
                 extensions.insert(connection.exchange());
@@ -84,13 +93,19 @@ impl Serving {
                 let stop = stop.clone();
                 async move { stop.notified().await }
             })
-            .finish(map_config(service, |()| AppConfig::default()));
+            .finish(map_config(application, |()| AppConfig::default()));
         let admit = fn_service(move |stream: T| {
             let admitted = stream.peer().map(|client| {
-                let connection = Connection::new(stream, others.clone());
+                let address = client.map(|client| client.ip());
+                let connection =
+                    Connection::new(stream, address, fast_path.clone(), others.clone());
                 (connection, Protocol::Http1, client)
             });
-            ready(admitted.map_err(DispatchError::Io))
+            async {
+                let (mut connection, protocol, client) = admitted.map_err(DispatchError::Io)?;
+                poll_fn(|context| connection.poll_needed(context)).await;
+                Ok((connection, protocol, client))
+            }
         });
         admit.and_then(http)
     }

@@ -2,12 +2,13 @@
 //! hands on.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 
 use super::family::Family;
 use crate::gate::identities::IdentityHeaders;
 use crate::http::error::Problem;
+use crate::http::fields::AnswerFields;
 use crate::model::words::Word;
 
 const IDENTITY: [HeaderName; 4] = {
@@ -25,12 +26,9 @@ const CODE: HeaderName = HeaderName::from_static("x-bitting-code");
 
 /// Adds the headers that say who a key is. All four are always there, so that a client's own never
 /// survive.
-pub fn introduce(headers: &mut HeaderMap, identity: &IdentityHeaders) {
-    for (name, value) in IDENTITY.into_iter().zip(identity.values()) {
-        // Their characters are those that any header may hold.
-        let value = HeaderValue::from_maybe_shared(value);
-        let value = value.unwrap_or(HeaderValue::from_static(""));
-        headers.append(name, value);
+pub fn introduce(fields: &mut impl AnswerFields, identity: &IdentityHeaders) {
+    for (name, value) in IDENTITY.iter().zip(identity.values()) {
+        fields.put(name, value);
     }
 }
 

@@ -4,6 +4,8 @@
 use actix_web::dev::RequestHead;
 use actix_web::http::header::HeaderName;
 
+use crate::http::fields::RequestFields;
+
 const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
@@ -60,20 +62,23 @@ impl Family {
         }
     }
 
-    /// The request that a proxy of this family asks about.
-    pub fn asked(self, head: &RequestHead) -> Asked<'_> {
-        let header = |name| only(head, name);
+    /// The request that a proxy of this family asks about, by its own one with this method, target and
+    /// fields.
+    pub fn asked<'a>(
+        self,
+        method: &'a str,
+        target: &'a str,
+        fields: &'a impl RequestFields,
+    ) -> Asked<'a> {
+        let field = |name| fields.only(name);
         match self {
             Self::Nginx => {
-                Asked { method: header(X_ORIGINAL_METHOD), target: header(X_ORIGINAL_URI) }
+                Asked { method: field(X_ORIGINAL_METHOD), target: field(X_ORIGINAL_URI) }
             }
             Self::Forwarded => {
-                Asked { method: header(X_FORWARDED_METHOD), target: header(X_FORWARDED_URI) }
+                Asked { method: field(X_FORWARDED_METHOD), target: field(X_FORWARDED_URI) }
             }
-            Self::Envoy => Asked {
-                method: Some(head.method.as_str()),
-                target: target(head).strip_prefix(self.path()),
-            },
+            Self::Envoy => Asked { method: Some(method), target: target.strip_prefix(self.path()) },
         }
     }
 }
@@ -81,11 +86,4 @@ impl Family {
 /// The path and query of a request itself.
 pub(super) fn target(head: &RequestHead) -> &str {
     head.uri.path_and_query().map_or(head.uri.path(), |target| target.as_str())
-}
-
-/// The value of a header, as text; none unless it was sent exactly once.
-fn only(head: &RequestHead, name: HeaderName) -> Option<&str> {
-    let mut values = head.headers().get_all(name);
-    let value = values.next()?;
-    values.next().is_none().then_some(value)?.to_str().ok()
 }

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::answer::{introduce, refuse};
-use super::family::{Asked, Family};
+use super::family::{Asked, Family, target};
 use super::judging::{Judged, finish, identify, judge, record};
 use crate::domain::Bitting;
 use crate::gate::identities::IdentityHeaders;
@@ -51,11 +51,12 @@ pub async fn envoy(request: HttpRequest, state: web::Data<State>) -> HttpRespons
 }
 
 async fn answer(family: Family, request: &HttpRequest, state: &State) -> HttpResponse {
-    let asked = family.asked(request.head());
+    let head = request.head();
+    let asked = family.asked(head.method.as_str(), target(head), head.headers());
     let judgement = Judgement::of(asked, &state.bitting);
     let Judgement::Key(route) = judgement else {
         let mut response = HttpResponse::Ok().finish();
-        introduce(response.headers_mut(), &IdentityHeaders::NOBODY);
+        introduce(response.headers_mut(), &IdentityHeaders::default());
         return response;
     };
     let Judged { verdict, count } = judge(request, state, route).await;

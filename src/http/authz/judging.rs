@@ -36,7 +36,7 @@ pub async fn judge(request: &HttpRequest, state: &State, route: Route) -> Judged
     judge_among(request, || by_name(request.headers()), state, route).await
 }
 
-/// Judges the key of a request that is among these headers, each with its name in lower case.
+/// Judges the key of a request that is among these headers.
 pub async fn judge_among<'a, I: Iterator<Item = (&'a str, &'a [u8])>>(
     request: &HttpRequest,
     headers: impl Fn() -> I,
@@ -143,5 +143,5 @@ pub fn finish(
     status: StatusCode,
 ) -> Option<Standing> {
     let address = client_address(request.head(), &state.settings);
-    count.finish(status.as_u16(), address, || user_agent_of(request.head(), state))
+    count.finish(status.as_u16(), address, || user_agent_of(request.headers(), state))
 }

@@ -27,7 +27,7 @@ use crate::gate::route::Route;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::limit_headers::announce;
-use crate::http::middleware::count::{known_method, recordable};
+use crate::http::middleware::count::{is_recordable, known_method};
 use crate::http::middleware::observe::tell;
 use crate::http::request_id::RequestId;
 use crate::http::state::{HttpSettings, State};
@@ -194,6 +194,9 @@ impl Counting {
             let told = (status, Code::of_status(status).as_str());
             record_of(&count, told, (method, address), state, route);
         }
-        count.finish(status.as_u16(), address, || recordable(user_agent.as_ref()?, state))
+        count.finish(status.as_u16(), address, || {
+            let agent = user_agent.as_ref()?.to_str().ok()?;
+            is_recordable(agent, state).then_some(agent)
+        })
     }
 }

@@ -1,14 +1,15 @@
 //! Counting the request at hand by its answer, and what is kept of one that was refused or failed.
 
 use actix_web::ResponseError;
-use actix_web::dev::{RequestHead, ServiceResponse};
-use actix_web::http::header::{HeaderValue, USER_AGENT};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::USER_AGENT;
 use actix_web::http::{Method, StatusCode};
 
 use crate::gate::admission::PendingCount;
 use crate::gate::limiter::Standing;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
+use crate::http::fields::RequestFields;
 use crate::http::state::State;
 use crate::model::failed_request::FailedRequest;
 use crate::model::time::Moment;
@@ -42,7 +43,7 @@ pub(super) fn count(
     }
     let head = response.request().head();
     let address = client_address(head, &state.settings);
-    count.finish(status.as_u16(), address, || user_agent_of(head, state))
+    count.finish(status.as_u16(), address, || user_agent_of(head.headers(), state))
 }
 
 /// The code of the refusal when the credential, which was good at the request's head, had ended by
@@ -79,13 +80,13 @@ pub(in crate::http) fn known_method(method: &str) -> &'static str {
 
 /// A client's `User-Agent`, as it may be recorded.
 pub(in crate::http) fn user_agent_of<'a>(
-    request: &'a RequestHead,
+    fields: &'a impl RequestFields,
     state: &State,
 ) -> Option<&'a str> {
-    request.headers().get(USER_AGENT).and_then(|value| recordable(value, state))
+    fields.first(USER_AGENT).filter(|agent| is_recordable(agent, state))
 }
 
-/// A `User-Agent` as text, unless it holds what may be a secret: that must not be stored.
-pub(in crate::http) fn recordable<'a>(value: &'a HeaderValue, state: &State) -> Option<&'a str> {
-    value.to_str().ok().filter(|agent| !state.bitting.may_hold_secret(agent))
+/// Whether a `User-Agent` may be stored: it must not hold what may be a secret.
+pub(in crate::http) fn is_recordable(agent: &str, state: &State) -> bool {
+    !state.bitting.may_hold_secret(agent)
 }

@@ -28,6 +28,7 @@ use crate::http::authz::answer::KEY_ID;
 use crate::http::client_address::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::exchange::Exchange;
+use crate::http::fields::AnswerFields;
 use crate::http::pages;
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::state::{SharedState, State};
@@ -264,23 +265,27 @@ fn name(headers: &mut HeaderMap, id: &RequestId) {
     }
 }
 
+/// The headers of every answer, unless it `is_kept` and says itself for how long: `nosniff` keeps JSON
+/// from being taken for a page.
+pub(in crate::http) fn frame_data(fields: &mut impl AnswerFields, id: &RequestId, is_kept: bool) {
+    fields.put(&X_REQUEST_ID, id.as_bytes());
+    fields.put(&X_CONTENT_TYPE_OPTIONS, b"nosniff");
+    if !is_kept {
+        fields.put(&CACHE_CONTROL, b"no-store");
+    }
+}
+
 /// The headers every response has. What tells a browser how to treat a page is left out of the
-/// API's answers, and of what a proxy is told: `nosniff` keeps JSON from being taken for a page, and
-/// each header costs as much as finding a key. Appending is cheaper than inserting, which makes room for what it replaces.
+/// API's answers, and of what a proxy is told. Appending is cheaper than inserting, which makes room
+/// for what it replaces.
 pub(in crate::http) fn frame(headers: &mut HeaderMap, id: &RequestId, state: &State) {
-    let (mut is_no_page, mut says_what_to_keep) = (false, false);
+    let (mut is_no_page, mut is_kept) = (false, false);
     // One walk over the few there are costs less than looking two up.
     for (name, value) in headers.iter() {
         is_no_page |= name == CONTENT_TYPE && value == "application/json" || name == KEY_ID;
-        says_what_to_keep |= name == CACHE_CONTROL;
+        is_kept |= name == CACHE_CONTROL;
     }
-    if let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) {
-        headers.append(X_REQUEST_ID, id);
-    }
-    headers.append(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !says_what_to_keep {
-        headers.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    frame_data(headers, id, is_kept);
     if is_no_page {
         return;
     }

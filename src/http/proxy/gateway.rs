@@ -81,7 +81,7 @@ impl Gateway {
         payload: Payload,
     ) -> Result<HttpResponse, Problem> {
         refuse_what_is_no_exchange(request)?;
-        self.forwarder.forward(request, payload, &IdentityHeaders::NOBODY).await
+        self.forwarder.forward(request, payload, &IdentityHeaders::default()).await
     }
 
     /// Decides, forwards what is allowed, and counts the request by its answer.

@@ -72,7 +72,7 @@ impl Outgoing<'_> {
         set(&mut headers, HOST, self.host.as_bytes());
         set(&mut headers, X_REQUEST_ID, self.id.as_bytes());
         for (name, value) in IdentityHeaders::NAMES.into_iter().zip(self.holder.values()) {
-            set(&mut headers, HeaderName::from_static(name), &value);
+            set(&mut headers, HeaderName::from_static(name), value);
         }
         headers
     }

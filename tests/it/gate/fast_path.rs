@@ -5,19 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_service::IntoServiceFactory;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::web;
 use bitting::config::Options;
 use bitting::http::fast_path::FastPath;
 use bitting::model::secret::SecretKind;
 use serde_json::json;
 
-use crate::support::client::Client;
-use crate::support::front_door::{front_door, worker_state};
+use crate::support::front_door::worker_state;
 use crate::support::{Answer, TestDatabase, TestServer, on_both};
-
-/// What the application behind answers here, whatever it is asked.
-const TEAPOT: u16 = 418;
 
 on_both! {
     fn it_answers_the_ping_of_a_live_key_and_nothing_else(backend) {
@@ -29,44 +24,48 @@ on_both! {
         server.pass(std::time::Duration::from_secs(60));
         let (mistyped, made_up) = (live.mistyped(), server.made_up(SecretKind::ApiKey));
         let stopping = Arc::new(AtomicBool::new(false));
-        let (bitting, stop) = (server.bitting.clone(), stopping.clone());
-        let factory = move || {
-            let state = web::Data::new(worker_state(&bitting, &stop));
-            let teapot = App::new().default_service(web::to(HttpResponse::ImATeapot));
-            FastPath::before(teapot.into_factory(), state)
+        let fast = FastPath::new(web::Data::new(worker_state(&server.bitting, &stopping)));
+        let answers = |line: &str, headers: &[(&str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+            let head = format!("{line} HTTP/1.1\r\nHost: a\r\n{}\r\n", headers.collect::<String>());
+            let mut answer = Vec::new();
+            let answered = fast.answer(format!("{head}GET").as_bytes(), None, &mut answer);
+            assert!(answered.is_none_or(|length| length == head.len()));
+            let answered = answered.is_some();
+            assert_eq!(answered, answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+            assert_eq!(answered, !answer.is_empty());
+            answered
         };
-        let serve = move |listener| {
-            let server = HttpServer::new(factory).workers(1).disable_signals();
-            server.listen(listener).unwrap().run()
-        };
-        front_door(serve, |address| {
-            let client = Client::new(&format!("http://{address}"));
-            let bearer = format!("Bearer {}", live.secret);
-            let with = |name, value: &str| client.send("GET", "/v1/ping", &[(name, value)], None).status;
-            assert_eq!(with("authorization", &bearer), 200);
-            assert_eq!(with("x-api-key", &live.secret), 200);
-            for secret in [&revoked.secret, &expired.secret, &mistyped, &made_up, &server.admin] {
-                assert_eq!(with("authorization", &format!("Bearer {secret}")), TEAPOT);
-            }
-            assert_eq!(with("accept", "*/*"), TEAPOT);
-            let twice = [("authorization", &*bearer), ("x-api-key", &*live.secret)];
-            assert_eq!(client.send("GET", "/v1/ping", &twice, None).status, TEAPOT);
-            for (method, path) in [
-                ("HEAD", "/v1/ping"),
-                ("POST", "/v1/ping"),
-                ("OPTIONS", "/v1/ping"),
-                ("GET", "/v1/ping?"),
-                ("GET", "/v1/ping?x=1"),
-                ("GET", "/v1/ping/"),
-                ("GET", "/v1/%70ing"),
-                ("GET", "/v1/calls"),
-            ] {
-                let answer = client.with_key(&live.secret, method, path, None);
-                assert_eq!(answer.status, TEAPOT, "{method} {path}");
-            }
-            stopping.store(true, Ordering::SeqCst);
-            assert_eq!(with("authorization", &bearer), TEAPOT, "the application ends connections");
-        });
+        let bearer = format!("Bearer {}", live.secret);
+        let with = |name, value: &str| answers("GET /v1/ping", &[(name, value)]);
+        assert!(with("Authorization", &bearer));
+        assert!(with("x-api-key", &live.secret));
+        for secret in [&revoked.secret, &expired.secret, &mistyped, &made_up, &server.admin] {
+            assert!(!with("authorization", &format!("Bearer {secret}")));
+        }
+        assert!(!with("accept", "*/*"));
+        let twice = [("authorization", &*bearer), ("x-api-key", &*live.secret)];
+        assert!(!answers("GET /v1/ping", &twice));
+        for line in [
+            "HEAD /v1/ping",
+            "POST /v1/ping",
+            "OPTIONS /v1/ping",
+            "GET /v1/ping?",
+            "GET /v1/ping?x=1",
+            "GET /v1/ping/",
+            "GET /v1/%70ing",
+            "GET http://a/v1/ping",
+            "GET /v1/calls",
+        ] {
+            assert!(!answers(line, &[("authorization", &bearer)]), "{line}");
+        }
+        for (name, value) in [("connection", "close"), ("content-length", "5"), ("expect", "100-continue")] {
+            assert!(!answers("GET /v1/ping", &[("authorization", &bearer), (name, value)]), "{name}");
+        }
+        stopping.store(true, Ordering::SeqCst);
+        assert!(!with("authorization", &bearer), "the application ends connections");
+        drop(fast);
+        server.db_flush();
         assert_eq!(server.total(&live), 2);
         assert_eq!(server.total(&revoked) + server.total(&expired), 0, "the application counts them");
     }

@@ -183,10 +183,13 @@ fn every_head_of_a_connection_has_its_time() {
         for begun in ["G", "GET /v1/ping HTTP/1.1\r\nHost: test\r\n", "\r\n"] {
             let mut stream = answered();
             stream.write_all(begun.as_bytes()).unwrap();
-            assert_eq!(rest(stream), "", "{first}{begun}");
+            let told = rest(stream);
             let mut stream = answered();
             stream.write_all(begun.as_bytes()).unwrap();
-            assert_eq!(rest_while_sending(stream, "x"), "", "{first}{begun}");
+            for told in [told, rest_while_sending(stream, "x")] {
+                assert_eq!(raw::status(&told), 408, "{first}{begun}");
+                assert_eq!(told.matches("HTTP/1.1 ").count(), 1, "{first}{begun}{told}");
+            }
         }
     }
     // Whoever has begun nothing may take its time.

@@ -6,6 +6,7 @@ mod demo;
 pub mod faults;
 mod forwarded;
 mod greeting;
+mod idle_connections;
 mod metrics;
 mod pipelining;
 mod settings;
