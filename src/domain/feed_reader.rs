@@ -156,6 +156,7 @@ impl Bitting {
             self.feed.turn_to(Some(read.bookmark), asked, self.time.uptime());
             replaced
         });
+        self.gate.index.limiter.doubt();
         self.set_backs.note(SetBack::of(&replaced, requests, now));
         Ok(read.position)
     }

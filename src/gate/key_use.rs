@@ -345,12 +345,18 @@ impl KeyUse {
 
     /// Learns how many requests the database holds of a window, whoever accepted them: what others
     /// have accepted since the last time is taken from what is left.
-    pub(super) fn learn(&self, limits: &KeyLimits, window: &Window, total: i64, now: i64) {
+    pub(super) fn learn(
+        &self,
+        limits: &KeyLimits,
+        window: &Window,
+        total: i64,
+        (quiet_until, now): (Option<i64>, i64),
+    ) {
         let mut reading = self.reading.lock();
         reading.turn_to(window);
         let more = total - reading.own - reading.others;
         reading.others += more;
-        let since = reading.at.replace(now);
+        let since = reading.at.replace(now).map(|at| at.max(quiet_until.unwrap_or(at)));
         let all = reading.others;
         drop(reading);
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {

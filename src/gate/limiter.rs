@@ -64,10 +64,25 @@ pub struct Limiter {
 /// Which keys the database is to be asked about.
 #[derive(Default)]
 struct Due {
-    /// Those with a quota that is new here.
+    /// Those with a quota that is new here, and those that were not used here for a while.
     new: HashSet<u32>,
     /// Those that were used here, with the uptime of their last use.
-    warm: HashMap<u32, i64>,
+    warm: foldhash::HashMap<u32, i64>,
+    /// Up to which uptime nobody else had written anything about those that are warm and not new.
+    quiet_until: i64,
+    /// Whether what was learnt may hold no longer.
+    in_doubt: bool,
+}
+
+/// A key that the database is to be asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct DueKey {
+    /// The key.
+    pub number: KeyNumber,
+    /// The time that it is asked about.
+    pub window: Window,
+    /// Up to which uptime nobody else had used it, as far as that is known.
+    quiet_until: Option<i64>,
 }
 
 /// Row numbers follow each other, and the table wants hashes that do not.
@@ -208,11 +223,14 @@ impl Limiter {
         if self.uses.is_empty() {
             return;
         }
+        let mut due = self.due.lock();
         for count in counts {
             let Some(used) = self.find(count.key.0) else { continue };
             let current = LimitsNumber(used.current.load(Ordering::Relaxed));
-            if self.account(count.key, current).is_some() {
-                self.due.lock().warm.insert(count.key.0, uptime);
+            if self.account(count.key, current).is_some()
+                && due.warm.insert(count.key.0, uptime).is_none()
+            {
+                due.new.insert(count.key.0);
             }
             if count.cell.is_accepted() {
                 let quota = self.limits(current).and_then(|limits| limits.quota);
@@ -221,26 +239,44 @@ impl Limiter {
         }
     }
 
-    /// The keys that the database is to be asked about, with the time it is to be asked about: those
-    /// whose limits are new here, and those that were used a short while ago.
-    pub fn due(&self, now: Now) -> Vec<(KeyNumber, Window)> {
+    /// Whether there is any key that the database may have to be asked about.
+    pub fn is_used(&self, now: Now) -> bool {
         let mut due = self.due.lock();
         due.warm.retain(|_, used_at| now.uptime - *used_at < WARM);
-        let keys: HashSet<u32> = due.new.iter().chain(due.warm.keys()).copied().collect();
+        !due.new.is_empty() || !due.warm.is_empty()
+    }
+
+    /// The keys that the database is to be asked about: those whose limits are new here, and, if others
+    /// have written since they were last asked about, those that were used a short while ago.
+    pub fn due(&self, now: Now, others_have_written: bool) -> Vec<DueKey> {
+        let mut due = self.due.lock();
+        let all = std::mem::take(&mut due.in_doubt) || others_have_written;
+        let warm = due.warm.keys().filter(|key| all && !due.new.contains(key));
+        let warm: Vec<_> = warm.map(|key| (*key, Some(due.quiet_until))).collect();
+        let keys: Vec<_> = due.new.iter().map(|key| (*key, None)).chain(warm).collect();
+        if !all {
+            due.quiet_until = now.uptime;
+        }
         drop(due);
-        let window = |key| {
+        let due_key = |(key, quiet_until)| {
             let (_, limits) = self.counted(key)?;
-            Some((KeyNumber(key), Window::of(limits.quota, now.moment)))
+            let window = Window::of(limits.quota, now.moment);
+            Some(DueKey { number: KeyNumber(key), window, quiet_until })
         };
-        keys.into_iter().filter_map(window).collect()
+        keys.into_iter().filter_map(due_key).collect()
     }
 
     /// Learns how many requests of a key the database holds, whoever accepted them.
-    pub fn learn(&self, key: KeyNumber, window: &Window, total: i64, uptime: i64) {
-        if let Some((used, limits)) = self.counted(key.0) {
-            used.learn(limits, window, total, uptime);
+    pub fn learn(&self, key: &DueKey, total: i64, uptime: i64) {
+        if let Some((used, limits)) = self.counted(key.number.0) {
+            used.learn(limits, &key.window, total, (key.quiet_until, uptime));
         }
-        self.due.lock().new.remove(&key.0);
+        self.due.lock().new.remove(&key.number.0);
+    }
+
+    /// Has the database asked about all keys once more, since it may hold less than it did.
+    pub fn doubt(&self) {
+        self.due.lock().in_doubt = true;
     }
 }
 
@@ -256,4 +292,43 @@ fn policy(limits: &KeyLimits) -> String {
         let _ = write!(text, "{separator}\"quota\";q={}{window}", quota.requests);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::limits::{RateLimit, RatePeriod};
+    use crate::model::scope::Access;
+    use crate::model::usage::{Cell, Minute, Outcome};
+
+    #[test]
+    fn the_database_is_asked_once_about_a_key_that_nobody_else_uses() {
+        let (limiter, key) = (Limiter::default(), KeyNumber(7));
+        let per_second = RateLimit { requests: 10, per: RatePeriod::Second };
+        let limits = KeyLimits { rate_limit: Some(per_second), ..KeyLimits::default() };
+        limiter.watch(key.0, limiter.intern(&limits));
+        let at = |uptime| Now { moment: Moment::default(), uptime };
+        let cell = Cell::new(None, Access::Read, Outcome::Ok);
+        let count = Count { key, minute: Minute(0), cell, n: 1, last_at: 0 };
+        let asked = |now, others_have_written| {
+            let due = limiter.due(now, others_have_written);
+            due.iter().for_each(|key| limiter.learn(key, 1, now.uptime));
+            due.iter().map(|key| (key.number, key.quiet_until)).collect::<Vec<_>>()
+        };
+        assert!(!limiter.is_used(at(0)) && asked(at(0), true).is_empty());
+        limiter.note_written(&[count], 1);
+        assert!(limiter.is_used(at(1)));
+        assert_eq!(asked(at(1), false), [(key, None)]);
+        assert_eq!(asked(at(2), false), []);
+        assert_eq!(asked(at(3), true), [(key, Some(2))]);
+        assert_eq!(asked(at(4), false), []);
+        limiter.doubt();
+        assert_eq!(asked(at(5), false), [(key, Some(4))]);
+        assert_eq!(asked(at(6), false), []);
+        // What was not used here for a while is not kept up with.
+        let later = at(WARM + 1);
+        assert!(!limiter.is_used(later) && asked(later, true).is_empty());
+        limiter.note_written(&[count], later.uptime);
+        assert_eq!(asked(later, true), [(key, None)]);
+    }
 }

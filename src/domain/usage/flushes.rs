@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use chrono::NaiveDate;
 use parking_lot::{Mutex, MutexGuard};
+
+use crate::store::usage::OthersMarks;
 
 /// How writing the counts has gone so far, for readiness and metrics.
 #[derive(Debug, Default)]
@@ -13,17 +16,20 @@ pub struct Flushes {
     /// How many counters were written to the journal since it was last folded.
     pub(super) journaled: AtomicUsize,
     /// Held while counts are written, or while what is written is read for the limits: what is this
-    /// server's own must be known to be.
-    turn: Mutex<()>,
+    /// server's own must be known to be. It knows what others had written when that was last read.
+    turn: Mutex<Option<WrittenByOthers>>,
     /// Whether the last write failed.
     pub(super) failing: AtomicBool,
     /// Whether this user may not write the database's file any longer.
     pub(super) denied: AtomicBool,
 }
 
+/// What other servers had written, as of some day: limits begin anew with one.
+pub(super) type WrittenByOthers = (OthersMarks, NaiveDate);
+
 impl Flushes {
     /// Lets one thread write counts or read them for the limits.
-    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<WrittenByOthers>> {
         self.turn.lock()
     }
 

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use crate::domain::Bitting;
 use crate::gate::caller::KeyCaller;
-use crate::gate::key_use::{Remaining, Window};
+use crate::gate::key_use::Remaining;
+use crate::gate::limiter::DueKey;
 use crate::gate::row_numbers::Table;
 use crate::model::key::{ApiKey, KeyNumber};
 use crate::model::limits::KeyLimits;
 use crate::model::usage::{Hour, Windows};
 use crate::store;
-use crate::store::usage::accepted;
+use crate::store::usage::{accepted, others_marks};
 
 /// Keys asked about with one statement.
 const KEYS_PER_READ: usize = 500;
@@ -34,34 +35,44 @@ impl Bitting {
         }
     }
 
-    /// Reads how much of their limits the keys have used that were used here a short while ago, or
-    /// have new limits. Nothing is asked when there are none.
+    /// Reads how much of their limits the keys have used that have new limits, or were used here a
+    /// short while ago and may have been used elsewhere. Nothing is asked when there are none.
     pub fn share_limits(&self) -> store::Result<()> {
-        let _one_at_a_time = self.flushes.lock();
+        let mut last = self.flushes.lock();
         let limiter = &self.gate.index.limiter;
         let now = self.gate.both_clocks(self.time.believed());
-        let mut by_start: BTreeMap<Hour, Vec<(KeyNumber, Window)>> = BTreeMap::new();
-        for (key, window) in limiter.due(now) {
+        if !limiter.is_used(now) {
+            return Ok(());
+        }
+        let process = self.meter.process();
+        let marks = self.background.read(|connection| others_marks(connection, process))?;
+        let written = (marks, now.moment.date_naive());
+        // Until all of it is read, it counts as not read.
+        let others_have_written = last.take().as_ref() != Some(&written);
+        let mut by_start: BTreeMap<Hour, Vec<DueKey>> = BTreeMap::new();
+        for key in limiter.due(now, others_have_written) {
             // A stand-in is held to its limits by this server alone.
-            if self.gate.index.numbers.row(Table::Keys, key.0) == Some(key.0) {
-                by_start.entry(window.first_hour()).or_default().push((key, window));
+            let number = key.number.0;
+            if self.gate.index.numbers.row(Table::Keys, number) == Some(number) {
+                by_start.entry(key.window.first_hour()).or_default().push(key);
             }
         }
         let windows = Windows::ending(now.moment);
         for (start, keys) in by_start {
             for some in keys.chunks(KEYS_PER_READ) {
-                let numbers: Vec<KeyNumber> = some.iter().map(|(key, _)| *key).collect();
+                let numbers: Vec<KeyNumber> = some.iter().map(|key| key.number).collect();
                 let totals = self.background.snapshot(|connection| {
                     accepted::accepted_since(connection, &numbers, start, &windows)
                 })?;
                 // Of a day that is over by now, nothing is learnt.
                 let now = self.gate.both_clocks(self.time.believed());
-                for (key, window) in some.iter().filter(|(_, window)| window.holds(now.moment)) {
-                    let total = totals.get(key).copied().unwrap_or_default();
-                    limiter.learn(*key, window, total, now.uptime);
+                for key in some.iter().filter(|key| key.window.holds(now.moment)) {
+                    let total = totals.get(&key.number).copied().unwrap_or_default();
+                    limiter.learn(key, total, now.uptime);
                 }
             }
         }
+        *last = Some(written);
         Ok(())
     }
 }

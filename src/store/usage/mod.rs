@@ -158,6 +158,17 @@ pub fn raise_mark(
     Ok(raised > 0)
 }
 
+/// The marks of other processes, with their names.
+pub type OthersMarks = Vec<(String, i64)>;
+
+/// Reads how far other processes have written.
+pub fn others_marks(connection: &mut AnyConnection, process: &str) -> Result<OthersMarks> {
+    let others = usage_marks::table.filter(usage_marks::process.ne(process));
+    let marks = others.select((usage_marks::process, usage_marks::sequence));
+    let marks = marks.order(usage_marks::process);
+    Ok(on_either!(connection => marks.load(connection)?))
+}
+
 /// Drops the marks of processes that have written nothing since `before`.
 pub fn forget_marks(connection: &mut AnyConnection, before: Moment) -> Result<()> {
     diesel::delete(usage_marks::table.filter(usage_marks::at.lt(before.naive_utc())))

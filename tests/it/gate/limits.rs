@@ -173,6 +173,39 @@ on_both! {
 }
 
 on_both! {
+    fn what_others_use_after_a_quiet_while_is_taken_as_of_then(backend) {
+        let database = Arc::new(TestDatabase::migrated(backend));
+        let clock = Arc::new(ManualClock::at(start_of_time()));
+        let options = || Options { usage_flush: Some("10s".into()), ..Options::default() };
+        let start = || TestServer::with_clock(database.clone(), options(), clock.clone());
+        let servers = [start(), start()];
+        let key = servers[0].key_with("calls:read", json!({"rate_limit": "60/minute"}));
+        let exchange = || {
+            servers.iter().for_each(|server| server.bitting.read_feed().unwrap());
+            servers.iter().for_each(TestServer::db_flush);
+            servers.iter().for_each(|server| server.bitting.share_limits().unwrap());
+        };
+        exchange();
+        for server in &servers {
+            assert_eq!(accepted(server, &key, 1), 1);
+        }
+        exchange();
+        // One of them goes on alone.
+        for _ in 0..10 {
+            clock.pass(Duration::from_secs(6));
+            exchange();
+            assert_eq!(accepted(&servers[0], &key, 1), 1);
+        }
+        clock.pass(Duration::from_secs(6));
+        exchange();
+        assert_eq!(accepted(&servers[1], &key, 30), 30);
+        exchange();
+        let left = told(&get(&servers[0], &key, "/v1/ping")).1.to_owned();
+        assert!(left.starts_with("\"rate\";r=29;"), "30 of 60 are left, but for this request: {left}");
+    }
+}
+
+on_both! {
     fn a_change_holds_on_every_server_at_once(backend) {
         let server = TestServer::start(backend);
         let key = server.key_with("calls:read", json!({"rate_limit": "2/hour"}));
