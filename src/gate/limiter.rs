@@ -83,6 +83,8 @@ pub struct DueKey {
     pub window: Window,
     /// Up to which uptime nobody else had used it, as far as that is known.
     quiet_until: Option<i64>,
+    /// Its limits when it was due.
+    limits: LimitsNumber,
 }
 
 /// Row numbers follow each other, and the table wants hashes that do not.
@@ -250,6 +252,7 @@ impl Limiter {
     /// have written since they were last asked about, those that were used a short while ago.
     pub fn due(&self, now: Now, others_have_written: bool) -> Vec<DueKey> {
         let mut due = self.due.lock();
+        due.new.retain(|key| self.counted(*key).is_some());
         let all = std::mem::take(&mut due.in_doubt) || others_have_written;
         let warm = due.warm.keys().filter(|key| all && !due.new.contains(key));
         let warm: Vec<_> = warm.map(|key| (*key, Some(due.quiet_until))).collect();
@@ -259,9 +262,11 @@ impl Limiter {
         }
         drop(due);
         let due_key = |(key, quiet_until)| {
-            let (_, limits) = self.counted(key)?;
-            let window = Window::of(limits.quota, now.moment);
-            Some(DueKey { number: KeyNumber(key), window, quiet_until })
+            let number = KeyNumber(key);
+            let limits = LimitsNumber(self.find(key)?.current.load(Ordering::Relaxed));
+            let (_, KeyLimits { quota, .. }) = self.account(number, limits)?;
+            let window = Window::of(*quota, now.moment);
+            Some(DueKey { number, window, quiet_until, limits })
         };
         keys.into_iter().filter_map(due_key).collect()
     }
@@ -270,8 +275,10 @@ impl Limiter {
     pub fn learn(&self, key: &DueKey, total: i64, uptime: i64) {
         if let Some((used, limits)) = self.counted(key.number.0) {
             used.learn(limits, &key.window, total, (key.quiet_until, uptime));
+            if used.current.load(Ordering::Relaxed) == key.limits.0 {
+                self.due.lock().new.remove(&key.number.0);
+            }
         }
-        self.due.lock().new.remove(&key.number.0);
     }
 
     /// Has the database asked about all keys once more, since it may hold less than it did.

@@ -210,8 +210,7 @@ impl Exchange {
         }
     }
 
-    /// Wakes the connection's task, if it sleeps.
-    pub fn wake(&self) {
+    fn wake(&self) {
         if let Some(task) = &*self.task.borrow() {
             task.wake_by_ref();
         }
@@ -224,7 +223,7 @@ impl Exchange {
     }
 
     /// Whether an answer has said that it is the last one.
-    pub(super) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.ended.get()
     }
 

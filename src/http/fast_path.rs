@@ -63,6 +63,11 @@ impl FastPath {
         Self { measures: Measures { ping, doors }, dates: Dates::default(), state }
     }
 
+    /// Whether the server is stopping, so that nothing is answered here.
+    pub fn is_stopping(&self) -> bool {
+        self.state.stopping.load(Ordering::Relaxed)
+    }
+
     /// Writes the answer to the request that these bytes begin with, which have come from this address,
     /// and counts the request; says how many of the bytes it is. Or does neither.
     pub fn answer(
@@ -76,7 +81,7 @@ impl FastPath {
         }
         let state = self.state.get_ref();
         // What is to be logged is known further on, and so is how a connection is ended.
-        if state.stopping.load(Ordering::Relaxed) || are_logged() {
+        if self.is_stopping() || are_logged() {
             return None;
         }
         let mut room = room();

@@ -140,7 +140,8 @@ impl<S: Stream> Connection<S> {
         loop {
             // An error is met again by whoever reads or writes next.
             let is_sent = ready!(self.send_rest(context)).is_ok();
-            if !is_sent || self.others.is_stopping() || self.is_late(context) {
+            let is_over = fast_path.is_stopping() || self.exchange.is_closing();
+            if !is_sent || is_over || self.is_late(context) {
                 return Poll::Ready(());
             }
             let mut buffer = ReadBuf::uninit(&mut space);
@@ -179,9 +180,9 @@ impl<S: Stream> Connection<S> {
     fn answer_at_once(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let Some(fast_path) = &self.fast_path else { return false };
         let head = &buffer.filled()[before..];
-        if !self.exchange.ahead().is_whole()
-            || fast_path.answer(head, self.peer, &mut self.unsent).is_none()
-        {
+        // Behind an upgrade, actix reads on, whatever that is.
+        let is_head = self.exchange.ahead().is_whole() && !self.exchange.has_ended();
+        if !is_head || fast_path.answer(head, self.peer, &mut self.unsent).is_none() {
             return false;
         }
         buffer.set_filled(before);

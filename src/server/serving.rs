@@ -3,8 +3,10 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
@@ -72,12 +74,9 @@ impl Serving {
         S::Service: 'static,
     {
         let stop = self.stop.clone();
-        let others = WorkerConnections::of_this_worker(
-            self.watched.clone(),
-            self.patience,
-            self.most,
-            stop.clone(),
-        );
+        let stop_of_connections = self.stop.clone();
+        let others =
+            WorkerConnections::of_this_worker(self.watched.clone(), self.patience, self.most);
         let fast_path = fast_path.map(Rc::new);
         // What clients are waited for is known to the connection alone: actix does not see what the
         // fast path answers.
@@ -95,15 +94,22 @@ impl Serving {
             })
             .finish(map_config(application, |()| AppConfig::default()));
         let admit = fn_service(move |stream: T| {
+            let stop = stop_of_connections.clone();
             let admitted = stream.peer().map(|client| {
                 let address = client.map(|client| client.ip());
                 let connection =
                     Connection::new(stream, address, fast_path.clone(), others.clone());
                 (connection, Protocol::Http1, client)
             });
-            async {
+            async move {
                 let (mut connection, protocol, client) = admitted.map_err(DispatchError::Io)?;
-                poll_fn(|context| connection.poll_needed(context)).await;
+                // Once it has been asked, it wakes this task; the connection knows then.
+                let mut stopped = Some(pin!(stop.notified()));
+                poll_fn(|context| match stopped.take().map(|stopped| stopped.poll(context)) {
+                    Some(Poll::Ready(())) => Poll::Ready(()),
+                    Some(Poll::Pending) | None => connection.poll_needed(context),
+                })
+                .await;
                 Ok((connection, protocol, client))
             }
         });

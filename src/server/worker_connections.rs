@@ -7,7 +7,6 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_server::GracefulShutdownSignal;
 use actix_web::rt;
 use tokio::time::{Instant, sleep};
 
@@ -27,8 +26,6 @@ pub(super) struct WorkerConnections {
     patience: Patience,
     most: usize,
     count: Cell<usize>,
-    /// Whether the server is stopping.
-    stopping: Cell<bool>,
     /// How many of them are about to end to make room, and since when the last one is.
     leaving: Cell<usize>,
     left_at: Cell<Option<Instant>>,
@@ -49,7 +46,6 @@ impl WorkerConnections {
         watched: Option<Arc<HttpSettings>>,
         patience: Patience,
         most: usize,
-        stop: GracefulShutdownSignal,
     ) -> Rc<Self> {
         let new = || {
             Rc::new(Self {
@@ -57,7 +53,6 @@ impl WorkerConnections {
                 patience,
                 most,
                 count: Cell::new(0),
-                stopping: Cell::new(false),
                 leaving: Cell::new(0),
                 left_at: Cell::new(None),
                 stuck_at: Cell::new(None),
@@ -68,29 +63,10 @@ impl WorkerConnections {
         WORKER.with_borrow_mut(|worker| {
             worker.upgrade().unwrap_or_else(|| {
                 let connections = new();
-                connections.tell_of(stop);
                 *worker = Rc::downgrade(&connections);
                 connections
             })
         })
-    }
-
-    /// Whether the server is stopping.
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.get()
-    }
-
-    /// Lets every connection know when the server stops.
-    fn tell_of(self: &Rc<Self>, stop: GracefulShutdownSignal) {
-        let connections = Rc::downgrade(self);
-        rt::spawn(async move {
-            stop.notified().await;
-            if let Some(connections) = connections.upgrade() {
-                connections.stopping.set(true);
-                let exchanges = connections.exchanges.borrow();
-                exchanges.iter().filter_map(Weak::upgrade).for_each(|exchange| exchange.wake());
-            }
-        });
     }
 
     /// Makes a place for a new connection; if all are taken, another one is asked to leave.

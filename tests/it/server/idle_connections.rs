@@ -32,6 +32,25 @@ fn a_connection_on_which_nothing_is_asked_ends_and_one_that_is_used_does_not() {
     }
 }
 
+/// Whose last answer and whose end come in the same moment.
+#[test]
+fn no_connection_outlives_its_deadline() {
+    let idle = Duration::from_millis(3);
+    let server = start(Backend::Sqlite, Patience { idle, ..Patience::default() });
+    let ping = head("GET", "/v1/ping", &server.key("calls:read").secret, "X: y");
+    for _ in 0..200 {
+        let mut stream = connect(server.address);
+        let mut answer = [0; 1024];
+        for _ in 0..100 {
+            let is_open = stream.write_all(ping.as_bytes()).is_ok();
+            if !is_open || !stream.read(&mut answer).is_ok_and(|length| length > 0) {
+                break;
+            }
+        }
+        rest(stream);
+    }
+}
+
 #[test]
 fn who_never_begins_is_waited_for_as_long_as_for_a_head() {
     let headers = Duration::from_secs(1);
