@@ -241,7 +241,8 @@ impl Limiter {
         }
     }
 
-    /// Whether there is any key that the database may have to be asked about.
+    /// Whether there is any key that the database may have to be asked about, once those are forgotten
+    /// that were not used for a while.
     pub fn is_used(&self, now: Now) -> bool {
         let mut due = self.due.lock();
         due.warm.retain(|_, used_at| now.uptime - *used_at < WARM);

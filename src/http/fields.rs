@@ -29,7 +29,7 @@ impl RequestFields for HeaderMap {
 
 /// The header fields of an answer.
 pub trait AnswerFields {
-    /// Adds a field, to which no other with its name is known.
+    /// Adds a field; there is none with its name yet.
     fn put(&mut self, name: &HeaderName, value: &[u8]);
 }
 
@@ -42,7 +42,7 @@ impl AnswerFields for HeaderMap {
 }
 
 /// A value as text, if it is visible ASCII.
-pub(super) fn text(value: &[u8]) -> Option<&str> {
+fn text(value: &[u8]) -> Option<&str> {
     let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
     value.iter().all(is_visible).then(|| std::str::from_utf8(value).ok())?
 }

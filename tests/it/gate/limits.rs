@@ -131,13 +131,19 @@ on_both! {
     }
 }
 
+/// Two servers on one database, which exchange what they have counted when they are told to.
+fn two_servers(backend: Backend) -> (Arc<ManualClock>, [TestServer; 2]) {
+    let database = Arc::new(TestDatabase::migrated(backend));
+    let clock = Arc::new(ManualClock::at(start_of_time()));
+    let options = || Options { usage_flush: Some("10s".into()), ..Options::default() };
+    let start = || TestServer::with_clock(database.clone(), options(), clock.clone());
+    let servers = [start(), start()];
+    (clock, servers)
+}
+
 on_both! {
     fn a_rate_limit_is_for_all_servers_together(backend) {
-        let database = Arc::new(TestDatabase::migrated(backend));
-        let clock = Arc::new(ManualClock::at(start_of_time()));
-        let options = || Options { usage_flush: Some("10s".into()), ..Options::default() };
-        let start = || TestServer::with_clock(database.clone(), options(), clock.clone());
-        let servers = [start(), start()];
+        let (clock, servers) = two_servers(backend);
         let key = servers[0].key_with("calls:read", json!({"rate_limit": "100/hour"}));
         let exchange = || {
             servers.iter().for_each(TestServer::db_flush);
@@ -174,11 +180,7 @@ on_both! {
 
 on_both! {
     fn what_others_use_after_a_quiet_while_is_taken_as_of_then(backend) {
-        let database = Arc::new(TestDatabase::migrated(backend));
-        let clock = Arc::new(ManualClock::at(start_of_time()));
-        let options = || Options { usage_flush: Some("10s".into()), ..Options::default() };
-        let start = || TestServer::with_clock(database.clone(), options(), clock.clone());
-        let servers = [start(), start()];
+        let (clock, servers) = two_servers(backend);
         let key = servers[0].key_with("calls:read", json!({"rate_limit": "60/minute"}));
         let exchange = || {
             servers.iter().for_each(|server| server.bitting.read_feed().unwrap());
