@@ -98,7 +98,7 @@ impl FastPath {
         let told = verdict.ok().and_then(|caller| quick.tell(caller, state, &mut answer));
         if told.is_none() {
             count.discard();
-            answer.take_back();
+            answer.discard();
             return None;
         }
         state.note_accepted();

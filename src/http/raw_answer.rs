@@ -29,7 +29,7 @@ impl<'a> RawAnswer<'a> {
     }
 
     /// Leaves nothing of it.
-    pub(super) fn take_back(self) {
+    pub(super) fn discard(self) {
         self.bytes.truncate(self.start);
     }
 
