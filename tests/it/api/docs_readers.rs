@@ -20,7 +20,7 @@ fn the_quick_start_names_this_server() {
 fn signed_in(server: &TestServer, role: Value) -> Browser {
     server.db_user("first@example.com", json!({"role": "admin"}));
     server.db_user("ada@example.com", role);
-    Browser::signed_in(&server.client.base, "ada@example.com")
+    server.db_browser("ada@example.com")
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bitting::server;
-use jsonschema::Validator;
+use jsonschema::{Draft, Registry};
 use serde_json::{Map, Value, json};
 
 use crate::gate::feed::db_out_of_reach;
@@ -14,7 +14,14 @@ use crate::support::server::MadeKey;
 use crate::support::{Answer, Backend, TestServer, binary, eventually, on_both};
 
 /// The document, with the means to hold answers against it.
-struct Document(Value);
+struct Document {
+    value: Value,
+    /// It once more, prepared for finding schemas in it.
+    schemas: Registry<'static>,
+}
+
+/// Where it lies among schemas.
+const DOCUMENT: &str = "urn:bitting:openapi";
 
 /// One operation of it.
 struct Operation<'a> {
@@ -25,11 +32,13 @@ struct Operation<'a> {
 
 impl Document {
     fn of(server: &TestServer) -> Self {
-        Self(server.client.send("GET", "/openapi.json", &[], None).ok())
+        let value = server.client.send("GET", "/openapi.json", &[], None).ok();
+        let schemas = Registry::new().draft(Draft::Draft202012).add(DOCUMENT, value.clone());
+        Self { value, schemas: schemas.unwrap().prepare().unwrap() }
     }
 
     fn operations(&self) -> Vec<Operation<'_>> {
-        let paths = self.0["paths"].as_object().unwrap();
+        let paths = self.value["paths"].as_object().unwrap();
         let items = paths.iter().flat_map(|(path, item)| {
             item.as_object().unwrap().iter().map(move |(method, value)| Operation {
                 path,
@@ -40,17 +49,13 @@ impl Document {
         items.collect()
     }
 
-    /// A validator of the schema at a JSON pointer into the document.
-    fn validator(&self, pointer: &str) -> Validator {
-        let mut schema = self.0.pointer(pointer).unwrap().clone();
-        schema["components"] = self.0["components"].clone();
-        jsonschema::draft202012::new(&schema).unwrap()
-    }
-
     #[track_caller]
     fn check(&self, pointer: &str, instance: &Value) {
-        assert!(self.0.pointer(pointer).is_some(), "{pointer} is not in the document");
-        let validator = self.validator(pointer);
+        assert!(self.value.pointer(pointer).is_some(), "{pointer} is not in the document");
+        let fragment = pointer.replace('{', "%7B").replace('}', "%7D");
+        let schema = json!({"$ref": format!("{DOCUMENT}#{fragment}")});
+        let options = jsonschema::draft202012::options().with_registry(&self.schemas);
+        let validator = options.build(&schema).unwrap();
         let faults: Vec<String> = validator
             .iter_errors(instance)
             .map(|why| format!("{}: {why}", why.instance_path()))
@@ -67,11 +72,11 @@ impl Document {
             method.to_lowercase(),
             answer.status
         );
-        let described = self.0.pointer(&place);
+        let described = self.value.pointer(&place);
         let described = described.unwrap_or_else(|| panic!("{place} is not in it: {answer:#?}"));
         for (name, header) in described["headers"].as_object().unwrap() {
             let required = match header["$ref"].as_str() {
-                Some(reference) => &self.0.pointer(&reference[1..]).unwrap()["required"],
+                Some(reference) => &self.value.pointer(&reference[1..]).unwrap()["required"],
                 None => &header["required"],
             };
             let given = answer.headers.contains_key(name);
@@ -208,7 +213,8 @@ fn everything_in_it_is_named_described_and_has_an_example() {
                 assert!(!examples.is_empty(), "{place} has no example");
                 for example in examples.values() {
                     let reference = example["$ref"].as_str().map(|text| &text[1..]);
-                    let example = reference.map_or(example, |to| document.0.pointer(to).unwrap());
+                    let example =
+                        reference.map_or(example, |to| document.value.pointer(to).unwrap());
                     let schema = format!("{place}/content/{}/schema", escaped(media_type));
                     document.check(&schema, &example["value"]);
                 }
@@ -216,7 +222,7 @@ fn everything_in_it_is_named_described_and_has_an_example() {
         }
     }
     assert!(ids.len() > 10);
-    for (name, schema) in document.0["components"]["schemas"].as_object().unwrap() {
+    for (name, schema) in document.value["components"]["schemas"].as_object().unwrap() {
         for (member, property) in schema["properties"].as_object().into_iter().flatten() {
             let about = property["description"].as_str().unwrap_or_default();
             assert!(!about.is_empty(), "{name}.{member} has no description");

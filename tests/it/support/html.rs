@@ -1,12 +1,24 @@
 //! What is read of a page.
 
+use std::cell::RefCell;
+
 use scraper::{ElementRef, Html, Selector};
 
 use super::Answer;
 
+thread_local! {
+    /// The page that was read last: most are asked for several things.
+    static LAST: RefCell<(String, Html)> = RefCell::new((String::new(), Html::parse_document("")));
+}
+
 fn each<T>(answer: &Answer, selector: &str, read: impl Fn(ElementRef<'_>) -> Option<T>) -> Vec<T> {
-    let (page, selector) = (Html::parse_document(&answer.body), Selector::parse(selector).unwrap());
-    page.select(&selector).filter_map(read).collect()
+    let selector = Selector::parse(selector).unwrap();
+    LAST.with_borrow_mut(|(body, page)| {
+        if *body != answer.body {
+            (*body, *page) = (answer.body.clone(), Html::parse_document(&answer.body));
+        }
+        page.select(&selector).filter_map(read).collect()
+    })
 }
 
 /// The texts of all elements that match, each in one line: a space stands between their parts.
