@@ -7,7 +7,7 @@ use bitting::config::ConnectionOptions;
 use serde_json::{Value, json};
 
 use super::{Operator, db_add, handle, server};
-use crate::support::restore::{db_copy, db_save, db_set_back};
+use crate::support::restore::{db_save, db_set_back};
 use crate::support::vendors::callrail;
 use crate::support::{TestDatabase, on_both};
 
@@ -35,7 +35,7 @@ on_both! {
         let base = ["add", "crm", "--kind", "http", "--base-url", vendor.origin(), "--untested"];
         let auth = ["--auth", "header:X-Api-Key"];
         ours.connection(&[&base[..], &auth, &RULES].concat(), callrail::KEY).unwrap();
-        let copy: Arc<TestDatabase> = Arc::new(db_copy(&ours.database));
+        let copy: Arc<TestDatabase> = Arc::new(ours.database.db_copy());
 
         ours.connection(&["disable", "off"], "").unwrap();
         ours.connection(&["remove", "gone"], "").unwrap();

@@ -78,6 +78,7 @@ on_both! {
 
 on_both! {
     fn what_does_not_agree_is_found(backend) {
+        let used = used(backend);
         for (damage, name, words) in [
             ("DELETE FROM audit_events WHERE action = 'key.created'", "records", "one key.created event"),
             ("UPDATE audit_events SET action = 'key.revoked' WHERE action = 'key.created'", "records", "one key.revoked event"),
@@ -96,7 +97,7 @@ on_both! {
             ("UPDATE api_keys SET scopes = 'calls:fly'", "credentials", "calls:fly"),
             ("UPDATE bitting SET oldest_program = 99", "database", "newer Bitting"),
         ] {
-            let shell = used(backend);
+            let shell = Shell(used.0.db_copy());
             shell.0.db_execute(damage);
             finds(&shell, name, words);
         }

@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use crate::commands::cli::Shell;
 use crate::support::binary::command;
 use crate::support::browser::PASSWORD;
-use crate::support::restore::db_copy;
 use crate::support::server::MadeKey;
 use crate::support::{Backend, Browser, TestDatabase, TestServer, on_both};
 
@@ -78,10 +77,10 @@ on_both! {
         narrow(&server, &limited_key, json!({"rate_limit": "600/minute", "quota": "9/day"}));
         narrow(&server, &moved, json!({"allowed_networks": ["127.0.0.0/8"]}));
         let token = server.db_token(&json!({"name": "to be ended", "access": "read"}));
-        let old_session = Browser::signed_in(&server.client.base, "ada@example.com").session();
+        let old_session = server.db_browser("ada@example.com").session();
         let link = server.bitting.make_password_link(&command_line(), ada.id).unwrap().expose();
         let before = server.stop();
-        let backup = Arc::new(db_copy(&before));
+        let backup = Arc::new(before.db_copy());
 
         let server = on(&before);
         server.revoke(&revoked);
@@ -193,7 +192,7 @@ fn what_nobody_reads_is_done_all_the_same() {
     let server = TestServer::start(Backend::Sqlite);
     let keys: Vec<MadeKey> = (0..30).map(|_| server.key("calls:read")).collect();
     let before = server.stop();
-    let backup = db_copy(&before);
+    let backup = before.db_copy();
     let server = on(&before);
     keys.iter().for_each(|key| drop(server.revoke(key)));
     let before = server.stop();
@@ -211,7 +210,7 @@ on_both! {
         let server = TestServer::start(backend);
         let ada = server.db_user("ada@example.com", json!({}));
         let before = server.stop();
-        let backup = db_copy(&before);
+        let backup = before.db_copy();
         let server = on(&before);
         server.db_user("bo@example.com", json!({"role": "admin"}));
         server.bitting.disable_user(&command_line(), ada.id, None).unwrap();
@@ -236,7 +235,7 @@ on_both! {
         let ada = server.db_user("ada@example.com", json!({}));
         let bo = server.db_user("bo@example.com", json!({"role": "admin"}));
         let before = server.stop();
-        let backup = db_copy(&before);
+        let backup = before.db_copy();
         let server = on(&before);
         let password = Password::choose(OTHER, &ada.email).unwrap();
         server.bitting.set_password(&command_line(), ada.id, &password).unwrap();
@@ -254,7 +253,7 @@ on_both! {
         let other = Shell::new(backend);
         other.ok(&["migrate"]);
         let (own, other) = (TestDatabase::migrated(backend), &other.0);
-        let copy = db_copy(&own);
+        let copy = own.db_copy();
         let shell = Shell(own);
         shell.ok(&["revoke-as-in", &copy.url]);
         shell.refused(&["revoke-as-in", &other.url], 1, &["is another database", "from before"]);

@@ -84,11 +84,7 @@ static MIGRATED_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 static AS_MIGRATED: LazyLock<String> = LazyLock::new(|| {
     let mut model = TestDatabase::new(Backend::Postgres);
     model.db_migrate();
-    let (_, name) = model.url.rsplit_once('/').unwrap();
-    let version = model.db_number("SELECT current_setting('server_version_num')");
-    // Before PostgreSQL 15, copying its files is the only way.
-    let strategy = if version >= 150_000 { "STRATEGY file_copy" } else { "" };
-    let options = format!("TEMPLATE {name} {strategy}");
+    let options = model.as_template();
     // The copies are made of it until the last test has ended.
     std::mem::forget(model.on_server.take());
     options
@@ -140,6 +136,29 @@ impl TestDatabase {
         Self::on_server(&format!("TEMPLATE template0 {options}"))
     }
 
+    /// The options that make a copy on PostgreSQL, which copies no database that somebody has open.
+    fn as_template(&self) -> String {
+        let (_, name) = self.url.rsplit_once('/').unwrap();
+        let version = self.db_number("SELECT current_setting('server_version_num')");
+        *self.kept.lock().unwrap() = None;
+        // Before PostgreSQL 15, copying its files is the only way.
+        let strategy = if version >= 150_000 { "STRATEGY file_copy" } else { "" };
+        format!("TEMPLATE {name} {strategy}")
+    }
+
+    /// A copy of a database that nobody has open.
+    pub fn db_copy(&self) -> Self {
+        match self.backend {
+            Backend::Sqlite => {
+                let copy = Self::new(Backend::Sqlite);
+                let file = copy.folder().join("test.db");
+                self.db_execute(&format!("VACUUM INTO '{}'", file.display()));
+                copy
+            }
+            Backend::Postgres => Self::on_server(&self.as_template()),
+        }
+    }
+
     /// A database that is there already, or is about to be.
     pub fn at(backend: Backend, url: String) -> Self {
         Self::made(backend, url, tempfile::tempdir().unwrap(), None)
@@ -164,11 +183,6 @@ impl TestDatabase {
         let answer = ask(&mut connection);
         *self.kept.lock().unwrap() = Some(connection);
         answer
-    }
-
-    /// Ends the connection that is kept: PostgreSQL copies no database that somebody has open.
-    pub fn db_let_go(&self) {
-        *self.kept.lock().unwrap() = None;
     }
 
     /// Runs SQL beside the application, on a connection of its own.

@@ -58,23 +58,3 @@ pub fn db_set_back(database: &TestDatabase) {
         }
     }
 }
-
-/// A copy of a database that nobody has open.
-pub fn db_copy(database: &TestDatabase) -> TestDatabase {
-    match database.backend {
-        Backend::Sqlite => {
-            let copy = TestDatabase::new(Backend::Sqlite);
-            let file = copy.folder().join("test.db");
-            database.db_execute(&format!("VACUUM INTO '{}'", file.display()));
-            copy
-        }
-        Backend::Postgres => {
-            database.db_let_go();
-            let (server, name) = database.url.rsplit_once('/').unwrap();
-            let copy = TestDatabase::at(Backend::Postgres, format!("{server}/{name}_copy"));
-            TestDatabase::at(Backend::Postgres, format!("{server}/postgres"))
-                .db_execute(&format!("CREATE DATABASE {name}_copy TEMPLATE {name}"));
-            copy
-        }
-    }
-}
