@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{Cluster, send_to};
+use crate::support::ports::free_port;
 use crate::support::receivers::{Received, received, verify};
 use crate::support::server::{MadeKey, start_of_time};
 use crate::support::upstream::Upstream;
@@ -151,9 +152,7 @@ on_both! {
 
 on_both! {
     fn what_could_not_be_told_for_an_hour_arrives_once(backend) {
-        let gone = Upstream::start();
-        let address = gone.address;
-        drop(gone);
+        let address = ([127, 0, 0, 1], free_port()).into();
         let cluster = Cluster::start(backend, 2, send_to(address));
         for name in ["a", "b", "c"] {
             cluster.db_key(name, 20 * 24);
