@@ -6,7 +6,7 @@ use bitting::model::user::User;
 use serde_json::json;
 
 use crate::support::server::operator;
-use crate::support::{Backend, Browser, TestServer, on_both};
+use crate::support::{Backend, TestServer, on_both};
 
 fn db_keys_of(server: &TestServer, user: &User, many: usize) {
     let body = json!({"name": "theirs", "scopes": ["calls:read"]});
@@ -44,14 +44,14 @@ on_both! {
     fn a_user_with_many_keys_is_disabled_at_once_and_their_keys_in_steps(backend) {
         let server = TestServer::start(backend);
         let ada = server.db_user("ada@example.com", json!({}));
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = server.db_browser("ada@example.com");
         for (email, heir, action) in [
             ("bo@example.com", None, "key.revoked"),
             ("cy@example.com", Some(ada.id), "key.updated"),
         ] {
             let user = server.db_user(email, json!({"may_grant": ["calls:read"]}));
             db_keys_of(&server, &user, 230);
-            let session = Browser::signed_in(&server.client.base, email);
+            let session = server.db_browser(email);
             db_spoil_newest(&server, true);
             let failed = server.bitting.disable_user(&operator(), user.id, heir);
             let said = failed.unwrap_err().to_string();

@@ -18,7 +18,7 @@ const GOOD: [(&str, &str); 5] = [
 fn start(backend: Backend) -> (TestServer, Browser) {
     let server = TestServer::start(backend);
     server.db_user(ADMIN, json!({"role": "admin"}));
-    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    let browser = server.db_browser(ADMIN);
     (server, browser)
 }
 
@@ -99,7 +99,7 @@ on_both! {
     fn a_token_is_revoked_with_a_reason(backend) {
         let (server, admin) = start(backend);
         server.db_user("di@example.com", json!({"role": "auditor"}));
-        let auditor = Browser::signed_in(&server.client.base, "di@example.com");
+        let auditor = server.db_browser("di@example.com");
         let made = admin.submit("/tokens/new", "/tokens/new", &GOOD);
         let secret = text(&made, "#new-token");
         let read = auditor.get("/tokens");
@@ -159,7 +159,7 @@ on_both! {
         assert_eq!(texts(&found, "tbody .name"), ["CRM of customer 42"]);
         // A week later thirty of them have ended without any job having run.
         server.pass(std::time::Duration::from_secs(7 * 24 * 3600));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let ended = admin.get("/tokens/retired");
         assert_eq!(texts(&ended, ".tabs .count"), ["61", "30"]);
         assert_eq!(texts(&ended, "tbody tr").len(), 30);

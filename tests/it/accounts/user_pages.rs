@@ -16,7 +16,7 @@ const AUDITOR: &str = "di@example.com";
 fn start(backend: Backend) -> (TestServer, Browser) {
     let server = TestServer::start(backend);
     server.db_user(ADMIN, json!({"role": "admin"}));
-    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    let browser = server.db_browser(ADMIN);
     (server, browser)
 }
 
@@ -25,8 +25,8 @@ on_both! {
         let (server, admin) = start(backend);
         let member = server.db_user(MEMBER, json!({"may_grant": ["calls:read", "calls:write"]}));
         server.db_user(AUDITOR, json!({"role": "auditor"}));
-        let bo = Browser::signed_in(&server.client.base, MEMBER);
-        let auditor = Browser::signed_in(&server.client.base, AUDITOR);
+        let bo = server.db_browser(MEMBER);
+        let auditor = server.db_browser(AUDITOR);
         bo.submit("/keys/new", "/keys/new", &[("name", "x"), ("expires", "7d"), ("scope", "calls:read")]);
         let page = format!("/users/{}", member.id);
         for (path, admins, members, auditors) in [
@@ -98,7 +98,7 @@ on_both! {
         assert_eq!(bo.log_in(MEMBER, PASSWORD).status, 401);
         let (path, token) = (link.strip_prefix(&*server.client.base).unwrap(), link.rsplit('=').next().unwrap());
         bo.submit(path, "/password", &[("token", token), ("password", PASSWORD)]);
-        let bo = Browser::signed_in(&server.client.base, MEMBER);
+        let bo = server.db_browser(MEMBER);
         assert_eq!(attributes(&bo.get("/keys/new"), "input[name=scope]", "value"), ["calls:read"]);
     }
 }
@@ -219,7 +219,7 @@ on_both! {
         let heir = server.db_user("eve@example.com", json!({}));
         for (email, how) in [("bo1@example.com", "revoke"), ("bo2@example.com", "transfer")] {
             let user = server.db_user(email, json!({"may_grant": ["calls:read"]}));
-            let bo = Browser::signed_in(&server.client.base, email);
+            let bo = server.db_browser(email);
             let mut secrets = Vec::new();
             for name in ["one", "two"] {
                 let made = bo.submit("/keys/new", "/keys/new", &[("name", name), ("expires", "7d"), ("scope", "calls:read")]);
@@ -261,7 +261,7 @@ on_both! {
             assert_eq!(bo.log_in(email, PASSWORD).status, 303);
             assert_eq!(texts(&bo.get("/keys"), ".rows tbody tr").len(), 0);
         }
-        let eve = Browser::signed_in(&server.client.base, "eve@example.com");
+        let eve = server.db_browser("eve@example.com");
         assert_eq!(texts(&eve.get("/keys"), ".rows tbody tr").len(), 2);
     }
 }
@@ -271,7 +271,7 @@ fn admin_tokens_are_handed_to_administrators_alone() {
     let (server, admin) = start(Backend::Sqlite);
     let other = server.db_user("cy@example.com", json!({"role": "admin"}));
     server.db_user(MEMBER, json!({}));
-    let cy = Browser::signed_in(&server.client.base, "cy@example.com");
+    let cy = server.db_browser("cy@example.com");
     let fields = [("name", "CI"), ("access", "read"), ("expires", "7d"), ("bounds", "all")];
     assert_eq!(cy.submit("/tokens/new", "/tokens/new", &fields).status, 200);
     let asked = admin.get(&format!("/users/{}/disable", other.id));

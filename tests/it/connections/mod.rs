@@ -65,7 +65,7 @@ const ADMIN: &str = "ada@example.com";
 /// An administrator who has signed in to the pages.
 fn admin_of(server: &TestServer) -> Browser {
     server.db_user(ADMIN, json!({"role": "admin"}));
-    Browser::signed_in(&server.client.base, ADMIN)
+    server.db_browser(ADMIN)
 }
 
 fn handle() -> Handle {

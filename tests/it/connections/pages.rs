@@ -7,7 +7,7 @@ use super::{ADMIN, admin_of, db_add, key_now, operator, server};
 use crate::support::browser::form_token;
 use crate::support::html::{attributes, text, texts};
 use crate::support::vendors::{aircall, callrail};
-use crate::support::{Answer, Backend, Browser, on_both};
+use crate::support::{Answer, Backend, on_both};
 
 const CALLS: &str = "/via/calls/v3/a/ACC8154748ae6bd4e278a7cddd38a662f4f/calls.json";
 
@@ -91,7 +91,7 @@ on_both! {
         db_add(&server, &vendor);
         for (email, role) in [(ADMIN, "admin"), ("bo@example.com", "member"), ("di@example.com", "auditor")] {
             server.db_user(email, json!({"role": role}));
-            let browser = Browser::signed_in(&server.client.base, email);
+            let browser = server.db_browser(email);
             let manages = role == "admin";
             for (path, status) in [
                 ("/connections", 200),
@@ -188,7 +188,7 @@ on_both! {
         db_add(&server, &vendor);
         let user = server.db_user(ADMIN, json!({"role": "admin"}));
         server.db_user("eve@example.com", json!({"role": "member"}));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         assert!(text(&admin.get("/usage"), "#empty").contains("No requests"));
         let key = key_now(&server, "calls:read calls:read@calls");
         server.manage("PATCH", &format!("/v1/keys/{}", key.id), Some(&json!({"holder": user.email}))).ok();
@@ -231,7 +231,7 @@ on_both! {
         assert!(text(&nothing, "#empty").contains("No requests"));
         assert_eq!(attributes(&nothing, "#connection option[selected]", "value"), ["nobody"]);
         assert_eq!(admin.get("/usage?connection=NOBODY").status, 422);
-        let eve = Browser::signed_in(&server.client.base, "eve@example.com");
+        let eve = server.db_browser("eve@example.com");
         let others = eve.get("/usage?connection=calls");
         assert!(text(&others, "#empty").contains("No requests"), "{}", others.body);
     }
@@ -252,7 +252,7 @@ fn many_connections_are_listed_in_pages() {
         let credential = VendorCredential::parse(&fields, callrail::KEY).unwrap();
         server.bitting.add_connection(&operator(), new, &credential, true).unwrap();
     }
-    let admin = Browser::signed_in(&server.client.base, ADMIN);
+    let admin = server.db_browser(ADMIN);
     for (path, rows, place) in [
         ("/connections", 50, "1 to 50 of 60"),
         ("/connections?page=2", 10, "51 to 60 of 60"),

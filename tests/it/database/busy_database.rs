@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use crate::support::kinds::kinds;
-use crate::support::{Backend, Browser, SetAtEnd, TestServer, eventually, on_both};
+use crate::support::{Backend, SetAtEnd, TestServer, eventually, on_both, rounds};
 
 on_both! {
     fn a_key_that_searches_without_end_is_in_nobodys_way(backend) {
@@ -16,7 +16,7 @@ on_both! {
         let many = if backend == Backend::Sqlite { 60_000 } else { 200_000 };
         contacts.db_fill(&server.database, many);
         server.db_user("eva@example.com", json!({}));
-        let browser = Browser::signed_in(&server.client.base, "eva@example.com");
+        let browser = server.db_browser("eva@example.com");
         let (greedy, other) = (server.key("contacts:read"), server.key("contacts:read"));
         let (done, answers) = (AtomicBool::new(false), Mutex::new(Vec::new()));
         let search = |key| server.call(key, "GET", "/v1/contacts?q=zzzz", None);
@@ -31,7 +31,7 @@ on_both! {
             }
             let _end = SetAtEnd(&done);
             eventually("it searches", || server.bitting.database.pools()[0].in_use > 0);
-            for _ in 0..5 {
+            for _ in 0..rounds(5, 2) {
                 let made = server.key("calls:read");
                 server.revoke(&made);
                 server.manage("GET", "/v1/keys", None).expect(200, "");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{TEAM, server_on, server_with, team_alone};
 use crate::support::binary::{command, ended, run_ok};
 use crate::support::html;
-use crate::support::{Binary, Browser, TestServer, eventually, on_both};
+use crate::support::{Binary, TestServer, eventually, on_both};
 
 fn refused(folder: &Path, file: &str, arguments: &[&str]) -> String {
     std::fs::write(folder.join("bitting.toml"), file).unwrap();
@@ -182,7 +182,7 @@ on_both! {
         let beyond = json!({"name": "x", "scopes": ["orders:write"]});
         server.client.with_key(&token, "POST", "/v1/keys", Some(&beyond)).expect(403, "insufficient_scope");
         server.db_user("ada@example.com", json!({"role": "admin"}));
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = server.db_browser("ada@example.com");
         let form = browser.get("/keys/new").body;
         assert!(form.contains("orders:write") && form.contains("Orders and their lines"));
         assert!(!form.contains("reports:write") && !form.contains("calls"), "{form}");
@@ -229,7 +229,7 @@ on_both! {
         let shown = server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok();
         assert_eq!(shown["scopes"], json!(["calls:read", "orders:write"]));
         server.db_user("ada@example.com", json!({"role": "admin"}));
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = server.db_browser("ada@example.com");
         let page = browser.get(&format!("/keys/{}", key.id));
         let remarks = html::texts(&page, ".remark");
         assert!(remarks.iter().any(|remark| remark.contains("no longer a resource")), "{remarks:?}");

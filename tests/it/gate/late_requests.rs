@@ -271,7 +271,7 @@ on_both! {
         server.db_user("ada@example.com", json!({}));
         for (n, (how, end)) in endings.iter().enumerate() {
             let user = server.db_user(&format!("bo{n}@example.com"), json!({"role": "admin"}));
-            let browser = Browser::signed_in(&server.client.base, user.email.as_str());
+            let browser = server.db_browser(user.email.as_str());
             let held = hold_forms(&server, &browser, &format!("late{n}@example.com"));
             let before = db_made(&server);
             end(&server, &user, &browser);
@@ -291,7 +291,7 @@ on_both! {
         let server = TestServer::start(backend);
         server.db_user("ada@example.com", json!({}));
         let user = server.db_user("bo@example.com", json!({"role": "admin"}));
-        let browser = Browser::signed_in(&server.client.base, "bo@example.com");
+        let browser = server.db_browser("bo@example.com");
         let held = hold_forms(&server, &browser, "late@example.com");
         let change = UserChange { role: Some(Role::Auditor), may_grant: None };
         let before = db_made(&server);
@@ -312,8 +312,8 @@ on_both! {
         let bitting = &server.bitting;
         let key = server.key("calls:read").id.parse().unwrap();
         let token = bitting.list_tokens(&operator()).unwrap()[0].id;
-        let browser = Browser::signed_in(&server.client.base, "bo@example.com");
-        let other = Browser::signed_in(&server.client.base, "bo@example.com");
+        let browser = server.db_browser("bo@example.com");
+        let other = server.db_browser("bo@example.com");
         let sessions = bitting.session_table(bo.id, 1).unwrap().rows;
         let (session, other_session) = (sessions[1].id, sessions[0].id);
         let bo_now = bitting.find_user(&operator(), bo.id).unwrap();

@@ -81,7 +81,7 @@ on_both! {
         let key = server.key_with("calls:read", json!({"quota": "3/day"}));
         let ping = || server.call(&key, "GET", "/v1/ping", None);
         let guesser = Browser::new(&server.client.base);
-        let session = Browser::signed_in(&server.client.base, "ada@example.com");
+        let session = server.db_browser("ada@example.com");
         let set = |at: Moment| {
             server.clock.set_wall(at);
             server.bitting.time.tick();
@@ -116,7 +116,7 @@ on_both! {
         };
         server.clock.set_wall(start_of_time() + TimeDelta::days(20));
         server.bitting.time.tick();
-        let session = Browser::signed_in(&server.client.base, "ada@example.com");
+        let session = server.db_browser("ada@example.com");
         assert_eq!(session.get("/keys").status, 200);
         let link = server.bitting.make_password_link(&Principal::command_line("test"), ada.id).unwrap();
         server.bitting.user_of_password_link(&link).unwrap();
@@ -145,7 +145,7 @@ on_both! {
         let ahead = Arc::new(ManualClock::at(mended + TimeDelta::days(400)));
         let server = TestServer::with_clock(database, Options::default(), ahead);
         let meanwhile = server.key("calls:read");
-        let session = Browser::signed_in(&server.client.base, "ada@example.com");
+        let session = server.db_browser("ada@example.com");
         let guesser = Browser::new(&server.client.base);
         for _ in 0..12 {
             guesser.log_in("ada@example.com", "guess");

@@ -111,7 +111,7 @@ on_both! {
         let key = server.key("calls:read");
         let imported = "sk_live_0123456789abcdef0123456789abcdef";
         import(&server, imported);
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = server.db_browser("ada@example.com");
         let cut = &key.secret[..30];
         let mistyped = key.mistyped();
         let made_up = server.made_up(SecretKind::ApiKey);
@@ -150,13 +150,13 @@ on_both! {
         let own = server.key("calls:read");
         server.manage("PATCH", &format!("/v1/keys/{}", own.id), Some(&holder)).ok();
         for email in ["ada@example.com", "eve@example.com"] {
-            let browser = Browser::signed_in(&server.client.base, email);
+            let browser = server.db_browser(email);
             let pasted = format!(" {}\n", key.secret);
             let found = search(&browser, &[("q", &pasted), ("owner", ""), ("sort", "newest")]);
             let page = format!("/keys/{}", key.id);
             assert_eq!((found.status, found.header("location")), (303, page.as_str()), "{found:#?}");
         }
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = server.db_browser("ada@example.com");
         for (secret, why) in [(server.made_up(SecretKind::ApiKey), "another server"), (key.mistyped(), "checksum"), (key.secret[..30].to_owned(), "shorter")] {
             let answer = search(&admin, &[("q", &secret)]);
             assert_eq!(answer.status, 404, "{answer:#?}");
@@ -170,7 +170,7 @@ on_both! {
         assert_eq!(answer.header("location"), "/keys/retired?q=a");
 
         // A member finds their own, and of another's the answer is that of an unknown one.
-        let bob = Browser::signed_in(&server.client.base, "bob@example.com");
+        let bob = server.db_browser("bob@example.com");
         assert_eq!(search(&bob, &[("q", &own.secret)]).header("location"), format!("/keys/{}", own.id));
         let (theirs, nobodys) = (search(&bob, &[("q", &foreign.secret)]), search(&bob, &[("q", &server.made_up(SecretKind::ApiKey))]));
         assert_eq!((theirs.status, text(&theirs, "main")), (404, text(&nobodys, "main")));
@@ -190,7 +190,7 @@ on_both! {
         let key = server.key("calls:read");
         let imported = "sk_live_0123456789abcdef0123456789abcdef";
         import(&server, imported);
-        let admin = Browser::signed_in(&server.client.base, "ada@example.com");
+        let admin = server.db_browser("ada@example.com");
         let shell = Shell(TestDatabase::at(backend, server.database.url.clone()));
         let page = format!("/keys/{}", key.id);
         for secret in [key.secret.as_str(), imported] {

@@ -5,7 +5,7 @@ use bitting::http::endpoint::Guard;
 use bitting::server::endpoints;
 use serde_json::json;
 
-use crate::support::{Browser, TestServer, on_both};
+use crate::support::{TestServer, on_both};
 
 const MEMBER: &str = "bob@example.com";
 
@@ -26,7 +26,7 @@ on_both! {
         server.manage("POST", &format!("/v1/keys/{}/revoke", ended.id), Some(&reason)).ok();
         let display = server.manage("GET", &format!("/v1/keys/{}", foreign.id), None).ok();
         let display = display["display"].as_str().unwrap();
-        let member = Browser::signed_in(&server.client.base, MEMBER);
+        let member = server.db_browser(MEMBER);
 
         let mut tried = 0;
         for endpoint in endpoints(true) {

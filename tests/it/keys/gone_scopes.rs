@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::commands::cli::Shell;
 use crate::doors::{TEAM, server_on, server_with};
 use crate::support::html::{text, texts};
-use crate::support::{Browser, TestDatabase, on_both};
+use crate::support::{TestDatabase, on_both};
 
 on_both! {
     fn they_are_shown_as_gone_and_their_keys_are_found(backend) {
@@ -20,7 +20,7 @@ on_both! {
         assert_eq!(server.manage("GET", &here, None).ok()["gone_scopes"], json!(["orders:read"]));
         assert_eq!(server.call(&key, "GET", "/v1/whoami", None).ok()["gone_scopes"], json!(["orders:read"]));
         assert!(server.call(&plain, "GET", "/v1/whoami", None).ok()["gone_scopes"].is_null());
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = server.db_browser("ada@example.com");
         for page in ["/keys".to_owned(), format!("/keys/{}", key.id)] {
             assert_eq!(texts(&browser.get(&page), ".scopes .gone"), ["gone"], "{page}");
         }
@@ -68,7 +68,7 @@ on_both! {
         assert!(refused.body.contains("orders:read"), "{refused:?}");
         rotate(&with, 0).expect(201, "");
         let form = |who: &str, key: usize| {
-            Browser::signed_in(&server.client.base, who).get(&format!("/keys/{}/rotate", keys[key].id))
+            server.db_browser(who).get(&format!("/keys/{}/rotate", keys[key].id))
         };
         assert!(text(&form("bo@example.com", 2), "#no-grants").contains("may not grant orders:read"));
         assert!(texts(&form("ada@example.com", 2), "#no-grants").is_empty());

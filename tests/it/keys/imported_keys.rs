@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::commands::cli::{Shell, errors};
 use crate::keys::transfer::{import, import_all, line};
-use crate::support::{Answer, Backend, Browser, TestDatabase, TestServer, eventually, on_both};
+use crate::support::{Answer, Backend, TestDatabase, TestServer, eventually, on_both};
 
 const SECRET: &str = "sk_live:4eC39HqLyjWDarjtT1zdp7dc+/=";
 
@@ -160,7 +160,7 @@ on_both! {
         let (database, id) = imported(backend, SECRET);
         let server = TestServer::on(database, Options::default());
         server.db_user("ada@example.com", json!({"role": "admin"}));
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = server.db_browser("ada@example.com");
         for (before, behind) in [("(", ")"), ("old_key=", ""), ("\"", "\","), ("is it ", "?"), ("Bearer ", ".")] {
             let text = format!("{before}{SECRET}{behind}");
             let new = json!({"name": "new", "scopes": ["calls:read"], "description": text});

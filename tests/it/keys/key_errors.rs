@@ -8,7 +8,7 @@ use bitting::config::Options;
 use serde_json::{Value, json};
 
 use crate::support::server::{MadeKey, start_of_time};
-use crate::support::{Browser, TestDatabase, TestServer, on_both};
+use crate::support::{TestDatabase, TestServer, on_both};
 
 fn errors_of(server: &TestServer, key: &MadeKey) -> Vec<Value> {
     server.db_flush();
@@ -62,7 +62,7 @@ on_both! {
         let told_of_other = told(&errors_of(&server, &other));
         assert_eq!(told_of_other, ["GET /v1/leads 403 insufficient_scope 127.0.0.1"]);
         server.db_user("ada@example.com", json!({}));
-        let page = Browser::signed_in(&server.client.base, "ada@example.com");
+        let page = server.db_browser("ada@example.com");
         let page = page.get(&format!("/keys/{}", key.id)).body;
         for words in ["Last errors", "OTHER /v1/calls", "GET (no such path)", "key_revoked"] {
             assert!(page.contains(words), "{words}: {page}");

@@ -12,7 +12,7 @@ const ADMIN: &str = "ada@example.com";
 fn start(backend: Backend) -> (TestServer, Browser) {
     let server = TestServer::start(backend);
     server.db_user(ADMIN, json!({"role": "admin"}));
-    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    let browser = server.db_browser(ADMIN);
     (server, browser)
 }
 

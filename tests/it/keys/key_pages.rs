@@ -23,7 +23,7 @@ fn start(backend: Backend) -> TestServer {
 }
 
 fn signed_in(server: &TestServer, email: &str) -> Browser {
-    Browser::signed_in(&server.client.base, email)
+    server.db_browser(email)
 }
 
 #[track_caller]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::commands::cli::Shell;
 use crate::gate::feed::db_out_of_reach;
 use crate::support::html::{text, texts};
-use crate::support::{Answer, Backend, Browser, TestDatabase, TestServer, eventually, on_both};
+use crate::support::{Answer, Backend, TestDatabase, TestServer, eventually, on_both};
 
 const ADMIN: &str = "ada@example.com";
 
@@ -53,7 +53,7 @@ on_both! {
         assert_eq!(server.events("key.revoked")[0]["detail"]["reason"], "leaked");
         let now = server.shown(&key);
         assert_eq!((&now["leaked_at"], &now["revoke_reason"]), (&now["revoked_at"], &json!("leaked")));
-        let browser = Browser::signed_in(&server.client.base, ADMIN);
+        let browser = server.db_browser(ADMIN);
         let page = browser.get(&format!("/keys/{}", key.id));
         assert!(text(&page, "#leaked").starts_with("Reported as leaked"), "{page:#?}");
         assert!(page.body.contains("Found at: https://example.com/?key="), "{page:#?}");
@@ -133,7 +133,7 @@ on_both! {
         assert_eq!(report(&server, &key.secret, "another chat").status, 202);
         assert_eq!(server.shown(&key)["leaked_at"], first);
         assert_eq!(server.events("key.leaked").len(), 2);
-        let browser = Browser::signed_in(&server.client.base, ADMIN);
+        let browser = server.db_browser(ADMIN);
         assert_eq!(texts(&browser.get("/keys"), "tbody .pill"), ["Leaked"]);
         let page = browser.get(&format!("/keys/{}", key.id));
         assert!(text(&page, "#leaked").contains("It still works."), "{page:#?}");
@@ -203,7 +203,7 @@ on_both! {
         let listed = shell.ok(&["key", "list"]);
         let marked = |id: &str| listed.lines().any(|line| line.contains(id) && line.contains("active,leaked"));
         assert!(marked(&key.id) && !marked(&kept.id), "{listed}");
-        let browser = Browser::signed_in(&server.client.base, ADMIN);
+        let browser = server.db_browser(ADMIN);
         for file in [browser.get("/keys/export").body, shell.ok(&["key", "export"])] {
             assert!(file.contains(",\"leaked_at\"") && file.contains(&at), "{file}");
         }

@@ -11,7 +11,7 @@ use crate::commands::cli::Shell;
 use crate::doors::{TEAM, server_on, server_with};
 use crate::support::html::{attributes, text, texts};
 use crate::support::server::MadeKey;
-use crate::support::{Answer, Browser, TestDatabase, TestServer, eventually, on_both, rounds};
+use crate::support::{Answer, TestDatabase, TestServer, eventually, on_both, rounds};
 
 const END: &str = "2026-12-21T12:00:00.000Z";
 const SHRINKS: &str = "the scopes of a key only ever shrink";
@@ -183,7 +183,7 @@ on_both! {
         for (email, role) in [("ada@example.com", "admin"), ("bo@example.com", "member"), ("cy@example.com", "auditor")] {
             server.db_user(email, json!({"role": role}));
         }
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = server.db_browser("ada@example.com");
         let key = server.key_with("calls:read leads:read", json!({"expires_at": END, "name": "n8n"}));
         server.call(&key, "GET", "/v1/calls", None).ok();
         let path = format!("/keys/{}/narrow", key.id);
@@ -228,7 +228,7 @@ on_both! {
         assert_eq!((same.status, changes(&server, &key).len()), (303, 1));
 
         for (email, status) in [("bo@example.com", 404), ("cy@example.com", 403)] {
-            assert_eq!(Browser::signed_in(&server.client.base, email).get(&path).status, status, "{email}");
+            assert_eq!(server.db_browser(email).get(&path).status, status, "{email}");
         }
         server.revoke(&key);
         assert_eq!(browser.get(&path).status, 409);
@@ -240,7 +240,7 @@ on_both! {
     fn a_key_is_narrowed_to_what_it_used_after_saying_what_that_would_refuse(backend) {
         let server = TestServer::start(backend);
         server.db_user("ada@example.com", json!({"role": "admin"}));
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = server.db_browser("ada@example.com");
         let key = server.key("calls:read leads:read leads:write knowledge_base:read");
         let (page, path) = (format!("/keys/{}", key.id), format!("/keys/{}/narrow", key.id));
         for _ in 0..3 {
@@ -270,7 +270,7 @@ on_both! {
         assert!(!attributes(&browser.get(&page), "main a", "href").contains(&way));
         // Days later nothing of it is in use, and that is said.
         server.pass(Duration::from_secs(31 * 24 * 3600));
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = server.db_browser("ada@example.com");
         assert!(attributes(&browser.get(&way), "input[name=scope][checked]", "value").is_empty());
         for wrong in ["in_use=yes", "in_use=true&in_use=true", "x=1"] {
             assert_eq!(browser.get(&format!("{path}?{wrong}")).status, 422, "{wrong}");

@@ -12,7 +12,7 @@ const MEMBER: &str = "bob@example.com";
 fn start(backend: Backend) -> (TestServer, Browser) {
     let server = TestServer::start(backend);
     server.db_user(ADMIN, json!({"role": "admin"}));
-    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    let browser = server.db_browser(ADMIN);
     (server, browser)
 }
 
@@ -157,7 +157,7 @@ on_both! {
         let (server, _) = start(backend);
         server.db_user(MEMBER, json!({"role": "member", "may_grant": ["calls:read"]}));
         server.db_user("new@example.com", json!({"role": "member"}));
-        let member = Browser::signed_in(&server.client.base, MEMBER);
+        let member = server.db_browser(MEMBER);
         let form = member.get("/keys/new");
         assert_eq!(attributes(&form, "input[name=scope]", "value"), ["calls:read"]);
         assert_ne!(text(&form, "#limited"), "");
@@ -166,7 +166,7 @@ on_both! {
         assert_eq!(server.database.db_number("SELECT COUNT(*) FROM api_keys"), 0);
         let denied = server.manage("GET", "/v1/audit?action=access.denied", None).ok();
         assert_eq!(denied["data"][0]["actor"]["name"], MEMBER);
-        let none = Browser::signed_in(&server.client.base, "new@example.com").get("/keys/new");
+        let none = server.db_browser("new@example.com").get("/keys/new");
         assert_ne!(text(&none, "#no-grants"), "");
         assert_eq!(attributes(&none, "input[name=scope]", "value"), [""; 0]);
     }
@@ -208,7 +208,7 @@ on_both! {
     fn a_grant_that_is_taken_away_meanwhile_loses_nothing_of_the_form(backend) {
         let (server, admin) = start(backend);
         let bob = server.db_user(MEMBER, json!({"may_grant": ["calls:read", "leads:read"]}));
-        let browser = Browser::signed_in(&server.client.base, MEMBER);
+        let browser = server.db_browser(MEMBER);
         let typed = [("name", "n8n"), ("expires", "7d"), ("scope", "calls:read"), ("scope", "leads:read")];
         assert_eq!(send(&browser, &typed).status, 200);
         let rotate = {

@@ -108,10 +108,10 @@ on_both! {
         for (email, role) in [(ADMIN, "admin"), (MEMBER, "member")] {
             server.db_user(email, json!({"role": role, "may_grant": if role == "member" { json!(["calls:read"]) } else { json!([]) }}));
         }
-        let free = Browser::signed_in(&server.client.base, ADMIN).get("/keys/new");
+        let free = server.db_browser(ADMIN).get("/keys/new");
         assert_eq!(attributes(&free, "input[name=expires]", "value").last().unwrap(), "never");
         let server = TestServer::with_settings(server.stop(), Options::default(), strict);
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let form = admin.get("/keys/new");
         assert_eq!(attributes(&form, "input[name=expires]", "value"), ["7d", "30d", "60d", "90d", "date"]);
         assert_eq!(attributes(&form, "input[name=expires][checked]", "value"), ["90d"]);
@@ -125,7 +125,7 @@ on_both! {
             assert_eq!(fill_in(&admin, &format!("of admin {n}"), "acme", "90d").status, 200);
         }
         // A member may have two.
-        let member = Browser::signed_in(&server.client.base, MEMBER);
+        let member = server.db_browser(MEMBER);
         for n in 0..2 {
             assert_eq!(fill_in(&member, &format!("of member {n}"), "acme", "30d").status, 200);
         }
@@ -194,7 +194,7 @@ on_both! {
         let long = server.key_with("calls:read", json!({"owner": "acme", "expires_at": "2027-11-21T12:00:00Z"}));
         let endless = server.key_with("calls:read", json!({"owner": "acme"}));
         let form = |server: &TestServer, key: &MadeKey| {
-            Browser::signed_in(&server.client.base, ADMIN).get(&format!("/keys/{}/rotate", key.id))
+            server.db_browser(ADMIN).get(&format!("/keys/{}/rotate", key.id))
         };
         let values = |form: &Answer| attributes(form, "input[name=expires]", "value");
         assert_eq!(values(&form(&server, &long)), ["keep", "7d", "30d", "60d", "90d", "date"]);

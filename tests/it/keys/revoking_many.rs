@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::commands::cli::{Shell, errors};
 use crate::support::html::{attributes, text, texts};
 use crate::support::server::MadeKey;
-use crate::support::{Backend, Browser, TestServer, eventually, on_both};
+use crate::support::{Backend, TestServer, eventually, on_both};
 
 const ADMIN: &str = "ada@example.com";
 const MEMBER: &str = "bob@example.com";
@@ -191,7 +191,7 @@ on_both! {
         server.call(&keys[200], "GET", "/v1/ping", None).ok();
 
         // On the page, too; and before anything is revoked, nothing was changed.
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let rest: Vec<(&str, &str)> = keys[200..].iter().map(|key| ("key", key.id.as_str())).collect();
         let page = admin.submit("/keys", "/keys/revoke", &rest);
         assert_eq!(page.status, 503);
@@ -226,7 +226,7 @@ on_both! {
     fn the_page_names_what_it_will_revoke_and_asks_first(backend) {
         let server = start(backend);
         let keys = make(&server, &["<one>", "two", "three"]);
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let list = admin.get("/keys");
         assert_eq!(attributes(&list, "td input, th input", "value").len(), 3);
         assert_eq!(attributes(&list, "form[action='/keys/revoke']", "method"), ["get"]);
@@ -259,7 +259,7 @@ on_both! {
         let names: Vec<String> = (0..120).map(|n| format!("job {n:03}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         make(&server, &names);
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         assert!(attributes(&admin.get("/keys"), ".picked a", "href").is_empty());
         let list = admin.get("/keys?q=job&sort=name");
         assert_eq!(text(&list, ".picked a"), "Revoke all 120 keys…");
@@ -300,7 +300,7 @@ on_both! {
         let new = json!({"name": "own job", "scopes": ["calls:read"]});
         let new = bitting::model::key::NewKey::from_object(new.as_object().unwrap(), &server.bitting.catalog, server.bitting.time.now());
         let own = server.bitting.issue_key(new.unwrap(), &server.db_principal(&user), None).unwrap().key.id.to_string();
-        let member = Browser::signed_in(&server.client.base, "cy@example.com");
+        let member = server.db_browser("cy@example.com");
         let asked = member.get("/keys/revoke?q=job");
         assert_eq!(texts(&asked, "#named a"), ["own job"]);
         let both = member.get(&format!("/keys/revoke?key={own}&key={}", foreign.id));
@@ -314,7 +314,7 @@ on_both! {
         let done = member.submit("/keys", "/keys/revoke", &[("q", "job"), ("mark", &mark)]);
         assert_eq!((done.status, revocations(&server)), (303, vec![own]));
         server.db_user("eve@example.com", json!({"role": "auditor"}));
-        let auditor = Browser::signed_in(&server.client.base, "eve@example.com");
+        let auditor = server.db_browser("eve@example.com");
         assert_eq!(auditor.get("/keys/revoke").status, 403);
         assert_eq!(auditor.submit("/keys", "/keys/revoke", &[("key", &foreign.id)]).status, 403);
         assert!(attributes(&auditor.get("/keys"), "input[type=checkbox]", "name").is_empty());

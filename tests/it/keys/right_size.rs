@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::commands::cli::Shell;
 use crate::support::html::{attributes, text, texts};
 use crate::support::plans::{db_plans, note_statements, noted};
-use crate::support::{Backend, Browser, TestDatabase, TestServer, on_both};
+use crate::support::{Backend, TestDatabase, TestServer, on_both};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const ADMIN: &str = "ada@example.com";
@@ -73,7 +73,7 @@ fn db_forty_days(backend: Backend) -> TestServer {
 on_both! {
     fn keys_are_found_by_their_use_their_scopes_and_their_end(backend) {
         let server = db_forty_days(backend);
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         server.database.db_execute("UPDATE api_keys SET user_id = (SELECT id FROM users) WHERE name IN ('exact', 'wide')");
         for (query, expected) in [
             // The newest first.
@@ -167,7 +167,7 @@ on_both! {
 on_both! {
     fn the_page_says_what_it_is_filtered_by_and_what_to_do_when_nothing_is_found(backend) {
         let server = db_forty_days(backend);
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let page = admin.get("/keys?unused_for=40d&over_scoped=true");
         assert_eq!(text(&page, "#filtered"), "Only active keys unused for 40 days, with a scope unused for 30 days .");
         assert_eq!(texts(&page, "#unused_for option[selected]"), ["40 days"]);
@@ -185,7 +185,7 @@ on_both! {
 on_both! {
     fn a_column_turns_round_when_it_is_clicked_again(backend) {
         let server = db_forty_days(backend);
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         for (sort, column, direction) in [
             ("name", "Key", "ascending"), ("last_used", "Last used", "descending"),
             ("expiry", "Expires", "ascending"), ("most_used", "30 d", "descending"),

@@ -13,7 +13,7 @@ const ADMIN: &str = "ada@example.com";
 fn start(backend: crate::support::Backend) -> (TestServer, Browser) {
     let server = TestServer::start(backend);
     server.db_user(ADMIN, json!({"role": "admin"}));
-    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    let browser = server.db_browser(ADMIN);
     (server, browser)
 }
 
@@ -82,7 +82,7 @@ on_both! {
         assert!(new_page.body.contains("2 keys in this line"));
 
         server.pass(Duration::from_secs(24 * 3600));
-        let browser = Browser::signed_in(&server.client.base, ADMIN);
+        let browser = server.db_browser(ADMIN);
         server.call(&old, "GET", "/v1/calls", None).expect(401, "key_expired");
         let told = text(&browser.get(&format!("/keys/{id}")), "#replaces");
         assert!(told.contains("which ended just now") && told.contains("tried 1 time since it ended"), "{told}");
@@ -131,7 +131,7 @@ on_both! {
         let [own, more, foreign] = ["calls:read", "calls:read leads:write", "calls:read"].map(|scopes| server.key(scopes));
         let ids = format!("'{}', '{}'", own.id, more.id);
         server.database.db_execute(&format!("UPDATE api_keys SET user_id = '{}' WHERE id IN ({ids})", member.id));
-        let browser = Browser::signed_in(&server.client.base, "bo@example.com");
+        let browser = server.db_browser("bo@example.com");
         let path = |key: &MadeKey| format!("/keys/{}/rotate", key.id);
         let fields = [("overlap", "7d"), ("expires", "keep")];
         let lacking = browser.get(&path(&more));
@@ -139,7 +139,7 @@ on_both! {
         assert_eq!(browser.submit("/keys", &path(&more), &fields).status, 403);
         assert_eq!(browser.get(&path(&foreign)).status, 404);
         assert_eq!(browser.submit("/keys", &path(&foreign), &fields).status, 404);
-        let auditor = Browser::signed_in(&server.client.base, "cy@example.com");
+        let auditor = server.db_browser("cy@example.com");
         assert_eq!(auditor.get(&path(&own)).status, 403);
         let made = browser.submit(&path(&own), &path(&own), &fields);
         assert_eq!(made.status, 200);
@@ -188,7 +188,7 @@ on_both! {
         let new = server.manage("POST", &format!("{here}/rotate"), None).json();
         let there = format!("/v1/keys/{}", new["id"].as_str().unwrap());
         server.manage("PATCH", &there, Some(&json!({"holder": "cy@example.com"}))).ok();
-        let page = Browser::signed_in(&server.client.base, "bob@example.com").get(&format!("/keys/{}", key.id));
+        let page = server.db_browser("bob@example.com").get(&format!("/keys/{}", key.id));
         assert_eq!(text(&page, "#replaced-by"), "Rotated: a key of somebody else's takes its place.");
         assert!(!page.body.contains("/rotate\"") && !page.body.contains(new["id"].as_str().unwrap()));
     }

@@ -159,7 +159,7 @@ fn db_import_again(server: &TestServer, key: &MadeKey) {
 
 on_both! {
     fn what_a_key_may_do_is_part_of_what_it_might_before(backend) {
-        let config = Config { cases: rounds(64, 8) as u32, max_shrink_iters: 20, ..Config::default() };
+        let config = Config { cases: rounds(64, 4) as u32, max_shrink_iters: 20, ..Config::default() };
         TestRunner::new(config).run(&steps(), |steps| {
             let flag = |settings: &mut Settings| settings.policy.leaks = LeakPolicy::Flag;
             let database = Arc::new(TestDatabase::migrated(backend));

@@ -22,7 +22,7 @@ on_both! {
         let server = TestServer::start(backend);
         let ada = server.db_user("ada@example.com", json!({}));
         let bo = server.db_user("bo@example.com", json!({}));
-        let browser = Browser::signed_in(&server.client.base, "bo@example.com");
+        let browser = server.db_browser("bo@example.com");
         let page = format!("/users/{}", ada.id);
         assert_eq!(browser.get("/users").status, 403);
         assert_eq!(browser.get(&page).status, 403);
@@ -48,7 +48,7 @@ on_both! {
         server.db_user("ada@example.com", json!({}));
         let bo = server.db_user("bo@example.com", json!({}));
         server.db_user("cy@example.com", json!({}));
-        let sign_in = |email| Browser::signed_in(&server.client.base, email);
+        let sign_in = |email| server.db_browser(email);
         let (bo_browser, cy_browser) = (sign_in("bo@example.com"), sign_in("cy@example.com"));
         let foreign = server.key("calls:read").id;
         let path = format!("/keys/{foreign}");

@@ -14,7 +14,7 @@ use crate::support::client::Client;
 use crate::support::load::{Line, request};
 use crate::support::ports::free_port;
 use crate::support::server::MadeKey;
-use crate::support::{Backend, Binary, Browser, TestDatabase, TestServer, binary, on_both, raw};
+use crate::support::{Backend, Binary, TestDatabase, TestServer, binary, on_both, raw};
 
 const BRIEF: Duration = Duration::from_secs(1);
 /// Shorter than what a body may take, so that what ends earlier was not ended by that.
@@ -320,7 +320,7 @@ on_both! {
     fn head_of_an_exported_file_reads_nothing(backend) {
         let server = start(backend, Patience::default());
         server.db_user("ada@example.com", json!({"role": "admin"}));
-        let browser = Browser::signed_in(&server.client.base, "ada@example.com");
+        let browser = server.db_browser("ada@example.com");
         let cookies = browser.cookies();
         let cookies: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let wanted = |method: &str, path: &str, more: &str| {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bitting::config::Options;
 use serde_json::Value;
 
-use crate::support::{Backend, Browser, TestDatabase, TestServer, eventually, on_both, tool};
+use crate::support::{Backend, TestDatabase, TestServer, eventually, on_both, tool};
 
 fn watched(backend: Backend) -> TestServer {
     let options = Options { metrics_listen: Some("127.0.0.1:0".into()), ..Options::default() };
@@ -88,7 +88,7 @@ fn sessions_are_shown_as_last_counted() {
     let server = watched(Backend::Sqlite);
     assert_eq!(figure(&server.metrics(), "bitting_sessions"), 0.0);
     server.db_user("ada@example.com", serde_json::json!({}));
-    let browsers = [(); 2].map(|()| Browser::signed_in(&server.client.base, "ada@example.com"));
+    let browsers = [(); 2].map(|()| server.db_browser("ada@example.com"));
     server.bitting.sweep_accounts().unwrap();
     assert_eq!(figure(&server.metrics(), "bitting_sessions"), 2.0);
     drop(browsers);

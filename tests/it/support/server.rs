@@ -12,7 +12,9 @@ use bitting::domain::Bitting;
 use bitting::domain::principal::Principal;
 use bitting::domain::users::passwords::Hasher;
 use bitting::model::actor::ClientInfo;
+use bitting::model::id::{PublicId, SessionId};
 use bitting::model::password::Password;
+use bitting::model::random_secret::RandomSecret;
 use bitting::model::secret::{Secret, SecretKind};
 use bitting::model::time::{Moment, parse_rfc3339};
 use bitting::model::token::NewToken;
@@ -20,10 +22,10 @@ use bitting::model::user::{NewUser, User};
 use bitting::server::{Ports, Server};
 use serde_json::{Value, json};
 
-use super::browser::PASSWORD;
+use super::browser::{Browser, PASSWORD};
 use super::client::{Answer, Client};
 use super::database::{Backend, TestDatabase};
-use super::log_watch;
+use super::{log_watch, rounds};
 
 /// Whoever has the database, as commands do.
 pub fn operator() -> Principal {
@@ -101,10 +103,12 @@ impl TestServer {
         clock: Arc<ManualClock>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
+        // Each worker compiles the table of paths, which costs more than most tests do.
+        let workers = rounds(2, 1).to_string();
         let settings = Options {
             listen: [vec!["127.0.0.1:0".to_owned()], options.listen.clone()].concat(),
             database_url: Some(database.url.clone()),
-            workers: Some(options.workers.clone().unwrap_or_else(|| "2".to_owned())),
+            workers: Some(options.workers.clone().unwrap_or(workers)),
             ..options
         };
         let mut settings = bitting::server::settings(settings).unwrap();
@@ -239,6 +243,31 @@ impl TestServer {
         let set = format!("UPDATE users SET password = '{hash}' WHERE id = '{}'", user.id);
         self.database.db_execute(&set);
         user
+    }
+
+    /// A browser that a user has signed in with, as far as its session goes: the password that it takes
+    /// to begin one is made to be dear.
+    pub fn db_browser(&self, email: &str) -> Browser {
+        let secret = RandomSecret::generate().unwrap();
+        let digest = secret
+            .digest()
+            .as_bytes()
+            .iter()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let digest = match self.database.backend {
+            Backend::Sqlite => format!("X'{digest}'"),
+            Backend::Postgres => format!("'\\x{digest}'"),
+        };
+        let id = SessionId::from_number(uuid::Uuid::now_v7().as_u128());
+        let now = self.bitting.time.believed().format("%F %T%.f");
+        self.database.db_execute(&format!(
+            "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address)
+             SELECT '{id}', {digest}, id, '{now}', '{now}', '127.0.0.1' FROM users WHERE email = '{email}';
+             UPDATE users SET last_login_at = '{now}' WHERE email = '{email}'"
+        ));
+        let browser = Browser::new(&self.client.base);
+        browser.plant_session(&secret.expose());
+        browser
     }
 
     /// A user as who asks for something, with the rights they have now.

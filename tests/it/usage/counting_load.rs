@@ -34,7 +34,7 @@ const MINUTES_OF_A_PHASE: usize = 150;
 
 /// How often a client sends a bundle of requests in each phase.
 fn bundles() -> usize {
-    rounds(60, 24)
+    rounds(60, 12)
 }
 
 /// Resource, access and outcome.

@@ -52,7 +52,7 @@ on_both! {
         server.call(&idle, "GET", "/v1/leads", None).expect(401, "key_revoked");
         let all = server.call(&busy, "GET", "/v1/analytics/usage", None).ok();
         // That request itself is counted by now, and no longer when it answered.
-        let browser = Browser::signed_in(&server.client.base, AUDITOR);
+        let browser = server.db_browser(AUDITOR);
         for (window, unit, points) in [("24h", "hour", 25), ("7d", "day", 8), ("30d", "day", 31)] {
             let page = browser.get(&format!("/usage?window={window}")).body;
             assert_eq!(all[window]["total"], 7);
@@ -86,7 +86,7 @@ on_both! {
     fn a_member_is_shown_the_usage_of_their_own_keys(backend) {
         let server = start(backend);
         let foreign = server.key_with("calls:read", json!({"name": "secret plan"}));
-        let member = Browser::signed_in(&server.client.base, MEMBER);
+        let member = server.db_browser(MEMBER);
         let page = member.get("/usage").body;
         assert_eq!((texts(&page, "#empty h2").len(), texts(&page, MOST).len()), (1, 0));
         let (id, secret) = make(&member, "<b>mine</b>");
@@ -99,7 +99,7 @@ on_both! {
         assert!(texts(&page, MOST)[0].starts_with("<b>mine</b> 2 2 2"), "{page}");
         assert!(!page.contains("secret plan") && !page.contains(&foreign.id) && page.contains(&id));
         assert!(member.get("/usage/export").body.lines().last().unwrap().ends_with(r#","2","2","0","0","0","0","0""#));
-        let admin = Browser::signed_in(&server.client.base, ADMIN).get("/usage").body;
+        let admin = server.db_browser(ADMIN).get("/usage").body;
         assert_eq!(texts(&admin, ".sums dd:not(.small)"), ["3", "3", "3"]);
         assert_eq!(Browser::new(&server.client.base).get("/usage").status, 303);
     }
@@ -111,7 +111,7 @@ on_both! {
         let key = server.key("calls:read");
         server.call(&key, "GET", "/v1/calls", None).ok();
         server.call(&key, "POST", "/v1/calls", Some(&json!({}))).expect(403, "insufficient_scope");
-        let browser = Browser::signed_in(&server.client.base, ADMIN);
+        let browser = server.db_browser(ADMIN);
         let file = browser.get("/usage/export?window=24h");
         assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
         // Every cell stands in quotation marks.

@@ -93,7 +93,7 @@ on_both! {
         ];
         for (n, (how, end)) in endings.iter().enumerate() {
             let user = server.db_user(&format!("bo{n}@example.com"), json!({"role": "auditor"}));
-            let browser = Browser::signed_in(&server.client.base, user.email.as_str());
+            let browser = server.db_browser(user.email.as_str());
             let files = ["/audit/export", "/keys/export"].map(|path| begin(&server, &browser, path));
             end(&server, &user);
             for (file, least) in files.into_iter().zip([20_000_000, 16_000_000]) {

@@ -40,7 +40,7 @@ impl Stage {
         let server = TestServer::start(Backend::Sqlite);
         let admin = server.db_user(EMAIL, json!({"role": "admin"}));
         let user = server.db_user(OTHER, json!({"may_grant": ["calls:read"]}));
-        let bo = Browser::signed_in(&server.client.base, OTHER);
+        let bo = server.db_browser(OTHER);
         let made = [("name", "Bo's"), ("expires", "7d"), ("scope", "calls:read")];
         assert_eq!(bo.submit("/keys/new", "/keys/new", &made).status, 200);
         let token = server.bitting.list_tokens(&Principal::command_line("test")).unwrap()[0].id;
@@ -50,7 +50,7 @@ impl Stage {
             ("user", user.id.to_string()),
             ("token", token.to_string()),
         ];
-        let browser = Browser::signed_in(&server.client.base, EMAIL);
+        let browser = server.db_browser(EMAIL);
         Self { server, browser, things }
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::binary::run_ok;
 use crate::support::html::texts;
-use crate::support::{Answer, Browser, TestServer, on_both};
+use crate::support::{Answer, TestServer, on_both};
 
 const ADMIN: &str = "ada@example.com";
 const NAMES: [&str; 12] = [
@@ -67,7 +67,7 @@ on_both! {
     fn a_name_that_is_meant_as_code_is_text_on_every_page_and_in_every_file(backend) {
         let server = TestServer::start(backend);
         server.db_user(ADMIN, json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         for (n, name) in NAMES.into_iter().enumerate() {
             let labels = json!({"name": name, "owner": name, "description": name});
             let (live, ended) =

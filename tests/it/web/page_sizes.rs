@@ -101,7 +101,7 @@ fn no_list_is_large_whatever_its_texts() {
             }
         }
     }
-    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    let browser = server.db_browser(EMAIL);
     for path in
         ["/keys", "/keys/retired", "/tokens", "/tokens/retired", "/users", "/usage", "/audit"]
     {
@@ -127,7 +127,7 @@ fn a_form_that_is_shown_again_is_small_whatever_was_typed() {
     let stranger = Browser::new(&server.client.base);
     let again = stranger.log_in(&endless, "wrong");
     assert!(again.status == 401 && again.body.len() <= LARGEST, "{}", again.body.len());
-    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    let browser = server.db_browser(EMAIL);
     for (form, field) in
         [("/keys/new", "description"), ("/tokens/new", "name"), ("/users/new", "email")]
     {

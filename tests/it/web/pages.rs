@@ -21,7 +21,7 @@ fn start() -> TestServer {
 #[test]
 fn of_two_origins_one_is_a_lie() {
     let server = start();
-    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    let browser = server.db_browser(EMAIL);
     let token = form_token(&browser.get("/keys"));
     let both = [("origin", &*server.client.base), ("origin", "http://evil.example")];
     assert_eq!(browser.post_with("/logout", &[("form_token", &token)], &both).status, 403);
@@ -31,7 +31,7 @@ fn of_two_origins_one_is_a_lie() {
 #[test]
 fn another_method_is_refused_with_those_that_are_offered() {
     let server = start();
-    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    let browser = server.db_browser(EMAIL);
     for endpoint in endpoints(true) {
         if !matches!(endpoint.guard(), Guard::Page(_)) {
             continue;
@@ -210,7 +210,7 @@ fn two_servers_on_one_host_are_signed_in_to_at_once() {
 #[test]
 fn a_hidden_origin_is_accepted_where_the_browser_says_that_it_is_ours() {
     let server = start();
-    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    let browser = server.db_browser(EMAIL);
     let token = form_token(&browser.get("/keys"));
     let log_out = |token: &str, site: &[(&str, &str)]| {
         let headers = [&[("origin", "null")], site].concat();
@@ -232,7 +232,7 @@ fn a_hidden_origin_is_accepted_where_the_browser_says_that_it_is_ours() {
 #[test]
 fn keys_open_no_page_and_sessions_no_api() {
     let server = start();
-    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    let browser = server.db_browser(EMAIL);
     let (key, name) = (server.key("calls:read"), browser.session_cookie());
     for credential in [&key.secret, &server.admin] {
         let bearer = format!("Bearer {credential}");
@@ -253,7 +253,7 @@ fn keys_open_no_page_and_sessions_no_api() {
 #[test]
 fn pages_are_kept_out_of_frames_and_caches_and_tell_no_other_site() {
     let server = start();
-    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    let browser = server.db_browser(EMAIL);
     for path in ["/login", "/keys", "/setup", "/setup?token=x"] {
         let answer = browser.get(path);
         assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"));

@@ -76,8 +76,7 @@ fn no_form_keeps_a_key_or_is_shown_again_with_one() {
 #[test]
 fn the_key_that_a_form_makes_is_shown_this_once() {
     let (server, _) = furnished("/keys/new");
-    let (browser, pasted) =
-        (Browser::signed_in(&server.client.base, EMAIL), server.key("calls:read").secret);
+    let (browser, pasted) = (server.db_browser(EMAIL), server.key("calls:read").secret);
     let fields =
         [("name", "n8n"), ("expires", "7d"), ("scope", "calls:read"), ("remark", &*pasted)];
     let made = browser.submit("/keys/new", "/keys/new", &fields);

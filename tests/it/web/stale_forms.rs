@@ -18,7 +18,7 @@ fn start(backend: Backend) -> (TestServer, Browser) {
     let server = TestServer::start(backend);
     server.db_user(ADMIN, json!({"role": "admin"}));
     server.db_user("bob@example.com", json!({}));
-    let browser = Browser::signed_in(&server.client.base, ADMIN);
+    let browser = server.db_browser(ADMIN);
     (server, browser)
 }
 
@@ -166,7 +166,7 @@ fn save_at_once(forms: [FilledIn<'_>; 2]) {
 on_both! {
     fn two_forms_that_are_saved_at_once_both_count(backend) {
         let (server, browser) = start(backend);
-        let other = Browser::signed_in(&server.client.base, ADMIN);
+        let other = server.db_browser(ADMIN);
         let named = |name: &'static str, first: (&'static str, &'static str), scopes: &[&'static str]| {
             std::iter::once(first).chain(scopes.iter().map(move |scope| (name, *scope))).collect::<Vec<_>>()
         };

@@ -19,7 +19,7 @@ on_both! {
     fn white_space_around_a_filter_does_not_count(backend) {
         let server = TestServer::start(backend);
         server.db_user(ADMIN, json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let key = server.key_with("leads:read leads:write calls:read contacts:read contacts:write", json!({"name": "night shift", "owner": "Acme"}));
         let lead = json!({"name": "Bo", "source": "fair", "status": "new"});
         server.call(&key, "POST", "/v1/leads", Some(&lead)).ok();
@@ -65,7 +65,7 @@ on_both! {
     fn a_name_that_shows_nothing_is_refused_wherever_one_is_taken(backend) {
         let server = TestServer::start(backend);
         server.db_user(ADMIN, json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let key = server.key("agents:read agents:write contacts:write knowledge_base:write");
         let refused = |answer: &Answer, field: &str| {
             let told = answer.expect(422, "validation_failed").json();
@@ -156,7 +156,7 @@ on_both! {
     fn an_address_that_no_browser_sends_is_refused_when_it_is_added(backend) {
         let server = TestServer::start(backend);
         server.db_user(ADMIN, json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         for (email, why) in [
             ("jörg@example.com", "before the @"),
             ("ada@ex_ample.com", "domain name"),
@@ -176,7 +176,7 @@ on_both! {
         assert_eq!(server.database.db_number("SELECT COUNT(*) FROM users"), 1);
         // One that is there already goes on.
         server.database.db_execute("UPDATE users SET email = 'jörg@example.com'");
-        Browser::signed_in(&server.client.base, "Jörg@example.com");
+        server.db_browser("Jörg@example.com");
         let list = ["user", "list", "--json", "--database-url", &server.database.url];
         let shown: Value = serde_json::from_str(&crate::support::binary::run_ok(&server.database.folder(), &list)).unwrap();
         assert_eq!(shown["email"], "jörg@example.com");
@@ -187,7 +187,7 @@ on_both! {
     fn long_padding_does_not_cut_what_stands_behind_it(backend) {
         let server = TestServer::start(backend);
         server.db_user(ADMIN, json!({"role": "admin"}));
-        let admin = Browser::signed_in(&server.client.base, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let key = server.key("calls:read");
         let (edit, padding) = (format!("/keys/{}/edit", key.id), " ".repeat(1990));
         let save = |name: &str| admin.submit(&edit, &edit, &[("name", name)]).status;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::html::{attributes, text};
-use crate::support::{Backend, Browser, TestServer};
+use crate::support::{Backend, TestServer};
 
 const EMAIL: &str = "ada@example.com";
 /// What Firefox and Chrome send when somebody types an address.
@@ -36,7 +36,7 @@ fn a_browser_gets_a_page_and_a_program_json() {
 fn who_is_signed_in_keeps_the_navigation() {
     let server = TestServer::start(Backend::Sqlite);
     server.db_user(EMAIL, json!({}));
-    let browser = Browser::signed_in(&server.client.base, EMAIL);
+    let browser = server.db_browser(EMAIL);
     for path in ["/nothing", "/keys/key_01arz3ndektsv4rrffq69g5fav", "/keys/x"] {
         let page = browser.send("GET", path, &[("accept", BROWSER)], None);
         assert_eq!(page.status, 404, "{path}");
