@@ -9,7 +9,7 @@ use super::Gate;
 use super::caller::Caller;
 use super::decision::{Decision, Refusal};
 use super::indexed_credential::Holder;
-use super::key_use::Remaining;
+use super::key_use::{Now, Remaining};
 use super::limiter::{LimitsNumber, Standing};
 use super::presented_key::{Presented, Unusable};
 use super::route::Route;
@@ -80,9 +80,9 @@ impl Door {
         route: Route,
         address: impl FnOnce() -> Option<IpAddr>,
     ) -> Option<Admission> {
-        let now = self.gate.time.now();
+        let now = self.gate.now();
         let decision = self.gate.judge(presented, route, now, address)?;
-        Some(self.admission(decision, route))
+        Some(self.admission(decision, route, now))
     }
 
     /// Judges a request after the next read of the feed, which may bring its credential.
@@ -93,17 +93,17 @@ impl Door {
         address: impl FnOnce() -> Option<IpAddr>,
     ) -> Admission {
         let decision = self.gate.judge_after_feed(presented, route, address).await;
-        self.admission(decision, route)
+        self.admission(decision, route, self.gate.now())
     }
 
     fn remaining(&self, key: KeyNumber, limits: LimitsNumber, at: Moment) -> Remaining {
         self.gate.index.limiter.remaining(key, limits, self.gate.both_clocks(at))
     }
 
-    fn admission(self: &Rc<Self>, mut decision: Decision, route: Route) -> Admission {
-        // What time it is was asked when the request was judged.
-        let at = self.gate.time.high_water();
-        let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, at) };
+    fn admission(self: &Rc<Self>, mut decision: Decision, route: Route, now: Now) -> Admission {
+        let now = self.gate.believed(now);
+        let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, now) };
+        let at = now.moment;
         let Decision { holder, verdict } = decision;
         let lacks_scope = matches!(verdict, Err(Refusal::InsufficientScope { .. }));
         let overreaching = token_of(holder).filter(|_| lacks_scope);

@@ -85,8 +85,8 @@ impl Gate {
         presented_key::read(headers, Expected { brand: &self.brand, foreign })
     }
 
-    /// Looks the credential up in memory, and decides as of `now`. `None`: it is not known here yet,
-    /// so that only [`Self::judge_after_feed`] can tell.
+    /// Looks the credential up in memory, and decides as of `now`, a moment ago. `None`: it is not known
+    /// here yet, so that only [`Self::judge_after_feed`] can tell.
     ///
     /// One of foreign form has no checksum that would tell a made-up one, and causes no read: a flood
     /// of them costs a hash each, and an imported key is known once the feed has brought it.
@@ -94,10 +94,10 @@ impl Gate {
         &self,
         presented: &Result<Presented, Unusable>,
         route: Route,
-        now: Moment,
+        now: Now,
         address: impl FnOnce() -> Option<IpAddr>,
     ) -> Option<Decision> {
-        let fresh = self.is_fresh();
+        let fresh = self.is_fresh(now);
         let lookup = match presented {
             Err(_) => Lookup::Unknown,
             Ok(presented) => match self.index.find(&presented.digest) {
@@ -108,7 +108,7 @@ impl Gate {
             },
         };
         let inside = route.is_question() || self.is_inside(&lookup, address);
-        Some(decide(presented, lookup, fresh, inside, now, route, &self.catalog))
+        Some(decide(presented, lookup, fresh, inside, now.moment, route, &self.catalog))
     }
 
     /// Decides about a credential that memory does not know: it may have been made elsewhere a
@@ -120,7 +120,8 @@ impl Gate {
         address: impl FnOnce() -> Option<IpAddr>,
     ) -> Decision {
         let read = self.freshness.next_read().await;
-        let fresh = self.is_fresh();
+        let now = self.now();
+        let fresh = self.is_fresh(now);
         let found = presented.as_ref().ok().and_then(|p| self.index.find(&p.digest));
         let lookup = match (found, read) {
             (Some(credential), _) => Lookup::Found(credential),
@@ -128,8 +129,7 @@ impl Gate {
             (None, Err(_)) => Lookup::Unavailable,
         };
         let inside = route.is_question() || self.is_inside(&lookup, address);
-        let now = self.time.now();
-        decide(presented, lookup, fresh, inside, now, route, &self.catalog)
+        decide(presented, lookup, fresh, inside, now.moment, route, &self.catalog)
     }
 
     /// Decides about another request than the one that presents the credential, and holds it to the
@@ -141,9 +141,9 @@ impl Gate {
         address: impl FnOnce() -> Option<IpAddr>,
         takes: bool,
     ) -> Option<(Decision, Option<Standing>)> {
-        let now = self.time.now();
+        let now = self.now();
         let mut decision = self.judge(presented, route, now, address)?;
-        let now = self.time.believed();
+        let now = self.believed(now);
         let mut standing = self.limit(&mut decision, now);
         if let (Some(Holder::ApiKey { number, .. }), Some(standing)) =
             (decision.holder, &mut standing)
@@ -151,8 +151,8 @@ impl Gate {
             && !takes
         {
             let limiter = &self.index.limiter;
-            limiter.give_back(number, standing.limits, now);
-            standing.remaining = limiter.remaining(number, standing.limits, self.both_clocks(now));
+            limiter.give_back(number, standing.limits, now.moment);
+            standing.remaining = limiter.remaining(number, standing.limits, now);
         }
         Some((decision, standing))
     }
@@ -167,12 +167,11 @@ impl Gate {
     /// Holds a request that is decided to its key's limits: it takes one from what is left if it is
     /// accepted, and is refused if nothing is. Returns what is left for a live key that has limits
     /// on its requests.
-    fn limit(&self, decision: &mut Decision, moment: Moment) -> Option<Standing> {
+    fn limit(&self, decision: &mut Decision, now: Now) -> Option<Standing> {
         let Some(Holder::ApiKey { number, limits, .. }) = decision.holder else { return None };
         if !limits.is_some() {
             return None;
         }
-        let now = self.both_clocks(moment);
         let limiter = &self.index.limiter;
         let remaining = match &decision.verdict {
             Err(Refusal::KeyRevoked | Refusal::KeyExpired | Refusal::Unavailable) => return None,
@@ -189,15 +188,25 @@ impl Gate {
         (remaining != Remaining::default()).then_some(Standing { limits, remaining, taken })
     }
 
+    /// What both clocks say.
+    pub fn now(&self) -> Now {
+        self.both_clocks(self.time.now())
+    }
+
+    /// The same moment as far as the clock is believed: the one that requests are counted under.
+    fn believed(&self, now: Now) -> Now {
+        Now { moment: self.time.high_water(), ..now }
+    }
+
     /// A moment, and nanoseconds that never go back.
     pub fn both_clocks(&self, moment: Moment) -> Now {
         let uptime = i64::try_from(self.time.uptime().as_nanos()).unwrap_or(i64::MAX);
         Now { moment, uptime }
     }
 
-    /// Whether the index is recent enough. Ask before the look-up: afterwards the answer could be
+    /// Whether the index is recent enough at a time before the look-up: afterwards the answer could be
     /// about a read that the look-up has not seen.
-    fn is_fresh(&self) -> bool {
-        self.freshness.is_fresh(self.time.uptime())
+    fn is_fresh(&self, now: Now) -> bool {
+        self.freshness.is_fresh(Duration::from_nanos(now.uptime.unsigned_abs()))
     }
 }

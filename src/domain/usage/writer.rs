@@ -49,7 +49,7 @@ impl Bitting {
         self.flushes.journaled.fetch_add(batch.counts.len(), Ordering::Relaxed);
         self.meter.written(batch.sequence);
         self.warnings.note(&batch.counts, self.time.now());
-        let uptime = self.gate.both_clocks(self.time.now()).uptime;
+        let uptime = self.gate.now().uptime;
         self.gate.index.limiter.note_written(&batch.counts, uptime);
         Ok(true)
     }

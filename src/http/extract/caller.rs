@@ -66,7 +66,8 @@ pub fn refused_by_now(
     state: &State,
 ) -> Option<Refusal> {
     let address = || client_address(request.head(), &state.settings);
-    match state.bitting.gate.judge(presented, route, state.bitting.time.now(), address) {
+    let gate = &state.bitting.gate;
+    match gate.judge(presented, route, gate.now(), address) {
         Some(Decision { verdict: Err(refusal), .. }) => Some(refusal),
         Some(Decision { verdict: Ok(_), .. }) | None => None,
     }

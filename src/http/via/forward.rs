@@ -144,8 +144,7 @@ impl Via<'_> {
         let limits =
             LimitsOf { connection: connection.number, all: profile.limit, each: profile.key_limit };
         let gate = &state.bitting.gate;
-        let now = gate.both_clocks(state.bitting.time.now());
-        gate.connection_limits.take(limits, key.number(), now).map_err(|used_up| {
+        gate.connection_limits.take(limits, key.number(), gate.now()).map_err(|used_up| {
             let (whose, seconds) = match used_up {
                 UsedUp::ByAll(seconds) => ("The rate limit", seconds),
                 UsedUp::ByKey(seconds) => ("This key's share of the rate limit", seconds),
