@@ -11,7 +11,6 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web;
 
 use super::api::this_key::PONG;
-use super::authz::answer::introduce;
 use super::authz::family::Family;
 use super::authz::forward::Judgement;
 use super::client_address::address_behind;
@@ -159,7 +158,7 @@ impl Quick {
         };
         let Caller::Key(key) = caller else { return None };
         let identities = &state.bitting.gate.index.identities;
-        identities.with_headers(key.id(), |identity| introduce(answer, identity))
+        identities.with_headers(key.id(), |identity| answer.put_lines(identity.lines()))
     }
 
     fn body(self) -> &'static [u8] {

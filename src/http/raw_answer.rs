@@ -28,6 +28,11 @@ impl<'a> RawAnswer<'a> {
         Self { bytes, start }
     }
 
+    /// Adds field lines as they stand in a message.
+    pub(super) fn put_lines(&mut self, lines: &[u8]) {
+        self.bytes.extend_from_slice(lines);
+    }
+
     /// Leaves nothing of it.
     pub(super) fn discard(self) {
         self.bytes.truncate(self.start);
@@ -42,9 +47,13 @@ impl<'a> RawAnswer<'a> {
 
 impl AnswerFields for RawAnswer<'_> {
     fn put(&mut self, name: &HeaderName, value: &[u8]) {
-        for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
-            self.bytes.extend_from_slice(part);
-        }
+        let (bytes, name) = (&mut *self.bytes, name.as_str());
+        bytes.reserve(name.len() + value.len() + 4);
+        // One after the other and not in a loop: what is known here is no call to copy it.
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value);
+        bytes.extend_from_slice(b"\r\n");
     }
 }
 

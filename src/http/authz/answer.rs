@@ -2,7 +2,7 @@
 //! hands on.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 
 use super::family::Family;
@@ -26,9 +26,9 @@ const CODE: HeaderName = HeaderName::from_static("x-bitting-code");
 
 /// Adds the headers that say who a key is. All four are always there, so that a client's own never
 /// survive.
-pub fn introduce(fields: &mut impl AnswerFields, identity: &IdentityHeaders) {
+pub fn introduce(headers: &mut HeaderMap, identity: &IdentityHeaders) {
     for (name, value) in IDENTITY.iter().zip(identity.values()) {
-        fields.put(name, value);
+        headers.put(name, value);
     }
 }
 
