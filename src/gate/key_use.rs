@@ -6,8 +6,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-use chrono::{Datelike, Days, Months, NaiveDate};
-use parking_lot::Mutex;
+use chrono::{Datelike, Months};
 
 use crate::model::limits::{KeyLimits, Quota, QuotaPeriod, RateLimit};
 use crate::model::time::Moment;
@@ -105,8 +104,8 @@ pub struct Window {
     number: u32,
     /// Its first minute.
     pub start: Minute,
-    /// When it is over.
-    end: Moment,
+    /// The first minute after it.
+    end: Minute,
 }
 
 impl Window {
@@ -117,19 +116,20 @@ impl Window {
 
     fn of_period(period: QuotaPeriod, moment: Moment) -> Self {
         let today = moment.date_naive();
-        let (number, first, next) = match period {
+        match period {
             QuotaPeriod::Day => {
-                let number = today.num_days_from_ce().unsigned_abs() << 1;
-                (number, Some(today), today.checked_add_days(Days::new(1)))
+                let day = today.num_days_from_ce();
+                let number = day.unsigned_abs() << 1;
+                Self { number, start: midnight(day), end: midnight(day + 1) }
             }
             QuotaPeriod::Month => {
                 let number = (today.year().unsigned_abs() * 12 + today.month0()) << 1 | MONTH;
-                let first = today.with_day(1);
-                let next = first.and_then(|first| first.checked_add_months(Months::new(1)));
-                (number, first, next)
+                let first = today.with_day(1).unwrap_or(today);
+                let next = first.checked_add_months(Months::new(1)).unwrap_or(first);
+                let [start, end] = [first, next].map(|day| midnight(day.num_days_from_ce()));
+                Self { number, start, end }
             }
-        };
-        Self { number, start: Minute::of(midnight(first)), end: midnight(next) }
+        }
     }
 
     /// Its first hour.
@@ -139,18 +139,23 @@ impl Window {
 
     /// Whether a moment lies in it.
     pub fn holds(&self, moment: Moment) -> bool {
-        (self.start.start()..self.end).contains(&moment)
+        (self.start..self.end).contains(&Minute::of(moment))
     }
 
     fn seconds_left(&self, now: Moment) -> u32 {
-        let left = (self.end - now).num_milliseconds().max(0) as u64;
+        let left = (self.end.start_ms() - now.timestamp_millis()).max(0) as u64;
         u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX)
     }
 }
 
-fn midnight(day: Option<NaiveDate>) -> Moment {
-    day.and_then(|day| day.and_hms_opt(0, 0, 0)).unwrap_or_default().and_utc()
+/// The first minute of a day, which is counted from the first of the common era.
+fn midnight(day: i32) -> Minute {
+    const MINUTES_A_DAY: i64 = 24 * 60;
+    Minute((i64::from(day) - FIRST_OF_1970) * MINUTES_A_DAY)
 }
+
+/// 1970-01-01 as such a day.
+const FIRST_OF_1970: i64 = 719_163;
 
 /// The bits that hold a count of requests; those above hold the number of the window.
 const COUNT_BITS: u32 = 40;
@@ -165,9 +170,9 @@ fn pack(count: u64, window: &Window) -> u64 {
     u64::from(window.number) << COUNT_BITS | count.min(COUNT_MASK)
 }
 
-/// What the database was last known to hold of a key.
+/// What the database was last known to hold of a key. No request looks at it.
 #[derive(Debug, Default)]
-struct Reading {
+pub(super) struct Reading {
     /// The number of the window that it is about.
     window: u32,
     /// Requests that other servers, or this one before it was started, have accepted.
@@ -189,7 +194,8 @@ impl Reading {
     }
 }
 
-/// What is used up of a key's limits.
+/// What is used up of a key's limits. Keys are used in any order, so that each request waits for memory
+/// here; keep it at 32 bytes.
 #[derive(Debug)]
 pub struct KeyUse {
     /// What the key's requests are counted under.
@@ -202,8 +208,9 @@ pub struct KeyUse {
     full_at: AtomicI64,
     /// How many requests were accepted in a window, and its number; in a day's without a quota.
     used: AtomicU64,
-    reading: Mutex<Reading>,
 }
+
+const _: () = assert!(size_of::<KeyUse>() == 32);
 
 impl KeyUse {
     /// Of a key that has not been used.
@@ -214,7 +221,6 @@ impl KeyUse {
             limits: AtomicU32::new(0),
             full_at: AtomicI64::new(0),
             used: AtomicU64::new(0),
-            reading: Mutex::default(),
         }
     }
 
@@ -328,8 +334,13 @@ impl KeyUse {
     /// Notes that a request this process accepted in a minute is written, `n` times: also while there is
     /// no quota, since there may have been one when it was accepted. What it accepted before there was an
     /// account of the window is learnt like what others have.
-    pub(super) fn note_written(&self, quota: Option<Quota>, minute: Minute, n: i64) {
-        let mut reading = self.reading.lock();
+    pub(super) fn note_written(
+        &self,
+        reading: &mut Reading,
+        quota: Option<Quota>,
+        minute: Minute,
+        n: i64,
+    ) {
         let used = self.used.load(Ordering::Relaxed);
         let used_in = || period_of_window((used >> COUNT_BITS) as u32);
         let period = quota.map_or_else(used_in, |quota| quota.per);
@@ -347,18 +358,17 @@ impl KeyUse {
     /// have accepted since the last time is taken from what is left.
     pub(super) fn learn(
         &self,
+        reading: &mut Reading,
         limits: &KeyLimits,
         window: &Window,
         total: i64,
         (quiet_until, now): (Option<i64>, i64),
     ) {
-        let mut reading = self.reading.lock();
         reading.turn_to(window);
         let more = total - reading.own - reading.others;
         reading.others += more;
         let since = reading.at.replace(now).map(|at| at.max(quiet_until.unwrap_or(at)));
         let all = reading.others;
-        drop(reading);
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
             let here = packed >> COUNT_BITS == u64::from(window.number);
             let more = if here { more } else { all };

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
-use super::key_use::{Exhausted, KeyUse, Now, Remaining, Window};
+use super::key_use::{Exhausted, KeyUse, Now, Reading, Remaining, Window};
 use super::slots::SlotTable;
 use crate::model::key::KeyNumber;
 use crate::model::limits::{KeyLimits, QuotaPeriod};
@@ -56,6 +56,8 @@ pub struct Limiter {
     numbers: Mutex<HashMap<KeyLimits, LimitsNumber>>,
     uses: boxcar::Vec<KeyUse>,
     table: SlotTable,
+    /// What the database was last known to hold of keys that were used here.
+    readings: Mutex<foldhash::HashMap<u32, Reading>>,
     /// Held while a key is added.
     adding: Mutex<()>,
     due: Mutex<Due>,
@@ -225,7 +227,7 @@ impl Limiter {
         if self.uses.is_empty() {
             return;
         }
-        let mut due = self.due.lock();
+        let (mut due, mut readings) = (self.due.lock(), self.readings.lock());
         for count in counts {
             let Some(used) = self.find(count.key.0) else { continue };
             let current = LimitsNumber(used.current.load(Ordering::Relaxed));
@@ -236,7 +238,8 @@ impl Limiter {
             }
             if count.cell.is_accepted() {
                 let quota = self.limits(current).and_then(|limits| limits.quota);
-                used.note_written(quota, count.minute, count.n);
+                let reading = readings.entry(count.key.0).or_default();
+                used.note_written(reading, quota, count.minute, count.n);
             }
         }
     }
@@ -275,7 +278,10 @@ impl Limiter {
     /// Learns how many requests of a key the database holds, whoever accepted them.
     pub fn learn(&self, key: &DueKey, total: i64, uptime: i64) {
         if let Some((used, limits)) = self.counted(key.number.0) {
-            used.learn(limits, &key.window, total, (key.quiet_until, uptime));
+            let mut readings = self.readings.lock();
+            let reading = readings.entry(key.number.0).or_default();
+            used.learn(reading, limits, &key.window, total, (key.quiet_until, uptime));
+            drop(readings);
             if used.current.load(Ordering::Relaxed) == key.limits.0 {
                 self.due.lock().new.remove(&key.number.0);
             }
