@@ -92,8 +92,8 @@ impl Door {
         route: Route,
         address: impl FnOnce() -> Option<IpAddr>,
     ) -> Admission {
-        let decision = self.gate.judge_after_feed(presented, route, address).await;
-        self.admission(decision, route, self.gate.now())
+        let (decision, now) = self.gate.judge_after_feed(presented, route, address).await;
+        self.admission(decision, route, now)
     }
 
     fn remaining(&self, key: KeyNumber, limits: LimitsNumber, at: Moment) -> Remaining {

@@ -118,7 +118,7 @@ impl Gate {
         presented: &Result<Presented, Unusable>,
         route: Route,
         address: impl FnOnce() -> Option<IpAddr>,
-    ) -> Decision {
+    ) -> (Decision, Now) {
         let read = self.freshness.next_read().await;
         let now = self.now();
         let fresh = self.is_fresh(now);
@@ -129,7 +129,7 @@ impl Gate {
             (None, Err(_)) => Lookup::Unavailable,
         };
         let inside = route.is_question() || self.is_inside(&lookup, address);
-        decide(presented, lookup, fresh, inside, now.moment, route, &self.catalog)
+        (decide(presented, lookup, fresh, inside, now.moment, route, &self.catalog), now)
     }
 
     /// Decides about another request than the one that presents the credential, and holds it to the
@@ -194,12 +194,12 @@ impl Gate {
     }
 
     /// The same moment as far as the clock is believed: the one that requests are counted under.
-    fn believed(&self, now: Now) -> Now {
+    pub fn believed(&self, now: Now) -> Now {
         Now { moment: self.time.high_water(), ..now }
     }
 
     /// A moment, and nanoseconds that never go back.
-    pub fn both_clocks(&self, moment: Moment) -> Now {
+    fn both_clocks(&self, moment: Moment) -> Now {
         let uptime = i64::try_from(self.time.uptime().as_nanos()).unwrap_or(i64::MAX);
         Now { moment, uptime }
     }

@@ -21,7 +21,7 @@ impl Bitting {
     /// The limits of the key that calls, and what is left of them now.
     pub fn limits_of(&self, caller: &KeyCaller) -> (KeyLimits, Remaining) {
         let limiter = &self.gate.index.limiter;
-        let now = self.gate.both_clocks(self.time.believed());
+        let now = self.gate.believed(self.gate.now());
         let limits = limiter.limits(caller.limits()).cloned().unwrap_or_default();
         (limits, limiter.remaining(caller.number(), caller.limits(), now))
     }
@@ -40,7 +40,7 @@ impl Bitting {
     pub fn share_limits(&self) -> store::Result<()> {
         let mut last = self.flushes.lock();
         let limiter = &self.gate.index.limiter;
-        let now = self.gate.both_clocks(self.time.believed());
+        let now = self.gate.believed(self.gate.now());
         if !limiter.is_used(now) {
             return Ok(());
         }
@@ -65,7 +65,7 @@ impl Bitting {
                     accepted::accepted_since(connection, &numbers, start, &windows)
                 })?;
                 // Of a day that is over by now, nothing is learnt.
-                let now = self.gate.both_clocks(self.time.believed());
+                let now = self.gate.believed(self.gate.now());
                 for key in some.iter().filter(|key| key.window.holds(now.moment)) {
                     let total = totals.get(&key.number).copied().unwrap_or_default();
                     limiter.learn(key, total, now.uptime);

@@ -48,9 +48,9 @@ impl Bitting {
         result?;
         self.flushes.journaled.fetch_add(batch.counts.len(), Ordering::Relaxed);
         self.meter.written(batch.sequence);
-        self.warnings.note(&batch.counts, self.time.now());
-        let uptime = self.gate.now().uptime;
-        self.gate.index.limiter.note_written(&batch.counts, uptime);
+        let now = self.gate.now();
+        self.warnings.note(&batch.counts, now.moment);
+        self.gate.index.limiter.note_written(&batch.counts, now.uptime);
         Ok(true)
     }
 
