@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-use chrono::{Datelike, Months};
+use chrono::{Datelike, Months, NaiveDate};
 
 use crate::model::limits::{KeyLimits, Quota, QuotaPeriod, RateLimit};
 use crate::model::time::Moment;
@@ -118,16 +118,15 @@ impl Window {
         let today = moment.date_naive();
         match period {
             QuotaPeriod::Day => {
-                let day = today.num_days_from_ce();
-                let number = day.unsigned_abs() << 1;
-                Self { number, start: midnight(day), end: midnight(day + 1) }
+                let (number, start) =
+                    (today.num_days_from_ce().unsigned_abs() << 1, midnight(today));
+                Self { number, start, end: Minute(start.0 + MINUTES_A_DAY) }
             }
             QuotaPeriod::Month => {
                 let number = (today.year().unsigned_abs() * 12 + today.month0()) << 1 | MONTH;
                 let first = today.with_day(1).unwrap_or(today);
                 let next = first.checked_add_months(Months::new(1)).unwrap_or(first);
-                let [start, end] = [first, next].map(|day| midnight(day.num_days_from_ce()));
-                Self { number, start, end }
+                Self { number, start: midnight(first), end: midnight(next) }
             }
         }
     }
@@ -148,14 +147,11 @@ impl Window {
     }
 }
 
-/// The first minute of a day, which is counted from the first of the common era.
-fn midnight(day: i32) -> Minute {
-    const MINUTES_A_DAY: i64 = 24 * 60;
-    Minute((i64::from(day) - FIRST_OF_1970) * MINUTES_A_DAY)
-}
+const MINUTES_A_DAY: i64 = 24 * 60;
 
-/// 1970-01-01 as such a day.
-const FIRST_OF_1970: i64 = 719_163;
+fn midnight(day: NaiveDate) -> Minute {
+    Minute(i64::from(day.to_epoch_days()) * MINUTES_A_DAY)
+}
 
 /// The bits that hold a count of requests; those above hold the number of the window.
 const COUNT_BITS: u32 = 40;
