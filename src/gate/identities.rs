@@ -1,6 +1,7 @@
 //! Who a key is to the servers behind a proxy: its name, its owner and its scopes. The index has no
 //! room for names, so the identities of keys that are in use are kept here.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -40,10 +41,10 @@ pub struct KeyIdentity {
 /// Who a key is, in characters that any header may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityHeaders {
-    /// The field lines, as an answer has them.
+    /// The field lines of an answer.
     lines: SmallVec<[u8; USUAL]>,
-    /// Where the value of each ends in them.
-    ends: [u32; 4],
+    /// Where in them each value stands.
+    values: [Range<u32>; 4],
 }
 
 /// Up to so many bytes, the lines lie in the table itself: one cache miss less.
@@ -56,15 +57,16 @@ impl IdentityHeaders {
 
     fn new(values: [&str; 4]) -> Self {
         let mut lines = SmallVec::new();
-        let mut ends = [0; 4];
-        for ((name, value), end) in Self::NAMES.iter().zip(values).zip(&mut ends) {
-            for part in [name, ": ", value] {
-                lines.extend_from_slice(part.as_bytes());
-            }
-            *end = lines.len() as u32;
+        let values = std::array::from_fn(|place| {
+            lines.extend_from_slice(Self::NAMES[place].as_bytes());
+            lines.extend_from_slice(b": ");
+            let start = lines.len() as u32;
+            lines.extend_from_slice(values[place].as_bytes());
+            let end = lines.len() as u32;
             lines.extend_from_slice(b"\r\n");
-        }
-        Self { lines, ends }
+            start..end
+        });
+        Self { lines, values }
     }
 
     /// All four as the field lines of a message (RFC 9112 §5).
@@ -75,12 +77,7 @@ impl IdentityHeaders {
     /// The public id; the name, percent-encoded; the owner, percent-encoded, empty if there is none;
     /// the scopes, with one space between two. In the order of [`Self::NAMES`].
     pub fn values(&self) -> [&[u8]; 4] {
-        let mut line = 0;
-        std::array::from_fn(|place| {
-            let (start, end) = (line + Self::NAMES[place].len() + 2, self.ends[place] as usize);
-            line = end + 2;
-            &self.lines[start..end]
-        })
+        self.values.each_ref().map(|at| &self.lines[at.start as usize..at.end as usize])
     }
 }
 

@@ -49,7 +49,7 @@ impl AnswerFields for RawAnswer<'_> {
     fn put(&mut self, name: &HeaderName, value: &[u8]) {
         let (bytes, name) = (&mut *self.bytes, name.as_str());
         bytes.reserve(name.len() + value.len() + 4);
-        // One after the other and not in a loop: what is known here is no call to copy it.
+        // In no loop, so that the two of known length are stored without a call.
         bytes.extend_from_slice(name.as_bytes());
         bytes.extend_from_slice(b": ");
         bytes.extend_from_slice(value);
