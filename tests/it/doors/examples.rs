@@ -319,8 +319,8 @@ fn guarded() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--locked", "--example", "guarded"]);
-    // What cargo tells a test of its package, a build script of ring takes for news, and half of the
-    // dependencies are compiled again.
+    // Cargo says in these what package a test is of. The build script of ring runs again when they change,
+    // and all that is built on ring is compiled again.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of))
         {

@@ -22,10 +22,6 @@ fn start(backend: Backend) -> TestServer {
     server
 }
 
-fn signed_in(server: &TestServer, email: &str) -> Browser {
-    server.db_browser(email)
-}
-
 fn path(key: &MadeKey) -> String {
     format!("/v1/keys/{}", key.id)
 }
@@ -61,7 +57,7 @@ on_both! {
         assert_eq!(found["data"].as_array().unwrap().len(), 1);
         assert_eq!(found["data"][0]["id"], json!(key.id));
 
-        let admin = signed_in(&server, "ada@example.com");
+        let admin = server.db_browser("ada@example.com");
         let list = admin.get("/keys?q=bob@example.com");
         assert_eq!(texts(&list, "a.name").len(), 1);
         assert!(text(&list, "th .under").ends_with("held by bob@example.com"), "{list:#?}");
@@ -131,7 +127,7 @@ on_both! {
         let server = start(backend);
         let [key, foreign] = [(); 2].map(|()| server.key("calls:read leads:write"));
         assign(&server, &key, &json!("bob@example.com")).ok();
-        let (bob, cy) = (signed_in(&server, "bob@example.com"), signed_in(&server, "cy@example.com"));
+        let (bob, cy) = (server.db_browser("bob@example.com"), server.db_browser("cy@example.com"));
         assert_eq!(attributes(&bob.get("/keys"), "a.name", "href"), [format!("/keys/{}", key.id)]);
         assert!(!bob.get("/keys").body.contains("held by"), "all of them are their own");
         let form = bob.get(&format!("/keys/{}/edit", key.id));
@@ -178,7 +174,7 @@ on_both! {
     fn an_administrator_hands_over_any_key_and_a_user_page_lists_what_they_hold(backend) {
         let server = start(backend);
         let key = server.key_with("calls:read", json!({"name": "test"}));
-        let admin = signed_in(&server, "ada@example.com");
+        let admin = server.db_browser("ada@example.com");
         let form = admin.get(&format!("/keys/{}/edit", key.id));
         let choices = attributes(&form, "#holders option", "value");
         assert_eq!(choices, ["cy@example.com", "bob@example.com", "ada@example.com"]);
@@ -216,7 +212,7 @@ on_both! {
         let other = TestServer::on(one.database.clone(), Options::default());
         let key = one.key("calls:read");
         assign(&one, &key, &json!("cy@example.com")).ok();
-        let cy = signed_in(&other, "cy@example.com");
+        let cy = other.db_browser("cy@example.com");
         assert_eq!(texts(&cy.get("/keys"), "a.name"), ["test"]);
         let revoke = format!("/keys/{}/revoke", key.id);
         assert_eq!(cy.submit(&revoke, &revoke, &[]).status, 303);

@@ -22,10 +22,6 @@ fn start(backend: Backend) -> TestServer {
     server
 }
 
-fn signed_in(server: &TestServer, email: &str) -> Browser {
-    server.db_browser(email)
-}
-
 #[track_caller]
 fn page(answer: &Answer) -> Html {
     assert_eq!(answer.status, 200, "{answer:#?}");
@@ -72,7 +68,7 @@ on_both! {
         server.pass(Duration::from_secs(2 * 24 * 3600));
         server.call(&key, "GET", "/v1/calls", None).ok();
         server.call(&key, "GET", "/v1/whoami", None).ok();
-        let shown = page(&signed_in(&server, ADMIN).get("/keys"));
+        let shown = page(&server.db_browser(ADMIN).get("/keys"));
         assert_eq!(names(&shown), ["idle", "n8n"]);
         let usage = &server.manage("GET", &format!("/v1/keys/{}", key.id), None).ok()["usage"];
         for (label, window) in [("24 h", "24h"), ("7 d", "7d"), ("30 d", "30d")] {
@@ -97,13 +93,13 @@ on_both! {
         server.key_with("calls:read", soon);
         let idle = server.key_with("calls:read", json!({"name": "idle"}));
         server.call(&idle, "GET", "/v1/ping", None).ok();
-        let admin = signed_in(&server, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let shown = page(&admin.get("/keys"));
         assert_eq!(cell(&shown, "Expires"), ["never", "in 12 days"]);
         assert_eq!(texts(&shown, "td .remark"), ["in 12 days"]);
         assert_eq!(names(&page(&admin.get("/keys?expiry=soon"))), ["soon"]);
         server.pass(Duration::from_secs(91 * 24 * 3600));
-        let admin = signed_in(&server, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let shown = page(&admin.get("/keys"));
         assert_eq!(names(&shown), ["idle"]);
         assert_eq!(texts(&shown, "td .remark"), ["unused for 91 days"]);
@@ -118,7 +114,7 @@ on_both! {
         let server = start(backend);
         let key = server.key_with("calls:read", json!({"name": "leaked"}));
         server.call(&key, "GET", "/v1/calls", None).ok();
-        let admin = signed_in(&server, ADMIN);
+        let admin = server.db_browser(ADMIN);
         let path = format!("/keys/{}/revoke", key.id);
         let asked = page(&admin.get(&path));
         assert!(texts(&asked, "main p").join(" ").contains("It is in use: 1 request"));
@@ -148,7 +144,7 @@ on_both! {
         let server = start(backend);
         let foreign = server.key_with("calls:read", json!({"name": "secret plan", "owner": "acme"}));
         server.call(&foreign, "GET", "/v1/calls", None).ok();
-        let (member, admin) = (signed_in(&server, MEMBER), signed_in(&server, ADMIN));
+        let (member, admin) = (server.db_browser(MEMBER), server.db_browser(ADMIN));
         let own = make(&member, "mine", &["calls:read"]);
         assert_eq!(names(&page(&admin.get("/keys"))), ["mine", "secret plan"]);
         for path in ["/keys", "/keys?q=a&sort=most_used", "/keys?sort=name", "/keys?owner=acme", "/keys?q=secret"] {
@@ -179,7 +175,7 @@ on_both! {
     fn an_auditor_reads_everything_and_is_offered_nothing_to_change(backend) {
         let server = start(backend);
         let key = server.key_with("calls:read", json!({"name": "n8n"}));
-        let auditor = signed_in(&server, AUDITOR);
+        let auditor = server.db_browser(AUDITOR);
         let list = page(&auditor.get("/keys"));
         assert_eq!((names(&list), texts(&list, ".actions a")), (vec!["n8n".to_owned()], vec!["Export CSV".to_owned()]));
         let shown = page(&auditor.get(&format!("/keys/{}", key.id)));
@@ -211,7 +207,7 @@ on_both! {
         server.bitting.fold_journal().unwrap();
         server.pass(Duration::from_secs(61));
         while server.bitting.summarize_keys().unwrap() {}
-        let admin = signed_in(&server, ADMIN);
+        let admin = server.db_browser(ADMIN);
         for (query, expected) in [
             ("", &["a", "C", "b"][..]),
             ("?q=&owner=&scope=&expiry=&sort=", &["a", "C", "b"]),
@@ -268,7 +264,7 @@ on_both! {
         server.pass(Duration::from_secs(61));
         // The first only adds the minute.
         assert!(server.bitting.summarize_keys().unwrap());
-        let admin = signed_in(&server, ADMIN);
+        let admin = server.db_browser(ADMIN);
         assert_eq!(names(&page(&admin.get("/keys?sort=most_used"))), ["used more", "recounted"]);
     }
 }
@@ -279,7 +275,7 @@ fn a_long_list_has_pages_of_fifty() {
     for n in 0..103 {
         server.key_with("calls:read", json!({"name": format!("key {n:03}")}));
     }
-    let admin = signed_in(&server, ADMIN);
+    let admin = server.db_browser(ADMIN);
     let mut path = "/keys?sort=name".to_owned();
     let mut walked = Vec::new();
     for summary in ["1 to 50 of 103", "51 to 100 of 103", "101 to 103 of 103"] {
@@ -329,7 +325,7 @@ fn fifty_of_the_longest_make_no_page_too_large() {
     for token in server.bitting.list_tokens(&cli).unwrap().iter().step_by(2) {
         server.bitting.revoke_token(token.id, Some(&"because ".repeat(62)), &cli).unwrap();
     }
-    let admin = signed_in(&server, ADMIN);
+    let admin = server.db_browser(ADMIN);
     for path in [
         "/keys",
         "/keys?sort=name&page=2",
@@ -348,7 +344,7 @@ fn fifty_of_the_longest_make_no_page_too_large() {
 on_both! {
     fn names_that_are_meant_as_code_are_shown_as_text(backend) {
         let server = start(backend);
-        let admin = signed_in(&server, ADMIN);
+        let admin = server.db_browser(ADMIN);
         for name in ["<script>alert(1)</script>", "\"><img onerror=alert(1) src=x>", "\u{202e}desrever", "🗝️", "{{7*7}}", "=1+1"] {
             let id = make(&admin, name, &["calls:read"]);
             admin.submit("/keys", &format!("/keys/{id}/edit"), &[("name", name), ("owner", name), ("description", name)]);

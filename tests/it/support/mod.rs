@@ -67,7 +67,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// How often a race is run, or how many cases a property is tried with: `all` where
+/// How often a race is run, how many cases a property is tried with, or how many workers serve: `all` where
 /// `BITTING_ALL_ROUNDS=1`, as in `.ci/run`, and `few` for somebody who waits for the result.
 pub fn rounds(all: usize, few: usize) -> usize {
     let wanted = std::env::var_os("BITTING_ALL_ROUNDS").is_some_and(|value| value == "1");

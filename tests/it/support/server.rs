@@ -16,10 +16,12 @@ use bitting::model::id::{PublicId, SessionId};
 use bitting::model::password::Password;
 use bitting::model::random_secret::RandomSecret;
 use bitting::model::secret::{Secret, SecretKind};
+use bitting::model::session::Session;
 use bitting::model::time::{Moment, parse_rfc3339};
 use bitting::model::token::NewToken;
 use bitting::model::user::{NewUser, User};
 use bitting::server::{Ports, Server};
+use bitting::store::users::{self, sessions};
 use serde_json::{Value, json};
 
 use super::browser::{Browser, PASSWORD};
@@ -248,23 +250,21 @@ impl TestServer {
     /// A browser that a user has signed in with, as far as its session goes: the password that it takes
     /// to begin one is made to be dear.
     pub fn db_browser(&self, email: &str) -> Browser {
-        let secret = RandomSecret::generate().unwrap();
-        let digest = secret
-            .digest()
-            .as_bytes()
-            .iter()
-            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        let digest = match self.database.backend {
-            Backend::Sqlite => format!("X'{digest}'"),
-            Backend::Postgres => format!("'\\x{digest}'"),
-        };
-        let id = SessionId::from_number(uuid::Uuid::now_v7().as_u128());
-        let now = self.bitting.time.believed().format("%F %T%.f");
-        self.database.db_execute(&format!(
-            "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address)
-             SELECT '{id}', {digest}, id, '{now}', '{now}', '127.0.0.1' FROM users WHERE email = '{email}';
-             UPDATE users SET last_login_at = '{now}' WHERE email = '{email}'"
-        ));
+        let (secret, now) = (RandomSecret::generate().unwrap(), self.bitting.time.believed());
+        let signed_in = self.bitting.database.write(|connection| {
+            let user = users::find_by_email(connection, &email.parse().unwrap())?.unwrap().id;
+            let session = Session {
+                id: SessionId::from_number(uuid::Uuid::now_v7().as_u128()),
+                user,
+                created_at: now,
+                last_seen_at: now,
+                address: Some("127.0.0.1".to_owned()),
+                user_agent: None,
+            };
+            sessions::insert(connection, &session, &secret.digest())?;
+            users::set_last_login(connection, user, now)
+        });
+        signed_in.unwrap();
         let browser = Browser::new(&self.client.base);
         browser.plant_session(&secret.expose());
         browser
