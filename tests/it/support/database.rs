@@ -58,10 +58,20 @@ impl OnServer {
     }
 
     fn execute(&self, sql: &str) -> Result<(), Box<dyn std::error::Error>> {
-        let mut connection = PgConnection::establish(&format!("{}/postgres", self.server))?;
-        Ok(connection.batch_execute(sql)?)
+        let free = FREE.lock().unwrap().pop();
+        let mut connection = match free {
+            Some(free) => free,
+            None => PgConnection::establish(&format!("{}/postgres", self.server))?,
+        };
+        connection.batch_execute(sql)?;
+        FREE.lock().unwrap().push(connection);
+        Ok(())
     }
 }
+
+/// Connections to the PostgreSQL of the tests that nobody uses just now: every test makes a database and
+/// removes it, and beginning a connection costs more than that.
+static FREE: Mutex<Vec<PgConnection>> = Mutex::new(Vec::new());
 
 impl Drop for OnServer {
     fn drop(&mut self) {
