@@ -3,9 +3,9 @@
 //! For each number of keys: import, start-up and memory. Then Bitting, with the fewest and the most
 //! of the keys that it is loaded with, and a bare actix-web server that checks nothing take turns on
 //! one core, with the load on another; a second bare server takes its turn too, as the control: how
-//! far its ratio is from one is how far any ratio may be off. At last Bitting behind nginx, and in its
-//! place. CPU time per request is the figure to
-//! go by, since waiting for a core does not count in it.
+//! far its ratio is from one is how far any ratio may be off. The same with what a proxy asks, and with
+//! limited keys beside others. At last Bitting behind nginx, and in its place. CPU time per request is
+//! the figure to go by, since waiting for a core does not count in it.
 
 mod contest;
 mod load;
@@ -90,11 +90,13 @@ fn main() -> Result<()> {
             loaded.push(seed);
         }
     }
-    let limited = Keys { count: options.used, used: options.used, limited: true };
-    let limited = Seed::import(&folder.path().join("limited"), &place.programs, limited)?;
     report += &method(&options)?;
-    report += &compare(&options, judging(&place, &loaded, &limited)?)?;
+    report += &compare(&options, judging(&place, &loaded)?)?;
     let first = loaded.first().ok_or("no --keys reaches the number of those --used")?;
+    report += "\nWhat nginx asks about each request, without nginx.\n\n";
+    report += &compare(&options, asked(&place, first)?)?;
+    report += "\nKeys with a rate limit beside as many without.\n\n";
+    report += &compare(&options, limits(&place, folder.path(), options.used)?)?;
     report += "\nReading, from the same database.\n\n";
     report += &compare(&options, reading(&place, first)?)?;
     report += "\nnginx asks a server whether each request may pass (`auth_request`); the CPU time of both.\n\n";
@@ -161,46 +163,69 @@ fn method(options: &Options) -> Result<String> {
 }
 
 /// The bare servers around Bitting with each of the seeds.
-fn judging(place: &Place, seeds: &[Seed], limited: &Seed) -> Result<Vec<Contender>> {
+fn judging(place: &Place, seeds: &[Seed]) -> Result<Vec<Contender>> {
     let first = seeds.first().ok_or("no --keys reaches the number of those --used")?;
-    let bare = |name, with_headers| Contender::new(name, Server::bare(place, with_headers)?, first);
-    let bitting = |name: String, seed: &Seed| {
-        let (server, _) = Server::bitting(place, seed)?;
-        server.must_refuse_a_wrong_key(seed)?;
-        Contender::new(name, server, seed)
-    };
     let mut contenders = vec![
-        bare("bare actix-web, checks nothing", false)?,
-        bare("the same with Bitting's headers", true)?,
+        bare(place, "bare actix-web, checks nothing", first)?,
+        Contender::new("the same with Bitting's headers", Server::bare(place, true)?, first)?,
     ];
     for seed in seeds {
-        contenders.push(bitting(format!("Bitting with {} keys", seed.count), seed)?);
+        contenders.push(bitting(place, &format!("Bitting with {} keys", seed.count), seed)?);
     }
     contenders.extend([
-        bitting("with a rate limit on each key".to_owned(), limited)?,
         // Another spelling, which the fast path leaves to the router.
-        bitting("routed as every other endpoint is".to_owned(), first)?.at("/v1/ping?"),
-        bitting("`/authz/nginx`".to_owned(), first)?.at("/authz/nginx").asking(CALLS),
-        bare("bare, asked as `/authz/nginx` is, with the headers of its answers", true)?
-            .at("/authz/nginx")
-            .asking(CALLS),
-        bare("bare again (control)", false)?,
+        bitting(place, "routed as every other endpoint is", first)?.at("/v1/ping?"),
+        bare(place, "bare again (control)", first)?,
     ]);
     Ok(contenders)
+}
+
+/// What a proxy asks about each request, beside the bare server.
+fn asked(place: &Place, seed: &Seed) -> Result<Vec<Contender>> {
+    let with_headers = "bare, asked as `/authz/nginx` is, with the headers of its answers";
+    let with_headers = Contender::new(with_headers, Server::bare(place, true)?, seed)?;
+    Ok(vec![
+        bare(place, "bare actix-web, checks nothing", seed)?,
+        bitting(place, "`/authz/nginx`", seed)?.at("/authz/nginx").asking(CALLS),
+        with_headers.at("/authz/nginx").asking(CALLS),
+        bare(place, "bare again (control)", seed)?,
+    ])
+}
+
+/// Keys with a rate limit beside as many without, each server with a database of its own.
+fn limits(place: &Place, folder: &Path, used: usize) -> Result<Vec<Contender>> {
+    let servers = [
+        ("Bitting, keys without limits", "without", false),
+        ("with a rate limit on each key", "limited", true),
+        ("without limits again (control)", "again", false),
+    ];
+    let contender = |(name, subfolder, limited)| {
+        let keys = Keys { count: used, used, limited };
+        bitting(place, name, &Seed::import(&folder.join(subfolder), &place.programs, keys)?)
+    };
+    servers.into_iter().map(contender).collect()
+}
+
+fn bare(place: &Place, name: &str, seed: &Seed) -> Result<Contender> {
+    Contender::new(name, Server::bare(place, false)?, seed)
+}
+
+fn bitting(place: &Place, name: &str, seed: &Seed) -> Result<Contender> {
+    let (server, _) = Server::bitting(place, seed)?;
+    server.must_refuse_a_wrong_key(seed)?;
+    Contender::new(name, server, seed)
 }
 
 /// What asks the database, beside a bare server that asks none.
 fn reading(place: &Place, seed: &Seed) -> Result<Vec<Contender>> {
     const LIST: &str = "/v1/calls?limit=20";
-    let bare = |name| Contender::new(name, Server::bare(place, false)?, seed);
-    let bitting = || Server::bitting(place, seed).map(|(server, _)| server);
-    let list = bitting()?;
+    let (list, _) = Server::bitting(place, seed)?;
     list.add_calls(&seed.last_key, 20)?;
     Ok(vec![
-        bare("bare actix-web, checks nothing")?,
-        Contender::new("`/v1/whoami`: the key and its figures", bitting()?, seed)?.at(WHOAMI),
+        bare(place, "bare actix-web, checks nothing", seed)?,
+        bitting(place, "`/v1/whoami`: the key and its figures", seed)?.at(WHOAMI),
         Contender::new("`/v1/calls?limit=20`: a list of 20", list, seed)?.at(LIST),
-        bare("bare again (control)")?,
+        bare(place, "bare again (control)", seed)?,
     ])
 }
 

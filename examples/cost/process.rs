@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
+use nix::time::ClockId;
+use nix::unistd::Pid;
+
 use super::Result;
 use super::seed::Seed;
 
@@ -101,9 +106,11 @@ impl Server {
         }
     }
 
-    /// CPU time used so far, in seconds.
+    /// CPU time used so far, in seconds: by the process's own clock, since the ticks of `/proc` are too
+    /// coarse for a turn of a second.
     pub fn cpu(&self) -> Result<f64> {
-        cpu_fields(&self.child.id().to_string(), 14)
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(self.child.id().try_into()?))?;
+        Ok(Duration::from(clock.now()?).as_secs_f64())
     }
 
     /// Resident memory in bytes.
@@ -177,17 +184,9 @@ impl Drop for Server {
 
 /// CPU time in seconds of all processes that this one has waited for.
 pub fn cpu_of_the_ended() -> Result<f64> {
-    cpu_fields("self", 16)
-}
-
-/// User and system time of a process: clock ticks in two fields of its `stat`, of which the second
-/// may hold spaces, and numbering begins with one.
-fn cpu_fields(process: &str, first: usize) -> Result<f64> {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let fields = stat.rsplit_once(')').ok_or("no process state")?.1.split_whitespace();
-    let ticks = fields.skip(first - 3).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
-    Ok(ticks.sum::<u64>() as f64 / TICKS_PER_SECOND)
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let microseconds = |time: TimeVal| time.num_microseconds() as f64;
+    Ok((microseconds(usage.user_time()) + microseconds(usage.system_time())) / 1e6)
 }
 
 fn start(place: &Place, command: &Command, port: u16) -> Result<Server> {
