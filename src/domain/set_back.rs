@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::gate::key_index::{Holder, IndexedCredential, Replaced};
 use crate::model::audit::AuditEvent;
 use crate::model::key::Status;
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Timestamp};
 
 /// The most ids of each kind that are listed; the number of all is recorded too.
 const NAMED: usize = 100;
@@ -100,6 +100,7 @@ pub(super) struct SetBack {
 
 impl SetBack {
     pub(super) fn of(replaced: &Replaced, requests: i64, now: Moment) -> Self {
+        let now = Timestamp::of(now);
         let lived = |entry: &&IndexedCredential| entry.status(now) == Status::Active;
         let unknown = Ids::of(replaced.gone.iter().filter(lived));
         Self { unknown, revived: Ids::of(replaced.revived.iter()), requests }

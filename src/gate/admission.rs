@@ -10,7 +10,7 @@ use super::caller::Caller;
 use super::decision::{Decision, Refusal};
 use super::indexed_credential::Holder;
 use super::key_use::{Now, Remaining};
-use super::limiter::{LimitsNumber, Standing};
+use super::limiter::{Account, Standing};
 use super::presented_key::{Presented, Unusable};
 use super::route::Route;
 use super::worker_tally::WorkerTally;
@@ -19,7 +19,7 @@ use crate::model::failed_request::FailedRequest;
 use crate::model::id::TokenId;
 use crate::model::key::KeyNumber;
 use crate::model::scope::Access;
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Timestamp};
 use crate::model::usage::{Cell, Outcome};
 
 /// The status of an answer that says nothing about the request: it is not counted.
@@ -49,7 +49,7 @@ pub struct PendingCount {
     resource: Option<ResourceNumber>,
     access: Access,
     /// When the request was judged, as far as the clock is believed: the moment it is counted under.
-    at: Moment,
+    at: Timestamp,
     /// The outcome to count, if the status does not tell it.
     outcome: Option<Outcome>,
     /// Whether it is counted, or its key only noted as used.
@@ -96,14 +96,14 @@ impl Door {
         self.admission(decision, route, now)
     }
 
-    fn remaining(&self, key: KeyNumber, limits: LimitsNumber, at: Moment) -> Remaining {
-        self.gate.index.limiter.remaining(key, limits, self.gate.both_clocks(at))
+    fn remaining(&self, account: Account, at: Timestamp) -> Remaining {
+        self.gate.index.limiter.remaining(account, self.gate.both_clocks(at))
     }
 
     fn admission(self: &Rc<Self>, mut decision: Decision, route: Route, now: Now) -> Admission {
         let now = self.gate.believed(now);
         let standing = if route.is_question() { None } else { self.gate.limit(&mut decision, now) };
-        let at = now.moment;
+        let at = now.at;
         let Decision { holder, verdict } = decision;
         let lacks_scope = matches!(verdict, Err(Refusal::InsufficientScope { .. }));
         let overreaching = token_of(holder).filter(|_| lacks_scope);
@@ -173,11 +173,9 @@ impl PendingCount {
     /// Counts the request as refused for a limit that is not its key's, of which it takes nothing.
     pub fn refused_for_another_limit(&mut self) {
         self.outcome = Some(Outcome::RateLimited);
-        if let (Some(key), Some(standing)) = (self.key, &mut self.standing)
-            && standing.taken
-        {
-            self.door.gate.index.limiter.give_back_rate(key, standing.limits);
-            standing.remaining = self.door.remaining(key, standing.limits, self.at);
+        if let Some(standing) = self.standing.as_mut().filter(|standing| standing.taken) {
+            self.door.gate.index.limiter.give_back_rate(standing.account);
+            standing.remaining = self.door.remaining(standing.account, self.at);
         }
     }
 
@@ -202,15 +200,15 @@ impl PendingCount {
     /// Keeps what there is to say of a request that was refused or failed.
     pub fn record_failure(&self, failed: impl FnOnce(Moment) -> FailedRequest) {
         if let Some(key) = self.key.filter(|_| self.counted) {
-            self.door.tally.note_error(key, failed(self.at));
+            self.door.tally.note_error(key, failed(self.at.moment()));
         }
     }
 
     /// Leaves the request uncounted, since another door will judge and count it.
     pub fn discard(mut self) {
-        let key = self.key.take();
-        if let (Some(key), Some(standing)) = (key, self.standing.filter(|s| s.taken)) {
-            self.door.gate.index.limiter.give_back(key, standing.limits, self.at);
+        self.key = None;
+        if let Some(standing) = self.standing.filter(|standing| standing.taken) {
+            self.door.gate.index.limiter.give_back(standing.account, self.at);
         }
     }
 
@@ -232,8 +230,8 @@ impl PendingCount {
         }
         let standing = self.standing.as_mut().filter(|standing| standing.taken);
         if let Some(standing) = standing.filter(|_| !is_told || !cell.outcome().is_accepted()) {
-            self.door.gate.index.limiter.give_back_quota(key, standing.limits, self.at);
-            standing.remaining = self.door.remaining(key, standing.limits, self.at);
+            self.door.gate.index.limiter.give_back_quota(standing.account, self.at);
+            standing.remaining = self.door.remaining(standing.account, self.at);
         }
         self.standing
     }

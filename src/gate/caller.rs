@@ -1,6 +1,6 @@
 //! Who a right credential proves. Only the decision makes one of these.
 
-use super::limiter::LimitsNumber;
+use super::limiter::Account;
 use crate::model::catalog::{Catalog, Permissions, ResourceNumber};
 use crate::model::credential::Credential;
 use crate::model::id::{KeyId, TokenId};
@@ -13,7 +13,7 @@ pub struct KeyCaller {
     pub(super) id: KeyId,
     pub(super) number: KeyNumber,
     pub(super) permissions: Permissions,
-    pub(super) limits: LimitsNumber,
+    pub(super) account: Account,
 }
 
 impl KeyCaller {
@@ -27,9 +27,9 @@ impl KeyCaller {
         self.number
     }
 
-    /// The limits the key is held to.
-    pub fn limits(&self) -> LimitsNumber {
-        self.limits
+    /// The limits the key is held to, and where what is used up of them is kept.
+    pub fn account(&self) -> Account {
+        self.account
     }
 
     /// The key as a credential that a use case checks again in its transaction.

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
+use super::budget::Budget;
 use super::key_use::{Exhausted, KeyUse, Now};
 use crate::model::key::KeyNumber;
-use crate::model::limits::{KeyLimits, RateLimit};
+use crate::model::limits::RateLimit;
 
 /// What is used up by this many keys is kept at most.
 const MOST: usize = 65_536;
@@ -60,29 +61,24 @@ impl ConnectionLimits {
         let of_key = each.map(|limit| {
             make_room(by_each, now);
             let used = by_each.entry((connection, limit, key)).or_insert_with(|| KeyUse::new(0));
-            (&*used, alone(limit))
+            (&*used, Budget::of_rate(limit))
         });
-        if let Some((used, limits)) = &of_key {
-            used.take(limits, now).map_err(|why| UsedUp::ByKey(seconds(why)))?;
+        if let Some((used, budget)) = &of_key {
+            used.take(budget, now).map_err(|why| UsedUp::ByKey(seconds(why)))?;
         }
         let Some(limit) = all else { return Ok(()) };
         let (kept, used) = by_all.entry(connection).or_insert_with(|| (limit, KeyUse::new(0)));
         if *kept != limit {
             (*kept, *used) = (limit, KeyUse::new(0));
         }
-        used.take(&alone(limit), now).map(drop).map_err(|why| {
+        used.take(&Budget::of_rate(limit), now).map(drop).map_err(|why| {
             // What others have used up costs the key nothing of its own.
-            if let Some((used, limits)) = &of_key {
-                used.give_back(limits, now.moment);
+            if let Some((used, budget)) = &of_key {
+                used.give_back(budget, now.at);
             }
             UsedUp::ByAll(seconds(why))
         })
     }
-}
-
-/// A limit on the rate, and no other.
-fn alone(limit: RateLimit) -> KeyLimits {
-    KeyLimits { rate_limit: Some(limit), ..KeyLimits::default() }
 }
 
 fn seconds(why: Exhausted) -> u32 {
@@ -97,7 +93,7 @@ fn make_room(uses: &mut HashMap<(u8, RateLimit, KeyNumber), KeyUse>, now: Now) {
         return;
     }
     uses.retain(|(_, limit, _), used| {
-        used.remaining(&alone(*limit), now).rate.is_some_and(|left| left.reset > 0)
+        used.remaining(&Budget::of_rate(*limit), now).rate.is_some_and(|left| left.reset > 0)
     });
     if uses.len() >= MOST {
         uses.clear();
@@ -107,7 +103,7 @@ fn make_room(uses: &mut HashMap<(u8, RateLimit, KeyNumber), KeyUse>, now: Now) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::Moment;
+    use crate::model::time::Timestamp;
 
     #[test]
     fn no_key_uses_up_what_is_meant_for_all() {
@@ -117,7 +113,7 @@ mod tests {
             all: Some("3/minute".parse().unwrap()),
             each: Some("2/minute".parse().unwrap()),
         };
-        let at = |seconds: i64| Now { moment: Moment::default(), uptime: seconds * 1_000_000_000 };
+        let at = |seconds: i64| Now { at: Timestamp::default(), uptime: seconds * 1_000_000_000 };
         let take = |connection, key, at| limits.take(of(connection), KeyNumber(key), at);
         assert_eq!(
             (take(1, 1, at(0)), take(1, 1, at(0)), take(1, 1, at(0))),
@@ -141,7 +137,7 @@ mod tests {
         let limits = ConnectionLimits::default();
         let all = format!("{}/hour", MOST + 1).parse().unwrap();
         let of = LimitsOf { connection: 1, all: Some(all), each: Some("1/hour".parse().unwrap()) };
-        let now = Now { moment: Moment::default(), uptime: 0 };
+        let now = Now { at: Timestamp::default(), uptime: 0 };
         let keys = (0..).take(MOST + 1).map(KeyNumber);
         assert!(keys.clone().all(|key| limits.take(of, key, now).is_ok()));
         assert!(matches!(limits.take(of, KeyNumber(u32::MAX), now), Err(UsedUp::ByAll(_))));

@@ -12,7 +12,7 @@ use crate::model::catalog::{Catalog, Permissions};
 use crate::model::key::Status;
 use crate::model::scope::Access;
 use crate::model::secret::SecretKind;
-use crate::model::time::Moment;
+use crate::model::time::Timestamp;
 
 /// What is known of a credential.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub fn decide(
     lookup: Lookup,
     fresh: bool,
     inside: bool,
-    now: Moment,
+    now: Timestamp,
     route: Route,
     catalog: &Catalog,
 ) -> Decision {
@@ -106,19 +106,22 @@ fn permit(holder: &Holder, route: Route, catalog: &Catalog) -> Result<Caller, Re
         _ if !offered => Err(Refusal::MethodNotAllowed),
         (
             Need::AnyKey | Need::Question | Need::Open(_),
-            &Holder::ApiKey { id, number, permissions, limits },
-        ) => Ok(Caller::Key(KeyCaller { id, number, permissions, limits })),
-        (Need::Scope(resource), &Holder::ApiKey { id, number, permissions, limits }) => {
+            &Holder::ApiKey { id, number, permissions, account },
+        ) => Ok(Caller::Key(KeyCaller { id, number, permissions, account })),
+        (Need::Scope(resource), &Holder::ApiKey { id, number, permissions, account }) => {
             if catalog.allows(permissions, resource, access) {
-                Ok(Caller::Key(KeyCaller { id, number, permissions, limits }))
+                Ok(Caller::Key(KeyCaller { id, number, permissions, account }))
             } else {
                 let required = format!("{}:{}", catalog.name_of(Some(resource)), access.as_str());
                 Err(insufficient(required, permissions, catalog))
             }
         }
-        (Need::AtConnection { asked, .. }, &Holder::ApiKey { id, number, permissions, limits }) => {
+        (
+            Need::AtConnection { asked, .. },
+            &Holder::ApiKey { id, number, permissions, account },
+        ) => {
             if catalog.allows_at_connection(permissions, asked) {
-                Ok(Caller::Key(KeyCaller { id, number, permissions, limits }))
+                Ok(Caller::Key(KeyCaller { id, number, permissions, account }))
             } else {
                 let required = catalog.connections.asked(asked).map(ToString::to_string);
                 Err(insufficient(required.unwrap_or_default(), permissions, catalog))
@@ -155,13 +158,17 @@ mod tests {
     use crate::model::key::KeyNumber;
     use crate::model::limits::KeyLimits;
     use crate::model::secret::Digest;
-    use crate::model::time::parse_rfc3339;
+    use crate::model::time::{Moment, parse_rfc3339};
     use crate::model::token::AdminToken;
 
     const UNKNOWN: Route = Route::Unknown { access: Access::Read };
 
     fn catalog() -> Catalog {
         sample::catalog()
+    }
+
+    fn at() -> Timestamp {
+        Timestamp::of(now())
     }
 
     fn now() -> Moment {
@@ -344,7 +351,7 @@ mod tests {
         ];
         let mut inside = false;
         for (case, presented, lookup, fresh, route, expected) in rows {
-            let decision = decide(&presented, lookup, fresh, inside, now(), route, &catalog());
+            let decision = decide(&presented, lookup, fresh, inside, at(), route, &catalog());
             assert_eq!(decision.verdict, Err(expected), "{case}");
             inside |= case == "from elsewhere";
         }
@@ -368,7 +375,7 @@ mod tests {
             (admin, token(Access::Write), route(Need::AdminToken, Access::Write)),
         ] {
             let decision =
-                decide(&presented, Lookup::Found(entry), true, true, now(), route, &catalog());
+                decide(&presented, Lookup::Found(entry), true, true, at(), route, &catalog());
             assert!(decision.verdict.is_ok(), "{route:?}");
         }
     }
@@ -377,9 +384,9 @@ mod tests {
     fn a_retired_key_still_says_whose_it_was() {
         let revoked = Lookup::Found(key("calls:read", None, true));
         let api = Ok(presented(SecretKind::ApiKey));
-        assert!(decide(&api, revoked, true, true, now(), UNKNOWN, &catalog()).holder.is_some());
+        assert!(decide(&api, revoked, true, true, at(), UNKNOWN, &catalog()).holder.is_some());
         assert!(
-            decide(&api, Lookup::Unknown, true, true, now(), UNKNOWN, &catalog()).holder.is_none()
+            decide(&api, Lookup::Unknown, true, true, at(), UNKNOWN, &catalog()).holder.is_none()
         );
     }
 }

@@ -185,7 +185,7 @@ impl Identities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::limiter::LimitsNumber;
+    use crate::gate::limiter::Account;
     use crate::model::catalog::Permissions;
     use crate::model::id::PublicId;
     use crate::model::key::KeyNumber;
@@ -208,8 +208,8 @@ mod tests {
         assert_eq!(identities.find(id), Some(identity("one")));
         let before = identities.begin(id);
         let (number, permissions) = (KeyNumber(1), Permissions::default());
-        let limits = LimitsNumber::default();
-        identities.forget(Holder::ApiKey { id, number, permissions, limits });
+        let account = Account::default();
+        identities.forget(Holder::ApiKey { id, number, permissions, account });
         assert_eq!(identities.find(id), None);
         identities.insert(id, identity("one"), before);
         assert_eq!(identities.find(id), None);

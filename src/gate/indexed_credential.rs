@@ -1,6 +1,6 @@
 //! What the key index holds of a key or an admin token.
 
-use super::limiter::{Limiter, LimitsNumber};
+use super::limiter::{Account, Limiter, Place};
 use super::policies::{CredentialKind, Policy};
 use crate::model::catalog::{Catalog, Permissions};
 use crate::model::id::{KeyId, PublicId, TokenId};
@@ -8,7 +8,7 @@ use crate::model::key::KeyChange;
 use crate::model::key::{ApiKey, KeyNumber, Status};
 use crate::model::limits::KeyLimits;
 use crate::model::scope::{Access, ScopeSet};
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Timestamp};
 use crate::model::token::AdminToken;
 
 /// What the index holds of a credential.
@@ -19,6 +19,8 @@ pub struct IndexedCredential {
     pub(super) revision: i64,
     pub(super) number: u32,
     pub(super) policy: Policy,
+    /// Where what is used up of a key's limits is kept, as far as the index has said so.
+    pub(super) used: Place,
     pub(super) revoked: bool,
 }
 
@@ -34,8 +36,8 @@ pub enum Holder {
         number: KeyNumber,
         /// The scopes it has.
         permissions: Permissions,
-        /// The limits it is held to.
-        limits: LimitsNumber,
+        /// The limits it is held to, and where what is used up of them is kept.
+        account: Account,
     },
     /// An admin token with its rights.
     AdminToken {
@@ -66,6 +68,7 @@ impl IndexedCredential {
             revision,
             number,
             policy: Policy { kind, permissions: catalog.compile(scopes), limits },
+            used: Place::default(),
             revoked,
         }
     }
@@ -89,18 +92,18 @@ impl IndexedCredential {
                 id: KeyId::from_number(id),
                 number: KeyNumber(self.number),
                 permissions: self.policy.permissions,
-                limits: self.policy.limits,
+                account: Account { limits: self.policy.limits, used: self.used },
             },
             CredentialKind::ReadToken => token(Access::Read),
             CredentialKind::WriteToken => token(Access::Write),
         }
     }
 
-    /// Whether it is accepted at a moment.
-    pub fn status(&self, now: Moment) -> Status {
+    /// Whether it is accepted at a time.
+    pub fn status(&self, now: Timestamp) -> Status {
         if self.revoked {
             Status::Revoked
-        } else if now.timestamp_millis() >= self.expires_ms {
+        } else if now.0 >= self.expires_ms {
             Status::Expired
         } else {
             Status::Active

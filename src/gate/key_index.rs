@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::identities::Identities;
 pub use super::indexed_credential::{CredentialRow, Holder, IndexedCredential};
-use super::limiter::Limiter;
+use super::limiter::{Limiter, Place};
 use super::policies::{CredentialKind, Policies};
 use super::row_numbers::{RowNumbers, Table};
 use super::slot::{GONE, Slot, state};
@@ -21,7 +21,7 @@ use super::slots::SlotTable;
 use crate::model::catalog::Catalog;
 use crate::model::key::Status;
 use crate::model::secret::Digest;
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Timestamp};
 
 /// What replacing the index changed for the worse.
 #[derive(Debug, Default)]
@@ -103,8 +103,7 @@ impl KeyIndex {
         match present {
             Some((_, present)) if present.revision >= entry.revision => {}
             Some((slot, _)) => {
-                self.limit(slot.number, &entry);
-                slot.update(&entry, self.policies.intern(entry.policy));
+                self.update(slot, &entry);
                 self.identities.forget(entry.holder());
             }
             None => self.insert(digest, &entry),
@@ -125,10 +124,10 @@ impl KeyIndex {
         let &IndexedCredential { id, policy, .. } = entry;
         let expires_ms = AtomicI64::new(entry.expires_ms);
         let number = self.numbers.admit(policy.kind.table(), entry.number);
-        self.limit(number, entry);
+        let used = AtomicU32::new(self.limit(number, entry).0);
         let state = AtomicI64::new(state(entry));
         let policy = AtomicU32::new(self.policies.intern(policy).0);
-        let place = self.slots.push(Slot { digest, id, expires_ms, state, policy, number });
+        let place = self.slots.push(Slot { digest, id, expires_ms, state, policy, used, number });
         // Last: from here on readers find the slot.
         self.table.insert(digest.leading(), place);
     }
@@ -142,10 +141,16 @@ impl KeyIndex {
     }
 
     /// Has the limiter keep account of a key with limits, before anybody can use the key.
-    fn limit(&self, number: u32, entry: &IndexedCredential) {
-        if entry.policy.kind.table() == Table::Keys {
-            self.limiter.watch(number, entry.policy.limits);
+    fn limit(&self, number: u32, entry: &IndexedCredential) -> Place {
+        match entry.policy.kind.table() {
+            Table::Keys => self.limiter.watch(number, entry.policy.limits),
+            Table::Tokens => Place::default(),
         }
+    }
+
+    fn update(&self, slot: &Slot, entry: &IndexedCredential) -> i64 {
+        let used = self.limit(slot.number, entry);
+        slot.update(entry, self.policies.intern(entry.policy), used)
     }
 
     fn kind(&self, slot: &Slot) -> CredentialKind {
@@ -154,8 +159,7 @@ impl KeyIndex {
 
     fn bring_back(&self, slot: &Slot, entry: &IndexedCredential) {
         self.numbers.set_gone(entry.policy.kind.table(), slot.number, false);
-        self.limit(slot.number, entry);
-        let before = slot.update(entry, self.policies.intern(entry.policy));
+        let before = self.update(slot, entry);
         if before & GONE != 0 {
             self.gone.fetch_sub(1, Ordering::Relaxed);
         }
@@ -189,7 +193,7 @@ impl KeyIndex {
                 *known = entry;
             }
         }
-        let mut replaced = Replaced::default();
+        let (mut replaced, now) = (Replaced::default(), Timestamp::of(now));
         for (_, slot) in self.slots.iter() {
             let before = slot.entry(&self.policies);
             match present.get(&slot.digest) {
@@ -240,7 +244,7 @@ impl KeyIndex {
 #[cfg(test)]
 mod tests {
     use crate::gate::key_index::*;
-    use crate::gate::limiter::LimitsNumber;
+    use crate::gate::limiter::Account;
     use crate::model::catalog::sample;
     use crate::model::id::{KeyId, PublicId};
     use crate::model::key::{KeyChange, KeyNumber};
@@ -267,14 +271,14 @@ mod tests {
 
     #[test]
     fn a_record_is_small_and_keeps_what_it_was_given() {
-        assert_eq!(size_of::<Slot>(), 72);
+        assert_eq!(size_of::<Slot>(), 80);
         let index = KeyIndex::new(catalog());
         index.apply(Digest::of(b"secret"), index.entry(&change(1, false)));
         let expected = Holder::ApiKey {
             id: KeyId::from_number(u128::MAX - 5),
             number: KeyNumber(7),
             permissions: catalog().compile(&catalog().scopes()),
-            limits: LimitsNumber::default(),
+            account: Account::default(),
         };
         assert_eq!(index.find(&Digest::of(b"secret")).map(|entry| entry.holder()), Some(expected));
     }
@@ -284,7 +288,7 @@ mod tests {
         let index = KeyIndex::new(catalog());
         let digest = Digest::of(b"secret");
         let now = parse_rfc3339("2026-11-21T11:59:59.999Z").unwrap();
-        let status = || index.find(&digest).map(|entry| entry.status(now));
+        let status = || index.find(&digest).map(|entry| entry.status(Timestamp::of(now)));
         assert_eq!(status(), None);
         index.apply(digest, index.entry(&change(2, false)));
         assert_eq!(status(), Some(Status::Active));
@@ -313,9 +317,13 @@ mod tests {
         let present: Vec<_> = present.iter().map(|(d, key)| (*d, index.entry(key))).collect();
         let replaced = index.replace(present.clone(), now);
         assert_eq!((replaced.gone.len(), replaced.revived.len()), (1, 1));
-        assert_eq!(index.find(&kept).unwrap().status(now), Status::Active);
+        assert_eq!(index.find(&kept).unwrap().status(Timestamp::of(now)), Status::Active);
         assert!(index.find(&lost).is_none());
-        assert_eq!(index.find(&new).unwrap().status(now), Status::Revoked, "the later one");
+        assert_eq!(
+            index.find(&new).unwrap().status(Timestamp::of(now)),
+            Status::Revoked,
+            "the later one"
+        );
         assert_eq!(index.len(), 2);
 
         // Its number is given to another key: both are told apart in memory.

@@ -6,11 +6,11 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-use chrono::{Datelike, Months, NaiveDate};
-
-use crate::model::limits::{KeyLimits, Quota, QuotaPeriod, RateLimit};
-use crate::model::time::Moment;
-use crate::model::usage::{Hour, Minute};
+use super::budget::{Bucket, Budget, Left, seconds};
+use super::window::{Window, period_of_window};
+use crate::model::limits::Quota;
+use crate::model::time::Timestamp;
+use crate::model::usage::Minute;
 
 /// What is owed for requests on other servers is worked off for this long at most, and for as long
 /// as the limit's own period if that is longer.
@@ -20,18 +20,9 @@ const LONGEST_DEBT: i64 = 10_000_000_000;
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     /// The time of day.
-    pub moment: Moment,
+    pub at: Timestamp,
     /// Nanoseconds that never go back.
     pub uptime: i64,
-}
-
-/// What is left of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
-    /// How many requests are accepted now.
-    pub requests: u32,
-    /// Seconds, rounded up, until all of them are again.
-    pub reset: u32,
 }
 
 /// What is left of each of a key's limits.
@@ -56,101 +47,6 @@ pub enum Exhausted {
         /// Until its day or month is over.
         seconds: u32,
     },
-}
-
-/// A rate limit in nanoseconds.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    /// What one request takes: rounded up, so that a limit is never exceeded. Over a million requests a
-    /// second, which no server serves, a limit grants less than it says by that.
-    cost: i64,
-    /// What it holds: so many requests as the limit names.
-    size: i64,
-}
-
-impl Bucket {
-    fn of(limit: RateLimit) -> Self {
-        let (period, requests) = (period_of(limit), i64::from(limit.requests));
-        let cost = (period + requests - 1) / requests;
-        Self { cost, size: cost * requests }
-    }
-
-    fn left(self, full_at: i64, now: i64) -> Left {
-        let missing = (full_at - now).max(0);
-        let requests = (self.size - missing).max(0) / self.cost;
-        Left { requests: u32::try_from(requests).unwrap_or(u32::MAX), reset: seconds(missing) }
-    }
-}
-
-fn period_of(limit: RateLimit) -> i64 {
-    i64::from(limit.per.seconds()) * 1_000_000_000
-}
-
-fn seconds(nanoseconds: i64) -> u32 {
-    u32::try_from((nanoseconds.max(0) as u64).div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
-}
-
-/// The bit of a window's number that tells a month from a day.
-const MONTH: u32 = 1;
-
-fn period_of_window(number: u32) -> QuotaPeriod {
-    if number & MONTH == 0 { QuotaPeriod::Day } else { QuotaPeriod::Month }
-}
-
-/// A day or a month of the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Tells it from every other day and month.
-    number: u32,
-    /// Its first minute.
-    pub start: Minute,
-    /// The first minute after it.
-    end: Minute,
-}
-
-impl Window {
-    /// That of a quota, or a day where there is none.
-    pub fn of(quota: Option<Quota>, moment: Moment) -> Self {
-        Self::of_period(quota.map_or(QuotaPeriod::Day, |quota| quota.per), moment)
-    }
-
-    fn of_period(period: QuotaPeriod, moment: Moment) -> Self {
-        let today = moment.date_naive();
-        match period {
-            QuotaPeriod::Day => {
-                let (number, start) =
-                    (today.num_days_from_ce().unsigned_abs() << 1, midnight(today));
-                Self { number, start, end: Minute(start.0 + MINUTES_A_DAY) }
-            }
-            QuotaPeriod::Month => {
-                let number = (today.year().unsigned_abs() * 12 + today.month0()) << 1 | MONTH;
-                let first = today.with_day(1).unwrap_or(today);
-                let next = first.checked_add_months(Months::new(1)).unwrap_or(first);
-                Self { number, start: midnight(first), end: midnight(next) }
-            }
-        }
-    }
-
-    /// Its first hour.
-    pub fn first_hour(&self) -> Hour {
-        self.start.hour()
-    }
-
-    /// Whether a moment lies in it.
-    pub fn holds(&self, moment: Moment) -> bool {
-        (self.start..self.end).contains(&Minute::of(moment))
-    }
-
-    fn seconds_left(&self, now: Moment) -> u32 {
-        let left = (self.end.start_ms() - now.timestamp_millis()).max(0) as u64;
-        u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX)
-    }
-}
-
-const MINUTES_A_DAY: i64 = 24 * 60;
-
-fn midnight(day: NaiveDate) -> Minute {
-    Minute(i64::from(day.to_epoch_days()) * MINUTES_A_DAY)
 }
 
 /// The bits that hold a count of requests; those above hold the number of the window.
@@ -221,24 +117,24 @@ impl KeyUse {
     }
 
     /// Takes one request from what is left.
-    pub(super) fn take(&self, limits: &KeyLimits, now: Now) -> Result<Remaining, Exhausted> {
+    pub(super) fn take(&self, budget: &Budget, now: Now) -> Result<Remaining, Exhausted> {
+        let &Budget { bucket, quota } = budget;
         // Looked at first, so that a request that is over the quota takes nothing from the bucket.
-        let window = Window::of(limits.quota, now.moment);
-        if let Some(quota) = limits.quota
+        let window = Window::of(quota, now.at);
+        if let Some(quota) = quota
             && counted(self.used.load(Ordering::Relaxed), &window) >= quota.requests.into()
         {
-            return Err(Exhausted::Quota { seconds: window.seconds_left(now.moment) });
+            return Err(Exhausted::Quota { seconds: window.seconds_left(now.at) });
         }
-        let rate = limits.rate_limit.map(|limit| self.take_from_bucket(limit, now.uptime));
+        let rate = bucket.map(|bucket| self.take_from_bucket(bucket, now.uptime));
         let rate = rate.transpose()?;
         // Another worker may have taken the last one meanwhile.
-        let quota = self.take_from_quota(limits.quota, &window, now.moment);
-        let quota = quota.inspect_err(|_| self.give_back_to_bucket(limits))?;
+        let quota = self.take_from_quota(quota, &window, now.at);
+        let quota = quota.inspect_err(|_| self.give_back_to_bucket(budget))?;
         Ok(Remaining { rate, quota })
     }
 
-    fn take_from_bucket(&self, limit: RateLimit, now: i64) -> Result<Left, Exhausted> {
-        let bucket = Bucket::of(limit);
+    fn take_from_bucket(&self, bucket: Bucket, now: i64) -> Result<Left, Exhausted> {
         // Relaxed: the number stands for itself, and nothing else is read by it.
         let after = |full_at: i64| full_at.max(now) + bucket.cost;
         let taken = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
@@ -257,51 +153,52 @@ impl KeyUse {
         &self,
         quota: Option<Quota>,
         window: &Window,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Option<Left>, Exhausted> {
         let most = quota.map_or(COUNT_MASK, |quota| quota.requests.into());
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
             let count = counted(packed, window);
             (count < most).then(|| pack(count + 1, window))
         });
-        let seconds = window.seconds_left(now);
+        let seconds = || window.seconds_left(now);
         match taken {
             Ok(before) => {
-                Ok(quota.map(|quota| left_of(quota, counted(before, window) + 1, seconds)))
+                let used = counted(before, window) + 1;
+                Ok(quota.map(|quota| Left::of_quota(quota, used, seconds())))
             }
-            Err(_) => Err(Exhausted::Quota { seconds }),
+            Err(_) => Err(Exhausted::Quota { seconds: seconds() }),
         }
     }
 
-    /// Gives one request back that was taken at a moment.
-    pub(super) fn give_back(&self, limits: &KeyLimits, moment: Moment) {
-        self.give_back_to_bucket(limits);
-        self.give_back_quota(limits, moment);
+    /// Gives one request back that was taken at a time.
+    pub(super) fn give_back(&self, budget: &Budget, at: Timestamp) {
+        self.give_back_to_bucket(budget);
+        self.give_back_quota(budget, at);
     }
 
-    pub(super) fn give_back_to_bucket(&self, limits: &KeyLimits) {
-        if let Some(limit) = limits.rate_limit {
-            self.full_at.fetch_sub(Bucket::of(limit).cost, Ordering::Relaxed);
+    pub(super) fn give_back_to_bucket(&self, budget: &Budget) {
+        if let Some(bucket) = budget.bucket {
+            self.full_at.fetch_sub(bucket.cost, Ordering::Relaxed);
         }
     }
 
     /// Gives one request back to the quota alone.
-    pub(super) fn give_back_quota(&self, limits: &KeyLimits, moment: Moment) {
-        let window = Window::of(limits.quota, moment);
+    pub(super) fn give_back_quota(&self, budget: &Budget, at: Timestamp) {
+        let window = Window::of(budget.quota, at);
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
             counted(packed, &window).checked_sub(1).map(|count| pack(count, &window))
         });
     }
 
     /// What is left, without taking anything.
-    pub(super) fn remaining(&self, limits: &KeyLimits, now: Now) -> Remaining {
+    pub(super) fn remaining(&self, budget: &Budget, now: Now) -> Remaining {
         let full_at = self.full_at.load(Ordering::Relaxed);
-        let quota = limits.quota.map(|quota| {
-            let window = Window::of(Some(quota), now.moment);
+        let quota = budget.quota.map(|quota| {
+            let window = Window::of(Some(quota), now.at);
             let used = counted(self.used.load(Ordering::Relaxed), &window);
-            left_of(quota, used, window.seconds_left(now.moment))
+            Left::of_quota(quota, used, window.seconds_left(now.at))
         });
-        let rate = limits.rate_limit.map(|limit| Bucket::of(limit).left(full_at, now.uptime));
+        let rate = budget.bucket.map(|bucket| bucket.left(full_at, now.uptime));
         Remaining { rate, quota }
     }
 
@@ -312,14 +209,13 @@ impl KeyUse {
 
     /// Goes over to other limits: as many requests as were missing from the old bucket are missing
     /// from the new one, as far as it holds so many.
-    pub(super) fn change(&self, number: u32, old: Option<&KeyLimits>, new: &KeyLimits, now: i64) {
+    pub(super) fn change(&self, number: u32, old: Option<&Budget>, new: &Budget, now: i64) {
         // Without a rate limit in between, the bucket stays what it was under the one before.
-        if new.rate_limit.is_none() || self.limits.swap(number, Ordering::Relaxed) == number {
+        let Some(new) = new.bucket else { return };
+        if self.limits.swap(number, Ordering::Relaxed) == number {
             return;
         }
-        let old = old.and_then(|limits| limits.rate_limit).map(Bucket::of);
-        if let (Some(old), Some(limit)) = (old, new.rate_limit) {
-            let new = Bucket::of(limit);
+        if let Some(old) = old.and_then(|budget| budget.bucket) {
             let _ = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
                 let missing = ((full_at - now).max(0) + old.cost - 1) / old.cost;
                 Some(now + missing.saturating_mul(new.cost).min(new.size))
@@ -340,7 +236,7 @@ impl KeyUse {
         let used = self.used.load(Ordering::Relaxed);
         let used_in = || period_of_window((used >> COUNT_BITS) as u32);
         let period = quota.map_or_else(used_in, |quota| quota.per);
-        let window = Window::of_period(period, minute.start());
+        let window = Window::of_period(period, Timestamp(minute.start_ms()));
         if reading.window < window.number || period_of_window(reading.window) != period {
             reading.turn_to(&window);
         }
@@ -355,7 +251,7 @@ impl KeyUse {
     pub(super) fn learn(
         &self,
         reading: &mut Reading,
-        limits: &KeyLimits,
+        budget: &Budget,
         window: &Window,
         total: i64,
         (quiet_until, now): (Option<i64>, i64),
@@ -371,25 +267,19 @@ impl KeyUse {
             let count = counted(packed, window).saturating_add_signed(more);
             (more != 0).then(|| pack(count, window))
         });
-        if let (Some(limit), Some(since)) = (limits.rate_limit, since) {
-            self.charge(limit, more, since, now);
+        if let (Some(bucket), Some(since)) = (budget.bucket, since) {
+            self.charge(bucket, more, since, now);
         }
     }
 
     /// Takes requests from the bucket that were accepted elsewhere since a time. It may owe some
     /// afterwards: else every server would accept the whole limit for itself.
-    fn charge(&self, limit: RateLimit, requests: i64, since: i64, now: i64) {
-        let (bucket, longest) = (Bucket::of(limit), period_of(limit).max(LONGEST_DEBT));
-        let most = now + bucket.size + longest;
+    fn charge(&self, bucket: Bucket, requests: i64, since: i64, now: i64) {
+        let most = now + bucket.size + bucket.size.max(LONGEST_DEBT);
         let _ = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
             let taken = requests.saturating_mul(bucket.cost);
             let charged = full_at.max(since).saturating_add(taken);
             (requests != 0).then(|| charged.min(most.max(full_at)))
         });
     }
-}
-
-fn left_of(quota: Quota, used: u64, reset: u32) -> Left {
-    let requests = u64::from(quota.requests).saturating_sub(used);
-    Left { requests: u32::try_from(requests).unwrap_or(u32::MAX), reset }
 }

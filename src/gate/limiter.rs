@@ -1,8 +1,9 @@
 //! The limits of keys, and what is used up of them.
 //!
 //! Each distinct value of limits is kept once and has a number, which the key's policy holds; number
-//! 0 is no limits, so that a key without any costs one comparison. What is used up is found by the
-//! key's number, without a lock. Nothing is ever removed.
+//! 0 is no limits, so that a key without any costs one comparison. What is used up is found without a
+//! lock: by requests at the place that the index holds, by others under the key's number. Nothing is
+//! ever removed.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -11,11 +12,13 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
-use super::key_use::{Exhausted, KeyUse, Now, Reading, Remaining, Window};
+use super::budget::Budget;
+use super::key_use::{Exhausted, KeyUse, Now, Reading, Remaining};
 use super::slots::SlotTable;
+use super::window::Window;
 use crate::model::key::KeyNumber;
 use crate::model::limits::{KeyLimits, QuotaPeriod};
-use crate::model::time::Moment;
+use crate::model::time::Timestamp;
 use crate::model::usage::Count;
 
 /// A key is asked about for this long after it was last used here, in nanoseconds.
@@ -32,20 +35,34 @@ impl LimitsNumber {
     }
 }
 
+/// Where what is used up of a key's limits is kept: nowhere yet, or at the number before this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Place(pub(super) u32);
+
+/// The limits of a key, and where what is used up of them is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// The limits.
+    pub limits: LimitsNumber,
+    pub(super) used: Place,
+}
+
 /// The limits of a key, and what is left of them after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// The limits.
-    pub limits: LimitsNumber,
+    pub account: Account,
     /// What is left.
     pub remaining: Remaining,
     /// Whether the request has taken one.
     pub taken: bool,
 }
 
-/// Limits, and how they are announced.
+/// Limits, how they are held to, and how they are announced.
 struct Interned {
     limits: KeyLimits,
+    /// None where any number of requests is allowed.
+    budget: Option<Budget>,
     policy: String,
 }
 
@@ -104,7 +121,8 @@ impl Limiter {
         match self.numbers.lock().entry(limits.clone()) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
-                let interned = Interned { limits: limits.clone(), policy: policy(limits) };
+                let (limits, budget) = (limits.clone(), Budget::of(limits));
+                let interned = Interned { policy: policy(&limits), limits, budget };
                 let place = self.limits.push(interned);
                 *new.insert(LimitsNumber(u32::try_from(place + 1).unwrap_or(u32::MAX)))
             }
@@ -126,100 +144,97 @@ impl Limiter {
     }
 
     /// Keeps account of a key that has limits, or had some.
-    pub(super) fn watch(&self, key: u32, limits: LimitsNumber) {
+    pub(super) fn watch(&self, key: u32, limits: LimitsNumber) -> Place {
         // Most servers have no such key, and a start takes in every key there is.
         if !limits.is_some() && self.uses.is_empty() {
-            return;
+            return Place::default();
         }
         let _adding = self.adding.lock();
-        let used = match self.find(key) {
-            Some(used) => used,
-            None if !limits.is_some() => return,
+        let (place, used) = match self.find(key) {
+            Some(found) => found,
+            None if !limits.is_some() => return Place::default(),
             None => {
                 let place = self.uses.push(KeyUse::new(key));
                 let numbered = self.uses.iter().map(|(place, used)| (hash(used.key), place));
                 self.table.reserve_slots(place + 1, numbered.take(place));
                 self.table.insert(hash(key), place);
-                &self.uses[place]
+                (place, &self.uses[place])
             }
         };
         let counts = self.limits(limits).is_some_and(|limits| limits.quota.is_some());
         if used.current.swap(limits.0, Ordering::Relaxed) != limits.0 && counts {
             self.due.lock().new.insert(key);
         }
+        Place(u32::try_from(place + 1).unwrap_or_default())
     }
 
-    fn find(&self, key: u32) -> Option<&KeyUse> {
+    fn find(&self, key: u32) -> Option<(usize, &KeyUse)> {
         let candidates = self.table.matches(hash(key));
-        candidates.filter_map(|place| self.uses.get(place)).find(|used| used.key == key)
+        let mut found = candidates.filter_map(|place| Some((place, self.uses.get(place)?)));
+        found.find(|(_, used)| used.key == key)
     }
 
-    /// What is used up of a key's limits, and the limits.
-    fn account(&self, key: KeyNumber, number: LimitsNumber) -> Option<(&KeyUse, &KeyLimits)> {
-        let limits = self.limits(number)?;
-        let counted = limits.rate_limit.is_some() || limits.quota.is_some();
-        Some((self.find(key.0)?, limits)).filter(|_| counted)
+    fn budget(&self, number: LimitsNumber) -> Option<&Budget> {
+        self.interned(number)?.budget.as_ref()
+    }
+
+    /// What is used up by a key whose limits are on the number of its requests, and how many they allow.
+    fn kept(&self, account: Account) -> Option<(&KeyUse, &Budget)> {
+        let budget = self.budget(account.limits)?;
+        Some((self.uses.get(account.used.0.checked_sub(1)? as usize)?, budget))
+    }
+
+    /// The same under the key's number and with the limits that it has now, which have the last number.
+    fn counted(&self, key: u32) -> Option<(&KeyUse, &Budget, LimitsNumber)> {
+        let (_, used) = self.find(key)?;
+        let limits = LimitsNumber(used.current.load(Ordering::Relaxed));
+        Some((used, self.budget(limits)?, limits))
     }
 
     /// Takes one request from what is left of a key's limits.
     ///
     /// # Errors
     /// Which of them is used up, and what is left of both.
-    pub fn take(
-        &self,
-        key: KeyNumber,
-        number: LimitsNumber,
-        now: Now,
-    ) -> Result<Remaining, (Exhausted, Remaining)> {
-        let Some((used, limits)) = self.account(key, number) else {
-            return Ok(Remaining::default());
-        };
-        self.go_over(used, number, limits, now);
-        used.take(limits, now).map_err(|why| (why, used.remaining(limits, now)))
+    pub fn take(&self, account: Account, now: Now) -> Result<Remaining, (Exhausted, Remaining)> {
+        let Some((used, budget)) = self.kept(account) else { return Ok(Remaining::default()) };
+        self.go_over(used, account.limits, budget, now);
+        used.take(budget, now).map_err(|why| (why, used.remaining(budget, now)))
     }
 
-    fn go_over(&self, used: &KeyUse, number: LimitsNumber, limits: &KeyLimits, now: Now) {
+    fn go_over(&self, used: &KeyUse, number: LimitsNumber, new: &Budget, now: Now) {
         let before = used.used_under();
         if before != number.0 {
-            used.change(number.0, self.limits(LimitsNumber(before)), limits, now.uptime);
+            used.change(number.0, self.budget(LimitsNumber(before)), new, now.uptime);
         }
     }
 
     /// Gives back what a request has taken that is judged once more.
-    pub(super) fn give_back(&self, key: KeyNumber, number: LimitsNumber, moment: Moment) {
-        if let Some((used, limits)) = self.account(key, number) {
-            used.give_back(limits, moment);
+    pub(super) fn give_back(&self, account: Account, at: Timestamp) {
+        if let Some((used, budget)) = self.kept(account) {
+            used.give_back(budget, at);
         }
     }
 
     /// Gives back to the rate limit alone what a request has taken that another limit refuses.
-    pub(super) fn give_back_rate(&self, key: KeyNumber, number: LimitsNumber) {
-        if let Some((used, limits)) = self.account(key, number) {
-            used.give_back_to_bucket(limits);
+    pub(super) fn give_back_rate(&self, account: Account) {
+        if let Some((used, budget)) = self.kept(account) {
+            used.give_back_to_bucket(budget);
         }
     }
 
     /// Gives back to the quota what a request has taken that is not counted as accepted: the figures,
     /// from which the quota is read anew, hold none for it.
-    pub(super) fn give_back_quota(&self, key: KeyNumber, number: LimitsNumber, moment: Moment) {
-        if let Some((used, limits)) = self.account(key, number) {
-            used.give_back_quota(limits, moment);
+    pub(super) fn give_back_quota(&self, account: Account, at: Timestamp) {
+        if let Some((used, budget)) = self.kept(account) {
+            used.give_back_quota(budget, at);
         }
     }
 
     /// What is left of a key's limits.
-    pub fn remaining(&self, key: KeyNumber, number: LimitsNumber, now: Now) -> Remaining {
-        let Some((used, limits)) = self.account(key, number) else {
-            return Remaining::default();
-        };
-        self.go_over(used, number, limits, now);
-        used.remaining(limits, now)
-    }
-
-    /// The limits that a key has now, if they are on the number of requests.
-    fn counted(&self, key: u32) -> Option<(&KeyUse, &KeyLimits)> {
-        let used = self.find(key)?;
-        self.account(KeyNumber(key), LimitsNumber(used.current.load(Ordering::Relaxed)))
+    pub fn remaining(&self, account: Account, now: Now) -> Remaining {
+        let Some((used, budget)) = self.kept(account) else { return Remaining::default() };
+        self.go_over(used, account.limits, budget, now);
+        used.remaining(budget, now)
     }
 
     /// Notes which requests that this process has accepted are in the database now.
@@ -229,15 +244,13 @@ impl Limiter {
         }
         let (mut due, mut readings) = (self.due.lock(), self.readings.lock());
         for count in counts {
-            let Some(used) = self.find(count.key.0) else { continue };
-            let current = LimitsNumber(used.current.load(Ordering::Relaxed));
-            if self.account(count.key, current).is_some()
-                && due.warm.insert(count.key.0, uptime).is_none()
-            {
+            let Some((_, used)) = self.find(count.key.0) else { continue };
+            let budget = self.budget(LimitsNumber(used.current.load(Ordering::Relaxed)));
+            if budget.is_some() && due.warm.insert(count.key.0, uptime).is_none() {
                 due.new.insert(count.key.0);
             }
             if count.cell.is_accepted() {
-                let quota = self.limits(current).and_then(|limits| limits.quota);
+                let quota = budget.and_then(|budget| budget.quota);
                 let reading = readings.entry(count.key.0).or_default();
                 used.note_written(reading, quota, count.minute, count.n);
             }
@@ -266,21 +279,19 @@ impl Limiter {
         }
         drop(due);
         let due_key = |(key, quiet_until)| {
-            let number = KeyNumber(key);
-            let limits = LimitsNumber(self.find(key)?.current.load(Ordering::Relaxed));
-            let (_, KeyLimits { quota, .. }) = self.account(number, limits)?;
-            let window = Window::of(*quota, now.moment);
-            Some(DueKey { number, window, quiet_until, limits })
+            let (_, budget, limits) = self.counted(key)?;
+            let window = Window::of(budget.quota, now.at);
+            Some(DueKey { number: KeyNumber(key), window, quiet_until, limits })
         };
         keys.into_iter().filter_map(due_key).collect()
     }
 
     /// Learns how many requests of a key the database holds, whoever accepted them.
     pub fn learn(&self, key: &DueKey, total: i64, uptime: i64) {
-        if let Some((used, limits)) = self.counted(key.number.0) {
+        if let Some((used, budget, _)) = self.counted(key.number.0) {
             let mut readings = self.readings.lock();
             let reading = readings.entry(key.number.0).or_default();
-            used.learn(reading, limits, &key.window, total, (key.quiet_until, uptime));
+            used.learn(reading, budget, &key.window, total, (key.quiet_until, uptime));
             drop(readings);
             if used.current.load(Ordering::Relaxed) == key.limits.0 {
                 self.due.lock().new.remove(&key.number.0);
@@ -321,7 +332,7 @@ mod tests {
         let per_second = RateLimit { requests: 10, per: RatePeriod::Second };
         let limits = KeyLimits { rate_limit: Some(per_second), ..KeyLimits::default() };
         limiter.watch(key.0, limiter.intern(&limits));
-        let at = |uptime| Now { moment: Moment::default(), uptime };
+        let at = |uptime| Now { at: Timestamp::default(), uptime };
         let cell = Cell::new(None, Access::Read, Outcome::Ok);
         let count = Count { key, minute: Minute(0), cell, n: 1, last_at: 0 };
         let asked = |now, others_have_written| {

@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod advice;
+pub mod budget;
 pub mod caller;
 pub mod connection_limits;
 pub mod decision;
@@ -25,6 +26,7 @@ pub mod row_numbers;
 mod slot;
 mod slots;
 pub mod timekeeper;
+pub mod window;
 pub mod worker_tally;
 
 use std::net::IpAddr;
@@ -33,7 +35,7 @@ use std::time::Duration;
 
 use crate::model::catalog::Catalog;
 use crate::model::secret::Brand;
-use crate::model::time::Moment;
+use crate::model::time::Timestamp;
 
 use connection_limits::ConnectionLimits;
 use decision::{Decision, Lookup, Refusal, decide};
@@ -108,7 +110,7 @@ impl Gate {
             },
         };
         let inside = route.is_question() || self.is_inside(&lookup, address);
-        Some(decide(presented, lookup, fresh, inside, now.moment, route, &self.catalog))
+        Some(decide(presented, lookup, fresh, inside, now.at, route, &self.catalog))
     }
 
     /// Decides about a credential that memory does not know: it may have been made elsewhere a
@@ -129,7 +131,7 @@ impl Gate {
             (None, Err(_)) => Lookup::Unavailable,
         };
         let inside = route.is_question() || self.is_inside(&lookup, address);
-        (decide(presented, lookup, fresh, inside, now.moment, route, &self.catalog), now)
+        (decide(presented, lookup, fresh, inside, now.at, route, &self.catalog), now)
     }
 
     /// Decides about another request than the one that presents the credential, and holds it to the
@@ -145,14 +147,13 @@ impl Gate {
         let mut decision = self.judge(presented, route, now, address)?;
         let now = self.believed(now);
         let mut standing = self.limit(&mut decision, now);
-        if let (Some(Holder::ApiKey { number, .. }), Some(standing)) =
-            (decision.holder, &mut standing)
+        if let Some(standing) = &mut standing
             && standing.taken
             && !takes
         {
             let limiter = &self.index.limiter;
-            limiter.give_back(number, standing.limits, now.moment);
-            standing.remaining = limiter.remaining(number, standing.limits, now);
+            limiter.give_back(standing.account, now.at);
+            standing.remaining = limiter.remaining(standing.account, now);
         }
         Some((decision, standing))
     }
@@ -168,15 +169,15 @@ impl Gate {
     /// accepted, and is refused if nothing is. Returns what is left for a live key that has limits
     /// on its requests.
     fn limit(&self, decision: &mut Decision, now: Now) -> Option<Standing> {
-        let Some(Holder::ApiKey { number, limits, .. }) = decision.holder else { return None };
-        if !limits.is_some() {
+        let Some(Holder::ApiKey { account, .. }) = decision.holder else { return None };
+        if !account.limits.is_some() {
             return None;
         }
         let limiter = &self.index.limiter;
         let remaining = match &decision.verdict {
             Err(Refusal::KeyRevoked | Refusal::KeyExpired | Refusal::Unavailable) => return None,
-            Err(_) => limiter.remaining(number, limits, now),
-            Ok(_) => limiter.take(number, limits, now).unwrap_or_else(|(why, remaining)| {
+            Err(_) => limiter.remaining(account, now),
+            Ok(_) => limiter.take(account, now).unwrap_or_else(|(why, remaining)| {
                 decision.verdict = Err(match why {
                     Exhausted::Rate { seconds } => Refusal::RateLimited { seconds },
                     Exhausted::Quota { seconds } => Refusal::QuotaExceeded { seconds },
@@ -185,23 +186,23 @@ impl Gate {
             }),
         };
         let taken = decision.verdict.is_ok();
-        (remaining != Remaining::default()).then_some(Standing { limits, remaining, taken })
+        (remaining != Remaining::default()).then_some(Standing { account, remaining, taken })
     }
 
     /// What both clocks say.
     pub fn now(&self) -> Now {
-        self.both_clocks(self.time.now())
+        self.both_clocks(self.time.timestamp())
     }
 
     /// The same moment as far as the clock is believed: the one that requests are counted under.
     pub fn believed(&self, now: Now) -> Now {
-        Now { moment: self.time.high_water(), ..now }
+        Now { at: self.time.high_water_timestamp(), ..now }
     }
 
-    /// A moment, and nanoseconds that never go back.
-    fn both_clocks(&self, moment: Moment) -> Now {
+    /// A time of day, and nanoseconds that never go back.
+    fn both_clocks(&self, at: Timestamp) -> Now {
         let uptime = i64::try_from(self.time.uptime().as_nanos()).unwrap_or(i64::MAX);
-        Now { moment, uptime }
+        Now { at, uptime }
     }
 
     /// Whether the index is recent enough at a time before the look-up: afterwards the answer could be

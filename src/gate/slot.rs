@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use super::indexed_credential::IndexedCredential;
+use super::limiter::Place;
 use super::policies::{Policies, Policy, PolicyNumber};
 use crate::model::secret::Digest;
 
@@ -16,8 +17,8 @@ pub(super) fn state(entry: &IndexedCredential) -> i64 {
     entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
 }
 
-/// A credential in memory, 72 bytes. It never moves, and only its expiry, state and policy ever
-/// change.
+/// A credential in memory, 80 bytes. It never moves, and only its expiry, state, policy and the place of
+/// what is used up ever change.
 pub(super) struct Slot {
     pub(super) digest: Digest,
     pub(super) id: [u64; 2],
@@ -26,6 +27,8 @@ pub(super) struct Slot {
     pub(super) state: AtomicI64,
     /// The credential's [`PolicyNumber`].
     pub(super) policy: AtomicU32,
+    /// The [`Place`] of what is used up of a key's limits.
+    pub(super) used: AtomicU32,
     /// The row number or stand-in that requests are counted under, as in [`Holder`].
     pub(super) number: u32,
 }
@@ -37,12 +40,15 @@ impl Slot {
         // Before expiry and policy, which `update` stores first.
         let state = self.state.load(Ordering::Acquire);
         let (revision, revoked) = (state >> REVISION_SHIFT, state & REVOKED != 0);
+        let policy = self.policy(policies);
         (state & GONE == 0).then_some(IndexedCredential {
             id,
             expires_ms: self.expires_ms.load(Ordering::Relaxed),
             revision,
             number,
-            policy: self.policy(policies),
+            policy,
+            // After the policy, before which it is stored: whoever sees limits sees where they are kept.
+            used: Place(self.used.load(Ordering::Relaxed)),
             revoked,
         })
     }
@@ -52,11 +58,17 @@ impl Slot {
         policies.get(PolicyNumber(self.policy.load(Ordering::Acquire)))
     }
 
-    /// Replaces expiry, policy and state; returns the previous state. The state goes last, so that
-    /// whoever sees the new revision sees its expiry and policy. Seen earlier they do no harm: they
-    /// are committed.
-    pub(super) fn update(&self, entry: &IndexedCredential, policy: PolicyNumber) -> i64 {
+    /// Replaces all that can change; returns the previous state. The state goes last, so that whoever
+    /// sees the new revision sees its expiry and policy. Seen earlier they do no harm: they are
+    /// committed.
+    pub(super) fn update(
+        &self,
+        entry: &IndexedCredential,
+        policy: PolicyNumber,
+        used: Place,
+    ) -> i64 {
         self.expires_ms.store(entry.expires_ms, Ordering::Relaxed);
+        self.used.store(used.0, Ordering::Relaxed);
         self.policy.store(policy.0, Ordering::Release);
         self.state.swap(state(entry), Ordering::AcqRel)
     }

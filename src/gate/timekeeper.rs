@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Timestamp};
 
 /// A jump ahead of the monotonic clock beyond this is suspicious.
 const PLAUSIBLE_STEP_MS: i64 = 3_600_000;
@@ -58,12 +58,17 @@ impl Timekeeper {
 
     /// The time everything is decided and recorded by, to the millisecond.
     pub fn now(&self) -> Moment {
+        self.timestamp().moment()
+    }
+
+    /// The same, as requests are judged by it.
+    pub fn timestamp(&self) -> Timestamp {
         let wall_ms = self.clock.wall_ms();
         let highest = self.highest.load(Ordering::Acquire);
         if wall_ms > highest && self.is_plausible(wall_ms) {
             self.highest.fetch_max(wall_ms, Ordering::AcqRel);
         }
-        Moment::from_timestamp_millis(wall_ms.max(highest)).unwrap_or_default()
+        Timestamp(wall_ms.max(highest))
     }
 
     /// The time to write down where it is gone by later: while the clock is suspiciously far ahead,
@@ -86,8 +91,12 @@ impl Timekeeper {
 
     /// The highest time to remember across restarts.
     pub fn high_water(&self) -> Moment {
-        let highest = self.highest.load(Ordering::Acquire);
-        Moment::from_timestamp_millis(highest).unwrap_or_default()
+        self.high_water_timestamp().moment()
+    }
+
+    /// The same, as requests are counted by it.
+    pub fn high_water_timestamp(&self) -> Timestamp {
+        Timestamp(self.highest.load(Ordering::Acquire))
     }
 
     /// How far the clock is behind the highest time seen.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::last_errors::LastErrors;
 use crate::model::failed_request::FailedRequest;
 use crate::model::key::KeyNumber;
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Timestamp};
 use crate::model::usage::{Cell, Count, Minute, Source};
 
 /// How many addresses of a key are recorded in a minute: more than are kept.
@@ -159,7 +159,7 @@ impl WorkerTally {
         address: Option<IpAddr>,
         user_agent: impl FnOnce() -> Option<&'a str>,
     ) {
-        self.add(1, (key, cell), at, address, user_agent);
+        self.add(1, (key, cell), Timestamp::of(at), address, user_agent);
     }
 
     /// Counts `n` requests: one, or none where a key is only recorded as used, and from where.
@@ -167,12 +167,12 @@ impl WorkerTally {
         &self,
         n: u32,
         (key, cell): (KeyNumber, Cell),
-        at: Moment,
+        at: Timestamp,
         address: Option<IpAddr>,
         user_agent: impl FnOnce() -> Option<&'a str>,
     ) {
-        let minute = Minute::of(at);
-        let since = u16::try_from(at.timestamp_millis() - minute.start_ms()).unwrap_or_default();
+        let minute = Minute::at(at);
+        let since = u16::try_from(at.0 - minute.start_ms()).unwrap_or_default();
         let mut tally = self.0.lock();
         let other = tally.counters.add(n, key, cell, (minute, since), address);
         if other && let Some(address) = address {
@@ -186,8 +186,8 @@ impl WorkerTally {
     }
 
     /// Records that an admin token was accepted.
-    pub fn note_token(&self, number: u32, at: Moment) {
-        self.0.lock().tokens.insert(number, at);
+    pub fn note_token(&self, number: u32, at: Timestamp) {
+        self.0.lock().tokens.insert(number, at.moment());
     }
 
     /// Takes everything, and leaves the worker empty counters. Its lock is held only while maps
@@ -211,8 +211,8 @@ impl WorkerTally {
 }
 
 impl Tally {
-    fn note(&mut self, key: KeyNumber, address: IpAddr, user_agent: Option<&str>, at: Moment) {
-        let minute = Some(Minute::of(at));
+    fn note(&mut self, key: KeyNumber, address: IpAddr, user_agent: Option<&str>, at: Timestamp) {
+        let minute = Some(Minute::at(at));
         if self.noted_in != minute {
             self.noted.clear();
             self.noted_in = minute;
@@ -229,6 +229,7 @@ impl Tally {
             return;
         }
         let user_agent = user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
-        self.sources.push((key, Source { address: address.to_string(), user_agent, at }));
+        self.sources
+            .push((key, Source { address: address.to_string(), user_agent, at: at.moment() }));
     }
 }

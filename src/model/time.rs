@@ -7,6 +7,23 @@ use chrono::{
 /// A moment in UTC. Those that Bitting makes are truncated to the millisecond.
 pub type Moment = DateTime<Utc>;
 
+/// A moment as milliseconds since 1970: what requests are judged and counted by, since that needs no
+/// calendar.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// That of a moment.
+    pub fn of(moment: Moment) -> Self {
+        Self(moment.timestamp_millis())
+    }
+
+    /// The moment.
+    pub fn moment(self) -> Moment {
+        Moment::from_timestamp_millis(self.0).unwrap_or_default()
+    }
+}
+
 /// Cuts a moment to the millisecond, so that it is the same before and after being stored.
 pub fn to_millisecond(moment: Moment) -> Moment {
     moment.trunc_subsecs(3)

@@ -22,8 +22,9 @@ impl Bitting {
     pub fn limits_of(&self, caller: &KeyCaller) -> (KeyLimits, Remaining) {
         let limiter = &self.gate.index.limiter;
         let now = self.gate.believed(self.gate.now());
-        let limits = limiter.limits(caller.limits()).cloned().unwrap_or_default();
-        (limits, limiter.remaining(caller.number(), caller.limits(), now))
+        let account = caller.account();
+        let limits = limiter.limits(account.limits).cloned().unwrap_or_default();
+        (limits, limiter.remaining(account, now))
     }
 
     /// Has a quota that is new begin with what was used before. Where the database cannot be asked just
@@ -46,7 +47,7 @@ impl Bitting {
         }
         let process = self.meter.process();
         let marks = self.background.read(|connection| others_marks(connection, process))?;
-        let written = (marks, now.moment.date_naive());
+        let written = (marks, now.at.moment().date_naive());
         // Until all of it is read, it counts as not read.
         let others_have_written = last.take().as_ref() != Some(&written);
         let mut by_start: BTreeMap<Hour, Vec<DueKey>> = BTreeMap::new();
@@ -57,7 +58,7 @@ impl Bitting {
                 by_start.entry(key.window.first_hour()).or_default().push(key);
             }
         }
-        let windows = Windows::ending(now.moment);
+        let windows = Windows::ending(now.at.moment());
         for (start, keys) in by_start {
             for some in keys.chunks(KEYS_PER_READ) {
                 let numbers: Vec<KeyNumber> = some.iter().map(|key| key.number).collect();
@@ -66,7 +67,7 @@ impl Bitting {
                 })?;
                 // Of a day that is over by now, nothing is learnt.
                 let now = self.gate.believed(self.gate.now());
-                for key in some.iter().filter(|key| key.window.holds(now.moment)) {
+                for key in some.iter().filter(|key| key.window.holds(now.at)) {
                     let total = totals.get(&key.number).copied().unwrap_or_default();
                     limiter.learn(key, total, now.uptime);
                 }

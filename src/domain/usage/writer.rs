@@ -49,7 +49,7 @@ impl Bitting {
         self.flushes.journaled.fetch_add(batch.counts.len(), Ordering::Relaxed);
         self.meter.written(batch.sequence);
         let now = self.gate.now();
-        self.warnings.note(&batch.counts, now.moment);
+        self.warnings.note(&batch.counts, now.at.moment());
         self.gate.index.limiter.note_written(&batch.counts, now.uptime);
         Ok(true)
     }

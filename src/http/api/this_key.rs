@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::Bitting;
+use crate::gate::budget::Left;
 use crate::gate::caller::KeyCaller;
-use crate::gate::key_use::{Left, Remaining};
+use crate::gate::key_use::Remaining;
 use crate::http::error::Problem;
 use crate::http::extract::QueryReader;
 use crate::http::state::State;

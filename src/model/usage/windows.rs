@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Timestamp};
 
 /// Whole minutes since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,7 +11,12 @@ pub struct Minute(pub i64);
 impl Minute {
     /// The minute that contains a moment.
     pub fn of(moment: Moment) -> Self {
-        Self(moment.timestamp().div_euclid(60))
+        Self::at(Timestamp::of(moment))
+    }
+
+    /// The minute that contains a timestamp.
+    pub fn at(timestamp: Timestamp) -> Self {
+        Self(timestamp.0.div_euclid(60_000))
     }
 
     /// The start of the minute.

@@ -225,7 +225,7 @@ fn db_issue(bitting: &Bitting) -> IssuedKey {
 
 fn status(bitting: &Bitting, key: &IssuedKey) -> Option<Status> {
     let entry = bitting.gate.index.find(&key.key.digest)?;
-    Some(entry.status(bitting.time.now()))
+    Some(entry.status(bitting.time.timestamp()))
 }
 
 /// What requests of a key are counted under.

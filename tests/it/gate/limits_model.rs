@@ -9,7 +9,7 @@ use bitting::model::key::{KeyChange, KeyNumber};
 use bitting::model::limits::{KeyLimits, Quota, RateLimit};
 use bitting::model::scope::ScopeSet;
 use bitting::model::secret::Digest;
-use bitting::model::time::{Moment, parse_rfc3339};
+use bitting::model::time::{Moment, Timestamp, parse_rfc3339};
 use proptest::prelude::*;
 
 const SECOND: i64 = 1_000_000_000;
@@ -48,13 +48,13 @@ impl Limited {
     }
 
     fn take(&self, uptime: i64) -> Result<Option<u32>, Exhausted> {
-        let moment = start() + chrono::Duration::nanoseconds(uptime);
-        let Some(Holder::ApiKey { number, limits, .. }) =
+        let at = Timestamp::of(start() + chrono::Duration::nanoseconds(uptime));
+        let Some(Holder::ApiKey { account, .. }) =
             self.index.find(&Digest::of(b"key")).map(|entry| entry.holder())
         else {
             panic!("the key is there")
         };
-        let taken = self.index.limiter.take(number, limits, Now { moment, uptime });
+        let taken = self.index.limiter.take(account, Now { at, uptime });
         taken.map(|left| left.rate.map(|left| left.requests)).map_err(|(why, _)| why)
     }
 }

@@ -12,6 +12,7 @@ use bitting::model::key::KeyNumber;
 use bitting::model::key::Status;
 use bitting::model::limits::KeyLimits;
 use bitting::model::secret::Digest;
+use bitting::model::time::Timestamp;
 use bitting::store::{Error, keys};
 
 use crate::support::server::start_of_time;
@@ -54,7 +55,7 @@ on_both! {
                 for change in order.into_iter().flatten() {
                     index.apply(change.digest, index.entry(change));
                 }
-                let status = index.find(&digest).unwrap().status(server.bitting.time.now());
+                let status = index.find(&digest).unwrap().status(server.bitting.time.timestamp());
                 assert_eq!(status, Status::Revoked);
             }
         }
@@ -88,7 +89,8 @@ const STRIDES: [u32; LAST as usize] = [1, 3, 7, 9, 11, 13, 17, 19];
 fn in_whatever_order_states_are_taken_in_the_last_one_stays() {
     let keys = rounds(2000, 500) as u32;
     let index = KeyIndex::new(std::sync::Arc::new(resources::catalog()));
-    let status = |key| index.find(&digest(key)).map(|entry| entry.status(start_of_time()));
+    let status =
+        |key| index.find(&digest(key)).map(|entry| entry.status(Timestamp::of(start_of_time())));
     let (start, done) = (Barrier::new(LAST as usize + 1), AtomicBool::new(false));
     std::thread::scope(|scope| {
         // Each thread brings all keys, in an order and with revisions of its own.
