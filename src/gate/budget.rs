@@ -1,5 +1,5 @@
-//! Limits on the number of requests in the units that each request is held to: worked out once, and not
-//! for every request.
+//! Limits on the number of requests, in the units that each request is held to. What is used up of
+//! them is not kept here.
 
 use crate::model::limits::{KeyLimits, Quota, RateLimit};
 

@@ -27,7 +27,7 @@ impl KeyCaller {
         self.number
     }
 
-    /// The limits the key is held to, and where what is used up of them is kept.
+    /// The limits the key is held to, and what is used up of them.
     pub fn account(&self) -> Account {
         self.account
     }

@@ -1,6 +1,6 @@
 //! What the key index holds of a key or an admin token.
 
-use super::limiter::{Account, Limiter, Place};
+use super::limiter::{Account, Limiter, UseNumber};
 use super::policies::{CredentialKind, Policy};
 use crate::model::catalog::{Catalog, Permissions};
 use crate::model::id::{KeyId, PublicId, TokenId};
@@ -19,8 +19,8 @@ pub struct IndexedCredential {
     pub(super) revision: i64,
     pub(super) number: u32,
     pub(super) policy: Policy,
-    /// Where what is used up of a key's limits is kept, as far as the index has said so.
-    pub(super) used: Place,
+    /// Given by the index when it takes a key in.
+    pub(super) used: UseNumber,
     pub(super) revoked: bool,
 }
 
@@ -36,7 +36,7 @@ pub enum Holder {
         number: KeyNumber,
         /// The scopes it has.
         permissions: Permissions,
-        /// The limits it is held to, and where what is used up of them is kept.
+        /// The limits it is held to, and what is used up of them.
         account: Account,
     },
     /// An admin token with its rights.
@@ -68,7 +68,7 @@ impl IndexedCredential {
             revision,
             number,
             policy: Policy { kind, permissions: catalog.compile(scopes), limits },
-            used: Place::default(),
+            used: UseNumber::default(),
             revoked,
         }
     }

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::identities::Identities;
 pub use super::indexed_credential::{CredentialRow, Holder, IndexedCredential};
-use super::limiter::{Limiter, Place};
+use super::limiter::{Limiter, UseNumber};
 use super::policies::{CredentialKind, Policies};
 use super::row_numbers::{RowNumbers, Table};
 use super::slot::{GONE, Slot, state};
@@ -141,10 +141,10 @@ impl KeyIndex {
     }
 
     /// Has the limiter keep account of a key with limits, before anybody can use the key.
-    fn limit(&self, number: u32, entry: &IndexedCredential) -> Place {
+    fn limit(&self, number: u32, entry: &IndexedCredential) -> UseNumber {
         match entry.policy.kind.table() {
             Table::Keys => self.limiter.watch(number, entry.policy.limits),
-            Table::Tokens => Place::default(),
+            Table::Tokens => UseNumber::default(),
         }
     }
 

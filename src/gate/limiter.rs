@@ -2,8 +2,8 @@
 //!
 //! Each distinct value of limits is kept once and has a number, which the key's policy holds; number
 //! 0 is no limits, so that a key without any costs one comparison. What is used up is found without a
-//! lock: by requests at the place that the index holds, by others under the key's number. Nothing is
-//! ever removed.
+//! lock: by a request under the number that the index holds, otherwise under the key's. Nothing is ever
+//! removed.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -35,22 +35,22 @@ impl LimitsNumber {
     }
 }
 
-/// Where what is used up of a key's limits is kept: nowhere yet, or at the number before this one.
+/// One more than the place of what is used up of a key's limits; 0 where nothing is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Place(pub(super) u32);
+pub(super) struct UseNumber(pub(super) u32);
 
-/// The limits of a key, and where what is used up of them is kept.
+/// The limits of a key, and what is used up of them, by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Account {
-    /// The limits.
+    /// Which limits.
     pub limits: LimitsNumber,
-    pub(super) used: Place,
+    pub(super) used: UseNumber,
 }
 
 /// The limits of a key, and what is left of them after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The limits.
+    /// The key's limits.
     pub account: Account,
     /// What is left.
     pub remaining: Remaining,
@@ -144,15 +144,15 @@ impl Limiter {
     }
 
     /// Keeps account of a key that has limits, or had some.
-    pub(super) fn watch(&self, key: u32, limits: LimitsNumber) -> Place {
+    pub(super) fn watch(&self, key: u32, limits: LimitsNumber) -> UseNumber {
         // Most servers have no such key, and a start takes in every key there is.
         if !limits.is_some() && self.uses.is_empty() {
-            return Place::default();
+            return UseNumber::default();
         }
         let _adding = self.adding.lock();
         let (place, used) = match self.find(key) {
             Some(found) => found,
-            None if !limits.is_some() => return Place::default(),
+            None if !limits.is_some() => return UseNumber::default(),
             None => {
                 let place = self.uses.push(KeyUse::new(key));
                 let numbered = self.uses.iter().map(|(place, used)| (hash(used.key), place));
@@ -165,7 +165,7 @@ impl Limiter {
         if used.current.swap(limits.0, Ordering::Relaxed) != limits.0 && counts {
             self.due.lock().new.insert(key);
         }
-        Place(u32::try_from(place + 1).unwrap_or_default())
+        UseNumber(u32::try_from(place + 1).unwrap_or_default())
     }
 
     fn find(&self, key: u32) -> Option<(usize, &KeyUse)> {
@@ -184,7 +184,7 @@ impl Limiter {
         Some((self.uses.get(account.used.0.checked_sub(1)? as usize)?, budget))
     }
 
-    /// The same under the key's number and with the limits that it has now, which have the last number.
+    /// The same of a key by its number, with the limits that it has now, and their number.
     fn counted(&self, key: u32) -> Option<(&KeyUse, &Budget, LimitsNumber)> {
         let (_, used) = self.find(key)?;
         let limits = LimitsNumber(used.current.load(Ordering::Relaxed));

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use super::indexed_credential::IndexedCredential;
-use super::limiter::Place;
+use super::limiter::UseNumber;
 use super::policies::{Policies, Policy, PolicyNumber};
 use crate::model::secret::Digest;
 
@@ -17,8 +17,8 @@ pub(super) fn state(entry: &IndexedCredential) -> i64 {
     entry.revision << REVISION_SHIFT | if entry.revoked { REVOKED } else { 0 }
 }
 
-/// A credential in memory, 80 bytes. It never moves, and only its expiry, state, policy and the place of
-/// what is used up ever change.
+/// A credential in memory, 80 bytes. It never moves, and only its expiry, state, policy and the number
+/// of what is used up ever change.
 pub(super) struct Slot {
     pub(super) digest: Digest,
     pub(super) id: [u64; 2],
@@ -27,7 +27,7 @@ pub(super) struct Slot {
     pub(super) state: AtomicI64,
     /// The credential's [`PolicyNumber`].
     pub(super) policy: AtomicU32,
-    /// The [`Place`] of what is used up of a key's limits.
+    /// The [`UseNumber`] of a key with limits.
     pub(super) used: AtomicU32,
     /// The row number or stand-in that requests are counted under, as in [`Holder`].
     pub(super) number: u32,
@@ -48,7 +48,7 @@ impl Slot {
             number,
             policy,
             // After the policy, before which it is stored: whoever sees limits sees where they are kept.
-            used: Place(self.used.load(Ordering::Relaxed)),
+            used: UseNumber(self.used.load(Ordering::Relaxed)),
             revoked,
         })
     }
@@ -65,7 +65,7 @@ impl Slot {
         &self,
         entry: &IndexedCredential,
         policy: PolicyNumber,
-        used: Place,
+        used: UseNumber,
     ) -> i64 {
         self.expires_ms.store(entry.expires_ms, Ordering::Relaxed);
         self.used.store(used.0, Ordering::Relaxed);
